@@ -1,0 +1,60 @@
+# Every target sets up what it needs by itself: a fresh clone, Python >= 3.11 and make are enough.
+
+PYTHON ?= python3
+N ?= 10000
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYPROJECTS := pyproject.toml client_sdk/pyproject.toml server/pyproject.toml
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo serve test check format bench schemas setup clean
+
+help: ## List the targets
+	@echo "Apex Sync: make <target>"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(STAMP) ## Two devices log offline, sync, and the coach sees one history [FILE=export.csv]
+	@$(BIN)/python examples/demo.py $(if $(FILE),--file "$(FILE)")
+
+serve: $(STAMP) ## Serve the demo's data; prints the address and a login
+	@$(BIN)/python examples/demo.py --serve
+
+test: $(STAMP) ## Run the tests [ARGS="-k sync"]
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## Format, lint, types and import contracts, in seconds
+	@$(BIN)/ruff format --check --quiet . || { echo "make format mends the formatting"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(STAMP) ## Measure against the limit and a naive baseline [N=10000]
+	@$(BIN)/python -m benchmarks --workouts $(N)
+
+schemas: $(STAMP) ## Write schemas/ anew from the declarations
+	@$(BIN)/python -m schemas
+
+setup: $(STAMP) ## Make .venv (the other targets do it when it is needed)
+
+clean: ## Remove .venv, caches and builds
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(STAMP): $(PYPROJECTS)
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Apex Sync needs Python 3.11 or newer; there is no $(PYTHON). Try: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Apex Sync needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setting up $(VENV) (once, about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "hatchling>=1.27,<2" "editables>=0.5,<1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-e ".[yjs,dev]" -e client_sdk -e server
+	@touch $@

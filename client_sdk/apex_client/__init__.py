@@ -1,0 +1,1 @@
+"""Log training offline in one SQLite file, and sync it with an Apex Sync server."""
