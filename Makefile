@@ -28,7 +28,7 @@ check: $(STAMP) ## Format, lint, types and import contracts, in seconds
 	@$(BIN)/ruff format --check --quiet . || { echo "make format mends the formatting"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(STAMP) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .
