@@ -1,0 +1,20 @@
+"""The server's ground: a Postgres that is there, migrated, and open for serving."""
+
+from apex_server.db.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
+from apex_server.db.migrate import migrate
+from apex_server.db.notify import Hint, HintHub
+from apex_server.db.pool import Connection, Database
+from apex_server.db.queries import Queries, load_queries
+
+__all__ = [
+    "Connection",
+    "Database",
+    "DatabaseBusy",
+    "DatabaseError",
+    "DatabaseUnavailable",
+    "Hint",
+    "HintHub",
+    "Queries",
+    "load_queries",
+    "migrate",
+]

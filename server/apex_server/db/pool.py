@@ -1,0 +1,162 @@
+"""The two pools that serve: `request` for people, `commit_connection` for the commit path and the jobs.
+
+The invariant: a request sees what row-level security lets its user see. Its connections log in as a role that can
+neither bypass the policies nor become one that can, which is checked when the pool opens, and the user's id is set for
+one transaction only, so no connection carries it to the next user.
+
+Server processes connect to Postgres itself or to a pooler in session mode: time limits are start-up parameters here,
+and a listener needs a session.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from apex_server.db.errors import RoleLoginRefused, RoleMisconfigured
+from apex_server.db.outage import connecting, outage_of
+from apex_server.db.roles import APP_ROLE, COMMIT_ROLE, role_urls
+from apex_server.settings import Settings
+
+__all__ = ["Connection", "Database"]
+
+# asyncpg ships no types; this is `asyncpg.pool.PoolConnectionProxy`.
+Connection = Any
+
+APP_CONNECTIONS_MAX = 10  # Requests are short; with four processes this leaves half of Postgres's usual 100 free.
+COMMIT_CONNECTIONS_MAX = 4  # Commits of one scope queue anyway, and two batches are in flight per push.
+CONNECT_TIMEOUT_SECONDS = 5.0
+ACQUIRE_TIMEOUT_SECONDS = 10.0  # A request that waits longer for a connection is better repeated by its sender.
+STATEMENT_CACHE_SIZE = 200  # All named queries of all slices, so none is prepared twice on a connection.
+
+APP_LIMITS = {"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
+COMMIT_LIMITS = {"statement_timeout": "60s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "60s"}
+
+DESCRIBE_LOGIN = """
+    SELECT current_user AS role, rolsuper AS is_superuser, rolbypassrls AS bypasses_rls,
+        pg_has_role(current_user, $1, 'USAGE') AS stands_for_role,
+        pg_has_role(
+            current_user,
+            (SELECT relowner FROM pg_class WHERE oid = 'public.schema_migrations'::regclass),
+            'MEMBER'
+        ) AS is_owner
+    FROM pg_roles
+    WHERE rolname = current_user
+"""
+
+
+class Database:
+    """A migrated database, open for serving; made by `Database.open`."""
+
+    def __init__(self, app: asyncpg.Pool, commit: asyncpg.Pool, *, commit_may_copy: bool) -> None:
+        self.app = app
+        self.commit = commit
+        self.commit_may_copy = commit_may_copy
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator["Database"]:
+        """Open both pools on `settings.database_url`, and close them at the end.
+
+        `commit_may_copy` is False where the commit role lacks BYPASSRLS: then COPY into a temporary table and
+        INSERT … SELECT. Raises DatabaseUnavailable when Postgres does not answer, RoleLoginRefused or
+        RoleMisconfigured when it would not be safe to serve.
+        """
+        urls = role_urls(settings)
+        async with (
+            open_pool(urls.app, "APEX_DATABASE_URL_APP", APP_ROLE, APP_LIMITS, APP_CONNECTIONS_MAX) as app,
+            open_pool(
+                urls.commit, "APEX_DATABASE_URL_COMMIT", COMMIT_ROLE, COMMIT_LIMITS, COMMIT_CONNECTIONS_MAX
+            ) as commit,
+        ):
+            await check_login(app, APP_ROLE, "APEX_DATABASE_URL_APP", may_bypass=False)
+            bypasses = await check_login(commit, COMMIT_ROLE, "APEX_DATABASE_URL_COMMIT", may_bypass=True)
+            yield cls(app, commit, commit_may_copy=bypasses)
+
+    @asynccontextmanager
+    async def request(self, user_id: UUID | None) -> AsyncIterator[Connection]:
+        """Give a connection inside a transaction that acts for this user; None is somebody not signed in.
+
+        Commits when the block ends, rolls back when it raises. Raises DatabaseUnavailable (retry) when Postgres is
+        gone, or DatabaseBusy when a wait was lost, at any point of the block.
+        """
+        async with transaction_on(self.app) as connection:
+            await connection.execute("SELECT set_config('apex.user_id', $1, true)", str(user_id or ""))
+            yield connection
+
+    @asynccontextmanager
+    async def commit_connection(self) -> AsyncIterator[Connection]:
+        """Give a connection of the commit role, outside a transaction: the caller opens its own.
+
+        Row-level security does not hold here, so authority must have been checked. Raises as `request` does.
+        """
+        async with connection_of(self.commit) as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        """Return when both pools reach Postgres; raises DatabaseUnavailable. For `/ready`."""
+        for pool in (self.app, self.commit):
+            async with connection_of(pool) as connection:
+                await connection.execute("SELECT 1")
+
+
+@asynccontextmanager
+async def transaction_on(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    async with connection_of(pool) as connection, connection.transaction():
+        yield connection
+
+
+@asynccontextmanager
+async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """Lend a connection; what passes with Postgres's outage leaves as DatabaseUnavailable."""
+    with connecting():
+        connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+    try:
+        yield connection
+    except Exception as error:
+        outage = outage_of(error, closed=connection.is_closed())
+        if outage is None:
+            raise
+        raise outage from error
+    finally:
+        await pool.release(connection)
+
+
+@asynccontextmanager
+async def open_pool(
+    url: str, variable: str, role: str, limits: dict[str, str], connections_max: int
+) -> AsyncIterator[asyncpg.Pool]:
+    """Open a pool; its limits are start-up parameters, so the RESET ALL of asyncpg's release returns to them."""
+    pool = asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=connections_max,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        statement_cache_size=STATEMENT_CACHE_SIZE,
+        server_settings={"application_name": role, "jit": "off", "search_path": "public, pg_temp", **limits},
+    )
+    try:
+        with connecting():
+            await pool
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
+        raise RoleLoginRefused(role, variable) from error
+    async with pool:
+        yield pool
+
+
+async def check_login(pool: asyncpg.Pool, role: str, variable: str, *, may_bypass: bool) -> bool:
+    """Refuse a login that can do more or less than its part, and tell whether it bypasses row-level security."""
+    async with connection_of(pool) as connection:
+        login = await connection.fetchrow(DESCRIBE_LOGIN, role)
+    reasons = {
+        "is a superuser": login["is_superuser"],
+        "owns the tables or may become their owner": login["is_owner"],
+        "bypasses row-level security": login["bypasses_rls"] and not may_bypass,
+        f"is not a member of {role}": not login["stands_for_role"],
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise RoleMisconfigured(login["role"], reason, variable)
+    return bool(login["bypasses_rls"])

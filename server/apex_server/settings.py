@@ -1,0 +1,201 @@
+"""What the server is told from outside: environment variables, read once, each with a unit and a default.
+
+    APEX_DATABASE_URL           Postgres as the owner of the schema; without it the server runs its own
+    APEX_DATABASE_URL_APP       login of requests (row-level security); default: apex_app on the same Postgres
+    APEX_DATABASE_URL_COMMIT    login of the commit path; default: apex_commit on the same Postgres
+    APEX_DATA_DIR               where an embedded Postgres, the secret and local media live
+    APEX_HOST, APEX_PORT        where to listen; 127.0.0.1:8000
+    APEX_SECRET                 at least 32 characters; signs tokens, and the role passwords follow from it;
+                                default: made once and kept in the data directory
+    APEX_OPENAI_API_KEY         or OPENAI_API_KEY; without it the template provider words the insights
+    APEX_OPENAI_BASE_URL, APEX_OPENAI_MODEL
+    APEX_ANALYSIS_QUIET_SECONDS how long an athlete's record must be quiet before it is analysed; 60
+    APEX_ANALYSIS_MAX_SECONDS   how long analysis may be put off at most; 600
+    APEX_LOG_LEVEL              debug, info, warning or error
+    APEX_WORKERS                number of server processes
+
+An empty variable counts as unset. Nothing here is printed: `repr` masks what opens doors.
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+from typing_extensions import override
+
+__all__ = ["Settings", "SettingsError", "default_data_dir"]
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+SECRET_CHARACTERS_MIN = 32  # 128 bits even when written in hex.
+WORKERS_MAX = 64  # Beyond this a typing error is likelier than a machine that large.
+SECONDS_MAX = 86_400.0  # A day: analysis that waits longer is switched off, not debounced.
+MASKED = frozenset({"database_url", "database_url_app", "database_url_commit", "openai_api_key", "secret"})
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the server does not start with a guess in its place."""
+
+    def __init__(self, variable: str, reason: str) -> None:
+        super().__init__(f"{variable}: {reason}")
+        self.variable = variable
+        self.reason = reason
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's settings; `Settings.from_environment()` reads them, tests construct them."""
+
+    data_dir: Path
+    secret: str
+    database_url: str | None = None
+    database_url_app: str | None = None
+    database_url_commit: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    openai_api_key: str | None = None
+    openai_base_url: str | None = None
+    openai_model: str = "gpt-5-mini"
+    analysis_quiet_seconds: float = 60.0
+    analysis_max_seconds: float = 600.0
+    log_level: LogLevel = "info"
+    workers: int = 1
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read every setting; makes the data directory and, the first time, the secret in it.
+
+        Raises SettingsError for the first value that cannot be used.
+        """
+        given = {name: value.strip() for name, value in environment.items() if value.strip()}
+        data_dir = read_data_dir(given)
+        settings = cls(
+            data_dir=data_dir,
+            secret=read_secret(given, data_dir),
+            database_url=read_database_url(given, "APEX_DATABASE_URL"),
+            database_url_app=read_database_url(given, "APEX_DATABASE_URL_APP"),
+            database_url_commit=read_database_url(given, "APEX_DATABASE_URL_COMMIT"),
+            host=given.get("APEX_HOST", "127.0.0.1"),
+            port=read_int(given, "APEX_PORT", 8000, low=0, high=65_535),
+            openai_api_key=given.get("APEX_OPENAI_API_KEY", given.get("OPENAI_API_KEY")),
+            openai_base_url=read_http_url(given, "APEX_OPENAI_BASE_URL"),
+            openai_model=given.get("APEX_OPENAI_MODEL", "gpt-5-mini"),
+            analysis_quiet_seconds=read_seconds(given, "APEX_ANALYSIS_QUIET_SECONDS", 60.0),
+            analysis_max_seconds=read_seconds(given, "APEX_ANALYSIS_MAX_SECONDS", 600.0),
+            log_level=read_log_level(given),
+            workers=read_int(given, "APEX_WORKERS", 1, low=1, high=WORKERS_MAX),
+        )
+        check_together(settings)
+        return settings
+
+    @override
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={'***' if name in MASKED and value else repr(value)}"
+            for name, value in ((name, getattr(self, name)) for name in self.__struct_fields__)
+        )
+        return f"Settings({', '.join(shown)})"
+
+
+def default_data_dir() -> Path:
+    """Where the data lives when nobody says otherwise: `~/.local/share/apex-server`."""
+    return Path.home() / ".local" / "share" / "apex-server"
+
+
+def check_together(settings: Settings) -> None:
+    if settings.analysis_max_seconds < settings.analysis_quiet_seconds:
+        raise SettingsError("APEX_ANALYSIS_MAX_SECONDS", "must not be less than APEX_ANALYSIS_QUIET_SECONDS")
+    if settings.database_url is None and (settings.database_url_app or settings.database_url_commit):
+        variable = "APEX_DATABASE_URL_APP" if settings.database_url_app else "APEX_DATABASE_URL_COMMIT"
+        raise SettingsError(variable, "needs APEX_DATABASE_URL beside it, which migrates the schema")
+
+
+def read_data_dir(given: Mapping[str, str]) -> Path:
+    path = Path(given["APEX_DATA_DIR"]).expanduser() if "APEX_DATA_DIR" in given else default_data_dir()
+    path = path.absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError("APEX_DATA_DIR", f"cannot make {path}: {error.strerror}") from error
+    return path
+
+
+def read_secret(given: Mapping[str, str], data_dir: Path) -> str:
+    if "APEX_SECRET" in given:
+        return checked_secret("APEX_SECRET", given["APEX_SECRET"])
+    path = data_dir / "secret"
+    try:
+        if not path.exists():
+            make_secret(path)
+        return checked_secret(f"APEX_SECRET from {path}", path.read_text(encoding="ascii").strip())
+    except (OSError, UnicodeError) as error:
+        raise SettingsError("APEX_SECRET", f"is not set, and {path} cannot be used: {error}") from error
+
+
+def checked_secret(variable: str, secret: str) -> str:
+    if len(secret) < SECRET_CHARACTERS_MIN:
+        raise SettingsError(variable, f"needs at least {SECRET_CHARACTERS_MIN} characters, has {len(secret)}")
+    return secret
+
+
+def make_secret(path: Path) -> None:
+    """Write a new secret whole or not at all; of two processes that do so at once, one wins for both."""
+    descriptor, name = tempfile.mkstemp(prefix=".secret.", dir=path.parent)  # mkstemp makes it 0600.
+    written = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(written)
+    except FileExistsError:
+        return
+    finally:
+        written.unlink()
+
+
+def read_database_url(given: Mapping[str, str], variable: str) -> str | None:
+    return read_url(given, variable, ("postgresql", "postgres"))
+
+
+def read_http_url(given: Mapping[str, str], variable: str) -> str | None:
+    return read_url(given, variable, ("https", "http"))
+
+
+def read_url(given: Mapping[str, str], variable: str, schemes: tuple[str, ...]) -> str | None:
+    url = given.get(variable)
+    if url is not None and urlsplit(url).scheme not in schemes:
+        raise SettingsError(variable, f"must start with {schemes[0]}://")
+    return url
+
+
+def read_int(given: Mapping[str, str], variable: str, default: int, *, low: int, high: int) -> int:
+    try:
+        number = int(given.get(variable, default))
+    except ValueError:
+        raise SettingsError(variable, f"{given[variable]!r} is not a whole number") from None
+    if not low <= number <= high:
+        raise SettingsError(variable, f"{number} is not between {low} and {high}")
+    return number
+
+
+def read_seconds(given: Mapping[str, str], variable: str, default: float) -> float:
+    try:
+        seconds = float(given.get(variable, default))
+    except ValueError:
+        raise SettingsError(variable, f"{given[variable]!r} is not a number of seconds") from None
+    if not 0 <= seconds <= SECONDS_MAX:
+        raise SettingsError(variable, f"{seconds:g} is not between 0 and {SECONDS_MAX:g} seconds")
+    return seconds
+
+
+def read_log_level(given: Mapping[str, str]) -> LogLevel:
+    level = given.get("APEX_LOG_LEVEL", "info").lower()
+    for known in get_args(LogLevel):
+        if level == known:
+            return known  # type: ignore[no-any-return]
+    raise SettingsError("APEX_LOG_LEVEL", f"{level!r} is not one of {', '.join(get_args(LogLevel))}")
