@@ -6,31 +6,32 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYPROJECTS := pyproject.toml client_sdk/pyproject.toml server/pyproject.toml
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check format bench schemas setup clean
+.PHONY: help demo serve test check format bench schemas setup clean always
 
 help: ## List the targets
 	@echo "Apex Sync: make <target>"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(STAMP) ## Two devices log offline, sync, and the coach sees one history [FILE=export.csv]
+demo: $(STAMP) ## Two devices log offline and sync; the coach sees one history [FILE=export.csv]
 	@$(BIN)/python examples/demo.py $(if $(FILE),--file "$(FILE)")
 
-serve: $(STAMP) ## Serve the demo's data; prints the address and a login
+serve: $(STAMP) ## Keep the demo's data served; prints the address and a login
 	@$(BIN)/python examples/demo.py --serve
 
 test: $(STAMP) ## Run the tests [ARGS="-k sync"]
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(STAMP) ## Format, lint, types and import contracts, in seconds
-	@$(BIN)/ruff format --check --quiet . || { echo "make format mends the formatting"; exit 1; }
+check: $(STAMP) ## Check format, lint, types and import contracts, in seconds
+	@$(BIN)/ruff format --check --quiet . || { echo "the files above are not formatted: make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
+	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports --no-logo
 
-format: $(STAMP) ## Format the code and mend what the linter can
+format: $(STAMP) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
@@ -40,21 +41,25 @@ bench: $(STAMP) ## Measure against the limit and a naive baseline [N=10000]
 schemas: $(STAMP) ## Write schemas/ anew from the declarations
 	@$(BIN)/python -m schemas
 
-setup: $(STAMP) ## Make .venv (the other targets do it when it is needed)
+setup: $(STAMP) ## Make .venv; the other targets do so when they need it
 
 clean: ## Remove .venv, caches and builds
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
+# The stamp names the folder it was made in: a .venv that was copied or moved would run the code of the old folder.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+$(STAMP): always
+endif
+
 $(STAMP): $(PYPROJECTS)
-	@command -v $(PYTHON) >/dev/null || { \
-		echo "Apex Sync needs Python 3.11 or newer; there is no $(PYTHON). Try: make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Apex Sync needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "$(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "setting up $(VENV) (once, about a minute)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "hatchling>=1.27,<2" "editables>=0.5,<1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
-		-e ".[yjs,dev]" -e client_sdk -e server
-	@touch $@
+	@command -v "$(PYTHON)" >/dev/null || { \
+		echo "Apex Sync needs Python 3.11 or newer, and there is no $(PYTHON). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Apex Sync needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@if [ "$$(cat $@ 2>/dev/null)" = "$(CURDIR)" ]; then echo "bringing $(VENV) up to date"; else \
+		echo "setting up $(VENV) (once, about a minute)"; rm -f $@; "$(PYTHON)" -m venv --clear $(VENV); fi
+	@$(PIP_INSTALL) "hatchling>=1.27,<2" "editables>=0.5,<1"
+	@$(PIP_INSTALL) --no-build-isolation -e ".[yjs,dev]" -e client_sdk -e server
+	@printf '%s' "$(CURDIR)" > $@
