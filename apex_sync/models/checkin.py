@@ -1,0 +1,109 @@
+"""Check-ins: the athlete's weekly report, the coach's answer, and the approved analysis."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from apex_sync.collection import Collection, Entry, FieldProblem, Leaf, Record
+from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score, calendar_problems
+
+LengthUnit = Literal["cm", "in"]
+PhotoType = Literal["front", "back", "side-left", "side-right", "other"]
+FlagType = Literal["warning", "concern", "positive"]
+Girth = Annotated[float, Meta(gt=0, le=400)]
+"""A circumference in centimetres."""
+
+
+class Responses(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """The subjective answers, each 1 to 10."""
+
+    energy: Leaf[Score] = UNSET
+    hunger: Leaf[Score] = UNSET
+    stress: Leaf[Score] = UNSET
+    sleep: Leaf[Score] = UNSET
+    adherence: Leaf[Score] = UNSET
+    enjoyment: Leaf[Score] = UNSET
+    soreness: Leaf[Score] = UNSET
+    motivation: Leaf[Score] = UNSET
+
+
+class Measurements(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """Girths in centimetres; `unit` is what the athlete typed them in, for showing them back."""
+
+    chest_cm: Leaf[Girth] = UNSET
+    shoulders_cm: Leaf[Girth] = UNSET
+    biceps_cm: Leaf[Girth] = UNSET
+    arms_cm: Leaf[Girth] = UNSET
+    forearms_cm: Leaf[Girth] = UNSET
+    waist_cm: Leaf[Girth] = UNSET
+    hips_cm: Leaf[Girth] = UNSET
+    thighs_cm: Leaf[Girth] = UNSET
+    calves_cm: Leaf[Girth] = UNSET
+    unit: Leaf[LengthUnit] = UNSET
+    recorded_at: Leaf[LocalTime] = UNSET
+
+
+class ProgressPhoto(Entry):
+    """The description of a photo; the pixels are media, found by `media_id`."""
+
+    media_id: Leaf[Ref] = UNSET
+    url: Leaf[Annotated[str, Meta(max_length=2000)]] = UNSET
+    thumbnail_url: Leaf[Annotated[str, Meta(max_length=2000)]] = UNSET
+    type: Leaf[PhotoType] = UNSET
+    pose: Leaf[Name] = UNSET
+    date: Leaf[Date] = UNSET
+
+
+class Flag(Struct, forbid_unknown_fields=True):
+    """One finding of the approved analysis."""
+
+    type: FlagType
+    message: Annotated[str, Meta(max_length=1000)]
+
+
+class CheckIn(Record):
+    """One check-in. The athlete answers, the coach reviews, the system carries the approved analysis."""
+
+    date: Leaf[Date] = UNSET
+    week_number: Leaf[Annotated[int, Meta(ge=1, le=520)]] = UNSET
+    weight_kg: Leaf[Annotated[float, Meta(gt=0, le=500)]] = UNSET
+    weight: Leaf[Annotated[float, Meta(gt=0, le=1100)]] = UNSET
+    weight_unit: Leaf[Literal["kg", "lb"]] = UNSET
+    body_fat_percent: Leaf[Annotated[float, Meta(ge=1, le=75)]] = UNSET
+    measurements: Measurements | UnsetType = UNSET
+    photos: dict[Key, ProgressPhoto] | UnsetType = UNSET
+    responses: Responses | UnsetType = UNSET
+    notes: Leaf[Note] = UNSET
+    questionnaire: dict[Annotated[str, Meta(max_length=200)], Leaf[float | Note]] | UnsetType = UNSET
+    submitted_at: Leaf[LocalTime] = UNSET
+    """Absent while it is a draft."""
+    coach_feedback: Leaf[Note] = UNSET
+    coach_reviewed: Leaf[bool] = UNSET
+    reviewed_at: Leaf[LocalTime] = UNSET
+    ai_summary: Leaf[Note] = UNSET
+    ai_recommendations: Leaf[list[Note]] = UNSET
+    ai_flags: Leaf[list[Flag]] = UNSET
+
+
+def _check(check_in: CheckIn) -> list[FieldProblem]:
+    return calendar_problems(check_in, "date", "submitted_at", "reviewed_at")
+
+
+_COACH = frozenset({"coach"})
+_SYSTEM = frozenset({"system"})
+
+CHECK_INS = Collection(
+    name="check_ins",
+    model=CheckIn,
+    scope_kinds=frozenset({"athlete"}),
+    default_writers=frozenset({"athlete"}),
+    writers={
+        "coach_feedback": _COACH,
+        "coach_reviewed": _COACH,
+        "reviewed_at": _COACH,
+        "ai_summary": _SYSTEM,
+        "ai_recommendations": _SYSTEM,
+        "ai_flags": _SYSTEM,
+    },
+    check=_check,
+)

@@ -1,0 +1,60 @@
+"""The field types that several models share, with their bounds."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from apex_sync.errors import FieldProblem
+
+Score = Annotated[int, Meta(ge=1, le=10)]
+"""A subjective answer, 1 (least) to 10 (most)."""
+
+Name = Annotated[str, Meta(max_length=200)]
+Note = Annotated[str, Meta(max_length=10_000)]
+Key = Annotated[str, Meta(min_length=1, max_length=16)]
+"""The short id of an entry within its record, made on the device."""
+
+Ref = Annotated[str, Meta(min_length=1, max_length=64)]
+"""The id of another record."""
+
+Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z", extra_json_schema={"format": "date"})]
+"""A calendar day in the athlete's time zone, `2026-03-01`."""
+
+LocalTime = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?\Z",
+        examples=["2026-03-01T18:05:00+01:00"],
+    ),
+]
+"""The athlete's wall clock, with its offset where the device knew one (imports do not)."""
+
+
+def parse_date(value: Any) -> date | None:
+    """Read a Date leaf; None where it is absent or no day of the calendar."""
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        return None
+
+
+def parse_local_time(value: Any) -> datetime | None:
+    """Read a LocalTime leaf, aware where it has an offset; None where it is absent or no real time."""
+    try:
+        return datetime.fromisoformat(value) if value else None
+    except ValueError:
+        return None
+
+
+def calendar_problems(record: Any, *fields: str) -> list[FieldProblem]:
+    """Find dates that have the right form and are not in the calendar (31 February)."""
+    return list(_calendar_problems(record, fields))
+
+
+def _calendar_problems(record: Any, fields: tuple[str, ...]) -> Iterable[FieldProblem]:
+    for field in fields:
+        value = getattr(record, field)
+        if value and parse_local_time(value) is None:
+            yield FieldProblem(field, "is not in the calendar")

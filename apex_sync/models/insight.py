@@ -1,0 +1,69 @@
+"""Insights: what the analysis found, as a draft for the coach, who approves or dismisses it.
+
+An insight lives in the coach's private scope. Approving it makes the server write the text to the athlete's own record; the
+draft itself is never replicated to the athlete.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct
+
+from apex_sync.collection import Collection, Leaf, Record
+from apex_sync.models.checkin import Flag
+from apex_sync.models.fields import LocalTime, Name, Note, Ref
+
+
+class InsightFact(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """One input or computed number that the text may cite, by its id `F1`, `F2` …"""
+
+    id: Annotated[str, Meta(max_length=8)]
+    label: Name
+    value: float | Annotated[str, Meta(max_length=500)] | None = None
+    unit: Annotated[str, Meta(max_length=20)] = ""
+    record_id: Annotated[str, Meta(max_length=64)] = ""
+    field: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Insight(Record):
+    """One finding with its wording and the facts behind it."""
+
+    athlete_id: Leaf[Ref] = UNSET
+    kind: Leaf[Literal["check_in", "training"]] = UNSET
+    about_id: Leaf[Ref] = UNSET
+    """The record it speaks of: the check-in, or nothing."""
+    type: Leaf[Literal["progression", "recovery", "adherence", "nutrition", "warning", "opportunity"]] = UNSET
+    priority: Leaf[Literal["low", "medium", "high", "critical"]] = UNSET
+    title: Leaf[Name] = UNSET
+    summary: Leaf[Note] = UNSET
+    recommendations: Leaf[list[Note]] = UNSET
+    flags: Leaf[list[Flag]] = UNSET
+    reasoning: Leaf[Note] = UNSET
+    facts: Leaf[list[InsightFact]] = UNSET
+    rules: Leaf[list[Name]] = UNSET
+    findings: Leaf[list[dict[str, Any]]] = UNSET
+    facts_digest: Leaf[Name] = UNSET
+    status: Leaf[Literal["draft", "approved", "dismissed", "superseded"]] = UNSET
+    dismissed_reason: Leaf[Note] = UNSET
+    acted_at: Leaf[LocalTime] = UNSET
+    superseded_by: Leaf[Ref] = UNSET
+    worded_by: Leaf[Literal["rules", "model"]] = UNSET
+    model_name: Leaf[Name] = UNSET
+    confidence: Leaf[Annotated[float, Meta(ge=0, le=1)]] = UNSET
+    expires_at: Leaf[LocalTime] = UNSET
+
+
+_COACH = frozenset({"coach"})
+
+INSIGHTS = Collection(
+    name="insights",
+    model=Insight,
+    scope_kinds=frozenset({"private"}),
+    default_writers=frozenset({"system"}),
+    writers={
+        "status": frozenset({"coach", "system"}),
+        "dismissed_reason": _COACH,
+        "acted_at": _COACH,
+        "summary": frozenset({"coach", "system"}),
+        "recommendations": frozenset({"coach", "system"}),
+    },
+)

@@ -1,0 +1,92 @@
+"""Training programs: weeks, days, exercises and prescribed sets, as flat maps that name their parent.
+
+Flat maps make every move one leaf, and let two people edit different days at once. A program is assigned to an athlete as a
+record of its own (`source_id` names the template), so an edit to a template never rewrites what an athlete follows.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from apex_sync.collection import Collection, Entry, Leaf, Record
+from apex_sync.models.fields import Date, Key, Name, Note, Ref
+
+Names = list[Name]
+
+
+class Week(Entry):
+    """One week; `week_number` from 1."""
+
+    week_number: Leaf[Annotated[int, Meta(ge=1, le=104)]] = UNSET
+    description: Leaf[Note] = UNSET
+    deload: Leaf[bool] = UNSET
+
+
+class TrainingDay(Entry):
+    """One session of a week; `day_number` 1 (Monday) to 7."""
+
+    week: Leaf[Key] = UNSET
+    day_number: Leaf[Annotated[int, Meta(ge=1, le=7)]] = UNSET
+    name: Leaf[Name] = UNSET
+    focus: Leaf[Names] = UNSET
+    notes: Leaf[Note] = UNSET
+    estimated_duration_minutes: Leaf[Annotated[int, Meta(ge=0, le=1440)]] = UNSET
+
+
+class PlannedExercise(Entry):
+    """One exercise of a day."""
+
+    day: Leaf[Key] = UNSET
+    exercise_id: Leaf[Ref] = UNSET
+    name: Leaf[Name] = UNSET
+    rest_seconds: Leaf[Annotated[int, Meta(ge=0, le=3600)]] = UNSET
+    tempo: Leaf[Annotated[str, Meta(max_length=20)]] = UNSET
+    superset: Leaf[Annotated[str, Meta(max_length=16)]] = UNSET
+    circuit_order: Leaf[Annotated[int, Meta(ge=0, le=100)]] = UNSET
+    dropset: Leaf[bool] = UNSET
+    notes: Leaf[Note] = UNSET
+
+
+class PlannedSet(Entry):
+    """One prescribed set; a rep range is `reps_min` to `reps_max`, AMRAP is the set type."""
+
+    exercise: Leaf[Key] = UNSET
+    type: Leaf[Literal["warmup", "working", "dropset", "amrap", "backoff"]] = UNSET
+    reps_min: Leaf[Annotated[int, Meta(ge=0, le=1000)]] = UNSET
+    reps_max: Leaf[Annotated[int, Meta(ge=0, le=1000)]] = UNSET
+    rpe: Leaf[Annotated[float, Meta(ge=1, le=10)]] = UNSET
+    rir: Leaf[Annotated[float, Meta(ge=0, le=30)]] = UNSET
+    load_kg: Leaf[Annotated[float, Meta(ge=-500, le=2000)]] = UNSET
+    load_percent: Leaf[Annotated[float, Meta(ge=0, le=150)]] = UNSET
+    tempo: Leaf[Annotated[str, Meta(max_length=20)]] = UNSET
+    rest_before_seconds: Leaf[Annotated[int, Meta(ge=0, le=3600)]] = UNSET
+
+
+class Program(Record):
+    """A program as the athlete follows it; the coach's private remarks live in another scope."""
+
+    name: Leaf[Name] = UNSET
+    description: Leaf[Note] = UNSET
+    type: Leaf[Literal["hypertrophy", "strength", "conditioning", "hybrid"]] = UNSET
+    difficulty: Leaf[Literal["beginner", "intermediate", "advanced"]] = UNSET
+    start_date: Leaf[Date] = UNSET
+    end_date: Leaf[Date] = UNSET
+    duration_weeks: Leaf[Annotated[int, Meta(ge=1, le=104)]] = UNSET
+    status: Leaf[Literal["draft", "active", "completed", "archived"]] = UNSET
+    weekly_volume: Leaf[Literal["low", "moderate", "high"]] = UNSET
+    intensity_zone: Leaf[Literal["RPE 6-7", "RPE 7-8", "RPE 8-10"]] = UNSET
+    goals: Leaf[Names] = UNSET
+    notes: Leaf[Note] = UNSET
+    source_id: Leaf[Ref] = UNSET
+    weeks: dict[Key, Week] | UnsetType = UNSET
+    days: dict[Key, TrainingDay] | UnsetType = UNSET
+    exercises: dict[Key, PlannedExercise] | UnsetType = UNSET
+    sets: dict[Key, PlannedSet] | UnsetType = UNSET
+
+
+PROGRAMS = Collection(
+    name="programs",
+    model=Program,
+    scope_kinds=frozenset({"athlete", "private", "coach"}),
+    default_writers=frozenset({"coach"}),
+)
