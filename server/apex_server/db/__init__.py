@@ -1,10 +1,12 @@
 """The server's ground: a Postgres that is there, migrated, and open for serving."""
 
+from apex_server.db.embedded import EmbeddedPostgres
 from apex_server.db.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 from apex_server.db.migrate import migrate
 from apex_server.db.notify import Hint, HintHub
 from apex_server.db.pool import Connection, Database
 from apex_server.db.queries import Queries, load_queries
+from apex_server.db.ready import ready_database
 
 __all__ = [
     "Connection",
@@ -12,9 +14,11 @@ __all__ = [
     "DatabaseBusy",
     "DatabaseError",
     "DatabaseUnavailable",
+    "EmbeddedPostgres",
     "Hint",
     "HintHub",
     "Queries",
     "load_queries",
     "migrate",
+    "ready_database",
 ]

@@ -12,12 +12,14 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
 import asyncpg
 import msgspec
 
+from apex_server.db.background import in_background
 from apex_server.db.errors import DatabaseUnavailable
 from apex_server.db.outage import connecting, outage_of
 from apex_server.db.roles import role_urls
@@ -106,11 +108,8 @@ class HintHub:
         """Listen until the block ends; raises DatabaseUnavailable when Postgres does not answer at the start."""
         hub = cls(role_urls(settings).app)
         connection = await hub._connect()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(hub._keep_connected, connection)
-            tasks.start_soon(hub._deliver)
+        async with in_background(partial(hub._keep_connected, connection), hub._deliver):
             yield hub
-            tasks.cancel_scope.cancel()
 
     def subscribe(self, on_hints: OnHints, on_resync: OnResync) -> Callable[[], None]:
         """Call `on_hints` with batches of hints and `on_resync` after a gap; call the result to unsubscribe.

@@ -1,0 +1,140 @@
+"""One running Postgres server process: found, watched and stopped by its pid.
+
+A postmaster outlives our process when that is killed, so it is not always our child. What is known about it comes from
+the `postmaster.pid` it writes, and every pid is checked to be a Postgres at work in this very cluster before anything
+is believed of it or sent to it: pids are used again.
+"""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio
+import psutil
+
+from apex_server.db.account import Account
+from apex_server.db.binaries import PostgresBinaries
+from apex_server.db.data_directory import DataDirectory, cluster_arguments
+from apex_server.db.errors import PostgresStartFailed
+
+__all__ = ["PidFile", "Postmaster", "end_orphans", "read_pid_file", "spawn"]
+
+PID_FILE_LINES = 8
+POLL_SECONDS = 0.02
+STOP_TIMEOUT_SECONDS = 30.0  # A fast shutdown writes one checkpoint.
+SERVER_OPTIONS = {
+    "listen_addresses": "",
+    "port": "5432",
+    "unix_socket_permissions": "0700",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %a ",
+    "jit": "off",  # Queries here are short; compiling one costs more than running it.
+}
+
+
+class PidFile(NamedTuple):
+    """What `postmaster.pid` says."""
+
+    pid: int
+    socket_directory: Path
+    is_ready: bool
+
+
+class Postmaster:
+    """A server process; a `child` with its pid is one we started and so have to collect."""
+
+    def __init__(self, cluster: Path, pid: int, child: subprocess.Popen[bytes] | None = None) -> None:
+        self.cluster = cluster
+        self.pid = pid
+        self._child = child if child is not None and child.pid == pid else None
+
+    def is_alive(self) -> bool:
+        """Tell whether it still runs; collects a child that has ended."""
+        if self._child is not None:
+            return self._child.poll() is None
+        return is_postgres_of(self.pid, self.cluster)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.is_alive():
+            os.kill(self.pid, number)
+
+    async def stop(self) -> None:
+        """Shut down fast (connections are cut, what was committed is kept), or at once when that takes too long."""
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            self.signal(number)
+            if await self.ends_within(STOP_TIMEOUT_SECONDS):
+                return
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Wait for the end of the process, and tell whether it came in time."""
+        with anyio.move_on_after(seconds):
+            while self.is_alive():  # noqa: ASYNC110 - a process that is not our child has no event to wait for.
+                await anyio.sleep(POLL_SECONDS)
+        return not self.is_alive()
+
+
+def read_pid_file(cluster: Path) -> PidFile | None:
+    """Read `postmaster.pid`; None when there is none, it is still being written, or its process is gone."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        found = PidFile(int(lines[0]), Path(lines[4]), len(lines) >= PID_FILE_LINES and lines[7].strip() == "ready")
+    except (OSError, ValueError, IndexError):
+        return None
+    return found if is_postgres_of(found.pid, cluster) else None
+
+
+def is_postgres_of(pid: int, cluster: Path) -> bool:
+    """Tell whether this pid is a Postgres whose working directory is the cluster.
+
+    Where the system hides the directory of another account's process, its name has to do.
+    """
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE or not process.name().startswith("postgres"):
+            return False
+        return Path(process.cwd()).samefile(cluster)
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OSError):
+        return False
+
+
+def spawn(
+    directory: DataDirectory, binaries: PostgresBinaries, account: Account | None, socket_directory: Path
+) -> subprocess.Popen[bytes]:
+    """Start a postmaster in a session of its own, so that a Ctrl-C meant for us does not cut connections first."""
+    arguments, popen = cluster_arguments(directory.cluster, account)
+    options = SERVER_OPTIONS | {"unix_socket_directories": '"{}"'.format(str(socket_directory).replace('"', '""'))}
+    command = [binaries.program("postgres"), *arguments]
+    for name, value in options.items():
+        command += ["-c", f"{name}={value}"]
+    log = os.open(directory.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own binaries and options.
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **popen
+        )
+    except OSError as error:
+        raise PostgresStartFailed("postgres", f"could not be run: {error}", "") from error
+    finally:
+        os.close(log)
+
+
+def end_orphans(cluster: Path) -> None:
+    """End server processes whose postmaster is dead: a busy one would keep the memory that a new one must have.
+
+    SIGQUIT is what a postmaster itself sends in this case; they leave at once, and recovery does the rest.
+    """
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] == "postgres" and is_in(process, cluster):
+            os.kill(process.pid, signal.SIGQUIT)
+
+
+def is_in(process: psutil.Process, cluster: Path) -> bool:
+    try:
+        return Path(process.cwd()).samefile(cluster)
+    except (psutil.Error, OSError):
+        return False

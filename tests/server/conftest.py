@@ -1,0 +1,111 @@
+"""A real Postgres for the server's tests: one per session, a fresh migrated database per test.
+
+Fixtures:
+
+    postgres        the session's EmbeddedPostgres; it may not be stopped or killed (tests that do start their own)
+    database_url    the owner's URL of a database of this test alone, migrated to the newest schema (about 30 ms)
+    settings        Settings for that database; roles and pools follow from them
+    db              a Database open on it, with the request and the commit pool
+
+`postgres`, `database_url` and `settings` are plain fixtures, for blocking tests and for those that start processes;
+`db` needs an async test. Postgres runs in an event loop of its own in a thread, so a test that blocks does not stop its
+supervision. The data goes when the session ends; what a killed session left is removed by the next one.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from apex_server.db import Database, EmbeddedPostgres, migrate
+from apex_server.db.data_directory import DataDirectory
+from apex_server.db.errors import EmbeddedPostgresError
+from apex_server.db.postmaster import Postmaster, read_pid_file
+from apex_server.settings import Settings
+
+SECRET = "a secret for tests, long enough to be taken"
+DIRECTORY_PREFIX = "apex-test-"
+LEFT_BEHIND_SECONDS = 60.0  # A younger directory may belong to a session that is just starting.
+TEMPLATE = "apex_template"
+database_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal("asyncio") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def postgres(portal: BlockingPortal) -> Iterator[EmbeddedPostgres]:
+    remove_left_behind(portal)
+    path = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX))
+    server = EmbeddedPostgres(path)
+    try:
+        with portal.wrap_async_context_manager(server):
+            portal.call(make_template, server)
+            yield server
+    finally:
+        shutil.rmtree(path)
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, portal: BlockingPortal) -> Iterator[str]:
+    name = f"test_{next(database_numbers)}"
+    portal.call(execute, postgres.dsn, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield url_of(postgres, name)
+    portal.call(execute, postgres.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, secret=SECRET, database_url=database_url)
+
+
+@pytest.fixture
+async def db(settings: Settings) -> AsyncIterator[Database]:
+    async with Database.open(settings) as database:
+        yield database
+
+
+def url_of(postgres: EmbeddedPostgres, name: str) -> str:
+    return postgres.dsn.replace("@/apex?", f"@/{name}?")
+
+
+async def make_template(postgres: EmbeddedPostgres) -> None:
+    await execute(postgres.dsn, f"CREATE DATABASE {TEMPLATE}")
+    await migrate(url_of(postgres, TEMPLATE), secret=SECRET)
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def remove_left_behind(portal: BlockingPortal) -> None:
+    for path in Path(tempfile.gettempdir()).glob(f"{DIRECTORY_PREFIX}*"):
+        if path.stat().st_uid == os.geteuid() and time.time() - path.stat().st_mtime > LEFT_BEHIND_SECONDS:
+            portal.call(remove_unowned, path)
+
+
+async def remove_unowned(path: Path) -> None:
+    directory = DataDirectory(path)
+    try:
+        with directory.owned():
+            running = read_pid_file(directory.cluster)
+            if running is not None:
+                await Postmaster(directory.cluster, running.pid).stop()
+                directory.forget_socket_directory(running.socket_directory)
+            shutil.rmtree(path)
+    except EmbeddedPostgresError:
+        return
