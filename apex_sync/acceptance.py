@@ -1,7 +1,8 @@
 """What the server takes of what a device pushes: the one place where ops are judged, pure and without I/O.
 
-Every op is judged alone. A refused op becomes a dead clock, so the device's later ops still flow; its hash is kept, so that
-sending it again gives the same answer, and other content under a known clock shows as a fork (a cloned or restored device).
+Every op is judged alone. A refused op becomes a dead clock, so the device's later ops still flow; its hash is kept, so
+that sending it again gives the same answer, and other content under a known clock shows as a fork (a cloned or restored
+device).
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,8 +20,8 @@ from apex_sync.wire import CLOCK_MAX, DOCUMENT_BYTES_MAX, OPS_MAX
 
 Status = Literal["applied", "duplicate", "gap", "forked", "retry", "rejected"]
 """`applied`: durable (each refused op is listed). `duplicate`: it was durable before. `gap`: send the whole record.
-`forked`: another device wrote under this client id; take a new one. `retry`: later, unchanged. `rejected`: nothing of this
-record can be taken; see the refusals."""
+`forked`: another device wrote under this client id; take a new one. `retry`: later, unchanged. `rejected`: nothing of
+this record can be taken; see the refusals."""
 
 RefusalCode = Literal[
     "malformed", "mistyped", "forbidden", "clock_skew", "clock_order", "not_granted", "unknown_collection"
@@ -46,9 +47,9 @@ class RefusedOp(Struct, frozen=True):
 class Acceptance(Struct):
     """The judgement on one pushed record.
 
-    `document` is the record after the push, the same object as before when nothing changed. `first_clock` to `next_clock`
-    are the clocks that are new; `writes` is every write of the record, for the fold. `refusals` answers every pushed op that
-    was refused now or before; `newly_refused` is to be kept.
+    `document` is the record after the push, the same object as before when nothing changed. `first_clock` to
+    `next_clock` are the clocks that are new; `writes` is every write of the record, for the fold. `refusals` answers
+    every pushed op that was refused now or before; `newly_refused` is to be kept.
     """
 
     status: Status
@@ -80,9 +81,9 @@ def accept(
 ) -> Acceptance:
     """Judge what a device pushed for one record.
 
-    `refused` holds the author's dead clocks in this record, as far as they were refused (a compacted clock is dead as well,
-    and its op, sent again, a duplicate). `bury_unknown` accepts, after the server was restored from a backup, an op that has
-    seen clocks which survive nowhere: they become dead.
+    `refused` holds the author's dead clocks in this record, as far as they were refused (a compacted clock is dead as
+    well, and its op, sent again, a duplicate). `bury_unknown` accepts, after the server was restored from a backup, an
+    op that has seen clocks which survive nowhere: they become dead.
     """
     writes = list(current.writes())
     known = current.next_clocks.get(author.client_id, 0)

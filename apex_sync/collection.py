@@ -1,20 +1,21 @@
 """What a kind of record is: its fields, their types and bounds, and who may write each of them.
 
-A collection is declared once, beside its model, and everything reads that one declaration: the SDK and REST check values
-before they become ops, the server checks ops that arrive, JSON Schema and the docs are made from it.
+A collection is declared once, beside its model, and everything reads that one declaration: the SDK and REST check
+values before they become ops, the server checks ops that arrive, JSON Schema and the docs are made from it.
 
-A model is a `msgspec.Struct` whose fields are all optional (`Leaf[...] = UNSET`), because the same type describes a whole
-record, a patch of one, and what is left after a partial merge. Lists of things are maps: `dict[str, Entry]`.
+A model is a `msgspec.Struct` whose fields are all optional (`Leaf[...] = UNSET`), because the same type describes a
+whole record, a patch of one, and what is left after a partial merge. Lists of things are maps: `dict[str, Entry]`.
 
-Meaning and permission are different. The *bounds* of a model (`ge`, `le`, `max_length`, enumerations) are what SDK and REST
-insist on before a value becomes an op. An op that arrives by sync is held to the *types* alone (the model with its bounds
-taken off), so that no edit of an older or newer app is lost; where only the bounds fail, the record is marked `needs_review`.
+Meaning and permission are different. The *bounds* of a model (`ge`, `le`, `max_length`, enumerations) are what SDK and
+REST insist on before a value becomes an op. An op that arrives by sync is held to the *types* alone (the model with its
+bounds taken off), so that no edit of an older or newer app is lost; where only the bounds fail, the record is marked
+`needs_review`.
 """
 
 import types
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -23,7 +24,7 @@ from apex_sync.errors import FieldProblem, OutOfBounds
 from apex_sync.op import EXACT_INT, FINITE, Patch
 
 Value = TypeVar("Value")
-Leaf = Union[Value, None, UnsetType]
+Leaf: TypeAlias = Value | UnsetType | None
 """A register of a record: absent (`UNSET`), explicitly empty (`None`), or a value."""
 
 Role = Literal["athlete", "coach", "system"]
@@ -46,8 +47,8 @@ class Record(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=Tru
 class Collection(Struct, frozen=True, dict=True, kw_only=True):
     """The declaration of one kind of record.
 
-    `writers` names the roles that may write a top-level field and everything beneath it; a field that is not named may be
-    written by `default_writers`. `check` finds what types and bounds can't say (an end before its start).
+    `writers` names the roles that may write a top-level field and everything beneath it; a field that is not named may
+    be written by `default_writers`. `check` finds what types and bounds can't say (an end before its start).
     """
 
     name: str
@@ -61,7 +62,8 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
     @cached_property
     def loose_model(self) -> type[Record]:
         """The model with its bounds taken off and unknown fields let through; types stay."""
-        return _loosened(self.model, {})
+        loose: type[Record] = _loosened(self.model, {})
+        return loose
 
     @cached_property
     def _bounded(self) -> msgspec.msgpack.Decoder[Record]:
@@ -74,8 +76,8 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
     def read(self, state: Mapping[str, Any]) -> tuple[Record, list[FieldProblem]]:
         """Give the typed record of a folded state, with every bound it breaks.
 
-        A state that breaks none is an instance of `model`; otherwise it has the same attributes with the bounds taken off.
-        Total for every state made of accepted ops.
+        A state that breaks none is an instance of `model`; otherwise it has the same attributes with the bounds taken
+        off. Total for every state made of accepted ops.
         """
         try:
             record: Record = msgspec.convert(state, self.model)

@@ -1,8 +1,8 @@
 """The content digest: the only proof that two replicas hold the same ops.
 
-Equal state vectors do not mean equal documents (a restored backup that reuses a client id), so each record carries a sum
-over hashes of what it holds: every live op, and every client's next clock, so that a dead clock differs from a missing one.
-A sum is commutative and can be kept incrementally; that of a scope is the sum over its records.
+Equal state vectors do not mean equal documents (a restored backup that reuses a client id), so each record carries a
+sum over hashes of what it holds: every live op, and every client's next clock, so that a dead clock differs from a
+missing one. A sum is commutative and can be kept incrementally; that of a scope is the sum over its records.
 """
 
 from hashlib import blake2b

@@ -1,7 +1,7 @@
 """A record as the set of its ops: what each client wrote, clock by clock, and which clocks are dead.
 
-Clocks of a client are contiguous from 0. A clock without an op is dead: the server refused it, or a compaction carried its
-content into a summary. Dead clocks are the gaps below `next_clocks`, so a dead run of any length costs nothing.
+Clocks of a client are contiguous from 0. A clock without an op is dead: the server refused it, or a compaction carried
+its content into a summary. Dead clocks are the gaps below `next_clocks`, so a dead run of any length costs nothing.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ Ranges = dict[int, list[tuple[int, int]]]
 
 
 class Delta(Struct):
-    """What continues a record: by client the ops from `first_clocks` to `next_clocks`, and every dead run of the record."""
+    """What continues a record: by client its ops from `first_clocks` to `next_clocks`, and all dead runs."""
 
     ops: dict[int, dict[int, bytes]] = field(default_factory=dict)
     first_clocks: dict[int, int] = field(default_factory=dict)
@@ -27,8 +27,8 @@ class Delta(Struct):
 class Document(Struct):
     """The ops of one record by client and clock.
 
-    `ops[client][clock]` holds op bytes as they were sent, in ascending clock; `next_clocks[client]` is one past the last
-    clock known, dead or alive. Both have the same clients.
+    `ops[client][clock]` holds op bytes as they were sent, in ascending clock; `next_clocks[client]` is one past the
+    last clock known, dead or alive. Both have the same clients.
     """
 
     ops: dict[int, dict[int, bytes]] = field(default_factory=dict)

@@ -1,10 +1,11 @@
 """The fold: from the set of a record's writes to its one state, with who wrote what, and what lost against what.
 
-Writes are applied in their total order (stamp, client, clock); the last one of a leaf wins. A **conflict** is the set of
-writes to one leaf that no other write to it had seen, without the winner and without equal values: the losers of a true
-race. They stay in the op set and are reported here; nothing is discarded by merging.
+Writes are applied in their total order (stamp, client, clock); the last one of a leaf wins. A **conflict** is the set
+of writes to one leaf that no other write to it had seen, without the winner and without equal values: the losers of a
+true race. They stay in the op set and are reported here; nothing is discarded by merging.
 
-Where one write makes a path a leaf and another makes it a map, the later one wins for that path, and the other is a conflict.
+Where one write makes a path a leaf and another makes it a map, the later one wins for that path, and the other is a
+conflict.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,7 +38,7 @@ class Conflict(Struct, frozen=True):
 
 
 class Fold(Struct, frozen=True):
-    """The result of folding: the state, its conflicts in path order, and the newest stamp (0 when there are no writes)."""
+    """What a record is: its state, its conflicts in path order, and its newest stamp (0 without writes)."""
 
     state: Patch
     conflicts: list[Conflict]
@@ -77,7 +78,8 @@ def _has_empty_map(patch: Patch) -> bool:
 class _Node:
     """One path: the unseen leaf writes to it in order, and what lies beneath.
 
-    `leaf_order` and `map_order` are the places, in the order of all writes, of the last write that made it a leaf or a map.
+    `leaf_order` and `map_order` are the places, in the order of all writes, of the last write that made it a leaf or a
+    map.
     """
 
     __slots__ = ("children", "contested", "frontier", "leaf_order", "map_order")

@@ -64,7 +64,10 @@ def b64(number: int) -> str:
 
 
 class Scope(NamedTuple):
-    """What is replicated and authorised as a whole, by name: `athlete:<user id>`, `private:<coach id>:<athlete id>` …"""
+    """What is replicated and authorised as a whole.
+
+    By name: `athlete:<user id>`, `private:<coach id>:<athlete id>`, `coach:<id>`, `library:<coach id>`, `global`.
+    """
 
     kind: str
     owner_id: str = ""

@@ -1,15 +1,16 @@
 """Ops: the immutable units that a record is a set of.
 
-An op holds one or more writes `[hlc, seen, patch]` in msgpack. `patch` is a nested map whose leaves are registers; `seen` is
-the author's full vector of *other* clients' next clocks in this record, flat and ascending: `[client, clock, client, clock]`.
-A summary, which only the server writes, is `{"w": [[client, clock, hlc, seen, patch], …]}`: the writes that survive a
-compaction, with the stamps they were made with.
+An op holds one or more writes `[hlc, seen, patch]` in msgpack. `patch` is a nested map whose leaves are registers;
+`seen` is the author's full vector of *other* clients' next clocks in this record, flat and ascending: `[client, clock,
+client, clock]`. A summary, which only the server writes, is `{"w": [[client, clock, hlc, seen, patch], …]}`: the writes
+that survive a compaction, with the stamps they were made with.
 
 Decoding is total: bytes give writes or `MalformedOp`, in bounded time and memory.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -43,14 +44,17 @@ _PatchKey = Annotated[str, Meta(min_length=1, max_length=200)]
 
 def _json_value(depth: int) -> Any:
     """Spell out "any JSON value, nested so deep at most" as a type, so that msgspec checks it while it decodes."""
-    scalar = None | bool | Annotated[int, EXACT_INT] | Annotated[float, FINITE] | str
+    scalar: Any = None | bool | Annotated[int, EXACT_INT] | Annotated[float, FINITE] | str
     if depth == 0:
         return scalar
-    inner = _json_value(depth - 1)
+    inner: Any = _json_value(depth - 1)
     return scalar | list[inner] | dict[_PatchKey, inner]
 
 
-_BoundedPatch: Any = dict[_PatchKey, _json_value(DEPTH_MAX - 1)]
+if TYPE_CHECKING:
+    _BoundedPatch: TypeAlias = Patch
+else:
+    _BoundedPatch = dict[_PatchKey, _json_value(DEPTH_MAX - 1)]
 
 
 class Write(Struct, array_like=True, frozen=True):
@@ -143,7 +147,7 @@ def vector_from_flat(flat: Sequence[int], author: int) -> dict[int, int]:
     if not flat:
         return {}
     clients, clocks = flat[::2], flat[1::2]
-    ascending = all(low < high for low, high in zip(clients, clients[1:], strict=False))
+    ascending = all(low < high for low, high in pairwise(clients))
     if len(clients) != len(clocks) or not ascending or author in clients:
         raise MalformedOp("a seen vector that is not ascending pairs of other clients")
     return dict(zip(clients, clocks, strict=True))

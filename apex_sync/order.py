@@ -36,7 +36,8 @@ def order_keys(count: int) -> list[str]:
     while BASE**width - BASE ** (width - 1) <= count:
         width += 1
     # A key never ends in zero: nothing would sort between "1" and "10".
-    keys, number = [], 0
+    keys: list[str] = []
+    number = 0
     while len(keys) < count:
         number += 1
         if number % BASE:

@@ -1,8 +1,9 @@
 """The strict codec: the one thing that touches record bytes from outside.
 
-A record on the wire and at rest is a valid Yjs update in one narrow grammar (docs/protocol.md): one root map `o`, one entry
-per op, key `"<client>.<clock>"`, value one binary blob. Whatever is not this grammar is refused with `MalformedUpdate`; a
-well-formed update that continues after a gap with `ClockGap`. Cost is linear in the bytes, memory bounded by them.
+A record on the wire and at rest is a valid Yjs update in one narrow grammar (docs/protocol.md): one root map `o`, one
+entry per op, key `"<client>.<clock>"`, value one binary blob. Whatever is not this grammar is refused with
+`MalformedUpdate`; a well-formed update that continues after a gap with `ClockGap`. Cost is linear in the bytes, memory
+bounded by them.
 
 `parse_document` reads whole records, `parse_delta` what continues a known record, `parse_push` what one device sends.
 The exact rules, and why general CRDT libraries must not read foreign bytes, were measured: see docs/decisions/.
@@ -270,7 +271,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         byte = data[place]
         number |= (byte & 127) << shift
         if byte < 128:
-            if byte == 0 and shift or number > EXACT_INT_MAX:
+            if (byte == 0 and shift) or number > EXACT_INT_MAX:
                 raise MalformedUpdate("a number that is not minimal or too large", at)
             return number, place + 1
         shift += 7

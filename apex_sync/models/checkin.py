@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from apex_sync.collection import Collection, Entry, FieldProblem, Leaf, Record
+from apex_sync.collection import Collection, Entry, Leaf, Record, Role
+from apex_sync.errors import FieldProblem
 from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score, calendar_problems
 
 LengthUnit = Literal["cm", "in"]
@@ -89,8 +90,8 @@ def _check(check_in: CheckIn) -> list[FieldProblem]:
     return calendar_problems(check_in, "date", "submitted_at", "reviewed_at")
 
 
-_COACH = frozenset({"coach"})
-_SYSTEM = frozenset({"system"})
+_COACH: frozenset[Role] = frozenset({"coach"})
+_SYSTEM: frozenset[Role] = frozenset({"system"})
 
 CHECK_INS = Collection(
     name="check_ins",

@@ -1,20 +1,20 @@
 """Insights: what the analysis found, as a draft for the coach, who approves or dismisses it.
 
-An insight lives in the coach's private scope. Approving it makes the server write the text to the athlete's own record; the
-draft itself is never replicated to the athlete.
+An insight lives in the coach's private scope. Approving it makes the server write the text to the athlete's own record;
+the draft itself is never replicated to the athlete.
 """
 
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct
 
-from apex_sync.collection import Collection, Leaf, Record
+from apex_sync.collection import Collection, Leaf, Record, Role
 from apex_sync.models.checkin import Flag
 from apex_sync.models.fields import LocalTime, Name, Note, Ref
 
 
 class InsightFact(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """One input or computed number that the text may cite, by its id `F1`, `F2` …"""
+    """One input or computed number that the text may cite by its id: `F1`, `F2` and so on."""
 
     id: Annotated[str, Meta(max_length=8)]
     label: Name
@@ -52,7 +52,8 @@ class Insight(Record):
     expires_at: Leaf[LocalTime] = UNSET
 
 
-_COACH = frozenset({"coach"})
+_COACH: frozenset[Role] = frozenset({"coach"})
+_COACH_OR_SYSTEM: frozenset[Role] = frozenset({"coach", "system"})
 
 INSIGHTS = Collection(
     name="insights",
@@ -60,10 +61,10 @@ INSIGHTS = Collection(
     scope_kinds=frozenset({"private"}),
     default_writers=frozenset({"system"}),
     writers={
-        "status": frozenset({"coach", "system"}),
+        "status": _COACH_OR_SYSTEM,
         "dismissed_reason": _COACH,
         "acted_at": _COACH,
-        "summary": frozenset({"coach", "system"}),
-        "recommendations": frozenset({"coach", "system"}),
+        "summary": _COACH_OR_SYSTEM,
+        "recommendations": _COACH_OR_SYSTEM,
     },
 )

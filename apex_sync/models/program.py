@@ -1,7 +1,8 @@
 """Training programs: weeks, days, exercises and prescribed sets, as flat maps that name their parent.
 
-Flat maps make every move one leaf, and let two people edit different days at once. A program is assigned to an athlete as a
-record of its own (`source_id` names the template), so an edit to a template never rewrites what an athlete follows.
+Flat maps make every move one leaf, and let two people edit different days at once. A program is assigned to an athlete
+as a record of its own (`source_id` names the template), so an edit to a template never rewrites what an athlete
+follows.
 """
 
 from typing import Annotated, Literal

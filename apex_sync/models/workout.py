@@ -1,7 +1,7 @@
 """Workout logs: what an athlete really did in one session.
 
-Exercises and sets are two flat maps; a set names its exercise entry, so moving a set is one leaf. Totals, average RPE and
-personal records are derived (`apex_sync.coaching`), never stored.
+Exercises and sets are two flat maps; a set names its exercise entry, so moving a set is one leaf. Totals, average RPE
+and personal records are derived (`apex_sync.coaching`), never stored.
 
 Loads are canonical in kilograms. A load typed in pounds keeps what was typed beside it (`load`, `load_unit`), so 225 lb
 shows back as 225 lb; a load typed in kilograms has `load_kg` alone.
@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from apex_sync.collection import Collection, Entry, FieldProblem, Leaf, Record
+from apex_sync.collection import Collection, Entry, Leaf, Record
+from apex_sync.errors import FieldProblem
 from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score, calendar_problems
 
 SetType = Literal["warmup", "working", "dropset", "amrap", "backoff", "failure"]

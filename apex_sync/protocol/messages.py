@@ -4,8 +4,8 @@ msgpack arrays in the order of the fields (a newer version appends fields; an ol
 bodies are zstd-compressed; a live frame is sent as it is. Record ids are 16 bytes, digests and hashes 16 bytes, times
 microseconds since the Unix epoch, clocks and client ids integers below 2**53.
 
-A **cursor** is opaque to devices; empty means "from the beginning". A **receipt** is the server's proof that it once held a
-record in exactly that state: it lets a device bring back other devices' ops to a server that lost them.
+A **cursor** is opaque to devices; empty means "from the beginning". A **receipt** is the server's proof that it once
+held a record in exactly that state: it lets a device bring back other devices' ops to a server that lost them.
 """
 
 from typing import TypeVar
@@ -67,8 +67,8 @@ class ScopeCursor(Struct, array_like=True, frozen=True):
 class SyncRequest(Struct, array_like=True, frozen=True):
     """Pushes, and asks for what is new.
 
-    `cursors` None means "only push". An idle device of many scopes sends `cursors_hash` instead of `cursors`: the BLAKE2b-128
-    of the msgpack of its cursors, ordered by scope; when it does not match, the answer has `send_cursors`.
+    `cursors` None means "only push". An idle device of many scopes sends `cursors_hash` instead of `cursors`: the
+    BLAKE2b-128 of the msgpack of its cursors, ordered by scope; when it does not match, the answer has `send_cursors`.
     """
 
     version: int
@@ -81,7 +81,7 @@ class SyncRequest(Struct, array_like=True, frozen=True):
     resend: list[tuple[str, bytes]] = []
     """Records (scope, id) to send whole, because digests differ."""
     bucket_digests: list[tuple[str, list[bytes]]] = []
-    """For a scope whose digests differ: the digest of each of 256 buckets (first byte of the BLAKE2b-128 of the record id)."""
+    """Scopes whose digests differ: the digests of their 256 buckets (first byte of BLAKE2b-128 of the record id)."""
 
 
 class PulledRecord(Struct, array_like=True, frozen=True):
@@ -97,8 +97,9 @@ class PulledRecord(Struct, array_like=True, frozen=True):
 class ScopePage(Struct, array_like=True, frozen=True):
     """A piece of a scope's feed, to be stored with its cursor in one transaction.
 
-    First sync comes newest first. `remaining` records are still to come; when it is 0, `digest` is the digest of the scope at
-    this cursor. `reset` tells to forget the old cursor (a new epoch): offer everything again, then read on from here.
+    First sync comes newest first. `remaining` records are still to come; when it is 0, `digest` is the digest of the
+    scope at this cursor. `reset` tells to forget the old cursor (a new epoch): offer everything again, then read on
+    from here.
     """
 
     scope: str
