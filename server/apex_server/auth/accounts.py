@@ -1,0 +1,157 @@
+"""Registering, signing in, staying signed in and signing out: each a few steps in an order that matters.
+
+Sign-in costs and answers the same whether the account exists or not. Everything that belongs to a new session, the
+device, its client id, the invite, is one transaction: a refused part refuses the whole.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import asyncpg
+import structlog
+
+from apex_server.auth.access_tokens import AccessTokens
+from apex_server.auth.devices import recognise_device
+from apex_server.auth.passwords import Passwords
+from apex_server.auth.payloads import AccountView, DeviceClaim, LoginRequest, RegisterRequest
+from apex_server.auth.refresh import Renewed, exchange_refresh_token, store_refresh_token
+from apex_server.auth.throttle import begin_login, forget_attempts, login_origin
+from apex_server.caller import Caller, Role
+from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import EmailTaken, InvalidFields, WrongCredentials
+from apex_server.invites import CoachLink, accept_invite
+from apex_server.opaque_tokens import fingerprint
+from apex_server.people import clean_name, email_key, normalise_email
+
+__all__ = ["Accounts", "NewSession", "wall_clock"]
+
+_queries = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+def wall_clock() -> datetime:
+    """Give the time; tests pass a clock of their own in its place."""
+    return datetime.now(UTC)
+
+
+class NewSession(NamedTuple):
+    """A session that has just begun, with everything its device is to be told once."""
+
+    user: AccountView
+    session: Renewed
+    device_token: str | None
+    coach: CoachLink | None
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The way in and out."""
+
+    database: Database
+    passwords: Passwords
+    access_tokens: AccessTokens
+    now: Callable[[], datetime] = wall_clock
+
+    async def register(self, request: RegisterRequest) -> NewSession:
+        """Make an account and sign it in.
+
+        Raises InvalidFields, EmailTaken, ClientIdTaken, what `accept_invite` raises, or ServerBusy.
+        """
+        email, name = normalise_email(request.email), clean_name(request.name, field="name")
+        if request.invite is not None and request.role != "athlete":
+            raise InvalidFields.one("invite", "Only an athlete can accept an invite")
+        password_hash = await self.passwords.hash(request.password)
+        user_id, now = uuid4(), self.now()
+        async with self.database.request(user_id) as connection:
+            typed = request.email.strip()
+            await _add_user(connection, user_id, email, typed, password_hash, name, request.role, now)
+            coach = await accept_invite(connection, request.invite) if request.invite is not None else None
+            begun = await self._begin_session(connection, user_id, request.device, proven_id=None)
+        _log.info("user_registered", user_id=str(user_id), role=request.role)
+        return begun._replace(coach=coach)
+
+    async def log_in(self, request: LoginRequest, *, address: str) -> NewSession:
+        """Sign in from a network address.
+
+        Raises WrongCredentials, TooManyAttempts, ClientIdTaken, InvalidFields for the device, or ServerBusy.
+        """
+        email = email_key(request.email)
+        device_hash = fingerprint(request.device_token) if request.device_token else None
+        async with self.database.request(None) as connection:
+            account = await connection.fetchrow(_queries.find_login_account, email, device_hash)
+            proven_id: UUID | None = account["device_id"] if account else None
+            origin = login_origin(email, address=address, known_device_id=proven_id)
+            await begin_login(connection, origin, now=self.now())
+        if not await self.passwords.matches(request.password, account["password_hash"] if account else None):
+            _log.info("login_refused")
+            raise WrongCredentials
+        user_id: UUID = account["user_id"]
+        new_hash = await self._renewed_hash(request.password, account["password_hash"])
+        async with self.database.request(user_id) as connection:
+            await forget_attempts(connection, origin)
+            if new_hash is not None:
+                await connection.execute(_queries.change_password_hash, user_id, new_hash)
+            begun = await self._begin_session(connection, user_id, request.device, proven_id=proven_id)
+        _log.info("logged_in", user_id=str(user_id), device_id=str(begun.session.device_id))
+        return begun
+
+    async def refresh(self, token: str, *, device_token: str | None, check_session: Callable[[UUID], None]) -> Renewed:
+        """Exchange a refresh token; raises as `exchange_refresh_token` does."""
+        return await exchange_refresh_token(
+            self.database, token, device_token=device_token, check_session=check_session, now=self.now()
+        )
+
+    async def log_out(self, caller: Caller, *, everywhere: bool) -> None:
+        """End the caller's session, or all they have."""
+        async with self.database.request(caller.user_id) as connection:
+            if everywhere:
+                await connection.execute(_queries.end_all_sessions, caller.user_id)
+            else:
+                await connection.execute(_queries.end_session, caller.user_id, caller.session_id, "logout")
+        _log.info("logged_out", user_id=str(caller.user_id), everywhere=everywhere)
+
+    def access_token(self, session: Renewed) -> str:
+        """Sign an access token for a session."""
+        return self.access_tokens.issue(
+            user_id=session.user_id,
+            role=session.role,
+            device_id=session.device_id,
+            session_id=session.session_id,
+            now=self.now(),
+        )
+
+    async def _begin_session(
+        self, connection: Connection, user_id: UUID, claim: DeviceClaim | None, *, proven_id: UUID | None
+    ) -> NewSession:
+        now = self.now()
+        user = AccountView(**dict(await connection.fetchrow(_queries.get_account, user_id)))
+        device = await recognise_device(connection, user_id, claim, proven_id=proven_id, now=now)
+        session_id = uuid4()
+        await connection.execute(_queries.add_session, user_id, session_id, device.id, now)
+        token, expires_at = await store_refresh_token(connection, user_id, session_id, session_created_at=now, now=now)
+        session = Renewed(user_id, user.role, device.id, session_id, token, expires_at)
+        return NewSession(user, session, device.new_token, coach=None)
+
+    async def _renewed_hash(self, password: str, password_hash: str) -> str | None:
+        return await self.passwords.hash(password) if self.passwords.is_outdated(password_hash) else None
+
+
+async def _add_user(
+    connection: Connection,
+    user_id: UUID,
+    email: str,
+    email_typed: str,
+    password_hash: str,
+    name: str,
+    role: Role,
+    now: datetime,
+) -> None:
+    try:
+        await connection.execute(_queries.add_user, user_id, email, email_typed, password_hash, name, role, now)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "users_email_unique":
+            raise EmailTaken from error
+        raise

@@ -1,0 +1,120 @@
+"""A browser's session: tokens in cookies that scripts cannot read, and proof that a request came from our own pages.
+
+The cookies are HttpOnly and SameSite=Strict. Because a browser sends cookies whoever asks it to, a request that changes
+something must also bear the X-CSRF-Token header, a value derived from the session that only our pages can read, and
+must not come from another origin; a WebSocket, which can bear no header of ours, must come from our own origin. An
+Authorization header needs none of this: no browser adds one by itself.
+
+Over HTTPS the names have the `__Host-` and `__Secure-` prefixes, so a sibling domain cannot plant them.
+"""
+
+import base64
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from litestar import Response
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+
+from apex_server.errors import CsrfRefused
+
+__all__ = ["CSRF_HEADER", "BrowserSession", "SessionCookies"]
+
+CSRF_HEADER = "X-CSRF-Token"
+
+_REFRESH_PATH = "/api/auth"
+"""The refresh and device tokens travel to the endpoints that take them and nowhere else."""
+_DEVICE_COOKIE_SECONDS = 400 * 86_400
+"""The longest that browsers keep a cookie."""
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class BrowserSession:
+    """What a browser is to keep."""
+
+    session_id: UUID
+    access_token: str
+    refresh_token: str
+    refresh_expires_at: datetime
+    device_token: str | None
+
+
+class SessionCookies:
+    """Writes, reads and clears a browser's session; `secure` says that this server is reached over HTTPS."""
+
+    def __init__(self, secret: str, *, secure: bool) -> None:
+        self._csrf_key = hmac.digest(secret.encode(), b"apex csrf token", "sha256")
+        self._secure = secure
+        self.access_name = "__Host-apex_access" if secure else "apex_access"
+        self.csrf_name = "__Host-apex_csrf" if secure else "apex_csrf"
+        self.refresh_name = "__Secure-apex_refresh" if secure else "apex_refresh"
+        self.device_name = "__Secure-apex_device" if secure else "apex_device"
+
+    def write(self, response: Response[Any], session: BrowserSession, *, now: datetime) -> None:
+        """Put a session into a response's cookies."""
+        lifetime = max(0, int((session.refresh_expires_at - now).total_seconds()))
+        self._set(response, self.access_name, session.access_token, "/", lifetime)
+        self._set(response, self.csrf_name, self.csrf_token(session.session_id), "/", lifetime, readable=True)
+        self._set(response, self.refresh_name, session.refresh_token, _REFRESH_PATH, lifetime)
+        if session.device_token is not None:
+            self._set(response, self.device_name, session.device_token, _REFRESH_PATH, _DEVICE_COOKIE_SECONDS)
+
+    def clear(self, response: Response[Any]) -> None:
+        """Sign the browser out; the device cookie stays, because the device stays the same."""
+        for name, path in ((self.access_name, "/"), (self.csrf_name, "/"), (self.refresh_name, _REFRESH_PATH)):
+            self._set(response, name, "", path, 0)
+
+    def csrf_token(self, session_id: UUID) -> str:
+        """Give what a page of this session proves itself with."""
+        digest = hmac.digest(self._csrf_key, session_id.bytes, "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def require_own_page(self, connection: _Connection, session_id: UUID) -> None:
+        """Return when a request that bears cookies may have its effect.
+
+        Raises CsrfRefused for a change or a WebSocket that no page of ours has asked for.
+        """
+        method = connection.scope.get("method")
+        if method in _SAFE_METHODS:
+            return
+        self.require_own_origin(connection)
+        if method is None:
+            if "origin" not in connection.headers:
+                raise CsrfRefused
+            return
+        sent = connection.headers.get(CSRF_HEADER, "")
+        if not hmac.compare_digest(sent.encode(), self.csrf_token(session_id).encode()):
+            raise CsrfRefused
+
+    def require_own_origin(self, connection: _Connection) -> None:
+        """Return when the browser says that a page of this server asks, or says nothing about it.
+
+        Raises CsrfRefused when it says that another site does.
+        """
+        if connection.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            raise CsrfRefused
+        origin = connection.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != connection.headers.get("host"):
+            raise CsrfRefused
+
+    def _set(
+        self, response: Response[Any], name: str, value: str, path: str, max_age: int, *, readable: bool = False
+    ) -> None:
+        response.set_cookie(
+            Cookie(
+                key=name,
+                value=value,
+                path=path,
+                max_age=max_age,
+                secure=self._secure,
+                httponly=not readable,
+                samesite="strict",
+            )
+        )

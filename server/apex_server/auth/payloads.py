@@ -1,0 +1,139 @@
+"""What the account endpoints take and give."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from apex_server.auth.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from apex_server.caller import Role
+from apex_server.invites import INVITE_CODE_LENGTH_MAX, CoachLink
+from apex_server.opaque_tokens import TOKEN_LENGTH_MAX
+
+__all__ = [
+    "AccountView",
+    "DeviceClaim",
+    "DeviceKind",
+    "DeviceView",
+    "LoginRequest",
+    "MeView",
+    "RefreshRequest",
+    "RegisterRequest",
+    "SignedIn",
+    "TokenDelivery",
+    "Tokens",
+]
+
+DeviceKind = Literal["phone", "watch", "tablet", "web", "desktop"]
+TokenDelivery = Literal["body", "cookie"]
+
+# 254 is the longest address that SMTP can carry (RFC 5321); as typed there may be blanks around it.
+_Email = Annotated[str, Meta(min_length=3, max_length=254, description="Case and width of letters do not count.")]
+_Name = Annotated[str, Meta(min_length=1, max_length=200)]
+_ClientId = Annotated[int, Meta(ge=1, le=2**53 - 1, description="The installation's random CRDT client id.")]
+_Token = Annotated[str, Meta(min_length=1, max_length=TOKEN_LENGTH_MAX)]
+_InviteCode = Annotated[str, Meta(min_length=1, max_length=INVITE_CODE_LENGTH_MAX)]
+_NewPassword = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
+_Password = Annotated[str, Meta(max_length=PASSWORD_LENGTH_MAX)]
+
+
+class _Confidential(Struct):
+    """A body with secrets in it, which shows none of them when it is printed or logged."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
+
+
+class DeviceClaim(Struct):
+    """The installation somebody signs in on."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Anna's watch"])]
+    kind: DeviceKind
+    client_id: _ClientId | None = None
+
+
+class RegisterRequest(_Confidential, kw_only=True):
+    """A new account; an athlete's may accept a coach's invite at once."""
+
+    email: _Email
+    password: _NewPassword
+    name: _Name
+    role: Role
+    invite: _InviteCode | None = None
+    device: DeviceClaim | None = None
+    token_delivery: TokenDelivery = "body"  # noqa: S105
+
+
+class LoginRequest(_Confidential, kw_only=True):
+    """Signing in; a device that keeps the `device_token` of an earlier time is recognised by it."""
+
+    email: _Email
+    password: _Password
+    device: DeviceClaim | None = None
+    device_token: _Token | None = None
+    token_delivery: TokenDelivery = "body"  # noqa: S105
+
+
+class RefreshRequest(_Confidential, kw_only=True):
+    """Exchanging a refresh token; a browser sends an empty object, its tokens come as cookies."""
+
+    refresh_token: _Token | None = None
+    device_token: _Token | None = None
+
+
+class AccountView(Struct):
+    """A user as they see themselves."""
+
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    created_at: datetime
+
+
+class DeviceView(Struct):
+    """One of the caller's devices; `client_id` is the one it writes under now."""
+
+    id: UUID
+    name: str
+    kind: DeviceKind
+    client_id: int | None
+    created_at: datetime
+    last_seen_at: datetime
+    current: bool
+
+
+class Tokens(_Confidential, kw_only=True):
+    """What a device keeps to stay signed in. `expires_in` counts seconds, for the access token.
+
+    With cookie delivery the tokens are cookies out of reach of scripts, and only `csrf_token` stands here: it goes into
+    the X-CSRF-Token header of every request that changes something.
+    """
+
+    expires_in: int
+    access_token: str | None = None
+    refresh_token: str | None = None
+    csrf_token: str | None = None
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
+
+
+class SignedIn(Tokens, kw_only=True):
+    """A new session. The device keeps `device_token` for good, across sign-outs: it proves the device to be itself."""
+
+    user: AccountView
+    device_id: UUID
+    session_id: UUID
+    device_token: str | None = None
+    coach: CoachLink | None = None
+
+
+class MeView(Struct):
+    """Who is signed in, where, and who coaches them."""
+
+    user: AccountView
+    device: DeviceView
+    session_id: UUID
+    coaches: list[CoachLink]

@@ -1,0 +1,206 @@
+-- name: find_login_account
+-- Before anybody is signed in: what the password is checked against, and whether this is a device we know.
+SELECT user_id, password_hash, role, device_id
+FROM apex_login_account($1, $2);
+
+-- name: begin_login
+-- Counts the attempt before the password is checked, so that attempts at the same moment count each other.
+SELECT apex_begin_login($1, $2, $3, $4, $5, $6);
+
+-- name: forget_login_attempts
+-- The right password: whoever mistyped it before is no guesser.
+SELECT apex_forget_login_attempts($1);
+
+-- name: add_user
+-- A registration acts as the user it creates.
+INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: change_password_hash
+-- The same password under today's parameters.
+UPDATE users
+SET password_hash = $2
+WHERE id = $1;
+
+-- name: get_account
+-- Everything about a user but the password hash, which no request can read.
+SELECT id, email_typed AS email, name, role, created_at
+FROM users
+WHERE id = $1;
+
+-- name: list_coaches
+-- An athlete sees who sees them.
+SELECT pair.coach_id, users.name AS coach_name, pair.since
+FROM coach_athletes AS pair
+JOIN users ON users.id = pair.coach_id
+WHERE pair.athlete_id = $1
+    AND pair.ended_at IS NULL
+ORDER BY pair.since, pair.coach_id
+LIMIT 50;
+
+-- name: find_device_of_client
+-- The same installation signing in again without its token: same client id, kind and name.
+SELECT devices.id
+FROM client_ids
+JOIN devices ON devices.id = client_ids.device_id
+WHERE client_ids.client_id = $2
+    AND client_ids.user_id = $1
+    AND devices.user_id = $1
+    AND devices.kind = $3
+    AND devices.name = $4;
+
+-- name: get_device_kind
+-- A token copied from a phone to a watch does not make the watch a phone.
+SELECT kind
+FROM devices
+WHERE id = $2
+    AND user_id = $1;
+
+-- name: add_device
+-- Every session is on a device, even one that did not introduce itself.
+INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at)
+VALUES ($2, $1, $3, $4, $5, $6, $6);
+
+-- name: see_device_again
+-- Signing in brings a removed device back; its name may have changed, its token only when it had lost it.
+UPDATE devices
+SET name = coalesce($3, name),
+    token_hash = coalesce($4, token_hash),
+    last_seen_at = $5,
+    removed_at = NULL
+WHERE id = $2
+    AND user_id = $1;
+
+-- name: bind_client_id
+-- False when the id belongs to another device, whoever's.
+SELECT apex_bind_client_id($1, $2, $3);
+
+-- name: list_devices
+-- Removed devices are gone for their user, though their client ids stay bound.
+SELECT devices.id,
+    devices.name,
+    devices.kind,
+    (
+        SELECT client_ids.client_id
+        FROM client_ids
+        WHERE client_ids.device_id = devices.id
+        ORDER BY client_ids.bound_at DESC, client_ids.client_id
+        LIMIT 1
+    ) AS client_id,
+    devices.created_at,
+    devices.last_seen_at,
+    devices.id = $2 AS current
+FROM devices
+WHERE devices.user_id = $1
+    AND devices.removed_at IS NULL
+    AND ($3::uuid IS NULL OR devices.id = $3)
+ORDER BY devices.last_seen_at DESC, devices.id
+LIMIT 200;
+
+-- name: end_sessions_of_device
+-- A removed device is signed out at once.
+UPDATE sessions
+SET ended_at = now(),
+    end_reason = 'device_removed'
+WHERE user_id = $1
+    AND device_id = $2
+    AND ended_at IS NULL;
+
+-- name: remove_device
+-- Gives the id of what was removed, or nothing when it was not there or not the user's.
+UPDATE devices
+SET removed_at = now()
+WHERE id = $2
+    AND user_id = $1
+    AND removed_at IS NULL
+RETURNING id;
+
+-- name: add_session
+-- One sign-in is one family of refresh tokens.
+INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at)
+VALUES ($2, $1, $3, $4, $4);
+
+-- name: is_session_open
+-- An access token outlives a sign-out by minutes; the session does not.
+SELECT EXISTS (
+    SELECT 1
+    FROM sessions
+    WHERE id = $2
+        AND user_id = $1
+        AND ended_at IS NULL
+);
+
+-- name: end_session
+-- Ends one family, once; the first reason stands.
+UPDATE sessions
+SET ended_at = now(),
+    end_reason = $3
+WHERE id = $2
+    AND user_id = $1
+    AND ended_at IS NULL;
+
+-- name: end_all_sessions
+-- Signing out everywhere.
+UPDATE sessions
+SET ended_at = now(),
+    end_reason = 'logout_everywhere'
+WHERE user_id = $1
+    AND ended_at IS NULL;
+
+-- name: find_refresh_token_owner
+-- Before anybody is signed in: whose token this is, so that the exchange can act for them.
+SELECT user_id, session_id
+FROM apex_refresh_token_owner($1);
+
+-- name: take_refresh_token
+-- Locks the token and its family, so that of two exchanges at once the second sees what the first did.
+SELECT token.session_id,
+    token.expires_at,
+    token.used_at,
+    session.ended_at,
+    session.created_at AS session_created_at,
+    session.device_id,
+    device.token_hash = $3 AS device_proven,
+    users.role
+FROM refresh_tokens AS token
+JOIN sessions AS session ON session.id = token.session_id
+JOIN devices AS device ON device.id = session.device_id
+JOIN users ON users.id = token.user_id
+WHERE token.user_id = $1
+    AND token.token_hash = $2
+FOR UPDATE OF token, session;
+
+-- name: add_refresh_token
+-- Only the fingerprint is kept.
+INSERT INTO refresh_tokens (token_hash, session_id, user_id, issued_at, expires_at)
+VALUES ($2, $3, $1, $4, $5);
+
+-- name: replace_refresh_token
+-- A retry keeps the time of the first use, or the minute of grace would never end.
+UPDATE refresh_tokens
+SET used_at = coalesce(used_at, $4),
+    replaced_by = $3
+WHERE token_hash = $2
+    AND user_id = $1;
+
+-- name: note_session_used
+-- The 30 days of inactivity count from here; the device list shows it.
+WITH used AS (
+    UPDATE sessions
+    SET last_used_at = $3
+    WHERE id = $2
+        AND user_id = $1
+    RETURNING device_id
+)
+UPDATE devices
+SET last_seen_at = $3
+FROM used
+WHERE devices.id = used.device_id
+    AND devices.user_id = $1;
+
+-- name: drop_expired_refresh_tokens
+-- A used token is kept for as long as it could still come back, and no longer.
+DELETE FROM refresh_tokens
+WHERE session_id = $2
+    AND user_id = $1
+    AND expires_at <= $3;

@@ -1,0 +1,255 @@
+"""The account endpoints: `/api/auth/…` and `/api/devices`."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from apex_server.auth.access_tokens import ACCESS_TOKEN_LIFETIME
+from apex_server.auth.accounts import Accounts, NewSession
+from apex_server.auth.cookies import BrowserSession, SessionCookies
+from apex_server.auth.payloads import (
+    AccountView,
+    DeviceView,
+    LoginRequest,
+    MeView,
+    RefreshRequest,
+    RegisterRequest,
+    SignedIn,
+    TokenDelivery,
+    Tokens,
+)
+from apex_server.auth.refresh import Renewed
+from apex_server.caller import Caller
+from apex_server.db import Database, load_queries
+from apex_server.errors import (
+    AccessTokenExpired,
+    AccessTokenInvalid,
+    ClientIdTaken,
+    CredentialsMissing,
+    CsrfRefused,
+    EmailTaken,
+    InvalidFields,
+    InviteExpired,
+    InviteForAnother,
+    InviteUsed,
+    MalformedRequest,
+    NotFound,
+    RefreshTokenInvalid,
+    RefreshTokenReused,
+    ServerBusy,
+    SessionEnded,
+    TooManyAttempts,
+    WrongCredentials,
+)
+from apex_server.invites import CoachLink
+from apex_server.problems import problem_responses
+
+__all__ = ["auth_routes"]
+
+_BODY_BYTES_MAX = 16_384
+"""A thousand characters of password in four bytes each, escaped, and everything else twice over."""
+
+_SECRET_ANSWER = {"Cache-Control": "no-store"}
+_NOT_SIGNED_IN = (CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded, CsrfRefused)
+
+_queries = load_queries(__package__)
+
+
+class AuthController(Controller):
+    """Registering, signing in, staying signed in, signing out."""
+
+    path = "/api/auth"
+    tags = ("auth",)
+    request_max_body_size = _BODY_BYTES_MAX
+
+    @post(
+        "/register",
+        exclude_from_auth=True,
+        responses=problem_responses(
+            MalformedRequest, InvalidFields, EmailTaken, ClientIdTaken, NotFound, InviteUsed, InviteExpired,
+            InviteForAnother, CsrfRefused, ServerBusy,
+        ),
+    )  # fmt: skip
+    async def register(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[RegisterRequest],
+        accounts: NamedDependency[Accounts],
+        session_cookies: NamedDependency[SessionCookies],
+    ) -> Response[SignedIn]:
+        """Make an account and sign in; with an invite code, the athlete is linked to the coach at once."""
+        _check_delivery(request, data.token_delivery, session_cookies)
+        begun = await accounts.register(data)
+        return _signed_in(begun, data.token_delivery, accounts, session_cookies, status_code=201)
+
+    @post(
+        "/login",
+        exclude_from_auth=True,
+        status_code=200,
+        responses=problem_responses(
+            MalformedRequest, InvalidFields, WrongCredentials, ClientIdTaken, TooManyAttempts, CsrfRefused, ServerBusy
+        ),
+    )
+    async def log_in(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[LoginRequest],
+        accounts: NamedDependency[Accounts],
+        session_cookies: NamedDependency[SessionCookies],
+    ) -> Response[SignedIn]:
+        """Sign in. An unknown address and a wrong password get one and the same answer, after the same time."""
+        _check_delivery(request, data.token_delivery, session_cookies)
+        if data.device_token is None:
+            data.device_token = request.cookies.get(session_cookies.device_name)
+        begun = await accounts.log_in(data, address=request.client.host if request.client else "")
+        return _signed_in(begun, data.token_delivery, accounts, session_cookies, status_code=200)
+
+    @post(
+        "/refresh",
+        exclude_from_auth=True,
+        status_code=200,
+        responses=problem_responses(
+            MalformedRequest, InvalidFields, RefreshTokenInvalid, RefreshTokenReused, SessionEnded, CsrfRefused
+        ),
+    )
+    async def refresh(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[RefreshRequest],
+        accounts: NamedDependency[Accounts],
+        session_cookies: NamedDependency[SessionCookies],
+    ) -> Response[Tokens]:
+        """Exchange a refresh token, once.
+
+        If the answer is lost, the same device may repeat the exchange for a minute, with its `device_token`. A token
+        that comes again in any other way ends its session.
+        """
+        if data.refresh_token is not None:
+            session = await accounts.refresh(
+                data.refresh_token, device_token=data.device_token, check_session=lambda _session_id: None
+            )
+            return Response(_tokens(session, "body", accounts, session_cookies), headers=_SECRET_ANSWER)
+        token = request.cookies.get(session_cookies.refresh_name)
+        if not token:
+            raise RefreshTokenInvalid
+        session = await accounts.refresh(
+            token,
+            device_token=request.cookies.get(session_cookies.device_name),
+            check_session=lambda session_id: session_cookies.require_own_page(request, session_id),
+        )
+        response = Response(_tokens(session, "cookie", accounts, session_cookies), headers=_SECRET_ANSWER)
+        _write_cookies(response, session, None, accounts, session_cookies)
+        return response
+
+    @post("/logout", status_code=204, responses=problem_responses(*_NOT_SIGNED_IN))
+    async def log_out(
+        self,
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+        session_cookies: NamedDependency[SessionCookies],
+        everywhere: Annotated[bool, QueryParameter(description="End the sessions of all devices.")] = False,
+    ) -> Response[None]:
+        """End this session at once, or all of them."""
+        await accounts.log_out(caller, everywhere=everywhere)
+        response: Response[None] = Response(None, status_code=204)
+        session_cookies.clear(response)
+        return response
+
+    @get("/me", responses=problem_responses(*_NOT_SIGNED_IN))
+    async def me(self, caller: NamedDependency[Caller], database: NamedDependency[Database]) -> MeView:
+        """Tell who is signed in, on which device, and who coaches them."""
+        async with database.request(caller.user_id) as connection:
+            user = await connection.fetchrow(_queries.get_account, caller.user_id)
+            device = await connection.fetchrow(
+                _queries.list_devices, caller.user_id, caller.device_id, caller.device_id
+            )
+            coaches = await connection.fetch(_queries.list_coaches, caller.user_id)
+        return MeView(
+            user=AccountView(**dict(user)),
+            device=DeviceView(**dict(device)),
+            session_id=caller.session_id,
+            coaches=[CoachLink(**dict(row)) for row in coaches],
+        )
+
+
+class DevicesController(Controller):
+    """The caller's devices."""
+
+    path = "/api/devices"
+    tags = ("devices",)
+
+    @get(responses=problem_responses(*_NOT_SIGNED_IN))
+    async def list_devices(
+        self, caller: NamedDependency[Caller], database: NamedDependency[Database]
+    ) -> list[DeviceView]:
+        """List the devices you are or were signed in on, the most recently seen first."""
+        async with database.request(caller.user_id) as connection:
+            rows = await connection.fetch(_queries.list_devices, caller.user_id, caller.device_id, None)
+        return [DeviceView(**dict(row)) for row in rows]
+
+    @delete("/{device_id:uuid}", responses=problem_responses(*_NOT_SIGNED_IN, NotFound))
+    async def remove_device(
+        self, device_id: FromPath[UUID], caller: NamedDependency[Caller], database: NamedDependency[Database]
+    ) -> None:
+        """Remove a device; it is signed out at once. Signing in on it again brings it back."""
+        async with database.request(caller.user_id) as connection:
+            await connection.execute(_queries.end_sessions_of_device, caller.user_id, device_id)
+            removed = await connection.fetchval(_queries.remove_device, caller.user_id, device_id)
+        if removed is None:
+            raise NotFound("device")
+
+
+auth_routes = (AuthController, DevicesController)
+
+
+def _check_delivery(request: Request[Any, Any, Any], delivery: TokenDelivery, session_cookies: SessionCookies) -> None:
+    """Refuse to sign a browser in at another site's request: it would work in somebody else's account unawares."""
+    if delivery == "cookie":
+        session_cookies.require_own_origin(request)
+
+
+def _signed_in(
+    begun: NewSession, delivery: TokenDelivery, accounts: Accounts, session_cookies: SessionCookies, *, status_code: int
+) -> Response[SignedIn]:
+    body = SignedIn(
+        user=begun.user,
+        device_id=begun.session.device_id,
+        session_id=begun.session.session_id,
+        device_token=begun.device_token if delivery == "body" else None,
+        coach=begun.coach,
+        **msgspec.structs.asdict(_tokens(begun.session, delivery, accounts, session_cookies)),
+    )
+    response = Response(body, status_code=status_code, headers=_SECRET_ANSWER)
+    if delivery == "cookie":
+        _write_cookies(response, begun.session, begun.device_token, accounts, session_cookies)
+    return response
+
+
+def _tokens(session: Renewed, delivery: TokenDelivery, accounts: Accounts, session_cookies: SessionCookies) -> Tokens:
+    expires_in = int(ACCESS_TOKEN_LIFETIME.total_seconds())
+    if delivery == "cookie":
+        return Tokens(expires_in=expires_in, csrf_token=session_cookies.csrf_token(session.session_id))
+    return Tokens(
+        expires_in=expires_in, access_token=accounts.access_token(session), refresh_token=session.refresh_token
+    )
+
+
+def _write_cookies(
+    response: Response[Any],
+    session: Renewed,
+    device_token: str | None,
+    accounts: Accounts,
+    session_cookies: SessionCookies,
+) -> None:
+    browser = BrowserSession(
+        session_id=session.session_id,
+        access_token=accounts.access_token(session),
+        refresh_token=session.refresh_token,
+        refresh_expires_at=session.expires_at,
+        device_token=device_token,
+    )
+    session_cookies.write(response, browser, now=accounts.now())

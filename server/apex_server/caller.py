@@ -1,0 +1,36 @@
+"""Who is asking: the one thing about a request that every slice needs to know.
+
+The auth slice finds it out (`auth.Authenticator`) before any handler runs; a handler takes it as the dependency
+`caller`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from apex_server.errors import RoleRequired
+
+__all__ = ["Caller", "Role", "require_role"]
+
+Role = Literal["athlete", "coach"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated user on one of their devices."""
+
+    user_id: UUID
+    role: Role
+    device_id: UUID
+    session_id: UUID
+    expires_at: int
+    """Unix seconds: when the access token ends. A live channel closes then, or proves itself anew."""
+
+
+def require_role(caller: Caller, role: Role) -> None:
+    """Return if the caller has the role.
+
+    Raises RoleRequired otherwise.
+    """
+    if caller.role != role:
+        raise RoleRequired(role)

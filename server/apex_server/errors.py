@@ -1,0 +1,404 @@
+"""Everything the HTTP API can refuse, as one tree of typed errors.
+
+Each error has a status, a `code` that never changes once published (clients branch on it, people read the rest), a
+title, and a `next_step` that says what to do about it. Fields of an error are values, and they travel in the answer
+as members of the problem document (RFC 9457); `problems.py` writes it.
+
+    ApiError
+    ├── MalformedRequest 400
+    ├── Unauthenticated 401
+    │   ├── CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded
+    │   ├── WrongCredentials
+    │   └── RefreshTokenInvalid, RefreshTokenReused
+    ├── Forbidden 403
+    │   └── CsrfRefused, RoleRequired, InviteForAnother
+    ├── NotFound 404
+    ├── MethodNotAllowed 405
+    ├── Conflict 409
+    │   └── EmailTaken, ClientIdTaken, TooManyInvites
+    ├── Gone 410
+    │   └── InviteExpired, InviteUsed
+    ├── BodyTooLarge 413
+    ├── UnsupportedMediaType 415
+    ├── InvalidFields 422
+    ├── TooManyAttempts 429
+    ├── InternalError 500
+    └── Unavailable 503
+        └── DatabaseUnavailable, ServerBusy
+
+A foreign object answers like an absent one: both are `NotFound`, so that nobody learns what exists.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import msgspec
+
+__all__ = [
+    "AccessTokenExpired",
+    "AccessTokenInvalid",
+    "ApiError",
+    "BodyTooLarge",
+    "ClientIdTaken",
+    "Conflict",
+    "CredentialsMissing",
+    "CsrfRefused",
+    "DatabaseUnavailable",
+    "EmailTaken",
+    "FieldError",
+    "Forbidden",
+    "Gone",
+    "InternalError",
+    "InvalidFields",
+    "InviteExpired",
+    "InviteForAnother",
+    "InviteUsed",
+    "MalformedRequest",
+    "MethodNotAllowed",
+    "NotFound",
+    "RefreshTokenInvalid",
+    "RefreshTokenReused",
+    "RoleRequired",
+    "ServerBusy",
+    "SessionEnded",
+    "TooManyAttempts",
+    "TooManyInvites",
+    "Unauthenticated",
+    "Unavailable",
+    "UnsupportedMediaType",
+    "WrongCredentials",
+]
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One field of a request that was refused, and why; the offending value is never repeated."""
+
+    field: str
+    message: str
+
+
+@dataclass(eq=False)
+class ApiError(Exception):
+    """The caller gets this instead of an answer; raise a subclass."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+    next_step: ClassVar[str]
+
+    @property
+    def detail(self) -> str:
+        """What happened, in one sentence with its values."""
+        return self.title
+
+    def members(self) -> Mapping[str, object]:
+        """The values of this error, named as in the problem document."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def headers(self) -> Mapping[str, str]:
+        """Response headers that belong to this error."""
+        return {}
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
+
+
+class MalformedRequest(ApiError):
+    """The body or the parameters could not be read at all."""
+
+    status = 400
+    code = "malformed_request"
+    title = "The request could not be read."
+    next_step = "Send a well-formed body of the documented media type."
+
+
+class Unauthenticated(ApiError):
+    """It is not known who asks."""
+
+    status = 401
+    challenge: ClassVar[str] = 'Bearer error="invalid_token"'
+
+    def headers(self) -> Mapping[str, str]:
+        """Name the scheme to authenticate with, as RFC 9110 wants of every 401."""
+        return {"WWW-Authenticate": self.challenge}
+
+
+class CredentialsMissing(Unauthenticated):
+    """Neither an Authorization header nor a session cookie came with the request."""
+
+    code = "credentials_missing"
+    title = "This needs a signed-in user."
+    next_step = "Sign in and send the access token as 'Authorization: Bearer <token>'."
+    challenge = "Bearer"
+
+
+class AccessTokenInvalid(Unauthenticated):
+    """The access token was not issued by this server for this API."""
+
+    code = "token_invalid"
+    title = "The access token is not valid."
+    next_step = "Refresh the session once; if that fails, sign in again."
+
+
+class AccessTokenExpired(Unauthenticated):
+    """The access token was good once."""
+
+    code = "token_expired"
+    title = "The access token has expired."
+    next_step = "Refresh the session and repeat the request."
+
+
+class SessionEnded(Unauthenticated):
+    """Somebody logged out, the device was removed, or the session lay unused for too long."""
+
+    code = "session_ended"
+    title = "This session has ended."
+    next_step = "Sign in again. Work not yet sent stays on the device."
+
+
+class WrongCredentials(Unauthenticated):
+    """The e-mail address is unknown or the password is wrong; the caller does not learn which."""
+
+    code = "wrong_credentials"
+    title = "The e-mail address or the password is wrong."
+    next_step = "Check both and try again."
+    challenge = "Bearer"
+
+
+class RefreshTokenInvalid(Unauthenticated):
+    """The refresh token is unknown or has expired."""
+
+    code = "refresh_token_invalid"
+    title = "The refresh token is not valid."
+    next_step = "Sign in again. Work not yet sent stays on the device."
+
+
+class RefreshTokenReused(Unauthenticated):
+    """A refresh token that was already exchanged came again, so a copy is about: its whole session has been ended."""
+
+    code = "refresh_token_reused"
+    title = "The refresh token was used before, so its session has been ended for safety."
+    next_step = "Sign in again. Work not yet sent stays on the device."
+
+
+class Forbidden(ApiError):
+    """It is known who asks, and the answer is no."""
+
+    status = 403
+
+
+class CsrfRefused(Forbidden):
+    """A cookie came along without proof that a page of this server sent the request."""
+
+    code = "csrf_refused"
+    title = "The request does not prove that it came from this server's own pages."
+    next_step = "Send the value of the csrf cookie as the X-CSRF-Token header, from the server's own origin."
+
+
+@dataclass(eq=False)
+class RoleRequired(Forbidden):
+    """Only users of another role may do this."""
+
+    role: str
+
+    code = "role_required"
+    title = "Your role may not do this."
+    next_step = "Sign in as a user of the named role."
+
+    @property
+    def detail(self) -> str:
+        """Name the role that may."""
+        return f"Only a user with the role {self.role!r} may do this."
+
+
+class InviteForAnother(Forbidden):
+    """The coach bound the invite to another e-mail address."""
+
+    code = "invite_for_another"
+    title = "This invite is meant for another e-mail address."
+    next_step = "Use the account with the invited address, or ask the coach for a new invite."
+
+
+@dataclass(eq=False)
+class NotFound(ApiError):
+    """There is no such thing, or it is none of the caller's business; both look the same."""
+
+    noun: str
+
+    status = 404
+    code = "not_found"
+    title = "There is nothing here."
+    next_step = "Check the address and that you are signed in as the right user."
+
+    @property
+    def detail(self) -> str:
+        """Name what was looked for, never its id."""
+        return f"There is no such {self.noun}."
+
+
+class MethodNotAllowed(ApiError):
+    """The address exists and does not take this method."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "This address does not take this method."
+    next_step = "See the Allow header or the API description for the methods it takes."
+
+
+class Conflict(ApiError):
+    """The request is fine and contradicts what already stands."""
+
+    status = 409
+
+
+class EmailTaken(Conflict):
+    """An account with this address exists."""
+
+    code = "email_taken"
+    title = "There is already an account with this e-mail address."
+    next_step = "Sign in, or register with another address."
+
+
+@dataclass(eq=False)
+class ClientIdTaken(Conflict):
+    """The CRDT client id belongs to another installation, so two writers would share one name."""
+
+    client_id: int
+
+    code = "client_id_taken"
+    title = "This client id belongs to another device."
+    next_step = "Draw a new random client id, re-issue unsent work under it, and try again."
+
+
+@dataclass(eq=False)
+class TooManyInvites(Conflict):
+    """A coach has as many open invites as one coach may have."""
+
+    limit: int
+
+    code = "too_many_invites"
+    title = "You have too many open invites."
+    next_step = "Wait until some are used or expire."
+
+
+class Gone(ApiError):
+    """It was there once and will not come back."""
+
+    status = 410
+
+
+class InviteExpired(Gone):
+    """The invite's time is over."""
+
+    code = "invite_expired"
+    title = "This invite has expired."
+    next_step = "Ask the coach for a new invite."
+
+
+class InviteUsed(Gone):
+    """Somebody else has accepted the invite."""
+
+    code = "invite_used"
+    title = "This invite has been used."
+    next_step = "Ask the coach for a new invite."
+
+
+@dataclass(eq=False)
+class BodyTooLarge(ApiError):
+    """The body, as sent or once decompressed, is longer than this address takes."""
+
+    limit_bytes: int
+
+    status = 413
+    code = "body_too_large"
+    title = "The body is too large."
+    next_step = "Send it in smaller parts."
+
+    @property
+    def detail(self) -> str:
+        """Name the bound."""
+        return f"The body is larger than {self.limit_bytes} bytes."
+
+
+class UnsupportedMediaType(ApiError):
+    """The body is of a media type or encoding that this address does not take."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "The media type or encoding of the body is not supported."
+    next_step = "Send one of the documented media types."
+
+
+@dataclass(eq=False)
+class InvalidFields(ApiError):
+    """The request was read, and some of its fields cannot be."""
+
+    errors: Sequence[FieldError]
+
+    status = 422
+    code = "invalid_fields"
+    title = "Some fields are not valid."
+    next_step = "Correct the fields named in 'errors' and send the request again."
+
+    @classmethod
+    def one(cls, field: str, message: str) -> "InvalidFields":
+        """Refuse a single field."""
+        return cls([FieldError(field=field, message=message)])
+
+
+@dataclass(eq=False)
+class TooManyAttempts(ApiError):
+    """The caller tried too often in too short a time."""
+
+    retry_after: int
+    """Seconds."""
+
+    status = 429
+    code = "too_many_attempts"
+    title = "Too many attempts."
+    next_step = "Wait for 'retry_after' seconds, then try again."
+
+    def headers(self) -> Mapping[str, str]:
+        """Say in seconds when to come back."""
+        return {"Retry-After": str(self.retry_after)}
+
+
+class InternalError(ApiError):
+    """The server failed; the log knows why, the caller does not."""
+
+    status = 500
+    code = "internal_error"
+    title = "The server failed."
+    next_step = "Try again later; nothing acknowledged is lost."
+
+
+@dataclass(eq=False)
+class Unavailable(ApiError):
+    """The server cannot answer now and will be able to soon."""
+
+    retry_after: int = 1
+    """Seconds."""
+
+    status = 503
+    code = "unavailable"
+    title = "The server cannot answer right now."
+    next_step = "Wait for 'retry_after' seconds, then try again."
+
+    def headers(self) -> Mapping[str, str]:
+        """Say in seconds when to come back."""
+        return {"Retry-After": str(self.retry_after)}
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+    title = "The database does not answer right now."
+
+
+class ServerBusy(Unavailable):
+    """A bounded queue is full."""
+
+    code = "server_busy"
+    title = "The server is busy."

@@ -1,0 +1,74 @@
+"""Invite codes, and accepting one: registration and the clients slice do it alike.
+
+A code has 100 random bits in Crockford's base 32, in four groups, so that it can be read out over the telephone and
+typed on a watch; what is easily confused when reading counts as the same. Only its fingerprint is stored.
+"""
+
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from apex_server.db import Connection, load_queries
+from apex_server.errors import ApiError, InviteExpired, InviteForAnother, InviteUsed, NotFound, RoleRequired
+from apex_server.opaque_tokens import fingerprint
+
+__all__ = ["INVITE_CODE_LENGTH_MAX", "CoachLink", "accept_invite", "invite_fingerprint", "new_invite_code"]
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_GROUPS = 4
+_GROUP_LENGTH = 5
+_READ_ALIKE = str.maketrans("OIL", "011", "- ")
+
+INVITE_CODE_LENGTH_MAX = 64
+"""Characters as typed. A code has 23; the rest is room for blanks."""
+
+_queries = load_queries(__package__)
+
+
+class CoachLink(msgspec.Struct, frozen=True):
+    """An athlete's relation to a coach."""
+
+    coach_id: UUID
+    coach_name: str
+    since: datetime
+
+
+def new_invite_code() -> str:
+    """Draw a code such as `K7QF9-3XZ0M-PAV41-8TWEN`."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+
+
+def invite_fingerprint(code: str) -> bytes:
+    """What stands in the database for a code, however it was typed.
+
+    >>> invite_fingerprint("k7qf9 3xzom pav4l 8twen") == invite_fingerprint("K7QF9-3XZ0M-PAV41-8TWEN")
+    True
+    """
+    return fingerprint(code.upper().translate(_READ_ALIKE))
+
+
+async def accept_invite(connection: Connection, code: str) -> CoachLink:
+    """Link the signed-in athlete of this request to the coach who made the code; once linked, the same again.
+
+    Raises NotFound for an unknown code, InviteUsed, InviteExpired, InviteForAnother, or RoleRequired when the user is
+    no athlete.
+    """
+    row = await connection.fetchrow(_queries.accept_invite, invite_fingerprint(code))
+    if row["outcome"] != "linked":
+        raise _refusal(row["outcome"])
+    return CoachLink(row["coach_id"], row["coach_name"], row["since"])
+
+
+def _refusal(outcome: str) -> ApiError:
+    match outcome:
+        case "used":
+            return InviteUsed()
+        case "expired":
+            return InviteExpired()
+        case "for_another":
+            return InviteForAnother()
+        case "not_an_athlete":
+            return RoleRequired("athlete")
+    return NotFound("invite")

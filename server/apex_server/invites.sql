@@ -1,0 +1,4 @@
+-- name: accept_invite
+-- The coach's rows are not the athlete's to see, so one function of the database does both sides of it at once.
+SELECT outcome, coach_id, coach_name, since
+FROM apex_accept_invite($1);

@@ -1,0 +1,49 @@
+"""What people type about themselves, made fit to store and to compare: addresses and names."""
+
+import re
+import unicodedata
+
+from apex_server.errors import InvalidFields
+
+__all__ = ["clean_name", "email_key", "normalise_email"]
+
+_EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)*")
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
+
+
+def email_key(typed: str) -> str:
+    r"""Give the form in which two spellings of one address are equal.
+
+    Full-width and other compatibility forms of a letter are the letter itself; an address is never merged with one
+    that merely looks alike in another script.
+
+    >>> email_key(" Anna@Example.COM ") == email_key("anna@example\uff0ecom")
+    True
+    """
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", typed).strip().lower())
+
+
+def normalise_email(typed: str, *, field: str = "email") -> str:
+    """Give the key of an address that could exist.
+
+    Whether it does, only a mail to it can tell. Raises InvalidFields.
+    """
+    key = email_key(typed)
+    if not _EMAIL.fullmatch(key) or _unprintable(key):
+        raise InvalidFields.one(field, "Expected an e-mail address")
+    return key
+
+
+def clean_name(typed: str, *, field: str) -> str:
+    """Give a name on one line, without blanks around it.
+
+    Raises InvalidFields when nothing is left, or there is something in it that cannot be shown.
+    """
+    name = unicodedata.normalize("NFC", typed).strip()
+    if not name or _unprintable(name):
+        raise InvalidFields.one(field, "Expected a name that can be shown on one line")
+    return name
+
+
+def _unprintable(text: str) -> bool:
+    return any(unicodedata.category(character) in _UNPRINTABLE for character in text)

@@ -1,0 +1,143 @@
+"""The account slices alone as an app, spoken to over HTTP: what the tests of accounts, devices and invites share."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+from litestar import Litestar, Router, WebSocket, get, websocket
+from litestar.di import NamedDependency, Provide
+from litestar.openapi.config import OpenAPIConfig
+
+from apex_server.auth import Passwords, account_parts, auth_routes
+from apex_server.caller import Caller
+from apex_server.clients import clients_routes
+from apex_server.db import Database
+from apex_server.problems import exception_handlers
+
+SECRET = "a secret for tests, long enough to be taken"
+PASSWORD = "correct horse battery staple"
+
+CHEAP_PASSWORDS = Passwords(memory_kib=64, passes=1)
+"""Real argon2id, only quick: most tests are not about what it costs."""
+
+
+class Clock:
+    """A wall clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.time = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **span: float) -> None:
+        self.time += timedelta(**span)
+
+
+@get("/api/whoami")
+async def whoami(caller: NamedDependency[Caller]) -> UUID:
+    return caller.user_id
+
+
+@websocket("/api/live")
+async def live(socket: WebSocket[Any, Any, Any], caller: NamedDependency[Caller]) -> None:
+    await socket.accept()
+    await socket.send_text(str(caller.user_id))
+    await socket.close()
+
+
+def accounts_app(
+    database: Database,
+    clock: Clock,
+    *,
+    secret: str = SECRET,
+    former_secrets: tuple[str, ...] = (),
+    https: bool = False,
+    passwords: Passwords = CHEAP_PASSWORDS,
+    more_routes: Sequence[Any] = (),
+) -> Litestar:
+    """Compose the slices as the server does."""
+    parts = account_parts(
+        database, secret=secret, former_secrets=former_secrets, https=https, passwords=passwords, now=clock
+    )
+    return Litestar(
+        route_handlers=[*auth_routes, *clients_routes, whoami, live, *more_routes],
+        guards=[parts.authenticator.guard],
+        dependencies={**parts.dependencies, "database": Provide(lambda: database, sync_to_thread=False)},
+        exception_handlers=exception_handlers,
+        openapi_config=OpenAPIConfig(
+            title="accounts",
+            version="0",
+            openapi_router=Router("/schema", route_handlers=[], opt={"exclude_from_auth": True}),
+        ),
+        logging_config=None,
+    )
+
+
+@asynccontextmanager
+async def speak_to(
+    app: Litestar, *, address: str = "192.0.2.1", scheme: str = "http"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a browser-like client with a cookie jar of its own, seen by the server under this address."""
+    transport = httpx.ASGITransport(app, client=(address, 40_000))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://coach.example") as client:
+        yield client
+
+
+async def register(client: httpx.AsyncClient, email: str, *, role: str = "athlete", **more: Any) -> dict[str, Any]:
+    """Make an account that must succeed."""
+    body = {"email": email, "password": PASSWORD, "name": email.partition("@")[0], "role": role, **more}
+    answer = await client.post("/api/auth/register", json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def log_in(client: httpx.AsyncClient, email: str, **more: Any) -> dict[str, Any]:
+    """Sign in with the right password."""
+    answer = await client.post("/api/auth/login", json={"email": email, "password": PASSWORD, **more})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def bearer(signed_in: dict[str, Any]) -> dict[str, str]:
+    """Give the header that speaks for a session."""
+    return {"Authorization": f"Bearer {signed_in['access_token']}"}
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """Give status and code of a refusal, which must be a problem document."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return answer.status_code, answer.json()["code"]
+
+
+async def open_socket(app: Litestar, headers: dict[str, str]) -> list[dict[str, Any]]:
+    """Open the WebSocket /api/live as a server would, and give all that the app sends."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "scheme": "ws",
+        "path": "/api/live",
+        "raw_path": b"/api/live",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"coach.example"), *((k.lower().encode(), v.encode()) for k, v in headers.items())],
+        "subprotocols": [],
+        "client": ("192.0.2.1", 40_000),
+        "server": ("coach.example", 80),
+        "state": {},
+        "extensions": {},
+    }
+    await app(scope, receive, send)  # type: ignore[arg-type]
+    return sent
