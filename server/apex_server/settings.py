@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read every setting; makes the data directory and, the first time, the secret in it.
+        """Read every setting; without APEX_SECRET makes one, the first time, in the data directory.
 
         Raises SettingsError for the first value that cannot be used.
         """
@@ -115,13 +115,13 @@ def check_together(settings: Settings) -> None:
 
 
 def read_data_dir(given: Mapping[str, str]) -> Path:
-    path = Path(given["APEX_DATA_DIR"]).expanduser() if "APEX_DATA_DIR" in given else default_data_dir()
-    path = path.absolute()
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError("APEX_DATA_DIR", f"cannot make {path}: {error.strerror}") from error
-    return path
+        path = Path(given["APEX_DATA_DIR"]).expanduser() if "APEX_DATA_DIR" in given else default_data_dir()
+    except RuntimeError as error:
+        raise SettingsError("APEX_DATA_DIR", f"must be set: {error}") from error
+    if path.exists() and not path.is_dir():
+        raise SettingsError("APEX_DATA_DIR", f"{path} is not a directory")
+    return path.absolute()
 
 
 def read_secret(given: Mapping[str, str], data_dir: Path) -> str:
@@ -130,6 +130,7 @@ def read_secret(given: Mapping[str, str], data_dir: Path) -> str:
     path = data_dir / "secret"
     try:
         if not path.exists():
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             make_secret(path)
         return checked_secret(f"APEX_SECRET from {path}", path.read_text(encoding="ascii").strip())
     except (OSError, UnicodeError) as error:
@@ -168,7 +169,11 @@ def read_http_url(given: Mapping[str, str], variable: str) -> str | None:
 
 def read_url(given: Mapping[str, str], variable: str, schemes: tuple[str, ...]) -> str | None:
     url = given.get(variable)
-    if url is not None and urlsplit(url).scheme not in schemes:
+    try:
+        known = url is None or urlsplit(url).scheme in schemes
+    except ValueError as error:
+        raise SettingsError(variable, f"is no address: {error}") from error
+    if not known:
         raise SettingsError(variable, f"must start with {schemes[0]}://")
     return url
 

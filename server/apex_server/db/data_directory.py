@@ -24,7 +24,7 @@ from apex_server.db.account import Account
 from apex_server.db.binaries import PostgresBinaries
 from apex_server.db.errors import DataDirectoryInUse, DataDirectoryUnusable, PostgresStartFailed
 
-__all__ = ["OWNER_ROLE", "DataDirectory", "cluster_arguments"]
+__all__ = ["OWNER_ROLE", "SOCKET_NAME", "DataDirectory", "cluster_command"]
 
 OWNER_ROLE = "apex_owner"
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -45,6 +45,7 @@ class DataDirectory:
         self.path = path.absolute()
         self.cluster = self.path / "postgres"
         self.log_path = self.path / "postgres.log"
+        self.socket_record = self.path / "socket_directory"
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -69,6 +70,8 @@ class DataDirectory:
         except BlockingIOError as error:
             owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             raise DataDirectoryInUse(self.path, int(owner) if owner.isdecimal() else None) from error
+        except OSError as error:
+            raise DataDirectoryUnusable(self.path, f"its file system has no file locks ({error.strerror})") from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
@@ -99,12 +102,10 @@ class DataDirectory:
         fresh = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=self.path))
         if account is not None:
             os.chown(fresh, account.uid, account.gid)
-        arguments, popen = cluster_arguments(fresh, account)
-        command = [binaries.program("initdb"), *arguments, *initdb_options(binaries.major)]
         try:
-            done = subprocess.run(  # noqa: S603 - our own binaries and options.
-                command, capture_output=True, text=True, check=False, timeout=INITDB_TIMEOUT_SECONDS, **popen
-            )
+            with cluster_command(binaries.program("initdb"), fresh, account) as (command, popen):
+                popen |= {"capture_output": True, "text": True, "timeout": INITDB_TIMEOUT_SECONDS}
+                done = subprocess.run([*command, *initdb_options(binaries.major)], check=False, **popen)  # noqa: S603 - our own binaries.
         except (OSError, subprocess.TimeoutExpired) as error:
             raise PostgresStartFailed("initdb", f"could not be run: {error}", "") from error
         if done.returncode != 0:
@@ -121,24 +122,23 @@ class DataDirectory:
         return self._recorded_socket_directory(account)
 
     def _recorded_socket_directory(self, account: Account | None) -> Path:
-        record = self.path / "socket_directory"
         uid = os.geteuid() if account is None else account.uid
-        if record.exists():
-            known = Path(record.read_text(encoding="utf-8").strip())
+        if self.socket_record.exists():
+            known = Path(self.socket_record.read_text(encoding="utf-8").strip())
             if known.is_dir() and not known.is_symlink() and private_to(known, uid):
                 return known
         parents = [Path(tempfile.gettempdir()), SHORT_TEMPORARY_DIR]
         parent = next((each for each in parents if socket_fits(each / "apex-pg-xxxxxxxx")), SHORT_TEMPORARY_DIR)
         made = Path(tempfile.mkdtemp(prefix="apex-pg-", dir=parent))
         hand_over(made, account)
-        record.write_text(f"{made}\n", encoding="utf-8")
+        self.socket_record.write_text(f"{made}\n", encoding="utf-8")
         return made
 
-    def forget_socket_directory(self, directory: Path) -> None:
+    def forget_socket_directory(self) -> None:
         """Remove a socket directory outside the data directory, after Postgres has stopped."""
-        if directory.parent != self.path:
-            shutil.rmtree(directory, ignore_errors=True)
-            (self.path / "socket_directory").unlink(missing_ok=True)
+        if self.socket_record.exists():
+            shutil.rmtree(self.socket_record.read_text(encoding="utf-8").strip(), ignore_errors=True)
+            self.socket_record.unlink()
 
     def bound_log(self) -> None:
         """Put a log that has grown too large aside; Postgres goes on appending to the emptied file."""
@@ -156,21 +156,28 @@ class DataDirectory:
         return text[min(since, len(text)) :][-LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
 
 
-def cluster_arguments(cluster: Path, account: Account | None) -> tuple[list[str], dict[str, Any]]:
-    """Name the cluster to a Postgres program, and say how to start it; raises DataDirectoryUnusable.
+@contextmanager
+def cluster_command(program: str, cluster: Path, account: Account | None) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Give a command for a Postgres program on a cluster, and how to start it; raises DataDirectoryUnusable.
 
-    As another account the cluster may lie under directories closed to it, such as /root. So the program is started in
-    the cluster, which is its own, and knows it as its working directory; Postgres never leaves that.
+    As another account the cluster may lie under directories closed to it, such as /root. So the program inherits the
+    open directory, and knows it by its number in /proc: that way in needs no more than rights on the cluster itself.
     """
-    popen: dict[str, Any] = {"cwd": cluster, "env": clean_environment(), "start_new_session": True}
+    popen: dict[str, Any] = {"cwd": "/", "env": clean_environment(), "start_new_session": True}
     if account is None:
-        return ["-D", str(cluster)], popen
+        yield [program, "-D", str(cluster)], popen
+        return
     popen |= account.popen_arguments()
-    if Path("/proc/self/cwd").exists():
-        return ["-D", "/proc/self/cwd"], popen
-    if not account.reaches(cluster.parent):
+    if account.reaches(cluster.parent):
+        yield [program, "-D", str(cluster)], popen
+        return
+    if not Path("/proc/self/fd").exists():
         raise DataDirectoryUnusable(cluster.parent, "the account Postgres runs as cannot reach it")
-    return ["-D", str(cluster)], popen
+    descriptor = os.open(cluster, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield [program, "-D", f"/proc/self/fd/{descriptor}"], popen | {"pass_fds": (descriptor,)}
+    finally:
+        os.close(descriptor)
 
 
 def clean_environment() -> dict[str, str]:

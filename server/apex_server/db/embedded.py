@@ -24,7 +24,7 @@ from apex_server.db.background import in_background
 from apex_server.db.binaries import PostgresBinaries, choose_binaries, find_binaries, readable_binaries
 from apex_server.db.data_directory import OWNER_ROLE, DataDirectory
 from apex_server.db.errors import PostgresKeepsCrashing, PostgresStartFailed
-from apex_server.db.postmaster import Postmaster, end_orphans, read_pid_file, spawn
+from apex_server.db.postmaster import Postmaster, clear_remains, read_pid_file, spawn
 
 __all__ = ["EmbeddedPostgres"]
 
@@ -109,6 +109,7 @@ class EmbeddedPostgres:
                         child = None
                         return found
                     if child is None and running is None:
+                        await anyio.to_thread.run_sync(clear_remains, self.directory.cluster, self._socket_directory)
                         child = spawn(self.directory, self._binaries, self._account, self._socket_directory)
                     elif child is not None and child.poll() is not None and running is None:
                         raise PostgresStartFailed(
@@ -155,7 +156,6 @@ class EmbeddedPostgres:
         deaths.append(now)
         log.warning("Postgres (pid %d) died; starting it again in %.1f s", self._postmaster.pid, delay_seconds)
         await anyio.sleep(delay_seconds)
-        end_orphans(self.directory.cluster)
         try:
             self._postmaster = await self._launch()
         except PostgresStartFailed as error:
@@ -164,4 +164,4 @@ class EmbeddedPostgres:
     async def _stop(self) -> None:
         with anyio.CancelScope(shield=True):
             await self._postmaster.stop()
-            self.directory.forget_socket_directory(self._socket_directory)
+            self.directory.forget_socket_directory()

@@ -5,6 +5,7 @@
     │   └── DatabaseBusy             Postgres is there, but this transaction lost a wait: the same request may succeed
     ├── EmbeddedPostgresError        the Postgres we run ourselves
     │   ├── PostgresNotFound         no binaries on this machine
+    │   ├── PostgresUnreadable       binaries that the account Postgres runs as cannot read
     │   ├── DataDirectoryInUse       another server process owns the data directory
     │   ├── DataDirectoryVersion     the data was made by another major version
     │   ├── DataDirectoryUnusable    the directory cannot be made, owned or reached
@@ -16,8 +17,10 @@
     │   ├── MigrationChanged         an applied file was edited afterwards
     │   ├── MigrationFailed          Postgres refused a file; nothing of it remains
     │   ├── MigrationLockTimeout     another process has been migrating for too long
-    │   └── DatabaseNewer            the database was migrated by a newer server
+    │   ├── DatabaseNewer            the database was migrated by a newer server
+    │   └── DatabaseNotMigrated      opened for serving before it was migrated
     ├── RoleError
+    │   ├── OwnerRefused             Postgres does not let the owner in
     │   ├── RolesMissing             the owner may not create the login roles, and they are not there
     │   ├── RoleLoginRefused         a login role exists with another password
     │   └── RoleMisconfigured        a login role may do more, or less, than its part
@@ -63,6 +66,19 @@ class PostgresNotFound(EmbeddedPostgresError):
             "or the system's postgresql, or set APEX_DATABASE_URL to a Postgres that runs elsewhere"
         )
         self.searched = tuple(searched)
+
+
+class PostgresUnreadable(EmbeddedPostgresError):
+    """We run as root, and the account Postgres runs as can read its programs neither where they are nor in a copy."""
+
+    def __init__(self, bin_dir: Path, tried: Sequence[Path]) -> None:
+        super().__init__(
+            f"Postgres does not run as root, the account it runs as cannot read {bin_dir}, and a copy of it could be "
+            f"put into none of {', '.join(map(str, tried))}. Install the server where every user can read it, or start "
+            "it as the user who owns it"
+        )
+        self.bin_dir = bin_dir
+        self.tried = tuple(tried)
 
 
 class DataDirectoryInUse(EmbeddedPostgresError):
@@ -200,8 +216,23 @@ class DatabaseNewer(MigrationError):
         self.versions = tuple(versions)
 
 
+class DatabaseNotMigrated(MigrationError):
+    """The database was opened for serving before it had the schema."""
+
+    def __init__(self) -> None:
+        super().__init__("the database has no schema yet; run it through ready_database() or migrate() first")
+
+
 class RoleError(DatabaseError):
     """The roles that requests and commits run under are not as they must be."""
+
+
+class OwnerRefused(RoleError):
+    """Postgres does not let the owner in: another password, user or database than it knows."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Postgres refuses the login in APEX_DATABASE_URL: {reason}. Correct the address")
+        self.reason = reason
 
 
 class RolesMissing(RoleError):
@@ -234,7 +265,7 @@ class RoleMisconfigured(RoleError):
     """A login role that may do more, or less, than its part; serving with it would be unsafe."""
 
     def __init__(self, role: str, reason: str, variable: str) -> None:
-        super().__init__(f"the role {role} {reason}; give {variable} a role made for it (docs/operations.md)")
+        super().__init__(f"the role {role} {reason}; give {variable} a role made for it (docs/database.md)")
         self.role = role
         self.reason = reason
         self.variable = variable

@@ -24,11 +24,14 @@ import asyncpg
 
 from apex_server.db.errors import (
     DatabaseNewer,
+    DatabaseUnavailable,
     MigrationChanged,
     MigrationFailed,
     MigrationInvalid,
     MigrationLockTimeout,
+    OwnerRefused,
 )
+from apex_server.db.outage import connecting
 from apex_server.db.roles import ensure_roles
 
 __all__ = ["MIGRATIONS_DIR", "Migration", "load_migrations", "migrate"]
@@ -36,12 +39,20 @@ __all__ = ["MIGRATIONS_DIR", "Migration", "load_migrations", "migrate"]
 MIGRATIONS_DIR = Path(__file__).parent / "migrations"
 FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 NO_TRANSACTION = "-- no transaction"
+OWN_TRANSACTION = re.compile(r"^\s*(BEGIN|START TRANSACTION|COMMIT|ROLLBACK)\s*;", re.IGNORECASE | re.MULTILINE)
 
 LOCK_KEY = 0x61706578  # "apex"; an advisory lock belongs to one database, so one key does for all installations.
 LOCK_POLL_SECONDS = 0.1
 LOCK_TIMEOUT_SECONDS = 600.0  # Longer than any index build the other process may be at.
-# A migration that queues for a table makes every later query queue behind it; so it rather gives up and is run again.
-TABLE_LOCK_TIMEOUT = "10s"
+OWNER_SETTINGS = {
+    "application_name": "apex_server migrate",
+    "search_path": "public",
+    "statement_timeout": "0",
+    # The statement of a killed process ends soon after it, and the lock with it (Postgres 14 and later).
+    "client_connection_check_interval": "1s",
+    # A migration that queues for a table makes every later query queue behind it; so it rather gives up and runs again.
+    "lock_timeout": "10s",
+}
 
 CREATE_LEDGER = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -74,7 +85,8 @@ class Migration(NamedTuple):
 def load_migrations(directory: Path = MIGRATIONS_DIR) -> list[Migration]:
     """Read the migration files in order of version.
 
-    Raises MigrationInvalid for a file whose name is not `NNNN_name.sql`, or a number used twice.
+    Raises MigrationInvalid for a file whose name is not `NNNN_name.sql`, that ends its own transaction, or whose number
+    is taken.
     """
     by_version: dict[int, Migration] = {}
     for path in sorted(directory.glob("*.sql")):
@@ -82,6 +94,8 @@ def load_migrations(directory: Path = MIGRATIONS_DIR) -> list[Migration]:
         if match is None:
             raise MigrationInvalid(path.name, "is not called NNNN_name.sql")
         migration = Migration(int(match["version"]), match["name"], path.read_text(encoding="utf-8"))
+        if OWN_TRANSACTION.search(migration.sql):
+            raise MigrationInvalid(path.name, "opens or ends a transaction; the runner does that")
         if migration.version in by_version:
             raise MigrationInvalid(path.name, f"has the number of {by_version[migration.version].name}")
         by_version[migration.version] = migration
@@ -101,15 +115,7 @@ async def migrate(
     usable and a later call goes on from there.
     """
     known = await asyncio.to_thread(load_migrations) if migrations is None else list(migrations)
-    owner = await asyncpg.connect(
-        owner_url,
-        server_settings={
-            "application_name": "apex_server migrate",
-            "search_path": "public",
-            "statement_timeout": "0",
-            "lock_timeout": TABLE_LOCK_TIMEOUT,
-        },
-    )
+    owner = await connect_owner(owner_url)
     try:
         async with migration_lock(owner, lock_timeout_seconds):
             await ensure_roles(owner, secret=secret)
@@ -120,6 +126,14 @@ async def migrate(
         return pending
     finally:
         await owner.close()
+
+
+async def connect_owner(owner_url: str) -> asyncpg.Connection:
+    try:
+        with connecting():
+            return await asyncpg.connect(owner_url, server_settings=OWNER_SETTINGS)
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise OwnerRefused(str(error)) from error
 
 
 @asynccontextmanager
@@ -160,7 +174,9 @@ async def apply(owner: asyncpg.Connection, migration: Migration) -> None:
             for statement in split_statements(migration):
                 await owner.execute(statement)
             await record(owner, migration)
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if owner.is_closed():
+            raise DatabaseUnavailable(f"it went away during migration {migration.version:04d}") from error
         raise MigrationFailed(
             migration.version, migration.name, str(error), line=error_line(error, migration)
         ) from error
@@ -184,7 +200,7 @@ def split_statements(migration: Migration) -> list[str]:
     return [statement for statement in statements if statement]
 
 
-def error_line(error: asyncpg.PostgresError, migration: Migration) -> int | None:
+def error_line(error: Exception, migration: Migration) -> int | None:
     """Tell where in the file Postgres stopped; unknown for a file that was run piecewise."""
     position = getattr(error, "position", None)
     if position is None or not migration.in_transaction:

@@ -11,7 +11,7 @@ commit: a NOTIFY inside a transaction would take a lock that makes every commit 
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ import msgspec
 
 from apex_server.db.background import in_background
 from apex_server.db.errors import DatabaseUnavailable
-from apex_server.db.outage import connecting, outage_of
+from apex_server.db.outage import connecting
 from apex_server.db.roles import role_urls
 from apex_server.settings import Settings
 
@@ -31,6 +31,7 @@ CHANNEL = "apex_hints"
 PAYLOAD_BYTES_MAX = 7_900  # Postgres refuses 8,000 and more.
 SCOPES_WAITING_MAX = 10_000  # About 1 MB of names; beyond it "look for yourselves" is the shorter message.
 CONNECT_TIMEOUT_SECONDS = 5.0
+SEND_TIMEOUT_SECONDS = 5.0
 PING_SECONDS = 15.0  # A half-open connection is noticed within this and the time of one ping.
 RECONNECT_DELAY_SECONDS_MIN = 0.1
 RECONNECT_DELAY_SECONDS_MAX = 5.0
@@ -118,7 +119,12 @@ class HintHub:
         """
         subscriber = Subscriber(on_hints, on_resync)
         self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber) if subscriber in self._subscribers else None
+
+        def unsubscribe() -> None:
+            with suppress(ValueError):
+                self._subscribers.remove(subscriber)
+
+        return unsubscribe
 
     async def publish(self, hints: Iterable[Hint]) -> None:
         """Tell every process, this one included, that scopes have moved on; call it after the commit.
@@ -143,8 +149,8 @@ class HintHub:
                 connection = connection or await self._connect()
                 attempts = 0
                 await self._serve(connection)
-            except DatabaseUnavailable as error:
-                log.warning("hints: %s", error)
+            except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("hints: %s; connecting again", error)
             finally:
                 if connection is not None:
                     connection.terminate()
@@ -185,9 +191,8 @@ class HintHub:
             try:
                 await notify(connection, hints, resync=resync)
                 sent = True
-            except Exception as error:
-                if outage_of(error, closed=connection.is_closed()) is None:
-                    raise
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                log.warning("hints: cannot be sent: %s", error)
                 serving.cancel()
                 return
             finally:
@@ -221,7 +226,12 @@ async def call(subscriber: Subscriber, hints: list[Hint], *, resync: bool) -> No
 async def notify(connection: Any, hints: list[Hint], *, resync: bool) -> None:
     """Send everything in one statement, which also serves as a ping when there is nothing; `[]` says resync."""
     payloads = [*(["[]"] if resync else []), *split_payloads(hints)]
-    await connection.execute("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", CHANNEL, payloads)
+    await connection.execute(
+        "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload",
+        CHANNEL,
+        payloads,
+        timeout=SEND_TIMEOUT_SECONDS,
+    )
 
 
 def split_payloads(hints: Iterable[Hint]) -> Iterator[str]:

@@ -9,13 +9,14 @@ and a listener needs a session.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
+import anyio
 import asyncpg
 
-from apex_server.db.errors import RoleLoginRefused, RoleMisconfigured
+from apex_server.db.errors import DatabaseNotMigrated, RoleLoginRefused, RoleMisconfigured
 from apex_server.db.outage import connecting, outage_of
 from apex_server.db.roles import APP_ROLE, COMMIT_ROLE, role_urls
 from apex_server.settings import Settings
@@ -29,8 +30,14 @@ APP_CONNECTIONS_MAX = 10  # Requests are short; with four processes this leaves 
 COMMIT_CONNECTIONS_MAX = 4  # Commits of one scope queue anyway, and two batches are in flight per push.
 CONNECT_TIMEOUT_SECONDS = 5.0
 ACQUIRE_TIMEOUT_SECONDS = 10.0  # A request that waits longer for a connection is better repeated by its sender.
+CLOSE_TIMEOUT_SECONDS = 10.0
 STATEMENT_CACHE_SIZE = 200  # All named queries of all slices, so none is prepared twice on a connection.
 
+SESSION_SETTINGS = {
+    "jit": "off",  # Queries here are short; compiling one costs more than running it.
+    "search_path": "public, pg_temp",  # A temporary table never stands in for a real one.
+    "client_connection_check_interval": "2s",  # A killed process leaves no query running (Postgres 14 and later).
+}
 APP_LIMITS = {"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
 COMMIT_LIMITS = {"statement_timeout": "60s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "60s"}
 
@@ -39,7 +46,7 @@ DESCRIBE_LOGIN = """
         pg_has_role(current_user, $1, 'USAGE') AS stands_for_role,
         pg_has_role(
             current_user,
-            (SELECT relowner FROM pg_class WHERE oid = 'public.schema_migrations'::regclass),
+            (SELECT relowner FROM pg_class WHERE oid = to_regclass('public.schema_migrations')),
             'MEMBER'
         ) AS is_owner
     FROM pg_roles
@@ -121,7 +128,9 @@ async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
             raise
         raise outage from error
     finally:
-        await pool.release(connection)
+        # Postgres may die after the commit, in asyncpg's clean-up: what was committed must not look refused.
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await pool.release(connection)
 
 
 @asynccontextmanager
@@ -135,21 +144,32 @@ async def open_pool(
         max_size=connections_max,
         timeout=CONNECT_TIMEOUT_SECONDS,
         statement_cache_size=STATEMENT_CACHE_SIZE,
-        server_settings={"application_name": role, "jit": "off", "search_path": "public, pg_temp", **limits},
+        server_settings={"application_name": role, **SESSION_SETTINGS, **limits},
     )
     try:
         with connecting():
             await pool
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
         raise RoleLoginRefused(role, variable) from error
-    async with pool:
+    try:
         yield pool
+    finally:
+        await close_pool(pool)
+
+
+async def close_pool(pool: asyncpg.Pool) -> None:
+    """Close when the last connection is back, or cut what is still out."""
+    with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_TIMEOUT_SECONDS):
+        await pool.close()
+    pool.terminate()
 
 
 async def check_login(pool: asyncpg.Pool, role: str, variable: str, *, may_bypass: bool) -> bool:
     """Refuse a login that can do more or less than its part, and tell whether it bypasses row-level security."""
     async with connection_of(pool) as connection:
         login = await connection.fetchrow(DESCRIBE_LOGIN, role)
+    if login["is_owner"] is None:
+        raise DatabaseNotMigrated
     reasons = {
         "is a superuser": login["is_superuser"],
         "owns the tables or may become their owner": login["is_owner"],

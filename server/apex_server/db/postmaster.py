@@ -8,6 +8,7 @@ is believed of it or sent to it: pids are used again.
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,14 +17,15 @@ import psutil
 
 from apex_server.db.account import Account
 from apex_server.db.binaries import PostgresBinaries
-from apex_server.db.data_directory import DataDirectory, cluster_arguments
+from apex_server.db.data_directory import SOCKET_NAME, DataDirectory, cluster_command
 from apex_server.db.errors import PostgresStartFailed
 
-__all__ = ["PidFile", "Postmaster", "end_orphans", "read_pid_file", "spawn"]
+__all__ = ["PidFile", "Postmaster", "clear_remains", "read_pid_file", "spawn"]
 
 PID_FILE_LINES = 8
 POLL_SECONDS = 0.02
 STOP_TIMEOUT_SECONDS = 30.0  # A fast shutdown writes one checkpoint.
+ORPHAN_TIMEOUT_SECONDS = 3.0
 SERVER_OPTIONS = {
     "listen_addresses": "",
     "port": "5432",
@@ -87,10 +89,10 @@ def read_pid_file(cluster: Path) -> PidFile | None:
     return found if is_postgres_of(found.pid, cluster) else None
 
 
-def is_postgres_of(pid: int, cluster: Path) -> bool:
+def is_postgres_of(pid: int, cluster: Path, *, if_hidden: bool = True) -> bool:
     """Tell whether this pid is a Postgres whose working directory is the cluster.
 
-    Where the system hides the directory of another account's process, its name has to do.
+    Where the system hides the directory of another account's process, the answer for any Postgres is `if_hidden`.
     """
     try:
         process = psutil.Process(pid)
@@ -98,7 +100,7 @@ def is_postgres_of(pid: int, cluster: Path) -> bool:
             return False
         return Path(process.cwd()).samefile(cluster)
     except psutil.AccessDenied:
-        return True
+        return if_hidden
     except (psutil.Error, OSError):
         return False
 
@@ -107,20 +109,34 @@ def spawn(
     directory: DataDirectory, binaries: PostgresBinaries, account: Account | None, socket_directory: Path
 ) -> subprocess.Popen[bytes]:
     """Start a postmaster in a session of its own, so that a Ctrl-C meant for us does not cut connections first."""
-    arguments, popen = cluster_arguments(directory.cluster, account)
-    options = SERVER_OPTIONS | {"unix_socket_directories": '"{}"'.format(str(socket_directory).replace('"', '""'))}
-    command = [binaries.program("postgres"), *arguments]
-    for name, value in options.items():
-        command += ["-c", f"{name}={value}"]
+    options = SERVER_OPTIONS | {"unix_socket_directories": quoted(socket_directory)}
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     log = os.open(directory.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        return subprocess.Popen(  # noqa: S603 - our own binaries and options.
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **popen
-        )
+        with cluster_command(binaries.program("postgres"), directory.cluster, account) as (command, popen):
+            popen |= {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            return subprocess.Popen([*command, *settings], **popen)  # noqa: S603 - our own binaries and options.
     except OSError as error:
         raise PostgresStartFailed("postgres", f"could not be run: {error}", "") from error
     finally:
         os.close(log)
+
+
+def quoted(socket_directory: Path) -> str:
+    """Write a path as an element of a list, where a bare comma would part it."""
+    return '"{}"'.format(str(socket_directory).replace('"', '""'))
+
+
+def clear_remains(cluster: Path, socket_directory: Path) -> None:
+    """Clear what a dead postmaster left, once it is certain that it is dead: processes, lock files and socket.
+
+    Postgres itself judges a lock file by its pid alone, and would refuse to start for a zombie nobody collects, or for
+    whichever process has the number now, as after the restart of a container.
+    """
+    end_orphans(cluster)
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+    for name in (SOCKET_NAME, f"{SOCKET_NAME}.lock"):
+        (socket_directory / name).unlink(missing_ok=True)
 
 
 def end_orphans(cluster: Path) -> None:
@@ -128,13 +144,9 @@ def end_orphans(cluster: Path) -> None:
 
     SIGQUIT is what a postmaster itself sends in this case; they leave at once, and recovery does the rest.
     """
-    for process in psutil.process_iter(["name"]):
-        if process.info["name"] == "postgres" and is_in(process, cluster):
-            os.kill(process.pid, signal.SIGQUIT)
-
-
-def is_in(process: psutil.Process, cluster: Path) -> bool:
-    try:
-        return Path(process.cwd()).samefile(cluster)
-    except (psutil.Error, OSError):
-        return False
+    orphans = [each for each in psutil.process_iter() if is_postgres_of(each.pid, cluster, if_hidden=False)]
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        for orphan in orphans:
+            with suppress(psutil.NoSuchProcess):
+                orphan.send_signal(number)
+        _, orphans = psutil.wait_procs(orphans, timeout=ORPHAN_TIMEOUT_SECONDS)

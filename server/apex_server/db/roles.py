@@ -125,6 +125,8 @@ async def reset_from_environment() -> None:
     owner = await asyncpg.connect(settings.database_url)
     try:
         await reset_role_passwords(owner, secret=settings.secret)
+    except asyncpg.PostgresError as error:
+        raise SystemExit(f"the passwords were not changed: {error}") from error
     finally:
         await owner.close()
 
