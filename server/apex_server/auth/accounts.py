@@ -131,7 +131,9 @@ class Accounts:
         device = await recognise_device(connection, user_id, claim, proven_id=proven_id, now=now)
         session_id = uuid4()
         await connection.execute(_queries.add_session, user_id, session_id, device.id, now)
-        token, expires_at = await store_refresh_token(connection, user_id, session_id, session_created_at=now, now=now)
+        token, expires_at = await store_refresh_token(
+            connection, user_id, session_id, session_created_at=now, parent_hash=None, now=now
+        )
         session = Renewed(user_id, user.role, device.id, session_id, token, expires_at)
         return NewSession(user, session, device.new_token, coach=None)
 

@@ -152,36 +152,52 @@ WHERE user_id = $1
 SELECT user_id, session_id
 FROM apex_refresh_token_owner($1);
 
--- name: take_refresh_token
--- Locks the token and its family, so that of two exchanges at once the second sees what the first did.
-SELECT token.session_id,
-    token.expires_at,
+-- name: lock_session
+-- Exchanges of one family queue here, so that each sees what the one before it did; a sign-out waits, too.
+SELECT id
+FROM sessions
+WHERE id = $2
+    AND user_id = $1
+FOR UPDATE;
+
+-- name: get_refresh_token
+-- Everything a presented token is judged by; read only under the lock of its family.
+SELECT token.expires_at,
     token.used_at,
+    token.used_by_device,
     session.ended_at,
     session.created_at AS session_created_at,
     session.device_id,
     device.token_hash = $3 AS device_proven,
+    EXISTS (
+        SELECT 1
+        FROM refresh_tokens AS sibling
+        WHERE sibling.parent_hash = token.parent_hash
+            AND sibling.user_id = $1
+            AND sibling.token_hash <> token.token_hash
+            AND sibling.used_at IS NOT NULL
+    ) AS sibling_used,
     users.role
 FROM refresh_tokens AS token
 JOIN sessions AS session ON session.id = token.session_id
 JOIN devices AS device ON device.id = session.device_id
 JOIN users ON users.id = token.user_id
 WHERE token.user_id = $1
-    AND token.token_hash = $2
-FOR UPDATE OF token, session;
+    AND token.token_hash = $2;
 
 -- name: add_refresh_token
 -- Only the fingerprint is kept.
-INSERT INTO refresh_tokens (token_hash, session_id, user_id, issued_at, expires_at)
-VALUES ($2, $3, $1, $4, $5);
+INSERT INTO refresh_tokens (token_hash, session_id, user_id, issued_at, expires_at, parent_hash)
+VALUES ($2, $3, $1, $4, $5, $6);
 
--- name: replace_refresh_token
--- A retry keeps the time of the first use, or the minute of grace would never end.
+-- name: use_refresh_token
+-- A retry keeps the first use as it was, or the minute of grace would never end.
 UPDATE refresh_tokens
-SET used_at = coalesce(used_at, $4),
-    replaced_by = $3
+SET used_at = $3,
+    used_by_device = $4
 WHERE token_hash = $2
-    AND user_id = $1;
+    AND user_id = $1
+    AND used_at IS NULL;
 
 -- name: note_session_used
 -- The 30 days of inactivity count from here; the device list shows it.

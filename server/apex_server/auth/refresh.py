@@ -1,12 +1,14 @@
 """Refresh tokens: each is exchanged once, and a copy that turns up ends the session it came from.
 
 One sign-in is a family. Exchanging a token makes the next one of the family; a token that comes a second time means
-that two parties hold it, and as nobody can tell which is the thief, the family ends (RFC 9700, 4.14). The exception is
-an answer that was lost: the same device, proven by its device token, may repeat the exchange for a minute and gets
-another fresh token. Tokens unused for 30 days, and families older than a year, are over.
+that two parties hold it, and as nobody can tell which is the thief, the family ends (RFC 9700, 4.14).
 
-The invariant: of any number of exchanges of one token at once, exactly one finds it unused. The row is locked, and what
-is found there is judged by `judge`, which touches nothing.
+The exception is an answer that was lost: the device that made the exchange, proven both times by its device token, may
+repeat it for a minute and gets another fresh token. So one token can have several children; only one of them is ever
+exchanged, since one device keeps one of them, and a second one that comes is a copy, too.
+
+The invariant: under the lock of its family, at most one line of descent is alive. What is found there is judged by
+`judge`, which touches nothing. Tokens unused for 30 days, and families older than a year, are over.
 """
 
 from collections.abc import Callable
@@ -46,8 +48,13 @@ class TokenRow(NamedTuple):
 
     expires_at: datetime
     used_at: datetime | None
-    session_ended_at: datetime | None
+    used_by_device: bool
+    """Whether the exchange before was proven to come from the family's device; False if there was none."""
     device_proven: bool
+    """Whether this exchange is."""
+    sibling_used: bool
+    """Whether another child of the same exchange was used."""
+    session_ended_at: datetime | None
 
 
 class Renewed(NamedTuple):
@@ -65,10 +72,15 @@ def judge(token: TokenRow, *, now: datetime) -> Verdict:
     """Decide what a presented token is worth."""
     if token.session_ended_at is not None:
         return "ended"
-    if token.used_at is None:
-        return "exchange" if now < token.expires_at else "expired"
-    is_retry = token.device_proven and now <= token.used_at + LOST_RESPONSE_GRACE
-    return "exchange" if is_retry else "reused"
+    if token.used_at is not None:
+        return "exchange" if _is_retry(token, token.used_at, now) else "reused"
+    if token.sibling_used:
+        return "reused"
+    return "exchange" if now < token.expires_at else "expired"
+
+
+def _is_retry(token: TokenRow, used_at: datetime, now: datetime) -> bool:
+    return token.used_by_device and token.device_proven and now <= used_at + LOST_RESPONSE_GRACE
 
 
 async def exchange_refresh_token(
@@ -85,47 +97,77 @@ async def exchange_refresh_token(
     RefreshTokenReused once the family has been ended.
     """
     token_hash = fingerprint(token)
+    device_hash = fingerprint(device_token) if device_token else None
     async with database.request(None) as connection:
         owner = await connection.fetchrow(_queries.find_refresh_token_owner, token_hash)
     if owner is None:
         raise RefreshTokenInvalid
-    check_session(owner["session_id"])
+    user_id, session_id = owner["user_id"], owner["session_id"]
+    check_session(session_id)
     # The end of a family has to be committed, so the refusal is raised only when the transaction is over.
-    async with database.request(owner["user_id"]) as connection:
-        outcome = await _exchange(connection, owner["user_id"], token_hash, device_token, now)
+    async with database.request(user_id) as connection:
+        outcome = await _exchange(connection, user_id, session_id, token_hash, device_hash, now)
     if isinstance(outcome, Renewed):
         return outcome
     raise _REFUSALS[outcome]
 
 
 async def store_refresh_token(
-    connection: Connection, user_id: UUID, session_id: UUID, *, session_created_at: datetime, now: datetime
+    connection: Connection,
+    user_id: UUID,
+    session_id: UUID,
+    *,
+    session_created_at: datetime,
+    parent_hash: bytes | None,
+    now: datetime,
 ) -> tuple[str, datetime]:
     """Make a refresh token for a session; gives it and when it expires."""
     token = new_token()
     expires_at = min(now + INACTIVITY_MAX, session_created_at + SESSION_AGE_MAX)
-    await connection.execute(_queries.add_refresh_token, user_id, fingerprint(token), session_id, now, expires_at)
+    await connection.execute(
+        _queries.add_refresh_token, user_id, fingerprint(token), session_id, now, expires_at, parent_hash
+    )
     return token, expires_at
 
 
 async def _exchange(
-    connection: Connection, user_id: UUID, token_hash: bytes, device_token: str | None, now: datetime
+    connection: Connection,
+    user_id: UUID,
+    session_id: UUID,
+    token_hash: bytes,
+    device_hash: bytes | None,
+    now: datetime,
 ) -> Renewed | Verdict:
-    device_hash = fingerprint(device_token) if device_token else None
-    row = await connection.fetchrow(_queries.take_refresh_token, user_id, token_hash, device_hash)
+    await connection.execute(_queries.lock_session, user_id, session_id)
+    row = await connection.fetchrow(_queries.get_refresh_token, user_id, token_hash, device_hash)
     if row is None:
         return "expired"
-    verdict = judge(TokenRow(row["expires_at"], row["used_at"], row["ended_at"], row["device_proven"] is True), now=now)
+    device_proven = row["device_proven"] is True
+    verdict = judge(
+        TokenRow(
+            expires_at=row["expires_at"],
+            used_at=row["used_at"],
+            used_by_device=row["used_by_device"] is True,
+            device_proven=device_proven,
+            sibling_used=row["sibling_used"],
+            session_ended_at=row["ended_at"],
+        ),
+        now=now,
+    )
     if verdict == "reused":
-        await connection.execute(_queries.end_session, user_id, row["session_id"], "token_reused")
-        _log.warning("refresh_token_reused", user_id=str(user_id), session_id=str(row["session_id"]))
+        await connection.execute(_queries.end_session, user_id, session_id, "token_reused")
+        _log.warning("refresh_token_reused", user_id=str(user_id), session_id=str(session_id))
     if verdict != "exchange":
         return verdict
-    session_id = row["session_id"]
+    await connection.execute(_queries.use_refresh_token, user_id, token_hash, now, device_proven)
     token, expires_at = await store_refresh_token(
-        connection, user_id, session_id, session_created_at=row["session_created_at"], now=now
+        connection,
+        user_id,
+        session_id,
+        session_created_at=row["session_created_at"],
+        parent_hash=token_hash,
+        now=now,
     )
-    await connection.execute(_queries.replace_refresh_token, user_id, token_hash, fingerprint(token), now)
     await connection.execute(_queries.note_session_used, user_id, session_id, now)
     await connection.execute(_queries.drop_expired_refresh_tokens, user_id, session_id, now)
     return Renewed(user_id, row["role"], row["device_id"], session_id, token, expires_at)

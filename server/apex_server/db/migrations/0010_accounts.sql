@@ -63,11 +63,16 @@ CREATE TABLE refresh_tokens (
     user_id uuid NOT NULL,
     issued_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
+    parent_hash bytea,
     used_at timestamptz,
-    replaced_by bytea,
+    used_by_device boolean,
+    CHECK ((used_at IS NULL) = (used_by_device IS NULL)),
     FOREIGN KEY (session_id, user_id) REFERENCES sessions (id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX refresh_tokens_of_session ON refresh_tokens (session_id, expires_at);
+CREATE INDEX refresh_tokens_of_parent ON refresh_tokens (parent_hash);
+COMMENT ON COLUMN refresh_tokens.parent_hash IS 'the token that was exchanged for this one; null: a sign-in';
+COMMENT ON COLUMN refresh_tokens.used_by_device IS 'whether the exchange was proven to come from the family''s device';
 
 CREATE TABLE login_attempts (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -195,7 +200,7 @@ GRANT SELECT, INSERT ON client_ids TO apex_app;
 GRANT SELECT, INSERT ON sessions TO apex_app;
 GRANT UPDATE (last_used_at, ended_at, end_reason) ON sessions TO apex_app;
 GRANT SELECT, INSERT, DELETE ON refresh_tokens TO apex_app;
-GRANT UPDATE (used_at, replaced_by) ON refresh_tokens TO apex_app;
+GRANT UPDATE (used_at, used_by_device) ON refresh_tokens TO apex_app;
 GRANT SELECT ON coach_athletes TO apex_app;
 GRANT UPDATE (ended_at, ended_by) ON coach_athletes TO apex_app;
 GRANT SELECT, INSERT ON invites TO apex_app;
