@@ -1,0 +1,117 @@
+"""The rows of a CSV text with their physical line numbers, however badly it is quoted.
+
+`csv` alone loses rows silently: a quote that is opened and never closed swallows every row up to the next quote. Here a
+record that swallowed whole rows is read again line by line, and the row that lost its quote is marked as damaged.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import NamedTuple
+
+CUT = "the file ends in the middle of this row"
+OPEN_QUOTE = "a quote opens in this row and is never closed"
+
+
+OVERLONG = "a row longer than any"
+LINE_CHARACTERS_MAX = 1_000_000
+"""A row has two notes of 10,000 characters at most; a line far beyond that would only fill the memory."""
+
+
+class Record(NamedTuple):
+    """One row; `damage` says why it cannot be trusted."""
+
+    line: int
+    last_line: int
+    cells: list[str]
+    damage: str | None = None
+
+
+def read_records(text: str, delimiter: str, width: int | None = None) -> Iterator[Record]:
+    """Give the rows of a text, blank lines left out.
+
+    `width` is the usual number of cells; without it rows that lost a quote are not looked for.
+    """
+    previous: Record | None = None
+    usual_width = width
+    for record in _records(_Lines(text), delimiter, width):
+        if previous is not None:
+            yield previous
+            usual_width = usual_width if previous.damage else len(previous.cells)
+        previous = record
+    if previous is not None:
+        yield _mark_cut(previous, text, usual_width)
+
+
+class _Lines:
+    """Hands physical lines to `csv`, remembers those of the current record and takes them back."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = iter(io.StringIO(text, newline=""))
+        self.returned: list[str] = []
+        self.taken: list[str] = []
+        self.count = 0
+        self.overlong = False
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self.returned.pop() if self.returned else next(self.lines)
+        if len(line) > LINE_CHARACTERS_MAX:
+            line, self.overlong = line[:200], True
+        self.taken.append(line)
+        self.count += 1
+        return line
+
+    def give_back_all_but_first(self) -> str:
+        first, *rest = self.taken
+        self.returned.extend(reversed(rest))
+        self.count -= len(rest)
+        return first
+
+
+def _records(lines: _Lines, delimiter: str, width: int | None) -> Iterator[Record]:
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        lines.taken.clear()
+        try:
+            cells: list[str] | None = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            cells = None
+        if damage := _damage(lines, cells, delimiter, width):
+            first = lines.give_back_all_but_first()
+            reader = csv.reader(lines, delimiter=delimiter)
+            yield Record(lines.count, lines.count, first[:LINE_CHARACTERS_MAX].strip("\r\n").split(delimiter), damage)
+        elif cells:
+            yield Record(lines.count - len(lines.taken) + 1, lines.count, cells)
+
+
+def _damage(lines: _Lines, cells: list[str] | None, delimiter: str, width: int | None) -> str | None:
+    """Say why the first line of a record cannot be trusted, if so; the lines after it are then read again.
+
+    `cells` is None for a field beyond csv's bound of 131,072 characters: more than any note.
+    """
+    if lines.overlong or (cells is None and len(lines.taken) == 1):
+        lines.overlong = False
+        return OVERLONG
+    if cells is None or (len(lines.taken) > 1 and _swallowed_rows(lines.taken, cells, delimiter, width)):
+        return OPEN_QUOTE
+    return None
+
+
+def _swallowed_rows(taken: list[str], cells: list[str], delimiter: str, width: int | None) -> bool:
+    """Whether a record of several lines is too wide or narrow because whole rows vanished in one of its fields."""
+    if width is None or len(cells) == width:
+        return False
+    return any(len(next(csv.reader([line], delimiter=delimiter), ())) == width for line in taken[1:])
+
+
+def _mark_cut(record: Record, text: str, usual_width: int | None) -> Record:
+    """Mark the last row as cut when it is narrower than the row before it and does not end like a row."""
+    ends_like_a_row = text.endswith(("\n", "\r")) and record.line == record.last_line
+    if record.damage or ends_like_a_row or usual_width is None or len(record.cells) >= usual_width:
+        return record
+    return record._replace(damage=CUT)
