@@ -1,0 +1,40 @@
+"""Who uses a replica, and how they prove it."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Role = Literal["athlete", "coach"]
+DeviceKind = Literal["phone", "watch", "tablet", "web", "desktop"]
+
+
+class Credentials(Struct, frozen=True):
+    """E-mail address and password; kept in memory only, used when a sync finds nobody signed in."""
+
+    email: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.email!r}, ...)"
+
+
+class User(Struct, frozen=True):
+    """Whose replica this is."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+
+
+class Session(Struct, frozen=True):
+    """What a device keeps to stay signed in; it stands in the replica file, which only its owner may read."""
+
+    user: User
+    server: str
+    access_token: str
+    refresh_token: str
+    expires_us: int
+
+    def __repr__(self) -> str:
+        return f"Session({self.user!r}, {self.server!r}, ...)"

@@ -1,0 +1,233 @@
+"""What can go wrong on a device.
+
+    ClientError                 (an apex_sync.errors.ApexError)
+    ├── ReplicaError            the file
+    │   ├── NotAReplica         another program's file, or no database at all
+    │   ├── ReplicaDamaged      SQLite finds the file corrupt; nothing was written to it
+    │   ├── ReplicaReadOnly     the file or its folder may not be written
+    │   ├── ReplicaInUse        another process, or another Replica here, has it open
+    │   ├── ReplicaNewer        written by a newer version of this app
+    │   ├── MigrationFailed     the file is as it was before
+    │   ├── DiskFull            what was being saved is not; everything before is
+    │   └── ReplicaClosed       used before it was opened or after it was closed
+    ├── RecordError
+    │   ├── NoSuchRecord
+    │   ├── NoSuchEntry         no such exercise, set or photo in this record
+    │   ├── AthleteNeeded       a coach must say whose record it is
+    │   ├── NotGranted          no access to these records (any more)
+    │   └── EditTooLarge        more than one op holds
+    ├── QueryFailed             SQL that SQLite refuses
+    ├── UnsentWork              signing out or changing users would discard it
+    │   └── AnotherUser         the unsent work in this file belongs to somebody else
+    ├── CoachOnAthleteReplica   a coach signs in where an athlete has logged without an account
+    └── SyncFailed              nothing is lost; what is unsent stays in the outbox
+        ├── NoServer            no server was ever named
+        ├── ServerUnreachable   no network, no answer, or no TLS
+        ├── SignedOut           sign in again
+        │   └── WrongCredentials
+        ├── ServerBusy          the server asked to come back later
+        ├── ServerRefused       the server's problem document, by its `code`
+        ├── ServerIncompatible  a server of another protocol version
+        └── BadAnswer           what came is no answer of this protocol
+
+Values out of bounds and fields of another role are refused with the engine's `OutOfBounds` and `ForbiddenField`.
+Errors of importing a file stand in `apex_client.importers.errors`.
+"""
+
+from pathlib import Path
+
+from apex_sync.errors import ApexError
+
+
+class ClientError(ApexError):
+    """The root of every error the SDK raises on purpose."""
+
+
+class ReplicaError(ClientError):
+    """Something is wrong with the replica file."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class NotAReplica(ReplicaError):
+    """A file that this SDK did not make; it was left alone."""
+
+
+class ReplicaDamaged(ReplicaError):
+    """A file that SQLite cannot read any more; it was left as it is, so that it can be rescued."""
+
+
+class ReplicaReadOnly(ReplicaError):
+    """A file, or a folder around it, that this user may not write."""
+
+
+class ReplicaInUse(ReplicaError):
+    """A file that another process has open, or this one a second time."""
+
+
+class ReplicaNewer(ReplicaError):
+    """A file whose schema is newer than this SDK: update the app."""
+
+    def __init__(self, path: Path, schema_version: int, known_version: int) -> None:
+        super().__init__(path, f"has schema {schema_version}, this version of the app knows {known_version}; update it")
+        self.schema_version = schema_version
+        self.known_version = known_version
+
+
+class MigrationFailed(ReplicaError):
+    """A schema migration did not go through; the file is as it was before."""
+
+
+class DiskFull(ReplicaError):
+    """No room was left; what was being saved is not saved, everything before it is."""
+
+
+class ReplicaClosed(ReplicaError):
+    """A replica that is not open."""
+
+
+class RecordError(ClientError):
+    """Something is wrong with what was asked of a record; nothing was saved."""
+
+
+class NoSuchRecord(RecordError):
+    """No record of this kind and id is here."""
+
+    def __init__(self, collection: str, record_id: str) -> None:
+        super().__init__(f"no record {record_id} in {collection}")
+        self.collection = collection
+        self.record_id = record_id
+
+
+class NoSuchEntry(RecordError):
+    """No exercise, set or photo by this key or name is in the record."""
+
+    def __init__(self, record_id: str, noun: str, entry: str) -> None:
+        super().__init__(f"no {noun} {entry!r} in {record_id}")
+        self.record_id = record_id
+        self.noun = noun
+        self.entry = entry
+
+
+class AthleteNeeded(RecordError):
+    """A coach's replica holds several athletes: use `replica.athlete(id)`."""
+
+    def __init__(self) -> None:
+        super().__init__("whose record is it? use replica.athlete(athlete_id)")
+
+
+class NotGranted(RecordError):
+    """The scope was never granted to this user, or is not any more."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"no access to {scope}")
+        self.scope = scope
+
+
+class EditTooLarge(RecordError):
+    """One edit with more content than an op holds."""
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"an edit of {size_bytes} bytes, at most {limit_bytes}; make it in smaller steps")
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class QueryFailed(ClientError):
+    """SQL that SQLite refuses, or that tries to write."""
+
+
+class UnsentWork(ClientError):
+    """Work that the server does not have yet would be discarded; `count` records hold it."""
+
+    def __init__(self, count: int, reason: str = "") -> None:
+        super().__init__(reason or f"{count} records hold work that was never sent; sync first, or discard it explicitly")
+        self.count = count
+
+
+class AnotherUser(UnsentWork):
+    """The file holds unsent work of another user, whose outbox it stays."""
+
+    def __init__(self, count: int, user_id: str) -> None:
+        super().__init__(count, f"{count} records hold unsent work of user {user_id}; sync as that user first")
+        self.user_id = user_id
+
+
+class CoachOnAthleteReplica(ClientError):
+    """Records logged here without an account belong to an athlete; a coach has no place for them."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} records were logged here by an athlete without an account; sign in as the athlete")
+        self.count = count
+
+
+class SyncFailed(ClientError):
+    """A sync did not go through; nothing is lost, and trying again is always safe."""
+
+
+class NoServer(SyncFailed):
+    """No server was ever named: `Replica.open(..., server=...)` or `replica.login(...)`."""
+
+    def __init__(self) -> None:
+        super().__init__("no server is known; give one to Replica.open or replica.login")
+
+
+class ServerUnreachable(SyncFailed):
+    """There was no network, no answer in time, or no trusted TLS connection."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(f"{server} cannot be reached: {reason}")
+        self.server = server
+        self.reason = reason
+
+
+class SignedOut(SyncFailed):
+    """The server does not know this session; sign in again. Unsent work stays."""
+
+    def __init__(self, reason: str = "sign in to sync") -> None:
+        super().__init__(reason)
+
+
+class WrongCredentials(SignedOut):
+    """The e-mail address or the password is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("the e-mail address or the password is wrong")
+
+
+class ServerBusy(SyncFailed):
+    """The server asked to come back in `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"the server is busy, come back in {retry_after:.0f} s")
+        self.retry_after = retry_after
+
+
+class ServerRefused(SyncFailed):
+    """The server said no, in a problem document; `code` is stable, `detail` is for people."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"the server refused ({status} {code}): {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class ServerIncompatible(SyncFailed):
+    """A server that speaks another version of the protocol."""
+
+    def __init__(self, server_version: int, own_version: int) -> None:
+        super().__init__(f"the server speaks sync protocol {server_version}, this app {own_version}; update the older one")
+        self.server_version = server_version
+        self.own_version = own_version
+
+
+class BadAnswer(SyncFailed):
+    """Bytes that are no answer of this protocol: a proxy's page, a cut body, a bomb."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not an answer of this protocol: {reason}")
+        self.reason = reason

@@ -1,0 +1,77 @@
+"""Short rows about records: what lists show."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from apex_sync.op import Patch
+
+
+class AthleteSummary(Struct, frozen=True, kw_only=True):
+    """One athlete on this replica; days are ISO, None where there is nothing yet."""
+
+    id: str
+    name: str | None
+    role: str
+    workouts: int
+    check_ins: int
+    last_workout_date: str | None
+    last_check_in_date: str | None
+    pending: int
+    conflicted: int
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """One value that was written to a leaf; `mine` when this device wrote it. `at_us` is the writer's clock."""
+
+    value: Any
+    client_id: int
+    at_us: int
+    mine: bool
+
+
+class ConflictItem(Struct, frozen=True, kw_only=True):
+    """A leaf that devices wrote without having seen each other: what stands there now, and what lost.
+
+    `path` is dotted for showing, `keys` exact. `kept` is None where the path itself is gone.
+    """
+
+    record_id: str
+    collection: str
+    scope: str
+    path: str
+    keys: tuple[str, ...]
+    kept: Candidate | None
+    discarded: tuple[Candidate, ...]
+
+
+class RejectedItem(Struct, frozen=True, kw_only=True):
+    """What the server did not take, with its reason; `patches` is the content, oldest first.
+
+    `held`: the record is still here with that content and only its sending is stopped (`unknown_collection` …). Otherwise
+    the content was taken out of the record and lives here alone.
+    """
+
+    id: int
+    record_id: str
+    collection: str
+    scope: str
+    code: str
+    field: str
+    message: str
+    patches: tuple[Patch, ...]
+    at_us: int
+    held: bool
+
+
+class SearchHit(Struct, frozen=True, kw_only=True):
+    """A record that matches words; `snippet` marks them with [ and ]."""
+
+    record_id: str
+    collection: str
+    title: str
+    snippet: str
+
+
+Choice = int | Literal["kept"]
+"""Which value of a conflict: the place in `discarded`, or what stands there now."""

@@ -1,0 +1,282 @@
+"""The replica: one athlete's or coach's records in one SQLite file, written and read offline, synced when there is a network.
+
+    async with Replica.open("athlete.db", server="https://coach.example") as replica:
+        log = await replica.workouts.start(title="Push")
+        await log.add_set("Bench Press", reps=8, load=225, unit="lb", rpe=8)
+        await log.finish()
+        report = await replica.sync()
+
+What a call has saved is durable when it returns (one transaction for op, outbox and rows, `synchronous=FULL`). The
+blocking twin, for hosts without an event loop, is `apex_client.blocking.Replica`.
+"""
+
+import os
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date as Date
+from datetime import datetime, tzinfo
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+
+from apex_client.account import Account
+from apex_client.accounts import Credentials, DeviceKind, Role, User
+from apex_client.athletes import Athlete, Athletes
+from apex_client.checkins import CheckIns
+from apex_client.conflicts import Conflicts
+from apex_client.errors import ReplicaClosed
+from apex_client.feed import ChangeFeed, Feeds
+from apex_client.hop import StoreThread
+from apex_client.importing import ImportProgress, ImportReport, Importing
+from apex_client.insights import Insights
+from apex_client.local import LocalReplica
+from apex_client.overview import SearchHit
+from apex_client.query import Reader
+from apex_client.records import ProfileRecord, Record, Records
+from apex_client.rejected import Rejected
+from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncReport
+from apex_client.sync_loop import SyncLoop
+from apex_client.times import calendar_day, wall_clock
+from apex_client.transport import HttpTransport, Transport
+from apex_client.workouts import Workouts
+from apex_sync.ids import entry_key_from
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def system_now_us() -> int:
+    """Read the wall clock in microseconds."""
+    return time.time_ns() // 1000
+
+
+class Replica:
+    """One device's copy of an athlete's records, or of all athletes of a coach; make it with `Replica.open`."""
+
+    def __init__(
+        self,
+        path: Path,
+        identity_dir: Path | None,
+        server: str | None,
+        credentials: Credentials | None,
+        transport: Transport | None,
+        load_unit: Literal["kg", "lb"],
+        zone: tzinfo | None,
+        device: tuple[str, DeviceKind],
+        now_us: Callable[[], int],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self.path = path
+        self.load_unit = load_unit
+        self._identity_dir = identity_dir
+        self._zone = zone
+        self._now_us = now_us
+        self._entropy = entropy
+        self._thread = StoreThread()
+        self._reader = Reader(path)
+        self._feeds = Feeds()
+        self._local: LocalReplica | None = None
+        self._account = Account(self, transport or HttpTransport(), server, credentials, device)
+        self._loop = SyncLoop(self, self._account)
+        self.workouts = Workouts(self)
+        self.checkins = CheckIns(self)
+        self.programs = Records(self, "programs")
+        self.exercises = Records(self, "exercises")
+        self.insights = Insights(self)
+        self.profile = ProfileRecord(self)
+        self.athletes = Athletes(self)
+        self.conflicts = Conflicts(self)
+        self.rejected = Rejected(self)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        server: str | None = None,
+        credentials: Credentials | None = None,
+        identity_dir: str | Path | None = None,
+        load_unit: Literal["kg", "lb"] = "kg",
+        zone: tzinfo | None = None,
+        device_name: str = "device",
+        device_kind: DeviceKind = "phone",
+        transport: Transport | None = None,
+        now_us: Callable[[], int] = system_now_us,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> Self:
+        """Name the file to work in; it is opened, and made where there is none, by `async with` or `start`.
+
+        No network is needed, ever, to open and to log. `server` and `credentials` are used when a sync finds nobody signed
+        in. `identity_dir` is a folder that the device's backups leave out (default: beside the file). `zone` is the athlete's
+        time zone (default: the system's), `load_unit` the unit of loads that are given without one.
+        """
+        return cls(
+            Path(path),
+            Path(identity_dir) if identity_dir is not None else None,
+            server,
+            credentials,
+            transport,
+            load_unit,
+            zone,
+            (device_name, device_kind),
+            now_us,
+            entropy,
+        )
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def start(self) -> Self:
+        """Open the file; the same as `async with`. Raises a ReplicaError, with the file left as it is."""
+        if self._local is None:
+            self._local = await self._thread.run(
+                LocalReplica.open, self.path, self._identity_dir, now_us=self._now_us, entropy=self._entropy
+            )
+        return self
+
+    async def aclose(self) -> None:
+        """Close the file. Nothing is waited for: what is unsent goes with the next sync."""
+        await self._account.aclose()
+        await self._reader.aclose()
+        self._feeds.close()
+        local, self._local = self._local, None
+        if local is not None:
+            await self._thread.run(local.close)
+        await self._thread.aclose()
+
+    @property
+    def user(self) -> User | None:
+        """Whose replica this is; None before the first sign-in and after signing out."""
+        return self._open.user
+
+    @property
+    def server(self) -> str | None:
+        """The server it syncs with."""
+        return self._account.server
+
+    @property
+    def client_id(self) -> int:
+        """The id of this installation in every record it writes."""
+        return self._open.client_id
+
+    async def login(self, server: str, email: str, password: str) -> User:
+        """Sign in. Records made here before the first sign-in become the athlete's.
+
+        Raises WrongCredentials, ServerUnreachable, and AnotherUser while another user's work is unsent here.
+        """
+        return await self._account.login(server, email, password)
+
+    async def register(
+        self, server: str, email: str, password: str, *, name: str, role: Role = "athlete", invite: str | None = None
+    ) -> User:
+        """Make an account and sign in; with a coach's `invite` code the athlete is linked at once."""
+        return await self._account.register(server, email, password, name=name, role=role, invite=invite)
+
+    async def logout(self, *, discard_unsent: bool = False) -> None:
+        """Sign out and take the user's records off this device.
+
+        Raises UnsentWork while there is some, unless it is to be discarded. Works without a network.
+        """
+        await self._account.logout(discard_unsent=discard_unsent)
+
+    async def request(self, method: str, path: str, json: Any = None) -> Any:
+        """Call the server's REST API as the signed-in user and give the JSON it answers.
+
+        Raises ServerRefused with the problem's `code`, SignedOut, ServerUnreachable.
+        """
+        return await self._account.call(method, path, json)
+
+    def athlete(self, athlete_id: str) -> Athlete:
+        """Give the resources of one athlete on a coach's replica."""
+        return self.athletes[athlete_id]
+
+    async def record(self, collection: str, record_id: str) -> Record:
+        """Read a record of any collection as a plain map. Raises NoSuchRecord."""
+        return await Records(self, collection).get(record_id)
+
+    async def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, limit: int = 10_000
+    ) -> list[dict[str, Any]]:
+        """Run a SELECT over the tables of docs/sdk.md; at most `limit` rows. Raises QueryFailed."""
+        self._open  # noqa: B018
+        return await self._reader.query(sql, parameters, limit)
+
+    async def search(self, text: str, *, limit: int = 50) -> list[SearchHit]:
+        """Find records by words in titles, notes and names; the best match first."""
+        return await self._do(LocalReplica.search_hits, text, limit=limit)
+
+    def changes(self, collection: str | None = None) -> ChangeFeed:
+        """Watch records change, here or by a sync: `async for change in replica.changes("workout_logs")`."""
+        return self._feeds.subscribe(collection)
+
+    async def status(self) -> ReplicaStatus:
+        """Tell what is pending, synced, rejected and conflicted, and how syncing goes."""
+        return await self._loop.status()
+
+    async def status_of(self, record_id: str) -> RecordStatus:
+        """Tell the same of one record. Raises NoSuchRecord."""
+        return await self._do(LocalReplica.record_status, record_id)
+
+    async def sync(self, *, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
+        """Send everything unsent and bring everything new, in as many round trips as it takes.
+
+        Raises a SyncFailed; whatever was acknowledged or stored by then stays so, and syncing again is always safe.
+        """
+        return await self._loop.sync(progress)
+
+    async def run(self) -> None:
+        """Sync in the background until cancelled: at once when something is saved, live while connected.
+
+        No network, a busy server or a lost session are states (`status`), not exceptions; after a failure it tries again
+        with growing, jittered pauses, or when the server said.
+        """
+        await self._loop.run()
+
+    def wake(self) -> None:
+        """Make `run` try now instead of at its next time: the device has a network again."""
+        self._loop.wake()
+
+    async def import_file(
+        self,
+        path: str | Path,
+        *,
+        unit: Literal["kg", "lb"] | None = None,
+        accept_doubled: bool | Collection[str] = False,
+        progress: Callable[[ImportProgress], None] | None = None,
+    ) -> ImportReport:
+        """Import an export of Strong, Hevy, FitNotes or Fitbod; a second time adds nothing twice.
+
+        `accept_doubled` imports sessions that were quarantined because they hold everything twice: all, or those named.
+        Raises UnitNeeded and the other errors of `apex_client.importers`.
+        """
+        return await Importing(self).run(Path(path), unit=unit, accept_doubled=accept_doubled, progress=progress)
+
+    @property
+    def _open(self) -> LocalReplica:
+        if self._local is None:
+            raise ReplicaClosed(self.path, "is not open")
+        return self._local
+
+    async def _do(self, call: Callable[Concatenate[LocalReplica, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run something on the file, in its thread, and tell the watchers what changed."""
+        local = self._open
+        result = await self._thread.run(call, local, *args, **kwargs)
+        changes = local.take_changes()
+        if changes:
+            self._feeds.publish(changes)
+            self._loop.changed(changes)
+        return result
+
+    def _new_key(self) -> str:
+        return entry_key_from(self._entropy(5))
+
+    def _wall_clock(self, moment: datetime | str | None) -> str:
+        return wall_clock(moment, self._now_us(), self._zone)
+
+    def _day(self, day: Date | str | None) -> str | None:
+        return calendar_day(day)
