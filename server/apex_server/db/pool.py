@@ -123,7 +123,7 @@ async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
     try:
         yield connection
     except Exception as error:
-        outage = outage_of(error, closed=connection.is_closed())
+        outage = outage_of(error, closed=is_lost(connection))
         if outage is None:
             raise
         raise outage from error
@@ -131,6 +131,14 @@ async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         # Postgres may die after the commit, in asyncpg's clean-up: what was committed must not look refused.
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             await pool.release(connection)
+
+
+def is_lost(connection: Connection) -> bool:
+    """Tell whether a lent connection is closed; asyncpg takes a closed one back at once and then answers no more."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 @asynccontextmanager
