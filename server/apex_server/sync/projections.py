@@ -1,0 +1,257 @@
+"""Projections: what a record is in relational rows, for coaches' queries, REST and analysis.
+
+`project` is pure and total: any record gives rows, whatever its leaves hold, and the same record the same rows. Where a
+leaf is not what its column takes (31 February, a name of 10,000 characters) the column is null; bounds of the model do
+not matter here. A deleted record has no rows, and neither has a deleted entry. Free text stays in the document.
+
+Every row belongs to one record and can be made anew from it (`rebuild.py`). Raise VERSION when the rows of an unchanged
+record change; the tables themselves stand in db/migrations.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from apex_server.sync.projection_tables import ANSWERS, GIRTHS
+from apex_server.sync.store import Row, RowsByTable
+from apex_sync.collection import Record
+from apex_sync.models.fields import parse_date, parse_local_time
+from apex_sync.op import EXACT_INT_MAX
+
+__all__ = ["VERSION", "project"]
+
+VERSION = 1
+
+TEXT_LENGTH_MAX = 200
+"""What a label may hold and an index take; a longer one is no label."""
+
+
+def project(collection: str, record: Record) -> RowsByTable:
+    """Give all rows of a record by table; a collection without projections has none."""
+    projector = _PROJECTORS.get(collection)
+    if projector is None or record.deleted is True:
+        return {}
+    return projector(record)
+
+
+def _workout_logs(log: Any) -> RowsByTable:
+    started, ended = _local_time(log.start_time), _local_time(log.end_time)
+    row = (
+        _date(log.date) or (started.date() if started else None),
+        _wall_clock(started),
+        _wall_clock(ended),
+        _utc_offset_minutes(started if started is not None else ended),
+        _number(log.duration_minutes),
+        _text(log.program_id),
+        _whole(log.week_number),
+        _whole(log.day_number),
+        _whole(log.fatigue),
+        _whole(log.pump),
+        _whole(log.mood),
+        _flag(log.completed),
+        _text(log.source),
+    )
+    exercises, sets = _exercises_and_sets(log)
+    return {"workout_logs": [row], "logged_exercises": exercises, "logged_sets": sets}
+
+
+def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
+    """List exercises in their order, and the sets in theirs; sets of no known exercise come last."""
+    exercises: list[Row] = []
+    place: dict[str, tuple[int, bool]] = {}
+    for position, (_, key, entry) in enumerate(_live_entries(log.exercises), 1):
+        skipped = entry.skipped is True
+        place[key] = position, skipped
+        exercises.append((key, position, _text(entry.exercise_id), _text(entry.name), skipped, _text(entry.superset)))
+    deleted = {key for key, entry in _entries(log.exercises) if entry.deleted is True}
+    nowhere = len(exercises) + 1, False
+    ordered = []
+    for order, key, entry in _live_entries(log.sets):
+        exercise = entry.exercise
+        if exercise.__class__ is not str:
+            exercise = None
+        elif exercise in deleted:
+            continue
+        ordered.append((place.get(exercise, nowhere), order, key, exercise, entry))
+    ordered.sort(key=_place)
+    return exercises, [
+        (
+            key,
+            _text(exercise),
+            position,
+            _text(entry.type) or "working",
+            _whole(entry.reps),
+            _number(entry.load_kg),
+            _number(entry.load),
+            _text(entry.load_unit),
+            _number(entry.rpe),
+            _number(entry.rir),
+            entry.completed if entry.completed.__class__ is bool else not skipped,
+            _text(entry.failure_reason),
+            _number(entry.distance_m),
+            _number(entry.duration_seconds),
+        )
+        for position, ((_, skipped), _, key, exercise, entry) in enumerate(ordered, 1)
+    ]
+
+
+def _place(item: tuple[tuple[int, bool], str, str, Any, Any]) -> tuple[int, str, str]:
+    return item[0][0], item[1], item[2]
+
+
+def _check_ins(check_in: Any) -> RowsByTable:
+    submitted = _local_time(check_in.submitted_at)
+    measured, answers = _struct(check_in.measurements), _struct(check_in.responses)
+    row = (
+        _date(check_in.date),
+        _whole(check_in.week_number),
+        _number(check_in.weight_kg),
+        _number(check_in.weight),
+        _text(check_in.weight_unit),
+        _number(check_in.body_fat_percent),
+        *(_number(getattr(measured, name, None)) for name in GIRTHS),
+        *(_whole(getattr(answers, name, None)) for name in ANSWERS),
+        len(_live_entries(check_in.photos)),
+        _wall_clock(submitted),
+        _utc_offset_minutes(submitted),
+        check_in.coach_reviewed is True,
+        _wall_clock(_local_time(check_in.reviewed_at)),
+    )
+    return {"check_ins": [row]}
+
+
+def _programs(program: Any) -> RowsByTable:
+    row = (
+        _text(program.type),
+        _text(program.difficulty),
+        _text(program.status),
+        _date(program.start_date),
+        _date(program.end_date),
+        _whole(program.duration_weeks),
+        _text(program.weekly_volume),
+        _text(program.intensity_zone),
+        _text(program.source_id),
+        len(_live_entries(program.weeks)),
+        len(_live_entries(program.days)),
+        len(_live_entries(program.exercises)),
+        len(_live_entries(program.sets)),
+    )
+    return {"programs": [row]}
+
+
+def _exercises(exercise: Any) -> RowsByTable:
+    return {"exercises": [(_text(exercise.name), _text(exercise.muscle_group), _text(exercise.movement_pattern))]}
+
+
+def _profiles(profile: Any) -> RowsByTable:
+    row = (
+        _number(profile.training_age_years),
+        _text(profile.volume_tolerance),
+        _text(profile.recovery_status),
+        _whole(profile.training_days_per_week),
+        _whole(profile.session_duration_minutes),
+        _number(profile.target_weight_kg),
+        _number(profile.height_cm),
+        _text(profile.load_unit),
+    )
+    return {"profiles": [row]}
+
+
+def _insights(insight: Any) -> RowsByTable:
+    row = (
+        _text(insight.athlete_id),
+        _text(insight.kind),
+        _text(insight.about_id),
+        _text(insight.type),
+        _text(insight.priority),
+        _text(insight.status),
+        _wall_clock(_local_time(insight.acted_at)),
+        _text(insight.superseded_by),
+        _text(insight.worded_by),
+        _text(insight.model_name),
+        _number(insight.confidence),
+        _wall_clock(_local_time(insight.expires_at)),
+        _text(insight.facts_digest),
+    )
+    return {"insights": [row]}
+
+
+def _entries(value: Any) -> list[tuple[str, Any]]:
+    """List the entries of a map that are entries at all."""
+    if value.__class__ is not dict:
+        return []
+    return [(key, entry) for key, entry in value.items() if isinstance(entry, Struct) and _text(key) is not None]
+
+
+def _live_entries(value: Any) -> list[tuple[str, str, Any]]:
+    """List the entries that are not deleted as (order, key, entry), in the reader's order."""
+    live = [
+        (entry.order if entry.order.__class__ is str else "", key, entry)
+        for key, entry in _entries(value)
+        if entry.deleted is not True
+    ]
+    live.sort(key=_order_then_key)
+    return live
+
+
+def _order_then_key(entry: tuple[str, str, Any]) -> tuple[str, str]:
+    return entry[0], entry[1]
+
+
+def _struct(value: Any) -> Struct | None:
+    return value if isinstance(value, Struct) else None
+
+
+def _text(value: Any) -> str | None:
+    if value.__class__ is str and len(value) <= TEXT_LENGTH_MAX and "\0" not in value and _is_unicode(value):
+        return value
+    return None
+
+
+def _is_unicode(value: str) -> bool:
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _whole(value: Any) -> int | None:
+    return value if value.__class__ is int and -EXACT_INT_MAX <= value <= EXACT_INT_MAX else None
+
+
+def _number(value: Any) -> float | None:
+    """Give a finite double, without the sign of zero."""
+    if value.__class__ is float:
+        return value + 0.0 if -1e300 <= value <= 1e300 else None
+    whole = _whole(value)
+    return None if whole is None else float(whole)
+
+
+def _flag(value: Any) -> bool | None:
+    return value if value.__class__ is bool else None
+
+
+def _date(value: Any) -> date | None:
+    return parse_date(value) if value.__class__ is str else None
+
+
+def _local_time(value: Any) -> datetime | None:
+    return parse_local_time(value) if value.__class__ is str else None
+
+
+def _wall_clock(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=None, fold=0) if moment is not None else None
+
+
+def _utc_offset_minutes(moment: datetime | None) -> int | None:
+    offset = moment.utcoffset() if moment is not None else None
+    return None if offset is None else round(offset.total_seconds() / 60)
+
+
+_PROJECTORS: Mapping[str, Callable[[Any], RowsByTable]] = {
+    "check_ins": _check_ins,
+    "exercises": _exercises,
+    "insights": _insights,
+    "profiles": _profiles,
+    "programs": _programs,
+    "workout_logs": _workout_logs,
+}

@@ -1,0 +1,48 @@
+"""Receipts: the server's word that it once held a record in exactly this state.
+
+A device keeps the receipt with the record and brings both back when the server has lost ops (a restore from a backup),
+its own and those of others: foreign ops are taken only under a valid receipt. Devices cannot make one, and it holds for
+one record in one scope, so content cannot be carried where its bearer may not write it.
+
+The secret outlives a restore of the database, because it does not stand there.
+"""
+
+import hmac
+from hashlib import blake2b
+
+from apex_sync.digest import digest_bytes
+
+__all__ = ["EPOCH_BYTES", "RECEIPT_BYTES", "ReceiptBook", "receipt_key"]
+
+EPOCH_BYTES = 8
+MAC_BYTES = 16
+RECEIPT_BYTES = EPOCH_BYTES + MAC_BYTES
+
+
+def receipt_key(secret: str) -> bytes:
+    """Derive the key of receipts from the installation's secret."""
+    return blake2b(secret.encode(), digest_size=32, person=b"apex receipts").digest()
+
+
+class ReceiptBook:
+    """Issues receipts of the current epoch and knows those of every epoch."""
+
+    def __init__(self, key: bytes, epoch: bytes) -> None:
+        self._key = key
+        self._epoch = epoch
+
+    def issue(self, scope_id: bytes, record_id: bytes, digest: int) -> bytes:
+        """Write the receipt for a record in the state of that digest."""
+        return self._epoch + self._mac(self._epoch, scope_id, record_id, digest)
+
+    def issued_in(self, receipt: bytes, scope_id: bytes, record_id: bytes, digest: int) -> bytes | None:
+        """Give the epoch in which a receipt was issued; None when it was not issued for this record in this state."""
+        epoch, mac = receipt[:EPOCH_BYTES], receipt[EPOCH_BYTES:]
+        genuine = len(receipt) == RECEIPT_BYTES and hmac.compare_digest(
+            mac, self._mac(epoch, scope_id, record_id, digest)
+        )
+        return epoch if genuine else None
+
+    def _mac(self, epoch: bytes, scope_id: bytes, record_id: bytes, digest: int) -> bytes:
+        content = epoch + scope_id + record_id + digest_bytes(digest)
+        return blake2b(content, digest_size=MAC_BYTES, key=self._key).digest()

@@ -1,0 +1,289 @@
+"""The seam between the sync logic and where records are kept: Postgres in `postgres_store.py`, memory in a simulation.
+
+What every implementation promises:
+
+- A scope has one writer at a time. It sees everything committed before it, and gives its changes the next seqs, so the
+  order of commits is the order of the feed and a reader who has read up to a seq has missed nothing.
+- Records, projections, audit, refused ops, scope counter and digest of one `Commit` become durable together or not
+  at all.
+- A feed snapshot shows one moment: every change up to each scope's seq, and none beyond.
+- Access is looked up by the store itself, in the statement that locks the scope; nobody passes it a role.
+
+Record ids are 16 raw bytes here, digests integers, times microseconds since the Unix epoch. Whatever has to wait for
+Postgres may raise DatabaseUnavailable: then it is not known whether a commit happened, and the same push is repeated.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, NamedTuple, Protocol
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from apex_sync.acceptance import RefusedOp
+
+__all__ = [
+    "SYSTEM",
+    "Access",
+    "ClockSpan",
+    "Commit",
+    "CommitSession",
+    "CommitStore",
+    "FeedRecord",
+    "FeedSnapshot",
+    "FeedStore",
+    "GrantedScope",
+    "LockedScope",
+    "RecordChange",
+    "RecordState",
+    "RefusedClock",
+    "Row",
+    "RowsByTable",
+    "ScopeState",
+    "ScopeView",
+    "SpanSince",
+    "StoredRecord",
+    "UnstorableBatch",
+    "Writer",
+]
+
+Access = Literal["athlete", "coach", "reader", "system"]
+"""What the policy function `apex_scope_access` says, and `system` for the server itself."""
+
+Row = tuple[Any, ...]
+RowsByTable = Mapping[str, Sequence[Row]]
+"""Projection rows by table, without the two key columns `scope_id` and `record_id`, which all have."""
+
+
+class UnstorableBatch(Exception):
+    """Postgres refused the content of a commit, and none of it is stored; `reason` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"a commit that cannot be stored: {reason}")
+        self.reason = reason
+
+
+class Writer(NamedTuple):
+    """Who commits: a user on a device, a user through the server (`device_id` None), or the system (both None)."""
+
+    user_id: UUID | None
+    device_id: UUID | None
+    client_id: int
+
+
+SYSTEM: UUID | None = None
+"""The user id of the server itself, which may write in every scope."""
+
+
+class ScopeState(Struct, frozen=True):
+    """Where a scope stands, and what the asking user may do in it; `access` None is nothing at all."""
+
+    access: Access | None
+    seq: int = 0
+    digest: int = 0
+    record_count: int = 0
+
+
+class StoredRecord(Struct, frozen=True):
+    """A record as it is kept."""
+
+    collection: str
+    seq: int
+    doc: bytes
+    digest: int
+
+
+class RecordState(NamedTuple):
+    """What is known of a record that is about to change: itself, and the refused ops of the client that changes it."""
+
+    record: StoredRecord | None
+    refused: Mapping[int, RefusedOp]
+
+
+ABSENT = RecordState(None, {})
+"""The state of a record that is not there."""
+
+
+class ScopeView(NamedTuple):
+    """A scope and some of its records, by id; a record that is not there is not in `records`."""
+
+    state: ScopeState
+    records: Mapping[bytes, RecordState]
+
+
+class ClockSpan(NamedTuple):
+    """The clocks that a commit added for one client: from `first_clock` up to but not including `next_clock`."""
+
+    client_id: int
+    first_clock: int
+    next_clock: int
+
+
+class RefusedClock(NamedTuple):
+    """A dead clock of a client, and what it was."""
+
+    client_id: int
+    clock: int
+    op: RefusedOp
+
+
+class RecordChange(Struct, kw_only=True):
+    """What a commit makes of one record.
+
+    `rows` are all its projection rows afterwards. `encoded` belongs to the store: what its `encode` made of the change.
+    """
+
+    record_id: bytes
+    collection: str
+    before: StoredRecord | None
+    doc: bytes
+    digest: int
+    needs_review: bool
+    has_conflicts: bool
+    deleted: bool
+    spans: Sequence[ClockSpan]
+    refused: Sequence[RefusedClock]
+    rows: RowsByTable
+    encoded: Any = None
+
+
+class Commit(Struct, kw_only=True):
+    """Changes of one scope by one writer, to be stored together.
+
+    The changes take the seqs after `before.seq`, in their order; a record occurs once. `digest` is that of the scope
+    afterwards. `dirty_kinds` are the analyses that the changes call for.
+    """
+
+    scope: str
+    before: ScopeState
+    writer: Writer
+    at_us: int
+    changes: Sequence[RecordChange]
+    digest: int
+    dirty_kinds: Sequence[str] = field(default_factory=list)
+
+    @property
+    def seq(self) -> int:
+        """The seq of the scope afterwards."""
+        return self.before.seq + len(self.changes)
+
+    @property
+    def record_count(self) -> int:
+        """How many records the scope has afterwards."""
+        return self.before.record_count + sum(change.before is None for change in self.changes)
+
+
+class LockedScope(Protocol):
+    """A scope that nobody else can write to, and nobody sees changed, until the block ends."""
+
+    @property
+    def state(self) -> ScopeState:
+        """The scope now; when `access` is None, nothing is locked and nothing may be saved."""
+
+    async def changed(self, client_id: int, record_ids: Sequence[bytes], since_seq: int) -> Mapping[bytes, RecordState]:
+        """Give those of the records that have changed after a seq."""
+
+    async def save(self, commit: Commit) -> None:
+        """Store a commit. Raises UnstorableBatch, after which only leaving the block by that error is possible."""
+
+
+class CommitSession(Protocol):
+    """One line to the store."""
+
+    async def bind_client_id(self, user_id: UUID, device_id: UUID, client_id: int, at_us: int) -> bool:
+        """Bind a client id to the device that uses it first; False: it belongs to somebody else."""
+
+    async def server_client_id(self, epoch: bytes, user_id: UUID | None, candidate: int, at_us: int) -> int:
+        """Give the id under which the server writes for a user in an epoch; the candidate, where there was none."""
+
+    async def view(self, scope: str, user_id: UUID | None, client_id: int, record_ids: Sequence[bytes]) -> ScopeView:
+        """Read without a lock: the scope as the user (None: the system) sees it, and those of the records that exist.
+
+        Without access the records are left out.
+        """
+
+    def locked(self, scope: str, user_id: UUID | None) -> AbstractAsyncContextManager[LockedScope]:
+        """Hold a scope for the block; a new one is made. Leaving without an error makes durable what was saved.
+
+        A refusal while it becomes durable leaves the block as UnstorableBatch.
+        """
+
+    async def save_if_unchanged(self, commit: Commit) -> bool:
+        """Store a commit of one change if the scope still stands at `commit.before` and the access is the same.
+
+        For single ops: cheaper than `locked`, with the same result. Raises UnstorableBatch.
+        """
+
+
+class CommitStore(Protocol):
+    """Where commits go."""
+
+    def session(self) -> AbstractAsyncContextManager[CommitSession]:
+        """Open a line."""
+
+    def encode(self, change: RecordChange) -> None:
+        """Do ahead what saving will cost in CPU time, off the event loop, into `change.encoded`."""
+
+
+class GrantedScope(NamedTuple):
+    """A scope that a user may read, whether or not anything was ever written to it."""
+
+    scope: str
+    access: Access
+    seq: int
+    digest: int
+    record_count: int
+
+
+class FeedRecord(NamedTuple):
+    """A record at its place in the feed."""
+
+    record_id: bytes
+    collection: str
+    seq: int
+    doc: bytes
+    digest: int
+
+
+class SpanSince(NamedTuple):
+    """What one client added to a record in a stretch of the feed: from which clock on.
+
+    `previous_seq` is where the record stood before the first of these additions; 0 where it was new.
+    """
+
+    record_id: bytes
+    client_id: int
+    first_clock: int
+    previous_seq: int
+
+
+class FeedSnapshot(Protocol):
+    """What one user may read, at one moment; a scope that is not granted has nothing in it."""
+
+    async def granted(self) -> Sequence[GrantedScope]:
+        """List the scopes by name."""
+
+    async def above(self, scope: str, seq: int, records_max: int, bytes_max: int) -> Sequence[FeedRecord]:
+        """Read the feed upwards after a seq: one record at least if there is one, and no more than fit the bounds."""
+
+    async def below(self, scope: str, seq: int, records_max: int, bytes_max: int) -> Sequence[FeedRecord]:
+        """Read the feed downwards before a seq, within the same bounds."""
+
+    async def count_outside(self, scope: str, tail: int, head: int) -> int:
+        """Count the records before `tail` and after `head`."""
+
+    async def spans(self, scope: str, after_seq: int, up_to_seq: int) -> Sequence[SpanSince]:
+        """Tell who added what to which record in a stretch of the feed, one item per record and client."""
+
+    async def records(self, scope: str, record_ids: Sequence[bytes], bytes_max: int) -> Sequence[FeedRecord]:
+        """Read records by id, in the order of their ids, no more than fit."""
+
+    async def digests(self, scope: str) -> Sequence[tuple[bytes, int]]:
+        """Give the id and digest of every record of a scope."""
+
+
+class FeedStore(Protocol):
+    """Where the feed is read."""
+
+    def snapshot(self, user_id: UUID) -> AbstractAsyncContextManager[FeedSnapshot]:
+        """Open a snapshot."""
