@@ -20,7 +20,8 @@ def email_key(typed: str) -> str:
     >>> email_key(" Anna@Example.COM ") == email_key("anna@example\uff0ecom")
     True
     """
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", typed).strip().lower())
+    key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", typed).strip().lower())
+    return key.replace("\0", "\ufffd")  # Postgres takes no NUL, and no address has one.
 
 
 def normalise_email(typed: str, *, field: str = "email") -> str:
@@ -29,7 +30,7 @@ def normalise_email(typed: str, *, field: str = "email") -> str:
     Whether it does, only a mail to it can tell. Raises InvalidFields.
     """
     key = email_key(typed)
-    if not _EMAIL.fullmatch(key) or _unprintable(key):
+    if not _EMAIL.fullmatch(key) or _unprintable(typed.strip()):
         raise InvalidFields.one(field, "Expected an e-mail address")
     return key
 

@@ -113,6 +113,17 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
+async def refresh(client: httpx.AsyncClient, refresh_token: str, device_token: str | None = None) -> httpx.Response:
+    """Exchange a refresh token, with or without the proof of a device."""
+    body = {"refresh_token": refresh_token, "device_token": device_token}
+    return await client.post("/api/auth/refresh", json=body)
+
+
+async def status_of(client: httpx.AsyncClient, session: dict[str, Any]) -> int:
+    """Tell what an access token is still good for: 200, or 401."""
+    return (await client.get("/api/whoami", headers=bearer(session))).status_code
+
+
 async def open_socket(app: Litestar, headers: dict[str, str]) -> list[dict[str, Any]]:
     """Open the WebSocket /api/live as a server would, and give all that the app sends."""
     sent: list[dict[str, Any]] = []

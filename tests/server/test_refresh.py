@@ -1,0 +1,284 @@
+"""Refresh tokens: a lost answer logs nobody out, and a stolen token is found out whoever uses it first."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import asyncpg
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apex_server.auth.refresh import TokenRow, judge
+from apex_server.db import Database
+from apex_server.opaque_tokens import fingerprint, new_token
+from tests.server.accounts_app import (
+    Clock,
+    accounts_app,
+    bearer,
+    log_in,
+    problem,
+    refresh,
+    register,
+    speak_to,
+    status_of,
+)
+
+pytestmark = pytest.mark.anyio
+
+REUSED = (401, "refresh_token_reused")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    async with speak_to(accounts_app(db, clock)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def anna(client: httpx.AsyncClient) -> dict[str, Any]:
+    return await register(client, "anna@example.com")
+
+
+async def test_an_exchange_gives_new_tokens_for_the_same_session(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock
+) -> None:
+    clock.advance(minutes=20)
+    assert await status_of(client, anna) == 401
+
+    renewed = (await refresh(client, anna["refresh_token"])).json()
+
+    assert renewed["refresh_token"] != anna["refresh_token"]
+    me = (await client.get("/api/auth/me", headers=bearer(renewed))).json()
+    assert me["session_id"] == anna["session_id"]
+
+
+async def test_a_token_that_comes_again_ends_its_session_and_no_other(
+    client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    other = await log_in(client, "anna@example.com")
+    renewed = (await refresh(client, anna["refresh_token"])).json()
+
+    assert problem(await refresh(client, anna["refresh_token"])) == REUSED
+
+    assert problem(await refresh(client, renewed["refresh_token"])) == (401, "session_ended")
+    assert await status_of(client, renewed) == 401
+    assert (await refresh(client, other["refresh_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 59, 60])
+async def test_the_same_device_may_ask_again_for_a_minute_when_the_answer_was_lost(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock, seconds: int
+) -> None:
+    token, device = anna["refresh_token"], anna["device_token"]
+    await refresh(client, token, device)  # The answer is lost.
+    clock.advance(seconds=seconds)
+
+    again = await refresh(client, token, device)
+
+    assert again.status_code == 200
+    assert (await refresh(client, again.json()["refresh_token"], device)).status_code == 200
+
+
+async def test_the_minute_counts_from_the_first_exchange_however_often_it_is_repeated(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock
+) -> None:
+    for _ in range(3):
+        assert (await refresh(client, anna["refresh_token"], anna["device_token"])).status_code == 200
+        clock.advance(seconds=25)
+    assert problem(await refresh(client, anna["refresh_token"], anna["device_token"])) == REUSED
+
+
+@pytest.mark.parametrize("proof", ["none", "made up", "another device's"])
+async def test_within_the_minute_nobody_but_the_device_itself_may_ask_again(
+    client: httpx.AsyncClient, anna: dict[str, Any], proof: str
+) -> None:
+    other = await log_in(client, "anna@example.com")
+    device_token = {"none": None, "made up": new_token(), "another device's": other["device_token"]}[proof]
+    await refresh(client, anna["refresh_token"], anna["device_token"])
+
+    assert problem(await refresh(client, anna["refresh_token"], device_token)) == REUSED
+
+
+async def test_a_thief_who_comes_first_is_found_out_when_the_owner_comes(
+    client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    stolen = (await refresh(client, anna["refresh_token"], new_token())).json()
+
+    assert problem(await refresh(client, anna["refresh_token"], anna["device_token"])) == REUSED
+
+    assert await status_of(client, stolen) == 401
+    assert problem(await refresh(client, stolen["refresh_token"])) == (401, "session_ended")
+
+
+async def test_even_a_thief_with_the_device_token_cannot_live_on_beside_the_owner(
+    client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    owners = (await refresh(client, anna["refresh_token"], anna["device_token"])).json()
+    stolen = (await refresh(client, anna["refresh_token"], anna["device_token"])).json()
+
+    assert (await refresh(client, stolen["refresh_token"], anna["device_token"])).status_code == 200
+    assert problem(await refresh(client, owners["refresh_token"], anna["device_token"])) == REUSED
+
+
+async def test_one_device_asking_several_times_at_once_stays_signed_in(
+    client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    answers = await at_once(client, anna["refresh_token"], [anna["device_token"]] * 6)
+
+    assert [answer.status_code for answer in answers] == [200] * 6
+    tokens = [answer.json()["refresh_token"] for answer in answers]
+    assert len(set(tokens)) == 6
+    assert (await refresh(client, tokens[-1], anna["device_token"])).status_code == 200
+
+
+async def test_of_two_devices_with_one_token_at_once_neither_keeps_the_session(
+    client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    other = await log_in(client, "anna@example.com")
+
+    answers = await at_once(client, anna["refresh_token"], [anna["device_token"], other["device_token"]])
+
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+    winner = next(answer.json() for answer in answers if answer.status_code == 200)
+    assert await status_of(client, winner) == 401
+    assert problem(await refresh(client, winner["refresh_token"], anna["device_token"])) == (401, "session_ended")
+
+
+async def test_of_two_children_of_one_exchange_used_at_once_one_is_a_copy(
+    client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    device = anna["device_token"]
+    children = [(await refresh(client, anna["refresh_token"], device)).json()["refresh_token"] for _ in range(2)]
+
+    answers: list[httpx.Response] = []
+    async with anyio.create_task_group() as asking:
+        for child in children:
+            asking.start_soon(collect, answers, client, child, device)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+
+
+async def test_after_signing_out_during_an_exchange_nothing_is_alive(
+    client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    answers: list[httpx.Response] = []
+
+    async def sign_out() -> None:
+        await client.post("/api/auth/logout", headers=bearer(anna))
+
+    async with anyio.create_task_group() as asking:
+        asking.start_soon(collect, answers, client, anna["refresh_token"], anna["device_token"])
+        asking.start_soon(sign_out)
+
+    for answer in answers:
+        if answer.status_code == 200:
+            assert problem(await refresh(client, answer.json()["refresh_token"])) == (401, "session_ended")
+            assert await status_of(client, answer.json()) == 401
+
+
+async def test_many_lost_answers_log_nobody_out(client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock) -> None:
+    token, device = anna["refresh_token"], anna["device_token"]
+    for _ in range(100):
+        await refresh(client, token, device)
+        answer = await refresh(client, token, device)
+        assert answer.status_code == 200
+        token = answer.json()["refresh_token"]
+        clock.advance(minutes=14)
+
+
+async def test_a_session_ends_after_thirty_days_without_use_and_not_before(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock
+) -> None:
+    clock.advance(days=29, hours=23)
+    renewed = await refresh(client, anna["refresh_token"])
+    assert renewed.status_code == 200
+    clock.advance(days=30)
+    assert problem(await refresh(client, renewed.json()["refresh_token"])) == (401, "refresh_token_invalid")
+
+
+async def test_a_session_ends_after_a_year_even_in_daily_use(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock
+) -> None:
+    token = anna["refresh_token"]
+    for _ in range(14):
+        clock.advance(days=26)
+        token = (await refresh(client, token)).json()["refresh_token"]
+    clock.advance(days=1)
+    assert problem(await refresh(client, token)) == (401, "refresh_token_invalid")
+
+
+@pytest.mark.parametrize("token", ["x", "\x00", "é" * 40, new_token()])
+async def test_an_unknown_token_is_refused(client: httpx.AsyncClient, token: str) -> None:
+    assert problem(await refresh(client, token)) == (401, "refresh_token_invalid")
+
+
+async def test_without_any_token_there_is_nothing_to_exchange(client: httpx.AsyncClient) -> None:
+    assert problem(await client.post("/api/auth/refresh", json={})) == (401, "refresh_token_invalid")
+
+
+async def test_tokens_are_stored_as_fingerprints_and_dropped_when_they_have_expired(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock, database_url: str
+) -> None:
+    clock.advance(days=20)
+    second = (await refresh(client, anna["refresh_token"])).json()["refresh_token"]
+    clock.advance(days=20)
+    third = (await refresh(client, second)).json()["refresh_token"]
+    owner = await asyncpg.connect(database_url)
+    try:
+        stored = {row["token_hash"] for row in await owner.fetch("SELECT token_hash FROM refresh_tokens")}
+    finally:
+        await owner.close()
+    assert stored == {fingerprint(second), fingerprint(third)}
+
+
+MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@given(
+    row=st.builds(
+        TokenRow,
+        expires_at=st.just(MOMENT),
+        used_at=st.none() | st.just(MOMENT - timedelta(days=1)),
+        used_by_device=st.booleans(),
+        device_proven=st.booleans(),
+        sibling_used=st.booleans(),
+        session_ended_at=st.none() | st.just(MOMENT),
+    ),
+    seconds=st.integers(-90_000, 90_000),
+)
+def test_a_token_is_exchanged_only_if_unused_and_in_time_or_in_the_minute_of_its_own_device(
+    row: TokenRow, seconds: int
+) -> None:
+    now = MOMENT + timedelta(seconds=seconds)
+    if judge(row, now=now) == "exchange":
+        assert row.session_ended_at is None
+        if row.used_at is None:
+            assert now < row.expires_at
+            assert not row.sibling_used
+        else:
+            assert row.used_by_device
+            assert row.device_proven
+            assert now <= row.used_at + timedelta(seconds=60)
+
+
+async def at_once(client: httpx.AsyncClient, refresh_token: str, device_tokens: list[str]) -> list[httpx.Response]:
+    """Exchange one token for several parties at the same moment."""
+    answers: list[httpx.Response] = []
+    async with anyio.create_task_group() as asking:
+        for device_token in device_tokens:
+            asking.start_soon(collect, answers, client, refresh_token, device_token)
+    return answers
+
+
+async def collect(
+    answers: list[httpx.Response], client: httpx.AsyncClient, refresh_token: str, device_token: str
+) -> None:
+    answers.append(await refresh(client, refresh_token, device_token))
