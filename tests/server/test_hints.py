@@ -110,6 +110,18 @@ async def test_a_connection_that_fell_silent_is_noticed_and_replaced(
         await listener.hears_resync()
 
 
+async def test_hints_that_failed_to_be_sent_are_sent_with_the_next_connection(
+    here: HintHub, there: HintHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far = Listener(here), Listener(there)
+    monkeypatch.setattr(notify, "SEND_TIMEOUT_SECONDS", 0)
+    await here.publish([Hint(ANNA, 9)])
+    await near.hears_resync()
+    assert far.hints == []
+    monkeypatch.setattr(notify, "SEND_TIMEOUT_SECONDS", 5)
+    await far.hears(Hint(ANNA, 9))
+
+
 async def test_many_hints_travel_split_and_whole(here: HintHub, there: HintHub) -> None:
     far = Listener(there)
     hints = [Hint(f"athlete:{number:036d}", number) for number in range(1_000)]

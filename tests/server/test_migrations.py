@@ -79,6 +79,15 @@ async def test_a_failing_file_leaves_nothing_of_itself_and_keeps_those_before(em
     assert await apply(empty_database_url, ATHLETES, LOGS) == ["logs"]
 
 
+async def test_a_file_and_its_row_in_the_ledger_are_committed_together(empty_database_url: str) -> None:
+    """Here the row cannot be written, so the file must not have happened."""
+    rival = "INSERT INTO schema_migrations (version, name, sha256) VALUES (2, 'rival', '')"
+    with pytest.raises(MigrationFailed, match="duplicate key"):
+        await apply(empty_database_url, ATHLETES, LOGS._replace(sql=f"{LOGS.sql}\n{rival}"))
+    assert await ledger(empty_database_url) == ["athletes"]
+    assert await fetch(empty_database_url, "SELECT to_regclass('logs')") == [None]
+
+
 async def test_a_killed_migration_leaves_the_database_usable_and_runs_again(
     empty_database_url: str, tmp_path: Path
 ) -> None:
