@@ -1,0 +1,23 @@
+"""Pure coaching arithmetic and rules: what the merged logs mean, computed anew each time and never stored as truth.
+
+Every function here takes records (or what was read from them) and a date, and gives the same bytes for the same
+input: no clock, no randomness, no text of a model. Nothing is medical advice; every rule speaks to a coach, who
+decides.
+
+| module | what it answers |
+|---|---|
+| `sets`, `exposures` | which sets were done, which of them count, grouped by exercise and session |
+| `strength` | estimated one-rep maximum |
+| `session`, `records` | totals of a session, personal records |
+| `increments`, `progression` | the next load of an exercise: progress, maintain or deload |
+| `plateau`, `recovery`, `notes` | stagnation, signs of fatigue, words in notes that a coach must read |
+| `muscles`, `volume` | weekly sets of a muscle against published landmarks |
+| `bodyweight`, `adherence`, `strain` | weight trend, sessions done against planned, check-in scores |
+| `profile`, `plan`, `history` | what a rule knows of the athlete, the program and the logs |
+| `rules`, `finding` | the catalogue of rules, and what one of them finds, with the facts behind it |
+| `checkin`, `*_findings` | the rules turned into findings |
+| `insight` | the two entry points: `analyse_check_in` and `analyse_training` |
+
+Tags at the constants say where a number comes from: [V] looked up at the source named, [R] widely quoted and not
+checked again, [D] a default of this project that no source fixes.
+"""

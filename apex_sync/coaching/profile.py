@@ -1,0 +1,90 @@
+"""What a rule knows of the athlete beside the logs, and of the exercises."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from apex_sync.coaching.leaves import number, text, texts, whole
+from apex_sync.coaching.muscles import muscle_shares
+from apex_sync.coaching.sets import exercise_identity, fold_name
+from apex_sync.collection import Record
+
+VolumeTolerance = Literal["low", "medium", "high"]
+
+LOWER_BODY = frozenset({"quads", "hamstrings", "glutes", "calves", "adductors", "abductors"})
+"""Muscles whose barbell lifts rise by the larger step."""
+
+BODYWEIGHT_FACTORS = {"pull up": 1.0, "pullup": 1.0, "chin up": 1.0, "chinup": 1.0, "dip": 1.0, "dips": 1.0}
+"""How much of the body weight moves, by words in the name: all of it in a pull-up and a dip [D]."""
+
+
+class TrainingProfile(Struct, frozen=True, kw_only=True):
+    """An athlete, as far as a rule cares; everything may be unknown.
+
+    `main_lifts` are exercise identities; where none are named, the most trained ones stand for them.
+    """
+
+    training_age_years: float | None = None
+    volume_tolerance: VolumeTolerance = "medium"
+    goals: tuple[str, ...] = ()
+    weak_points: tuple[str, ...] = ()
+    target_weight_kg: float | None = None
+    training_days_per_week: int | None = None
+    main_lifts: tuple[str, ...] = ()
+    landmark_edition: Literal["rp_2017", "rp_later"] = "rp_2017"
+
+
+def training_profile(record: Record | None) -> TrainingProfile:
+    """Read a profile record as far as it can be read; total for any record."""
+    tolerance = text(getattr(record, "volume_tolerance", None))
+    return TrainingProfile(
+        training_age_years=number(getattr(record, "training_age_years", None), 0.0, 80.0),
+        volume_tolerance="low" if tolerance == "low" else "high" if tolerance == "high" else "medium",
+        goals=texts(getattr(record, "goals", None)),
+        weak_points=texts(getattr(record, "weak_points", None)),
+        target_weight_kg=number(getattr(record, "target_weight_kg", None), 1.0, 500.0),
+        training_days_per_week=whole(getattr(record, "training_days_per_week", None), 0, 14),
+    )
+
+
+class ExerciseTraits(Struct, frozen=True, kw_only=True):
+    """What a library says of an exercise: how much of a set each muscle gets, and how it is loaded."""
+
+    muscles: Mapping[str, float] = {}
+    equipment: str | None = None
+    bodyweight_factor: float | None = None
+
+    @property
+    def lower_body(self) -> bool:
+        """Whether a leg muscle or the glutes are trained directly."""
+        return any(share >= 1 and muscle in LOWER_BODY for muscle, share in self.muscles.items())
+
+
+Library = Mapping[str, ExerciseTraits]
+"""Traits by exercise identity (`sets.exercise_identity`), under the id and under the name."""
+
+
+def exercise_traits(record: Record) -> ExerciseTraits:
+    """Read an exercise record as far as it can be read; total for any record."""
+    name = text(getattr(record, "name", None)) or ""
+    equipment = texts(getattr(record, "equipment", None))
+    primary = text(getattr(record, "muscle_group", None))
+    words = fold_name(name.replace("-", " "))
+    return ExerciseTraits(
+        muscles=muscle_shares([primary] if primary else [], texts(getattr(record, "secondary_muscles", None)), name),
+        equipment=equipment[0] if equipment else None,
+        bodyweight_factor=next((factor for key, factor in BODYWEIGHT_FACTORS.items() if key in words), None),
+    )
+
+
+def library_of(exercises: Mapping[str, Record]) -> dict[str, ExerciseTraits]:
+    """Index exercise records, given by id, for look-up by id and by name; of several with one name the first."""
+    library: dict[str, ExerciseTraits] = {}
+    for exercise_id, record in sorted(exercises.items()):
+        traits = exercise_traits(record)
+        library[f"id:{exercise_id}"] = traits
+        by_name = exercise_identity(None, text(getattr(record, "name", None)))
+        if by_name:
+            library.setdefault(by_name, traits)
+    return library

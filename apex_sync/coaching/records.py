@@ -1,0 +1,204 @@
+"""Personal records of one exercise, found anew from the merged history each time.
+
+A record is strictly better than everything earlier *by event time*, so a set that was logged offline and arrives late
+can cancel a record that was announced meanwhile: it does so by itself, because nothing here is stored. Ties are no
+records. The first session of an exercise is what later ones are measured against and holds none [D]; a session holds
+at most one record of each kind, its best. Records rest on load and reps alone: effort is the athlete's estimate, and
+reporting an easy set must not make a record, so estimated maxima are Epley's here throughout.
+
+A set added after the first session can cancel later records, or turn a load record into a repetition record at that
+load; it never gives one to a later session that held none.
+"""
+
+import datetime
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from math import fsum
+from typing import Literal
+
+from msgspec import Struct
+
+from apex_sync.coaching.exposures import Exposure, exposures
+from apex_sync.coaching.sets import PerformedSet
+from apex_sync.coaching.strength import set_estimate
+
+RecordKind = Literal["load_pr", "rep_pr", "e1rm_pr", "volume_pr", "set_volume_pr"]
+
+LOAD_TOLERANCE_KG = 0.05
+"""Loads closer than this are one load: exports round pounds to one or two decimals of a kilogram, and the smallest
+plates sold differ by more [D]."""
+
+E1RM_MARGIN = 0.01
+"""An estimated maximum must beat all earlier ones by more than this share to be announced [D]."""
+
+E1RM_REPS_MAX = 10
+"""Estimates from more reps make no record [V, easy1rm.com: accuracy falls off above ten]."""
+
+
+class PersonalRecord(Struct, frozen=True, kw_only=True):
+    """One record: `value` beats `previous`, both in `unit`; `load_kg` and `reps` are those of the set.
+
+    `set_key` is None for `volume_pr`, which a whole session holds. `previous` of a `rep_pr` is the most reps done
+    before at that load or heavier.
+    """
+
+    kind: RecordKind
+    exercise_name: str | None
+    workout_id: str
+    set_key: str | None
+    date: datetime.date
+    performed_at: str
+    value: float
+    previous: float
+    unit: Literal["kg", "reps"]
+    load_kg: float | None = None
+    reps: int | None = None
+
+
+def personal_records(sets: Iterable[PerformedSet]) -> list[PersonalRecord]:
+    """List the records in the history of one exercise, in event order; the sets may come in any order.
+
+    Sets that do not count, and sets without a day, take no part. O(n log n).
+    """
+    return records_in(exposures(sets))
+
+
+def records_in(line: Sequence[Exposure]) -> list[PersonalRecord]:
+    """List the records in the exposures of one exercise, which come oldest first."""
+    marks = _Marks()
+    records: list[PersonalRecord] = []
+    for exposure in line:
+        if marks.sessions:
+            records.extend(_records_of(exposure, marks))
+        marks.add(exposure)
+    return records
+
+
+class _Marks:
+    """What has been reached so far: the best of each kind, and the most reps for every load."""
+
+    def __init__(self) -> None:
+        self.sessions = 0
+        self.load_kg: float | None = None
+        self.e1rm_kg: float | None = None
+        self.volume_kg: float | None = None
+        self.set_volume_kg: float | None = None
+        self._loads: list[float] = []
+        self._reps: list[int] = []
+        """A staircase: as the load rises, the most reps done with it or more fall."""
+
+    def reps_at(self, load_kg: float) -> int | None:
+        """Give the most reps done with this load or a heavier one; None where there was none."""
+        step = bisect_left(self._loads, load_kg - LOAD_TOLERANCE_KG)
+        return self._reps[step] if step < len(self._loads) else None
+
+    def add(self, exposure: Exposure) -> None:
+        self.sessions += 1
+        self.volume_kg = _higher(self.volume_kg, _session_volume_kg(exposure))
+        for performed in exposure.sets:
+            self.load_kg = _higher(self.load_kg, performed.load_kg)
+            self.e1rm_kg = _higher(self.e1rm_kg, _e1rm_kg(performed))
+            self.set_volume_kg = _higher(self.set_volume_kg, _set_volume_kg(performed))
+            self._climb(performed.load_kg or 0.0, performed.reps or 0)
+
+    def _climb(self, load_kg: float, reps: int) -> None:
+        step = bisect_left(self._loads, load_kg)
+        if step < len(self._loads) and self._reps[step] >= reps:
+            return
+        if step < len(self._loads) and self._loads[step] == load_kg:
+            self._reps[step] = reps
+        else:
+            self._loads.insert(step, load_kg)
+            self._reps.insert(step, reps)
+        covered = step
+        while covered and self._reps[covered - 1] <= reps:
+            covered -= 1
+        del self._loads[covered:step], self._reps[covered:step]
+
+
+def _records_of(exposure: Exposure, marks: _Marks) -> Iterable[PersonalRecord]:
+    """Give the records of one session against everything before it."""
+    heaviest = _best(exposure, lambda s: s.load_kg)
+    if heaviest and marks.load_kg is not None and heaviest[0] > marks.load_kg + LOAD_TOLERANCE_KG:
+        yield _record("load_pr", exposure, heaviest[1], heaviest[0], marks.load_kg)
+    most = max(
+        (
+            s
+            for s in exposure.sets
+            if (before := marks.reps_at(s.load_kg or 0.0)) is not None and (s.reps or 0) > before
+        ),
+        key=lambda s: (s.load_kg or 0.0, s.reps or 0, -s.position),
+        default=None,
+    )
+    if most is not None:
+        yield _record("rep_pr", exposure, most, most.reps or 0, marks.reps_at(most.load_kg or 0.0) or 0, unit="reps")
+    strongest = _best(exposure, _e1rm_kg)
+    if strongest and marks.e1rm_kg is not None and strongest[0] > marks.e1rm_kg * (1 + E1RM_MARGIN):
+        yield _record("e1rm_pr", exposure, strongest[1], strongest[0], marks.e1rm_kg)
+    yield from _volume_records(exposure, marks)
+
+
+def _beats_reps(performed: PerformedSet, marks: _Marks) -> bool:
+    before = marks.reps_at(performed.load_kg or 0.0)
+    return before is not None and (performed.reps or 0) > before
+
+
+def _volume_records(exposure: Exposure, marks: _Marks) -> Iterable[PersonalRecord]:
+    volume = _session_volume_kg(exposure)
+    slack = LOAD_TOLERANCE_KG * sum(s.reps or 0 for s in exposure.sets)
+    if volume is not None and marks.volume_kg is not None and volume > marks.volume_kg + slack:
+        yield _record("volume_pr", exposure, None, volume, marks.volume_kg)
+    biggest = _best(exposure, _set_volume_kg)
+    if biggest and marks.set_volume_kg is not None:
+        volume, performed = biggest
+        if volume > marks.set_volume_kg + LOAD_TOLERANCE_KG * (performed.reps or 0):
+            yield _record("set_volume_pr", exposure, performed, volume, marks.set_volume_kg)
+
+
+def _record(
+    kind: RecordKind,
+    exposure: Exposure,
+    performed: PerformedSet | None,
+    value: float,
+    previous: float,
+    unit: Literal["kg", "reps"] = "kg",
+) -> PersonalRecord:
+    return PersonalRecord(
+        kind=kind,
+        exercise_name=exposure.sets[0].exercise_name,
+        workout_id=exposure.workout_id,
+        set_key=performed.set_key if performed else None,
+        date=exposure.date,
+        performed_at=exposure.performed_at,
+        value=float(value),
+        previous=float(previous),
+        unit=unit,
+        load_kg=performed.load_kg if performed else None,
+        reps=performed.reps if performed else None,
+    )
+
+
+def _best(exposure: Exposure, measure: Callable[[PerformedSet], float | None]) -> tuple[float, PerformedSet] | None:
+    """Give the highest measure of a session and the first set that reached it."""
+    measured = [(value, performed) for performed in exposure.sets if (value := measure(performed)) is not None]
+    return max(measured, key=lambda pair: (pair[0], -pair[1].position), default=None)
+
+
+def _e1rm_kg(performed: PerformedSet) -> float | None:
+    estimate = set_estimate(performed, "epley") if (performed.reps or 0) <= E1RM_REPS_MAX else None
+    return estimate.e1rm_kg if estimate else None
+
+
+def _set_volume_kg(performed: PerformedSet) -> float | None:
+    return performed.load_kg * (performed.reps or 0) if performed.load_kg and performed.load_kg > 0 else None
+
+
+def _session_volume_kg(exposure: Exposure) -> float | None:
+    volumes = [volume for performed in exposure.sets if (volume := _set_volume_kg(performed)) is not None]
+    return fsum(volumes) if volumes else None
+
+
+def _higher(mark: float | None, value: float | None) -> float | None:
+    if mark is None or value is None:
+        return value if mark is None else mark
+    return max(mark, value)

@@ -1,0 +1,40 @@
+"""ISO weeks in the athlete's calendar, each named by its Monday; day arithmetic that never leaves the calendar."""
+
+import datetime
+
+DAYS = 7
+LAST_DAY = datetime.date.max.toordinal()
+
+
+def monday_of(on: datetime.date) -> datetime.date:
+    """Give the Monday of the ISO week of a day.
+
+    >>> monday_of(datetime.date(2026, 3, 1)).isoformat()
+    '2026-02-23'
+    """
+    return datetime.date.fromordinal(on.toordinal() - on.weekday())
+
+
+def days_before(on: datetime.date, days: int) -> datetime.date:
+    """Give the day so many days earlier (later, if negative), held within the calendar."""
+    return datetime.date.fromordinal(min(max(1, on.toordinal() - days), LAST_DAY))
+
+
+def days_between(earlier: datetime.date, later: datetime.date) -> int:
+    """Count the days from one day to another."""
+    return later.toordinal() - earlier.toordinal()
+
+
+def complete_weeks(as_of: datetime.date, count: int) -> list[datetime.date]:
+    """List the Mondays of the last complete ISO weeks, oldest first; the week of `as_of` is not complete.
+
+    >>> [monday.day for monday in complete_weeks(datetime.date(2026, 3, 11), 2)]
+    [23, 2]
+    """
+    this = monday_of(as_of)
+    return [days_before(this, DAYS * back) for back in range(count, 0, -1)]
+
+
+def week_end(week: datetime.date) -> datetime.date:
+    """Give the Sunday of the week of a Monday."""
+    return days_before(week, -(DAYS - 1))
