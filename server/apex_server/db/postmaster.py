@@ -89,27 +89,37 @@ def read_pid_file(cluster: Path) -> PidFile | None:
     return found if is_postgres_of(found.pid, cluster) else None
 
 
-def is_postgres_of(pid: int, cluster: Path, *, if_hidden: bool = True) -> bool:
-    """Tell whether this pid is a Postgres whose working directory is the cluster.
-
-    Where the system hides the directory of another account's process, the answer for any Postgres is `if_hidden`.
-    """
+def is_postgres_of(pid: int, cluster: Path) -> bool:
+    """Tell whether this is a living server process of the cluster: the account's own, and with its name on it."""
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE or not process.name().startswith("postgres"):
-            return False
-        return Path(process.cwd()).samefile(cluster)
-    except psutil.AccessDenied:
-        return if_hidden
-    except (psutil.Error, OSError):
+        return (
+            process.name().startswith("postgres")
+            and process.status() != psutil.STATUS_ZOMBIE
+            and process.uids().effective == cluster.stat().st_uid
+            and cluster_name(cluster) in " ".join(process.cmdline())
+        )
+    except psutil.Error:
         return False
+
+
+def cluster_name(cluster: Path) -> str:
+    """Name a cluster so that it is told apart under any path; every server process carries this in its command line.
+
+    Its working directory would tell as well, but a container's root may not look at that of another account.
+    """
+    status = cluster.stat()
+    return f"apex-{status.st_dev:x}-{status.st_ino:x}"
 
 
 def spawn(
     directory: DataDirectory, binaries: PostgresBinaries, account: Account | None, socket_directory: Path
 ) -> subprocess.Popen[bytes]:
     """Start a postmaster in a session of its own, so that a Ctrl-C meant for us does not cut connections first."""
-    options = SERVER_OPTIONS | {"unix_socket_directories": quoted(socket_directory)}
+    options = SERVER_OPTIONS | {
+        "cluster_name": cluster_name(directory.cluster),
+        "unix_socket_directories": quoted(socket_directory),
+    }
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     log = os.open(directory.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -144,7 +154,7 @@ def end_orphans(cluster: Path) -> None:
 
     SIGQUIT is what a postmaster itself sends in this case; they leave at once, and recovery does the rest.
     """
-    orphans = [each for each in psutil.process_iter() if is_postgres_of(each.pid, cluster, if_hidden=False)]
+    orphans = [process for process in psutil.process_iter() if is_postgres_of(process.pid, cluster)]
     for number in (signal.SIGQUIT, signal.SIGKILL):
         for orphan in orphans:
             with suppress(psutil.NoSuchProcess):
