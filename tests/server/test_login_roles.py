@@ -241,6 +241,24 @@ async def test_an_owner_who_may_not_create_roles_is_told_what_to_have_run(
         assert db.commit_may_copy
 
 
+async def test_a_login_of_another_name_serves_as_a_member_of_its_role(diary: Database, settings: Settings) -> None:
+    assert settings.database_url is not None
+    async with connected(settings.database_url) as owner:
+        await owner.execute(
+            "CREATE ROLE web LOGIN IN ROLE apex_app; CREATE ROLE jobs LOGIN BYPASSRLS IN ROLE apex_commit"
+        )
+    by_name = msgspec.structs.replace(
+        settings,
+        database_url_app=settings.database_url.replace("apex_owner", "web"),
+        database_url_commit=settings.database_url.replace("apex_owner", "jobs"),
+    )
+    async with Database.open(by_name) as db:
+        assert await pages(db, ANNA) == ["anna"]
+        assert db.commit_may_copy
+    async with connected(settings.database_url) as owner:
+        await owner.execute("DROP ROLE web, jobs")
+
+
 async def test_the_owner_may_not_serve_requests_even_where_it_is_no_superuser(
     guarded: EmbeddedPostgres, tmp_path: Path
 ) -> None:
