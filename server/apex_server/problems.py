@@ -5,6 +5,7 @@ or the database raises is put in the same words, and anything else is logged and
 No answer repeats a value that came in, because it may have been a password.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -38,6 +39,10 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 _WEBSOCKET_CODE_BASE = 4000
 """Close codes from here on belong to applications; 4401 says about a socket what 401 says about a request."""
+
+_VALUE_MISSING = "Expected a value"
+_MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
+"""The one refusal of a field that the framework words in a sentence only."""
 
 _log = structlog.get_logger(__name__)
 
@@ -140,6 +145,8 @@ def _in_our_words(request: Request[Any, Any, Any], error: HTTPException) -> ApiE
 
 def _field_errors(error: ValidationException) -> list[FieldError]:
     details = error.extra if isinstance(error.extra, list) else []
+    if missing := _MISSING_PARAMETER.match(error.detail):
+        return [FieldError(field=missing["name"], message=_VALUE_MISSING)]
     return [FieldError(field=_field_name(detail), message=_message(detail)) for detail in details]
 
 
@@ -152,7 +159,7 @@ def _field_name(detail: Mapping[str, Any]) -> str:
 def _message(detail: Mapping[str, Any]) -> str:
     """Say that a value is missing where the framework only repeats the name."""
     message = str(detail.get("message", ""))
-    return "Expected a value" if message == repr(detail.get("key")) else message
+    return _VALUE_MISSING if message == repr(detail.get("key")) else message
 
 
 exception_handlers: ExceptionHandlersMap = {
