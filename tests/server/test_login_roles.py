@@ -1,5 +1,6 @@
 """The request and the commit login: what they may do, what they may not, and how they come to be."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from apex_server.db.errors import (
     RoleMisconfigured,
     RolesMissing,
 )
-from apex_server.db.roles import reset_role_passwords, role_urls
+from apex_server.db.roles import role_urls
 from apex_server.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -209,12 +210,15 @@ async def test_a_changed_secret_is_named_and_mended_by_setting_the_passwords_ane
     assert first.database_url is not None
     async with ready_database(first):
         pass
-    with pytest.raises(RoleLoginRefused, match=r"apex_server\.db\.roles") as refusal:
+    with pytest.raises(RoleLoginRefused, match=r"apex_server\.db\.reset_passwords") as refusal:
         async with ready_database(changed), Database.open(changed):
             pass
     assert refusal.value.role == "apex_app"
-    async with connected(first.database_url) as owner:
-        await reset_role_passwords(owner, secret=changed.secret)
+    said = await anyio.run_process(
+        [sys.executable, "-W", "error", "-m", "apex_server.db.reset_passwords"],
+        env={"APEX_DATABASE_URL": first.database_url, "APEX_SECRET": changed.secret, "HOME": str(tmp_path)},
+    )
+    assert b"have new passwords" in said.stdout
     async with Database.open(changed):
         pass
 

@@ -255,7 +255,7 @@ class RoleLoginRefused(RoleError):
     def __init__(self, role: str, variable: str) -> None:
         super().__init__(
             f"Postgres refuses the login of {role}. If the role was made elsewhere, set {variable}; if APEX_SECRET was "
-            "changed, run `python -m apex_server.db.roles` once, which sets the passwords anew"
+            "changed, run `python -m apex_server.db.reset_passwords` once, which sets the passwords anew"
         )
         self.role = role
         self.variable = variable

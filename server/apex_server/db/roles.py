@@ -116,20 +116,3 @@ def scram_verifier(password: str) -> str:
         base64.b64encode(part).decode() for part in (salt, stored_key, server_key)
     )
     return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{encoded_salt}${encoded_stored}:{encoded_server}"
-
-
-async def reset_from_environment() -> None:
-    settings = Settings.from_environment()
-    if settings.database_url is None:
-        raise SystemExit("APEX_DATABASE_URL is not set; the embedded Postgres needs no passwords")
-    owner = await asyncpg.connect(settings.database_url)
-    try:
-        await reset_role_passwords(owner, secret=settings.secret)
-    except asyncpg.PostgresError as error:
-        raise SystemExit(f"the passwords were not changed: {error}") from error
-    finally:
-        await owner.close()
-
-
-if __name__ == "__main__":
-    asyncio.run(reset_from_environment())
