@@ -198,8 +198,8 @@ def overall_adherence(
 ) -> float | None:
     """Combine percentages, weighted, over the parts that apply.
 
-    >>> overall_adherence(80.0, None, 100.0), overall_adherence(None)
-    (85.71428571428571, None)
+    >>> round(overall_adherence(80.0, None, 100.0) or 0, 1), overall_adherence(None)
+    (85.7, None)
     """
     parts = [
         (weight, percent)

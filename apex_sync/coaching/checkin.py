@@ -163,11 +163,11 @@ def _change_finding(answers: Answers, found: Comparison) -> Finding:
     return finding(
         "checkin.change_worse" if worse else "checkin.change_better",
         f"{answers.check_in_id}:{found.field}",
-        statement=f"{found.field} is {found.value} of 10; the mean of the 28 days before is {shown(found.mean, 1)}",
+        statement=f"{found.field} is {found.value}; the mean of the four weeks before is {shown(found.mean, 1)}",
         window=(days_before(answers.date, BASELINE_DAYS), answers.date),
         inputs=answer_facts(answers, [found.field]),
         computed=[
-            computed("mean of the 28 days before", found.mean, "of 10", 1),
+            computed("mean of the four weeks before", found.mean, "of 10", 1),
             computed("difference", found.difference, "points", 1),
         ],
         threshold={"difference": NOTABLE_DIFFERENCE},
@@ -191,7 +191,7 @@ def _poor_finding(answers: Answers, field: str) -> Finding:
     return finding(
         "checkin.low_answer",
         f"{answers.check_in_id}:{field}",
-        statement=f"{field} is {answers.scores[field]} of 10",
+        statement=f"{field} is {answers.scores[field]} on a scale of ten",
         window=(answers.date, answers.date),
         inputs=answer_facts(answers, [field]),
         threshold={"at_most": POOR_LOW} if field in BETTER_HIGH else {"at_least": POOR_HIGH},
@@ -206,11 +206,11 @@ def _poor_finding(answers: Answers, field: str) -> Finding:
 def _training_finding(facts: CheckInFacts, training: TrainingHistory) -> Finding:
     totals, sessions = facts.totals, len(facts.workout_ids)
     results = [
-        computed("sessions of the last 7 days", sessions),
+        computed("sessions of the last week", sessions),
         computed("hard sets", totals.working_sets, "sets"),
         computed("volume load", totals.volume_load_kg, "kg", 0),
     ]
-    statement = f"{sessions} sessions in 7 days with {shown(totals.working_sets)} hard sets"
+    statement = f"{sessions} sessions in the last week with {shown(totals.working_sets)} hard sets"
     if totals.average_rpe is not None:
         results.append(computed("average effort", totals.average_rpe, "RPE", 1))
         statement += f" at RPE {shown(totals.average_rpe, 1)} on average"
@@ -234,7 +234,7 @@ def _adherence_finding(facts: CheckInFacts, percent: float, training: TrainingHi
     return finding(
         "adherence.workouts_good" if good else "adherence.workouts",
         facts.answers.check_in_id,
-        statement=f"{shown(done, 1)} of {due} due sessions were done in {WINDOW_DAYS} days",
+        statement=f"{shown(done, 1)} of {due} due sessions were done in two weeks",
         window=(days_before(facts.answers.date, WINDOW_DAYS - 1), facts.answers.date),
         inputs=session_facts(training, done_ids) or answer_facts(facts.answers, ["adherence"]),
         computed=[

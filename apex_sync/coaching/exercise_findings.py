@@ -116,11 +116,18 @@ def _step(traits: ExerciseTraits | None) -> Step:
 
 
 def _progression_finding(exercise: str, name: str, last: Exposure, found: Progression) -> Finding:
-    facts = [computed("exposures known", found.n)]
+    facts = [computed("exposures known", found.n), computed("sets at the working load", len(found.judged), "sets")]
     if found.effort_rpe is not None:
         facts.append(computed("mean effort", found.effort_rpe, "RPE"))
+    if found.hardest_rpe is not None:
+        facts.append(computed("hardest effort", found.hardest_rpe, "RPE"))
     if found.target_rpe is not None:
         facts.append(computed("target effort", found.target_rpe, "RPE"))
+    if found.target_reps is not None:
+        facts.append(computed("fewest target reps", found.target_reps[0], "reps"))
+        facts.append(computed("most target reps", found.target_reps[1], "reps"))
+    if found.target_sets is not None:
+        facts.append(computed("target sets", found.target_sets, "sets"))
     if found.next_load is not None:
         facts.append(computed("next load", found.next_load, found.load_unit))
     if found.next_reps is not None:
@@ -182,7 +189,7 @@ def _stagnation_finding(exercise: str, name: str, found: Stagnation) -> Finding:
         if falls
         else {"gain": PLATEAU_GAIN, "slope_per_week": PLATEAU_SLOPE_PER_WEEK},
         n=found.n,
-        confidence=confidence(found.n, HISTORY_EXPOSURES_MIN, low=found.low_confidence),
+        confidence=confidence(len(found.window) if falls else found.n, HISTORY_EXPOSURES_MIN, low=found.low_confidence),
         expires_after_days=EXPIRES_AFTER_DAYS,
         action="review_exercise",
         recommendation="Review load, volume and recovery of this exercise before the next block.",
@@ -245,7 +252,7 @@ def _drift_finding(exercise: str, name: str, drift: RpeDrift) -> Finding:
             computed("mean effort of the exposures before", drift.before_rpe, "RPE", 1),
             computed("rise of effort", drift.rise_rpe, "RPE", 1),
         ],
-        threshold={"rise_rpe": DRIFT_RPE},
+        threshold={"rise_rpe": DRIFT_RPE, "latest": DRIFT_LATEST, "before": DRIFT_BEFORE},
         n=DRIFT_LATEST + DRIFT_BEFORE,
         confidence=confidence(DRIFT_LATEST + DRIFT_BEFORE, DRIFT_LATEST + DRIFT_BEFORE),
         expires_after_days=2 * DAYS,

@@ -63,7 +63,7 @@ def trend_formula(line: Sequence[Exposure]) -> Formula:
 
 
 def session_best(exposure: Exposure, formula: Formula) -> Best | None:
-    """Give the best estimate of a session; one of low confidence only where there is no better founded one."""
+    """Give the best estimate of a session; of equals the better founded one, then the first."""
     found = [
         Best(exposure, performed, estimate)
         for performed in exposure.sets
@@ -71,7 +71,7 @@ def session_best(exposure: Exposure, formula: Formula) -> Best | None:
     ]
     return max(
         found,
-        key=lambda best: (not best.estimate.low_confidence, best.estimate.e1rm_kg, -best.performed.position),
+        key=lambda best: (best.estimate.e1rm_kg, not best.estimate.low_confidence, -best.performed.position),
         default=None,
     )
 

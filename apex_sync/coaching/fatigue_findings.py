@@ -81,7 +81,7 @@ def performance_drop_signs(history: TrainingHistory, lifts: Sequence[str]) -> Si
             computed("lifts below", len(drops)),
             *(computed(f"lift {n}: share of its best", 100 * drop.share, "%") for n, drop in enumerate(drops, start=1)),
         ],
-        threshold={"share": DROP_SHARE},
+        threshold={"percent": 100 * DROP_SHARE},
         n=len(drops),
         confidence=confidence(len(drops), DROP_LIFTS_MIN, low=any(best.estimate.low_confidence for best in pairs)),
         expires_after_days=RISK_DAYS,
@@ -106,10 +106,10 @@ def strain_finding(strain: Strain, answers: Answers) -> Finding:
     low = strain.level == "low"
     facts = [computed("strain", strain.value, "of 10")]
     if strain.baseline is not None:
-        facts.append(computed("mean strain of the 28 days before", strain.baseline.mean, "of 10"))
-    statement = f"strain is {shown(strain.value)} of 10 from {strain.answered} answers"
+        facts.append(computed("mean strain of the four weeks before", strain.baseline.mean, "of 10"))
+    statement = f"strain is {shown(strain.value)} on a scale of ten"
     if strain.baseline is not None:
-        statement += f"; the mean of the 28 days before is {shown(strain.baseline.mean)}"
+        statement += f"; the mean of the four weeks before is {shown(strain.baseline.mean)}"
     return finding(
         "recovery.strain_low" if low else "recovery.strain",
         strain.check_in_id,

@@ -71,7 +71,10 @@ class Progression(Struct, frozen=True, kw_only=True):
     load_unit: str = "kg"
     next_reps: int | None = None
     effort_rpe: float | None = None
+    hardest_rpe: float | None = None
     target_rpe: float | None = None
+    target_reps: tuple[int, int] | None = None
+    target_sets: int | None = None
     low_confidence: bool = False
     judged: tuple[PerformedSet, ...] = ()
 
@@ -102,7 +105,10 @@ def recommend_progression(
         load_kg=sets[0].load_kg,
         load_unit=sets[0].load_unit,
         effort_rpe=mean_effort(sets),
+        hardest_rpe=max((effort for s in sets if (effort := effort_rpe(s)) is not None), default=None),
         target_rpe=target.rpe if target else None,
+        target_reps=target.rep_range if target else None,
+        target_sets=target.sets if target else None,
         low_confidence=any(effort_conflicts(performed) for performed in sets),
         judged=sets,
     )
@@ -110,8 +116,8 @@ def recommend_progression(
         return _with(base, "maintain", "progression.stale", f"last trained {days_between(last.date, as_of)} days ago")
     if deload_week:
         return _lower(base, "progression.deload_week", "a planned deload week", DELOAD_CUT, step)
-    if target and target.rep_range:
-        return _double_progression(base, known, target, target.rep_range, step)
+    if base.target_reps is not None:
+        return _double_progression(base, known, base.target_reps, step)
     if base.effort_rpe is not None:
         return _autoregulation(base, base.effort_rpe, step)
     return base
@@ -140,22 +146,21 @@ def mesocycle_rir(week: int, weeks: int) -> int | None:
 
 
 def _double_progression(
-    base: Progression, known: Sequence[Exposure], target: Target, rep_range: tuple[int, int], step: Step
+    base: Progression, known: Sequence[Exposure], rep_range: tuple[int, int], step: Step
 ) -> Progression:
     low, high = rep_range
-    sets = base.judged
+    sets, hardest, target_rpe = base.judged, base.hardest_rpe, base.target_rpe
     fewest = min(s.reps or 0 for s in sets)
     if fewest < low:
         return _below_range(base, known, low, fewest, step)
-    if target.sets and len(sets) < target.sets:
-        reason = f"{len(sets)} of {target.sets} sets were done at the working load"
+    if base.target_sets is not None and len(sets) < base.target_sets:
+        reason = f"{len(sets)} of {base.target_sets} sets were done at the working load"
         return _with(base, "maintain", "double_progression.sets_missing", reason, next_reps=fewest)
     if fewest < high:
-        reason = f"all sets are within {low}-{high} reps, the lowest at {fewest}"
+        reason = f"all sets are within {low} to {high} reps, the lowest at {fewest}"
         return _with(base, "maintain", "double_progression.in_range", reason, next_reps=fewest + 1)
-    hardest = max((e for s in sets if (e := effort_rpe(s)) is not None), default=None)
-    if target.rpe is not None and hardest is not None and hardest > target.rpe + EFFORT_SLACK:
-        reason = f"all sets reached {high} reps, but at RPE {hardest:g} where {target.rpe:g} was prescribed"
+    if target_rpe is not None and hardest is not None and hardest > target_rpe + EFFORT_SLACK:
+        reason = f"all sets reached {high} reps, but at RPE {hardest:g} where {target_rpe:g} was prescribed"
         return _with(base, "maintain", "double_progression.effort_high", reason, next_reps=high)
     return _raise(base, "double_progression.range_topped", f"all sets reached {high} reps", step, low, high + 1)
 
@@ -175,7 +180,7 @@ def _autoregulation(base: Progression, effort: float, step: Step) -> Progression
     target = base.target_rpe if base.target_rpe is not None else DEFAULT_TARGET_RPE
     base = replace(base, target_rpe=target)
     fewest = min(s.reps or 0 for s in base.judged)
-    reason = f"mean effort was RPE {effort:.1f} where {target:g} is aimed at"
+    reason = f"mean effort was RPE {round(effort, 2):g} where {target:g} is aimed at"
     if effort <= target - EFFORT_STEP:
         return _raise(base, "rpe.below_target", reason, step, fewest, fewest + 1, share=RPE_RAISE)
     if effort >= target + EFFORT_STEP:

@@ -44,7 +44,7 @@ RULES: Mapping[str, Rule] = {
     "rpe.above_target": Rule("progression", "medium", "concern", "effort was at least one RPE above its target"),
     "progression.deload_week": Rule("progression", "low", None, "the next session falls into a planned deload week"),
     "plateau.no_gain": Rule("progression", "medium", "concern", "estimated strength stands still"),
-    "plateau.regression": Rule("progression", "high", "concern", "estimated strength falls"),
+    "plateau.regression": Rule("progression", "medium", "concern", "estimated strength falls"),
     "records.new": Rule("progression", "low", "positive", "personal records in one session"),
     # Recovery.
     "recovery.rpe_drift": Rule("recovery", "medium", "concern", "the same work takes more effort"),

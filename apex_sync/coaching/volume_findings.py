@@ -11,6 +11,7 @@ from apex_sync.coaching.profile import Library, TrainingProfile
 from apex_sync.coaching.recovery import RISK_DAYS, FatigueSign
 from apex_sync.coaching.volume import (
     JUMP_SHARE,
+    WEEKS_ABOVE_MRV,
     WeekVolume,
     judged_volume,
     volume_jumps,
@@ -51,7 +52,7 @@ def volume_signs(volumes: Sequence[WeekVolume], profile: TrainingProfile, as_of:
                     window=(weeks[0].volume.week, date),
                     inputs=_workout_set_facts(workouts),
                     computed=[_direct_sets(week.volume, n) for n, week in enumerate(weeks, start=1)],
-                    threshold={"mrv": latest.landmark.mrv or 0.0},
+                    threshold={"mrv": latest.landmark.mrv or 0.0, "weeks": WEEKS_ABOVE_MRV},
                     n=len(weeks),
                     confidence=1.0,
                     expires_after_days=RISK_DAYS,
