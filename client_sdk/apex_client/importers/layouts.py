@@ -4,7 +4,6 @@ A source declares its headers by meaning. Meanings are this project's words for 
 header states: `load:lb`. The delimiter is the one with which most headers are understood, never guessed from counts.
 """
 
-import csv
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from msgspec import Struct
 
 from apex_client.importers.errors import NotAnExport
 from apex_client.importers.moments import read_moment
-from apex_client.importers.records import Record, read_records
+from apex_client.importers.records import Record, RowShape, read_records
 from apex_client.importers.values import LOAD_UNITS, METRES, Unreadable, read_number, read_seconds
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -27,6 +26,7 @@ NUMBER_MEANINGS = frozenset(
     {"load", "reps", "rpe", "distance", "incline", "resistance", "multiplier", "workout_number"}
 )
 
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _PARENTHESES = re.compile(r"(.*?)\s*\((.*)\)")
 
 
@@ -82,7 +82,9 @@ class Layout(Struct, frozen=True, kw_only=True):
 
     def records(self, text: str) -> Iterator[Record]:
         """Give the rows that hold sets."""
-        return islice(read_records(text, self.delimiter, self.width), self.leading_rows, None)
+        start = self.place("start") or 0
+        shape = RowShape(self.width, lambda cells: looks_like(cells[start], "start"))
+        return islice(read_records(text, self.delimiter, shape), self.leading_rows, None)
 
 
 def recognise(text: str, sources: tuple[Source, ...]) -> Layout:
@@ -93,9 +95,14 @@ def recognise(text: str, sources: tuple[Source, ...]) -> Layout:
         found = [_by_shape(head, delimiter, source) for delimiter, head in heads.items() for source in sources]
     layouts = [layout for layout in found if layout]
     if not layouts:
-        widest = max(heads.values(), key=lambda head: len(head[0].cells) if head else 0)
-        raise NotAnExport([cell[:60] for cell in widest[0].cells[:20]] if widest else [])
+        raise _not_an_export(heads)
     return max(layouts, key=lambda layout: len(layout.columns))
+
+
+def _not_an_export(heads: dict[str, list[Record]]) -> NotAnExport:
+    widest = max(heads.values(), key=lambda head: len(head[0].cells) if head else 0)
+    headers = [cell[:60] for cell in widest[0].cells[:20]] if widest else []
+    return NotAnExport(headers, "it is not text" if _CONTROL.search("".join(headers)) else "")
 
 
 def _head(text: str, delimiter: str) -> list[Record]:
@@ -172,12 +179,13 @@ def _by_shape(head: list[Record], delimiter: str, source: Source) -> Layout | No
 def _fits(order: tuple[str, ...], rows: list[Record]) -> bool:
     sample = [row.cells for row in rows[:SAMPLE_ROWS] if not row.damage]
     return bool(sample) and all(
-        len(cells) == len(order) and all(_looks_like(cell, meaning) for cell, meaning in zip(cells, order, strict=True))
+        len(cells) == len(order) and all(looks_like(cell, meaning) for cell, meaning in zip(cells, order, strict=True))
         for cells in sample
     )
 
 
-def _looks_like(cell: str, meaning: str) -> bool:
+def looks_like(cell: str, meaning: str) -> bool:
+    """Whether a cell holds what its column promises; an empty one does where the column may be empty."""
     meaning = meaning.partition(":")[0]
     if meaning in ("start", "exercise", "set_number") and not cell.strip():
         return False
@@ -202,26 +210,3 @@ def _read_like(cell: str, meaning: str) -> bool:
     elif meaning in NUMBER_MEANINGS:
         read_number(cell)
     return True
-
-
-def mend_surplus(cells: list[str], layout: Layout) -> list[str] | None:
-    """Put together a text cell that an unquoted delimiter has split, or None where no such reading fits the row.
-
-    The exercise name is tried first: FitNotes writes names with commas unquoted.
-    """
-    surplus = len(cells) - layout.width
-    candidates = [column for column in layout.columns if column.meaning in TEXT_MEANINGS]
-    for column in sorted(candidates, key=lambda column: column.meaning != "exercise"):
-        end = column.place + surplus + 1
-        joined = layout.delimiter.join(cells[column.place : end])
-        mended = [*cells[: column.place], joined, *cells[end:]]
-        if all(_looks_like(mended[column.place], column.meaning) for column in layout.columns):
-            return mended
-    return None
-
-
-def split_again(cells: list[str], layout: Layout) -> list[str]:
-    """Undo the quoting of a whole row as one cell, which some spreadsheets do on saving."""
-    if len(cells) == 1 and layout.delimiter in cells[0]:
-        return next(csv.reader(cells, delimiter=layout.delimiter))
-    return cells

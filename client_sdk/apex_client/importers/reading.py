@@ -51,24 +51,24 @@ def read_export(
     values = RowValues(layout, unit)
     reading = SessionReader(layout, values).read(layout.records(text))
     if values.unstated:
-        raise UnitNeeded(*_guess(values, text, layout))
+        raise UnitNeeded(*_guess(values))
     remarks = [*filter(None, [remark]), *layout.warnings, *_unit_remarks(values, unit)]
     reading.warnings[:0] = [ImportWarning(None, reason) for reason in remarks]
     return _plan(layout, reading, accept_doubled, _load_unit(values))
 
 
-def _guess(values: RowValues, text: str, layout: Layout) -> UnitGuess:
-    """Guess the unit of the rows without one from the rows with one, or from the numbers."""
+def _guess(values: RowValues) -> UnitGuess:
+    """Guess the unit of the rows without one from the rows with one."""
     if not values.stated_units:
-        return guess_unit(_column_numbers(text, layout, "load"))
+        return UnitGuess("kg", "nothing in the file tells otherwise")
     unit: LoadUnit = "lb" if values.stated_units == {"lb"} else "kg"
     return UnitGuess(unit, f"{values.unstated} different loads or distances have no unit, the others are in {unit}")
 
 
 def _states_unit(layout: Layout) -> bool:
-    return layout.place("load_unit") is not None or all(
-        column.unit for column in layout.columns if column.meaning in ("load", "distance")
-    )
+    """Whether the loads have a unit, in their header or in a column of its own."""
+    loads = [column for column in layout.columns if column.meaning == "load"]
+    return layout.place("load_unit") is not None or all(column.unit for column in loads)
 
 
 def _ask_for_unit(text: str, layout: Layout) -> None:
@@ -79,8 +79,9 @@ def _ask_for_unit(text: str, layout: Layout) -> None:
 
 
 def _column_numbers(text: str, layout: Layout, meaning: str) -> list[float]:
+    """Give the numbers of a column whose unit is not stated."""
     column = next((column for column in layout.columns if column.meaning == meaning), None)
-    if column is None or column.unit:
+    if column is None or column.unit or layout.place(f"{meaning}_unit") is not None:
         return []
     numbers = []
     for record in layout.records(text):

@@ -6,7 +6,7 @@ record that swallowed whole rows is read again line by line, and the row that lo
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 CUT = "the file ends in the middle of this row"
@@ -27,14 +27,21 @@ class Record(NamedTuple):
     damage: str | None = None
 
 
-def read_records(text: str, delimiter: str, width: int | None = None) -> Iterator[Record]:
+class RowShape(NamedTuple):
+    """How many cells a row has, and whether that many cells of a single line are a row."""
+
+    width: int
+    is_row: Callable[[list[str]], bool]
+
+
+def read_records(text: str, delimiter: str, shape: RowShape | None = None) -> Iterator[Record]:
     """Give the rows of a text, blank lines left out.
 
-    `width` is the usual number of cells; without it rows that lost a quote are not looked for.
+    Without the shape of its rows, those that lost a quote are not looked for.
     """
     previous: Record | None = None
-    usual_width = width
-    for record in _records(_Lines(text), delimiter, width):
+    usual_width = shape.width if shape else None
+    for record in _records(_Lines(text), delimiter, shape):
         if previous is not None:
             yield previous
             usual_width = usual_width if previous.damage else len(previous.cells)
@@ -71,7 +78,7 @@ class _Lines:
         return first
 
 
-def _records(lines: _Lines, delimiter: str, width: int | None) -> Iterator[Record]:
+def _records(lines: _Lines, delimiter: str, shape: RowShape | None) -> Iterator[Record]:
     reader = csv.reader(lines, delimiter=delimiter)
     while True:
         lines.taken.clear()
@@ -81,7 +88,7 @@ def _records(lines: _Lines, delimiter: str, width: int | None) -> Iterator[Recor
             return
         except csv.Error:
             cells = None
-        if damage := _damage(lines, cells, delimiter, width):
+        if damage := _damage(lines, cells, delimiter, shape):
             first = lines.give_back_all_but_first()
             reader = csv.reader(lines, delimiter=delimiter)
             yield Record(lines.count, lines.count, first[:LINE_CHARACTERS_MAX].strip("\r\n").split(delimiter), damage)
@@ -89,7 +96,7 @@ def _records(lines: _Lines, delimiter: str, width: int | None) -> Iterator[Recor
             yield Record(lines.count - len(lines.taken) + 1, lines.count, cells)
 
 
-def _damage(lines: _Lines, cells: list[str] | None, delimiter: str, width: int | None) -> str | None:
+def _damage(lines: _Lines, cells: list[str] | None, delimiter: str, shape: RowShape | None) -> str | None:
     """Say why the first line of a record cannot be trusted, if so; the lines after it are then read again.
 
     `cells` is None for a field beyond csv's bound of 131,072 characters: more than any note.
@@ -97,21 +104,23 @@ def _damage(lines: _Lines, cells: list[str] | None, delimiter: str, width: int |
     if lines.overlong or (cells is None and len(lines.taken) == 1):
         lines.overlong = False
         return OVERLONG
-    if cells is None or (len(lines.taken) > 1 and _swallowed_rows(lines.taken, cells, delimiter, width)):
+    if cells is None or (shape and len(lines.taken) > 1 and _swallowed_rows(lines.taken, delimiter, shape)):
         return OPEN_QUOTE
     return None
 
 
-def _swallowed_rows(taken: list[str], cells: list[str], delimiter: str, width: int | None) -> bool:
-    """Whether a record of several lines is too wide or narrow because whole rows vanished in one of its fields."""
-    if width is None or len(cells) == width:
-        return False
-    return any(len(next(csv.reader([line], delimiter=delimiter), ())) == width for line in taken[1:])
+def _swallowed_rows(taken: list[str], delimiter: str, shape: RowShape) -> bool:
+    """Whether one of the lines after the first is a whole row: it vanished in a field that never closed."""
+    rows = (next(csv.reader([line], delimiter=delimiter), []) for line in taken[1:])
+    return any(len(cells) == shape.width and shape.is_row(cells) for cells in rows)
 
 
 def _mark_cut(record: Record, text: str, usual_width: int | None) -> Record:
-    """Mark the last row as cut when it is narrower than the row before it and does not end like a row."""
-    ends_like_a_row = text.endswith(("\n", "\r")) and record.line == record.last_line
+    """Mark the last row as cut when it is narrower than the row before it and does not end like a row.
+
+    A line break at the end of the text that belongs to the last cell stands within quotes that nothing closes.
+    """
+    ends_like_a_row = text.endswith(("\n", "\r")) and not record.cells[-1].endswith(("\n", "\r"))
     if record.damage or ends_like_a_row or usual_width is None or len(record.cells) >= usual_width:
         return record
     return record._replace(damage=CUT)

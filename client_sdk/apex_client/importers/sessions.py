@@ -6,21 +6,21 @@ exercise, so the sets after it keep their keys when a later export has the row m
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct, field
 
-from apex_client.importers.layouts import Column, Layout, mend_surplus, split_again
+from apex_client.importers.layouts import Column, Layout
 from apex_client.importers.moments import read_moment
 from apex_client.importers.plan import REST_TIMER, ImportWarning, SkippedRow
-from apex_client.importers.records import OPEN_QUOTE, Record
+from apex_client.importers.records import Record
+from apex_client.importers.repair import EMPTY_ROW, repaired_cells
 from apex_client.importers.row_values import RowValues
 from apex_client.importers.sources import ROW_KINDS, SET_TYPES, RowKind
 from apex_client.importers.values import NAME_LENGTH, SUPERSET_LENGTH, Unreadable, clean_text
 
 SetLeaves = dict[str, Any]
 
-HEADER_AGAIN: Final = "the header row again"
 SKIPPED_TEXT_LENGTH = 160
 
 
@@ -62,7 +62,7 @@ class Session(Struct):
 
     @property
     def lines(self) -> tuple[int, int]:
-        """The first and last line of the rows it keeps."""
+        """The lines on which the first and the last row that it keeps begin."""
         lines = [line for entry in self.entries for line in entry.lines]
         return min(lines), max(lines)
 
@@ -175,7 +175,8 @@ class SessionReader:
             try:
                 session = self.known_sessions[raw] = self._new_session(line, *raw)
             except Unreadable as problem:
-                self._skip(line, cells, str(problem))
+                empty = not any(map(str.strip, cells))
+                self._skip(line, cells, EMPTY_ROW if empty else str(problem))
                 return None
         for column in self.session_cells:
             if cell := cells[column.place]:
@@ -250,38 +251,6 @@ def read_label(cell: str) -> Label:
     if text in SET_TYPES:
         return Label(type=SET_TYPES[text])
     return Label(unknown=cell.strip()[:40])
-
-
-def repaired_cells(record: Record, layout: Layout) -> tuple[list[str] | None, str]:
-    """Give a row of the wrong width, or with a lost quote, its cells and a remark; or None and why to skip it."""
-    cells, width = split_again(record.cells, layout), layout.width
-    if cells == layout.header:
-        return None, HEADER_AGAIN
-    if not any(map(str.strip, cells)):
-        return None, "an empty row"
-    if record.damage == OPEN_QUOTE:
-        cells = [cell.strip('"') for cell in cells]
-    elif record.damage:
-        return None, record.damage
-    while len(cells) > width and not cells[-1].strip():
-        cells = cells[:-1]
-    return _widened(cells, layout, record.damage or "")
-
-
-def _widened(cells: list[str], layout: Layout, remark: str) -> tuple[list[str] | None, str]:
-    width = layout.width
-    if len(cells) > width:
-        mended = mend_surplus(cells, layout)
-        if mended is None:
-            return None, f"{len(cells)} fields, {width} are expected"
-        return (
-            mended,
-            remark or f"{len(cells)} fields, {width} are expected; a text with {layout.delimiter!r} was split",
-        )
-    cells = cells + [""] * (width - len(cells))
-    if remark and mend_surplus(cells, layout) is None:
-        return None, remark
-    return cells, remark
 
 
 def _required_place(layout: Layout, meaning: str) -> int:

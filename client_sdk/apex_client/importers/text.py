@@ -4,7 +4,6 @@ Exports are UTF-8. Files that went through a spreadsheet come with a byte order 
 European code page; files cut by a bad download may end within a character.
 """
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +23,6 @@ FOREIGN_FILES = (
 )
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
-
-
 class DecodedText(NamedTuple):
     """The text of a file, and what had to be assumed to read it."""
 
@@ -37,7 +33,7 @@ class DecodedText(NamedTuple):
 def read_text(source: str | Path | bytes) -> DecodedText:
     """Read and decode a file, or bytes that are already here.
 
-    Raises FileUnreadable, FileTooLarge, EmptyFile, or NotAnExport for what is no text.
+    Raises FileUnreadable, FileTooLarge, EmptyFile, or NotAnExport for a known other kind of file.
     """
     content = source if isinstance(source, bytes) else _read_bytes(Path(source))
     if len(content) > FILE_BYTES_MAX:
@@ -46,8 +42,6 @@ def read_text(source: str | Path | bytes) -> DecodedText:
     decoded = _decode(content)
     if not decoded.text.strip("\ufeff\x00 \t\r\n"):
         raise EmptyFile
-    if _CONTROL.search(decoded.text, 0, 1000):
-        raise NotAnExport([], "it is not text")
     return decoded
 
 

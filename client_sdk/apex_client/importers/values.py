@@ -4,6 +4,7 @@ A reader gives `(leaves, problem)`: the leaves to put into the set, and what is 
 nothing (empty, or the zero that an app writes for "no distance") gives no leaves and no problem.
 """
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +62,10 @@ def read_number(cell: str, *, decimal_comma: bool = False) -> float:
         text = text.replace(",", ".", 1)
     if not _NUMBER.fullmatch(text):
         raise Unreadable(f"{_short(cell)} is not a number")
-    return float(text)
+    number = float(text)
+    if math.isinf(number):
+        raise Unreadable(f"{_short(cell)} is too large")
+    return number
 
 
 def read_seconds(cell: str, *, decimal_comma: bool = False) -> float:
