@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from apex_sync.acceptance import Acceptance, Author, Refusal, RefusedOp, accept
     from apex_sync.clock import next_hlc
     from apex_sync.collection import Collection, Entry, Leaf, Record, Role
-    from apex_sync.digest import add_digests, digest_bytes, record_digest
+    from apex_sync.digest import add_digests, digest_bytes, extend_digest, record_digest
     from apex_sync.document import Delta, Document
     from apex_sync.errors import (
         ApexError,
@@ -75,6 +75,7 @@ __all__ = [
     "encode_op",
     "encode_push",
     "encode_refusals",
+    "extend_digest",
     "next_hlc",
     "order_between",
     "order_keys",
@@ -88,7 +89,7 @@ _NAMES_BY_MODULE = {
     "acceptance": "Acceptance Author Refusal RefusedOp accept",
     "clock": "next_hlc",
     "collection": "Collection Entry Leaf Record Role",
-    "digest": "add_digests digest_bytes record_digest",
+    "digest": "add_digests digest_bytes extend_digest record_digest",
     "document": "Delta Document",
     "errors": "ApexError ClockGap FieldProblem ForbiddenField MalformedOp MalformedUpdate OutOfBounds ProtocolError "
     "UnknownCollection",

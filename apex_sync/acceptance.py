@@ -5,6 +5,7 @@ that sending it again gives the same answer, and other content under a known clo
 device).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -13,10 +14,10 @@ from msgspec import Struct, field
 from apex_sync.clock import latest_acceptable_hlc
 from apex_sync.collection import Collection, Role
 from apex_sync.digest import op_hash
-from apex_sync.document import Document
+from apex_sync.document import Document, Ranges
 from apex_sync.errors import MalformedOp
-from apex_sync.op import StampedWrite, decode_op
-from apex_sync.wire import CLOCK_MAX, DOCUMENT_BYTES_MAX, OPS_MAX
+from apex_sync.op import CLOCK_MAX, StampedWrite, Vector, decode_op
+from apex_sync.wire import fits
 
 Status = Literal["applied", "duplicate", "gap", "forked", "retry", "rejected"]
 """`applied`: durable (each refused op is listed). `duplicate`: it was durable before. `gap`: send the whole record.
@@ -38,18 +39,22 @@ class Refusal(Struct, frozen=True, array_like=True):
 
 
 class RefusedOp(Struct, frozen=True):
-    """What is kept of an op that was refused before: its hash, and the answer it got."""
+    """What is kept of an op that is dead: its hash, and the answer it got.
+
+    `refusal` is None for an op that was taken and later compacted away.
+    """
 
     hash: bytes
-    refusal: Refusal
+    refusal: Refusal | None = None
 
 
 class Acceptance(Struct):
     """The judgement on one pushed record.
 
-    `document` is the record after the push, the same object as before when nothing changed. `first_clock` to
-    `next_clock` are the clocks that are new; `writes` is every write of the record, for the fold. `refusals` answers
-    every pushed op that was refused now or before; `newly_refused` is to be kept.
+    `document` is the record after the push, the same object as before when nothing changed. When the status is
+    `applied`, `first_clock` to `next_clock` are the clocks that are new, and `writes` is every write of the record, for
+    the fold; otherwise it is empty. `refusals` answers every pushed op that was refused now or before; `newly_refused`
+    is to be kept. `buried` are clocks of other clients that died because an op had seen them and they survive nowhere.
     """
 
     status: Status
@@ -59,6 +64,7 @@ class Acceptance(Struct):
     next_clock: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     newly_refused: dict[int, RefusedOp] = field(default_factory=dict)
+    buried: Ranges = field(default_factory=dict)
 
 
 class Author(Struct, frozen=True):
@@ -81,60 +87,62 @@ def accept(
 ) -> Acceptance:
     """Judge what a device pushed for one record.
 
-    `refused` holds the author's dead clocks in this record, as far as they were refused (a compacted clock is dead as
-    well, and its op, sent again, a duplicate). `bury_unknown` accepts, after the server was restored from a backup, an
-    op that has seen clocks which survive nowhere: they become dead.
+    `refused` holds what is kept of the author's dead clocks in this record: refused ops, and those that a compaction
+    took away. An op for a dead clock of which nothing is kept is a fork: the clock was buried after a restore, and
+    under a new client id the device loses nothing. `bury_unknown` accepts, after the server was restored from a backup,
+    an op that has seen clocks which survive nowhere: they become dead.
     """
-    writes = list(current.writes())
     known = current.next_clocks.get(author.client_id, 0)
     if first_clock > known:
-        return Acceptance("gap", current, writes)
+        return Acceptance("gap", current, [])
     repeated = dict(enumerate(ops[: known - first_clock], first_clock))
     mine = current.ops.get(author.client_id, {})
     if any(_differs(op, mine.get(clock), refused.get(clock)) for clock, op in repeated.items()):
-        return Acceptance("forked", current, writes)
-    again = [refused[clock].refusal for clock in repeated if clock in refused]
+        return Acceptance("forked", current, [])
+    again = [kept.refusal for clock, kept in refused.items() if clock in repeated and kept.refusal is not None]
     new = ops[len(repeated) :]
     if not new:
-        return Acceptance("duplicate", current, writes, known, known, again)
-    if known + len(new) > CLOCK_MAX or _too_large(current, new):
-        return Acceptance("retry", current, writes)
-    judge = _Judge(current.copy(), writes, author, collection, now_us, bury_unknown)
+        return Acceptance("duplicate", current, [], known, known, again)
+    if known + len(new) > CLOCK_MAX or not fits(current, new, new_clients=0 if known else 1):
+        return Acceptance("retry", current, [])
+    judge = _Judge(current.copy(), author, collection, now_us, bury_unknown)
     for clock, op in enumerate(new, known):
         if not judge.take(clock, op):
-            return Acceptance("gap", current, list(current.writes()))
-    refusals = [*again, *(op.refusal for op in judge.refused.values())]
-    return Acceptance("applied", judge.document, judge.writes, known, known + len(new), refusals, judge.refused)
+            return Acceptance("gap", current, [])
+    refusals = [*again, *(refusal for op in judge.refused.values() if (refusal := op.refusal) is not None)]
+    refusals.sort(key=_clock)
+    next_clock = known + len(new)
+    return Acceptance("applied", judge.document, judge.writes, known, next_clock, refusals, judge.refused, judge.buried)
 
 
-def _differs(op: bytes, live: bytes | None, refused: RefusedOp | None) -> bool:
+def _differs(op: bytes, live: bytes | None, dead: RefusedOp | None) -> bool:
     """Tell whether an op that is sent again is another one than before."""
     if live is not None:
         return op != live
-    return refused is not None and op_hash(op) != refused.hash
+    return dead is None or op_hash(op) != dead.hash
+
+
+def _clock(refusal: Refusal) -> int:
+    return refusal.clock
 
 
 class _Judge:
     """Takes the new ops of one push in turn."""
 
     def __init__(
-        self,
-        document: Document,
-        writes: list[StampedWrite],
-        author: Author,
-        collection: Collection,
-        now_us: int,
-        bury_unknown: bool,
+        self, document: Document, author: Author, collection: Collection, now_us: int, bury_unknown: bool
     ) -> None:
         self.document = document
-        self.writes = writes
+        self.writes = list(document.writes())
         self.author = author
         self.collection = collection
         self.now_us = now_us
         self.bury_unknown = bury_unknown
-        self.largest_hlc = max((write.hlc for write in writes), default=0)
-        self.own_hlc = max((write.hlc for write in writes if write.client_id == author.client_id), default=0)
+        self.largest_hlc = max((write.hlc for write in self.writes), default=0)
+        self.own_hlc = max((write.hlc for write in self.writes if write.client_id == author.client_id), default=0)
+        self.stamps = _NewestStamps(self.writes)
         self.refused: dict[int, RefusedOp] = {}
+        self.buried: Ranges = {}
 
     def take(self, clock: int, op: bytes) -> bool:
         """Take or refuse one op; False when it has seen what is not here, so that nothing can be said of it."""
@@ -143,30 +151,34 @@ class _Judge:
         except MalformedOp as error:
             self._refuse(op, Refusal(clock, "malformed", "", error.reason))
             return True
-        if not self._covers(writes):
+        unknown = self._unknown(writes)
+        if unknown and not (self.bury_unknown and fits(self.document, (), new_clients=len(unknown))):
             return False
         refusal = self._objection(clock, writes)
         if refusal is not None:
             self._refuse(op, refusal)
             return True
+        self._bury(unknown)
         self.document.append(self.author.client_id, op)
         self.writes += writes
         self.own_hlc = writes[-1].hlc
         self.largest_hlc = max(self.largest_hlc, self.own_hlc)
         return True
 
-    def _covers(self, writes: Iterable[StampedWrite]) -> bool:
-        """Check that what the author had seen is here, since only then can the fold tell what is concurrent."""
+    def _unknown(self, writes: Iterable[StampedWrite]) -> dict[int, int]:
+        """Give what an author had seen and is not here; only without that can the fold tell what is concurrent."""
+        unknown: dict[int, int] = {}
         for write in writes:
-            if self.document.covers(write.seen):
-                continue
-            if not self.bury_unknown or max(write.seen.values()) > CLOCK_MAX:
-                return False
-            for client_id, next_clock in write.seen.items():
-                missing = next_clock - self.document.next_clocks.get(client_id, 0)
-                if missing > 0:
-                    self.document.append_dead(client_id, missing)
-        return True
+            for client_id, clock in write.seen.items():
+                if clock > max(self.document.next_clocks.get(client_id, 0), unknown.get(client_id, 0)):
+                    unknown[client_id] = clock
+        return unknown
+
+    def _bury(self, unknown: Vector) -> None:
+        for client_id, next_clock in unknown.items():
+            first = self.document.next_clocks.get(client_id, 0)
+            self.document.append_dead(client_id, next_clock - first)
+            self.buried.setdefault(client_id, []).append((first, next_clock))
 
     def _objection(self, clock: int, writes: list[StampedWrite]) -> Refusal | None:
         limit = latest_acceptable_hlc(self.now_us, self.largest_hlc, len(writes))
@@ -174,7 +186,7 @@ class _Judge:
         for write in writes:
             if write.hlc > limit:
                 return Refusal(clock, "clock_skew", "", f"stamped {write.hlc}, at most {limit}")
-            if write.hlc <= max(previous, self._largest_seen(write)):
+            if write.hlc <= max(previous, self.stamps.newest(write.seen)):
                 return Refusal(clock, "clock_order", "", "stamped no later than a write its author had seen")
             previous = write.hlc
             forbidden = self.collection.forbidden_fields(write.patch, self.author.role)
@@ -185,18 +197,39 @@ class _Judge:
                 return Refusal(clock, "mistyped", *problem)
         return None
 
-    def _largest_seen(self, write: StampedWrite) -> int:
-        if not write.seen:
-            return 0
-        return max((other.hlc for other in self.writes if write.saw(other)), default=0)
-
     def _refuse(self, op: bytes, refusal: Refusal) -> None:
         self.document.append_dead(self.author.client_id)
         self.refused[refusal.clock] = RefusedOp(op_hash(op), refusal)
 
 
-def _too_large(current: Document, new: list[bytes]) -> bool:
-    size = sum(len(op) for ops in current.ops.values() for op in ops.values()) + sum(map(len, new))
-    # 64 bytes bound what the codec puts around an op.
-    count = current.op_count + len(new)
-    return count > OPS_MAX or size + 64 * count > DOCUMENT_BYTES_MAX
+class _NewestStamps:
+    """Finds the newest stamp among the writes that a vector covers, in the logarithm of their number.
+
+    What the author adds meanwhile may be missing: no author's vector names itself.
+    """
+
+    def __init__(self, writes: Iterable[StampedWrite]) -> None:
+        self._writes = writes
+        self._clocks: dict[int, list[int]] = {}
+        self._stamps: dict[int, list[int]] = {}
+
+    def newest(self, seen: Vector) -> int:
+        """Give the newest stamp that is covered, 0 when there is none."""
+        if seen and not self._clocks:
+            self._index()
+        found = 0
+        for client_id, next_clock in seen.items():
+            covered = bisect_left(self._clocks.get(client_id, ()), next_clock)
+            if covered:
+                found = max(found, self._stamps[client_id][covered - 1])
+        return found
+
+    def _index(self) -> None:
+        for write in sorted(self._writes, key=_clock_of_write):
+            stamps = self._stamps.setdefault(write.client_id, [])
+            self._clocks.setdefault(write.client_id, []).append(write.clock)
+            stamps.append(max(write.hlc, stamps[-1] if stamps else 0))
+
+
+def _clock_of_write(write: StampedWrite) -> int:
+    return write.clock

@@ -20,12 +20,16 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args,
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from apex_sync.errors import FieldProblem, OutOfBounds
-from apex_sync.op import EXACT_INT, FINITE, Patch
+from apex_sync.errors import FieldProblem, MalformedOp, OutOfBounds
+from apex_sync.op import EXACT_INT, FINITE, Patch, check_patch
+from apex_sync.problems import find_problems, problem_of
 
 Value = TypeVar("Value")
 Leaf: TypeAlias = Value | UnsetType | None
 """A register of a record: absent (`UNSET`), explicitly empty (`None`), or a value."""
+
+EntryKey = Annotated[str, Meta(min_length=1, max_length=200)]
+"""What a key of a map within a record may be at most, whoever wrote it: such keys stand in database indexes."""
 
 Role = Literal["athlete", "coach", "system"]
 
@@ -65,25 +69,17 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
         loose: type[Record] = _loosened(self.model, {})
         return loose
 
-    @cached_property
-    def _bounded(self) -> msgspec.msgpack.Decoder[Record]:
-        return msgspec.msgpack.Decoder(self.model)
-
-    @cached_property
-    def _loose(self) -> msgspec.msgpack.Decoder[Record]:
-        return msgspec.msgpack.Decoder(self.loose_model)
-
     def read(self, state: Mapping[str, Any]) -> tuple[Record, list[FieldProblem]]:
-        """Give the typed record of a folded state, with every bound it breaks.
+        """Give the typed record of a folded state, with every bound it breaks, at most PROBLEMS_MAX.
 
-        A state that breaks none is an instance of `model`; otherwise it has the same attributes with the bounds taken
-        off. Total for every state made of accepted ops.
+        A state that breaks none and has no unknown fields is an instance of `model`; otherwise it is one of
+        `loose_model`, with the same attributes. Total for every state made of accepted ops.
         """
         try:
             record: Record = msgspec.convert(state, self.model)
-        except msgspec.ValidationError as error:
+        except msgspec.ValidationError:
             loose: Record = msgspec.convert(state, self.loose_model)
-            return loose, [*_bound_problems(state, self.model, error), *self.check(loose)]
+            return loose, [*find_problems(state, self.model), *self.check(loose)]
         return record, list(self.check(record))
 
     def check_types(self, patch: Patch) -> FieldProblem | None:
@@ -91,18 +87,23 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
         try:
             msgspec.convert(patch, self.loose_model)
         except msgspec.ValidationError as error:
-            return _problem(error)
+            return next(iter(find_problems(patch, self.loose_model)), problem_of(error))
         return None
 
     def check_bounds(self, patch: Patch) -> None:
-        """Refuse a patch that a person is about to make and that breaks a type or a bound.
+        """Refuse a patch that a person is about to make and that breaks a type or a bound, or that no op can hold.
 
         Raises OutOfBounds with the field and what it must be.
         """
         try:
             msgspec.convert(patch, self.model)
+            check_patch(patch)
         except msgspec.ValidationError as error:
-            raise OutOfBounds(self.name, _problem(error)) from error
+            problem = next(iter(find_problems(patch, self.model)), problem_of(error))
+            raise OutOfBounds(self.name, problem) from error
+        except MalformedOp as error:
+            problem = next(iter(find_problems(patch, self.loose_model)), FieldProblem("", error.reason))
+            raise OutOfBounds(self.name, problem) from error
 
     def forbidden_fields(self, patch: Patch, role: Role) -> list[str]:
         """List the top-level fields of a patch that this role may not write."""
@@ -119,28 +120,6 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
             role: frozenset(field for field in fields if role in self.writers.get(field, self.default_writers))
             for role in roles
         }
-
-
-def _problem(error: msgspec.ValidationError) -> FieldProblem:
-    message, _, path = str(error).partition(" - at `")
-    return FieldProblem(path.rstrip("`").removeprefix("$").removeprefix(".") or "", message)
-
-
-def _bound_problems(
-    state: Mapping[str, Any], model: type[Record], first: msgspec.ValidationError
-) -> list[FieldProblem]:
-    """List broken bounds field by field: msgspec alone names only the first."""
-    problems = []
-    hints = get_type_hints(model, include_extras=True)
-    for field, value in state.items():
-        if field not in hints:
-            continue
-        try:
-            msgspec.convert(value, hints[field])
-        except msgspec.ValidationError as error:
-            inner = _problem(error)
-            problems.append(FieldProblem(f"{field}.{inner.field}" if inner.field else field, inner.message))
-    return problems or ([] if set(state) - set(hints) else [_problem(first)])
 
 
 def _loosened(annotation: Any, done: dict[type, Any]) -> Any:
@@ -164,8 +143,8 @@ def _loosened(annotation: Any, done: dict[type, Any]) -> Any:
     if origin in (Union, types.UnionType):
         return Union[tuple(_loosened(arm, done) for arm in get_args(annotation))]  # noqa: UP007
     if origin is dict:
-        key, value = get_args(annotation)
-        return dict[_loosened(key, done), _loosened(value, done)]  # type: ignore[misc]
+        _, value = get_args(annotation)
+        return dict[EntryKey, _loosened(value, done)]  # type: ignore[misc]
     if origin is list:
         return list[_loosened(get_args(annotation)[0], done)]  # type: ignore[misc]
     if annotation is int:

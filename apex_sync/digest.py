@@ -5,6 +5,7 @@ sum over hashes of what it holds: every live op, and every client's next clock, 
 missing one. A sum is commutative and can be kept incrementally; that of a scope is the sum over its records.
 """
 
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -24,6 +25,24 @@ def record_digest(record_key: bytes, document: Document) -> int:
         total += _hash((record_key, client_id, next_clock))
         for clock, op in document.ops[client_id].items():
             total += _hash((record_key, client_id, clock, op))
+    return total % DIGEST_MODULUS
+
+
+def extend_digest(
+    digest: int, record_key: bytes, client_id: int, known: int, ops: Mapping[int, bytes], next_clock: int
+) -> int:
+    """Carry a record digest over the clocks from `known` up to `next_clock` of one client, of which `ops` are alive.
+
+    Costs as much as is new. `known` is 0 for a client that the record did not have; `known == next_clock` changes
+    nothing.
+    """
+    if known == next_clock:
+        return digest
+    total = digest + _hash((record_key, client_id, next_clock))
+    if known:
+        total -= _hash((record_key, client_id, known))
+    for clock, op in ops.items():
+        total += _hash((record_key, client_id, clock, op))
     return total % DIGEST_MODULUS
 
 

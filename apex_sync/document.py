@@ -4,15 +4,18 @@ Clocks of a client are contiguous from 0. A clock without an op is dead: the ser
 its content into a summary. Dead clocks are the gaps below `next_clocks`, so a dead run of any length costs nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
 from apex_sync.errors import ClockGap
-from apex_sync.op import StampedWrite, Vector, decode_op
+from apex_sync.op import CLOCK_MAX, StampedWrite, Vector, decode_op
 
 Ranges = dict[int, list[tuple[int, int]]]
 """Half-open runs of clocks by client, ascending, not touching."""
+
+
+_NEVER = (CLOCK_MAX + 1, CLOCK_MAX + 1)
 
 
 class Delta(Struct):
@@ -48,8 +51,8 @@ class Document(Struct):
         return clock
 
     def kill(self, client_id: int, clock: int) -> None:
-        """Take the content of one clock away; the clock stays."""
-        self.ops[client_id].pop(clock, None)
+        """Take the content of one clock away; the clock stays. Nothing happens where there is none."""
+        self.ops.get(client_id, {}).pop(clock, None)
 
     def merge(self, other: "Document") -> None:
         """Take in everything another replica of this record knows."""
@@ -69,10 +72,8 @@ class Document(Struct):
             mine.update((clock, op) for clock, op in theirs.items() if clock >= known)
             self.next_clocks[client_id] = max(known, delta.next_clocks[client_id])
         for client_id, ranges in delta.dead.items():
-            mine = self.ops.get(client_id, {})
-            for start, end in ranges:
-                for clock in [clock for clock in mine if start <= clock < end]:
-                    del mine[clock]
+            if client_id in self.ops:
+                self.ops[client_id] = _without(self.ops[client_id], ranges)
 
     def since(self, vector: Vector) -> Delta:
         """Give what a reader who knows `vector` lacks."""
@@ -92,12 +93,7 @@ class Document(Struct):
             next_clock = self.next_clocks[client_id]
             if len(ops) == next_clock:
                 continue
-            ranges, clock = [], 0
-            for live in (*ops, next_clock):
-                if live > clock:
-                    ranges.append((clock, live))
-                clock = live + 1
-            dead[client_id] = ranges
+            dead[client_id] = gaps(ops, 0, next_clock)
         return dead
 
     def copy(self) -> "Document":
@@ -122,3 +118,33 @@ class Document(Struct):
     def op_count(self) -> int:
         """How many live ops there are."""
         return sum(map(len, self.ops.values()))
+
+
+def gaps(live: Iterable[int], first: int, end: int) -> list[tuple[int, int]]:
+    """List the runs of clocks from `first` up to `end` that are not among the live ones, which ascend.
+
+    >>> gaps([0, 3], 0, 6)
+    [(1, 3), (4, 6)]
+    """
+    runs = []
+    clock = first
+    for there in live:
+        if there > clock:
+            runs.append((clock, there))
+        clock = there + 1
+    if end > clock:
+        runs.append((clock, end))
+    return runs
+
+
+def _without(ops: dict[int, bytes], ranges: list[tuple[int, int]]) -> dict[int, bytes]:
+    """Leave out the ops of dead clocks; both are ascending, so one pass does."""
+    kept = {}
+    runs = iter(ranges)
+    start, end = next(runs, _NEVER)
+    for clock, op in ops.items():
+        while end <= clock:
+            start, end = next(runs, _NEVER)
+        if clock < start:
+            kept[clock] = op
+    return kept

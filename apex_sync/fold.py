@@ -1,17 +1,22 @@
 """The fold: from the set of a record's writes to its one state, with who wrote what, and what lost against what.
 
-Writes are applied in their total order (stamp, client, clock); the last one of a leaf wins. A **conflict** is the set
-of writes to one leaf that no other write to it had seen, without the winner and without equal values: the losers of a
-true race. They stay in the op set and are reported here; nothing is discarded by merging.
+Writes are applied in their total order (stamp, client, clock) like JSON merge patches: a leaf replaces whatever was at
+its path, and a map replaces a leaf. A **conflict** is the set of writes to one leaf that no other write there had seen,
+without the winner and without values equal to it: the losers of a true race. "There" means the same path, a path above,
+which the other write made a leaf, or a path beneath, for which it made this one a map: where one write makes a path a
+leaf and another makes it a map, the later one wins for that path, and the other is a conflict if neither had seen the
+other.
 
-Where one write makes a path a leaf and another makes it a map, the later one wins for that path, and the other is a
-conflict.
+Losers stay in the op set and are reported here; nothing is discarded by merging. The result does not depend on the
+order in which writes arrived. Costs are linear in the leaves written, times the clients that wrote one leaf
+concurrently.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from apex_sync.op import Patch, StampedWrite
 
@@ -27,7 +32,7 @@ class Claim(Struct, frozen=True):
 
 
 class Conflict(Struct, frozen=True):
-    """A leaf that was written concurrently: what it holds now, and what else was written.
+    """A leaf that was written concurrently: what it holds now, and what else was written, oldest first.
 
     `kept` is None where the winner made a map of this path, or took away a map that the path lay in.
     """
@@ -47,130 +52,175 @@ class Fold(Struct, frozen=True):
 
     def claims(self) -> Iterator[tuple[Path, Claim]]:
         """Tell for every leaf of the state who wrote it, and when."""
-        yield from _claims(_tree(self._writes), (), -1)
+        for leaf in _leaves(_tree(self._writes)):
+            if leaf.winner is not None:
+                yield leaf.path, _claim(leaf.winner)
 
 
 def fold(writes: Iterable[StampedWrite]) -> Fold:
-    """Fold writes, in whatever order they come, into the state every replica sees."""
+    """Fold writes, in whatever order they come, into the state every replica sees.
+
+    Patches are as `decode_op` gives them, without empty maps. The state may share maps with them: don't change it.
+    """
     ordered = sorted(writes, key=_rank)
-    if len(ordered) == 1 and not _has_empty_map(ordered[0].patch):
+    if len(ordered) == 1:
         return Fold(ordered[0].patch, [], ordered[0].hlc, ordered)
     root = _tree(ordered)
-    conflicts: list[Conflict] = []
-    if root.contested:
-        _collect_conflicts(root, (), -1, True, conflicts)
-        conflicts.sort(key=lambda conflict: conflict.path)
+    conflicts = sorted(_conflicts(root), key=_path) if root.contested else []
     return Fold(_state(root, -1), conflicts, ordered[-1].hlc if ordered else 0, ordered)
 
 
-def _tree(ordered: list[StampedWrite]) -> "_Node":
-    root = _Node()
-    for order, write in enumerate(ordered):
-        _apply(root, write.patch, write, order)
-    return root
+def surviving_writes(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
+    """Give the writes that can still matter, cut down to the leaves that do, by client and clock.
+
+    These are the winners, the unresolved losers (equal values too: a write yet to come may have seen one and not the
+    other), and the last write that made a path a leaf where it is a map now, since it still hides what is older
+    beneath. Together with whatever writes are yet to come they fold to the same state and conflicts as all writes do.
+    """
+    patches: dict[int, Patch] = {}
+    ordered = sorted(writes, key=_rank)
+    for leaf in _leaves(_tree(ordered)):
+        for order, _, value in leaf.survivors:
+            _set_leaf(patches.setdefault(order, {}), leaf.path, value)
+    survivors = [replace(ordered[order], patch=patch) for order, patch in patches.items()]
+    return sorted(survivors, key=lambda write: (write.client_id, write.clock, write.hlc, write.index))
 
 
-def _has_empty_map(patch: Patch) -> bool:
-    """Tell whether a patch has a map without leaves: such a map writes nothing, and is no part of a state."""
-    return any(not value or _has_empty_map(value) for value in patch.values() if type(value) is dict)
+class _Entry(NamedTuple):
+    """One write to one leaf, with its place in the order of all writes."""
+
+    order: int
+    write: StampedWrite
+    value: Any
 
 
 class _Node:
-    """One path: the unseen leaf writes to it in order, and what lies beneath.
+    """One path: the writes to it as a leaf that nothing at or beneath it has seen, and what lies beneath.
 
-    `leaf_order` and `map_order` are the places, in the order of all writes, of the last write that made it a leaf or a
-    map.
+    `last` is the last write that made it a leaf, `map_order` the place of the last that made it a map. `overwriters`
+    are the writes that made it a leaf while something lay beneath, the last one of each client, which has seen what
+    that client's earlier ones had. `contested` tells that conflicts may be found at or beneath it.
     """
 
-    __slots__ = ("children", "contested", "frontier", "leaf_order", "map_order")
+    __slots__ = ("children", "contested", "last", "map_order", "overwriters", "unseen")
 
     def __init__(self) -> None:
-        self.frontier: list[tuple[int, StampedWrite, Any]] = []
+        self.unseen: list[_Entry] = []
         self.children: dict[str, _Node] = {}
-        self.leaf_order = -1
+        self.last: _Entry | None = None
         self.map_order = -1
+        self.overwriters: dict[int, StampedWrite] = {}
         self.contested = False
 
 
+class _Leaf(NamedTuple):
+    """What is left of the writes to one path as a leaf."""
+
+    path: Path
+    winner: _Entry | None
+    """The write that the state shows at this path."""
+    unresolved: list[_Entry]
+    """The winner and all writes that nothing had seen."""
+    survivors: list[_Entry]
+    """These, and a write that shows no more but still hides older ones beneath."""
+
+
 def _rank(write: StampedWrite) -> tuple[int, int, int, int]:
-    return write.rank
+    return write.hlc, write.client_id, write.clock, write.index
 
 
-def _apply(node: _Node, patch: Patch, write: StampedWrite, order: int) -> bool:
-    """Write a patch beneath a node; tell whether anything there is, or was, contested."""
+def _path(conflict: Conflict) -> Path:
+    return conflict.path
+
+
+def _tree(ordered: list[StampedWrite]) -> _Node:
+    root = _Node()
+    for order, write in enumerate(ordered):
+        root.contested |= _apply(root.children, write.patch, write, order)
+    return root
+
+
+def _apply(children: dict[str, _Node], patch: Patch, write: StampedWrite, order: int) -> bool:
+    """Write a patch beneath a path; tell whether anything there may be contested."""
     contested = False
     for key, value in patch.items():
-        child = node.children.get(key)
+        child = children.get(key)
         if child is None:
-            child = node.children[key] = _Node()
+            child = children[key] = _Node()
+        elif child.unseen:
+            child.unseen = [entry for entry in child.unseen if not write.saw(entry.write)]
+            child.contested |= bool(child.unseen)
         if type(value) is dict:
-            if not value:
-                continue
-            if child.frontier:
-                child.frontier = [claim for claim in child.frontier if not write.saw(claim[1])]
-                child.contested |= bool(child.frontier)
             child.map_order = order
-            child.contested |= _apply(child, value, write, order)
+            child.contested |= _apply(child.children, value, write, order)
         else:
-            if child.frontier:
-                child.frontier = [claim for claim in child.frontier if not write.saw(claim[1])]
-                child.contested |= bool(child.frontier)
+            child.last = _Entry(order, write, value)
+            child.unseen.append(child.last)
             if child.children:
-                child.contested |= _drop_seen(child, write)
-            child.frontier.append((order, write, value))
-            child.leaf_order = order
+                child.overwriters[write.client_id] = write
+                child.contested = True
         contested |= child.contested
-    node.contested |= contested
     return contested
 
 
-def _drop_seen(node: _Node, write: StampedWrite) -> bool:
-    """Forget the writes beneath a node that the write which now makes it a leaf had seen; tell whether any is left."""
-    left = False
-    for child in node.children.values():
-        child.frontier = [claim for claim in child.frontier if not write.saw(claim[1])]
-        left |= bool(child.frontier) | _drop_seen(child, write)
-    return left
-
-
 def _state(node: _Node, cut: int) -> Patch:
-    """Read the map at a node, without what was written before `cut`, the last time the path was made a leaf."""
+    """Read the map at a node, without what was written before `cut`, the last time a path above was made a leaf."""
     state: Patch = {}
     for key, child in node.children.items():
-        if child.leaf_order > child.map_order:
-            if child.leaf_order > cut:
-                state[key] = child.frontier[-1][2]
-        elif child.map_order > cut:
-            state[key] = _state(child, max(cut, child.leaf_order))
+        last_order = child.last.order if child.last is not None else -1
+        if child.map_order > max(cut, last_order):
+            state[key] = _state(child, max(cut, last_order))
+        elif child.last is not None and last_order > cut:
+            state[key] = child.last.value
     return state
 
 
-def _claims(node: _Node, path: Path, cut: int) -> Iterator[tuple[Path, Claim]]:
-    for key, child in node.children.items():
-        if child.leaf_order > child.map_order:
-            if child.leaf_order > cut:
-                yield (*path, key), _claim(child.frontier[-1])
-        elif child.map_order > cut:
-            yield from _claims(child, (*path, key), max(cut, child.leaf_order))
+def _conflicts(root: _Node) -> Iterator[Conflict]:
+    for leaf in _leaves(root, only_contested=True):
+        losers = [_claim(entry) for entry in leaf.unresolved if not _agrees(entry, leaf.winner)]
+        if losers:
+            yield Conflict(leaf.path, _claim(leaf.winner) if leaf.winner is not None else None, tuple(losers))
 
 
-def _collect_conflicts(node: _Node, path: Path, cut: int, alive: bool, found: list[Conflict]) -> None:
-    """List the losers: `alive` is False beneath a path that is a leaf now."""
+def _leaves(
+    node: _Node, path: Path = (), cut: int = -1, above: tuple[StampedWrite, ...] = (), only_contested: bool = False
+) -> Iterator[_Leaf]:
+    """Go through all paths that were ever leaves; `above` are the writes that made a path above one a leaf."""
     for key, child in node.children.items():
         here = (*path, key)
-        is_leaf = child.leaf_order > child.map_order
-        wins = alive and is_leaf and child.leaf_order > cut
-        winner = child.frontier[-1] if wins else None
-        losers = [claim for claim in child.frontier if claim is not winner]
-        if winner is not None:
-            losers = [claim for claim in losers if claim[2] != winner[2]]
-        if losers:
-            kept = _claim(winner) if winner is not None else None
-            found.append(Conflict(here, kept, tuple(_claim(claim) for claim in losers)))
-        if child.contested or not alive or is_leaf:
-            _collect_conflicts(child, here, max(cut, child.leaf_order), alive and not is_leaf, found)
+        last_order = -1
+        if child.last is not None:
+            last_order = child.last.order
+            shown = last_order > max(cut, child.map_order)
+            unresolved = [entry for entry in child.unseen if not any(write.saw(entry.write) for write in above)]
+            hides = last_order > cut and all(entry is not child.last for entry in unresolved)
+            survivors = [*unresolved, child.last] if hides else unresolved
+            yield _Leaf(here, child.last if shown else None, unresolved, survivors)
+        if child.contested or above or not only_contested:
+            overwriters = (*above, *child.overwriters.values()) if child.overwriters else above
+            yield from _leaves(child, here, max(cut, last_order), overwriters, only_contested)
 
 
-def _claim(claim: tuple[int, StampedWrite, Any]) -> Claim:
-    _, write, value = claim
-    return Claim(value, write.client_id, write.hlc)
+def _agrees(entry: _Entry, winner: _Entry | None) -> bool:
+    return winner is not None and (entry is winner or _equal(entry.value, winner.value))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare as JSON does: 8 equals 8.0, but true is not 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(value, other[key]) for key, value in one.items())
+    return bool(one == other)
+
+
+def _claim(entry: _Entry) -> Claim:
+    return Claim(entry.value, entry.write.client_id, entry.write.hlc)
+
+
+def _set_leaf(patch: Patch, path: Path, value: Any) -> None:
+    for key in path[:-1]:
+        patch = patch.setdefault(key, {})
+    patch[path[-1]] = value

@@ -9,20 +9,49 @@ bounded by them.
 The exact rules, and why general CRDT libraries must not read foreign bytes, were measured: see docs/decisions/.
 """
 
-from apex_sync.document import Delta, Document, Ranges
+from collections.abc import Collection
+from functools import lru_cache
+
+from apex_sync.document import Delta, Document, Ranges, gaps
 from apex_sync.errors import ClockGap, MalformedUpdate
-from apex_sync.ids import b64
-from apex_sync.op import EXACT_INT_MAX, OP_BYTES_MAX, Vector
+from apex_sync.ids import ALPHABET, b64
+from apex_sync.op import CLOCK_MAX, EXACT_INT_MAX, SUMMARY_BYTES_MAX, Vector
+
+__all__ = [
+    "CLIENTS_MAX",
+    "CLOCK_MAX",
+    "DOCUMENT_BYTES_MAX",
+    "OPS_MAX",
+    "encode_delta",
+    "encode_document",
+    "encode_push",
+    "encode_refusals",
+    "fits",
+    "parse_delta",
+    "parse_document",
+    "parse_push",
+]
 
 DOCUMENT_BYTES_MAX = 1024 * 1024
+"""A year of daily edits of one record is 100 kB before compaction."""
+
 OPS_MAX = 8192
 """Live ops in a record; compaction starts long before."""
 
 CLIENTS_MAX = 1024
-CLOCK_MAX = 2**32
-"""Clocks of one client in one record: an op a second for 136 years."""
+"""Clients in a record; a person has a few, and each restore of the server adds one."""
+
+_RUNS_MAX = OPS_MAX + CLIENTS_MAX
+"""Dead runs in a record: live ops part them."""
+
+_STRUCTS_MAX = OPS_MAX + 2 * _RUNS_MAX
+"""Structs in a record: ops, dead runs, and as many dead items again where a plain Yjs peer wrote it."""
+
+_OP_OVERHEAD_BYTES_MAX = 64
+"""What the codec puts around an op and the dead run before it, in structs and delete set, or around a client."""
 
 _GC = 0x00
+_SKIP = 0x0A
 _DELETED_ITEM = 0x21
 _BINARY_ITEM = 0x23
 _ANY_ITEM = 0x28
@@ -30,6 +59,7 @@ _ITEM_HEAD = b"\x01\x01o"
 """Parent by name, name length 1, `o`: the root map that holds the ops."""
 _ANY_BUFFER = b"\x01t"
 """One Any value, of the type buffer."""
+_DIGITS = [digit.encode() for digit in ALPHABET]
 
 
 def encode_document(document: Document) -> bytes:
@@ -55,11 +85,23 @@ def encode_push(client_id: int, first_clock: int, ops: list[bytes]) -> bytes:
     return bytes(out)
 
 
-def encode_refusals(client_id: int, clocks: list[int]) -> bytes:
-    """Write the update that makes clocks of one client dead, for a plain Yjs device to apply."""
+def encode_refusals(client_id: int, clocks: Collection[int]) -> bytes:
+    """Write the update that makes clocks of one client dead, for any Yjs device to apply.
+
+    Our own reads it with `parse_delta`, as a delta that brings nothing but dead clocks.
+    """
     out = bytearray(b"\x00")
-    _put_delete_set(out, {client_id: _runs(sorted(clocks))})
+    ordered = sorted(set(clocks))
+    _put_delete_set(out, {client_id: _runs(ordered)} if ordered else {})
     return bytes(out)
+
+
+def fits(document: Document, new_ops: Collection[bytes] = (), new_clients: int = 0) -> bool:
+    """Tell whether a record with these ops added stays within what `parse_document` reads."""
+    ops = [*new_ops, *(op for client_ops in document.ops.values() for op in client_ops.values())]
+    clients = len(document.next_clocks) + new_clients
+    size = sum(map(len, ops)) + _OP_OVERHEAD_BYTES_MAX * (len(ops) + clients)
+    return len(ops) <= OPS_MAX and clients <= CLIENTS_MAX and size <= DOCUMENT_BYTES_MAX
 
 
 def parse_document(data: bytes) -> Document:
@@ -74,36 +116,46 @@ def parse_document(data: bytes) -> Document:
 def parse_delta(data: bytes, known: Vector) -> Delta:
     """Read what continues a record whose next clocks are `known`.
 
-    A delta may start before the known clock (what is there already stays), never after it: that raises ClockGap.
+    A delta may start before the known clock (what is there already stays), never after it: that raises ClockGap. Its
+    delete set is the whole record's, and may kill what is known; for the clocks that the delta brings it is exact.
     """
     delta = _parse(data, known)
     for client_id, ops in delta.ops.items():
-        alive = [clock for start, end in delta.dead.get(client_id, ()) for clock in ops if start <= clock < end]
-        dead = sum(
-            max(0, end - max(start, delta.first_clocks[client_id])) for start, end in delta.dead.get(client_id, ())
-        )
-        if alive or dead != delta.next_clocks[client_id] - delta.first_clocks[client_id] - len(ops):
+        first, end = delta.first_clocks[client_id], delta.next_clocks[client_id]
+        if gaps(ops, first, end) != _cut(delta.dead.get(client_id, []), first, end):
             raise MalformedUpdate("a delete set that is not the dead clocks", len(data))
     return delta
 
 
-def parse_push(data: bytes, client_id: int) -> tuple[int, list[bytes]]:
+def parse_push(data: bytes, client_id: int, current: Document | None = None) -> tuple[int, list[bytes]]:
     """Read what a device sends of its own: the first clock and the ops from there on.
 
-    Dead runs are refused: a device can't decide that an op never was. A delete set is only echoed by plain Yjs clients
-    and carries nothing.
+    Dead runs are refused: a device can't decide that an op never was. A plain Yjs client echoes the delete set of the
+    record it has, so one is allowed, and ignored, as far as those clocks are dead in `current`, the record on the
+    server.
     """
     _check_size(data)
     count, at = _varint(data, 0)
     if count != 1:
         raise MalformedUpdate("a push holds the ops of one client", 0)
-    author, first, ops, next_clock, at = _structs(data, at)
+    author, first, ops, next_clock, at = _structs(data, at, OPS_MAX)
     if author != client_id:
         raise MalformedUpdate(f"ops of client {author} sent by client {client_id}", 1)
     if len(ops) != next_clock - first:
         raise MalformedUpdate("a dead clock in a push", 1)
-    _delete_set(data, at)
+    echoed = _delete_set(data, at)
+    if echoed and not _are_dead(echoed, current or Document()):
+        raise MalformedUpdate("a push that deletes", at)
     return first, list(ops.values())
+
+
+def _are_dead(ranges: Ranges, current: Document) -> bool:
+    dead = current.dead_ranges()
+    return all(
+        any(start <= first and end <= stop for start, stop in dead.get(client_id, ()))
+        for client_id, runs in ranges.items()
+        for first, end in runs
+    )
 
 
 def _parse(data: bytes, known: Vector) -> Delta:
@@ -112,72 +164,92 @@ def _parse(data: bytes, known: Vector) -> Delta:
     count, at = _varint(data, 0)
     if count > CLIENTS_MAX:
         raise MalformedUpdate(f"{count} clients, at most {CLIENTS_MAX}", 0)
-    previous = EXACT_INT_MAX + 1
+    previous, structs_left = EXACT_INT_MAX + 1, _STRUCTS_MAX
     for _ in range(count):
-        client_id, first, ops, next_clock, at = _structs(data, at)
+        structs, _ = _varint(data, at)
+        client_id, first, ops, next_clock, at = _structs(data, at, structs_left)
+        structs_left -= structs
         if client_id >= previous:
             raise MalformedUpdate("clients that do not descend", at)
         if first > known.get(client_id, 0):
             raise ClockGap(client_id, known.get(client_id, 0), at)
         previous = client_id
         delta.ops[client_id], delta.first_clocks[client_id], delta.next_clocks[client_id] = ops, first, next_clock
+    if sum(map(len, delta.ops.values())) > OPS_MAX:
+        raise MalformedUpdate(f"more than {OPS_MAX} ops", at)
     delta.dead = _delete_set(data, at)
     for client_id, ranges in delta.dead.items():
-        if ranges[-1][1] > max(delta.next_clocks.get(client_id, 0), known.get(client_id, 0)):
-            raise MalformedUpdate("a delete set beyond the known clocks", at)
+        next_clock = max(delta.next_clocks.get(client_id, 0), known.get(client_id, 0))
+        if ranges[-1][1] > next_clock:
+            raise ClockGap(client_id, next_clock, at)
     return delta
 
 
-def _structs(data: bytes, at: int) -> tuple[int, int, dict[int, bytes], int, int]:
+def _structs(data: bytes, at: int, structs_max: int) -> tuple[int, int, dict[int, bytes], int, int]:
     """Read one client's section: client id, first clock, live ops by clock, next clock, and where it ends."""
     count, at = _varint(data, at)
     client_id, at = _varint(data, at)
     first, at = _varint(data, at)
-    if not 1 <= count <= len(data) or not 1 <= client_id <= EXACT_INT_MAX or first > CLOCK_MAX:
+    if not 1 <= count <= structs_max or client_id < 1 or first > CLOCK_MAX:
         raise MalformedUpdate("a client section with a number out of range", at)
-    if count > OPS_MAX:
-        raise MalformedUpdate(f"more than {OPS_MAX} ops of one client", at)
-    prefix = f"{b64(client_id)}.".encode()
     ops: dict[int, bytes] = {}
-    clock, previous_was_gc, size = first, False, len(data)
+    clock, end, size = first, -1, len(data)
+    head, width = b"", 0
     try:
         for _ in range(count):
             info = data[at]
             if info == _GC:
                 length, at = _varint(data, at + 1)
-                if length < 1 or previous_was_gc:
-                    raise MalformedUpdate("dead runs that are empty or not joined", at)
-                clock += length
-                previous_was_gc = True
+                if length < 1 or end == clock or length > CLOCK_MAX:
+                    raise MalformedUpdate("dead runs that are empty, not joined or too long", at)
+                end = clock = clock + length
                 continue
-            previous_was_gc = False
-            key = prefix + b64(clock).encode()
-            start = at + 5 + len(key)
-            if data[at + 1 : at + 4] != _ITEM_HEAD or data[at + 4] != len(key) or data[at + 5 : start] != key:
+            if info == _SKIP:
+                raise ClockGap(client_id, clock, at)
+            digits = _clock_digits(clock)
+            if len(digits) != width:
+                width = len(digits)
+                head = _item_head(client_id, width)
+            start = at + 1 + len(head)
+            if not data.startswith(head, at + 1) or not data.startswith(digits, start):
                 raise MalformedUpdate("an item that is not the op of this client and clock", at)
+            start += width
+            clock += 1
             if info == _DELETED_ITEM:
-                length, at = _varint(data, start)
-                if length != 1:
-                    raise MalformedUpdate("a deleted item longer than one op", at)
-                clock += 1
+                if data[start] != 1:
+                    raise MalformedUpdate("a deleted item longer than one op", start)
+                at = start + 1
                 continue
-            if info == _ANY_ITEM:
-                if data[start : start + 2] != _ANY_BUFFER:
-                    raise MalformedUpdate("an op that is not one buffer", start)
+            if info == _ANY_ITEM and data.startswith(_ANY_BUFFER, start):
                 start += 2
             elif info != _BINARY_ITEM:
-                raise MalformedUpdate(f"a struct of kind {info:#04x}", at)
+                raise MalformedUpdate(f"a struct of kind {info:#04x} that is not one buffer", at)
             length, start = _varint(data, start)
             at = start + length
-            if not 1 <= length <= OP_BYTES_MAX or at > size:
+            if not 1 <= length <= SUMMARY_BYTES_MAX or at > size:
                 raise MalformedUpdate("an op that is empty, too long or cut off", start)
-            ops[clock] = data[start:at]
-            clock += 1
+            ops[clock - 1] = data[start:at]
     except IndexError:
         raise MalformedUpdate("it ends too early", size) from None
-    if clock > CLOCK_MAX:
-        raise MalformedUpdate("more clocks than a client can have", at)
+    if clock > CLOCK_MAX or len(ops) > OPS_MAX:
+        raise MalformedUpdate(f"more than {CLOCK_MAX} clocks or {OPS_MAX} ops of one client", at)
     return client_id, first, ops, clock, at
+
+
+@lru_cache(maxsize=1024)
+def _item_head(client_id: int, width: int) -> bytes:
+    """Give what stands between the kind of an item and the digits of its clock; a device pushes thousands alike."""
+    prefix = f"{b64(client_id)}.".encode()
+    return _ITEM_HEAD + bytes([len(prefix) + width]) + prefix
+
+
+def _clock_digits(clock: int) -> bytes:
+    """Write a clock in base 64; nearly all have one or two digits."""
+    if clock < 64:
+        return _DIGITS[clock]
+    if clock < 4096:
+        return _DIGITS[clock >> 6] + _DIGITS[clock & 63]
+    return b64(clock).encode()
 
 
 def _delete_set(data: bytes, at: int) -> Ranges:
@@ -186,26 +258,33 @@ def _delete_set(data: bytes, at: int) -> Ranges:
     if count > CLIENTS_MAX:
         raise MalformedUpdate(f"a delete set of {count} clients, at most {CLIENTS_MAX}", at)
     dead: Ranges = {}
+    runs_left = _RUNS_MAX
     for _ in range(count):
         client_id, at = _varint(data, at)
-        range_count, at = _varint(data, at)
-        if not 1 <= range_count <= len(data) or client_id in dead or not 1 <= client_id <= EXACT_INT_MAX:
+        run_count, at = _varint(data, at)
+        runs_left -= run_count
+        if run_count < 1 or runs_left < 0 or client_id in dead or client_id < 1:
             raise MalformedUpdate("a delete set with a number out of range", at)
-        ranges, end = [], -1
-        for _ in range(range_count):
+        runs, end = [], -1
+        for _ in range(run_count):
             start, at = _varint(data, at)
             length, at = _varint(data, at)
             if start <= end or length < 1 or start + length > CLOCK_MAX:
                 raise MalformedUpdate("a delete set whose ranges are empty, touch or descend", at)
             end = start + length
-            ranges.append((start, end))
-        dead[client_id] = ranges
+            runs.append((start, end))
+        dead[client_id] = runs
     clients = list(dead)
     if clients != sorted(clients) and clients != sorted(clients, reverse=True):
         raise MalformedUpdate("a delete set whose clients are in no order", at)
     if at != len(data):
         raise MalformedUpdate("bytes after the end", at)
     return dead
+
+
+def _cut(runs: list[tuple[int, int]], first: int, end: int) -> list[tuple[int, int]]:
+    """Leave of runs what lies from `first` up to `end`."""
+    return [(max(start, first), min(stop, end)) for start, stop in runs if start < end and stop > first]
 
 
 def _runs(clocks: list[int]) -> list[tuple[int, int]]:
@@ -219,7 +298,6 @@ def _runs(clocks: list[int]) -> list[tuple[int, int]]:
 
 
 def _put_structs(out: bytearray, client_id: int, first: int, ops: dict[int, bytes], next_clock: int) -> None:
-    prefix = f"{b64(client_id)}.".encode()
     body = bytearray()
     clock = first
     structs = len(ops)
@@ -228,11 +306,10 @@ def _put_structs(out: bytearray, client_id: int, first: int, ops: dict[int, byte
             body.append(_GC)
             _put_varint(body, live - clock)
             structs += 1
-        key = prefix + b64(live).encode()
+        digits = _clock_digits(live)
         body.append(_ANY_ITEM)
-        body += _ITEM_HEAD
-        body.append(len(key))
-        body += key
+        body += _item_head(client_id, len(digits))
+        body += digits
         body += _ANY_BUFFER
         _put_varint(body, len(op))
         body += op
@@ -265,17 +342,22 @@ def _put_varint(out: bytearray, number: int) -> None:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Read a minimal unsigned LEB128 below 2**53, and where it ends."""
-    number = shift = 0
-    for place in range(at, min(at + 8, len(data))):
-        byte = data[place]
-        number |= (byte & 127) << shift
+    """Read a minimal unsigned LEB128 below 2**53, which takes 8 bytes at most, and where it ends."""
+    try:
+        byte = data[at]
         if byte < 128:
-            if (byte == 0 and shift) or number > EXACT_INT_MAX:
-                raise MalformedUpdate("a number that is not minimal or too large", at)
-            return number, place + 1
-        shift += 7
-    raise MalformedUpdate("a number that is cut off or too large", at)
+            return byte, at + 1
+        number, shift, place = byte & 127, 7, at + 1
+        while (byte := data[place]) >= 128 and shift < 49:
+            number |= (byte & 127) << shift
+            shift += 7
+            place += 1
+    except IndexError:
+        raise MalformedUpdate("a number that is cut off", at) from None
+    number |= byte << shift
+    if byte == 0 or number > EXACT_INT_MAX:
+        raise MalformedUpdate("a number that is not minimal or too large", at)
+    return number, place + 1
 
 
 def _check_size(data: bytes) -> None:

@@ -1,4 +1,8 @@
-"""The field types that several models share, with their bounds."""
+"""The field types that several models share, with their bounds.
+
+Patterns are written for Python and JavaScript alike: JSON Schema has the latter's, where `$` is the very end, while
+Python's also matches before a last newline.
+"""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -19,13 +23,16 @@ Key = Annotated[str, Meta(min_length=1, max_length=16)]
 Ref = Annotated[str, Meta(min_length=1, max_length=64)]
 """The id of another record."""
 
-Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z", extra_json_schema={"format": "date"})]
+Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", extra_json_schema={"format": "date"})]
 """A calendar day in the athlete's time zone, `2026-03-01`."""
 
 LocalTime = Annotated[
     str,
     Meta(
-        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?\Z",
+        pattern=(
+            r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+            r"(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?$(?!\n)"
+        ),
         examples=["2026-03-01T18:05:00+01:00"],
     ),
 ]

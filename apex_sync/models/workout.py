@@ -7,13 +7,14 @@ Loads are canonical in kilograms. A load typed in pounds keeps what was typed be
 shows back as 225 lb; a load typed in kilograms has `load_kg` alone.
 """
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from apex_sync.collection import Collection, Entry, Leaf, Record
 from apex_sync.errors import FieldProblem
-from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score, calendar_problems
+from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score, calendar_problems, parse_local_time
 
 SetType = Literal["warmup", "working", "dropset", "amrap", "backoff", "failure"]
 FailureReason = Literal["technique", "fatigue", "injury", "equipment"]
@@ -76,8 +77,9 @@ class WorkoutLog(Record):
 
 def _check(log: WorkoutLog) -> list[FieldProblem]:
     problems = calendar_problems(log, "date", "start_time", "end_time")
-    if not problems and log.start_time and log.end_time and _comparable(log.start_time, log.end_time):
-        problems = [FieldProblem("end_time", "ends before it starts")]
+    start, end = parse_local_time(log.start_time), parse_local_time(log.end_time)
+    if start is not None and end is not None and _is_before(end, start):
+        problems.append(FieldProblem("end_time", "ends before it starts"))
     exercises = log.exercises or {}
     problems += [
         FieldProblem(f"sets.{key}.exercise", "names an exercise that is not in this workout")
@@ -87,9 +89,9 @@ def _check(log: WorkoutLog) -> list[FieldProblem]:
     return problems
 
 
-def _comparable(start: str, end: str) -> bool:
-    """Compare only times written with the same offset, or both without one."""
-    return start[19:] == end[19:] and end[:19] < start[:19]
+def _is_before(one: datetime, other: datetime) -> bool:
+    """Compare two times; those of which only one has an offset can't be."""
+    return (one.tzinfo is None) == (other.tzinfo is None) and one < other
 
 
 WORKOUT_LOGS = Collection(
