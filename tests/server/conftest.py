@@ -35,6 +35,7 @@ from apex_server.settings import Settings
 SECRET = "a secret for tests, long enough to be taken"
 DIRECTORY_PREFIX = "apex-test-"
 LEFT_BEHIND_SECONDS = 60.0  # A younger directory may belong to a session that is just starting.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}  # Its machine may not crash; its processes still may.
 TEMPLATE = "apex_template"
 database_numbers = itertools.count(1)
 
@@ -49,7 +50,7 @@ def portal() -> Iterator[BlockingPortal]:
 def postgres(portal: BlockingPortal) -> Iterator[EmbeddedPostgres]:
     remove_left_behind(portal)
     path = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX))
-    server = EmbeddedPostgres(path)
+    server = EmbeddedPostgres(path, options=NOT_DURABLE)
     try:
         with portal.wrap_async_context_manager(server):
             portal.call(make_template, server)

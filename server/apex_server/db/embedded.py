@@ -9,6 +9,7 @@ import logging
 import signal
 import subprocess
 from collections import deque
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -45,11 +46,14 @@ class EmbeddedPostgres:
 
     Entering takes 2 to 3 seconds the first time and 0.1 to 0.3 after that; it raises an EmbeddedPostgresError. Leaving
     stops Postgres cleanly. Inside, PostgresKeepsCrashing ends the block when restarting has become pointless.
-    `binaries` are for tests; usually they are found.
+    `options` are settings of Postgres itself, by name. `binaries` are for tests; usually they are found.
     """
 
-    def __init__(self, data_dir: Path, *, binaries: PostgresBinaries | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *, options: Mapping[str, str] | None = None, binaries: PostgresBinaries | None = None
+    ) -> None:
         self.directory = DataDirectory(data_dir)
+        self._options = options or {}
         self._given_binaries = binaries
         self._exit = AsyncExitStack()
 
@@ -110,7 +114,7 @@ class EmbeddedPostgres:
                         return found
                     if child is None and running is None:
                         await anyio.to_thread.run_sync(clear_remains, self.directory.cluster, self._socket_directory)
-                        child = spawn(self.directory, self._binaries, self._account, self._socket_directory)
+                        child = self._spawn()
                     elif child is not None and child.poll() is not None and running is None:
                         raise PostgresStartFailed(
                             "postgres", f"ended with {child.returncode}", self.directory.log_tail(since)
@@ -123,6 +127,15 @@ class EmbeddedPostgres:
             if child is not None:
                 child.send_signal(signal.SIGQUIT)
                 child.wait()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return spawn(
+            self.directory,
+            self._binaries,
+            self._account,
+            socket_directory=self._socket_directory,
+            more_options=self._options,
+        )
 
     async def _ensure_database(self) -> None:
         try:

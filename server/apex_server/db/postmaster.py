@@ -8,6 +8,7 @@ is believed of it or sent to it: pids are used again.
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -113,10 +114,16 @@ def cluster_name(cluster: Path) -> str:
 
 
 def spawn(
-    directory: DataDirectory, binaries: PostgresBinaries, account: Account | None, socket_directory: Path
+    directory: DataDirectory,
+    binaries: PostgresBinaries,
+    account: Account | None,
+    *,
+    socket_directory: Path,
+    more_options: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
     """Start a postmaster in a session of its own, so that a Ctrl-C meant for us does not cut connections first."""
     options = SERVER_OPTIONS | {
+        **more_options,
         "cluster_name": cluster_name(directory.cluster),
         "unix_socket_directories": quoted(socket_directory),
     }
