@@ -15,19 +15,24 @@ from apex_client.importers.plan import (
     QuarantinedWorkout,
     SkippedRow,
 )
-from apex_client.importers.reading import read_export
+from apex_client.importers.reading import AcceptDoubled, read_export
+from apex_client.importers.run import ImportReport, ImportTally, new_leaves
 
 __all__ = [
+    "AcceptDoubled",
     "EmptyFile",
     "FileTooLarge",
     "FileUnreadable",
     "ImportFailed",
     "ImportPlan",
+    "ImportReport",
+    "ImportTally",
     "ImportWarning",
     "ImportedWorkout",
     "NotAnExport",
     "QuarantinedWorkout",
     "SkippedRow",
     "UnitNeeded",
+    "new_leaves",
     "read_export",
 ]

@@ -131,7 +131,7 @@ def _plan(
         workouts=workouts,
         quarantined=quarantined,
         skipped=sorted(reading.skipped, key=lambda row: row.line),
-        warnings=reading.warnings,
+        warnings=sorted(reading.warnings, key=lambda warning: warning.line or 0),
         load_unit=load_unit,
     )
 

@@ -19,10 +19,9 @@ LINE_CHARACTERS_MAX = 1_000_000
 
 
 class Record(NamedTuple):
-    """One row; `damage` says why it cannot be trusted."""
+    """One row, the line on which it begins, and why it cannot be trusted, if so."""
 
     line: int
-    last_line: int
     cells: list[str]
     damage: str | None = None
 
@@ -91,9 +90,9 @@ def _records(lines: _Lines, delimiter: str, shape: RowShape | None) -> Iterator[
         if damage := _damage(lines, cells, delimiter, shape):
             first = lines.give_back_all_but_first()
             reader = csv.reader(lines, delimiter=delimiter)
-            yield Record(lines.count, lines.count, first[:LINE_CHARACTERS_MAX].strip("\r\n").split(delimiter), damage)
+            yield Record(lines.count, first[:LINE_CHARACTERS_MAX].strip("\r\n").split(delimiter), damage)
         elif cells:
-            yield Record(lines.count - len(lines.taken) + 1, lines.count, cells)
+            yield Record(lines.count - len(lines.taken) + 1, cells)
 
 
 def _damage(lines: _Lines, cells: list[str] | None, delimiter: str, shape: RowShape | None) -> str | None:

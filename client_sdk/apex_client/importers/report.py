@@ -1,5 +1,6 @@
 """The end report of an import, for a terminal. Needs rich; nothing else of the importers does."""
 
+import re
 from collections.abc import Sequence
 
 from rich import box
@@ -11,28 +12,28 @@ from apex_client.importers.plan import ROUTINE_REASONS, ImportWarning, Quarantin
 from apex_client.importers.run import ImportReport
 
 LISTED_ROWS_MAX = 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def render_report(report: ImportReport, *, show_all: bool = False) -> RenderableType:
     """Give a summary of every row's fate, then the lists behind it; `show_all` lifts the bound of 20 entries a list."""
     limit = None if show_all else LISTED_ROWS_MAX
-    parts: list[RenderableType] = [_summary(report)]
+    parts = [_summary(report)]
     if report.quarantined:
-        parts += [Text(), _quarantined(report.quarantined, limit)]
+        parts.append(_quarantined(report.quarantined, limit))
     if report.skipped:
-        parts += [Text(), _skipped(report.skipped, limit)]
+        parts.append(_skipped(report.skipped, limit))
     if report.warnings:
-        parts += [Text(), _warnings(report.warnings, limit)]
+        parts.append(_warnings(report.warnings, limit))
     return Group(*parts)
 
 
-def _summary(report: ImportReport) -> Table:
-    table = _table(f"{report.source.capitalize()} export")
+def _summary(report: ImportReport) -> Group:
+    table = _table()
     table.add_column("")
     table.add_column("workouts", justify="right")
     table.add_column("rows", justify="right")
-    table.add_row("read", f"{report.workouts_read:,}", f"{report.rows_read:,}")
-    table.add_section()
+    table.add_row("read", f"{report.workouts_read:,}", f"{report.rows_read:,}", end_section=True)
     for label, style, workouts, rows in (
         ("imported", "green", report.workouts_imported + report.workouts_extended, report.rows_imported),
         ("already there", "", report.workouts_already_there, report.rows_already_there),
@@ -41,7 +42,8 @@ def _summary(report: ImportReport) -> Table:
     ):
         shown = "" if workouts is None else f"{workouts:,}"
         table.add_row(label, shown, f"{rows:,}", style=style if rows else "dim")
-    return table
+    total = f"{report.rows_read:,} rows in, {report.rows_accounted:,} accounted for"
+    return Group(_heading(f"{report.source.capitalize()} export"), table, Text(total, style="dim"))
 
 
 def _skipped_style(skipped: Sequence[SkippedRow]) -> str:
@@ -49,44 +51,55 @@ def _skipped_style(skipped: Sequence[SkippedRow]) -> str:
 
 
 def _quarantined(workouts: Sequence[QuarantinedWorkout], limit: int | None) -> Group:
-    table = _table("Quarantined: these stand in the file twice over, so nothing of them was imported")
+    table = _table()
     for name in ("lines", "date", "workout", "rows"):
         table.add_column(name, justify="right" if name in ("lines", "rows") else "left")
     for workout in workouts[:limit]:
         first, last = workout.lines
-        table.add_row(f"{first}-{last}", workout.date, Text(workout.title), str(workout.rows))
+        table.add_row(f"{first}-{last}", workout.date, _shown(workout.title), str(workout.rows))
     advice = Text.from_markup(
         "Import again with [bold]--accept-doubled once[/] for one copy, or [bold]both[/] for everything as it stands."
     )
-    return _bounded(table, len(workouts), limit, advice)
+    heading = "Quarantined: these stand in the file twice over, and nothing of them was imported"
+    return _section(heading, table, len(workouts), limit, advice)
 
 
 def _skipped(skipped: Sequence[SkippedRow], limit: int | None) -> Group:
     """List real losses first: rest timers are half of some files."""
-    table = _table("Skipped rows")
+    table = _table()
     table.add_column("line", justify="right")
     table.add_column("reason")
     table.add_column("row", style="dim", no_wrap=True, overflow="ellipsis", max_width=60)
     ranked = sorted(skipped, key=lambda row: (row.reason in ROUTINE_REASONS, row.line))
     for row in ranked[:limit]:
-        table.add_row(str(row.line), Text(row.reason), Text(row.text))
-    return _bounded(table, len(skipped), limit)
+        table.add_row(str(row.line), _shown(row.reason), _shown(row.text))
+    return _section("Skipped rows", table, len(skipped), limit)
 
 
 def _warnings(warnings: Sequence[ImportWarning], limit: int | None) -> Group:
-    table = _table("Imported, but worth a look")
+    table = _table()
     table.add_column("line", justify="right")
     table.add_column("what")
     for warning in warnings[:limit]:
-        table.add_row("file" if warning.line is None else str(warning.line), Text(warning.reason))
-    return _bounded(table, len(warnings), limit)
+        table.add_row("file" if warning.line is None else str(warning.line), _shown(warning.reason))
+    heading = "Imported, but worth a look: values that could not be right were left out"
+    return _section(heading, table, len(warnings), limit)
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+def _shown(text: str) -> Text:
+    """Show what a file says as it is, markup and terminal commands without effect."""
+    return Text(_CONTROL.sub("\ufffd", text))
 
 
-def _bounded(table: Table, count: int, limit: int | None, *notes: Text) -> Group:
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}\n", style="bold")
+
+
+def _section(heading: str, table: Table, count: int, limit: int | None, *notes: Text) -> Group:
     hidden = 0 if limit is None else max(count - limit, 0)
     more = [Text(f"and {hidden:,} more; --all shows them", style="dim")] if hidden else []
-    return Group(table, *more, *notes)
+    return Group(_heading(heading), table, *more, *notes)
