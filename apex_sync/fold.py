@@ -79,7 +79,7 @@ def surviving_writes(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
     """
     patches: dict[int, Patch] = {}
     ordered = sorted(writes, key=_rank)
-    for leaf in _leaves(_tree(ordered)):
+    for leaf in sorted(_leaves(_tree(ordered)), key=_path):
         for order, _, value in leaf.survivors:
             _set_leaf(patches.setdefault(order, {}), leaf.path, value)
     survivors = [replace(ordered[order], patch=patch) for order, patch in patches.items()]
@@ -129,8 +129,8 @@ def _rank(write: StampedWrite) -> tuple[int, int, int, int]:
     return write.hlc, write.client_id, write.clock, write.index
 
 
-def _path(conflict: Conflict) -> Path:
-    return conflict.path
+def _path(found: "Conflict | _Leaf") -> Path:
+    return found.path
 
 
 def _tree(ordered: list[StampedWrite]) -> _Node:
