@@ -1,1 +1,41 @@
-"""Sync on the server: judges what devices push, commits it scope by scope, and serves the feed of what is new."""
+"""Sync on the server: judges what devices push, commits it scope by scope, and serves the feed of what is new.
+
+| module | what it does |
+|---|---|
+| `routes`, `body` | `POST /api/sync`: bounded bodies in, messages out |
+| `exchange` | answers one request: push, then pull |
+| `commit`, `scope_commit` | the one write path, for devices and for the server itself |
+| `judging` | decides, without I/O, what a proposed change does to one record |
+| `projections`, `projection_tables` | what a record is in relational rows |
+| `feed`, `cursors`, `repair` | what is new to a device, and where it differs |
+| `receipts`, `identity` | what the server vouches for, and in which life of its data |
+| `store` | the seam: what commit and feed need of a store |
+| `postgres_commits`, `postgres_rows`, `save_one`, `copy_rows`, `postgres_feed` | that store, in Postgres |
+| `rebuild` | all projections made anew |
+"""
+
+from apex_server.sync.commit import Committer, Pushed, Written
+from apex_server.sync.exchange import SyncExchange
+from apex_server.sync.feed import Feed, Pulled
+from apex_server.sync.identity import ServerIdentity, begin_epoch, load_identity
+from apex_server.sync.postgres_commits import PostgresCommitStore
+from apex_server.sync.postgres_feed import PostgresFeedStore
+from apex_server.sync.rebuild import projections_are_current, rebuild_projections
+from apex_server.sync.routes import sync_routes
+
+__all__ = [
+    "Committer",
+    "Feed",
+    "PostgresCommitStore",
+    "PostgresFeedStore",
+    "Pulled",
+    "Pushed",
+    "ServerIdentity",
+    "SyncExchange",
+    "Written",
+    "begin_epoch",
+    "load_identity",
+    "projections_are_current",
+    "rebuild_projections",
+    "sync_routes",
+]

@@ -28,12 +28,12 @@ class ReceiptBook:
     """Issues receipts of the current epoch and knows those of every epoch."""
 
     def __init__(self, key: bytes, epoch: bytes) -> None:
+        self.epoch = epoch
         self._key = key
-        self._epoch = epoch
 
     def issue(self, scope_id: bytes, record_id: bytes, digest: int) -> bytes:
         """Write the receipt for a record in the state of that digest."""
-        return self._epoch + self._mac(self._epoch, scope_id, record_id, digest)
+        return self.epoch + self._mac(self.epoch, scope_id, record_id, digest)
 
     def issued_in(self, receipt: bytes, scope_id: bytes, record_id: bytes, digest: int) -> bytes | None:
         """Give the epoch in which a receipt was issued; None when it was not issued for this record in this state."""

@@ -4,7 +4,7 @@ What every implementation promises:
 
 - A scope has one writer at a time. It sees everything committed before it, and gives its changes the next seqs, so the
   order of commits is the order of the feed and a reader who has read up to a seq has missed nothing.
-- Records, projections, audit, refused ops, scope counter and digest of one `Commit` become durable together or not
+- Records, projections, audit, dead ops, scope counter and digest of one `Commit` become durable together or not
   at all.
 - A feed snapshot shows one moment: every change up to each scope's seq, and none beyond.
 - Access is looked up by the store itself, in the statement that locks the scope; nobody passes it a role.
@@ -23,12 +23,14 @@ from msgspec import Struct, field
 from apex_sync.acceptance import RefusedOp
 
 __all__ = [
-    "SYSTEM",
+    "ABSENT",
     "Access",
     "ClockSpan",
     "Commit",
     "CommitSession",
     "CommitStore",
+    "DeadClock",
+    "FeedEntry",
     "FeedRecord",
     "FeedSnapshot",
     "FeedStore",
@@ -36,7 +38,6 @@ __all__ = [
     "LockedScope",
     "RecordChange",
     "RecordState",
-    "RefusedClock",
     "Row",
     "RowsByTable",
     "ScopeState",
@@ -71,10 +72,6 @@ class Writer(NamedTuple):
     client_id: int
 
 
-SYSTEM: UUID | None = None
-"""The user id of the server itself, which may write in every scope."""
-
-
 class ScopeState(Struct, frozen=True):
     """Where a scope stands, and what the asking user may do in it; `access` None is nothing at all."""
 
@@ -94,10 +91,10 @@ class StoredRecord(Struct, frozen=True):
 
 
 class RecordState(NamedTuple):
-    """What is known of a record that is about to change: itself, and the refused ops of the client that changes it."""
+    """What is known of a record that is about to change: itself, and the dead ops of the client that changes it."""
 
     record: StoredRecord | None
-    refused: Mapping[int, RefusedOp]
+    dead: Mapping[int, RefusedOp]
 
 
 ABSENT = RecordState(None, {})
@@ -119,8 +116,8 @@ class ClockSpan(NamedTuple):
     next_clock: int
 
 
-class RefusedClock(NamedTuple):
-    """A dead clock of a client, and what it was."""
+class DeadClock(NamedTuple):
+    """A clock of a client that has died, and what it was."""
 
     client_id: int
     clock: int
@@ -142,7 +139,7 @@ class RecordChange(Struct, kw_only=True):
     has_conflicts: bool
     deleted: bool
     spans: Sequence[ClockSpan]
-    refused: Sequence[RefusedClock]
+    dead: Sequence[DeadClock]
     rows: RowsByTable
     encoded: Any = None
 
@@ -211,7 +208,8 @@ class CommitSession(Protocol):
     async def save_if_unchanged(self, commit: Commit) -> bool:
         """Store a commit of one change if the scope still stands at `commit.before` and the access is the same.
 
-        For single ops: cheaper than `locked`, with the same result. Raises UnstorableBatch.
+        For single ops: cheaper than `locked`, with the same result. False: nothing was stored, do it with `locked`.
+        Raises UnstorableBatch.
         """
 
 
@@ -221,7 +219,7 @@ class CommitStore(Protocol):
     def session(self) -> AbstractAsyncContextManager[CommitSession]:
         """Open a line."""
 
-    def encode(self, change: RecordChange) -> None:
+    def encode(self, scope_id: bytes, change: RecordChange) -> None:
         """Do ahead what saving will cost in CPU time, off the event loop, into `change.encoded`."""
 
 
@@ -233,6 +231,14 @@ class GrantedScope(NamedTuple):
     seq: int
     digest: int
     record_count: int
+
+
+class FeedEntry(NamedTuple):
+    """A place in the feed, and the size of the document there."""
+
+    record_id: bytes
+    seq: int
+    doc_bytes: int
 
 
 class FeedRecord(NamedTuple):
@@ -263,11 +269,11 @@ class FeedSnapshot(Protocol):
     async def granted(self) -> Sequence[GrantedScope]:
         """List the scopes by name."""
 
-    async def above(self, scope: str, seq: int, records_max: int, bytes_max: int) -> Sequence[FeedRecord]:
-        """Read the feed upwards after a seq: one record at least if there is one, and no more than fit the bounds."""
+    async def above(self, scope: str, seq: int, records_max: int) -> Sequence[FeedEntry]:
+        """List the feed upwards after a seq."""
 
     async def below(self, scope: str, seq: int, records_max: int, bytes_max: int) -> Sequence[FeedRecord]:
-        """Read the feed downwards before a seq, within the same bounds."""
+        """Read the feed downwards before a seq: one record at least if there is one, and no more than fit."""
 
     async def count_outside(self, scope: str, tail: int, head: int) -> int:
         """Count the records before `tail` and after `head`."""
@@ -276,7 +282,7 @@ class FeedSnapshot(Protocol):
         """Tell who added what to which record in a stretch of the feed, one item per record and client."""
 
     async def records(self, scope: str, record_ids: Sequence[bytes], bytes_max: int) -> Sequence[FeedRecord]:
-        """Read records by id, in the order of their ids, no more than fit."""
+        """Read records by id, in the order of their ids: one at least if there is one, and no more than fit."""
 
     async def digests(self, scope: str) -> Sequence[tuple[bytes, int]]:
         """Give the id and digest of every record of a scope."""

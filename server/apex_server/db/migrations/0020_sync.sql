@@ -56,19 +56,20 @@ COMMENT ON COLUMN audit.previous_seq IS 'where the record stood in the feed befo
 COMMENT ON COLUMN audit.user_id IS 'null: the system';
 COMMENT ON COLUMN audit.device_id IS 'null: written through the server';
 
--- What the dead clocks were, so that an op sent again gets the same answer and another one shows as a fork.
-CREATE TABLE refused_ops (
+-- What the dead clocks were, refused or compacted away, so that an op that is sent again gets the same answer, and
+-- another one shows as a fork.
+CREATE TABLE dead_ops (
     scope_id uuid NOT NULL,
     record_id uuid NOT NULL,
     client_id bigint NOT NULL,
     clock bigint NOT NULL,
     hash bytea NOT NULL,
-    code text NOT NULL,
-    field text NOT NULL,
-    message text NOT NULL,
+    code text,
+    field text,
+    message text,
     PRIMARY KEY (scope_id, record_id, client_id, clock)
 );
-COMMENT ON COLUMN refused_ops.hash IS 'empty: the op was lost in a restore and never seen since';
+COMMENT ON COLUMN dead_ops.code IS 'why it was refused; null: it was taken, and compacted away later';
 
 -- The athletes whose records changed since they were last analysed. A sweeper turns settled rows into jobs.
 CREATE TABLE dirty (
@@ -123,8 +124,8 @@ ALTER TABLE records ENABLE ROW LEVEL SECURITY;
 ALTER TABLE records FORCE ROW LEVEL SECURITY;
 ALTER TABLE audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit FORCE ROW LEVEL SECURITY;
-ALTER TABLE refused_ops ENABLE ROW LEVEL SECURITY;
-ALTER TABLE refused_ops FORCE ROW LEVEL SECURITY;
+ALTER TABLE dead_ops ENABLE ROW LEVEL SECURITY;
+ALTER TABLE dead_ops FORCE ROW LEVEL SECURITY;
 ALTER TABLE dirty ENABLE ROW LEVEL SECURITY;
 ALTER TABLE dirty FORCE ROW LEVEL SECURITY;
 ALTER TABLE server_client_ids ENABLE ROW LEVEL SECURITY;
@@ -133,7 +134,7 @@ ALTER TABLE server_client_ids FORCE ROW LEVEL SECURITY;
 CREATE POLICY scopes_owner ON scopes TO CURRENT_USER USING (true);
 CREATE POLICY records_owner ON records TO CURRENT_USER USING (true);
 CREATE POLICY audit_owner ON audit TO CURRENT_USER USING (true);
-CREATE POLICY refused_ops_owner ON refused_ops TO CURRENT_USER USING (true);
+CREATE POLICY dead_ops_owner ON dead_ops TO CURRENT_USER USING (true);
 CREATE POLICY dirty_owner ON dirty TO CURRENT_USER USING (true);
 CREATE POLICY server_client_ids_owner ON server_client_ids TO CURRENT_USER USING (true);
 
@@ -142,7 +143,7 @@ CREATE POLICY server_client_ids_owner ON server_client_ids TO CURRENT_USER USING
 CREATE POLICY scopes_commit ON scopes TO apex_commit USING (true);
 CREATE POLICY records_commit ON records TO apex_commit USING (true);
 CREATE POLICY audit_commit ON audit TO apex_commit USING (true);
-CREATE POLICY refused_ops_commit ON refused_ops TO apex_commit USING (true);
+CREATE POLICY dead_ops_commit ON dead_ops TO apex_commit USING (true);
 CREATE POLICY dirty_commit ON dirty TO apex_commit USING (true);
 CREATE POLICY server_client_ids_commit ON server_client_ids TO apex_commit USING (true);
 
@@ -153,6 +154,6 @@ CREATE POLICY records_read ON records FOR SELECT USING (scope_id = ANY ((SELECT 
 CREATE POLICY audit_read ON audit FOR SELECT USING (scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[]));
 
 GRANT SELECT ON scopes, records, audit, server_identity TO apex_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON scopes, records, audit, refused_ops, dirty TO apex_commit;
+GRANT SELECT, INSERT, UPDATE, DELETE ON scopes, records, audit, dead_ops, dirty TO apex_commit;
 GRANT SELECT, INSERT ON server_client_ids TO apex_commit;
 GRANT SELECT, UPDATE ON server_identity TO apex_commit;

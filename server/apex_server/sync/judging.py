@@ -1,0 +1,289 @@
+"""What a commit does to one record, decided without I/O: the answer, and the change to store.
+
+It may run twice for one push: on what was read before the lock, and again where the record had changed by then. So it
+decides from its arguments alone.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from apex_server.errors import InvalidFields, NotFound
+from apex_server.sync.errors import FieldForbidden, RecordFull, VersionUnknown
+from apex_server.sync.projections import project
+from apex_server.sync.receipts import ReceiptBook
+from apex_server.sync.store import Access, ClockSpan, DeadClock, RecordChange, RecordState, StoredRecord
+from apex_sync.acceptance import Acceptance, Author, Refusal, RefusalCode, accept
+from apex_sync.clock import next_hlc
+from apex_sync.collection import Collection, Record, Role
+from apex_sync.digest import extend_digest, record_digest
+from apex_sync.document import Document
+from apex_sync.errors import MalformedUpdate, OutOfBounds
+from apex_sync.fold import Fold, fold
+from apex_sync.models import COLLECTIONS
+from apex_sync.op import (
+    Patch,
+    StampedWrite,
+    Vector,
+    Write,
+    decode_op,
+    encode_op,
+    flat_vector,
+    without_empty_maps,
+)
+from apex_sync.protocol.messages import PushedRecord, PushResult
+from apex_sync.wire import encode_document, encode_refusals, fits, parse_document, parse_push
+
+__all__ = ["RETRY", "Hearing", "Merged", "Verdict", "judge_push", "judge_write", "rejected"]
+
+RETRY = PushResult("retry")
+
+
+class Hearing(Struct, frozen=True):
+    """Who proposes changes to a scope, when, and what they may do there; `client_id` is the author's."""
+
+    scope_kind: str
+    scope_id: bytes
+    access: Access
+    client_id: int
+    now_us: int
+    receipts: ReceiptBook
+
+
+class Merged(NamedTuple):
+    """A record after a change: its ops, what they fold to, and the typed record of that."""
+
+    document: Document
+    folded: Fold
+    record: Record
+
+
+class Verdict(NamedTuple):
+    """The answer to a proposal, and the change to be stored before it is given; None: there is nothing to store."""
+
+    result: PushResult
+    change: RecordChange | None = None
+    merged: Merged | None = None
+
+
+class _Case(NamedTuple):
+    """One record on trial: as it is stored, the same read, and the whole record that came along with a good receipt."""
+
+    hearing: Hearing
+    collection: Collection
+    record_id: bytes
+    stored: StoredRecord | None
+    before: Document
+    base: Document | None
+
+
+def rejected(code: RefusalCode, message: str) -> Verdict:
+    """Answer that nothing of a pushed record can be taken."""
+    return Verdict(PushResult("rejected", refusals=[Refusal(0, code, "", message)]))
+
+
+def judge_push(hearing: Hearing, pushed: PushedRecord, state: RecordState) -> Verdict:
+    """Judge what a device pushed for one record."""
+    collection = COLLECTIONS.get(pushed.collection)
+    if collection is None:
+        return rejected("unknown_collection", f"this server does not know {pushed.collection[:100]!r}")
+    if hearing.scope_kind not in collection.scope_kinds:
+        return rejected("forbidden", f"a scope of kind {hearing.scope_kind} holds no {collection.name}")
+    if state.record is not None and state.record.collection != collection.name:
+        return rejected("malformed", f"the record is one of {state.record.collection}")
+    if hearing.access == "reader" and pushed.update:
+        return rejected("not_granted", "this scope can only be read")
+    before = _document(state)
+    try:
+        first_clock, ops = parse_push(pushed.update, hearing.client_id, before) if pushed.update else (0, [])
+        base = parse_document(pushed.base) if pushed.base else None
+    except MalformedUpdate as error:
+        return rejected("malformed", str(error))
+    current, epoch = _with_base(hearing, pushed, before, base)
+    if not ops:
+        if epoch is None:
+            return rejected("malformed", "neither ops of the device nor a record with its receipt")
+        first_clock = current.next_clocks.get(hearing.client_id, 0)
+    acceptance = accept(
+        current,
+        first_clock,
+        ops,
+        author=Author(hearing.client_id, _role(hearing.access)),
+        collection=collection,
+        refused=state.dead,
+        now_us=hearing.now_us,
+        bury_unknown=epoch is not None and epoch != hearing.receipts.epoch,
+    )
+    case = _Case(hearing, collection, pushed.record_id, state.record, before, None if epoch is None else base)
+    return _verdict(case, acceptance)
+
+
+def judge_write(
+    hearing: Hearing,
+    collection: Collection,
+    record_id: bytes,
+    patch: Patch,
+    expected: Vector | None,
+    state: RecordState,
+) -> Verdict:
+    """Make the op of a write through the server, and judge it like any other.
+
+    `expected` is the version that its author had before them; None is the newest. Raises VersionUnknown for clocks that
+    are not here, InvalidFields, FieldForbidden, RecordFull, or NotFound where there can be no such record.
+    """
+    role = _role(hearing.access)
+    _check_write(hearing, collection, role, patch, state)
+    before = _document(state)
+    if expected is not None and not before.covers(expected):
+        raise VersionUnknown
+    case = _Case(hearing, collection, record_id, state.record, before, None)
+    if not without_empty_maps(patch):
+        return Verdict(PushResult("duplicate"), None, _merged(collection, before, list(before.writes()))[0])
+    others = before.others(hearing.client_id)
+    seen = others if expected is None else {client: expected[client] for client in others if client in expected}
+    newest = max((write.hlc for write in before.writes()), default=0)
+    op = encode_op([Write(next_hlc(hearing.now_us, 0, newest), flat_vector(seen), patch)])
+    acceptance = accept(
+        before,
+        before.next_clocks.get(hearing.client_id, 0),
+        [op],
+        author=Author(hearing.client_id, role),
+        collection=collection,
+        refused={},
+        now_us=hearing.now_us,
+    )
+    if acceptance.refusals:
+        refusal = acceptance.refusals[0]
+        raise InvalidFields.one(refusal.field, refusal.message)
+    verdict = _verdict(case, acceptance)
+    if verdict.result.status != "applied":
+        raise RecordFull
+    return verdict
+
+
+def _check_write(hearing: Hearing, collection: Collection, role: Role, patch: Patch, state: RecordState) -> None:
+    if hearing.access == "reader":
+        raise FieldForbidden(sorted(patch), "reader")
+    is_other = state.record is not None and state.record.collection != collection.name
+    if is_other or hearing.scope_kind not in collection.scope_kinds:
+        raise NotFound("record")
+    forbidden = collection.forbidden_fields(patch, role)
+    if forbidden:
+        raise FieldForbidden(forbidden, role)
+    try:
+        collection.check_bounds(patch)
+    except OutOfBounds as error:
+        raise InvalidFields.one(error.problem.field, error.problem.message) from error
+
+
+def _role(access: Access) -> Role:
+    """Give the writer's role; a reader, who may write nothing, can only bring back what others wrote."""
+    return "athlete" if access == "reader" else access
+
+
+def _document(state: RecordState) -> Document:
+    return Document() if state.record is None else parse_document(state.record.doc)
+
+
+def _with_base(
+    hearing: Hearing, pushed: PushedRecord, before: Document, base: Document | None
+) -> tuple[Document, bytes | None]:
+    """Take in the whole record that came along, if its receipt is good; also gives the epoch of that receipt."""
+    if base is None:
+        return before, None
+    digest = record_digest(pushed.record_id, base)
+    epoch = hearing.receipts.issued_in(pushed.receipt, hearing.scope_id, pushed.record_id, digest)
+    if epoch is None:
+        return before, None
+    current = before.copy()
+    current.merge(base)
+    return current, epoch
+
+
+def _verdict(case: _Case, acceptance: Acceptance) -> Verdict:
+    document, client_id = acceptance.document, case.hearing.client_id
+    if acceptance.status not in ("applied", "duplicate"):
+        return Verdict(PushResult(acceptance.status, case.before.next_clocks.get(client_id, 0)))
+    if case.stored is not None and document is case.before:
+        return Verdict(_result(case, acceptance, case.stored.digest))
+    digest = _digest(case, document)
+    result = _result(case, acceptance, digest)
+    if case.stored is not None and digest == case.stored.digest:
+        return Verdict(result)
+    if not fits(document):
+        return Verdict(RETRY)
+    merged, is_sound = _merged(case.collection, document, acceptance.writes or list(document.writes()))
+    change = RecordChange(
+        record_id=case.record_id,
+        collection=case.collection.name,
+        before=case.stored,
+        doc=encode_document(document),
+        digest=digest,
+        needs_review=not is_sound,
+        has_conflicts=bool(merged.folded.conflicts),
+        deleted=merged.record.deleted is True,
+        spans=_spans(case.before.next_clocks, document.next_clocks),
+        dead=[DeadClock(client_id, clock, op) for clock, op in acceptance.newly_refused.items()],
+        rows=project(case.collection.name, merged.record),
+    )
+    return Verdict(msgspec.structs.replace(result, status="applied"), change, merged)
+
+
+def _digest(case: _Case, document: Document) -> int:
+    """Give the digest of a record after the push: carried over where ops were only added, else summed up anew."""
+    if case.stored is None or case.base is not None:
+        return record_digest(case.record_id, document)
+    digest = case.stored.digest
+    for client_id, first, next_clock in _spans(case.before.next_clocks, document.next_clocks):
+        new = {clock: op for clock, op in document.ops[client_id].items() if clock >= first}
+        digest = extend_digest(digest, case.record_id, client_id, first, new, next_clock)
+    return digest
+
+
+def _result(case: _Case, acceptance: Acceptance, digest: int) -> PushResult:
+    hearing, refusals = case.hearing, acceptance.refusals
+    has_all = _author_has(hearing.client_id, acceptance.document, case.base)
+    return PushResult(
+        acceptance.status,
+        acceptance.next_clock,
+        hearing.receipts.issue(hearing.scope_id, case.record_id, digest) if has_all else b"",
+        refusals,
+        encode_refusals(hearing.client_id, [refusal.clock for refusal in refusals]) if refusals else b"",
+    )
+
+
+def _author_has(client_id: int, document: Document, base: Document | None) -> bool:
+    """Tell whether the author surely holds all that others wrote to the record.
+
+    Only then is it told the receipt of this state: with one that runs ahead of its content it could prove nothing.
+    """
+    others = document.others(client_id)
+    if not others:
+        return True
+    known = {} if base is None else dict(base.next_clocks)
+    own = document.ops.get(client_id, {})
+    if own:
+        clock = max(own)
+        seen = decode_op(own[clock], client_id=client_id, clock=clock)[-1].seen
+        known.update((other, max(next_clock, known.get(other, 0))) for other, next_clock in seen.items())
+    return all(known.get(other, 0) >= next_clock for other, next_clock in others.items())
+
+
+def _spans(before: Mapping[int, int], after: Mapping[int, int]) -> list[ClockSpan]:
+    return [
+        ClockSpan(client_id, before.get(client_id, 0), next_clock)
+        for client_id, next_clock in after.items()
+        if next_clock > before.get(client_id, 0)
+    ]
+
+
+def _merged(collection: Collection, document: Document, writes: list[StampedWrite]) -> tuple[Merged, bool]:
+    """Fold a record and read it; also tells whether it is sound. One that no longer fits its types reads as empty."""
+    folded = fold(writes)
+    try:
+        record, problems = collection.read(folded.state)
+    except msgspec.ValidationError:
+        return Merged(document, folded, collection.model()), False
+    return Merged(document, folded, record), not problems

@@ -1,0 +1,238 @@
+"""Commits to Postgres: the scope's row is the lock, binary COPY the way in, one statement the short way for one change.
+
+Works under the commit role. Where that role may not bypass row-level security, which COPY does not work under, rows are
+copied into a temporary table and inserted from there.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+
+from apex_server.db import Connection, Database, load_queries
+from apex_server.sync.postgres_rows import (
+    TableWriter,
+    as_datetime,
+    as_digest,
+    audit_rows,
+    pack_projections,
+    record_rows,
+)
+from apex_server.sync.save_one import save_one_arguments, save_one_statement
+from apex_server.sync.store import (
+    Access,
+    Commit,
+    RecordChange,
+    RecordState,
+    ScopeState,
+    ScopeView,
+    StoredRecord,
+    UnstorableBatch,
+)
+from apex_sync.acceptance import Refusal, RefusedOp
+from apex_sync.digest import digest_bytes
+from apex_sync.ids import Scope
+
+__all__ = ["PostgresCommitStore"]
+
+queries = load_queries(__package__)
+
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+UNSTORABLE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    OverflowError,
+)
+"""What the content of a record could cause, if it can cause anything."""
+
+
+class PostgresCommitStore:
+    """The commit store of a server."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["PostgresCommitSession"]:
+        """Open a line; raises DatabaseUnavailable, as everything in the block may."""
+        async with self._db.commit_connection() as connection:
+            yield PostgresCommitSession(connection, may_copy=self._db.commit_may_copy)
+
+    def encode(self, scope_id: bytes, change: RecordChange) -> None:
+        """Pack the projection rows."""
+        change.encoded = pack_projections(scope_id, change.record_id, change.rows)
+
+
+class PostgresCommitSession:
+    """One connection of the commit role."""
+
+    def __init__(self, connection: Connection, *, may_copy: bool) -> None:
+        self.connection = connection
+        self._may_copy = may_copy
+
+    async def bind_client_id(self, user_id: UUID, device_id: UUID, client_id: int, at_us: int) -> bool:
+        """Bind a client id to the device that uses it first."""
+        return bool(
+            await self.connection.fetchval(queries.bind_client_id, user_id, device_id, client_id, as_datetime(at_us))
+        )
+
+    async def server_client_id(self, epoch: bytes, user_id: UUID | None, candidate: int, at_us: int) -> int:
+        """Give the server's client id for a user."""
+        connection, at = self.connection, as_datetime(at_us)
+        async with connection.transaction():
+            await connection.execute(queries.draw_server_client_id, candidate, epoch, user_id, at)
+            client_id = int(await connection.fetchval(queries.get_server_client_id, epoch, user_id))
+            if user_id is not None:
+                await connection.execute(queries.bind_server_client_id, client_id, user_id, at)
+        return client_id
+
+    async def view(self, scope: str, user_id: UUID | None, client_id: int, record_ids: Sequence[bytes]) -> ScopeView:
+        """Read without a lock."""
+        scope_id = Scope.parse(scope).id
+        if len(record_ids) == 1:
+            row = await self.connection.fetchrow(
+                queries.view_one, scope_id, user_id, scope, UUID(bytes=record_ids[0]), client_id
+            )
+            state = ScopeState(row["access"], row["scope_seq"], as_digest(row["scope_digest"]), row["record_count"])
+            return ScopeView(state, {record_ids[0]: record_state(row)} if row["doc"] is not None else {})
+        state = scope_state(await self.connection.fetchrow(queries.view_scope, scope_id, user_id, scope))
+        if state.access is None:
+            return ScopeView(state, {})
+        return ScopeView(state, await view_records(self.connection, scope_id, client_id, record_ids, after_seq=0))
+
+    @asynccontextmanager
+    async def locked(self, scope: str, user_id: UUID | None) -> AsyncIterator["PostgresLockedScope"]:
+        """Hold a scope for the block."""
+        scope_id = Scope.parse(scope).id
+        with unstorable():
+            async with self.connection.transaction():
+                row = await self.connection.fetchrow(queries.lock_scope, scope_id, user_id, scope)
+                if row is None:
+                    await self.connection.execute(queries.create_scope, scope_id, user_id, scope)
+                    row = await self.connection.fetchrow(queries.lock_scope, scope_id, user_id, scope)
+                state = ScopeState(None) if row is None else scope_state(row)
+                yield PostgresLockedScope(self.connection, scope_id, state, may_copy=self._may_copy)
+
+    async def save_if_unchanged(self, commit: Commit) -> bool:
+        """Store a commit of one change, if nothing else has been committed to its scope."""
+        [change] = commit.changes
+        if change.dead:
+            return False
+        with unstorable():
+            saved = await self.connection.fetchval(
+                save_one_statement(change.collection), *save_one_values(commit, change)
+            )
+        return saved is not None
+
+
+class PostgresLockedScope:
+    """A scope whose row this transaction holds."""
+
+    def __init__(self, connection: Connection, scope_id: UUID, state: ScopeState, *, may_copy: bool) -> None:
+        self.state = state
+        self.tables = TableWriter(connection, may_copy=may_copy)
+        self.connection = connection
+        self.scope_id = scope_id
+
+    async def changed(self, client_id: int, record_ids: Sequence[bytes], since_seq: int) -> Mapping[bytes, RecordState]:
+        """Give those of the records that have changed after a seq."""
+        return await view_records(self.connection, self.scope_id, client_id, record_ids, after_seq=since_seq)
+
+    async def save(self, commit: Commit) -> None:
+        """Store a commit."""
+        for change in commit.changes:
+            if change.encoded is None:
+                change.encoded = pack_projections(self.scope_id.bytes, change.record_id, change.rows)
+        former = [change for change in commit.changes if change.before is not None]
+        if former:
+            ids = [UUID(bytes=change.record_id) for change in former]
+            await self.tables.delete(self.scope_id, ids, {change.collection for change in former})
+        await self.tables.write_records(record_rows(self.scope_id, commit))
+        await self.tables.write_audit(audit_rows(self.scope_id, commit))
+        await self.tables.write_projections([change.encoded for change in commit.changes])
+        await self._add_dead(commit)
+        at = as_datetime(commit.at_us)
+        if commit.dirty_kinds:
+            await self.connection.execute(queries.mark_dirty, self.scope_id, commit.dirty_kinds, commit.seq, at)
+        await self.connection.execute(
+            queries.advance_scope, self.scope_id, commit.seq, digest_bytes(commit.digest), commit.record_count
+        )
+
+    async def _add_dead(self, commit: Commit) -> None:
+        rows = [(UUID(bytes=change.record_id), dead) for change in commit.changes for dead in change.dead]
+        if not rows:
+            return
+        await self.connection.execute(
+            queries.add_dead_ops,
+            self.scope_id,
+            [record_id for record_id, _ in rows],
+            [dead.client_id for _, dead in rows],
+            [dead.clock for _, dead in rows],
+            [dead.op.hash for _, dead in rows],
+            *zip(*(refusal_columns(dead.op.refusal) for _, dead in rows), strict=True),
+        )
+
+
+def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
+    return [
+        Scope.parse(commit.scope).id,
+        UUID(bytes=change.record_id),
+        commit.before.seq,
+        digest_bytes(commit.digest),
+        commit.record_count,
+        commit.writer.user_id,
+        commit.before.access,
+        change.collection,
+        change.doc,
+        digest_bytes(change.digest),
+        change.needs_review,
+        change.has_conflicts,
+        change.deleted,
+        change.before.seq if change.before is not None else 0,
+        commit.writer.device_id,
+        as_datetime(commit.at_us),
+        [span.client_id for span in change.spans],
+        [span.first_clock for span in change.spans],
+        [span.next_clock for span in change.spans],
+        list(commit.dirty_kinds),
+        *save_one_arguments(change.collection, change.rows),
+    ]
+
+
+async def view_records(
+    connection: Connection, scope_id: UUID, client_id: int, record_ids: Sequence[bytes], *, after_seq: int
+) -> Mapping[bytes, RecordState]:
+    ids = [UUID(bytes=record_id) for record_id in record_ids]
+    rows = await connection.fetch(queries.view_records, scope_id, ids, client_id, after_seq)
+    return {row["record_id"].bytes: record_state(row) for row in rows}
+
+
+def record_state(row: Any) -> RecordState:
+    record = StoredRecord(row["collection"], row["seq"], row["doc"], as_digest(row["digest"]))
+    dead = {
+        clock: RefusedOp(dead_hash, None if code is None else Refusal(clock, code, field, message))
+        for clock, dead_hash, code, field, message in row["dead"] or ()
+    }
+    return RecordState(record, dead)
+
+
+def refusal_columns(refusal: Refusal | None) -> tuple[str | None, str | None, str | None]:
+    return (None, None, None) if refusal is None else (refusal.code, refusal.field, refusal.message)
+
+
+def scope_state(row: Any) -> ScopeState:
+    return ScopeState(cast(Access, row["access"]), row["seq"], as_digest(row["digest"]), row["record_count"])
+
+
+@contextmanager
+def unstorable() -> Iterator[None]:
+    """Tell a commit that Postgres will never take from an outage that passes."""
+    try:
+        yield
+    except UNSTORABLE as error:
+        raise UnstorableBatch(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,89 @@
+"""The feed as Postgres shows it to one user: a snapshot under row-level security, and explicit predicates as well."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from apex_server.db import Connection, Database, load_queries
+from apex_server.db.pool import connection_of
+from apex_server.sync.postgres_rows import as_digest
+from apex_server.sync.store import FeedEntry, FeedRecord, GrantedScope, SpanSince
+from apex_sync.ids import Scope
+
+__all__ = ["PostgresFeedStore"]
+
+queries = load_queries(__package__)
+
+
+class PostgresFeedStore:
+    """The feed store of a server."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    @asynccontextmanager
+    async def snapshot(self, user_id: UUID) -> AsyncIterator["PostgresFeedSnapshot"]:
+        """Open a snapshot; raises DatabaseUnavailable, as everything in the block may."""
+        async with (
+            connection_of(self._db.app) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute("SELECT set_config('apex.user_id', $1, true)", str(user_id))
+            yield PostgresFeedSnapshot(connection, user_id)
+
+
+class PostgresFeedSnapshot:
+    """What one user may read, as of the first statement."""
+
+    def __init__(self, connection: Connection, user_id: UUID) -> None:
+        self._connection = connection
+        self._user_id = user_id
+
+    async def granted(self) -> Sequence[GrantedScope]:
+        """List the scopes by name."""
+        rows = await self._connection.fetch(queries.granted_scopes, self._user_id)
+        return [
+            GrantedScope(row["scope"], row["access"], row["seq"], as_digest(row["digest"]), row["record_count"])
+            for row in rows
+        ]
+
+    async def above(self, scope: str, seq: int, records_max: int) -> Sequence[FeedEntry]:
+        """List the feed upwards after a seq."""
+        rows = await self._connection.fetch(queries.feed_above, scope_id(scope), seq, records_max)
+        return [FeedEntry(row["record_id"].bytes, row["seq"], row["doc_bytes"]) for row in rows]
+
+    async def below(self, scope: str, seq: int, records_max: int, bytes_max: int) -> Sequence[FeedRecord]:
+        """Read the feed downwards before a seq."""
+        rows = await self._connection.fetch(queries.feed_below, scope_id(scope), seq, records_max, bytes_max)
+        return [feed_record(row) for row in rows]
+
+    async def count_outside(self, scope: str, tail: int, head: int) -> int:
+        """Count the records before `tail` and after `head`."""
+        return int(await self._connection.fetchval(queries.count_outside, scope_id(scope), tail, head))
+
+    async def spans(self, scope: str, after_seq: int, up_to_seq: int) -> Sequence[SpanSince]:
+        """Tell who added what to which record in a stretch of the feed."""
+        rows = await self._connection.fetch(queries.spans_between, scope_id(scope), after_seq, up_to_seq)
+        return [
+            SpanSince(row["record_id"].bytes, row["client_id"], row["first_clock"], row["previous_seq"]) for row in rows
+        ]
+
+    async def records(self, scope: str, record_ids: Sequence[bytes], bytes_max: int) -> Sequence[FeedRecord]:
+        """Read records by id."""
+        ids = [UUID(bytes=record_id) for record_id in record_ids]
+        rows = await self._connection.fetch(queries.records_by_id, scope_id(scope), ids, bytes_max)
+        return [feed_record(row) for row in rows]
+
+    async def digests(self, scope: str) -> Sequence[tuple[bytes, int]]:
+        """Give the id and digest of every record of a scope."""
+        rows = await self._connection.fetch(queries.digests_of_scope, scope_id(scope))
+        return [(row["record_id"].bytes, as_digest(row["digest"])) for row in rows]
+
+
+def feed_record(row: Any) -> FeedRecord:
+    return FeedRecord(row["record_id"].bytes, row["collection"], row["seq"], row["doc"], as_digest(row["digest"]))
+
+
+def scope_id(scope: str) -> UUID:
+    return Scope.parse(scope).id

@@ -1,0 +1,231 @@
+-- name: get_epoch
+-- Every cursor and receipt names the epoch it belongs to.
+SELECT epoch
+FROM server_identity;
+
+-- name: begin_epoch
+-- After a restore nothing that was handed out before may be taken for knowledge of this data.
+UPDATE server_identity
+SET epoch = substring(sha256(epoch || uuid_send(gen_random_uuid())) FROM 1 FOR 8), epoch_began_at = now()
+RETURNING epoch;
+
+-- name: get_projections_version
+-- A server whose projections are of another version makes them anew.
+SELECT projections_version
+FROM server_identity;
+
+-- name: set_projections_version
+-- Said only after all rows were made by this version.
+UPDATE server_identity
+SET projections_version = $1;
+
+-- name: bind_client_id
+-- The server's own ids stand in every document it wrote to, so a device must not be able to claim one.
+SELECT NOT EXISTS (SELECT 1 FROM server_client_ids WHERE server_client_ids.client_id = $3)
+    AND apex_bind_client_id($1, $2, $3, $4);
+
+-- name: draw_server_client_id
+-- Two processes may draw for the same user at once; the first one counts.
+INSERT INTO server_client_ids (client_id, epoch, user_id, drawn_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (epoch, user_id) DO NOTHING;
+
+-- name: get_server_client_id
+-- The id under which the server writes for a user, in this epoch alone.
+SELECT client_id
+FROM server_client_ids
+WHERE epoch = $1 AND user_id IS NOT DISTINCT FROM $2;
+
+-- name: bind_server_client_id
+-- The coach sees which device a set came from, and the server is one of them.
+INSERT INTO client_ids (client_id, user_id, device_id, bound_at)
+VALUES ($1, $2, NULL, $3)
+ON CONFLICT DO NOTHING;
+
+-- name: view_scope
+-- A scope nobody has written to yet has no row, and is empty.
+SELECT asked.access, coalesce(scopes.seq, 0) AS seq, scopes.digest, coalesce(scopes.record_count, 0) AS record_count
+FROM (SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2, $3) END AS access) AS asked
+LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3;
+
+-- name: view_records
+-- What is dead of the asking client is needed to know an op that is sent again.
+SELECT records.record_id, records.collection, records.seq, records.doc, records.digest,
+    (
+        SELECT array_agg((dead.clock, dead.hash, dead.code, dead.field, dead.message))
+        FROM dead_ops AS dead
+        WHERE dead.scope_id = $1 AND dead.record_id = records.record_id AND dead.client_id = $3
+    ) AS dead
+FROM records
+WHERE records.scope_id = $1 AND records.record_id = ANY($2::uuid[]) AND records.seq > $4;
+
+-- name: view_one
+-- The same as the two above for a single record, in one round trip.
+SELECT asked.access, coalesce(scopes.seq, 0) AS scope_seq, scopes.digest AS scope_digest,
+    coalesce(scopes.record_count, 0) AS record_count,
+    records.collection, records.seq, records.doc, records.digest,
+    (
+        SELECT array_agg((dead.clock, dead.hash, dead.code, dead.field, dead.message))
+        FROM dead_ops AS dead
+        WHERE dead.scope_id = $1 AND dead.record_id = records.record_id AND dead.client_id = $5
+    ) AS dead
+FROM (SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2, $3) END AS access) AS asked
+LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3
+LEFT JOIN records ON records.scope_id = $1 AND records.record_id = $4 AND asked.access IS NOT NULL;
+
+-- name: lock_scope
+-- Whoever holds this row is the one writer of the scope; it checks authority and takes the counter in one go.
+SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2, $3) END AS access, seq, digest, record_count
+FROM scopes
+WHERE scope_id = $1 AND ($2::uuid IS NULL OR apex_scope_access($2, $3) IS NOT NULL)
+FOR NO KEY UPDATE;
+
+-- name: create_scope
+-- A scope begins with its first commit.
+INSERT INTO scopes (scope_id, name, seq, digest, record_count, created_at)
+SELECT $1, $3, 0, decode(repeat('00', 16), 'hex'), 0, now()
+WHERE $2::uuid IS NULL OR apex_scope_access($2, $3) IS NOT NULL
+ON CONFLICT DO NOTHING;
+
+-- name: advance_scope
+-- The last word of a commit: from here on readers see its changes.
+UPDATE scopes
+SET seq = $2, digest = $3, record_count = $4
+WHERE scope_id = $1;
+
+-- name: add_dead_ops
+-- A clock dies once.
+INSERT INTO dead_ops (scope_id, record_id, client_id, clock, hash, code, field, message)
+SELECT $1, dead.record_id, dead.client_id, dead.clock, dead.hash, dead.code, dead.field, dead.message
+FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[])
+    AS dead (record_id, client_id, clock, hash, code, field, message)
+ON CONFLICT DO NOTHING;
+
+-- name: mark_dirty
+-- The sweeper waits for quiet since the last mark, but not for ever since the first.
+INSERT INTO dirty (athlete_id, kind, watermark, first_marked_at, last_marked_at)
+SELECT $1, marked.kind, $3, $4, $4
+FROM unnest($2::text[]) AS marked (kind)
+ON CONFLICT (athlete_id, kind) DO UPDATE
+SET watermark = excluded.watermark, last_marked_at = excluded.last_marked_at;
+
+-- name: save_one
+-- A single change as one statement: nothing happens unless the scope still stands where it was read, and then nobody
+-- else has changed anything in it. The projections of the collection take the place of the comment (save_one.py).
+WITH held AS (
+    UPDATE scopes
+    SET seq = seq + 1, digest = $4, record_count = $5
+    WHERE scope_id = $1
+        AND seq = $3
+        AND CASE WHEN $6::uuid IS NULL THEN 'system' ELSE apex_scope_access($6, name) END = $7
+    RETURNING seq
+),
+recorded AS (
+    INSERT INTO records (
+        scope_id, record_id, seq, collection, doc, digest, needs_review, has_conflicts, deleted
+    )
+    SELECT $1, $2, held.seq, $8, $9, $10, $11, $12, $13
+    FROM held
+    ON CONFLICT (scope_id, record_id) DO UPDATE
+    SET seq = excluded.seq,
+        doc = excluded.doc,
+        digest = excluded.digest,
+        needs_review = excluded.needs_review,
+        has_conflicts = excluded.has_conflicts,
+        deleted = excluded.deleted
+),
+audited AS (
+    INSERT INTO audit (
+        scope_id, seq, client_id, record_id, previous_seq, first_clock, next_clock, user_id, device_id, committed_at
+    )
+    SELECT $1, held.seq, span.client_id, $2, $14, span.first_clock, span.next_clock, $6, $15, $16
+    FROM held, unnest($17::bigint[], $18::bigint[], $19::bigint[]) AS span (client_id, first_clock, next_clock)
+),
+marked AS (
+    INSERT INTO dirty (athlete_id, kind, watermark, first_marked_at, last_marked_at)
+    SELECT $1, mark.kind, held.seq, $16, $16
+    FROM held, unnest($20::text[]) AS mark (kind)
+    ON CONFLICT (athlete_id, kind) DO UPDATE
+    SET watermark = excluded.watermark, last_marked_at = excluded.last_marked_at
+)
+/* projections */
+SELECT seq
+FROM held;
+
+-- name: granted_scopes
+-- What a device may read, and how far each of it has come.
+SELECT granted.scope, granted.role AS access, coalesce(scopes.seq, 0) AS seq, scopes.digest,
+    coalesce(scopes.record_count, 0) AS record_count
+FROM apex_scopes_of($1) AS granted
+LEFT JOIN scopes ON scopes.name = granted.scope
+ORDER BY granted.scope
+LIMIT 10000;
+
+-- name: feed_above
+-- Many of these the reader wrote itself and is not sent, so documents are read later, by id.
+SELECT record_id, seq, octet_length(doc) AS doc_bytes
+FROM records
+WHERE scope_id = $1 AND seq > $2
+ORDER BY seq
+LIMIT $3;
+
+-- name: feed_below
+-- A first sync shows the newest first. Sizes are summed before documents are read, so that large ones make small pages.
+SELECT record_id, collection, seq, doc, digest
+FROM (
+    SELECT record_id, collection, seq, doc, digest, sum(octet_length(doc)) OVER (ORDER BY seq DESC) AS bytes
+    FROM (
+        SELECT record_id, collection, seq, doc, digest
+        FROM records
+        WHERE scope_id = $1 AND seq < $2
+        ORDER BY seq DESC
+        LIMIT $3
+    ) AS next
+) AS sized
+WHERE bytes - octet_length(doc) < $4
+ORDER BY seq DESC;
+
+-- name: count_outside
+-- How much a page leaves for later ones; for a progress bar.
+SELECT
+    (SELECT count(*) FROM records WHERE scope_id = $1 AND seq < $2)
+    + (SELECT count(*) FROM records WHERE scope_id = $1 AND seq > $3);
+
+-- name: spans_between
+-- What a stretch of the feed added to each record, by author.
+SELECT record_id, client_id, min(first_clock) AS first_clock, min(previous_seq) AS previous_seq
+FROM audit
+WHERE scope_id = $1 AND seq > $2 AND seq <= $3
+GROUP BY record_id, client_id;
+
+-- name: records_by_id
+-- For what a device asks for anew, and for reading single records.
+SELECT record_id, collection, seq, doc, digest
+FROM (
+    SELECT record_id, collection, seq, doc, digest, sum(octet_length(doc)) OVER (ORDER BY record_id) AS bytes
+    FROM records
+    WHERE scope_id = $1 AND record_id = ANY($2::uuid[])
+) AS sized
+WHERE bytes - octet_length(doc) < $3
+ORDER BY record_id;
+
+-- name: digests_of_scope
+-- Narrows down where two replicas differ.
+SELECT record_id, digest
+FROM records
+WHERE scope_id = $1
+ORDER BY record_id;
+
+-- name: all_scopes
+-- For what goes through everything.
+SELECT name
+FROM scopes
+ORDER BY name;
+
+-- name: documents_after
+-- Pages through a scope by the primary key.
+SELECT record_id, collection, doc
+FROM records
+WHERE scope_id = $1 AND record_id > $2
+ORDER BY record_id
+LIMIT $3;

@@ -1,0 +1,72 @@
+"""Making all projections anew from the documents: by command, or after an upgrade that projects differently.
+
+Scope by scope and under the scope's lock, so the server may go on serving. What the rows are afterwards follows from
+the documents alone.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from apex_server.db import Connection, Database, load_queries
+from apex_server.sync.postgres_commits import PostgresCommitStore
+from apex_server.sync.postgres_rows import PackedRows, pack_projections
+from apex_server.sync.projections import VERSION, project
+from apex_sync.fold import fold
+from apex_sync.models import COLLECTIONS
+from apex_sync.wire import parse_document
+
+__all__ = ["projections_are_current", "rebuild_projections"]
+
+queries = load_queries(__package__)
+
+RECORDS_AT_ONCE = 500
+"""About 5 MB of documents and rows."""
+
+FIRST_ID = UUID(int=0)
+
+
+async def projections_are_current(db: Database) -> bool:
+    """Tell whether the rows were made by this version of the projections."""
+    async with db.commit_connection() as connection:
+        return bool(await connection.fetchval(queries.get_projections_version) == VERSION)
+
+
+async def rebuild_projections(db: Database) -> int:
+    """Make all projections anew, and give the number of records. Raises DatabaseUnavailable; then run it again."""
+    store = PostgresCommitStore(db)
+    count = 0
+    async with db.commit_connection() as connection:
+        scopes = [row["name"] for row in await connection.fetch(queries.all_scopes)]
+    for scope in scopes:
+        async with store.session() as session, session.locked(scope, None) as locked:
+            await locked.tables.delete_projections(locked.scope_id)
+            async for rows in pages(session.connection, locked.scope_id):
+                await locked.tables.write_projections([packed(locked.scope_id, row) for row in rows])
+                count += len(rows)
+    async with db.commit_connection() as connection:
+        await connection.execute(queries.set_projections_version, VERSION)
+    return count
+
+
+async def pages(connection: Connection, scope_id: UUID) -> AsyncIterator[Sequence[Any]]:
+    """Read the documents of a scope, some at a time."""
+    last = FIRST_ID
+    while rows := await connection.fetch(queries.documents_after, scope_id, last, RECORDS_AT_ONCE):
+        yield rows
+        last = rows[-1]["record_id"]
+
+
+def packed(scope_id: UUID, row: Any) -> PackedRows:
+    """Pack what a document projects to; one that no longer fits its types has no rows, as in its commit."""
+    collection = COLLECTIONS.get(row["collection"])
+    if collection is None:
+        return {}
+    folded = fold(parse_document(row["doc"]).writes())
+    try:
+        record, _ = collection.read(folded.state)
+    except msgspec.ValidationError:
+        record = collection.model()
+    return pack_projections(scope_id.bytes, row["record_id"].bytes, project(collection.name, record))

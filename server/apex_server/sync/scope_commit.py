@@ -1,0 +1,276 @@
+"""One scope's share of a commit: read, judge, lock, judge anew what has changed, store; in halves where that fails.
+
+What is costly happens before the lock: fold, project, pack. The lock is held for the writing alone, so commits to one
+scope follow each other closely, and those of different scopes never meet. A single op takes a short way with the same
+result: one read and one statement. Hints are sent after the data is durable.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import anyio.to_thread
+import msgspec
+import structlog
+from msgspec import Struct
+
+from apex_server.db import Hint
+from apex_server.sync.judging import RETRY, Hearing, Verdict, rejected
+from apex_server.sync.receipts import ReceiptBook
+from apex_server.sync.store import (
+    ABSENT,
+    Access,
+    Commit,
+    CommitSession,
+    CommitStore,
+    LockedScope,
+    RecordChange,
+    RecordState,
+    ScopeState,
+    UnstorableBatch,
+    Writer,
+)
+from apex_sync.digest import add_digests
+from apex_sync.ids import Scope
+from apex_sync.protocol.messages import PUSH_RECORDS_MAX
+
+__all__ = ["Hints", "Offload", "Outcome", "Proposal", "ScopeCommitter", "in_thread"]
+
+Hints = Callable[[list[Hint]], Awaitable[None]]
+Offload = Callable[[Callable[[], None]], Awaitable[None]]
+
+OFFLOADED_RECORDS_MIN = 16
+"""Fewer are judged in about 2 ms on the spot, which is what a thread would cost in waiting."""
+
+THREADS_MAX = 2
+"""Judging is bound by one core anyway; the bound is on the memory of batches that are judged at once."""
+
+DIRTY_KINDS: Mapping[str, str] = {
+    "check_ins": "check_in",
+    "profiles": "training",
+    "programs": "training",
+    "workout_logs": "training",
+}
+"""The analysis that a change in a collection calls for, named as the `kind` of the insights it makes."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Proposal(NamedTuple):
+    """One proposed change, and how it is judged; `judge` decides from its arguments alone."""
+
+    record_id: bytes
+    judge: Callable[[Hearing, RecordState], Verdict]
+
+
+class Outcome(NamedTuple):
+    """What became of proposals, in their order, and the seq that their scope had reached."""
+
+    verdicts: list[Verdict]
+    seq: int
+
+
+class _Round(Struct):
+    """Proposals for different records of one scope, on their way through one commit.
+
+    `verdicts` hold for the scope as it was at `seen_seq`.
+    """
+
+    scope: str
+    writer: Writer
+    hearing: Hearing
+    proposals: Sequence[Proposal]
+    verdicts: list[Verdict]
+    seen_seq: int
+
+    def places(self) -> list[int]:
+        """Where there is something to store."""
+        return [place for place, verdict in enumerate(self.verdicts) if verdict.change is not None]
+
+    def record_ids(self, places: Sequence[int]) -> list[bytes]:
+        """Which records they are."""
+        return [self.proposals[place].record_id for place in places]
+
+
+def in_thread() -> Offload:
+    """Run what takes long off the event loop, a bounded number at once."""
+    limiter = anyio.CapacityLimiter(THREADS_MAX)
+
+    async def offload(work: Callable[[], None]) -> None:
+        await anyio.to_thread.run_sync(work, limiter=limiter)
+
+    return offload
+
+
+class ScopeCommitter:
+    """Commits proposals to one scope at a time."""
+
+    def __init__(
+        self,
+        store: CommitStore,
+        *,
+        receipts: ReceiptBook,
+        now_us: Callable[[], int],
+        hints: Hints,
+        offload: Offload,
+    ) -> None:
+        self._store = store
+        self._receipts = receipts
+        self._now_us = now_us
+        self._hints = hints
+        self._offload = offload
+
+    async def commit(self, scope: str, writer: Writer, proposals: Sequence[Proposal]) -> Outcome:
+        """Judge and store proposals; the answers are true once this returns.
+
+        Raises DatabaseUnavailable, and whatever a `judge` raises: then nothing of its round was stored.
+        """
+        verdicts: list[Verdict] = []
+        seq = 0
+        for part in rounds(proposals):
+            outcome = await self._commit_round(scope, writer, part)
+            verdicts += outcome.verdicts
+            seq = outcome.seq
+        return Outcome(verdicts, seq)
+
+    async def _commit_round(self, scope: str, writer: Writer, proposals: Sequence[Proposal]) -> Outcome:
+        record_ids = [proposal.record_id for proposal in proposals]
+        async with self._store.session() as session:
+            view = await session.view(scope, writer.user_id, writer.client_id, record_ids)
+            if view.state.access is None:
+                return Outcome([not_granted() for _ in proposals], 0)
+            hearing = self._hearing(scope, writer, view.state.access)
+            trial = _Round(scope, writer, hearing, proposals, [Verdict(RETRY)] * len(proposals), view.state.seq)
+            if len(proposals) == 1:
+                return Outcome(trial.verdicts, await self._commit_one(session, trial, view.state, view.records))
+        await self._judge(trial, range(len(proposals)), view.records)
+        return Outcome(trial.verdicts, await self._store_all(trial, trial.places(), view.state.seq))
+
+    async def _commit_one(
+        self, session: CommitSession, trial: _Round, state: ScopeState, records: Mapping[bytes, RecordState]
+    ) -> int:
+        """Take the short way, if nobody else commits to the scope at this moment."""
+        trial.verdicts[0] = trial.proposals[0].judge(trial.hearing, records.get(trial.proposals[0].record_id, ABSENT))
+        if trial.verdicts[0].change is None:
+            return state.seq
+        commit = self._commit_of(trial, [0], state)
+        try:
+            if await session.save_if_unchanged(commit):
+                await self._hints([Hint(trial.scope, commit.seq)])
+                return commit.seq
+        except UnstorableBatch as error:
+            give_up(trial, 0, error)
+            return state.seq
+        return await self._store_in(session, trial, [0], state.seq)
+
+    async def _store_all(self, trial: _Round, places: list[int], seq: int) -> int:
+        if not places:
+            return seq
+        async with self._store.session() as session:
+            return await self._store_in(session, trial, places, seq)
+
+    async def _store_in(self, session: CommitSession, trial: _Round, places: list[int], seq: int) -> int:
+        """Store what is at these places, in one transaction if it can be; give the seq that the scope has reached."""
+        try:
+            commit = await self._store_together(session, trial, places)
+        except UnstorableBatch as error:
+            if len(places) == 1:
+                give_up(trial, places[0], error)
+                return seq
+            middle = len(places) // 2
+            seq = await self._store_in(session, trial, places[:middle], seq)
+            return await self._store_in(session, trial, places[middle:], seq)
+        if commit is None:
+            return seq
+        await self._hints([Hint(trial.scope, commit.seq)])
+        return commit.seq
+
+    async def _store_together(self, session: CommitSession, trial: _Round, places: list[int]) -> Commit | None:
+        async with session.locked(trial.scope, trial.writer.user_id) as locked:
+            if locked.state.access is None:
+                for place in places:
+                    trial.verdicts[place] = not_granted()
+                return None
+            await self._judge_again(trial, places, locked, locked.state.access)
+            left = [place for place in places if trial.verdicts[place].change is not None]
+            if not left:
+                return None
+            commit = self._commit_of(trial, left, locked.state)
+            await locked.save(commit)
+        return commit
+
+    async def _judge_again(self, trial: _Round, places: list[int], locked: LockedScope, access: Access) -> None:
+        """Judge what has changed since it was read, now that nothing can change any more."""
+        record_ids = trial.record_ids(places)
+        if access != trial.hearing.access:
+            trial.hearing = msgspec.structs.replace(trial.hearing, access=access)
+            await self._judge(trial, places, await locked.changed(trial.writer.client_id, record_ids, 0))
+        elif locked.state.seq != trial.seen_seq:
+            changed = await locked.changed(trial.writer.client_id, record_ids, trial.seen_seq)
+            again = [place for place in places if trial.proposals[place].record_id in changed]
+            await self._judge(trial, again, changed)
+
+    async def _judge(self, trial: _Round, places: Sequence[int], records: Mapping[bytes, RecordState]) -> None:
+        judge = partial(self._judge_now, trial, places, records)
+        if len(places) < OFFLOADED_RECORDS_MIN:
+            judge()
+        else:
+            await self._offload(judge)
+
+    def _judge_now(self, trial: _Round, places: Sequence[int], records: Mapping[bytes, RecordState]) -> None:
+        for place in places:
+            proposal = trial.proposals[place]
+            verdict = proposal.judge(trial.hearing, records.get(proposal.record_id, ABSENT))
+            if verdict.change is not None:
+                self._store.encode(trial.hearing.scope_id, verdict.change)
+            trial.verdicts[place] = verdict
+
+    def _hearing(self, scope: str, writer: Writer, access: Access) -> Hearing:
+        parsed = Scope.parse(scope)
+        return Hearing(parsed.kind, parsed.id.bytes, access, writer.client_id, self._now_us(), self._receipts)
+
+    def _commit_of(self, trial: _Round, places: Sequence[int], state: ScopeState) -> Commit:
+        changes: list[Any] = [trial.verdicts[place].change for place in places]
+        digests = ((0 if change.before is None else change.before.digest, change.digest) for change in changes)
+        return Commit(
+            scope=trial.scope,
+            before=state,
+            writer=trial.writer,
+            at_us=trial.hearing.now_us,
+            changes=changes,
+            digest=add_digests(state.digest, *digests),
+            dirty_kinds=dirty_kinds(trial, changes),
+        )
+
+
+def rounds(proposals: Sequence[Proposal]) -> Iterator[list[Proposal]]:
+    """Cut proposals into commits of bounded size in which no record occurs twice."""
+    part: list[Proposal] = []
+    record_ids: set[bytes] = set()
+    for proposal in proposals:
+        if proposal.record_id in record_ids or len(part) >= PUSH_RECORDS_MAX:
+            yield part
+            part, record_ids = [], set()
+        part.append(proposal)
+        record_ids.add(proposal.record_id)
+    if part:
+        yield part
+
+
+def dirty_kinds(trial: _Round, changes: Sequence[RecordChange]) -> list[str]:
+    """Name the analyses that changes call for; what the analysis itself wrote calls for none."""
+    if trial.hearing.scope_kind != "athlete" or trial.hearing.access == "system":
+        return []
+    return sorted({DIRTY_KINDS[change.collection] for change in changes if change.collection in DIRTY_KINDS})
+
+
+def not_granted() -> Verdict:
+    """Answer for a scope that the user has no part in, whether or not it exists."""
+    return rejected("not_granted", "this scope is not granted to you")
+
+
+def give_up(trial: _Round, place: int, error: UnstorableBatch) -> None:
+    """Leave one record with its device, so that it holds up nothing else, and somebody can look into it."""
+    record_id = trial.proposals[place].record_id
+    _log.error("record_unstorable", scope=trial.scope, record_id=record_id.hex(), reason=error.reason)
+    trial.verdicts[place] = Verdict(RETRY)
