@@ -5,6 +5,7 @@
     APEX_DATABASE_URL_COMMIT    login of the commit path; default: apex_commit on the same Postgres
     APEX_DATA_DIR               where an embedded Postgres, the secret and local media live
     APEX_HOST, APEX_PORT        where to listen; 127.0.0.1:8000
+    APEX_PUBLIC_URL             how browsers reach the server; cookies are for HTTPS only when it starts with https://
     APEX_SECRET                 at least 32 characters; signs tokens, and the role passwords follow from it;
                                 default: made once and kept in the data directory
     APEX_OPENAI_API_KEY         or OPENAI_API_KEY; without it the template provider words the insights
@@ -57,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url_commit: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
+    public_url: str | None = None
     openai_api_key: str | None = None
     openai_base_url: str | None = None
     openai_model: str = "gpt-5-mini"
@@ -81,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             database_url_commit=read_database_url(given, "APEX_DATABASE_URL_COMMIT"),
             host=given.get("APEX_HOST", "127.0.0.1"),
             port=read_int(given, "APEX_PORT", 8000, low=0, high=65_535),
+            public_url=read_http_url(given, "APEX_PUBLIC_URL"),
             openai_api_key=given.get("APEX_OPENAI_API_KEY", given.get("OPENAI_API_KEY")),
             openai_base_url=read_http_url(given, "APEX_OPENAI_BASE_URL"),
             openai_model=given.get("APEX_OPENAI_MODEL", "gpt-5-mini"),
@@ -91,6 +94,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
         check_together(settings)
         return settings
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach this server over HTTPS."""
+        return (self.public_url or "").startswith("https://")
 
     @override
     def __repr__(self) -> str:

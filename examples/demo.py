@@ -1,0 +1,216 @@
+"""The whole story in one run: a phone and a watch log offline, both sync, the coach sees one reconciled, analysed history.
+
+`make demo [FILE=export.csv]` plays it and ends; `make serve` plays it where it has not been played yet, and then keeps its
+data served. Everything is real: two replicas in SQLite files, a server with its own Postgres, HTTP between them.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
+from pathlib import Path
+from random import Random
+
+import httpx
+from demo_sample import write_sample_export
+from demo_screen import Screen
+
+from apex_client import Credentials, Replica
+from apex_client.importers import UnitNeeded
+from apex_client.status import SyncReport
+from apex_server.cli import check_port, environment_of, stopped_at_the_end, web_command, worker_command
+from apex_server.db import Database, ready_database
+from apex_server.settings import Settings
+
+HERE = Path(".cache/demo")
+PASSWORD = "offline-is-fine"
+COACH = Credentials("coach@apex.example", PASSWORD)
+ATHLETE = Credentials("mara@apex.example", PASSWORD)
+QUIET_SECONDS = 1.0
+START_TIMEOUT_SECONDS = 30.0
+ANALYSIS_TIMEOUT_SECONDS = 60.0
+SEED = 7
+TODAY = date(2026, 3, 2)
+
+
+async def main() -> int:
+    """Play the story, or serve what it left."""
+    arguments = read_arguments()
+    screen = Screen()
+    if not arguments.serve or not (HERE / "played").exists():
+        shutil.rmtree(HERE, ignore_errors=True)
+        HERE.mkdir(parents=True)
+    async with served(arguments.port, screen) as (address, settings):
+        if not (HERE / "played").exists():
+            await play(address, settings, arguments.file, screen)
+            (HERE / "played").touch()
+        if arguments.serve:
+            screen.served(address, COACH, ATHLETE)
+            await asyncio.Event().wait()
+    return 0
+
+
+async def play(address: str, settings: Settings, export: Path | None, screen: Screen) -> None:
+    """Tell the story from the first offline set to the approved analysis."""
+    async with AsyncExitStack() as stack:
+        phone, watch, coach = [
+            await stack.enter_async_context(
+                Replica.open(HERE / f"{name}.db", device_name=name.title(), device_kind=kind)
+            )
+            for name, kind in (("phone", "phone"), ("watch", "watch"), ("coach", "desktop"))
+        ]
+        screen.chapter("The phone logs offline, before it has ever seen a server")
+        await import_history(phone, export, screen)
+        log = await phone.workouts.start(title="Push", start_time=f"{TODAY}T18:05:00", date=TODAY)
+        for reps in (8, 8, 7):
+            await log.add_set("Bench Press (Barbell)", reps=reps, load=225, unit="lb", rpe=8.5)
+        screen.said(f"logged 3 sets of {log.title!r} on {log.date}; {(await phone.status()).pending} records wait")
+
+        screen.chapter("The coach invites, the athlete signs up, everything logged so far goes up")
+        await coach.register(address, COACH.email, COACH.password, name="Coach Ines", role="coach")
+        invite = await coach.request("POST", "/api/invites", {})
+        await phone.register(address, ATHLETE.email, ATHLETE.password, name="Mara", invite=invite["code"])
+        first_push = await synced(phone, "phone", screen)
+        await watch.login(address, ATHLETE.email, ATHLETE.password)
+        await synced(watch, "watch", screen)
+
+        screen.chapter("Both go offline; the watch carries on, and both edit the same workout")
+        on_watch = await watch.workouts.get(log.id)
+        for reps in (10, 9, 9):
+            await on_watch.add_set("Lateral Raise (Dumbbell)", reps=reps, load=10, unit="kg", rpe=9)
+        await on_watch.edit_set(on_watch.sets[0], reps=9)
+        await on_watch.rate(fatigue=8)
+        screen.said("watch: 3 sets of lateral raises, first bench set corrected to 9 reps, fatigue 8")
+        await log.note("Bar speed was fine, right shoulder a bit stiff.")
+        await log.edit_set(log.sets[2], rpe=9.5)
+        await log.rate(fatigue=6)
+        await log.finish(end_time=f"{TODAY}T19:10:00")
+        screen.said("phone: a note, RPE of the third bench set, fatigue 6, finished")
+        answers = {"energy": 4, "sleep": 4, "stress": 8, "soreness": 8, "hunger": 6, "adherence": 9}
+        check_in = await phone.checkins.draft(
+            date=TODAY, weight=181.5, unit="lb", responses=answers, notes="Rough week."
+        )
+        await check_in.submit()
+        screen.said("phone: check-in submitted (energy 4, sleep 4, stress 8, soreness 8)")
+
+        screen.chapter("Both sync, in either order")
+        await synced(watch, "watch", screen)
+        await synced(phone, "phone", screen)
+        await synced(watch, "watch", screen)
+        screen.merged(await log.refresh(), await on_watch.refresh())
+        screen.conflicts(await phone.conflicts.list())
+
+        screen.chapter("What the coach sees: the same history, read from Postgres by SQL as the coach")
+        await show_postgres(settings, coach, screen)
+
+        screen.chapter("Analysis of what changed")
+        await synced(coach, "coach", screen)
+        await show_analysis(coach, phone, check_in.id, screen)
+        screen.figures(first_push)
+
+
+async def import_history(phone: Replica, export: Path | None, screen: Screen) -> None:
+    """Import an export on the phone; a unit the file does not state is the importer's guess, and said so."""
+    path = export or write_sample_export(HERE / "strong_sample.csv", Random(SEED), until=TODAY)
+    with screen.progress(f"importing {path.name}") as advance:
+        try:
+            report = await phone.import_file(path, unit=None if export else "kg", progress=advance)
+        except UnitNeeded as question:
+            screen.said(f"{path.name} does not state its unit; taking {question.guess} ({question.evidence})")
+            report = await phone.import_file(path, unit=question.guess, progress=advance)
+    screen.imported(report)
+
+
+async def synced(replica: Replica, name: str, screen: Screen) -> SyncReport:
+    """Sync a device with a progress bar, and say what went over the wire."""
+    with screen.progress(f"{name} syncs") as advance:
+        report = await replica.sync(progress=advance)
+    screen.synced(name, report)
+    return report
+
+
+async def show_postgres(settings: Settings, coach: Replica, screen: Screen) -> None:
+    """Query the projections under row-level security, as the coach."""
+    assert coach.user is not None
+    from uuid import UUID
+
+    async with Database.open(settings) as database, database.request(UUID(coach.user.id)) as connection:
+        for title, query in screen.QUERIES.items():
+            screen.rows(title, query, await connection.fetch(query))
+
+
+async def show_analysis(coach: Replica, phone: Replica, check_in_id: str, screen: Screen) -> None:
+    """Wait for the draft, approve it, and see it arrive at the athlete."""
+    deadline = asyncio.get_running_loop().time() + ANALYSIS_TIMEOUT_SECONDS
+    drafts = []
+    while asyncio.get_running_loop().time() < deadline:
+        await coach.sync()
+        drafts = await coach.insights.list(status="draft")
+        if any(draft.state.get("about_id") == check_in_id for draft in drafts):
+            break
+        await asyncio.sleep(0.3)
+    screen.insights(drafts)
+    draft = next(draft for draft in drafts if draft.state.get("about_id") == check_in_id)
+    await phone.sync()
+    screen.said(
+        f"before approval the phone shows: {(await phone.checkins.get(check_in_id)).record.ai_summary or 'nothing'}"
+    )
+    await coach.request("POST", f"/api/insights/{draft.record_id}/approve", {})
+    await phone.sync()
+    screen.said(f"after the coach's click: {(await phone.checkins.get(check_in_id)).record.ai_summary}")
+
+
+@asynccontextmanager
+async def served(port: int, screen: Screen) -> AsyncIterator[tuple[str, Settings]]:
+    """Run a server with a Postgres of its own under .cache/demo until the block ends."""
+    variables = {
+        "APEX_DATA_DIR": str(HERE / "server"),
+        "APEX_PORT": str(port),
+        "APEX_ANALYSIS_QUIET_SECONDS": str(QUIET_SECONDS),
+        "APEX_LOG_LEVEL": "warning",
+    }
+    settings = Settings.from_environment(variables)
+    check_port(settings)
+    async with ready_database(settings) as ready:
+        environment = environment_of(ready)
+        address = f"http://{ready.host}:{ready.port}"
+        with stopped_at_the_end(web_command(ready), environment), stopped_at_the_end(worker_command(), environment):
+            await answering(address)
+            screen.said(f"server with its own Postgres at {address}")
+            yield address, ready
+
+
+async def answering(address: str) -> None:
+    """Return when the server is ready."""
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_SECONDS
+    async with httpx.AsyncClient(base_url=address) as client:
+        while asyncio.get_running_loop().time() < deadline:
+            try:
+                if (await client.get("/ready")).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+    raise SystemExit(f"the server did not answer within {START_TIMEOUT_SECONDS:.0f} s")
+
+
+def read_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--file", type=Path, help="an export of Strong, Hevy or FitNotes instead of the made-up one")
+    parser.add_argument("--serve", action="store_true", help="keep the data served afterwards")
+    parser.add_argument("--port", type=int, default=8321)
+    arguments = parser.parse_args()
+    if arguments.file is not None and not arguments.file.is_file():
+        parser.error(f"there is no file {arguments.file}")
+    return arguments
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(asyncio.run(main()))
+    except KeyboardInterrupt:
+        sys.exit(0)

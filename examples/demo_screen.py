@@ -1,0 +1,148 @@
+"""What the demo shows: chapters, progress bars and tables, readable in a terminal and in a log."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.rule import Rule
+from rich.table import Table
+
+from apex_client import Credentials
+from apex_client.importers.report import render_report
+from apex_client.status import SyncProgress, SyncReport
+
+ROWS_MAX = 12
+
+
+class Screen:
+    """Prints the story, and remembers the figures for its end."""
+
+    QUERIES: ClassVar[dict[str, str]] = {
+        "The newest workouts, reconciled": """
+            SELECT date, set_count AS sets, round(volume_load_kg::numeric) AS volume_kg,
+                round(average_rpe::numeric, 1) AS rpe, has_conflicts AS conflict
+            FROM workout_logs
+            ORDER BY started_at DESC NULLS LAST
+            LIMIT 5
+        """,
+        "The sets of the workout that both devices edited": """
+            SELECT exercise.name AS exercise, logged.reps, logged.load, logged.load_unit AS unit,
+                round(logged.load_kg::numeric, 2) AS load_kg, logged.rpe
+            FROM logged_sets AS logged
+            JOIN logged_exercises AS exercise
+                ON exercise.scope_id = logged.scope_id
+                AND exercise.record_id = logged.record_id
+                AND exercise.exercise_key = logged.exercise_key
+            JOIN workout_logs AS workout
+                ON workout.scope_id = logged.scope_id AND workout.record_id = logged.record_id
+            WHERE workout.date = (SELECT max(date) FROM workout_logs)
+            ORDER BY exercise.position, logged.position
+        """,
+        "Check-ins": """
+            SELECT date, round(weight_kg::numeric, 1) AS weight_kg, energy, sleep, stress, soreness
+            FROM check_ins
+            ORDER BY date DESC
+            LIMIT 5
+        """,
+    }
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+        self.figure_rows: list[tuple[str, SyncReport]] = []
+
+    def chapter(self, title: str) -> None:
+        """Begin a part of the story."""
+        self.console.print()
+        self.console.print(Rule(f"[bold]{title}", align="left", style="dim"))
+
+    def said(self, sentence: str) -> None:
+        """Say one thing that happened."""
+        self.console.print(f"  {sentence}", markup=False)
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[Any], None]]:
+        """Show how far an import or a sync has come; the result is handed to it as its `progress`."""
+        columns = (TextColumn("  {task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console, transient=True) as bars:
+            task = bars.add_task(title, total=None)
+
+            def advance(state: Any) -> None:
+                if isinstance(state, SyncProgress):
+                    done, total = state.pushed + state.pulled, state.push_total + state.pull_total
+                else:
+                    done, total = state.done, state.total
+                bars.update(task, completed=done, total=total or None)
+
+            yield advance
+
+    def imported(self, report: Any) -> None:
+        """Show the end report of an import."""
+        self.console.print(render_report(report))
+
+    def synced(self, name: str, report: SyncReport) -> None:
+        """Say what one sync did."""
+        self.figure_rows.append((name, report))
+        self.console.print(
+            f"  [bold]{name}[/] synced: {report.acknowledged} up, {report.pulled} down, "
+            f"{report.bytes_up:,} B up, {report.bytes_down:,} B down, "
+            f"{report.round_trips} round trips, {report.seconds * 1000:.0f} ms"
+        )
+
+    def merged(self, phone: Any, watch: Any) -> None:
+        """Show the workout as both devices hold it now."""
+        table = Table(
+            "exercise", "set", "reps", "load", "RPE", title="One workout, both devices' edits", title_justify="left"
+        )
+        for exercise in phone.exercises:
+            for number, logged in enumerate(exercise.sets, 1):
+                load = f"{logged.load:g} {logged.load_unit}" if logged.load is not None else f"{logged.load_kg:g} kg"
+                rpe = f"{logged.rpe:g}" if logged.rpe is not None else ""
+                table.add_row(exercise.name if number == 1 else "", str(number), str(logged.reps), load, rpe)
+        self.console.print(table)
+        same = phone.snapshot.state == watch.snapshot.state
+        self.console.print(f"  phone and watch hold the same: [bold]{'yes' if same else 'NO'}[/]")
+
+    def conflicts(self, found: Sequence[Any]) -> None:
+        """Show where both wrote one field: what was kept, and what can be restored."""
+        table = Table("field", "kept", "discarded (restorable)", title="Conflicts", title_justify="left")
+        for conflict in found:
+            kept = "" if conflict.kept is None else str(conflict.kept.value)
+            table.add_row(".".join(conflict.path), kept, ", ".join(str(claim.value) for claim in conflict.discarded))
+        self.console.print(table)
+
+    def rows(self, title: str, query: str, rows: Sequence[Any]) -> None:
+        """Show the rows of a query."""
+        if not rows:
+            self.said(f"{title}: no rows")
+            return
+        table = Table(*rows[0].keys(), title=title, title_justify="left")
+        for row in rows[:ROWS_MAX]:
+            table.add_row(*("" if value is None else str(value) for value in row.values()))
+        self.console.print(table)
+
+    def insights(self, drafts: Sequence[Any]) -> None:
+        """Show what the analysis drafted for the coach."""
+        table = Table("priority", "finding", "what it says", title="Draft insights for the coach", title_justify="left")
+        for draft in drafts:
+            state = draft.state
+            table.add_row(state.get("priority", ""), state.get("title", ""), state.get("summary", ""))
+        self.console.print(table)
+
+    def figures(self, first_push: SyncReport) -> None:
+        """End with the measured figures."""
+        self.chapter("Measured")
+        if first_push.acknowledged:
+            rate = first_push.acknowledged / first_push.seconds
+            self.said(
+                f"first push: {first_push.acknowledged} records durable and projected in {first_push.seconds:.2f} s ({rate:,.0f}/s)"
+            )
+        up, down = (sum(getattr(report, name) for _, report in self.figure_rows) for name in ("bytes_up", "bytes_down"))
+        self.said(f"all {len(self.figure_rows)} syncs together: {up:,} B up, {down:,} B down")
+
+    def served(self, address: str, coach: Credentials, athlete: Credentials) -> None:
+        """Say where to look."""
+        self.console.print()
+        self.console.print(f"  Open [bold]{address}[/] and sign in as the coach: {coach.email} / {coach.password}")
+        self.console.print(f"  The athlete is {athlete.email} with the same password. Ctrl+C stops the server.")

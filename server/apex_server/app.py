@@ -1,0 +1,109 @@
+"""The composition root: the one module that knows every slice, and puts them together.
+
+What has a life of its own (pools, the hint hub, the live channel) is opened once per process by `_lifespan`, kept in the
+application's state, and handed to handlers as the dependency of the same name.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+
+from apex_server.auth import account_parts, auth_routes, provide_caller
+from apex_server.clients import clients_routes
+from apex_server.db import Database, HintHub
+from apex_server.health import health_routes
+from apex_server.logs import configure_logs, request_log
+from apex_server.problems import exception_handlers
+from apex_server.settings import Settings
+from apex_server.sync.commit import Committer
+from apex_server.sync.exchange import SyncExchange
+from apex_server.sync.feed import Feed
+from apex_server.sync.identity import load_identity
+from apex_server.sync.live import LiveHub
+from apex_server.sync.live_routes import live_routes
+from apex_server.sync.postgres_commits import PostgresCommitStore
+from apex_server.sync.postgres_feed import PostgresFeedStore
+from apex_server.sync.routes import sync_routes
+
+__all__ = ["create_app"]
+
+_OPENED = ("accounts", "answer", "committer", "database", "hints", "live_hub", "session_cookies")
+"""What `_opened_parts` opens and handlers may ask for by name."""
+
+
+class Metrics(PrometheusController):
+    """Metrics for Prometheus."""
+
+    path = "/metrics"
+    opt = {"exclude_from_auth": True}  # noqa: RUF012 - the framework reads it from the class.
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """Build the ASGI application; without settings it reads the environment, which must name a migrated database."""
+    settings = settings or Settings.from_environment()
+    configure_logs(settings.log_level)
+    return Litestar(
+        route_handlers=[*health_routes, *auth_routes, *clients_routes, *sync_routes, *live_routes, Metrics],
+        lifespan=[_opened_parts],
+        state=State({"settings": settings}),
+        guards=[_guard],
+        dependencies={"caller": Provide(provide_caller), **{name: Provide(_handing(name)) for name in _OPENED}},
+        exception_handlers=exception_handlers,
+        middleware=[request_log, PrometheusConfig(app_name="apex", prefix="apex").middleware],
+        openapi_config=OpenAPIConfig(
+            title="Apex Sync",
+            version="1",
+            render_plugins=[JsonRenderPlugin()],
+            openapi_router=Router("/schema", route_handlers=[], opt={"exclude_from_auth": True}),
+        ),
+        logging_config=None,
+    )
+
+
+@asynccontextmanager
+async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with (
+        Database.open(settings) as database,
+        HintHub.open(settings) as hints,
+        LiveHub.open(hints) as live_hub,
+    ):
+        identity = await load_identity(database, settings.secret)
+        committer = Committer(PostgresCommitStore(database), identity=identity, now_us=_now_us, hints=hints.publish)
+        feed = Feed(PostgresFeedStore(database), identity)
+        accounts = account_parts(database, secret=settings.secret, https=settings.is_https)
+        app.state.update(
+            answer=SyncExchange(committer, feed, identity=identity, now_us=_now_us),
+            authenticator=accounts.authenticator,
+            committer=committer,
+            database=database,
+            hints=hints,
+            live_hub=live_hub,
+            **{name: accounts.dependencies[name].dependency() for name in ("accounts", "session_cookies")},
+        )
+        yield
+
+
+async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    await connection.app.state.authenticator.guard(connection, handler)
+
+
+def _handing(name: str) -> Any:
+    async def provide(state: State) -> Any:
+        return state[name]
+
+    return provide
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,81 @@
+"""Structured logs: one JSON object a line on standard error, or readable lines on a terminal.
+
+Every request is one line with method, route, status and milliseconds; never with a body, a token or a query string.
+"""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from apex_server.settings import LogLevel
+
+__all__ = ["configure_logs", "request_log"]
+
+_log = structlog.get_logger("apex.request")
+
+_QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
+"""Asked every few seconds by machines; logged only when they fail."""
+
+
+def configure_logs(level: LogLevel) -> None:
+    """Send everything, the libraries' own records too, through structlog at this level."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    terminal = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    finish = [structlog.processors.StackInfoRenderer(), *([] if terminal else [structlog.processors.format_exc_info])]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish, renderer],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in ("httpx", "httpcore", "asyncio", "_granian", "granian.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def request_log(app: ASGIApp) -> ASGIApp:
+    """Log each HTTP request when it has been answered."""
+
+    async def logged(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def remember_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, remember_status)
+        finally:
+            if scope["path"] not in _QUIET_PATHS or status >= 400:
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    route=scope.get("path_template") or scope["path"],
+                    status=status,
+                    milliseconds=round((time.perf_counter() - started) * 1000, 1),
+                )
+
+    return logged

@@ -1,0 +1,171 @@
+"""The live channel: who is connected to this process, and how news reaches them within milliseconds.
+
+A hint ("scope X is at seq N") only wakes a session, which then reads the feed itself under its user's own grants. So a
+lost hint costs latency and never correctness, a revoked grant shows nothing more, and a slow reader costs one flag.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
+
+import anyio
+from msgspec.structs import replace
+
+from apex_server.caller import Caller
+from apex_server.db import Hint, HintHub
+from apex_sync.protocol.messages import PROTOCOL_VERSION, ScopeCursor, SyncRequest, SyncResponse
+
+__all__ = ["Answer", "Listener", "LiveHub", "LiveSession"]
+
+RECHECK_SECONDS = 30.0
+"""How often a session looks for itself: for new grants, and for a lost hint. A revocation holds at once anyway."""
+
+
+class Answer(Protocol):
+    """What answers a sync request; the same for HTTP and live."""
+
+    async def __call__(self, caller: Caller, request: SyncRequest) -> SyncResponse:
+        """Push, pull, and acknowledge."""
+
+
+class Listener:
+    """Somebody who wants to know when certain scopes move on: remembers the newest seq of each until it is taken."""
+
+    def __init__(self) -> None:
+        self.scopes: set[str] = set()
+        self._seq_by_scope: dict[str, int] = {}
+        self._woken = anyio.Event()
+
+    def hear(self, hint: Hint) -> None:
+        """Remember a hint."""
+        self._seq_by_scope[hint.scope] = max(hint.seq, self._seq_by_scope.get(hint.scope, 0))
+        self._woken.set()
+
+    def wake(self) -> None:
+        """End the waiting without a hint: some may have been missed."""
+        self._woken.set()
+
+    async def wait(self, timeout_seconds: float) -> list[Hint]:
+        """Give the hints heard since the last call; empty after the timeout or a `wake`."""
+        with anyio.move_on_after(timeout_seconds):
+            await self._woken.wait()
+        self._woken = anyio.Event()
+        heard = [Hint(scope, seq) for scope, seq in self._seq_by_scope.items()]
+        self._seq_by_scope.clear()
+        return heard
+
+
+class LiveHub:
+    """One per process: spreads hints to the listeners that are connected to it."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._by_scope: defaultdict[str, set[Listener]] = defaultdict(set)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, hints: HintHub) -> AsyncIterator["LiveHub"]:
+        """Listen to the hints of all processes until the block ends."""
+        hub = cls()
+        unsubscribe = hints.subscribe(hub._spread, hub._wake_all)
+        try:
+            yield hub
+        finally:
+            unsubscribe()
+
+    @contextmanager
+    def listening(self, scopes: Iterable[str] = ()) -> Iterator[Listener]:
+        """Connect a listener for the block."""
+        listener = Listener()
+        self._listeners.add(listener)
+        self.follow(listener, scopes)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+            self.follow(listener, ())
+
+    def follow(self, listener: Listener, scopes: Iterable[str]) -> None:
+        """Let a listener hear of exactly these scopes from now on."""
+        wanted = set(scopes)
+        for scope in listener.scopes - wanted:
+            self._by_scope[scope].discard(listener)
+            if not self._by_scope[scope]:
+                del self._by_scope[scope]
+        for scope in wanted - listener.scopes:
+            self._by_scope[scope].add(listener)
+        listener.scopes = wanted
+
+    @property
+    def connected(self) -> int:
+        """How many are connected to this process."""
+        return len(self._listeners)
+
+    async def _spread(self, hints: list[Hint]) -> None:
+        for hint in hints:
+            for listener in self._by_scope.get(hint.scope, ()):
+                listener.hear(hint)
+
+    async def _wake_all(self) -> None:
+        for listener in self._listeners:
+            listener.wake()
+
+
+class LiveSession:
+    """One device's connection: answers its requests in order, and sends it what is new in between.
+
+    The cursors are those of the device as of the last frame sent. A lock keeps requests and news apart, so each frame
+    continues the one before it.
+    """
+
+    def __init__(self, caller: Caller, answer: Answer, hub: LiveHub, listener: Listener) -> None:
+        self._caller = caller
+        self._answer = answer
+        self._hub = hub
+        self._listener = listener
+        self._lock = anyio.Lock()
+        self._cursors: dict[str, bytes] = {}
+        self._template: SyncRequest | None = None
+
+    @asynccontextmanager
+    async def answered(self, request: SyncRequest) -> AsyncIterator[SyncResponse]:
+        """Answer a request; the block sends the answer before anything else may be sent."""
+        async with self._lock:
+            response = await self._answer(self._caller, request)
+            yield response
+            if request.cursors is not None:
+                self._cursors = {cursor.scope: cursor.cursor for cursor in request.cursors}
+                self._template = SyncRequest(
+                    PROTOCOL_VERSION, request.client_id, request.now_us, cursors=[], pull_bytes=request.pull_bytes
+                )
+            self._advance(response)
+
+    @asynccontextmanager
+    async def news(self) -> AsyncIterator[SyncResponse | None]:
+        """Wait until there is news; the block sends it. None when there was none after all."""
+        await self._listener.wait(RECHECK_SECONDS)
+        async with self._lock:
+            template = self._template
+            if template is None:
+                yield None
+                return
+            cursors = [ScopeCursor(scope, cursor) for scope, cursor in sorted(self._cursors.items())]
+            response = await self._answer(self._caller, replace(template, cursors=cursors))
+            if not (response.forget or any(page.records or page.reset for page in response.pages)):
+                # The device's own writes, seen from the feed: it is not told, and its cursor stays where it knows it.
+                yield None
+                return
+            yield response
+            self._advance(response)
+
+    def _advance(self, response: SyncResponse) -> None:
+        if self._template is None:
+            return
+        for scope in response.forget:
+            self._cursors.pop(scope, None)
+        for page in response.pages:
+            self._cursors[page.scope] = page.cursor
+        self._hub.follow(self._listener, self._cursors)
+        if any(page.remaining for page in response.pages):
+            self._listener.wake()
