@@ -1,7 +1,8 @@
 """Insights: what the analysis found, as a draft for the coach, who approves or dismisses it.
 
-An insight lives in the coach's private scope. Approving it makes the server write the text to the athlete's own record;
-the draft itself is never replicated to the athlete.
+An insight lives in the coach's private scope. Approving it makes the server write the text where the athlete reads it:
+for a check-in into the check-in itself, for training into a published insight, which is a record of its own in the
+athlete's scope. The draft itself is never replicated to the athlete.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,6 +12,9 @@ from msgspec import UNSET, Meta, Struct
 from apex_sync.collection import Collection, Leaf, Record, Role
 from apex_sync.models.checkin import Flag
 from apex_sync.models.fields import LocalTime, Name, Note, Ref
+
+
+InsightType = Literal["progression", "recovery", "adherence", "nutrition", "warning", "opportunity"]
 
 
 class InsightFact(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,7 +35,7 @@ class Insight(Record):
     kind: Leaf[Literal["check_in", "training"]] = UNSET
     about_id: Leaf[Ref] = UNSET
     """The record it speaks of: the check-in, or nothing."""
-    type: Leaf[Literal["progression", "recovery", "adherence", "nutrition", "warning", "opportunity"]] = UNSET
+    type: Leaf[InsightType] = UNSET
     priority: Leaf[Literal["low", "medium", "high", "critical"]] = UNSET
     title: Leaf[Name] = UNSET
     summary: Leaf[Note] = UNSET
@@ -52,6 +56,21 @@ class Insight(Record):
     expires_at: Leaf[LocalTime] = UNSET
 
 
+class PublishedInsight(Record):
+    """What the athlete may read of an approved insight on training: its text, and when it was published.
+
+    It has an id derived from the insight's, named in `source_id`; `deleted` once the coach has withdrawn the approval.
+    """
+
+    source_id: Leaf[Ref] = UNSET
+    type: Leaf[InsightType] = UNSET
+    title: Leaf[Name] = UNSET
+    summary: Leaf[Note] = UNSET
+    recommendations: Leaf[list[Note]] = UNSET
+    flags: Leaf[list[Flag]] = UNSET
+    published_at: Leaf[LocalTime] = UNSET
+
+
 _COACH: frozenset[Role] = frozenset({"coach"})
 _COACH_OR_SYSTEM: frozenset[Role] = frozenset({"coach", "system"})
 
@@ -64,7 +83,16 @@ INSIGHTS = Collection(
         "status": _COACH_OR_SYSTEM,
         "dismissed_reason": _COACH,
         "acted_at": _COACH,
+        "title": _COACH_OR_SYSTEM,
+        "flags": _COACH_OR_SYSTEM,
         "summary": _COACH_OR_SYSTEM,
         "recommendations": _COACH_OR_SYSTEM,
     },
+)
+
+PUBLISHED_INSIGHTS = Collection(
+    name="published_insights",
+    model=PublishedInsight,
+    scope_kinds=frozenset({"athlete"}),
+    default_writers=frozenset({"system"}),
 )
