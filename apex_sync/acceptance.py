@@ -152,7 +152,7 @@ class _Judge:
             self._refuse(op, Refusal(clock, "malformed", "", error.reason))
             return True
         unknown = self._unknown(writes)
-        if unknown and not (self.bury_unknown and fits(self.document, (), new_clients=len(unknown))):
+        if unknown and not (self.bury_unknown and fits(self.document, new_clients=len(unknown) + 1)):
             return False
         refusal = self._objection(clock, writes)
         if refusal is not None:
