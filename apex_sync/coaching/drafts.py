@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from apex_sync.collection import Collection as CollectionOfRecords
+from apex_sync.collection import Record
 from apex_sync.errors import ApexError, FieldProblem, OutOfBounds
 from apex_sync.ids import entry_key_from
 from apex_sync.op import Patch
@@ -185,6 +186,44 @@ def _longest_rising(places: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         standing.add(places[index])
         index = before[index]
     return standing
+
+
+def model_patch(record_id: str, draft: Mapping[str, Any], base: Record, *, known: Collection[str] = ()) -> DraftPatch:
+    """Give the difference from a version of a record, for a draft in the shape of the model itself.
+
+    An entry of a map that the draft leaves out is removed; other fields are emptied. Fields named in `known` are
+    ignored. Raises InvalidDraft.
+    """
+    fields = [name for name in base.__struct_fields__ if name not in Record.__struct_fields__]
+    problems = unknown_fields(draft, {*fields, *Record.__struct_fields__, *known})
+    if problems:
+        raise InvalidDraft(problems)
+    before: dict[str, Any] = msgspec.to_builtins(base)
+    patch: Patch = {}
+    for name in fields:
+        was, wanted = before.get(name), draft.get(name)
+        if isinstance(was, dict) or isinstance(wanted, Mapping):
+            change = _entry_changes(name, was if isinstance(was, dict) else {}, wanted or {})
+            if change:
+                patch[name] = change
+        elif was != wanted:
+            patch[name] = wanted
+    return DraftPatch(patch)
+
+
+def _entry_changes(name: str, before: Mapping[str, Any], wanted: Any) -> Patch:
+    if not isinstance(wanted, Mapping) or not all(isinstance(entry, Mapping) for entry in wanted.values()):
+        raise InvalidDraft([FieldProblem(name, "Expected an object of entries by their ids")])
+    changes: Patch = {}
+    for key, entry in wanted.items():
+        was = before.get(key, {})
+        names = {*was, *entry} - {"deleted"}
+        changes[key] = changed_leaves(was, entry, sorted(names))
+        if bool(was.get("deleted")) != bool(entry.get("deleted")):
+            changes[key]["deleted"] = bool(entry.get("deleted"))
+    gone = [key for key, entry in before.items() if key not in wanted and not entry.get("deleted")]
+    changes |= {key: {"deleted": True} for key in gone}
+    return {key: change for key, change in changes.items() if change}
 
 
 def _leaves(patch: Patch) -> list[Patch]:

@@ -11,6 +11,7 @@ from apex_sync.coaching.finding import (
     best_facts,
     computed,
     confidence,
+    effort_facts,
     finding,
     set_facts,
     shown,
@@ -246,11 +247,13 @@ def _drift_finding(exercise: str, name: str, drift: RpeDrift) -> Finding:
         statement=f"the same load and reps took RPE {latest} in the last {DRIFT_LATEST} exposures, {before} in the "
         f"{DRIFT_BEFORE} before",
         window=(min(s.date for s in sets if s.date), drift.date),
-        inputs=[fact for performed in sets for fact in set_facts(performed)],
+        inputs=[fact for performed in sets for fact in effort_facts(performed)],
         computed=[
             computed("mean effort of the latest exposures", drift.latest_rpe, "RPE", 1),
             computed("mean effort of the exposures before", drift.before_rpe, "RPE", 1),
             computed("rise of effort", drift.rise_rpe, "RPE", 1),
+            computed("load", sets[0].load_kg or 0.0, "kg"),
+            computed("reps", sets[0].reps or 0, "reps"),
         ],
         threshold={"rise_rpe": DRIFT_RPE, "latest": DRIFT_LATEST, "before": DRIFT_BEFORE},
         n=DRIFT_LATEST + DRIFT_BEFORE,

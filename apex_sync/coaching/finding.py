@@ -187,6 +187,13 @@ def set_facts(performed: PerformedSet) -> list[Fact]:
         facts.append(written(performed.workout_id, f"{at}.load_kg", "load", performed.load_kg, "kg"))
     if performed.reps is not None:
         facts.append(written(performed.workout_id, f"{at}.reps", "reps", performed.reps, "reps"))
+    return facts + effort_facts(performed)
+
+
+def effort_facts(performed: PerformedSet) -> list[Fact]:
+    """Make the facts of a set's effort alone."""
+    at = f"sets.{performed.set_key}"
+    facts = []
     if performed.rpe is not None:
         facts.append(written(performed.workout_id, f"{at}.rpe", "effort", performed.rpe, "RPE"))
     if performed.rir is not None:
@@ -220,7 +227,7 @@ def shown(value: float, decimals: int = DECIMALS) -> str:
 
 def one_line(text: str, length_max: int = 80) -> str:
     """Give text on one line without control characters, cut to a bound."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:length_max]
+    return " ".join("".join(c for c in text if c.isprintable() or c.isspace()).split())[:length_max]
 
 
 def in_order(findings: Iterable[Finding], versions: Mapping[str, str | int] | None = None) -> list[Finding]:

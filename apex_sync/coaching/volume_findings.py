@@ -51,13 +51,17 @@ def volume_signs(volumes: Sequence[WeekVolume], profile: TrainingProfile, as_of:
                     f"{shown(latest.volume.direct_sets)} in the latest",
                     window=(weeks[0].volume.week, date),
                     inputs=_workout_set_facts(workouts),
-                    computed=[_direct_sets(week.volume, n) for n, week in enumerate(weeks, start=1)],
+                    computed=[
+                        *(_direct_sets(week.volume, n) for n, week in enumerate(weeks, start=1)),
+                        computed("landmark edition", latest.edition),
+                        computed("landmark basis", latest.landmark_basis),
+                    ],
                     threshold={"mrv": latest.landmark.mrv or 0.0, "weeks": WEEKS_ABOVE_MRV},
                     n=len(weeks),
                     confidence=1.0,
                     expires_after_days=RISK_DAYS,
                     action="review_volume",
-                    recommendation=f"Take sets off this muscle (landmarks: {latest.edition}, {latest.landmark_basis}).",
+                    recommendation="Take sets off this muscle.",
                 ),
             )
         )
@@ -91,11 +95,15 @@ def volume_findings(volumes: Sequence[WeekVolume], profile: TrainingProfile, as_
                 "volume.weak_point_low",
                 landmark.muscle,
                 about=landmark.muscle.replace("_", " "),
-                statement=f"{shown(volume.direct_sets)} direct sets last week, {shown(landmark.mev)} are the "
-                f"least held to be effective ({week_volume.edition})",
+                statement=f"{shown(volume.direct_sets)} direct sets last week, {shown(landmark.mev)} are the least held to "
+                "be effective",
                 window=(week, week_end(week)),
                 inputs=_workout_set_facts(volume.sets_by_workout),
-                computed=[_direct_sets(volume, 1), computed("fractional sets", volume.fractional_sets, "sets")],
+                computed=[
+                    _direct_sets(volume, 1),
+                    computed("fractional sets", volume.fractional_sets, "sets"),
+                    computed("landmark edition", week_volume.edition),
+                ],
                 threshold={"mev": landmark.mev},
                 n=1,
                 confidence=confidence(1, 2),

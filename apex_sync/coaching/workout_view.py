@@ -73,8 +73,8 @@ class ExerciseView(ExerciseDraft, kw_only=True, omit_defaults=False):
     """One exercise of a session; `id` is null for sets whose exercise has gone missing."""
 
     sets: Sequence[SetView] = ()
-    personal_record: bool = False
-    """Whether any set of it, or the session as a whole, beat everything before it."""
+    personal_record: bool | None = None
+    """Whether a set of it, or all of them together, beat everything before; null where that was not looked for."""
 
 
 class WorkoutDraft(Struct, kw_only=True, omit_defaults=True):
@@ -97,6 +97,13 @@ class WorkoutDraft(Struct, kw_only=True, omit_defaults=True):
     source: Annotated[str, Meta(max_length=40)] | None = None
 
 
+class ValueProblem(Struct, frozen=True):
+    """A value that breaks a bound, by its path in the record."""
+
+    field: str
+    message: str
+
+
 class RecordMark(Struct, kw_only=True):
     """A personal record set in this session; `set_id` is null where the session as a whole holds it."""
 
@@ -116,10 +123,11 @@ class WorkoutView(WorkoutDraft, kw_only=True, omit_defaults=False):
     deleted: bool = False
     needs_review: bool = False
     """Whether the merged values break a bound; `problems` names them."""
-    problems: Sequence[FieldProblem] = ()
+    problems: Sequence[ValueProblem] = ()
     total_volume_load_kg: float = 0.0
     average_rpe: float | None = None
-    personal_records: Sequence[RecordMark] = ()
+    personal_records: Sequence[RecordMark] | None = None
+    """Null where they were not looked for."""
     skipped_exercises: Sequence[str] = ()
     """The library ids of the exercises that were skipped, or the names of those that have none."""
 
@@ -134,26 +142,22 @@ def workout_view(
     record: Record,
     *,
     problems: Sequence[FieldProblem] = (),
-    records: Iterable[PersonalRecord] = (),
+    records: Iterable[PersonalRecord] | None = None,
 ) -> WorkoutView:
     """Show a workout; `records` are personal records of its athlete, of which it takes those set in it."""
-    marks = [mark for mark in records if mark.workout_id == workout_id]
+    marks = None if records is None else [mark for mark in records if mark.workout_id == workout_id]
     totals = session_totals(performed_sets(workout_id, record))
-    exercises = [
-        exercise_view(key, entry, sets, {mark.set_key for mark in marks})
-        for key, entry, sets in exercises_in_order(record)
-    ]
-    _mark_sessions(exercises, marks)
+    exercises = [exercise_view(key, entry, sets, marks) for key, entry, sets in exercises_in_order(record)]
     return WorkoutView(
         id=workout_id,
         **{name: shown(getattr(record, name, None)) for name in WRITTEN_FIELDS},
         exercises=exercises,
         deleted=getattr(record, "deleted", None) is True,
         needs_review=bool(problems),
-        problems=tuple(problems),
+        problems=[ValueProblem(*problem) for problem in problems],
         total_volume_load_kg=round(totals.volume_load_kg, 3),
         average_rpe=None if totals.average_rpe is None else round(totals.average_rpe, 2),
-        personal_records=[_record_mark(mark) for mark in marks],
+        personal_records=None if marks is None else [_record_mark(mark) for mark in marks],
         skipped_exercises=[name for view in exercises if view.skipped and (name := view.exercise_id or view.name)],
     )
 
@@ -178,14 +182,13 @@ def exercises_in_order(record: Record) -> list[tuple[str | None, Any, list[tuple
 
 
 def exercise_view(
-    key: str | None, entry: Any, sets: Iterable[tuple[str, Any]], record_keys: Iterable[str | None] = ()
+    key: str | None, entry: Any, sets: Iterable[tuple[str, Any]], marks: Iterable[PersonalRecord] | None = None
 ) -> ExerciseView:
-    """Show one exercise with its sets; one of `record_keys` among them marks it."""
+    """Show one exercise with its sets; `marks` are the personal records of the session."""
     skipped = getattr(entry, "skipped", None) is True
     views = [
         set_view(set_key, set_entry, number, done=not skipped) for number, (set_key, set_entry) in enumerate(sets, 1)
     ]
-    holders = set(record_keys)
     return ExerciseView(
         id=key,
         exercise_id=shown(getattr(entry, "exercise_id", None)),
@@ -194,7 +197,7 @@ def exercise_view(
         skipped=skipped,
         superset=shown(getattr(entry, "superset", None)),
         sets=views,
-        personal_record=any(view.id in holders for view in views),
+        personal_record=None if marks is None else _holds_record(shown(getattr(entry, "name", None)), views, marks),
     )
 
 
@@ -238,12 +241,12 @@ def shown(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _mark_sessions(exercises: Iterable[ExerciseView], marks: Iterable[PersonalRecord]) -> None:
-    """Mark the exercises that hold a record as a session, by name: such a record has no set."""
-    names = {mark.exercise_name for mark in marks if mark.set_key is None and mark.exercise_name}
-    for view in exercises:
-        if text(view.name) in names:
-            view.personal_record = True
+def _holds_record(name: str | None, sets: Iterable[SetView], marks: Iterable[PersonalRecord]) -> bool:
+    """Tell whether a set holds a record, or the exercise as a whole: such a record names it and no set."""
+    set_keys = {view.id for view in sets}
+    return any(
+        mark.set_key in set_keys if mark.set_key is not None else mark.exercise_name == text(name) for mark in marks
+    )
 
 
 def _record_mark(mark: PersonalRecord) -> RecordMark:

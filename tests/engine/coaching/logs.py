@@ -41,8 +41,9 @@ def read_workout(state: Mapping[str, Any]) -> Record:
     return WORKOUT_LOGS.read(state)[0]
 
 
-def check_in(on: datetime.date, *, submitted: bool = True, **leaves: Any) -> Record:
-    """Make a check-in; answers are given by name among the leaves, and belong in `responses`."""
+def check_in(on: datetime.date, **leaves: Any) -> Record:
+    """Make a check-in, handed in unless `submitted` is false; answers are given by name among the leaves."""
+    submitted = leaves.pop("submitted", True)
     answers = {key: leaves.pop(key) for key in list(leaves) if key in CHECK_IN_ANSWERS}
     state: dict[str, Any] = {"date": on.isoformat(), **leaves}
     if answers:

@@ -14,7 +14,7 @@ def at_loads(*loads: float, every: int = 7, reps: int = 5) -> list[Exposure]:
 
 
 def found(exposures: list[Exposure], **options: float) -> Stagnation | None:
-    return find_stagnation(exposures, as_of=exposures[-1].date, **options)  # type: ignore[arg-type]
+    return find_stagnation(exposures, as_of=exposures[-1].date, **options)
 
 
 def test_three_weeks_without_gain_after_a_history_are_a_plateau() -> None:

@@ -1,16 +1,17 @@
 """Progress, maintain or deload, with the rule that fired."""
 
-import datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apex_sync.coaching.increments import DUMBBELL
+from apex_sync.coaching.exercise_findings import UNCLAIMED
+from apex_sync.coaching.increments import DUMBBELL, Step
 from apex_sync.coaching.plan import Target
 from apex_sync.coaching.progression import Progression, recommend_progression
+from apex_sync.coaching.rules import RULES
 from tests.engine.coaching.logs import Set, day, line, sets
 
+TEN = Step(kg=10.0, lb=20.0, grid_kg=10.0, grid_lb=20.0, divisible=False)
 RANGE = Target(reps_low=8, reps_high=12, sets=3, rpe=8.0)
 
 
@@ -126,14 +127,8 @@ def test_build_up_drop_and_back_off_sets_judge_nothing() -> None:
 def test_where_no_step_is_small_enough_reps_rise_instead() -> None:
     found = after(sets((19.0, 12), (19.0, 12), (19.0, 12)), step=DUMBBELL)
     assert found.next_load_kg == 21.0
-    found = after(sets((45.0, 12), (45.0, 12), (45.0, 12)), step=step_of_10())
+    found = after(sets((45.0, 12), (45.0, 12), (45.0, 12)), step=TEN)
     assert outcome(found) == ("progress", "double_progression.range_topped", None, 13)
-
-
-def step_of_10() -> object:
-    from apex_sync.coaching.increments import Step
-
-    return Step(kg=10.0, lb=20.0, grid_kg=10.0, grid_lb=20.0, divisible=False)
 
 
 def test_body_weight_work_progresses_by_reps() -> None:
@@ -142,7 +137,7 @@ def test_body_weight_work_progresses_by_reps() -> None:
 
 
 def test_a_load_typed_in_pounds_rises_in_pounds() -> None:
-    pounds = [{"load_kg": 102.05828325, "load": 225, "load_unit": "lb", "reps": 12}] * 3
+    pounds: list[Set] = [{"load_kg": 102.05828325, "load": 225, "load_unit": "lb", "reps": 12}] * 3
     found = after(pounds)
     assert (found.next_load, found.load_unit) == (230.0, "lb")
     assert found.next_load_kg == pytest.approx(230 * 0.45359237, abs=1e-6)
@@ -170,6 +165,7 @@ def test_a_recommendation_is_always_one_of_three_and_never_raises_by_more_than_a
     leaves = {} if rpe is None else {"rpe": rpe}
     found = after(*(sets(*pairs, **leaves) for pairs in sessions), target=target)
     assert found.action in ("progress", "maintain", "deload")
+    assert found.rule_id in RULES.keys() | UNCLAIMED
     assert found.reasons
     if found.next_load_kg is not None and found.load_kg is not None and found.load_kg >= 20:
         assert found.next_load_kg <= found.load_kg * 1.1
@@ -187,4 +183,3 @@ def test_more_effort_never_earns_a_higher_load(one: float, other: float) -> None
 def test_the_same_exposures_give_the_same_recommendation() -> None:
     found = [after(sets((100, 12), (100, 11), (100, 9), rpe=8)) for _ in range(2)]
     assert found[0] == found[1]
-    assert isinstance(day(0), datetime.date)

@@ -5,6 +5,7 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from apex_sync.coaching.records import LOAD_TOLERANCE_KG, PersonalRecord, personal_records
 from apex_sync.coaching.sets import PerformedSet
@@ -92,7 +93,7 @@ def test_warm_ups_undone_sets_and_sets_without_a_day_make_no_record() -> None:
     for leaves in ({"type": "warmup"}, {"completed": False}, {"rpe": 5}):
         assert personal_records(history(first, (7, sets((120, 5), **leaves)))) == []
     undated = performed_on(day(0), sets((100, 5)))
-    nowhere = [PerformedSet(**{**_fields(s), "date": None, "performed_at": "", "load_kg": 200.0}) for s in undated]
+    nowhere = [replace(s, date=None, performed_at="", load_kg=200.0) for s in undated]
     assert personal_records(undated + nowhere) == []
 
 
@@ -108,7 +109,7 @@ def test_a_late_set_with_an_earlier_time_cancels_a_record() -> None:
 def test_two_sessions_of_one_day_are_ordered_by_their_start() -> None:
     def at(time: str, load: float) -> list[PerformedSet]:
         found = performed_on(day(7), sets((load, 5)), workout_id=f"w-{time}")
-        return [PerformedSet(**{**_fields(s), "performed_at": f"{day(7)}T{time}"}) for s in found]
+        return [replace(s, performed_at=f"{day(7)}T{time}") for s in found]
 
     base = history((0, sets((100, 5))))
     morning_heavier = personal_records([*base, *at("18:00", 105), *at("08:00", 110)])
@@ -167,7 +168,3 @@ def test_records_agree_with_a_naive_reading_of_the_definition(
                 expected.add(("rep_pr", at))
     found = personal_records(history(*((at, sets(*pairs)) for at, pairs in sessions)))
     assert {(r.kind, (r.date - day(0)).days) for r in found if r.kind in ("load_pr", "rep_pr")} == expected
-
-
-def _fields(performed: PerformedSet) -> dict[str, object]:
-    return {name: getattr(performed, name) for name in performed.__struct_fields__}

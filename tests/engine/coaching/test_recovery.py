@@ -1,6 +1,5 @@
 """Signs of fatigue, the risk they make together, and when a deload is due."""
 
-import datetime
 from typing import get_args
 
 import pytest
@@ -192,4 +191,3 @@ def test_a_deload_is_suggested_after_six_hard_weeks_or_two_signs() -> None:
     assert deload_reasons(weeks(6), two[:1]) == ("hard_weeks",)
     assert deload_reasons(weeks(5), two) == ("fatigue_signs",)
     assert deload_reasons(weeks(6), two) == ("hard_weeks", "fatigue_signs")
-    assert isinstance(day(0), datetime.date)

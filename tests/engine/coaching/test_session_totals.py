@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import performed_sets
 from tests.engine.coaching.garbage import workout_states
-from tests.engine.coaching.logs import day, performed_on, read_workout, sets, workout
+from tests.engine.coaching.logs import Set, day, performed_on, read_workout, sets, workout
 
 
 def test_volume_load_is_load_times_reps_of_the_sets_that_count() -> None:
-    logged = [
+    logged: list[Set] = [
         *sets((60.0, 10), type="warmup"),
         *sets((100.0, 8), (100.0, 7), rpe=8),
         *sets((100.0, 6), completed=False),
@@ -26,7 +26,12 @@ def test_volume_load_is_load_times_reps_of_the_sets_that_count() -> None:
 
 
 def test_average_rpe_is_over_hard_sets_with_logged_effort() -> None:
-    logged = [{"reps": 5, "rpe": 8}, {"reps": 5, "rir": 1}, {"reps": 5}, {"reps": 5, "rpe": 7, "type": "warmup"}]
+    logged: list[Set] = [
+        {"reps": 5, "rpe": 8},
+        {"reps": 5, "rir": 1},
+        {"reps": 5},
+        {"reps": 5, "rpe": 7, "type": "warmup"},
+    ]
     assert session_totals(performed_on(day(0), logged)).average_rpe == 8.5
     assert session_totals(performed_on(day(0), sets((100, 5)))).average_rpe is None
 

@@ -13,8 +13,8 @@ from tests.engine.coaching.garbage import check_in_states
 from tests.engine.coaching.logs import check_in, day
 
 
-def answers(offset: int, check_in_id: str | None = None, **scores: int) -> Answers:
-    return Answers(check_in_id=check_in_id or f"c{offset}", date=day(offset), scores=scores)
+def answers(offset: int, **scores: int) -> Answers:
+    return Answers(check_in_id=f"c{offset}", date=day(offset), scores=scores)
 
 
 def strained(value: int) -> Mapping[str, int]:
@@ -90,8 +90,8 @@ def test_two_points_are_notable_and_less_is_not() -> None:
 
 
 def test_a_check_in_is_not_compared_with_itself() -> None:
-    own = answers(0, "c", sleep=5)
-    assert comparisons(own, [own, answers(0, "c", sleep=9)]) == []
+    own = answers(0, sleep=5)
+    assert comparisons(own, [own, answers(0, sleep=9)]) == []
 
 
 def test_answers_out_of_bounds_count_as_not_given() -> None:

@@ -19,7 +19,7 @@ from apex_sync.coaching.strength import (
     rpe_table_kg,
     set_estimate,
 )
-from tests.engine.coaching.logs import day, line, performed_on, sets
+from tests.engine.coaching.logs import Set, day, line, performed_on, sets
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_table_without_effort_is_refused() -> None:
 
 
 def test_of_a_set_there_is_an_estimate_only_if_it_counts_and_moved_a_load() -> None:
-    logged = [
+    logged: list[Set] = [
         {"load_kg": 100.0, "reps": 5},
         {"load_kg": 100.0, "reps": 5, "type": "warmup"},
         {"load_kg": 100.0, "reps": 5, "rpe": 5},
