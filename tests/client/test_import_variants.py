@@ -156,6 +156,11 @@ def test_strong_with_headers_in_an_unknown_language_is_recognised_by_its_cells()
     assert "recognised by their contents" in plan.warnings[0].reason
 
 
+def test_strong_headers_that_are_half_understood_are_completed_by_their_order() -> None:
+    header = FRENCH.partition("\r\n")[0].replace("Ordre de la série", "Rang").replace("Notes de l'entraînement", "Mémo")
+    assert read(header + "\r\n" + FRENCH.partition("\r\n")[2], unit="kg") == read(FRENCH, unit="kg")
+
+
 def test_a_rest_timer_in_an_unknown_language_is_told_by_its_seconds() -> None:
     plan = read(FRENCH.replace("Minuteur de repos", "Taukoajastin"), unit="kg")
     assert [(row.line, row.reason) for row in plan.skipped] == [(3, "rest timer")]
@@ -207,6 +212,28 @@ def test_an_exercise_done_twice_in_a_session_stays_two() -> None:
     assert len(sets_of(plan)) == 5
 
 
+def test_a_warm_up_after_a_working_set_begins_the_exercise_again() -> None:
+    row = '2025-06-03 20:23:00,"A",30m,"Press",{},40.0,8,0,0,"","",\n'
+    plan = read(STRONG_HEADER + "".join(map(row.format, ["W", "1", "2", "W", "1"])), unit="kg")
+    assert len(exercises_of(plan)) == 2
+    doubled = "".join(map(row.format, ["W", "1", "2"] * 2))
+    assert len(read(STRONG_HEADER + doubled, unit="kg").quarantined) == 1
+
+
+def test_a_second_round_with_other_numbers_is_no_doubling() -> None:
+    row = '2025-06-03 20:23:00,"A",30m,"Press",{},40.0,{},0,0,"","",\n'
+    rows = (row.format(number, reps) for number, reps in ((1, 8), (2, 8), (1, 8), (2, 7)))
+    plan = read(STRONG_HEADER + "".join(rows), unit="kg")
+    assert (len(plan.workouts), plan.quarantined) == (1, [])
+
+
+def test_copies_that_differ_in_form_and_notes_are_a_doubling() -> None:
+    row = '2025-06-03 20:23:00,"A",30m,"Press",{},{},8,0,0,"{}","",\n'
+    rows = (row.format(*cells) for cells in ((1, "0.0", "x"), (2, "40", ""), (1, "0", ""), (2, "40.0", "")))
+    plan = read(STRONG_HEADER + "".join(rows), unit="kg")
+    assert [(doubled.lines, doubled.rows) for doubled in plan.quarantined] == [((2, 5), 4)]
+
+
 # Hevy
 
 
@@ -247,7 +274,8 @@ def test_hevy_with_multi_line_notes_and_quotes_in_them() -> None:
         ("3 Şub 2025, 07:05", "2025-02-03T07:05:00"),
         ("9 Ağu 2025, 07:05", "2025-08-09T07:05:00"),
         ("15 Eylül 2025, 07:05", "2025-09-15T07:05:00"),
-        ("1 Kas 2025, 23:59", "2025-11-01T23:59:00"),
+        ("1 Kasım 2025, 23:59", "2025-11-01T23:59:00"),  # noqa: RUF001
+        ("5 MAYIS 2025, 23:59", "2025-05-05T23:59:00"),
         ("30 de jun. de 2025, 19:56", "2025-06-30T19:56:00"),
         ("7 fev 2025, 06:00", "2025-02-07T06:00:00"),
         ("12 de dezembro de 2025 às 06:00", "2025-12-12T06:00:00"),
@@ -272,7 +300,8 @@ def test_hevy_repeated_keys_of_exercise_and_set_index_are_all_kept() -> None:
     row = '"A","30 Jun 2025, 19:56","30 Jun 2025, 20:58","","Row",,"",{},"normal",60,8,,,\n'
     plan = read(HEVY_HEADER + "".join(row.format(index) for index in (0, 0, 1, 1, 0)))
     assert len(sets_of(plan)) == 5
-    assert len(plan.workouts[0].patch["sets"]) == 5
+    assert [len(entry) for entry in plan.workouts[0].patch["sets"]] == [8] * 5
+    assert len(exercises_of(plan)) == 4
 
 
 @pytest.mark.parametrize(
