@@ -204,6 +204,12 @@ def test_strong_distances_without_a_unit_follow_the_loads_and_say_so() -> None:
     assert plan.warnings[0].reason == "distances have no unit; they were read as mi, by the unit of the loads"
 
 
+def test_distances_follow_the_stated_unit_of_the_loads_and_not_the_answer() -> None:
+    header = "Date,Exercise Name,Set Order,Weight (lbs),Reps,Distance\n"
+    plan = read(header + "2025-06-03 20:23:00,Run,1,,,5\n", unit="kg")
+    assert sets_of(plan) == [{"exercise": "Run", "distance_m": 8046.72}]
+
+
 def test_an_exercise_done_twice_in_a_session_stays_two() -> None:
     row = '2025-06-03 20:23:00,"A",30m,"{}",{},40.0,8,0,0,"","",\n'
     done = (("Run", 1), ("Press", 1), ("Press", 2), ("Press", 1), ("Run", 1))

@@ -135,7 +135,7 @@ class RowValues:
     def _distance_unit(self, cell: str) -> str:
         """Take the system of units of the loads for a distance without a unit."""
         header_units = (column.unit for column in self.layout.columns if column.meaning == "load")
-        system = self.unit or next(header_units, None)
+        system = next(header_units, None) or self.unit
         if system is None and self.layout.place("load_unit") is not None:
             raise Unreadable(f"distance {cell} has no unit")
         if system is None:
