@@ -21,8 +21,12 @@ from litestar.types import ExceptionHandlersMap
 
 from apex_server.db.errors import DatabaseUnavailable as PostgresAway
 from apex_server.errors import (
+    AccessTokenExpired,
+    AccessTokenInvalid,
     ApiError,
     BodyTooLarge,
+    CredentialsMissing,
+    CsrfRefused,
     DatabaseUnavailable,
     FieldError,
     InternalError,
@@ -30,12 +34,33 @@ from apex_server.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
+    SessionEnded,
     UnsupportedMediaType,
 )
 
-__all__ = ["PROBLEM_MEDIA_TYPE", "Problem", "exception_handlers", "problem_responses", "websocket_refusal"]
+__all__ = [
+    "BODY_REFUSALS",
+    "PROBLEM_MEDIA_TYPE",
+    "SIGN_IN_REFUSALS",
+    "Problem",
+    "exception_handlers",
+    "problem_responses",
+    "websocket_refusal",
+]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+BODY_REFUSALS: tuple[type[ApiError], ...] = (InvalidFields, BodyTooLarge)
+"""What a handler that takes a body may answer with."""
+SIGN_IN_REFUSALS: tuple[type[ApiError], ...] = (
+    CredentialsMissing,
+    AccessTokenInvalid,
+    AccessTokenExpired,
+    SessionEnded,
+    CsrfRefused,
+)
+"""What a handler that wants a signed-in caller may answer with."""
+_ANY_HANDLER_REFUSALS: tuple[type[ApiError], ...] = (MalformedRequest, DatabaseUnavailable)
 
 _WEBSOCKET_CODE_BASE = 4000
 """Close codes from here on belong to applications; 4401 says about a socket what 401 says about a request."""
@@ -66,9 +91,12 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 
 def problem_responses(*errors: type[ApiError]) -> dict[int, ResponseSpec]:
-    """Describe in the API description which errors a handler answers with, one entry per status."""
+    """Describe in the API description which errors a handler answers with, one entry per status.
+
+    What any handler may answer with, an unreadable request and an absent database, need not be named.
+    """
     errors_by_status: defaultdict[int, list[type[ApiError]]] = defaultdict(list)
-    for error in errors:
+    for error in dict.fromkeys((*errors, *_ANY_HANDLER_REFUSALS)):
         errors_by_status[error.status].append(error)
     return {
         status: ResponseSpec(

@@ -71,6 +71,7 @@ def accounts_app(
         openapi_config=OpenAPIConfig(
             title="accounts",
             version="0",
+            use_handler_docstrings=True,
             openapi_router=Router("/schema", route_handlers=[], opt={"exclude_from_auth": True}),
         ),
         logging_config=None,

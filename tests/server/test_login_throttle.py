@@ -125,6 +125,27 @@ async def test_a_volley_of_guesses_at_once_gets_no_more_tries_than_one_after_ano
     assert sorted(statuses) == [401] * LIMIT + [429] * 20
 
 
+async def test_an_attempt_waits_for_the_one_before_it_to_be_counted(db: Database, clock: Clock) -> None:
+    origin = login_origin(EMAIL, address="192.0.2.1", known_device_id=None)
+    outcomes: list[str] = []
+
+    async def attempt() -> None:
+        try:
+            async with db.request(None) as connection:
+                await begin_login(connection, origin, now=clock())
+            outcomes.append("counted")
+        except TooManyAttempts:
+            outcomes.append("refused")
+
+    for _ in range(LIMIT - 1):
+        await attempt()
+    async with anyio.create_task_group() as attempts, db.request(None) as slow:
+        await begin_login(slow, origin, now=clock())
+        attempts.start_soon(attempt)
+        await anyio.sleep(0.2)
+    assert outcomes == ["counted"] * (LIMIT - 1) + ["refused"]
+
+
 async def test_the_right_password_clears_the_count(client: httpx.AsyncClient) -> None:
     await register(client, EMAIL)
     for _ in range(3):

@@ -129,9 +129,9 @@ async def test_even_a_thief_with_the_device_token_cannot_live_on_beside_the_owne
 
 
 async def test_one_device_asking_several_times_at_once_stays_signed_in(
-    client: httpx.AsyncClient, anna: dict[str, Any]
+    client: httpx.AsyncClient, anna: dict[str, Any], database_url: str
 ) -> None:
-    answers = await at_once(client, anna["refresh_token"], [anna["device_token"]] * 6)
+    answers = await at_once(client, database_url, anna, [(anna["refresh_token"], anna["device_token"])] * 6)
 
     assert [answer.status_code for answer in answers] == [200] * 6
     tokens = [answer.json()["refresh_token"] for answer in answers]
@@ -140,11 +140,16 @@ async def test_one_device_asking_several_times_at_once_stays_signed_in(
 
 
 async def test_of_two_devices_with_one_token_at_once_neither_keeps_the_session(
-    client: httpx.AsyncClient, anna: dict[str, Any]
+    client: httpx.AsyncClient, anna: dict[str, Any], database_url: str
 ) -> None:
     other = await log_in(client, "anna@example.com")
 
-    answers = await at_once(client, anna["refresh_token"], [anna["device_token"], other["device_token"]])
+    answers = await at_once(
+        client,
+        database_url,
+        anna,
+        [(anna["refresh_token"], anna["device_token"]), (anna["refresh_token"], other["device_token"])],
+    )
 
     assert sorted(answer.status_code for answer in answers) == [200, 401]
     winner = next(answer.json() for answer in answers if answer.status_code == 200)
@@ -153,15 +158,12 @@ async def test_of_two_devices_with_one_token_at_once_neither_keeps_the_session(
 
 
 async def test_of_two_children_of_one_exchange_used_at_once_one_is_a_copy(
-    client: httpx.AsyncClient, anna: dict[str, Any]
+    client: httpx.AsyncClient, anna: dict[str, Any], database_url: str
 ) -> None:
     device = anna["device_token"]
     children = [(await refresh(client, anna["refresh_token"], device)).json()["refresh_token"] for _ in range(2)]
 
-    answers: list[httpx.Response] = []
-    async with anyio.create_task_group() as asking:
-        for child in children:
-            asking.start_soon(collect, answers, client, child, device)
+    answers = await at_once(client, database_url, anna, [(child, device) for child in children])
 
     assert sorted(answer.status_code for answer in answers) == [200, 401]
 
@@ -269,13 +271,35 @@ def test_a_token_is_exchanged_only_if_unused_and_in_time_or_in_the_minute_of_its
             assert now <= row.used_at + timedelta(seconds=60)
 
 
-async def at_once(client: httpx.AsyncClient, refresh_token: str, device_tokens: list[str]) -> list[httpx.Response]:
-    """Exchange one token for several parties at the same moment."""
+async def at_once(
+    client: httpx.AsyncClient, database_url: str, anna: dict[str, Any], exchanges: list[tuple[str, str]]
+) -> list[httpx.Response]:
+    """Exchange pairs of refresh and device token that truly meet: all wait at the session's row, then go on at once."""
     answers: list[httpx.Response] = []
-    async with anyio.create_task_group() as asking:
-        for device_token in device_tokens:
-            asking.start_soon(collect, answers, client, refresh_token, device_token)
+    owner = await asyncpg.connect(database_url)
+    try:
+        async with anyio.create_task_group() as asking, owner.transaction():
+            await owner.execute("SELECT id FROM sessions WHERE id = $1 FOR UPDATE", anna["session_id"])
+            for refresh_token, device_token in exchanges:
+                asking.start_soon(collect, answers, client, refresh_token, device_token)
+            await all_waiting(database_url, len(exchanges))
+    finally:
+        await owner.close()
     return answers
+
+
+async def all_waiting(database_url: str, count: int) -> None:
+    """Return when so many connections wait for a lock; fails after ten seconds."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    observer = await asyncpg.connect(database_url)
+    try:
+        for _ in range(1000):
+            if await observer.fetchval(waiting) == count:
+                return
+            await anyio.sleep(0.01)
+        pytest.fail(f"{count} exchanges did not meet")
+    finally:
+        await observer.close()
 
 
 async def collect(

@@ -26,17 +26,12 @@ from apex_server.auth.refresh import Renewed
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
 from apex_server.errors import (
-    AccessTokenExpired,
-    AccessTokenInvalid,
     ClientIdTaken,
-    CredentialsMissing,
     CsrfRefused,
     EmailTaken,
-    InvalidFields,
     InviteExpired,
     InviteForAnother,
     InviteUsed,
-    MalformedRequest,
     NotFound,
     RefreshTokenInvalid,
     RefreshTokenReused,
@@ -46,7 +41,7 @@ from apex_server.errors import (
     WrongCredentials,
 )
 from apex_server.invites import CoachLink
-from apex_server.problems import problem_responses
+from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 
 __all__ = ["auth_routes"]
 
@@ -54,7 +49,6 @@ _BODY_BYTES_MAX = 16_384
 """A thousand characters of password in four bytes each, escaped, and everything else twice over."""
 
 _SECRET_ANSWER = {"Cache-Control": "no-store"}
-_NOT_SIGNED_IN = (CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded, CsrfRefused)
 
 _queries = load_queries(__package__)
 
@@ -70,7 +64,7 @@ class AuthController(Controller):
         "/register",
         exclude_from_auth=True,
         responses=problem_responses(
-            MalformedRequest, InvalidFields, EmailTaken, ClientIdTaken, NotFound, InviteUsed, InviteExpired,
+            *BODY_REFUSALS, EmailTaken, ClientIdTaken, NotFound, InviteUsed, InviteExpired,
             InviteForAnother, CsrfRefused, ServerBusy,
         ),
     )  # fmt: skip
@@ -91,7 +85,7 @@ class AuthController(Controller):
         exclude_from_auth=True,
         status_code=200,
         responses=problem_responses(
-            MalformedRequest, InvalidFields, WrongCredentials, ClientIdTaken, TooManyAttempts, CsrfRefused, ServerBusy
+            *BODY_REFUSALS, WrongCredentials, ClientIdTaken, TooManyAttempts, CsrfRefused, ServerBusy
         ),
     )
     async def log_in(
@@ -112,9 +106,7 @@ class AuthController(Controller):
         "/refresh",
         exclude_from_auth=True,
         status_code=200,
-        responses=problem_responses(
-            MalformedRequest, InvalidFields, RefreshTokenInvalid, RefreshTokenReused, SessionEnded, CsrfRefused
-        ),
+        responses=problem_responses(*BODY_REFUSALS, RefreshTokenInvalid, RefreshTokenReused, SessionEnded, CsrfRefused),
     )
     async def refresh(
         self,
@@ -145,7 +137,7 @@ class AuthController(Controller):
         _write_cookies(response, session, None, accounts, session_cookies)
         return response
 
-    @post("/logout", status_code=204, responses=problem_responses(*_NOT_SIGNED_IN))
+    @post("/logout", status_code=204, responses=problem_responses(*SIGN_IN_REFUSALS))
     async def log_out(
         self,
         caller: NamedDependency[Caller],
@@ -159,7 +151,7 @@ class AuthController(Controller):
         session_cookies.clear(response)
         return response
 
-    @get("/me", responses=problem_responses(*_NOT_SIGNED_IN))
+    @get("/me", responses=problem_responses(*SIGN_IN_REFUSALS))
     async def me(self, caller: NamedDependency[Caller], database: NamedDependency[Database]) -> MeView:
         """Tell who is signed in, on which device, and who coaches them."""
         async with database.request(caller.user_id) as connection:
@@ -182,7 +174,7 @@ class DevicesController(Controller):
     path = "/api/devices"
     tags = ("devices",)
 
-    @get(responses=problem_responses(*_NOT_SIGNED_IN))
+    @get(responses=problem_responses(*SIGN_IN_REFUSALS))
     async def list_devices(
         self, caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> list[DeviceView]:
@@ -191,7 +183,7 @@ class DevicesController(Controller):
             rows = await connection.fetch(_queries.list_devices, caller.user_id, caller.device_id, None)
         return [DeviceView(**dict(row)) for row in rows]
 
-    @delete("/{device_id:uuid}", responses=problem_responses(*_NOT_SIGNED_IN, NotFound))
+    @delete("/{device_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, NotFound))
     async def remove_device(
         self, device_id: FromPath[UUID], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> None:

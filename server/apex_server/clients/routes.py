@@ -23,30 +23,24 @@ from apex_server.clients.payloads import (
 )
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import (
-    AccessTokenExpired,
-    AccessTokenInvalid,
-    CredentialsMissing,
-    CsrfRefused,
     InvalidFields,
     InviteExpired,
     InviteForAnother,
     InviteUsed,
-    MalformedRequest,
     NotFound,
     RoleRequired,
-    SessionEnded,
     TooManyInvites,
 )
 from apex_server.invites import INVITE_CODE_LENGTH_MAX, CoachLink, accept_invite, invite_fingerprint, new_invite_code
 from apex_server.people import normalise_email
-from apex_server.problems import problem_responses
+from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 
 __all__ = ["clients_routes"]
 
 _OPEN_INVITES_MAX = 200
 """Per coach: more is no coach inviting but a program running wild. Two requests at once may pass it by one."""
 _BODY_BYTES_MAX = 4096
-_REFUSALS = (CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded, CsrfRefused, RoleRequired)
+_REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)
 
 _InviteCode = Annotated[str, PathParameter(min_length=1, max_length=INVITE_CODE_LENGTH_MAX, description="As typed.")]
 
@@ -60,7 +54,7 @@ class InvitesController(Controller):
     tags = ("clients",)
     request_max_body_size = _BODY_BYTES_MAX
 
-    @post(responses=problem_responses(*_REFUSALS, MalformedRequest, InvalidFields, TooManyInvites))
+    @post(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, TooManyInvites))
     async def make_invite(
         self,
         request: Request[Any, Any, Any],
