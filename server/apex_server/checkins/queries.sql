@@ -1,0 +1,52 @@
+-- name: list_check_ins
+-- A page of check-ins, the newest first: a few from each readable scope by index, then the newest of those.
+SELECT page.scope_id, page.record_id, page.date, page.submitted_at
+FROM unnest((SELECT apex_readable_scope_ids())::uuid[]) AS readable (scope_id)
+CROSS JOIN LATERAL (
+    SELECT report.scope_id, report.record_id, report.date, report.submitted_at
+    FROM check_ins AS report
+    WHERE report.scope_id = readable.scope_id
+        AND ($1::uuid IS NULL OR report.scope_id = $1)
+        AND ($2::date IS NULL OR report.date >= $2)
+        AND ($3::date IS NULL OR report.date <= $3)
+        AND (
+            $6::uuid IS NULL
+            OR (coalesce(report.date, 'infinity'), coalesce(report.submitted_at, 'infinity'), report.record_id)
+                < (coalesce($4::date, 'infinity'), coalesce($5::timestamp, 'infinity'), $6)
+        )
+    ORDER BY report.date DESC, report.submitted_at DESC, report.record_id DESC
+    LIMIT $7
+) AS page
+ORDER BY page.date DESC, page.submitted_at DESC, page.record_id DESC
+LIMIT $7;
+
+-- name: list_pending
+-- What waits for the coach: the most urgent drafted insight first, then whoever has waited longest.
+SELECT report.scope_id, report.record_id, users.name AS athlete_name, urgent.priority
+FROM check_ins AS report
+JOIN users ON users.id = report.scope_id
+LEFT JOIN LATERAL (
+    SELECT insight.priority,
+        array_position(ARRAY['critical', 'high', 'medium', 'low'], insight.priority) AS rank
+    FROM insights AS insight
+    WHERE insight.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+        AND insight.status = 'draft'
+        AND insight.about_id = report.record_id::text
+    ORDER BY rank
+    LIMIT 1
+) AS urgent ON true
+WHERE report.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND report.submitted_at IS NOT NULL
+    AND NOT report.coach_reviewed
+ORDER BY urgent.rank NULLS LAST, report.submitted_at, report.record_id
+LIMIT $1;
+
+-- name: ask_for_analysis
+-- First marked long ago, so that the sweeper need not wait for quiet; the watermark is what the analysis must have seen.
+INSERT INTO dirty (athlete_id, kind, watermark, first_marked_at, last_marked_at)
+SELECT scopes.scope_id, 'check_in', scopes.seq, now() - interval '2 days', now() - interval '2 days'
+FROM scopes
+WHERE scopes.scope_id = $1
+ON CONFLICT (athlete_id, kind) DO UPDATE
+SET watermark = greatest(dirty.watermark, excluded.watermark),
+    first_marked_at = excluded.first_marked_at;

@@ -1,0 +1,174 @@
+"""The endpoints of exercises, `/api/exercises`: the built-in library, and what coaches add for their athletes."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from apex_server.caller import Caller, require_role
+from apex_server.db import Database, load_queries
+from apex_server.errors import RoleRequired
+from apex_server.exercises.payloads import ExerciseResource, ExercisesPage, NameMark, NewExercise
+from apex_server.problems import problem_responses
+from apex_server.resources import (
+    AlreadyExists,
+    KnownRecord,
+    Made,
+    RecordKind,
+    RecordWriter,
+    VersionRequired,
+    described_as,
+    etag_of,
+    object_body,
+    read_record,
+    read_records,
+    version_named,
+)
+from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
+from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, Limit, new_record_id, now
+from apex_server.sync.commit import Committer
+from apex_sync.coaching.drafts import model_patch
+from apex_sync.ids import library_scope
+from apex_sync.models import EXERCISES, Exercise
+
+__all__ = ["exercise_routes"]
+
+BODY_BYTES_MAX = 128 * 1024
+"""Instructions of 10,000 characters and a hundred cues."""
+
+_queries = load_queries(__package__)
+_SHOWN_BESIDE = frozenset(ExerciseResource.__struct_fields__)
+
+
+def to_patch(exercise_id: str, draft: Any, base: Any) -> Any:
+    """Turn what a caller sent into the difference from a version. Raises InvalidDraft."""
+    return model_patch(exercise_id, draft, base, known=_SHOWN_BESIDE)
+
+
+KIND = RecordKind(EXERCISES, "exercise", to_patch)
+
+
+def provide_writer(
+    caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
+) -> RecordWriter:
+    """Give what writes exercises for the caller."""
+    return RecordWriter(KIND, database, committer, caller)
+
+
+class ExercisesController(Controller):
+    """The library as the caller sees it."""
+
+    path = "/api/exercises"
+    tags = ("exercises",)
+    request_max_body_size = BODY_BYTES_MAX
+    dependencies = {"exercises": Provide(provide_writer, sync_to_thread=False)}  # noqa: RUF012 - the framework's own.
+
+    @get(["/", "/search"], responses=problem_responses(*READ_REFUSALS))
+    async def list_exercises(
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        q: Annotated[str | None, QueryParameter(max_length=200, description="Part of the name, or a muscle.")] = None,
+        limit: Limit = PAGE_LENGTH_DEFAULT,
+        after: After = None,
+    ) -> ExercisesPage:
+        """List exercises by name."""
+        mark = NameMark.decode(after) if after is not None else None
+        key = (mark.name, mark.id) if mark else (None, None)
+        async with database.request(caller.user_id) as connection:
+            rows = await connection.fetch(_queries.list_exercises, q, *key, limit + 1)
+            page = rows[:limit]
+            found = await read_records(connection, EXERCISES, [(row["scope_id"], row["record_id"]) for row in page])
+        last = page[-1] if len(rows) > limit else None
+        following = NameMark(last["name"], last["record_id"]).encode() if last else None
+        return ExercisesPage([show_exercise(known) for known in found], following)
+
+    @get("/{exercise_id:uuid}", responses=problem_responses(*READ_REFUSALS))
+    async def get_exercise(
+        self, exercise_id: FromPath[UUID], caller: NamedDependency[Caller], database: NamedDependency[Database]
+    ) -> Response[ExerciseResource]:
+        """Read an exercise; its ETag is the version to name when changing it."""
+        async with database.request(caller.user_id) as connection:
+            return _response(await read_record(connection, EXERCISES, exercise_id, KIND.noun))
+
+    @post(
+        dto=described_as(NewExercise),
+        return_dto=None,
+        responses=problem_responses(*WRITE_REFUSALS, AlreadyExists, RoleRequired),
+    )
+    async def make_exercise(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[dict[str, Any]],
+        caller: NamedDependency[Caller],
+        exercises: NamedDependency[RecordWriter],
+    ) -> Response[ExerciseResource]:
+        """Add an exercise to your library; your athletes see it."""
+        require_role(caller, "coach")
+        draft = object_body(data)
+        record_id = new_record_id(request, caller, KIND.noun, draft.get("id"))
+        made = await exercises.create(library_scope(str(caller.user_id)), record_id, draft, {"created_at": now()})
+        return _made(made)
+
+    @put(
+        "/{exercise_id:uuid}",
+        dto=described_as(Exercise),
+        return_dto=None,
+        responses=problem_responses(*WRITE_REFUSALS, VersionRequired),
+    )
+    async def replace_exercise(
+        self,
+        request: Request[Any, Any, Any],
+        exercise_id: FromPath[UUID],
+        data: JSONBody[dict[str, Any]],
+        exercises: NamedDependency[RecordWriter],
+    ) -> Response[ExerciseResource]:
+        """Make an exercise what the body says, starting from the version named in If-Match."""
+        if "if-match" not in request.headers:
+            raise VersionRequired
+        return _made(await exercises.replace(exercise_id, object_body(data), version_named(request)))
+
+    @patch("/{exercise_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
+    async def patch_exercise(
+        self,
+        request: Request[Any, Any, Any],
+        exercise_id: FromPath[UUID],
+        data: JSONBody[Exercise],
+        exercises: NamedDependency[RecordWriter],
+    ) -> Response[ExerciseResource]:
+        """Change single values."""
+        return _made(await exercises.apply_patch(exercise_id, msgspec.to_builtins(data), version_named(request)))
+
+    @delete("/{exercise_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
+    async def delete_exercise(
+        self, request: Request[Any, Any, Any], exercise_id: FromPath[UUID], exercises: NamedDependency[RecordWriter]
+    ) -> None:
+        """Delete a custom exercise."""
+        await exercises.delete(exercise_id, version_named(request))
+
+
+exercise_routes = (ExercisesController,)
+
+
+def show_exercise(known: KnownRecord) -> ExerciseResource:
+    """Show an exercise in the model's own shape."""
+    return ExerciseResource(
+        **{name: getattr(known.record, name) for name in Exercise.__struct_fields__},
+        id=known.id,
+        is_custom=known.scope != "global",
+        needs_review=bool(known.problems),
+    )
+
+
+def _made(made: Made) -> Response[ExerciseResource]:
+    return _response(made.known, status=201 if made.outcome == "created" else 200)
+
+
+def _response(known: KnownRecord, status: int = 200) -> Response[ExerciseResource]:
+    headers = {"ETag": etag_of(known.version)}
+    if status == 201:
+        headers["Location"] = f"/api/exercises/{known.id}"
+    return Response(show_exercise(known), status_code=status, headers=headers)

@@ -1,0 +1,47 @@
+"""What the endpoints of programs take and give: the model itself, with its place in the world."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import UNSET, Struct, UnsetType
+
+from apex_server.resources import ConflictView
+from apex_sync.coaching.workout_view import ValueProblem
+from apex_sync.models import Program
+from apex_sync.models.fields import Date
+
+__all__ = ["Assignment", "NewProgram", "ProgramResource", "ProgramsPage"]
+
+
+class NewProgram(Program, kw_only=True):
+    """A program to be made: a template of the coach, or with `athlete_id` one that the athlete follows."""
+
+    id: UUID | UnsetType = UNSET
+    athlete_id: UUID | UnsetType = UNSET
+
+
+class ProgramResource(Program, kw_only=True):
+    """One program; weeks, days, exercises and sets are maps of entries by id. `athlete_id` is null for a template."""
+
+    id: str
+    athlete_id: str | None
+    updated_at: datetime | None
+    synced_at: datetime | None
+    needs_review: bool
+    problems: list[ValueProblem]
+    conflicts: list[ConflictView] | UnsetType = UNSET
+
+
+class ProgramsPage(Struct):
+    """Programs, the latest start first and undated ones before; `next` goes into `after` for the page that follows."""
+
+    programs: list[ProgramResource]
+    next: str | None
+
+
+class Assignment(Struct, forbid_unknown_fields=True):
+    """Who is to follow a program, and from when."""
+
+    athlete_id: UUID
+    start_date: Date | None = None
+    end_date: Date | None = None

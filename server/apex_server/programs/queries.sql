@@ -1,0 +1,13 @@
+-- name: list_programs
+-- Templates, drafts and assigned programs that the caller may read; a coach has some hundreds, an athlete a few.
+SELECT plan.scope_id, plan.record_id, plan.start_date
+FROM programs AS plan
+WHERE plan.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND ($1::uuid IS NULL OR plan.scope_id = $1)
+    AND ($2::text IS NULL OR plan.status = $2)
+    AND (
+        $4::uuid IS NULL
+        OR (coalesce(plan.start_date, 'infinity'), plan.record_id) < (coalesce($3::date, 'infinity'), $4)
+    )
+ORDER BY plan.start_date DESC, plan.record_id DESC
+LIMIT $5;

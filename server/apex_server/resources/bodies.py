@@ -1,0 +1,68 @@
+"""Request bodies that are read without being believed: plain JSON objects, documented by the type they should have.
+
+A whole record that is sent back may hold values that broke bounds before and were not touched. So a body is decoded as
+it is, compared with what its author had, and only the difference is held to types and bounds (`writing.py`).
+"""
+
+from typing import Any, ClassVar, cast
+
+import msgspec
+from litestar.dto import AbstractDTO
+from litestar.typing import FieldDefinition
+
+from apex_server.errors import InvalidFields, MalformedRequest
+
+__all__ = ["Described", "described_as", "list_body", "object_body"]
+
+
+class Described(AbstractDTO[Any]):
+    """Decodes JSON as it is, and describes it in the API description as `documented`."""
+
+    documented: ClassVar[Any] = dict[str, Any]
+
+    def decode_bytes(self, value: bytes) -> Any:
+        """Decode JSON. Raises MalformedRequest."""
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise MalformedRequest from error
+
+    @classmethod
+    def create_for_field_definition(cls, *_: Any, **__: Any) -> None:
+        """Build nothing: there is no model to transfer to."""
+
+    @classmethod
+    def create_openapi_schema(cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any) -> Any:
+        """Describe the body by the documented type."""
+        return schema_creator.for_field_definition(FieldDefinition.from_annotation(cls.documented))
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Any:
+        """Define no fields."""
+        return iter(())
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        """Nest nothing."""
+        return False
+
+
+def described_as(documented: Any) -> type[Described]:
+    """Give the `dto` of a handler whose body should have this type."""
+    return cast("type[Described]", type("DescribedBody", (Described,), {"documented": documented}))
+
+
+def object_body(data: Any) -> dict[str, Any]:
+    """Give a body that is an object. Raises InvalidFields."""
+    if not isinstance(data, dict):
+        raise InvalidFields.one("", "Expected an object")
+    return data
+
+
+def list_body(data: Any, length_max: int) -> list[Any]:
+    """Give a body that is a list of a bounded length. Raises InvalidFields."""
+    if not isinstance(data, list):
+        raise InvalidFields.one("", "Expected a list")
+    if len(data) > length_max:
+        raise InvalidFields.one("", f"Expected at most {length_max} items")
+    return data

@@ -1,0 +1,88 @@
+-- name: get_record
+-- A record by its id alone: the policies decide whether there is one, and the array makes it an index look-up.
+SELECT records.scope_id, scopes.name AS scope, records.record_id, records.doc, records.deleted,
+    (
+        SELECT max(audit.committed_at)
+        FROM audit
+        WHERE audit.scope_id = records.scope_id AND audit.seq = records.seq
+    ) AS synced_at
+FROM records
+JOIN scopes ON scopes.scope_id = records.scope_id
+WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND records.record_id = $2
+    AND records.collection = $1
+ORDER BY records.scope_id
+LIMIT 1;
+
+-- name: get_records
+-- The documents of one page, whose ids a projection has picked.
+SELECT records.scope_id, scopes.name AS scope, records.record_id, records.doc, records.deleted,
+    (
+        SELECT max(audit.committed_at)
+        FROM audit
+        WHERE audit.scope_id = records.scope_id AND audit.seq = records.seq
+    ) AS synced_at
+FROM unnest($1::uuid[], $2::uuid[]) AS picked (scope_id, record_id)
+JOIN records ON records.scope_id = picked.scope_id AND records.record_id = picked.record_id
+JOIN scopes ON scopes.scope_id = records.scope_id
+ORDER BY records.scope_id, records.record_id
+LIMIT 1000;
+
+-- name: get_scope_access
+-- Whether a scope is the caller's business before anything was ever written to it.
+SELECT apex_scope_access($1, $2);
+
+-- name: list_own_client_ids
+-- The ids under which the server wrote for this user in a scope: writes under one id are never concurrent.
+SELECT DISTINCT client_id
+FROM audit
+WHERE scope_id = $1
+    AND user_id = $2
+    AND device_id IS NULL
+ORDER BY client_id
+LIMIT 100;
+
+-- name: list_installations
+-- Which device a client id stands for; removed devices keep their names, and ids of the server have no device.
+SELECT client_ids.client_id, client_ids.device_id, devices.name AS device_name, devices.kind,
+    client_ids.user_id, users.name AS user_name
+FROM client_ids
+JOIN devices ON devices.id = client_ids.device_id
+LEFT JOIN users ON users.id = client_ids.user_id
+WHERE client_ids.client_id = ANY ($1::bigint[])
+ORDER BY client_ids.client_id
+LIMIT 1000;
+
+-- name: list_server_authors
+-- For whom the server wrote under ids that are no installation's; no user is the system.
+SELECT DISTINCT ON (audit.client_id) audit.client_id, audit.user_id, users.name AS user_name
+FROM audit
+LEFT JOIN users ON users.id = audit.user_id
+WHERE audit.scope_id = $1
+    AND audit.client_id = ANY ($2::bigint[])
+    AND audit.device_id IS NULL
+ORDER BY audit.client_id, audit.seq
+LIMIT 1000;
+
+-- name: get_scope_seq
+-- Where a scope stands, which is what a derived history stays true for.
+SELECT seq
+FROM scopes
+WHERE scope_id = $1;
+
+-- name: list_performed_sets
+-- Every dated set of an athlete, to find personal records anew; 200,000 are 30 years of hard training.
+SELECT performed.record_id, performed.set_key, performed.exercise_key, exercise.exercise_id, exercise.name,
+    session.date, session.start_time, performed.position, performed.type, performed.reps, performed.load_kg,
+    performed.load_unit, performed.rpe, performed.rir, performed.completed, performed.failure_reason
+FROM workout_logs AS session
+JOIN logged_sets AS performed
+    ON performed.scope_id = session.scope_id AND performed.record_id = session.record_id
+LEFT JOIN logged_exercises AS exercise
+    ON exercise.scope_id = performed.scope_id
+    AND exercise.record_id = performed.record_id
+    AND exercise.exercise_key = performed.exercise_key
+WHERE session.scope_id = $1
+    AND session.date IS NOT NULL
+ORDER BY session.date DESC, session.record_id, performed.position
+LIMIT 200000;

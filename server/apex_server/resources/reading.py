@@ -1,0 +1,146 @@
+"""Reading records: the fold of their documents, under the caller's own row-level security.
+
+A record that is foreign, of another kind, deleted or absent is `NotFound` alike.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from apex_server.db import Connection, load_queries
+from apex_server.errors import NotFound
+from apex_sync.collection import Collection, Record
+from apex_sync.document import Document
+from apex_sync.errors import FieldProblem
+from apex_sync.fold import Fold, fold
+from apex_sync.ids import Scope
+from apex_sync.op import Vector
+from apex_sync.wire import parse_document
+
+__all__ = ["KnownRecord", "read_record", "read_records", "require_scope"]
+
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_queries = load_queries(__package__)
+
+
+class KnownRecord:
+    """One record as it stands, with everything that can be asked of its history."""
+
+    def __init__(
+        self, collection: Collection, scope: str, record_id: str, document: Document, synced_at: datetime | None
+    ) -> None:
+        self.collection = collection
+        self.scope = scope
+        self.id = record_id
+        self.document = document
+        self.synced_at = synced_at
+        """When the server last took something in for it."""
+
+    @property
+    def version(self) -> Vector:
+        """What its ETag stands for."""
+        return self.document.next_clocks
+
+    @cached_property
+    def fold(self) -> Fold:
+        """State and conflicts."""
+        return fold(self.document.writes())
+
+    @cached_property
+    def _read(self) -> tuple[Record, list[FieldProblem]]:
+        return typed(self.collection, self.fold.state)
+
+    @property
+    def record(self) -> Record:
+        """The typed record."""
+        return self._read[0]
+
+    @property
+    def problems(self) -> Sequence[FieldProblem]:
+        """The bounds it breaks: why it needs review."""
+        return self._read[1]
+
+    @property
+    def athlete_id(self) -> str | None:
+        """Whose record it is, where it lies in an athlete's scope."""
+        scope = Scope.parse(self.scope)
+        return {"athlete": scope.owner_id, "private": scope.about_id}.get(scope.kind)
+
+    @property
+    def created_at(self) -> str | None:
+        """When it was made: as its maker says, else when its oldest write was stamped."""
+        named = self.record.created_at
+        if isinstance(named, str):
+            return named
+        oldest = min((write.hlc for write in self.document.writes()), default=None)
+        return None if oldest is None else moment_of(oldest).isoformat()
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When its newest write was made, by the clock of whoever made it."""
+        return moment_of(self.fold.last_hlc) if self.fold.last_hlc else None
+
+    def at(self, version: Vector) -> Record:
+        """Give the record as a reader had it who knew this version."""
+        known = (write for write in self.document.writes() if write.clock < version.get(write.client_id, 0))
+        return typed(self.collection, fold(known).state)[0]
+
+
+def typed(collection: Collection, state: dict[str, Any]) -> tuple[Record, list[FieldProblem]]:
+    """Give the typed record of a state; one that no longer fits its types reads as empty, and needs review."""
+    try:
+        return collection.read(state)
+    except msgspec.ValidationError as error:
+        return collection.model(), [FieldProblem("", str(error))]
+
+
+def moment_of(hlc: int) -> datetime:
+    """Give the time of a stamp."""
+    return UNIX_EPOCH + timedelta(microseconds=hlc)
+
+
+async def read_record(
+    connection: Connection, collection: Collection, record_id: UUID, noun: str, *, deleted: bool = False
+) -> KnownRecord:
+    """Read one record; a deleted one only where that is asked for. Raises NotFound."""
+    row = await connection.fetchrow(_queries.get_record, collection.name, record_id)
+    if row is None or (row["deleted"] and not deleted):
+        raise NotFound(noun)
+    return known_record(collection, row)
+
+
+async def read_records(
+    connection: Connection, collection: Collection, places: Iterable[tuple[UUID, UUID]]
+) -> list[KnownRecord]:
+    """Read records by (scope id, record id), in that order; one that has gone meanwhile is left out."""
+    wanted = list(places)
+    rows = await connection.fetch(_queries.get_records, [place[0] for place in wanted], [place[1] for place in wanted])
+    by_place = {(row["scope_id"], row["record_id"]): row for row in rows}
+    return list(_in_order(collection, wanted, by_place))
+
+
+async def require_scope(connection: Connection, user_id: UUID, scope: str, noun: str) -> str:
+    """Give the caller's access to a scope. Raises NotFound for one that is not granted."""
+    access: str | None = await connection.fetchval(_queries.get_scope_access, user_id, scope)
+    if access is None:
+        raise NotFound(noun)
+    return access
+
+
+def known_record(collection: Collection, row: Any) -> KnownRecord:
+    """Read a row of records."""
+    return KnownRecord(collection, row["scope"], str(row["record_id"]), parse_document(row["doc"]), row["synced_at"])
+
+
+def _in_order(
+    collection: Collection, wanted: Sequence[tuple[UUID, UUID]], by_place: dict[tuple[UUID, UUID], Any]
+) -> Iterator[KnownRecord]:
+    for place in wanted:
+        row = by_place.get(place)
+        if row is not None:
+            yield known_record(collection, row)

@@ -1,0 +1,104 @@
+"""What requests for records have in common: ids that may come from the device, what to include, and the refusals."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request
+from litestar.params import QueryParameter
+
+from apex_server.caller import Caller
+from apex_server.errors import (
+    AccessTokenExpired,
+    AccessTokenInvalid,
+    ApiError,
+    CredentialsMissing,
+    CsrfRefused,
+    InvalidFields,
+    MalformedRequest,
+    NotFound,
+    SessionEnded,
+)
+from apex_server.resources.errors import VersionStale
+from apex_server.resources.pages import PAGE_LENGTH_MAX
+from apex_server.sync.errors import FieldForbidden, RecordFull, VersionUnknown
+from apex_sync.ids import Scope, athlete_scope, derived_id, record_id_from
+
+__all__ = [
+    "READ_REFUSALS",
+    "WRITE_REFUSALS",
+    "After",
+    "Include",
+    "Limit",
+    "included",
+    "new_record_id",
+    "now",
+    "scope_of_athlete",
+]
+
+READ_REFUSALS: tuple[type[ApiError], ...] = (
+    CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded, NotFound, InvalidFields,
+)  # fmt: skip
+WRITE_REFUSALS: tuple[type[ApiError], ...] = (
+    *READ_REFUSALS, CsrfRefused, MalformedRequest, FieldForbidden, VersionUnknown, VersionStale, RecordFull,
+)  # fmt: skip
+
+IDEMPOTENCY_KEY_LENGTH_MAX = 200
+
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_LENGTH_MAX, description="Records on a page.")]
+After = Annotated[str | None, QueryParameter(max_length=2000, description="The `next` of the page before.")]
+Include = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=200,
+        description="Separated by commas: `conflicts` (values written on two sides at once, with what was kept) and "
+        "`contributions` (which device each entry came from).",
+    ),
+]
+
+
+def included(include: str | None, *known: str) -> frozenset[str]:
+    """Read what a caller asks for beside the record. Raises InvalidFields for what there is not."""
+    asked = frozenset(part.strip() for part in (include or "").split(",") if part.strip())
+    if not asked <= set(known):
+        raise InvalidFields.one("include", f"Expected some of {', '.join(known)}")
+    return asked
+
+
+def new_record_id(request: Request[Any, Any, Any], caller: Caller, noun: str, named: Any) -> UUID:
+    """Give the id of a record to be made: the one made on the device, or one that follows from the Idempotency-Key.
+
+    Raises InvalidFields.
+    """
+    if named is not None:
+        try:
+            if str(record_id := UUID(named)) == named:
+                return record_id
+        except (ValueError, TypeError, AttributeError):
+            pass
+        raise InvalidFields.one("id", "Expected a UUID in its canonical form")
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return UUID(record_id_from(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH_MAX:
+        raise InvalidFields.one("Idempotency-Key", f"Expected 1 to {IDEMPOTENCY_KEY_LENGTH_MAX} characters")
+    return UUID(derived_id("rest", str(caller.user_id), noun, key))
+
+
+def scope_of_athlete(caller: Caller, athlete_id: Any) -> str:
+    """Give the scope of the athlete a body names; athletes need not name themselves. Raises InvalidFields."""
+    if athlete_id is None:
+        if caller.role != "athlete":
+            raise InvalidFields.one("athlete_id", "Expected the id of one of your athletes")
+        return athlete_scope(str(caller.user_id))
+    try:
+        return Scope.parse(athlete_scope(athlete_id)).name
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidFields.one("athlete_id", "Expected a UUID in its canonical form") from error
+
+
+def now() -> str:
+    """Give the time as records write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,53 @@
+"""Versions: an ETag is the record's vector, the next clock of each client that wrote to it.
+
+So a version says not only that something changed but what its reader had seen, and a write that builds on an old one
+can be judged as concurrent with what came since.
+"""
+
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+from litestar import Request
+
+from apex_server.errors import MalformedRequest
+from apex_sync.op import Vector, flat_vector
+
+__all__ = ["etag_of", "read_etag", "version_named"]
+
+ETAG_LENGTH_MAX = 16_384
+"""A thousand clients; no record has a hundred."""
+
+_decoder = msgspec.msgpack.Decoder(list[int])
+
+
+def etag_of(version: Vector) -> str:
+    """Write a version as an ETag, quotes included.
+
+    >>> etag_of({7: 1})
+    '"kgcB"'
+    """
+    return f'"{base64.urlsafe_b64encode(msgspec.msgpack.encode(flat_vector(version))).decode().rstrip("=")}"'
+
+
+def read_etag(etag: str) -> dict[int, int]:
+    """Read what `etag_of` wrote. Raises MalformedRequest.
+
+    >>> read_etag('"kgcB"')
+    {7: 1}
+    """
+    text = etag.strip().removeprefix("W/").strip('"')
+    try:
+        flat = _decoder.decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise MalformedRequest from error
+    if len(etag) > ETAG_LENGTH_MAX or len(flat) % 2 or any(number < 0 for number in flat):
+        raise MalformedRequest
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def version_named(request: Request[Any, Any, Any]) -> dict[int, int] | None:
+    """Give the version that If-Match names; None for none, or for `*`. Raises MalformedRequest."""
+    etag = request.headers.get("if-match")
+    return None if etag is None or etag.strip() == "*" else read_etag(etag)

@@ -1,0 +1,313 @@
+"""Writing records on the one write path: what a caller wants becomes the smallest patch, and the patch an op.
+
+A caller who names the version they had writes beside whatever came since: where both changed one value the record lists
+a conflict, and neither is lost. Writes of one user through the server follow each other under one client id and are
+never concurrent; so where that user has changed the same value since, the write is refused (`VersionStale`).
+"""
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from apex_server.caller import Caller
+from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import FieldError, InvalidFields, NotFound
+from apex_server.resources.errors import AlreadyExists, VersionStale
+from apex_server.resources.reading import KnownRecord, read_record, require_scope
+from apex_server.sync.commit import Committer
+from apex_server.sync.errors import FieldForbidden, VersionUnknown
+from apex_sync.coaching.drafts import DraftPatch, InvalidDraft, check_draft
+from apex_sync.collection import Collection, Record, Role
+from apex_sync.fold import Path
+from apex_sync.ids import Scope
+from apex_sync.op import Patch, StampedWrite, Vector
+
+__all__ = ["Made", "RecordKind", "RecordWriter"]
+
+OWN_VERSIONS_MAX = 8
+"""How far back a whole record without a version is compared with what its author sent before."""
+
+_queries = load_queries(__package__)
+
+
+class RecordKind(NamedTuple):
+    """What a slice says of its records.
+
+    `to_patch` turns what a caller sent for a record id into the difference from a version of that record, and raises
+    InvalidDraft; `noun` is what a caller is told is missing.
+    """
+
+    collection: Collection
+    noun: str
+    to_patch: Callable[[str, Mapping[str, Any], Record], DraftPatch]
+
+
+class Made(NamedTuple):
+    """A record after a request; `outcome` is `created`, `updated` or `unchanged`, `patch` what was written.
+
+    `kept_newer` are the leaves that were left as they are because somebody had changed them later.
+    """
+
+    known: KnownRecord
+    outcome: str
+    patch: Patch
+    kept_newer: tuple[Path, ...] = ()
+
+
+class RecordWriter:
+    """Writes records of one kind for one caller.
+
+    Every method raises NotFound, FieldForbidden, InvalidFields, and what `Committer.write` raises.
+    """
+
+    def __init__(self, kind: RecordKind, database: Database, committer: Committer, caller: Caller) -> None:
+        self.kind = kind
+        self.caller = caller
+        self._database = database
+        self._committer = committer
+
+    async def create(self, scope: str, record_id: UUID, draft: Mapping[str, Any], more: Patch | None = None) -> Made:
+        """Make a record; what was sent before and comes again gives what the record is now.
+
+        `more` are leaves that the server adds to a new record. Raises AlreadyExists.
+        """
+        async with self._database.request(self.caller.user_id) as connection:
+            role = await self._role(connection, scope)
+            known = await self._find(connection, record_id)
+            versions = [] if known is None else await self._own_versions(connection, known)
+        if known is None:
+            difference = self._difference(record_id, draft, self.kind.collection.model(), role)
+            patch = {**(more or {}), **difference.patch}
+            return Made(await self._write(scope, record_id, patch, None), "created", patch)
+        sent = (self._difference(record_id, draft, known.at(version), role).patch for version in versions)
+        if known.scope != scope or all(sent):
+            raise AlreadyExists(str(record_id))
+        return Made(known, "unchanged", {})
+
+    async def replace(self, record_id: UUID, draft: Mapping[str, Any], version: Vector | None) -> Made:
+        """Make the record what the caller says, starting from the version they had; None is the newest.
+
+        Raises VersionUnknown, VersionStale.
+        """
+        async with self._database.request(self.caller.user_id) as connection:
+            known = await read_record(connection, self.kind.collection, record_id, self.kind.noun)
+            role = await self._role(connection, known.scope)
+            own = await self._own_client_ids(connection, known)
+        difference = self._difference_from(known, draft, version, role)
+        return await self._apply(known, difference, version, own)
+
+    async def apply_patch(
+        self, record_id: UUID, patch: Patch, version: Vector | None = None, *, deleted: bool = False
+    ) -> Made:
+        """Write a patch in the model's own shape; with `deleted` also to a deleted record.
+
+        Raises VersionUnknown, VersionStale.
+        """
+        async with self._database.request(self.caller.user_id) as connection:
+            known = await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=deleted)
+            role = await self._role(connection, known.scope)
+            own = await self._own_client_ids(connection, known)
+        if version is not None and not known.document.covers(version):
+            raise VersionUnknown
+        difference = DraftPatch(patch)
+        self._check(difference, role)
+        return await self._apply(known, difference, version, own)
+
+    async def delete(self, record_id: UUID, version: Vector | None) -> Made:
+        """Mark a record as deleted; its history stays, and it can be restored."""
+        return await self.apply_patch(record_id, {"deleted": True}, version)
+
+    async def restore(self, record_id: UUID) -> Made:
+        """Bring a deleted record back; one that is not deleted stays as it is."""
+        async with self._database.request(self.caller.user_id) as connection:
+            known = await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=True)
+        if known.record.deleted is not True:
+            return Made(known, "unchanged", {})
+        return await self.apply_patch(record_id, {"deleted": False}, deleted=True)
+
+    async def merge(
+        self,
+        scope: str,
+        record_id: UUID,
+        draft: Mapping[str, Any],
+        version: Vector | None,
+        more: Patch | None = None,
+        *,
+        edited_at_us: int | None = None,
+    ) -> Made:
+        """Create the record, or bring in what the caller changed since the version they had.
+
+        Without a version that is the one of their own earlier ones from which the draft differs least: what they send
+        once more changes nothing, whatever others wrote meanwhile. Raises AlreadyExists where
+        the record was never written by them, VersionUnknown, VersionStale.
+
+        With `edited_at_us`, when the caller changed it last, values that others wrote later than that are kept.
+        """
+        async with self._database.request(self.caller.user_id) as connection:
+            role = await self._role(connection, scope)
+            known = await self._find(connection, record_id)
+            own = [] if known is None else await self._own_client_ids(connection, known)
+            versions = [] if known is None else await self._own_versions(connection, known)
+        if known is None:
+            return await self.create(scope, record_id, draft, more)
+        if known.scope != scope or (version is None and not versions):
+            raise AlreadyExists(str(record_id))
+        if version is None:
+            version = min(
+                versions, key=lambda v: len(leaf_paths(self._difference(record_id, draft, known.at(v), role).patch))
+            )
+        difference = self._difference_from(known, draft, version, role)
+        newer = () if edited_at_us is None else newer_leaves(known, difference.patch, version, edited_at_us)
+        difference = DraftPatch(without_leaves(difference.patch, newer), difference.places)
+        return (await self._apply(known, difference, version, own))._replace(kept_newer=newer)
+
+    async def _apply(
+        self, known: KnownRecord, difference: DraftPatch, version: Vector | None, own: Sequence[int]
+    ) -> Made:
+        patch = without_what_stands(difference.patch, known.fold.state)
+        if not patch:
+            return Made(known, "unchanged", {})
+        if version is not None:
+            refuse_stale(known, patch, version, own, difference)
+        return Made(await self._write(known.scope, UUID(known.id), patch, version), "updated", patch)
+
+    async def _write(self, scope: str, record_id: UUID, patch: Patch, version: Vector | None) -> KnownRecord:
+        """Commit a checked patch, and read what the record is now."""
+        await self._committer.write(
+            self.caller.user_id, scope, self.kind.collection.name, str(record_id), patch, expected_vector=version
+        )
+        async with self._database.request(self.caller.user_id) as connection:
+            return await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=True)
+
+    def _difference_from(
+        self, known: KnownRecord, draft: Mapping[str, Any], version: Vector | None, role: Role
+    ) -> DraftPatch:
+        if version is not None and not known.document.covers(version):
+            raise VersionUnknown
+        base = known.record if version is None else known.at(version)
+        return self._difference(UUID(known.id), draft, base, role)
+
+    def _difference(self, record_id: UUID, draft: Mapping[str, Any], base: Record, role: Role) -> DraftPatch:
+        """Give the difference, held to types, bounds and writers; only who may write a field empties it by silence."""
+        try:
+            whole = self.kind.to_patch(str(record_id), draft, base)
+        except InvalidDraft as error:
+            raise invalid_fields(error) from error
+        silent = {name for name in self.kind.collection.forbidden_fields(whole.patch, role) if name not in draft}
+        patch = {name: value for name, value in whole.patch.items() if name not in silent}
+        difference = DraftPatch(patch, whole.places)
+        self._check(difference, role)
+        return difference
+
+    def _check(self, difference: DraftPatch, role: Role) -> None:
+        forbidden = self.kind.collection.forbidden_fields(difference.patch, role)
+        if forbidden:
+            raise FieldForbidden(forbidden, role)
+        try:
+            check_draft(self.kind.collection, difference)
+        except InvalidDraft as error:
+            raise invalid_fields(error) from error
+
+    async def _role(self, connection: Connection, scope: str) -> Role:
+        access = await require_scope(connection, self.caller.user_id, scope, self.kind.noun)
+        if access == "athlete":
+            return "athlete"
+        if access == "coach":
+            return "coach"
+        raise FieldForbidden([self.kind.collection.name], access)
+
+    async def _find(self, connection: Connection, record_id: UUID) -> KnownRecord | None:
+        try:
+            return await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=True)
+        except NotFound:
+            return None
+
+    async def _own_client_ids(self, connection: Connection, known: KnownRecord) -> list[int]:
+        scope_id = Scope.parse(known.scope).id
+        rows = await connection.fetch(_queries.list_own_client_ids, scope_id, self.caller.user_id)
+        return [row["client_id"] for row in rows]
+
+    async def _own_versions(self, connection: Connection, known: KnownRecord) -> list[Vector]:
+        """List the versions that this user's apps made through the server, the latest first."""
+        own = set(await self._own_client_ids(connection, known))
+        writes = sorted((write for write in known.document.writes() if write.client_id in own), key=_rank)
+        return [version_after(write) for write in writes[-OWN_VERSIONS_MAX:][::-1]]
+
+
+def version_after(write: StampedWrite) -> dict[int, int]:
+    """Give what the author of a write had before them, once it was made."""
+    return {**write.seen, write.client_id: write.clock + 1}
+
+
+def without_what_stands(patch: Patch, state: Any) -> Patch:
+    """Leave out what the record already holds; a value that is absent is as good as an empty one."""
+    known = state if isinstance(state, dict) else {}
+    left: Patch = {}
+    for name, value in patch.items():
+        if isinstance(value, dict):
+            inner = without_what_stands(value, known.get(name))
+            if inner:
+                left[name] = inner
+        elif not is_same(known.get(name), value):
+            left[name] = value
+    return left
+
+
+def newer_leaves(known: KnownRecord, patch: Patch, version: Vector, edited_at_us: int) -> tuple[Path, ...]:
+    """List the leaves of a patch that others have written since a version, and later than it was edited."""
+    newer = {
+        path
+        for write in known.document.writes()
+        if write.clock >= version.get(write.client_id, 0) and write.hlc > edited_at_us
+        for path in leaf_paths(write.patch)
+    }
+    return tuple(sorted(newer.intersection(leaf_paths(without_what_stands(patch, known.fold.state)))))
+
+
+def without_leaves(patch: Patch, paths: Container[Path], above: Path = ()) -> Patch:
+    """Leave leaves out of a patch."""
+    left: Patch = {}
+    for name, value in patch.items():
+        here = (*above, name)
+        if isinstance(value, dict):
+            if inner := without_leaves(value, paths, here):
+                left[name] = inner
+        elif here not in paths:
+            left[name] = value
+    return left
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Compare as JSON does: true is no 1, and 100 is 100.0."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def invalid_fields(error: InvalidDraft) -> InvalidFields:
+    """Say it in the words of the API."""
+    return InvalidFields([FieldError(problem.field, problem.message) for problem in error.problems])
+
+
+def refuse_stale(known: KnownRecord, patch: Patch, version: Vector, own: Sequence[int], difference: DraftPatch) -> None:
+    """Raise VersionStale where the user's own later writes would be overwritten without a trace."""
+    later = {
+        path
+        for write in known.document.writes()
+        if write.client_id in own and write.clock >= version.get(write.client_id, 0)
+        for path in leaf_paths(write.patch)
+    }
+    fields = sorted(difference.place(".".join(path)) for path in later.intersection(leaf_paths(patch)))
+    if fields:
+        raise VersionStale(fields)
+
+
+def leaf_paths(patch: Patch, above: Path = ()) -> list[Path]:
+    """List the leaves of a patch."""
+    paths: list[Path] = []
+    for name, value in patch.items():
+        here = (*above, name)
+        paths += leaf_paths(value, here) if isinstance(value, dict) and value else [here]
+    return paths
+
+
+def _rank(write: StampedWrite) -> tuple[int, int, int, int]:
+    return write.rank

@@ -1,0 +1,142 @@
+"""The REST slices as an app over real accounts and a real commit path, with devices that push beside it."""
+
+import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from litestar import Router
+from litestar.di import Provide
+
+from apex_server.checkins import checkin_routes
+from apex_server.db import Database, Hint
+from apex_server.exercises import exercise_routes
+from apex_server.programs import program_routes
+from apex_server.sync.commit import Committer
+from apex_server.sync.identity import load_identity
+from apex_server.sync.postgres_commits import PostgresCommitStore
+from apex_server.workouts import workout_routes
+from apex_sync.clock import next_hlc
+from apex_sync.document import Document
+from apex_sync.ids import record_id_from
+from apex_sync.op import Patch, Write, encode_op, flat_vector
+from apex_sync.protocol.messages import PushedRecord
+from apex_sync.wire import encode_push, parse_document
+from tests.server.accounts_app import SECRET, Clock, accounts_app, bearer, register, speak_to
+
+_numbers = itertools.count(1)
+
+
+class Person:
+    """Somebody signed in, and their HTTP client."""
+
+    def __init__(self, client: httpx.AsyncClient, signed_in: dict[str, Any]) -> None:
+        self._client = client
+        self.id = str(signed_in["user"]["id"])
+        self.device_id = str(signed_in["device_id"])
+        self.headers = bearer(signed_in)
+
+    async def __call__(self, method: str, path: str, json: Any = None, **headers: str) -> httpx.Response:
+        """Send a request."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = {"json": json} if json is not None else {}
+        return await self._client.request(method, path, headers=self.headers | named, **body)
+
+
+class Device:
+    """An installation that writes ops of its own and pushes them; it knows only what it wrote or was told."""
+
+    def __init__(self, rest: "RestServer", person: Person, name: str, kind: str) -> None:
+        self.rest, self.person, self.name, self.kind = rest, person, name, kind
+        self.client_id = 1000 + next(_numbers)
+        self.device_id = uuid4()
+
+    async def push(self, record_id: str, patch: Patch, *, collection: str = "workout_logs", base: bytes = b"") -> None:
+        """Write a patch to a record whose state it has as `base`, and push it."""
+        await self._introduce()
+        document = parse_document(base) if base else Document()
+        seen = document.others(self.client_id)
+        newest = max((write.hlc for write in document.writes()), default=0)
+        first = document.next_clocks.get(self.client_id, 0)
+        op = encode_op([Write(next_hlc(time.time_ns() // 1000, 0, newest), flat_vector(seen), patch)])
+        pushed = PushedRecord(
+            f"athlete:{self.person.id}", collection, UUID(record_id).bytes, encode_push(self.client_id, first, [op])
+        )
+        user_id = UUID(self.person.id)
+        answer = await self.rest.committer.push(user_id, self.device_id, self.client_id, [pushed])
+        assert [result.status for result in answer.results] == ["applied"]
+        assert answer.results[0].refusals == []
+
+    async def _introduce(self) -> None:
+        async with self.rest.database.request(UUID(self.person.id)) as connection:
+            await connection.execute(
+                "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
+                "VALUES ($1, $2, $3, $4, $5, now(), now()) ON CONFLICT DO NOTHING",
+                self.device_id,
+                UUID(self.person.id),
+                self.name,
+                self.kind,
+                self.device_id.bytes * 2,
+            )
+
+
+class RestServer:
+    """The app under test."""
+
+    def __init__(self, database: Database, committer: Committer, client: httpx.AsyncClient) -> None:
+        self.database = database
+        self.committer = committer
+        self.client = client
+
+    async def person(self, role: str, **more: Any) -> Person:
+        """Register somebody."""
+        email = f"person{next(_numbers)}@example.com"
+        return Person(self.client, await register(self.client, email, role=role, **more))
+
+    async def coach_and_athlete(self) -> tuple[Person, Person]:
+        """Register a coach and an athlete of theirs."""
+        coach, athlete = await self.person("coach"), await self.person("athlete")
+        await self.link(coach, athlete)
+        return coach, athlete
+
+    async def link(self, coach: Person, athlete: Person) -> None:
+        """Let an athlete accept a coach's invite."""
+        code = (await coach("POST", "/api/invites", {})).json()["code"]
+        assert (await athlete("POST", f"/api/invites/{code}/accept")).status_code == 200
+
+    async def document(self, record_id: str) -> bytes:
+        """Give a record as it is stored: what a device would have pulled."""
+        async with self.database.commit_connection() as connection:
+            doc = await connection.fetchval("SELECT doc FROM records WHERE record_id = $1", UUID(record_id))
+        return bytes(doc)
+
+
+@asynccontextmanager
+async def rest_server(database: Database) -> AsyncIterator[RestServer]:
+    """Serve the REST slices on a database."""
+
+    async def no_hints(_hints: list[Hint]) -> None:
+        return
+
+    committer = Committer(
+        PostgresCommitStore(database),
+        identity=await load_identity(database, SECRET),
+        now_us=lambda: time.time_ns() // 1000,
+        hints=no_hints,
+    )
+    routes = Router(
+        "/",
+        route_handlers=[*workout_routes, *checkin_routes, *program_routes, *exercise_routes],
+        dependencies={"committer": Provide(lambda: committer, sync_to_thread=False)},
+    )
+    app = accounts_app(database, Clock(), more_routes=[routes])
+    async with speak_to(app) as client:
+        yield RestServer(database, committer, client)
+
+
+def new_id() -> str:
+    """Make a record id as a device does."""
+    return record_id_from(time.time_ns() // 1_000_000, uuid4().bytes[:10])
