@@ -55,13 +55,13 @@ def accounts_app(
     *,
     secret: str = SECRET,
     former_secrets: tuple[str, ...] = (),
-    https: bool = False,
+    public_url: str | None = None,
     passwords: Passwords = CHEAP_PASSWORDS,
     more_routes: Sequence[Any] = (),
 ) -> Litestar:
     """Compose the slices as the server does."""
     parts = account_parts(
-        database, secret=secret, former_secrets=former_secrets, https=https, passwords=passwords, now=clock
+        database, secret=secret, former_secrets=former_secrets, public_url=public_url, passwords=passwords, now=clock
     )
     return Litestar(
         route_handlers=[*auth_routes, *clients_routes, whoami, live, *more_routes],

@@ -51,7 +51,7 @@ def cookies_of(answer: httpx.Response) -> dict[str, Morsel[str]]:
 async def test_tokens_go_into_cookies_that_scripts_and_other_sites_cannot_use(
     db: Database, clock: Clock, https: bool, host: str, secure: str
 ) -> None:
-    app = accounts_app(db, clock, https=https)
+    app = accounts_app(db, clock, public_url="https://coach.example" if https else None)
     body = {"email": EMAIL, "password": PASSWORD, "name": "C", "role": "coach", "token_delivery": "cookie"}
     async with speak_to(app, scheme="https" if https else "http") as browser:
         answer = await browser.post("/api/auth/register", json=body)
@@ -110,6 +110,18 @@ async def test_a_change_asked_for_by_another_site_is_refused_even_with_the_token
     assert answer.status_code == (201 if passes else 403)
     if not passes:
         assert problem(answer) == CSRF_REFUSED
+
+
+async def test_behind_a_proxy_the_public_address_counts_as_our_own(db: Database, clock: Clock) -> None:
+    app = accounts_app(db, clock, public_url="http://train.example")
+    async with speak_to(app) as browser:
+        signed_in = await register(browser, EMAIL, role="coach", token_delivery="cookie")
+        csrf = {"X-CSRF-Token": signed_in["csrf_token"]}
+        statuses = [
+            (await browser.post("/api/invites", json={}, headers={**csrf, "Origin": origin})).status_code
+            for origin in ("http://train.example", "http://evil.example", "null")
+        ]
+    assert statuses == [201, 403, 403]
 
 
 async def test_an_authorization_header_needs_no_csrf_token(browser: httpx.AsyncClient) -> None:

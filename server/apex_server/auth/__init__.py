@@ -6,6 +6,7 @@ The composition root makes the parts with `account_dependencies`, and puts the `
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from litestar.di import Provide
 
@@ -37,7 +38,17 @@ class AccountParts(NamedTuple):
     """What the app needs: the guard over all routes, and what handlers take as dependencies by name."""
 
     authenticator: Authenticator
-    dependencies: dict[str, Provide]
+    accounts: Accounts
+    session_cookies: SessionCookies
+
+    @property
+    def dependencies(self) -> dict[str, Provide]:
+        """The handlers' dependencies, `caller` among them."""
+        return {
+            "accounts": Provide(lambda: self.accounts, sync_to_thread=False),
+            "caller": Provide(provide_caller),
+            "session_cookies": Provide(lambda: self.session_cookies, sync_to_thread=False),
+        }
 
 
 def account_parts(
@@ -45,23 +56,21 @@ def account_parts(
     *,
     secret: str,
     former_secrets: tuple[str, ...] = (),
-    https: bool,
+    public_url: str | None = None,
+    https: bool = False,
     passwords: Passwords | None = None,
     now: Callable[[], datetime] = wall_clock,
 ) -> AccountParts:
     """Put the slice together.
 
-    `https` says that browsers reach this server over HTTPS; cookies are then for HTTPS only. Tokens signed with a
-    former secret are taken until they expire.
+    `public_url` is how browsers reach this server; when that is by HTTPS, or `https` says so without it, cookies are
+    for HTTPS only. Tokens signed with a former secret are taken until they expire.
     """
+    public = urlsplit(public_url or "")
     access_tokens = AccessTokens(SigningKeys.derive(secret, *former_secrets))
-    cookies = SessionCookies(secret, secure=https)
-    accounts = Accounts(database, passwords or Passwords(), access_tokens, now)
+    cookies = SessionCookies(secret, secure=https or public.scheme == "https", public_host=public.netloc or None)
     return AccountParts(
         authenticator=Authenticator(database, access_tokens, cookies, now=now),
-        dependencies={
-            "accounts": Provide(lambda: accounts, sync_to_thread=False),
-            "caller": Provide(provide_caller),
-            "session_cookies": Provide(lambda: cookies, sync_to_thread=False),
-        },
+        accounts=Accounts(database, passwords or Passwords(), access_tokens, now),
+        session_cookies=cookies,
     )

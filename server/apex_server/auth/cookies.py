@@ -47,11 +47,16 @@ class BrowserSession:
 
 
 class SessionCookies:
-    """Writes, reads and clears a browser's session; `secure` says that this server is reached over HTTPS."""
+    """Writes, reads and clears a browser's session.
 
-    def __init__(self, secret: str, *, secure: bool) -> None:
+    `secure` says that browsers reach this server over HTTPS, `public_host` under which host and port, where a proxy in
+    between does not pass their Host header on.
+    """
+
+    def __init__(self, secret: str, *, secure: bool, public_host: str | None = None) -> None:
         self._csrf_key = hmac.digest(secret.encode(), b"apex csrf token", "sha256")
         self._secure = secure
+        self._public_host = public_host
         self.access_name = "__Host-apex_access" if secure else "apex_access"
         self.csrf_name = "__Host-apex_csrf" if secure else "apex_csrf"
         self.refresh_name = "__Secure-apex_refresh" if secure else "apex_refresh"
@@ -101,7 +106,7 @@ class SessionCookies:
         if connection.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             raise CsrfRefused
         origin = connection.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != connection.headers.get("host"):
+        if origin is not None and urlsplit(origin).netloc not in {self._public_host, connection.headers.get("host")}:
             raise CsrfRefused
 
     def _set(

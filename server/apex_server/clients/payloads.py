@@ -27,7 +27,10 @@ class InviteRequest(Struct):
 
 
 class Invite(Struct):
-    """The coach's only sight of the code, for the server keeps its fingerprint."""
+    """The coach's only sight of the code, for the server keeps its fingerprint.
+
+    `link` is relative: it belongs behind the address under which the reader reaches this server.
+    """
 
     code: str
     link: str

@@ -4,10 +4,10 @@ A relation begins when an athlete accepts a coach's invite and in no other way, 
 """
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, Request, delete, get, post
+from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
@@ -57,7 +57,6 @@ class InvitesController(Controller):
     @post(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, TooManyInvites))
     async def make_invite(
         self,
-        request: Request[Any, Any, Any],
         data: JSONBody[InviteRequest],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
@@ -72,7 +71,7 @@ class InvitesController(Controller):
             expires_at = await connection.fetchval(
                 _queries.add_invite, caller.user_id, invite_fingerprint(code), email, timedelta(days=data.valid_days)
             )
-        return Invite(code=code, link=f"{str(request.base_url).rstrip('/')}/join/{code}", expires_at=expires_at)
+        return Invite(code=code, link=f"/join/{code}", expires_at=expires_at)
 
     @get("/{code:str}", exclude_from_auth=True, responses=problem_responses(NotFound, InviteUsed, InviteExpired))
     async def show_invite(self, code: _InviteCode, database: NamedDependency[Database]) -> InviteOffer:
