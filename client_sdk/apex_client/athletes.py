@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from apex_client import listing
 from apex_client.checkins import CheckIns
 from apex_client.insights import Insights
-from apex_client.local import LocalReplica
 from apex_client.overview import AthleteSummary
 from apex_client.records import ProfileRecord, Records
 from apex_client.workouts import Workouts
@@ -22,7 +22,7 @@ class Athletes:
 
     async def list(self) -> list[AthleteSummary]:
         """List the athletes by name, with what is newest of each."""
-        return await self._replica._do(LocalReplica.list_athletes)
+        return await self._replica._do(listing.athletes)
 
     def __getitem__(self, athlete_id: str) -> "Athlete":
         """Give the resources of one athlete."""

@@ -1,17 +1,18 @@
 """Check-ins: the athlete's weekly report as a draft until it is submitted, and the coach's answer.
 
-    check_in = await replica.checkins.draft(weight=82.4, responses={"energy": 7, "sleep": 6})
-    await check_in.submit()
+check_in = await replica.checkins.draft(weight=82.4, responses={"energy": 7, "sleep": 6})
+await check_in.submit()
 """
 
 from collections.abc import Callable, Mapping
 from datetime import date as Date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from apex_client import checkin_edits as edits
+from apex_client import listing
 from apex_client.local import LocalReplica
 from apex_client.status import RecordStatus
 from apex_client.views import Snapshot
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 COLLECTION = "check_ins"
 LIST_MAX = 1000
+
+_CheckIns: TypeAlias = "list[CheckIn]"
 
 LoadUnit = Literal["kg", "lb"]
 LengthUnit = models.LengthUnit
@@ -70,14 +73,16 @@ class CheckIns:
 
     async def get(self, check_in_id: str) -> "CheckIn":
         """Read one check-in. Raises NoSuchRecord."""
-        return CheckIn(self._replica, await self._replica._do(LocalReplica.snapshot, COLLECTION, check_in_id))
+        return CheckIn(
+            self._replica, await self._replica._do(LocalReplica.snapshot, COLLECTION, check_in_id, scope=self._scope)
+        )
 
     async def list(
         self, *, since: Date | str | None = None, until: Date | str | None = None, limit: int = 50
-    ) -> "list[CheckIn]":
+    ) -> _CheckIns:
         """List check-ins by day, the latest first; `since` and `until` are days, both included."""
         found = await self._replica._do(
-            LocalReplica.list_by_date,
+            listing.by_date,
             COLLECTION,
             self._scope,
             since=self._replica._day(since),
@@ -86,7 +91,7 @@ class CheckIns:
         )
         return [CheckIn(self._replica, snapshot) for snapshot in found]
 
-    async def on(self, day: Date | str) -> "list[CheckIn]":
+    async def on(self, day: Date | str) -> _CheckIns:
         """List the check-ins of one day."""
         return await self.list(since=day, until=day, limit=LIST_MAX)
 
@@ -116,12 +121,14 @@ class CheckIn:
     @property
     def date(self) -> str | None:
         """The calendar day it reports on."""
-        return self._get("date")
+        found: str | None = self.snapshot.state.get("date")
+        return found
 
     @property
     def weight_kg(self) -> float | None:
         """Body weight in kilograms."""
-        return self._get("weight_kg")
+        found: float | None = self.snapshot.state.get("weight_kg")
+        return found
 
     @property
     def responses(self) -> dict[str, int]:
@@ -131,7 +138,8 @@ class CheckIn:
     @property
     def notes(self) -> str | None:
         """The athlete's note."""
-        return self._get("notes")
+        found: str | None = self.snapshot.state.get("notes")
+        return found
 
     @property
     def submitted(self) -> bool:
@@ -141,7 +149,8 @@ class CheckIn:
     @property
     def coach_feedback(self) -> str | None:
         """What the coach answered."""
-        return self._get("coach_feedback")
+        found: str | None = self.snapshot.state.get("coach_feedback")
+        return found
 
     @property
     def coach_reviewed(self) -> bool:
@@ -151,7 +160,8 @@ class CheckIn:
     @property
     def ai_summary(self) -> str | None:
         """The analysis that the coach approved."""
-        return self._get("ai_summary")
+        found: str | None = self.snapshot.state.get("ai_summary")
+        return found
 
     @property
     def ai_recommendations(self) -> list[str]:
@@ -165,7 +175,7 @@ class CheckIn:
 
     async def refresh(self) -> "CheckIn":
         """Read the check-in anew."""
-        self.snapshot = await self._replica._do(LocalReplica.snapshot, COLLECTION, self.id)
+        self.snapshot = await self._replica._do(LocalReplica.snapshot, COLLECTION, self.id, scope=self.snapshot.scope)
         return self
 
     async def status(self) -> RecordStatus:
@@ -176,15 +186,15 @@ class CheckIn:
         self,
         *,
         date: Date | str | UnsetType = UNSET,
-        week_number: int | None | UnsetType = UNSET,
-        weight: float | None | UnsetType = UNSET,
+        week_number: int | UnsetType | None = UNSET,
+        weight: float | UnsetType | None = UNSET,
         unit: LoadUnit | None = None,
-        body_fat_percent: float | None | UnsetType = UNSET,
+        body_fat_percent: float | UnsetType | None = UNSET,
         measurements: Mapping[str, float | None] | UnsetType = UNSET,
         length_unit: LengthUnit = "cm",
         responses: Mapping[str, int | None] | UnsetType = UNSET,
         questionnaire: Mapping[Question, Answer] | UnsetType = UNSET,
-        notes: str | None | UnsetType = UNSET,
+        notes: str | UnsetType | None = UNSET,
     ) -> "CheckIn":
         """Change answers; what is not given stays, None empties one."""
         patch = edits.fields(
@@ -220,5 +230,7 @@ class CheckIn:
         return self.snapshot.state.get(field)
 
     async def _edit(self, build: Callable[[Patch], Patch]) -> "CheckIn":
-        self.snapshot = await self._replica._do(LocalReplica.edit, COLLECTION, self.id, build)
+        self.snapshot = await self._replica._do(
+            LocalReplica.edit, COLLECTION, self.id, build, scope=self.snapshot.scope
+        )
         return self

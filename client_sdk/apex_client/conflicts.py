@@ -1,12 +1,12 @@
 """Conflicts: where two devices wrote one leaf without having seen each other. Nothing was lost; choose, or leave it.
 
-    for conflict in await replica.conflicts.list():
-        await replica.conflicts.restore(conflict, 0)
+for conflict in await replica.conflicts.list():
+    await replica.conflicts.restore(conflict, 0)
 """
 
 from typing import TYPE_CHECKING
 
-from apex_client.local import LocalReplica
+from apex_client import boxes
 from apex_client.overview import Choice, ConflictItem
 from apex_client.views import Snapshot
 
@@ -24,11 +24,11 @@ class Conflicts:
 
     async def list(self, record_id: str | None = None, *, limit: int = 100) -> list[ConflictItem]:
         """List open conflicts, of one record or of all, in the order of records and paths."""
-        return await self._replica._do(LocalReplica.list_conflicts, record_id, limit=min(limit, LIST_MAX))
+        return await self._replica._do(boxes.conflicts, record_id, limit=min(limit, LIST_MAX))
 
     async def restore(self, conflict: ConflictItem, choice: Choice) -> Snapshot:
         """Write one of its values anew, which settles the conflict on every device.
 
         `choice` is the place of the value in `conflict.discarded`, or "kept" to confirm what stands there.
         """
-        return await self._replica._do(LocalReplica.settle_conflict, conflict, choice)
+        return await self._replica._do(boxes.settle, conflict, choice)

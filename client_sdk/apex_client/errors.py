@@ -144,7 +144,9 @@ class UnsentWork(ClientError):
     """Work that the server does not have yet would be discarded; `count` records hold it."""
 
     def __init__(self, count: int, reason: str = "") -> None:
-        super().__init__(reason or f"{count} records hold work that was never sent; sync first, or discard it explicitly")
+        super().__init__(
+            reason or f"{count} records hold work that was never sent; sync first, or discard it explicitly"
+        )
         self.count = count
 
 
@@ -220,7 +222,9 @@ class ServerIncompatible(SyncFailed):
     """A server that speaks another version of the protocol."""
 
     def __init__(self, server_version: int, own_version: int) -> None:
-        super().__init__(f"the server speaks sync protocol {server_version}, this app {own_version}; update the older one")
+        super().__init__(
+            f"the server speaks sync protocol {server_version}, this app {own_version}; update the older one"
+        )
         self.server_version = server_version
         self.own_version = own_version
 

@@ -5,6 +5,7 @@ An insight is the coach's own; approving it makes the server write its text to t
 
 from typing import TYPE_CHECKING, Literal
 
+from apex_client import listing
 from apex_client.local import LocalReplica
 from apex_client.records import Record
 
@@ -26,9 +27,7 @@ class Insights:
 
     async def list(self, *, status: InsightStatus | None = None, limit: int = 100) -> list[Record]:
         """List insights, the most recently changed first."""
-        found = await self._replica._do(
-            LocalReplica.list_insights, self._athlete_id, status, limit=min(limit, LIST_MAX)
-        )
+        found = await self._replica._do(listing.insights, self._athlete_id, status, limit=min(limit, LIST_MAX))
         return [Record(self._replica, snapshot) for snapshot in found]
 
     async def get(self, insight_id: str) -> Record:

@@ -48,8 +48,8 @@ class ConflictItem(Struct, frozen=True, kw_only=True):
 class RejectedItem(Struct, frozen=True, kw_only=True):
     """What the server did not take, with its reason; `patches` is the content, oldest first.
 
-    `held`: the record is still here with that content and only its sending is stopped (`unknown_collection` …). Otherwise
-    the content was taken out of the record and lives here alone.
+    `held`: the record is still here with that content and only its sending is stopped (`unknown_collection` …).
+    Otherwise the content was taken out of the record and lives here alone.
     """
 
     id: int

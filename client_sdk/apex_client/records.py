@@ -1,12 +1,13 @@
 """Records of any collection, as plain maps: what has no resource of its own is read and written here.
 
-    program = await replica.programs.get(program_id)
-    await replica.profile.edit(training_days_per_week=4)
+program = await replica.programs.get(program_id)
+await replica.profile.edit(training_days_per_week=4)
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from apex_client import listing
 from apex_client.local import LocalReplica
 from apex_client.status import RecordStatus
 from apex_client.views import Snapshot
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from apex_client.replica import Replica
 
 LIST_MAX = 1000
+
+_Records: TypeAlias = "list[Record]"
 
 
 class Records:
@@ -35,12 +38,14 @@ class Records:
 
     async def get(self, record_id: str) -> "Record":
         """Read one record. Raises NoSuchRecord."""
-        return Record(self._replica, await self._replica._do(LocalReplica.snapshot, self.collection, record_id))
+        return Record(
+            self._replica, await self._replica._do(LocalReplica.snapshot, self.collection, record_id, scope=self._scope)
+        )
 
-    async def list(self, *, limit: int = 100) -> "list[Record]":
+    async def list(self, *, limit: int = 100) -> _Records:
         """List the records that are not deleted, the most recently changed first."""
         found = await self._replica._do(
-            LocalReplica.list_records, self.collection, self._scope, limit=min(limit, LIST_MAX)
+            listing.recently_changed, self.collection, self._scope, limit=min(limit, LIST_MAX)
         )
         return [Record(self._replica, snapshot) for snapshot in found]
 
@@ -79,7 +84,7 @@ class Record:
         """Set fields; a nested map changes only what it names, None empties a field."""
         patch = {**(fields or {}), **more}
         self.snapshot = await self._replica._do(
-            LocalReplica.edit, self.snapshot.collection, self.id, lambda state: patch
+            LocalReplica.edit, self.snapshot.collection, self.id, lambda state: patch, scope=self.scope
         )
         return self
 
@@ -93,7 +98,9 @@ class Record:
 
     async def refresh(self) -> "Record":
         """Read the record anew."""
-        self.snapshot = await self._replica._do(LocalReplica.snapshot, self.snapshot.collection, self.id)
+        self.snapshot = await self._replica._do(
+            LocalReplica.snapshot, self.snapshot.collection, self.id, scope=self.scope
+        )
         return self
 
     async def status(self) -> RecordStatus:

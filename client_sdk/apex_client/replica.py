@@ -1,4 +1,4 @@
-"""The replica: one athlete's or coach's records in one SQLite file, written and read offline, synced when there is a network.
+"""The replica: an athlete's or a coach's records in one SQLite file, written and read offline, synced when possible.
 
     async with Replica.open("athlete.db", server="https://coach.example") as replica:
         log = await replica.workouts.start(title="Push")
@@ -12,13 +12,14 @@ blocking twin, for hosts without an event loop, is `apex_client.blocking.Replica
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date as Date
 from datetime import datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
+from apex_client import listing
 from apex_client.account import Account
 from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.athletes import Athlete, Athletes
@@ -27,7 +28,8 @@ from apex_client.conflicts import Conflicts
 from apex_client.errors import ReplicaClosed
 from apex_client.feed import ChangeFeed, Feeds
 from apex_client.hop import StoreThread
-from apex_client.importing import ImportProgress, ImportReport, Importing
+from apex_client.http_transport import HttpTransport
+from apex_client.importing import ImportProgress, import_file
 from apex_client.insights import Insights
 from apex_client.local import LocalReplica
 from apex_client.overview import SearchHit
@@ -37,9 +39,12 @@ from apex_client.rejected import Rejected
 from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncReport
 from apex_client.sync_loop import SyncLoop
 from apex_client.times import calendar_day, wall_clock
-from apex_client.transport import HttpTransport, Transport
+from apex_client.transport import Transport
 from apex_client.workouts import Workouts
 from apex_sync.ids import entry_key_from
+
+if TYPE_CHECKING:
+    from apex_client.importers.run import ImportReport
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,9 +111,9 @@ class Replica:
     ) -> Self:
         """Name the file to work in; it is opened, and made where there is none, by `async with` or `start`.
 
-        No network is needed, ever, to open and to log. `server` and `credentials` are used when a sync finds nobody signed
-        in. `identity_dir` is a folder that the device's backups leave out (default: beside the file). `zone` is the athlete's
-        time zone (default: the system's), `load_unit` the unit of loads that are given without one.
+        No network is needed, ever, to open and to log. `server` and `credentials` are used when a sync finds nobody
+        signed in. `identity_dir` is a folder that the device's backups leave out (default: beside the file). `zone` is
+        the athlete's time zone (default: the system's), `load_unit` the unit of loads that are given without one.
         """
         return cls(
             Path(path),
@@ -147,7 +152,6 @@ class Replica:
         local, self._local = self._local, None
         if local is not None:
             await self._thread.run(local.close)
-        await self._thread.aclose()
 
     @property
     def user(self) -> User | None:
@@ -208,7 +212,7 @@ class Replica:
 
     async def search(self, text: str, *, limit: int = 50) -> list[SearchHit]:
         """Find records by words in titles, notes and names; the best match first."""
-        return await self._do(LocalReplica.search_hits, text, limit=limit)
+        return await self._do(listing.hits, text, limit=limit)
 
     def changes(self, collection: str | None = None) -> ChangeFeed:
         """Watch records change, here or by a sync: `async for change in replica.changes("workout_logs")`."""
@@ -220,7 +224,7 @@ class Replica:
 
     async def status_of(self, record_id: str) -> RecordStatus:
         """Tell the same of one record. Raises NoSuchRecord."""
-        return await self._do(LocalReplica.record_status, record_id)
+        return await self._do(listing.record_status, record_id)
 
     async def sync(self, *, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
         """Send everything unsent and bring everything new, in as many round trips as it takes.
@@ -232,10 +236,14 @@ class Replica:
     async def run(self) -> None:
         """Sync in the background until cancelled: at once when something is saved, live while connected.
 
-        No network, a busy server or a lost session are states (`status`), not exceptions; after a failure it tries again
-        with growing, jittered pauses, or when the server said.
+        No network, a busy server or a lost session are states (`status`), not exceptions; after a failure it tries
+        again with growing, jittered pauses, or when the server said.
         """
         await self._loop.run()
+
+    def stop(self) -> None:
+        """Make `run` return at its next step."""
+        self._loop.stop()
 
     def wake(self) -> None:
         """Make `run` try now instead of at its next time: the device has a network again."""
@@ -246,15 +254,15 @@ class Replica:
         path: str | Path,
         *,
         unit: Literal["kg", "lb"] | None = None,
-        accept_doubled: bool | Collection[str] = False,
+        accept_doubled: Literal["once", "both"] | None = None,
         progress: Callable[[ImportProgress], None] | None = None,
-    ) -> ImportReport:
+    ) -> "ImportReport":
         """Import an export of Strong, Hevy, FitNotes or Fitbod; a second time adds nothing twice.
 
-        `accept_doubled` imports sessions that were quarantined because they hold everything twice: all, or those named.
-        Raises UnitNeeded and the other errors of `apex_client.importers`.
+        Sessions that stand in the file twice over are quarantined, unless `accept_doubled` says to take one copy or
+        both. Raises UnitNeeded and the other errors of `apex_client.importers`.
         """
-        return await Importing(self).run(Path(path), unit=unit, accept_doubled=accept_doubled, progress=progress)
+        return await import_file(self, Path(path), unit=unit, accept_doubled=accept_doubled, progress=progress)
 
     @property
     def _open(self) -> LocalReplica:
@@ -264,9 +272,11 @@ class Replica:
 
     async def _do(self, call: Callable[Concatenate[LocalReplica, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something on the file, in its thread, and tell the watchers what changed."""
-        local = self._open
-        result = await self._thread.run(call, local, *args, **kwargs)
-        changes = local.take_changes()
+        return await self._run(call, self._open, *args, **kwargs)
+
+    async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        result = await self._thread.run(call, *args, **kwargs)
+        changes = self._local.take_changes() if self._local else []
         if changes:
             self._feeds.publish(changes)
             self._loop.changed(changes)

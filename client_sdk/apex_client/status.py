@@ -23,9 +23,9 @@ class SyncProgress(Struct, frozen=True):
 class SyncReport(Struct, frozen=True, kw_only=True):
     """What one sync did, in records; times in seconds, bytes as they went over the wire.
 
-    `acknowledged` of the `pushed` records are durable on the server. `reissued` counts refused ops whose content went out
-    again by itself, `rejected` what is in the rejected box now because of this sync, `conflicts` the conflicts that appeared.
-    `pending` records are still to be sent: the server asked for a pause, or they were written meanwhile.
+    `acknowledged` of the `pushed` records are durable on the server. `reissued` counts refused ops whose content went
+    out again by itself, `rejected` what is in the rejected box now because of this sync, `conflicts` the conflicts
+    that appeared. `pending` records are still to be sent: the server asked for a pause, or they were written meanwhile.
     """
 
     pushed: int = 0
@@ -46,8 +46,8 @@ class SyncReport(Struct, frozen=True, kw_only=True):
 class ReplicaStatus(Struct, frozen=True, kw_only=True):
     """The whole replica in numbers of records; times are microseconds since the Unix epoch, 0 for never.
 
-    `pending` records hold work the server has not acknowledged, `rejected` counts entries of the rejected box, `conflicted`
-    records hold a conflict, `repairs` counts how often digests differed and were mended, ever.
+    `pending` records hold work the server has not acknowledged, `rejected` counts entries of the rejected box,
+    `conflicted` records hold a conflict, `repairs` counts how often digests differed and were mended, ever.
     """
 
     state: LoopState

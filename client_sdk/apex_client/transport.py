@@ -1,6 +1,7 @@
 """The network seam: what a sync needs of a connection, and the one implementation over HTTPS.
 
-`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same four methods.
+`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same four
+methods.
 """
 
 from typing import Any, Protocol

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from datetime import date as Date
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from apex_client import listing
 from apex_client import workout_edits as edits
 from apex_client.local import LocalReplica
 from apex_client.status import RecordStatus
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 COLLECTION = "workout_logs"
 LIST_MAX = 1000
 """How many workouts one call lists; use SQL (`replica.query`) for what is larger."""
+
+_WorkoutLogs: TypeAlias = "list[WorkoutLog]"
 
 LoadUnit = Literal["kg", "lb"]
 SetType = models.SetType
@@ -65,20 +68,20 @@ class Workouts:
             week_number=week_number,
             day_number=day_number,
         )
-        return WorkoutLog(
-            self._replica, await self._replica._do(LocalReplica.create, COLLECTION, self._scope, patch)
-        )
+        return WorkoutLog(self._replica, await self._replica._do(LocalReplica.create, COLLECTION, self._scope, patch))
 
     async def get(self, workout_id: str) -> "WorkoutLog":
         """Read one workout. Raises NoSuchRecord."""
-        return WorkoutLog(self._replica, await self._replica._do(LocalReplica.snapshot, COLLECTION, workout_id))
+        return WorkoutLog(
+            self._replica, await self._replica._do(LocalReplica.snapshot, COLLECTION, workout_id, scope=self._scope)
+        )
 
     async def list(
         self, *, since: Date | str | None = None, until: Date | str | None = None, limit: int = 50
-    ) -> "list[WorkoutLog]":
+    ) -> _WorkoutLogs:
         """List workouts by day, the latest first; `since` and `until` are days, both included."""
         found = await self._replica._do(
-            LocalReplica.list_by_date,
+            listing.by_date,
             COLLECTION,
             self._scope,
             since=self._replica._day(since),
@@ -87,13 +90,13 @@ class Workouts:
         )
         return [WorkoutLog(self._replica, snapshot) for snapshot in found]
 
-    async def on(self, day: Date | str) -> "list[WorkoutLog]":
+    async def on(self, day: Date | str) -> _WorkoutLogs:
         """List the workouts of one day."""
         return await self.list(since=day, until=day, limit=LIST_MAX)
 
-    async def search(self, text: str, *, limit: int = 50) -> "list[WorkoutLog]":
+    async def search(self, text: str, *, limit: int = 50) -> _WorkoutLogs:
         """Find workouts by words of their title, notes or exercises; the best match first."""
-        found = await self._replica._do(LocalReplica.search, COLLECTION, self._scope, text, min(limit, LIST_MAX))
+        found = await self._replica._do(listing.matching, COLLECTION, self._scope, text, limit=min(limit, LIST_MAX))
         return [WorkoutLog(self._replica, snapshot) for snapshot in found]
 
 
@@ -125,27 +128,32 @@ class WorkoutLog:
     @property
     def title(self) -> str | None:
         """What the session is called."""
-        return self._get("title")
+        found: str | None = self.snapshot.state.get("title")
+        return found
 
     @property
     def date(self) -> str | None:
         """The calendar day, `2026-03-01`."""
-        return self._get("date")
+        found: str | None = self.snapshot.state.get("date")
+        return found
 
     @property
     def start_time(self) -> str | None:
         """The athlete's wall clock when it began."""
-        return self._get("start_time")
+        found: str | None = self.snapshot.state.get("start_time")
+        return found
 
     @property
     def end_time(self) -> str | None:
         """The athlete's wall clock when it ended; None while it goes on."""
-        return self._get("end_time")
+        found: str | None = self.snapshot.state.get("end_time")
+        return found
 
     @property
     def notes(self) -> str | None:
         """The athlete's note on the session."""
-        return self._get("notes")
+        found: str | None = self.snapshot.state.get("notes")
+        return found
 
     @property
     def completed(self) -> bool:
@@ -158,7 +166,7 @@ class WorkoutLog:
         return self._get("deleted") is True
 
     @property
-    def exercises(self) -> list[ExerciseEntry]:
+    def exercises(self) -> "list[ExerciseEntry]":
         """The exercises in order, each with its sets; deleted ones are hidden."""
         return list(self._entries)
 
@@ -170,16 +178,16 @@ class WorkoutLog:
     @property
     def volume_load_kg(self) -> float:
         """Reps times load of the hard sets, as the analysis counts them."""
-        return edits.totals(self.snapshot).volume_load_kg
+        return edits.totals(self.snapshot.state)[0]
 
     @property
     def average_rpe(self) -> float | None:
         """Mean effort of the hard sets, as the analysis counts them."""
-        return edits.totals(self.snapshot).average_rpe
+        return edits.totals(self.snapshot.state)[1]
 
     async def refresh(self) -> "WorkoutLog":
         """Read the workout anew."""
-        self._take(await self._replica._do(LocalReplica.snapshot, COLLECTION, self.id))
+        self._take(await self._replica._do(LocalReplica.snapshot, COLLECTION, self.id, scope=self.snapshot.scope))
         return self
 
     async def status(self) -> RecordStatus:
@@ -188,21 +196,21 @@ class WorkoutLog:
 
     async def edit(self, **fields: Any) -> "WorkoutLog":
         """Set fields of the session itself: `title`, `date`, `program_id`, `duration_minutes` …; None empties one."""
-        return await self._edit(lambda state: edits.set_fields(state, fields))
+        return await self._edit(lambda state: edits.set_fields(fields))
 
     async def note(self, text: str | None) -> "WorkoutLog":
         """Set the note on the session."""
-        return await self._edit(lambda state: edits.set_fields(state, {"notes": text}))
+        return await self._edit(lambda state: edits.set_fields({"notes": text}))
 
     async def rate(
         self,
         *,
-        fatigue: int | None | UnsetType = UNSET,
-        pump: int | None | UnsetType = UNSET,
-        mood: int | None | UnsetType = UNSET,
+        fatigue: int | UnsetType | None = UNSET,
+        pump: int | UnsetType | None = UNSET,
+        mood: int | UnsetType | None = UNSET,
     ) -> "WorkoutLog":
         """Say how it felt, each 1 to 10."""
-        return await self._edit(lambda state: edits.set_fields(state, {"fatigue": fatigue, "pump": pump, "mood": mood}))
+        return await self._edit(lambda state: edits.set_fields({"fatigue": fatigue, "pump": pump, "mood": mood}))
 
     async def finish(self, *, end_time: datetime | str | None = None, notes: str | None = None) -> "WorkoutLog":
         """End the session, now unless told otherwise; its duration follows where both times are known."""
@@ -211,11 +219,11 @@ class WorkoutLog:
 
     async def delete(self) -> "WorkoutLog":
         """Delete the workout; it can be restored, here and on every other device."""
-        return await self._edit(lambda state: edits.set_fields(state, {"deleted": True}))
+        return await self._edit(lambda state: edits.set_fields({"deleted": True}))
 
     async def restore(self) -> "WorkoutLog":
         """Undo a deletion."""
-        return await self._edit(lambda state: edits.set_fields(state, {"deleted": False}))
+        return await self._edit(lambda state: edits.set_fields({"deleted": False}))
 
     async def add_exercise(
         self,
@@ -238,20 +246,20 @@ class WorkoutLog:
         exercise: "str | ExerciseEntry",
         *,
         name: str | UnsetType = UNSET,
-        exercise_id: str | None | UnsetType = UNSET,
-        notes: str | None | UnsetType = UNSET,
-        superset: str | None | UnsetType = UNSET,
+        exercise_id: str | UnsetType | None = UNSET,
+        notes: str | UnsetType | None = UNSET,
+        superset: str | UnsetType | None = UNSET,
     ) -> ExerciseEntry:
         """Set fields of an exercise entry."""
         fields = {"name": name, "exercise_id": exercise_id, "notes": notes, "superset": superset}
         key = self._exercise_key(exercise)
-        await self._edit(lambda state: edits.edit_exercise(state, key, fields))
+        await self._edit(lambda state: edits.edit_exercise(key, fields))
         return self.exercise(key)
 
     async def skip_exercise(self, exercise: "str | ExerciseEntry", *, skipped: bool = True) -> ExerciseEntry:
         """Mark an exercise as not done."""
         key = self._exercise_key(exercise)
-        await self._edit(lambda state: edits.edit_exercise(state, key, {"skipped": skipped}))
+        await self._edit(lambda state: edits.edit_exercise(key, {"skipped": skipped}))
         return self.exercise(key)
 
     async def move_exercise(
@@ -268,11 +276,12 @@ class WorkoutLog:
 
     async def remove_exercise(self, exercise: "str | ExerciseEntry") -> None:
         """Remove an exercise with its sets; `restore_exercise` with its key brings both back."""
-        await self._edit(lambda state: edits.remove_exercise(state, self._exercise_key(exercise), True))
+        key = self._exercise_key(exercise)
+        await self._edit(lambda state: edits.remove_exercise(key, True))
 
     async def restore_exercise(self, key: str) -> ExerciseEntry:
         """Bring a removed exercise back."""
-        await self._edit(lambda state: edits.remove_exercise(state, key, False))
+        await self._edit(lambda state: edits.remove_exercise(key, False))
         return self.exercise(key)
 
     async def add_set(
@@ -284,7 +293,7 @@ class WorkoutLog:
         unit: LoadUnit | None = None,
         rpe: float | None = None,
         rir: float | None = None,
-        type: SetType | None = None,  # noqa: A002
+        type: SetType | None = None,
         completed: bool | None = None,
         failure_reason: FailureReason | None = None,
         distance_m: float | None = None,
@@ -302,24 +311,26 @@ class WorkoutLog:
         }  # fmt: skip
         given = {name: value for name, value in fields.items() if value is not None}
         key, exercise_key = self._replica._new_key(), self._replica._new_key()
-        await self._edit(lambda state: edits.add_set(state, key, _key(exercise), exercise_key, given, self._replica.load_unit))
+        await self._edit(
+            lambda state: edits.add_set(state, key, _key(exercise), exercise_key, given, self._replica.load_unit)
+        )
         return self.set(key)
 
     async def edit_set(
         self,
-        set: "str | SetEntry",  # noqa: A002
+        set: "str | SetEntry",
         *,
-        reps: int | None | UnsetType = UNSET,
-        load: float | None | UnsetType = UNSET,
+        reps: int | UnsetType | None = UNSET,
+        load: float | UnsetType | None = UNSET,
         unit: LoadUnit | UnsetType = UNSET,
-        rpe: float | None | UnsetType = UNSET,
-        rir: float | None | UnsetType = UNSET,
-        type: SetType | None | UnsetType = UNSET,  # noqa: A002
+        rpe: float | UnsetType | None = UNSET,
+        rir: float | UnsetType | None = UNSET,
+        type: SetType | UnsetType | None = UNSET,
         completed: bool | UnsetType = UNSET,
-        failure_reason: FailureReason | None | UnsetType = UNSET,
-        distance_m: float | None | UnsetType = UNSET,
-        duration_seconds: float | None | UnsetType = UNSET,
-        notes: str | None | UnsetType = UNSET,
+        failure_reason: FailureReason | UnsetType | None = UNSET,
+        distance_m: float | UnsetType | None = UNSET,
+        duration_seconds: float | UnsetType | None = UNSET,
+        notes: str | UnsetType | None = UNSET,
     ) -> SetEntry:
         """Correct a set; what is not given stays, None empties a field."""
         fields = {
@@ -333,7 +344,7 @@ class WorkoutLog:
 
     async def move_set(
         self,
-        set: "str | SetEntry",  # noqa: A002
+        set: "str | SetEntry",
         *,
         exercise: "str | ExerciseEntry | None" = None,
         before: "str | SetEntry | None" = None,
@@ -345,22 +356,22 @@ class WorkoutLog:
         await self._edit(lambda state: edits.move_set(state, key, to_exercise, _key(before), _key(after)))
         return self.set(key)
 
-    async def remove_set(self, set: "str | SetEntry") -> None:  # noqa: A002
+    async def remove_set(self, set: "str | SetEntry") -> None:
         """Remove a set; `restore_set` with its key brings it back."""
-        await self._edit(lambda state: edits.remove_set(state, _key(set), True))
+        await self._edit(lambda state: edits.remove_set(_key(set), True))
 
     async def restore_set(self, key: str) -> SetEntry:
         """Bring a removed set back."""
-        await self._edit(lambda state: edits.remove_set(state, key, False))
+        await self._edit(lambda state: edits.remove_set(key, False))
         return self.set(key)
 
     def exercise(self, exercise: "str | ExerciseEntry") -> ExerciseEntry:
         """Give the entry of an exercise by key or name. Raises NoSuchEntry."""
-        return edits.find_exercise(self.id, self._entries, _key(exercise))
+        return edits.find_exercise(self._entries, _key(exercise))
 
     def set(self, key: str) -> SetEntry:
         """Give a set by its key. Raises NoSuchEntry."""
-        return edits.find_set(self.id, self._entries, key)
+        return edits.find_set(self._entries, key)
 
     @cached_property
     def _entries(self) -> list[ExerciseEntry]:
@@ -373,7 +384,7 @@ class WorkoutLog:
         return self.snapshot.state.get(field)
 
     async def _edit(self, build: Callable[[Patch], Patch]) -> "WorkoutLog":
-        self._take(await self._replica._do(LocalReplica.edit, COLLECTION, self.id, build))
+        self._take(await self._replica._do(LocalReplica.edit, COLLECTION, self.id, build, scope=self.snapshot.scope))
         return self
 
     def _take(self, snapshot: Snapshot) -> None:

@@ -1,0 +1,360 @@
+"""A record as a device holds it: the ops, which of its own are durable elsewhere, and what they fold to.
+
+Of the device's own clocks those below `acked` are durable on the server, those below `sent` may have left this device
+and are frozen for ever, and the rest, at most the last op, takes further writes until it is sent. Pure: no clock, no
+I/O.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from uuid import UUID
+
+import msgspec
+
+from apex_sync.clock import next_hlc
+from apex_sync.digest import record_digest
+from apex_sync.document import Delta, Document
+from apex_sync.fold import Conflict, fold
+from apex_sync.op import (
+    OP_BYTES_MAX,
+    WRITES_MAX,
+    Patch,
+    StampedWrite,
+    Vector,
+    Write,
+    decode_op,
+    encode_op,
+    flat_vector,
+)
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Offer(IntEnum):
+    """How a record has to go up next: as its new ops, whole with its receipt, or every own op from clock 0."""
+
+    NONE = 0
+    WHOLE = 1
+    FROM_ZERO = 2
+
+
+class HeldRecord:
+    """One record and its place between here and the server.
+
+    `digest` is that of the acknowledged content, and `receipt` the server's proof of exactly that; it is empty as soon
+    as the two differ. `blocked` is the code with which the server refused the whole record: it is kept and not sent.
+    `place`, `pending_since_us` and `stored_digest` belong to the store; `known_conflicts` is how many conflicts it had
+    when the store gave it out.
+    """
+
+    __slots__ = (
+        "_conflicts",
+        "_last_hlc",
+        "_state",
+        "_writes",
+        "acked",
+        "blocked",
+        "client_id",
+        "collection",
+        "digest",
+        "document",
+        "known_conflicts",
+        "offer",
+        "pending_since_us",
+        "place",
+        "receipt",
+        "record_id",
+        "scope",
+        "sent",
+        "stored_digest",
+    )
+
+    def __init__(
+        self,
+        record_id: str,
+        scope: str,
+        collection: str,
+        client_id: int,
+        *,
+        document: Document | None = None,
+        acked: int = 0,
+        sent: int = 0,
+        digest: int = 0,
+        receipt: bytes = b"",
+        offer: Offer = Offer.NONE,
+        blocked: str = "",
+        pending_since_us: int = 0,
+        place: int = 0,
+        known_conflicts: int = 0,
+    ) -> None:
+        self.record_id = record_id
+        self.scope = scope
+        self.collection = collection
+        self.client_id = client_id
+        self.document = document if document is not None else Document()
+        self.acked = acked
+        self.sent = sent
+        self.digest = digest
+        self.receipt = receipt
+        self.offer = offer
+        self.blocked = blocked
+        self.pending_since_us = pending_since_us
+        self.place = place
+        self.known_conflicts = known_conflicts
+        self.stored_digest = digest
+        self._writes: list[StampedWrite] | None = None
+        self._state: Patch | None = None
+        self._conflicts: list[Conflict] = []
+        self._last_hlc = 0
+
+    @property
+    def key(self) -> bytes:
+        """The record id as it stands on the wire."""
+        return UUID(self.record_id).bytes
+
+    @property
+    def next_clock(self) -> int:
+        """The clock of the device's next own op."""
+        return self.document.next_clocks.get(self.client_id, 0)
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many own ops the server is not known to have."""
+        return self.next_clock - self.acked
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to send."""
+        return not self.blocked and (self.unacknowledged > 0 or self.offer is not Offer.NONE)
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether the server may have more of it than it has acknowledged."""
+        return self.sent > self.acked or self.offer is not Offer.NONE
+
+    @property
+    def state(self) -> Patch:
+        """What the ops fold to. Never changed in place."""
+        if self._state is None:
+            self._fold()
+        assert self._state is not None  # noqa: S101
+        return self._state
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        """What was written concurrently."""
+        if self._state is None:
+            self._fold()
+        return self._conflicts
+
+    @property
+    def last_hlc(self) -> int:
+        """The newest stamp in the record."""
+        if self._state is None:
+            self._fold()
+        return self._last_hlc
+
+    @property
+    def writes(self) -> list[StampedWrite]:
+        """Every write of the record, in no order."""
+        if self._writes is None:
+            self._writes = list(self.document.writes())
+        return self._writes
+
+    def write(self, patch: Patch, now_us: int) -> None:
+        """Record an edit made now on this device, by somebody who has seen the record as it is here.
+
+        Unsent edits share one op, each write keeping its own stamp. The patch must fit one op.
+        """
+        before, conflicts = self.state, self._conflicts
+        hlc, seen = next_hlc(now_us, self._last_hlc), self.document.others(self.client_id)
+        clock, index = self._append(Write(hlc, flat_vector(seen), patch))
+        if conflicts or self._writes is None:
+            self.forget_fold()
+            return
+        # Its author has seen everything here, so it simply lies on top.
+        self._writes.append(StampedWrite(hlc, self.client_id, clock, index, seen, patch))
+        self._state, self._last_hlc = overlaid(before, patch), hlc
+
+    def rewrite(self, patch: Patch, hlc: int, seen: Vector) -> None:
+        """Append a write that was made before under another clock or client id, with the stamp and sight it had."""
+        self._append(Write(hlc, flat_vector(seen), patch))
+        self.forget_fold()
+
+    def is_forked_by(self, theirs: Delta) -> bool:
+        """Tell whether somebody else writes under this device's client id: other bytes, or clocks it never used."""
+        ops = theirs.ops.get(self.client_id)
+        if ops is None:
+            return False
+        mine = self.document.ops.get(self.client_id, {})
+        return theirs.next_clocks[self.client_id] > self.next_clock or any(
+            mine.get(clock, op) != op for clock, op in ops.items()
+        )
+
+    def absorb(self, theirs: Delta) -> None:
+        """Take in what the server holds of this record, and leave own ops alone that it has not acknowledged.
+
+        A refusal reaches this device with the answer to its push; until then its content is not taken away here.
+        Raises ClockGap, with nothing changed.
+        """
+        own = self._own_unacknowledged()
+        self.document.apply(theirs)
+        self._put_back(own)
+        self.forget_fold()
+
+    def acknowledged(self) -> Document:
+        """Give the part of the record that the server is known to have."""
+        if not self.unacknowledged:
+            return self.document
+        ops, next_clocks = dict(self.document.ops), dict(self.document.next_clocks)
+        if self.acked:
+            ops[self.client_id] = {clock: op for clock, op in ops[self.client_id].items() if clock < self.acked}
+            next_clocks[self.client_id] = self.acked
+        else:
+            del ops[self.client_id], next_clocks[self.client_id]
+        return Document(ops, next_clocks)
+
+    def settle(self, receipt: bytes) -> None:
+        """Recompute the digest after the acknowledged content has changed, and keep the receipt for it."""
+        self.digest = record_digest(self.key, self.acknowledged())
+        self.receipt = receipt
+
+    def kill(self, clock: int) -> list[StampedWrite]:
+        """Take an own refused op out of the record and give its writes."""
+        op = self.document.ops[self.client_id].get(clock)
+        if op is None:
+            return []
+        self.document.kill(self.client_id, clock)
+        self.forget_fold()
+        return decode_op(op, client_id=self.client_id, clock=clock)
+
+    def take_unacknowledged(self) -> list[StampedWrite]:
+        """Take every own op that is not acknowledged out of the record, clocks and all, and give their writes."""
+        writes = self._take_from(self.acked)
+        self.sent = min(self.sent, self.acked)
+        return writes
+
+    def take_unsent(self) -> list[StampedWrite]:
+        """Take the ops that were never sent out of the record, clocks and all, and give their writes."""
+        return self._take_from(max(self.sent, self.acked))
+
+    def forget_fold(self) -> None:
+        """Let the state be folded anew when it is next asked for."""
+        self._writes = self._state = None
+
+    def _take_from(self, first: int) -> list[StampedWrite]:
+        if self.next_clock <= first:
+            return []
+        mine = self.document.ops.pop(self.client_id)
+        if first:
+            self.document.ops[self.client_id] = {clock: op for clock, op in mine.items() if clock < first}
+            self.document.next_clocks[self.client_id] = first
+        else:
+            del self.document.next_clocks[self.client_id]
+        self.forget_fold()
+        return [
+            write
+            for clock, op in mine.items()
+            if clock >= first
+            for write in decode_op(op, client_id=self.client_id, clock=clock)
+        ]
+
+    def _own_unacknowledged(self) -> dict[int, bytes]:
+        mine = self.document.ops.get(self.client_id, {})
+        return {clock: op for clock, op in mine.items() if clock >= self.acked}
+
+    def _put_back(self, own: dict[int, bytes]) -> None:
+        mine = self.document.ops.get(self.client_id)
+        if mine is None or not own.keys() - mine.keys():
+            return
+        self.document.ops[self.client_id] = dict(sorted((mine | own).items()))
+
+    def _append(self, write: Write) -> tuple[int, int]:
+        """Put a write into the last op if that has never been sent and has room, else into a new one."""
+        clock = self.next_clock - 1
+        if clock >= max(self.sent, self.acked):
+            op = self.document.ops[self.client_id][clock]
+            writes = msgspec.msgpack.decode(op, type=list[msgspec.Raw])
+            if len(writes) < WRITES_MAX:
+                joined = _encode([*writes, write])
+                if len(joined) <= OP_BYTES_MAX:
+                    self.document.ops[self.client_id][clock] = joined
+                    return clock, len(writes)
+        return self.document.append(self.client_id, encode_op([write])), 0
+
+    def _fold(self) -> None:
+        folded = fold(self.writes)
+        self._state, self._conflicts, self._last_hlc = folded.state, folded.conflicts, folded.last_hlc
+
+
+def overlaid(state: Patch, patch: Patch) -> Patch:
+    """Give a state with a later patch on top; neither is changed.
+
+    >>> overlaid({"sets": {"a": {"reps": 8}}}, {"sets": {"a": {"rpe": 9}}})
+    {'sets': {'a': {'reps': 8, 'rpe': 9}}}
+    """
+    result = dict(state)
+    for key, value in patch.items():
+        if type(value) is dict:
+            if value:
+                before = result.get(key)
+                result[key] = overlaid(before if type(before) is dict else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def without_empty_maps(patch: Patch) -> Patch:
+    """Give a patch without maps that hold no leaf: they write nothing."""
+    pruned: Patch = {}
+    for key, value in patch.items():
+        if type(value) is dict:
+            value = without_empty_maps(value)
+            if not value:
+                continue
+        pruned[key] = value
+    return pruned
+
+
+def without_leaves(patch: Patch, later: Iterable[Patch]) -> Patch:
+    """Give what is left of a patch when everything that later patches wrote is taken out.
+
+    >>> without_leaves({"fatigue": 7, "sets": {"a": {"reps": 8, "rpe": 9}}}, [{"sets": {"a": {"reps": 10}}}])
+    {'fatigue': 7, 'sets': {'a': {'rpe': 9}}}
+    """
+    for other in later:
+        patch = _without(patch, other)
+    return without_empty_maps(patch)
+
+
+def _without(patch: Patch, other: Patch) -> Patch:
+    left: Patch = {}
+    for key, value in patch.items():
+        if key not in other:
+            left[key] = value
+        elif type(value) is dict and type(other[key]) is dict:
+            left[key] = _without(value, other[key])
+    return left
+
+
+def split_patch(patch: Patch, limit_bytes: int) -> list[Patch] | None:
+    """Split a patch into pieces that encode to at most so many bytes; None when one leaf alone is larger."""
+    size = len(_encode(patch))
+    if size <= limit_bytes:
+        return [patch]
+    if len(patch) > 1:
+        items = list(patch.items())
+        halves = [dict(items[: len(items) // 2]), dict(items[len(items) // 2 :])]
+    else:
+        ((key, value),) = patch.items()
+        if type(value) is not dict:
+            return None
+        inner = split_patch(value, limit_bytes - len(key.encode()) - 16)
+        return None if inner is None else [{key: piece} for piece in inner]
+    pieces: list[Patch] = []
+    for half in halves:
+        split = split_patch(half, limit_bytes)
+        if split is None:
+            return None
+        pieces += split
+    return pieces

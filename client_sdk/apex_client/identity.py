@@ -1,0 +1,69 @@
+"""Tells the replica of this installation from a copy or an old image of it, so that no two devices write as one.
+
+Beside the replica, in a folder that device backups leave out, lies a small file with a seal; the replica has the same
+seal, and both get a new one each time it is opened. A replica whose seal is not in the file was copied, cloned or
+restored: it takes a new client id. What this cannot see (a clone with its identity file), the server does: it answers
+`forked`.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from apex_client.device import Device, Identity
+from apex_client.errors import ReplicaReadOnly
+from apex_client.store import ReplicaStore
+from apex_sync.ids import client_id_from
+
+SEAL_BYTES = 16
+
+
+class IdentityFile:
+    """The seals by which a replica is known on this installation."""
+
+    def __init__(self, replica_path: Path, folder: Path | None) -> None:
+        self.path = (folder or replica_path.parent) / f"{replica_path.name}.identity"
+
+    def read(self) -> set[str]:
+        """Give the seals; none where there is no such file, or no readable one."""
+        try:
+            return set(json.loads(self.path.read_text("utf-8"))["seals"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return set()
+
+    def write(self, *seals: str, durable: bool) -> None:
+        """Replace the seals at once. Raises ReplicaReadOnly."""
+        new = self.path.with_suffix(".identity-new")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                json.dump({"seals": seals}, file)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            new.replace(self.path)
+        except OSError as error:
+            raise ReplicaReadOnly(self.path, f"the identity file cannot be written: {error.strerror}") from error
+
+
+def open_device(
+    store: ReplicaStore, identity_file: IdentityFile, *, now_us: Callable[[], int], entropy: Callable[[int], bytes]
+) -> Device:
+    """Give the device of a store, under a new client id where the store is not the one that this installation knows."""
+    with store.transaction():
+        seal = (store.setting("seal") or b"").hex()
+        is_new = store.identity().client_id == 0
+    known = bool(seal) and seal in identity_file.read()
+    new_seal = entropy(SEAL_BYTES)
+    # Between the first line and the last, both seals are good: a crash in between makes no stranger of the replica.
+    identity_file.write(*([seal] if known else []), new_seal.hex(), durable=True)
+    with store.transaction():
+        store.keep_setting("seal", new_seal)
+        if is_new:
+            store.save_identity(Identity(client_id_from(entropy(7))))
+        device = Device(store, now_us=now_us, entropy=entropy)
+        if not known and not is_new:
+            device.fork()
+    identity_file.write(new_seal.hex(), durable=False)
+    return device

@@ -1,0 +1,148 @@
+"""Lists of records, read from the tables that apps query; each takes the local replica and is run in its thread."""
+
+import re
+from typing import Any
+
+from apex_client.errors import NoSuchRecord
+from apex_client.local import LocalReplica, snapshot_of
+from apex_client.overview import AthleteSummary, SearchHit
+from apex_client.status import RecordStatus
+from apex_client.store_file import sqlite_errors
+from apex_client.views import Snapshot
+
+LAST_SUCCESS = "last_success_us"
+"""The setting that holds when a sync last went through."""
+
+_DATED = {"workout_logs": ("workout_log_rows", "start_time"), "check_ins": ("check_in_rows", "submitted_at")}
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+def by_date(
+    local: LocalReplica, collection: str, scope: str | None, *, since: str | None, until: str | None, limit: int
+) -> list[Snapshot]:
+    """List records by day, the latest first; those without a day come last."""
+    table, then = _DATED[collection]
+    where = (
+        f"JOIN {table} AS row ON row.record_no = record.record_no"
+        " WHERE (row.date >= ? OR ? IS NULL) AND (row.date <= ? OR ? IS NULL) AND (scope.name = ? OR ? IS NULL)"
+        f" ORDER BY row.date DESC, row.{then} DESC, record.record_no DESC LIMIT ?"
+    )
+    return _snapshots(local, where, (since, since, until, until, scope, scope, limit))
+
+
+def recently_changed(local: LocalReplica, collection: str, scope: str | None, *, limit: int) -> list[Snapshot]:
+    """List records that are not deleted, the most recently changed first."""
+    where = (
+        "WHERE record.collection = ? AND record.deleted = 0 AND (scope.name = ? OR ? IS NULL)"
+        " ORDER BY record.changed_us DESC, record.record_no DESC LIMIT ?"
+    )
+    return _snapshots(local, where, (collection, scope, scope, limit))
+
+
+def insights(local: LocalReplica, athlete_id: str | None, status: str | None, *, limit: int) -> list[Snapshot]:
+    """List insights, the most recently changed first."""
+    where = (
+        "JOIN insight_rows AS row ON row.record_no = record.record_no"
+        " WHERE (row.athlete_id = ? OR ? IS NULL) AND (row.status = ? OR ? IS NULL)"
+        " ORDER BY record.changed_us DESC, record.record_no DESC LIMIT ?"
+    )
+    return _snapshots(local, where, (athlete_id, athlete_id, status, status, limit))
+
+
+def matching(local: LocalReplica, collection: str, scope: str | None, text: str, *, limit: int) -> list[Snapshot]:
+    """Find records of a collection by their words, the best match first."""
+    query = _fts_query(text)
+    if not query:
+        return []
+    where = (
+        "JOIN words ON words.rowid = record.record_no"
+        " WHERE words MATCH ? AND record.collection = ? AND (scope.name = ? OR ? IS NULL)"
+        " ORDER BY words.rank, record.record_no DESC LIMIT ?"
+    )
+    return _snapshots(local, where, (query, collection, scope, scope, limit))
+
+
+def hits(local: LocalReplica, text: str, *, limit: int) -> list[SearchHit]:
+    """Find records of any collection by their words."""
+    query = _fts_query(text)
+    if not query:
+        return []
+    sql = (
+        "SELECT record.record_id, record.collection, words.title, snippet(words, -1, '[', ']', '…', 12)"
+        " FROM words JOIN held_records AS record ON record.record_no = words.rowid"
+        " WHERE words MATCH ? ORDER BY words.rank, record.record_no DESC LIMIT ?"
+    )
+    with sqlite_errors(local.store.path):
+        rows = local.store.sql.execute(sql, (query, limit)).fetchall()
+    return [
+        SearchHit(record_id=record_id, collection=collection, title=title, snippet=snippet)
+        for record_id, collection, title, snippet in rows
+    ]
+
+
+def athletes(local: LocalReplica) -> list[AthleteSummary]:
+    """List the athletes on this replica by name."""
+    sql = (
+        "SELECT id, name, role, workouts, check_ins, last_workout_date, last_check_in_date, pending, conflicted"
+        " FROM athletes ORDER BY name IS NULL, name, id"
+    )
+    with sqlite_errors(local.store.path):
+        rows = local.store.sql.execute(sql).fetchall()
+    return [AthleteSummary(**dict(zip(AthleteSummary.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def record_status(local: LocalReplica, record_id: str) -> RecordStatus:
+    """Tell where one record stands. Raises NoSuchRecord."""
+    sql = (
+        "SELECT record.collection, scope.name, record.pending_since_us > 0, record.blocked <> '' OR EXISTS ("
+        " SELECT 1 FROM rejections WHERE rejections.record_id = record.record_id AND rejections.scope = scope.name),"
+        " record.conflicts > 0, record.needs_review, record.changed_us"
+        " FROM held_records AS record JOIN held_scopes AS scope ON scope.scope_no = record.scope_no"
+        " WHERE record.record_id = ? ORDER BY scope.name LIMIT 1"
+    )
+    with sqlite_errors(local.store.path):
+        row = local.store.sql.execute(sql, (record_id,)).fetchone()
+    if row is None:
+        raise NoSuchRecord("any collection", record_id)
+    collection, scope, pending, rejected, conflicted, needs_review, changed_us = row
+    return RecordStatus(
+        record_id=record_id,
+        collection=collection,
+        scope=scope,
+        state="rejected" if rejected else "conflicted" if conflicted else "pending" if pending else "synced",
+        pending=bool(pending),
+        rejected=bool(rejected),
+        conflicted=bool(conflicted),
+        needs_review=bool(needs_review),
+        changed_us=changed_us,
+    )
+
+
+def counts(local: LocalReplica) -> dict[str, Any]:
+    """Count records by where they stand."""
+    sql = (
+        "SELECT"
+        " (SELECT count(*) FROM held_records) AS records,"
+        " (SELECT count(*) FROM held_records WHERE pending_since_us > 0) AS pending,"
+        " (SELECT count(*) FROM held_records WHERE blocked <> '' AND next > acked) AS blocked,"
+        " (SELECT count(*) FROM rejections) AS rejected,"
+        " (SELECT count(*) FROM held_records WHERE conflicts > 0) AS conflicted,"
+        " (SELECT count(*) FROM held_records WHERE needs_review) AS needs_review,"
+        " (SELECT min(pending_since_us) FROM held_records WHERE pending_since_us > 0) AS oldest_pending_us"
+    )
+    with sqlite_errors(local.store.path):
+        cursor = local.store.sql.execute(sql)
+        found = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
+        last_success = local.store.setting(LAST_SUCCESS)
+    return found | {"last_success_us": int(last_success) if last_success else 0}
+
+
+def _snapshots(local: LocalReplica, where: str, parameters: tuple[Any, ...]) -> list[Snapshot]:
+    with sqlite_errors(local.store.path):
+        return [snapshot_of(held) for held in local.store.select(where, parameters)]
+
+
+def _fts_query(text: str) -> str:
+    """Quote every word, so that no operator of the query language slips in; the last may be the beginning of one."""
+    words = [f'"{word}"' for word in _WORD.findall(text)]
+    return " ".join(words) + "*" if words else ""

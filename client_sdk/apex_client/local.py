@@ -1,0 +1,241 @@
+"""What a replica does without a network: reads and edits of records, on the calling thread.
+
+The async and the blocking replica run these methods one at a time; each edit is one durable transaction.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self, cast
+
+import msgspec
+
+from apex_client.accounts import Session, User
+from apex_client.changes import Change
+from apex_client.device import SELF_SCOPE, Device
+from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchRecord, NotGranted
+from apex_client.held import HeldRecord, split_patch, without_empty_maps
+from apex_client.identity import IdentityFile, open_device
+from apex_client.store import ReplicaStore
+from apex_client.store_file import sqlite_errors
+from apex_client.times import utc_text
+from apex_client.views import Snapshot
+from apex_sync.collection import Collection, Role
+from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBounds, UnknownCollection
+from apex_sync.ids import athlete_scope, derived_id, library_scope, record_id_from
+from apex_sync.models import COLLECTIONS
+from apex_sync.op import OP_BYTES_MAX, Patch, Write, decode_op, encode_op
+from apex_sync.wire import DOCUMENT_BYTES_MAX, OPS_MAX
+
+PROFILES = "profiles"
+SELF_PROFILE_ID = derived_id("profile", "self")
+"""The profile of an athlete who has not signed in yet; it takes the athlete's own id then."""
+
+SESSION = "session"
+"""The setting that holds who is signed in, or was last."""
+
+OP_ROOM_BYTES = 4096
+"""Left free in an op for stamp and sight."""
+
+RECORD_BYTES_MAX = DOCUMENT_BYTES_MAX - 64 * OPS_MAX
+"""Content of a record that any number of ops can carry; half a megabyte, about 15,000 sets."""
+
+
+class LocalReplica:
+    """The records of one replica file."""
+
+    def __init__(self, store: ReplicaStore, device: Device) -> None:
+        self.store = store
+        self.device = device
+        with store.transaction():
+            session = store.setting(SESSION)
+        self.session = msgspec.json.decode(session, type=Session) if session else None
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        identity_dir: Path | None,
+        *,
+        now_us: Callable[[], int],
+        entropy: Callable[[int], bytes],
+    ) -> Self:
+        """Open or make a replica file. Raises a ReplicaError, with the file left as it is."""
+        store = ReplicaStore(path, now_us)
+        try:
+            with sqlite_errors(path):
+                device = open_device(store, IdentityFile(path, identity_dir), now_us=now_us, entropy=entropy)
+                return cls(store, device)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self.store.close()
+
+    @property
+    def user(self) -> User | None:
+        """Whose replica this is."""
+        return self.session.user if self.session else None
+
+    @property
+    def client_id(self) -> int:
+        """The id of this installation in every record it writes."""
+        return self.device.identity.client_id
+
+    def take_changes(self) -> list[Change]:
+        """Give what has changed since this was last asked."""
+        changes, self.store.changes = self.store.changes, []
+        return changes
+
+    def create(self, collection: str, scope: str | None, fields: Patch, *, record_id: str | None = None) -> Snapshot:
+        """Make a record; one whose id is given, and there already, is edited."""
+        home = scope or self.own_scope(collection)
+        with self.store.transaction():
+            if record_id is None:
+                record_id = record_id_from(self.device.now_us() // 1000, self.device.entropy(10))
+                fields = {"created_at": utc_text(self.device.now_us()), **fields}
+            held = self.store.one(home, record_id) or self.device.new_record(record_id, home, collection)
+            self.write(held, fields)
+        return snapshot_of(held)
+
+    def edit(
+        self, collection: str, record_id: str, build: Callable[[Patch], Patch], *, scope: str | None = None
+    ) -> Snapshot:
+        """Change a record by the patch that `build` makes of its state. Raises NoSuchRecord and what `build` does."""
+        with self.store.transaction():
+            held = self.find(collection, record_id, scope)
+            self.write(held, build(held.state))
+        return snapshot_of(held)
+
+    def snapshot(self, collection: str, record_id: str, *, scope: str | None = None) -> Snapshot:
+        """Read a record. Raises NoSuchRecord."""
+        with sqlite_errors(self.store.path):
+            return snapshot_of(self.find(collection, record_id, scope))
+
+    def profile(self, scope: str | None) -> Snapshot:
+        """Read an athlete's profile, empty where nothing was written yet."""
+        home = scope or self.own_scope(PROFILES)
+        with sqlite_errors(self.store.path):
+            held = self.store.one(home, profile_id(home))
+        return snapshot_of(held) if held else Snapshot(profile_id(home), PROFILES, home, {})
+
+    def edit_profile(self, scope: str | None, fields: Patch) -> Snapshot:
+        """Set fields of an athlete's profile."""
+        home = scope or self.own_scope(PROFILES)
+        return self.create(PROFILES, home, fields, record_id=profile_id(home))
+
+    def find(self, collection: str, record_id: str, scope: str | None) -> HeldRecord:
+        """Give a record, by its id alone where it has left the scope that a handle remembers. Raises NoSuchRecord."""
+        held = self.store.one(scope, record_id) if scope else None
+        if held is None:
+            scopes = self.store.scopes_of(record_id, collection)
+            if len(scopes) > 1:
+                raise AthleteNeeded
+            held = self.store.one(scopes[0], record_id) if scopes else None
+        if held is None or held.collection != collection:
+            raise NoSuchRecord(collection, record_id)
+        return held
+
+    def write(self, held: HeldRecord, fields: Patch) -> None:
+        """Save an edit of a record. Raises what `stamp` raises."""
+        if self.stamp(held, fields):
+            self.store.save([held], "local")
+
+    def stamp(self, held: HeldRecord, fields: Patch) -> bool:
+        """Write an edit into a record that is saved afterwards; tell whether there was anything to write.
+
+        Raises OutOfBounds, ForbiddenField or EditTooLarge before there is an op, so that nothing of it is saved.
+        """
+        patch = without_empty_maps(fields)
+        if not patch:
+            return False
+        collection = COLLECTIONS.get(held.collection)
+        if collection is None:
+            raise UnknownCollection(held.collection)
+        role = self.role_in(held.scope)
+        self.check(collection, patch, role)
+        for piece in pieces(collection, patch):
+            held.write(piece, self.device.now_us())
+        size = sum(len(op) for ops in held.document.ops.values() for op in ops.values())
+        if size > RECORD_BYTES_MAX:
+            raise EditTooLarge(size, RECORD_BYTES_MAX)
+        return True
+
+    def check(self, collection: Collection, patch: Patch, role: Role) -> None:
+        """Refuse what this user may not write, or nobody."""
+        forbidden = collection.forbidden_fields(patch, role)
+        if forbidden:
+            raise ForbiddenField(collection.name, forbidden, role)
+        collection.check_bounds(patch)
+
+    def own_scope(self, collection: str) -> str:
+        """Give where a new record of this user belongs. Raises AthleteNeeded where a coach has to say it."""
+        user = self.user
+        if user is None:
+            return SELF_SCOPE
+        if user.role == "athlete":
+            return athlete_scope(user.id)
+        if collection == "programs":
+            return f"coach:{user.id}"
+        if collection == "exercises":
+            return library_scope(user.id)
+        raise AthleteNeeded
+
+    def role_in(self, scope: str) -> Role:
+        """Give the role in which this user writes in a scope. Raises NotGranted."""
+        role = self.store.scope_role(scope)
+        if role is None:
+            role = self._role_by_name(scope)
+        if role is None:
+            raise NotGranted(scope)
+        return cast("Role", role)
+
+    def _role_by_name(self, scope: str) -> str | None:
+        """Tell the role in a scope that no sync has brought yet, where it follows from whose it is."""
+        user = self.user
+        if scope == SELF_SCOPE:
+            return "athlete" if user is None else None
+        if user is None:
+            return None
+        kind, _, rest = scope.partition(":")
+        own = rest.split(":")[0] == user.id
+        return user.role if own and (kind == "athlete") == (user.role == "athlete") else None
+
+
+def snapshot_of(held: HeldRecord) -> Snapshot:
+    """Give a record as an app sees it."""
+    collection = COLLECTIONS.get(held.collection)
+    problems: Sequence[FieldProblem] = ()
+    if collection is not None:
+        try:
+            problems = collection.read(held.state)[1]
+        except msgspec.ValidationError as error:
+            problems = [FieldProblem("", str(error))]
+    return Snapshot(
+        record_id=held.record_id,
+        collection=held.collection,
+        scope=held.scope,
+        state=held.state,
+        problems=tuple(problems),
+        pending=held.pending,
+        conflicts=len(held.conflicts),
+    )
+
+
+def profile_id(scope: str) -> str:
+    """Give the id of the profile in an athlete's scope."""
+    return SELF_PROFILE_ID if scope == SELF_SCOPE else scope.partition(":")[2]
+
+
+def pieces(collection: Collection, patch: Patch) -> list[Patch]:
+    """Split an edit into what fits one op each. Raises EditTooLarge, and OutOfBounds for what no op holds."""
+    try:
+        split = split_patch(patch, OP_BYTES_MAX - OP_ROOM_BYTES)
+        for piece in split or ():
+            decode_op(encode_op([Write(1, [], piece)]), client_id=1, clock=0)
+    except (MalformedOp, UnicodeEncodeError, TypeError, OverflowError) as error:
+        raise OutOfBounds(collection.name, FieldProblem("", str(error))) from error
+    if split is None:
+        raise EditTooLarge(OP_BYTES_MAX + 1, OP_BYTES_MAX)
+    return split

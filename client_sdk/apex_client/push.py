@@ -1,0 +1,191 @@
+"""What goes up of a record, and what becomes of it with each answer."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from apex_client.device import Device, Rejection
+from apex_client.held import HeldRecord, Offer, without_leaves
+from apex_client.tally import Tally
+from apex_sync.acceptance import Refusal
+from apex_sync.clock import next_hlc
+from apex_sync.models import COLLECTIONS
+from apex_sync.op import Patch, StampedWrite
+from apex_sync.protocol import PushedRecord, PushResult
+from apex_sync.wire import encode_document, encode_push
+
+RESTAMPED = frozenset({"clock_skew", "clock_order"})
+"""Refused for its stamp alone: the content is fine."""
+
+TRIMMED = frozenset({"forbidden", "mistyped"})
+"""Refused for a field: the other fields of the edit are fine."""
+
+REISSUES_MAX = 3
+"""How often one sync writes refused content of one record again; a server that refuses that too will not take it."""
+
+
+class SentRecord(Struct, frozen=True):
+    """What a request carried of a record: its own ops below `next_clock`."""
+
+    scope: str
+    record_id: str
+    next_clock: int
+
+
+class Unsendable(Exception):
+    """An own history with dead clocks that must go up from clock 0, which only a new client id can do."""
+
+
+def pushed_record(held: HeldRecord) -> PushedRecord | None:
+    """Give what goes up of a record now; None when there is nothing to send or to offer."""
+    if held.offer is Offer.WHOLE and not held.receipt:
+        held.offer = Offer.FROM_ZERO
+    first = 0 if held.offer is Offer.FROM_ZERO else held.acked
+    ops = _own_ops(held, first)
+    whole = held.offer is Offer.WHOLE
+    if not ops and not whole:
+        held.offer = Offer.NONE
+        return None
+    return PushedRecord(
+        scope=held.scope,
+        collection=held.collection,
+        record_id=held.key,
+        update=encode_push(held.client_id, first, ops) if ops else b"",
+        base=encode_document(held.acknowledged()) if whole else b"",
+        receipt=held.receipt if whole else b"",
+    )
+
+
+def _own_ops(held: HeldRecord, first: int) -> list[bytes]:
+    mine = held.document.ops.get(held.client_id, {})
+    ops = [op for clock, op in mine.items() if clock >= first]
+    if len(ops) != held.next_clock - first:
+        raise Unsendable
+    return ops
+
+
+class PushAnswers:
+    """Takes in the results of pushes during one sync."""
+
+    def __init__(self, device: Device, tally: Tally) -> None:
+        self.device = device
+        self.tally = tally
+        self.deferred: set[tuple[str, str]] = set()
+        """What the server asked to be sent later, or cannot take now."""
+        self._reissues: dict[tuple[str, str], int] = {}
+
+    def absorb(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str) -> bool:
+        """Take in the answer to one record; tell whether somebody else writes under this device's client id."""
+        match result.status:
+            case "applied" | "duplicate":
+                return self._acknowledge(held, sent, result, role)
+            case "gap":
+                self._escalate(held)
+            case "forked":
+                return True
+            case "retry":
+                self.deferred.add((held.scope, held.record_id))
+            case "rejected":
+                self._block(held, result.refusals)
+        return False
+
+    def _acknowledge(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str) -> bool:
+        if result.next_clock > held.next_clock:
+            return True
+        if result.next_clock < sent.next_clock:
+            self._escalate(held)
+            return False
+        held.acked = result.next_clock
+        held.sent = max(held.sent, held.acked)
+        held.offer = Offer.NONE
+        self.tally.acknowledged += 1
+        if result.refusals:
+            self._refuse(held, result.refusals, role)
+        held.settle(result.receipt)
+        return False
+
+    def _escalate(self, held: HeldRecord) -> None:
+        """Send more of the record the next time; when everything was sent, leave it for another sync."""
+        if held.offer is Offer.FROM_ZERO:
+            self.deferred.add((held.scope, held.record_id))
+        else:
+            held.offer = Offer.WHOLE if held.offer is Offer.NONE and held.receipt else Offer.FROM_ZERO
+        self.tally.pages += 1
+
+    def _block(self, held: HeldRecord, refusals: Sequence[Refusal]) -> None:
+        """Stop sending a record of which the server takes nothing; it stays readable and editable here."""
+        refusal = refusals[0] if refusals else Refusal(0, "malformed", "", "the server rejected the record")
+        held.blocked = refusal.code
+        self.tally.rejected += 1
+        own = (write for write in held.writes if write.client_id == held.client_id and write.clock >= held.acked)
+        patches = [write.patch for write in sorted(own, key=_own_order)]
+        self._reject(held, refusal, patches, held=True)
+
+    def _refuse(self, held: HeldRecord, refusals: Sequence[Refusal], role: str) -> None:
+        """Take refused ops out of the record, and write again what is permitted of them."""
+        refused = [(refusal, held.kill(refusal.clock)) for refusal in sorted(refusals, key=_clock)]
+        refused = [(refusal, writes) for refusal, writes in refused if writes]
+        if not refused:
+            return
+        key = held.scope, held.record_id
+        self._reissues[key] = self._reissues.get(key, 0) + 1
+        may_reissue = self._reissues[key] <= REISSUES_MAX
+        again: list[tuple[StampedWrite, Patch]] = []
+        for refusal, writes in refused:
+            keep = [self._permitted(refusal, write, role, held) if may_reissue else {} for write in writes]
+            again += zip(writes, keep, strict=True)
+            left = [without_leaves(write.patch, [kept]) for write, kept in zip(writes, keep, strict=True)]
+            left = [patch for patch in left if patch]
+            if left:
+                self._reject(held, refusal, left, held=False)
+                self.tally.rejected += 1
+            self.tally.reissued += any(keep)
+        if any(refusal.code in RESTAMPED for refusal, _ in refused):
+            again += [(write, write.patch) for write in held.take_unsent()]
+        self._write_again(held, again)
+
+    def _permitted(self, refusal: Refusal, write: StampedWrite, role: str, held: HeldRecord) -> Patch:
+        if refusal.code in RESTAMPED:
+            return write.patch
+        collection = COLLECTIONS.get(held.collection)
+        if refusal.code not in TRIMMED or not refusal.field or collection is None:
+            return {}
+        at_fault = {refusal.field.partition(".")[0], *collection.forbidden_fields(write.patch, role)}  # type: ignore[arg-type]
+        return {field: value for field, value in write.patch.items() if field not in at_fault}
+
+    def _write_again(self, held: HeldRecord, again: Iterable[tuple[StampedWrite, Patch]]) -> None:
+        """Append content under new stamps, in its order, without leaves that this device has overwritten since.
+
+        It keeps the sight it had, so that what was concurrent to it still is.
+        """
+        own = [write for write in held.writes if write.client_id == held.client_id]
+        last_hlc = max((write.hlc for write in own), default=0)
+        now_us = self.device.now_us()
+        for write, patch in again:
+            left = without_leaves(patch, (other.patch for other in own if _own_order(other) > _own_order(write)))
+            if left:
+                seen_hlc = max((other.hlc for other in held.writes if write.saw(other)), default=0)
+                last_hlc = next_hlc(now_us, last=last_hlc, seen=seen_hlc)
+                held.rewrite(left, last_hlc, write.seen)
+
+    def _reject(self, record: HeldRecord, refusal: Refusal, patches: Sequence[Patch], *, held: bool) -> None:
+        rejection = Rejection(
+            record_id=record.record_id,
+            scope=record.scope,
+            collection=record.collection,
+            code=refusal.code,
+            field=refusal.field,
+            message=refusal.message,
+            patches=patches,
+            at_us=self.device.now_us(),
+            held=held,
+        )
+        self.device.store.reject([rejection])
+
+
+def _clock(refusal: Refusal) -> int:
+    return refusal.clock
+
+
+def _own_order(write: StampedWrite) -> tuple[int, int]:
+    return write.clock, write.index

@@ -1,0 +1,247 @@
+"""Rows: what a record is in the tables an app queries. A pure function of its folded state.
+
+A deleted record has no rows, and neither has a deleted entry. Hard sets, volume and effort are counted as
+`apex_sync.coaching` counts them, which a property test holds; written out here, because a first sync makes tens of
+thousands of set rows.
+"""
+
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from apex_sync.coaching.sets import (
+    EFFORT_MISMATCH_MAX,
+    HARD_RPE_MIN,
+    LOAD_KG_MAX,
+    REPS_MAX,
+    RIR_MAX,
+    RPE_MAX,
+    RPE_MIN,
+)
+
+Row = tuple[Any, ...]
+Rows = dict[str, list[Row]]
+"""Rows by table, each beginning with the number of its record."""
+
+Words = tuple[str, str, str]
+"""Title, names and notes, for full-text search."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "workout_log_rows": (
+        "record_no", "scope_no", "id", "date", "start_time", "end_time", "duration_minutes", "title", "program_id",
+        "week_number", "day_number", "fatigue", "pump", "mood", "notes", "completed", "source", "created_at",
+        "exercise_count", "set_count", "volume_load_kg", "average_rpe",
+    ),
+    "logged_exercise_rows": (
+        "record_no", "position", "key", "exercise_id", "name", "skipped", "superset", "notes",
+    ),
+    "logged_set_rows": (
+        "record_no", "position", "key", "exercise_key", "exercise_name", "type", "reps", "load_kg", "load", "load_unit",
+        "rpe", "rir", "completed", "failure_reason", "distance_m", "duration_seconds", "notes", "volume_load_kg",
+    ),
+    "check_in_rows": (
+        "record_no", "scope_no", "id", "date", "week_number", "weight_kg", "weight", "weight_unit", "body_fat_percent",
+        "chest_cm", "shoulders_cm", "biceps_cm", "arms_cm", "forearms_cm", "waist_cm", "hips_cm", "thighs_cm",
+        "calves_cm", "energy", "hunger", "stress", "sleep", "adherence", "enjoyment", "soreness", "motivation", "notes",
+        "questionnaire", "photo_count", "submitted_at", "coach_feedback", "coach_reviewed", "reviewed_at", "ai_summary",
+        "ai_recommendations", "ai_flags", "created_at",
+    ),
+    "program_rows": (
+        "record_no", "scope_no", "id", "name", "description", "type", "difficulty", "status", "start_date", "end_date",
+        "duration_weeks", "weekly_volume", "intensity_zone", "goals", "notes", "source_id", "week_count", "day_count",
+        "exercise_count", "set_count", "created_at",
+    ),
+    "exercise_rows": (
+        "record_no", "scope_no", "id", "name", "muscle_group", "secondary_muscles", "movement_pattern", "equipment",
+        "instructions",
+    ),
+    "insight_rows": (
+        "record_no", "scope_no", "id", "athlete_id", "kind", "about_id", "type", "priority", "title", "summary",
+        "recommendations", "status", "dismissed_reason", "acted_at", "superseded_by", "worded_by", "confidence",
+        "created_at",
+    ),
+    "profile_rows": (
+        "record_no", "scope_no", "id", "name", "date_of_birth", "gender", "training_age_years", "goals",
+        "training_days_per_week", "target_weight_kg", "height_cm", "load_unit",
+    ),
+}  # fmt: skip
+"""Every table in the order of its columns; parents before children."""
+
+_MEASUREMENTS = COLUMNS["check_in_rows"][9:18]
+_RESPONSES = COLUMNS["check_in_rows"][18:26]
+
+_json = msgspec.json.Encoder().encode
+
+
+def project(collection: str, place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    """Give the rows of a record and its searchable words.
+
+    `place` is the number of the record, that of its scope, and the record id. The state has the types of its model.
+    """
+    projector = _PROJECTORS.get(collection)
+    if projector is None or state.get("deleted") is True:
+        return {}, None
+    return projector(place, state)
+
+
+def _workout_log(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    get = state.get
+    number = place[0]
+    entries = state.get("exercises") or {}
+    exercises = _live(entries)
+    names = {key: (position, entry.get("name"), entry.get("skipped") is True)
+             for position, (_, key, entry) in enumerate(exercises, 1)}  # fmt: skip
+    exercise_rows = [
+        (number, position, key, e("exercise_id"), e("name"), e("skipped") is True, e("superset"), e("notes"))
+        for position, (_, key, entry) in enumerate(exercises, 1)
+        for e in (entry.get,)
+    ]
+    set_rows, volume, average_rpe = _sets(number, state.get("sets") or {}, entries, names)
+    row = (
+        *place, get("date"), get("start_time"), get("end_time"), get("duration_minutes"), get("title"),
+        get("program_id"), get("week_number"), get("day_number"), get("fatigue"), get("pump"), get("mood"),
+        get("notes"), get("completed") is True, get("source"), get("created_at"), len(exercise_rows), len(set_rows),
+        volume, average_rpe,
+    )  # fmt: skip
+    rows: Rows = {"workout_log_rows": [row], "logged_exercise_rows": exercise_rows, "logged_set_rows": set_rows}
+    notes = [note for note in (get("notes"), *(r[7] for r in exercise_rows), *(r[16] for r in set_rows)) if note]
+    words = (get("title") or "", "\n".join(r[4] for r in exercise_rows if r[4]), "\n".join(notes))
+    return rows, words
+
+
+def _sets(
+    number: int,
+    sets: Mapping[str, Mapping[str, Any]],
+    entries: Mapping[str, Mapping[str, Any]],
+    names: Mapping[str, tuple[int, str | None, bool]],
+) -> tuple[list[Row], float, float | None]:
+    """Give the set rows in a reader's order, the volume of the hard ones and their mean effort."""
+    nowhere = len(names) + 1, None, False
+    ordered = []
+    for order, key, entry in _live(sets):
+        exercise_key = entry.get("exercise")
+        known = names.get(exercise_key) if exercise_key is not None else None
+        if known is None:
+            if exercise_key in entries:
+                continue  # Its exercise was deleted.
+            known = nowhere
+        ordered.append((known[0], order, key, known, entry))
+    ordered.sort(key=_PLACE)
+    rows, volume, effort_sum, effort_count = [], 0.0, 0.0, 0
+    for position, (_, _, key, known, entry) in enumerate(ordered, 1):
+        e = entry.get
+        reps, load_kg, kind = e("reps"), e("load_kg"), e("type") or "working"
+        completed = e("completed")
+        if completed is None:
+            completed = not known[2]
+        set_volume = 0.0
+        if completed and reps and kind != "warmup" and 0 < reps <= REPS_MAX:
+            effort = _effort(e("rpe"), e("rir"))
+            if effort is None or effort >= HARD_RPE_MIN:
+                if effort is not None:
+                    effort_sum += effort
+                    effort_count += 1
+                if load_kg and 0 < load_kg <= LOAD_KG_MAX:
+                    set_volume = load_kg * reps
+                    volume += set_volume
+        rows.append((
+            number, position, key, e("exercise"), known[1], kind, reps, load_kg, e("load"), e("load_unit"), e("rpe"),
+            e("rir"), completed, e("failure_reason"), e("distance_m"), e("duration_seconds"), e("notes"), set_volume,
+        ))  # fmt: skip
+    return rows, volume, effort_sum / effort_count if effort_count else None
+
+
+_PLACE: Callable[[Any], Any] = itemgetter(0, 1, 2)
+
+
+def _effort(rpe: float | None, rir: float | None) -> float | None:
+    """Give the effort as RPE; where RPE and RIR contradict each other, RIR is believed."""
+    rpe = rpe if rpe is not None and RPE_MIN <= rpe <= RPE_MAX else None
+    if rir is None or not 0 <= rir <= RIR_MAX:
+        return rpe
+    if rpe is not None and abs(rpe + rir - 10.0) <= EFFORT_MISMATCH_MAX:
+        return rpe
+    return max(RPE_MIN, 10.0 - rir)
+
+
+def _check_in(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    get = state.get
+    measured, answers = get("measurements") or {}, get("responses") or {}
+    row = (
+        *place, get("date"), get("week_number"), get("weight_kg"), get("weight"), get("weight_unit"),
+        get("body_fat_percent"), *map(measured.get, _MEASUREMENTS), *map(answers.get, _RESPONSES), get("notes"),
+        _as_json(get("questionnaire")), len(_live(get("photos") or {})), get("submitted_at"), get("coach_feedback"),
+        get("coach_reviewed") is True, get("reviewed_at"), get("ai_summary"), _as_json(get("ai_recommendations")),
+        _as_json(get("ai_flags")), get("created_at"),
+    )  # fmt: skip
+    notes = [note for note in (get("notes"), get("coach_feedback"), get("ai_summary")) if note]
+    return {"check_in_rows": [row]}, ("", "", "\n".join(notes)) if notes else None
+
+
+def _program(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    get = state.get
+    counts = [len(_live(get(field) or {})) for field in ("weeks", "days", "exercises", "sets")]
+    row = (
+        *place, get("name"), get("description"), get("type"), get("difficulty"), get("status"), get("start_date"),
+        get("end_date"), get("duration_weeks"), get("weekly_volume"), get("intensity_zone"), _as_json(get("goals")),
+        get("notes"), get("source_id"), *counts, get("created_at"),
+    )  # fmt: skip
+    names = [entry.get("name") for _, _, entry in _live(get("exercises") or {})]
+    notes = "\n".join(note for note in (get("description"), get("notes")) if note)
+    return {"program_rows": [row]}, (get("name") or "", "\n".join(name for name in names if name), notes)
+
+
+def _exercise(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    get = state.get
+    row = (
+        *place, get("name"), get("muscle_group"), _as_json(get("secondary_muscles")), get("movement_pattern"),
+        _as_json(get("equipment")), get("instructions"),
+    )  # fmt: skip
+    return {"exercise_rows": [row]}, (get("name") or "", get("muscle_group") or "", "")
+
+
+def _insight(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    get = state.get
+    row = (
+        *place, get("athlete_id"), get("kind"), get("about_id"), get("type"), get("priority"), get("title"),
+        get("summary"), _as_json(get("recommendations")), get("status"), get("dismissed_reason"), get("acted_at"),
+        get("superseded_by"), get("worded_by"), get("confidence"), get("created_at"),
+    )  # fmt: skip
+    return {"insight_rows": [row]}, (get("title") or "", "", get("summary") or "")
+
+
+def _profile(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    get = state.get
+    row = (
+        *place, get("name"), get("date_of_birth"), get("gender"), get("training_age_years"), _as_json(get("goals")),
+        get("training_days_per_week"), get("target_weight_kg"), get("height_cm"), get("load_unit"),
+    )  # fmt: skip
+    return {"profile_rows": [row]}, None
+
+
+def _live(entries: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """List entries that are not deleted as (order, key, entry), in the reader's order."""
+    live = [
+        (entry.get("order") or "", key, entry) for key, entry in entries.items() if entry.get("deleted") is not True
+    ]
+    live.sort(key=_ORDER)
+    return live
+
+
+_ORDER: Callable[[Any], Any] = itemgetter(0, 1)
+
+
+def _as_json(value: Any) -> str | None:
+    return None if value is None else _json(value).decode()
+
+
+_PROJECTORS: Mapping[str, Callable[[tuple[int, int, str], Mapping[str, Any]], tuple[Rows, Words | None]]] = {
+    "workout_logs": _workout_log,
+    "check_ins": _check_in,
+    "programs": _program,
+    "exercises": _exercise,
+    "insights": _insight,
+    "profiles": _profile,
+}

@@ -1,0 +1,268 @@
+"""The device's side of a sync, without I/O: it says what to send, and takes in what comes back.
+
+    session = SyncSession(device)
+    while (request := session.next_request()) is not None:
+        session.absorb(answer_to(request))
+
+What is sent is marked as sent, durably, before `next_request` returns it; what an answer brings, results, pages and
+their cursors, becomes durable in one transaction. So a session can be dropped at any point, and the next one goes on.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+from msgspec.structs import replace
+
+from apex_client.device import Device, HeldScope, Rejection
+from apex_client.errors import BadAnswer, ServerIncompatible
+from apex_client.held import HeldRecord
+from apex_client.pull import PulledPages
+from apex_client.push import PushAnswers, SentRecord, Unsendable, pushed_record
+from apex_client.repair import Repair
+from apex_client.tally import Tally
+from apex_sync.digest import digest_bytes
+from apex_sync.protocol import (
+    PROTOCOL_VERSION,
+    PROTOCOL_VERSION_OLDEST,
+    PUSH_RECORDS_MAX,
+    RESPONSE_BYTES_TARGET,
+    PushedRecord,
+    ScopeCursor,
+    SyncRequest,
+    SyncResponse,
+)
+
+PUSH_BYTES_TARGET = 2 * 1024 * 1024
+"""Half of what a server takes, since the last record may be a large one. About 1,000 workouts."""
+
+RECORD_OVERHEAD_BYTES = 160
+"""Scope, collection, id and receipt around a record's update."""
+
+FIRST_PULL_BYTES = 128 * 1024
+"""The newest 50 to 100 workouts come in a page of their own, so that an app has something to show at once."""
+
+CURSORS_MAX = 4
+"""A device with more scopes asks with a hash of its cursors whether anything is new at all."""
+
+IDLE_ROUNDS_MAX = 3
+"""Rounds that may bring nothing: a hash that did not match, buckets, an escalation."""
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class SyncSession:
+    """One sync: pushes what waits, pulls until there is nothing more.
+
+    With `pull=False` it only pushes. `tally` counts what happened; `retry_after` is how many seconds the server asked
+    to be left alone, after which the session has nothing more to say.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        pull: bool = True,
+        pull_bytes: int = RESPONSE_BYTES_TARGET,
+        hash_allowed: bool = True,
+    ) -> None:
+        self.device = device
+        self.tally = Tally()
+        self.retry_after = 0.0
+        self._pulling = pull
+        self._may_pull = pull
+        self._pull_bytes = pull_bytes
+        self._hash_allowed = hash_allowed
+        self._idle_rounds = 0
+        self._sent: list[SentRecord] = []
+        self._answers = PushAnswers(device, self.tally)
+        self._repair = Repair(device, self.tally)
+        self._pages = PulledPages(device, self.tally)
+
+    def next_request(self) -> SyncRequest | None:
+        """Give what to send next; None when everything is sent and read.
+
+        Raises BadAnswer when the server's answers get the sync no further.
+        """
+        if self.retry_after:
+            return None
+        if self._idle_rounds > IDLE_ROUNDS_MAX:
+            raise BadAnswer("the server's answers lead nowhere")
+        with self.device.store.transaction():
+            push = self._push()
+            if not push and not self._pulling:
+                return None
+            return self._request(push)
+
+    def absorb(self, response: SyncResponse) -> None:
+        """Take in the answer to the last request. Raises BadAnswer or ServerIncompatible, with nothing changed."""
+        _check(response, len(self._sent))
+        steps = self.tally.steps
+        sent, self._sent = self._sent, []
+        with self.device.store.transaction():
+            self.device.learn_time(response.now_us)
+            forked = self._absorb_results(sent, response)
+            forked |= self._absorb_pages(response)
+            self._repair.absorb(response.repair)
+            self._repair.settle()
+            self._forget(response.forget)
+            if forked:
+                self._fork()
+        self.retry_after = response.retry_after
+        self._idle_rounds = 0 if self.tally.steps > steps else self._idle_rounds + 1
+        self._plan(response)
+
+    def absorb_news(self, response: SyncResponse) -> None:
+        """Take in a frame that the server sent unasked over the live channel. Raises as `absorb` does."""
+        _check(response, 0)
+        with self.device.store.transaction():
+            # A frame may be older than an answer that came before it, so its digests prove nothing.
+            forked = self._absorb_pages(response, compare=False)
+            self._forget(response.forget)
+            if forked:
+                self._fork()
+
+    @property
+    def wants_pull(self) -> bool:
+        """Whether something came that only a pull can put right: a gap, a digest that differs, an unfinished page."""
+        return self._repair.wanted or self._pulling
+
+    def client_id_taken(self) -> None:
+        """Take a new client id, because the server knows this one as another device's."""
+        self._sent = []
+        with self.device.store.transaction():
+            self._fork()
+
+    def _push(self) -> list[PushedRecord]:
+        """Choose what goes up now, and freeze it."""
+        try:
+            return self._choose()
+        except Unsendable:
+            self._fork()
+            return self._choose()
+
+    def _choose(self) -> list[PushedRecord]:
+        push: list[PushedRecord] = []
+        touched: list[HeldRecord] = []
+        size = 0
+        self._sent = []
+        for held in self.device.store.outbox(PUSH_RECORDS_MAX, self._answers.deferred):
+            pushed = pushed_record(held)
+            if pushed is not None:
+                size += len(pushed.update) + len(pushed.base) + RECORD_OVERHEAD_BYTES
+                if push and size > PUSH_BYTES_TARGET:
+                    break
+                push.append(pushed)
+                self._sent.append(SentRecord(held.scope, held.record_id, held.next_clock))
+                held.sent = held.next_clock
+            touched.append(held)
+        self.device.store.save_progress(touched)
+        return push
+
+    def _request(self, push: list[PushedRecord]) -> SyncRequest:
+        device = self.device
+        request = SyncRequest(PROTOCOL_VERSION, device.identity.client_id, device.now_us(), push=push)
+        if not self._pulling:
+            return request
+        scopes = device.store.scopes()
+        if self._hash_allowed and not push and len(scopes) > CURSORS_MAX:
+            return replace(request, cursors_hash=cursors_hash(scopes))
+        first = not scopes or any(not scope.cursor for scope in scopes.values())
+        return replace(
+            request,
+            cursors=cursors(scopes),
+            pull_bytes=min(FIRST_PULL_BYTES, self._pull_bytes) if first else self._pull_bytes,
+            resend=self._repair.resend(),
+            bucket_digests=self._repair.bucket_digests(),
+        )
+
+    def _absorb_results(self, sent: Sequence[SentRecord], response: SyncResponse) -> bool:
+        if not sent:
+            return False
+        store = self.device.store
+        scopes = store.scopes()
+        held = {
+            (scope, record_id): record
+            for scope in {item.scope for item in sent}
+            for record_id, record in store.load(scope, [item.record_id for item in sent if item.scope == scope]).items()
+        }
+        forked = False
+        progressed: list[HeldRecord] = []
+        changed: list[HeldRecord] = []
+        for item, result in zip(sent, response.results, strict=True):
+            record = held.get((item.scope, item.record_id))
+            if record is None:
+                continue
+            role = scopes[item.scope].role if item.scope in scopes else "athlete"
+            forked |= self._answers.absorb(record, item, result, role)
+            (changed if result.refusals else progressed).append(record)
+        self.tally.pushed += len(sent)
+        store.save_progress(progressed)
+        store.save(changed, "pulled")
+        return forked
+
+    def _absorb_pages(self, response: SyncResponse, *, compare: bool = True) -> bool:
+        forked = False
+        for page in response.pages:
+            forked |= self._pages.absorb(page)
+        for page in response.pages if compare else ():
+            self._repair.compare(page)
+        self._repair.missing |= self._pages.missing
+        self._pages.missing.clear()
+        return forked
+
+    def _forget(self, names: Sequence[str]) -> None:
+        """Drop scopes that are granted no more; what was never sent of them goes into the rejected box."""
+        store = self.device.store
+        for name in names:
+            place = 0
+            while records := store.unacknowledged(place, PUSH_RECORDS_MAX):
+                place = records[-1].place
+                store.reject([self._not_granted(held) for held in records if held.scope == name])
+                self.tally.rejected += sum(held.scope == name for held in records)
+            store.drop_scope(name)
+            self.tally.forgotten += 1
+
+    def _not_granted(self, held: HeldRecord) -> Rejection:
+        return Rejection(
+            record_id=held.record_id,
+            scope=held.scope,
+            collection=held.collection,
+            code="not_granted",
+            field="",
+            message=f"access to {held.scope} has ended",
+            patches=[write.patch for write in held.take_unacknowledged()],
+            at_us=self.device.now_us(),
+            held=False,
+        )
+
+    def _fork(self) -> None:
+        self.device.fork()
+        self.tally.forks += 1
+
+    def _plan(self, response: SyncResponse) -> None:
+        """Decide whether the next request asks for more."""
+        self._hash_allowed = False
+        with self.device.store.transaction():
+            scopes = self.device.store.scopes().values()
+        self.tally.pull_remaining = sum(scope.remaining for scope in scopes)
+        self.tally.pull_total = sum(scope.total for scope in scopes)
+        more = self.tally.pull_remaining > 0 or response.send_cursors or self._repair.wanted
+        self._pulling = self._may_pull and more
+
+
+def cursors(scopes: Mapping[str, HeldScope]) -> list[ScopeCursor]:
+    """Give where the device stands, ordered by scope."""
+    return [ScopeCursor(name, scopes[name].cursor, digest_bytes(scopes[name].digest)) for name in sorted(scopes)]
+
+
+def cursors_hash(scopes: Mapping[str, HeldScope]) -> bytes:
+    """Say where the device stands in 16 bytes."""
+    return blake2b(_pack(cursors(scopes)), digest_size=16).digest()
+
+
+def _check(response: SyncResponse, results: int) -> None:
+    if not PROTOCOL_VERSION_OLDEST <= response.version <= PROTOCOL_VERSION:
+        raise ServerIncompatible(response.version, PROTOCOL_VERSION)
+    if len(response.results) != results:
+        raise BadAnswer(f"{len(response.results)} results for {results} pushed records")

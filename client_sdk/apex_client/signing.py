@@ -1,0 +1,111 @@
+"""Whose a replica is: signing in adopts what was logged without an account, signing out takes all off the device."""
+
+import msgspec
+
+from apex_client.accounts import Session, User
+from apex_client.device import SELF_SCOPE
+from apex_client.errors import AnotherUser, CoachOnAthleteReplica, UnsentWork
+from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, profile_id
+from apex_sync.ids import athlete_scope
+
+DEVICE_TOKEN = "device_token"  # noqa: S105
+"""The setting by which a server recognises this device across sign-outs."""
+
+
+def check_user(local: LocalReplica, user_id: str) -> None:
+    """Refuse a user while work of another is unsent here. Raises AnotherUser."""
+    previous = local.user
+    if previous is not None and previous.id != user_id:
+        count = unsent(local)
+        if count:
+            raise AnotherUser(count, previous.id)
+
+
+def sign_in(local: LocalReplica, session: Session) -> None:
+    """Make a user's session this replica's, and the records of before the first sign-in the athlete's.
+
+    Raises AnotherUser and CoachOnAthleteReplica, with nothing changed.
+    """
+    check_user(local, session.user.id)
+    with local.store.transaction():
+        if local.user is not None and local.user.id != session.user.id:
+            _take_off(local)
+        _adopt(local, session.user)
+        local.store.keep_setting(SESSION, msgspec.json.encode(session))
+    local.session = session
+
+
+def keep_session(local: LocalReplica, session: Session) -> None:
+    """Keep renewed tokens."""
+    with local.store.transaction():
+        local.store.keep_setting(SESSION, msgspec.json.encode(session))
+    local.session = session
+
+
+def sign_out(local: LocalReplica, *, discard_unsent: bool) -> None:
+    """Take the user and everything of theirs off this device. Raises UnsentWork unless that may be discarded."""
+    count = unsent(local)
+    if count and not discard_unsent:
+        raise UnsentWork(count)
+    with local.store.transaction():
+        _take_off(local)
+        local.store.keep_setting(SESSION, None)
+    local.session = None
+
+
+def unsent(local: LocalReplica) -> int:
+    """Count records and rejected edits whose content is nowhere but here."""
+    with local.store.transaction():
+        row = local.store.sql.execute(
+            "SELECT (SELECT count(*) FROM held_records WHERE next > acked)"
+            " + (SELECT count(*) FROM rejections WHERE NOT held)"
+        ).fetchone()
+    return int(row[0])
+
+
+def device_token(local: LocalReplica) -> str | None:
+    """Give the token by which a server recognises this device."""
+    with local.store.transaction():
+        value = local.store.setting(DEVICE_TOKEN)
+    return value.decode() if value else None
+
+
+def keep_device_token(local: LocalReplica, token: str | None) -> None:
+    """Keep the token by which a server recognises this device."""
+    if token:
+        with local.store.transaction():
+            local.store.keep_setting(DEVICE_TOKEN, token.encode())
+
+
+def take_new_client_id(local: LocalReplica) -> int:
+    """Write under a new client id from now on, unsent work included; give the id."""
+    with local.store.transaction():
+        local.device.fork()
+    return local.client_id
+
+
+def _take_off(local: LocalReplica) -> None:
+    store = local.store
+    for name in (*store.scopes(), SELF_SCOPE):
+        store.drop_scope(name)
+    store.sql.execute("DELETE FROM rejections")
+    # Clocks of records that are forgotten must not be used again.
+    local.device.fork()
+
+
+def _adopt(local: LocalReplica, user: User) -> None:
+    store = local.store
+    if store.scope_role(SELF_SCOPE) is None:
+        return
+    if user.role == "coach":
+        raise CoachOnAthleteReplica(unsent(local))
+    scope = athlete_scope(user.id)
+    profile = store.one(SELF_SCOPE, SELF_PROFILE_ID)
+    if profile is not None:
+        # A profile has its athlete's id, so what was written to it is written again to that record.
+        adopted = store.one(scope, profile_id(scope)) or local.device.new_record(profile_id(scope), scope, PROFILES)
+        for write in profile.take_unacknowledged():
+            adopted.rewrite(write.patch, write.hlc, write.seen)
+        store.delete(profile)
+        store.save([adopted], "local")
+    store.rename_scope(SELF_SCOPE, scope, "athlete")

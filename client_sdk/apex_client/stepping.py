@@ -1,0 +1,93 @@
+"""The steps of a sync between two waits for the network, each run in one go in the replica's thread."""
+
+from apex_client.errors import BadAnswer, ServerBusy
+from apex_client.listing import LAST_SUCCESS, counts
+from apex_client.local import LocalReplica
+from apex_client.session import SyncSession
+from apex_sync.errors import ProtocolError
+from apex_sync.protocol import SyncResponse, decode_response, encode_message
+
+
+def begin_session(local: LocalReplica) -> tuple[SyncSession, int]:
+    """Begin a sync; also give how many records wait to be sent."""
+    return SyncSession(local.device), counts(local)["pending"]
+
+
+def step(session: SyncSession, answer: bytes | None) -> bytes | None:
+    """Take in an answer, and give the next message; None when the sync is done. Raises BadAnswer, ServerBusy."""
+    if answer is not None:
+        session.absorb(_decode(answer))
+    if session.retry_after:
+        raise ServerBusy(session.retry_after)
+    request = session.next_request()
+    return None if request is None else encode_message(request)
+
+
+def note_success(local: LocalReplica) -> int:
+    """Remember that a sync went through; give how many records are pending still."""
+    with local.store.transaction():
+        local.store.keep_setting(LAST_SUCCESS, str(local.device.now_us()).encode())
+    return int(counts(local)["pending"])
+
+
+class LiveConversation:
+    """What goes back and forth over one live channel.
+
+    The first frame says where the device stands, and what follows from there comes unasked; every later frame only
+    pushes. An answer has one result for each pushed record; a frame without results that was not asked for is news.
+    """
+
+    def __init__(self, local: LocalReplica) -> None:
+        self._local = local
+        self._session = SyncSession(local.device, hash_allowed=False)
+        self._awaited: int | None = None
+        self._opened = False
+        self.needs_sync = False
+        """Whether a full sync has to put something right."""
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether a frame is on its way that has no answer yet."""
+        return self._awaited is not None
+
+    def open(self) -> bytes | None:
+        """Give the first frame."""
+        return self._next()
+
+    def take(self, frame: bytes) -> bytes | None:
+        """Take in a frame; give the next one to send, if there is one."""
+        response = _decode(frame)
+        answers = self._awaited is not None and len(response.results) == self._awaited
+        if answers and (self._awaited or not self._opened):
+            self._awaited, self._opened = None, True
+            self._session.absorb(response)
+            if self._session.retry_after:
+                raise ServerBusy(self._session.retry_after)
+            self.needs_sync = self._session.wants_pull
+            return None if self.needs_sync else self._next()
+        if response.results:
+            raise BadAnswer("a frame with results for nothing that was sent")
+        self._session.absorb_news(response)
+        self.needs_sync = self._session.wants_pull
+        return None
+
+    def push(self) -> bytes | None:
+        """Give a frame with what was saved; None while another one is on its way."""
+        if self._awaited is not None:
+            return None
+        self._session = SyncSession(self._local.device, pull=False)
+        return self._next()
+
+    def _next(self) -> bytes | None:
+        request = self._session.next_request()
+        if request is None:
+            return None
+        self._awaited = len(request.push)
+        return encode_message(request)
+
+
+def _decode(answer: bytes) -> SyncResponse:
+    try:
+        return decode_response(answer)
+    except ProtocolError as error:
+        raise BadAnswer(error.reason) from error

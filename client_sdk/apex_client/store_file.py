@@ -1,0 +1,181 @@
+"""The replica file: opened for one process alone, brought to the current schema, and never made worse.
+
+A file that is not ours, is damaged, is newer or may not be written gives a typed error and is left exactly as it was.
+A migration is one SQLite transaction, so an interrupted one leaves the old schema and content.
+"""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import IO
+
+from apex_client.errors import (
+    DiskFull,
+    MigrationFailed,
+    NotAReplica,
+    ReplicaDamaged,
+    ReplicaError,
+    ReplicaInUse,
+    ReplicaNewer,
+    ReplicaReadOnly,
+)
+
+APPLICATION_ID = 0x41505843
+"""`APXC`, in the header of every replica file."""
+
+BUSY_MILLISECONDS = 5000
+"""How long to wait for a foreign tool (a backup, a SQL shell); our own processes exclude each other."""
+
+_ERRORS: dict[int, tuple[type[ReplicaError], str]] = {
+    sqlite3.SQLITE_FULL: (DiskFull, "the disk is full; what was being saved is not saved"),
+    sqlite3.SQLITE_READONLY: (ReplicaReadOnly, "may not be written"),
+    sqlite3.SQLITE_PERM: (ReplicaReadOnly, "may not be opened"),
+    sqlite3.SQLITE_CORRUPT: (ReplicaDamaged, "is damaged; keep it, and start with a new file"),
+    sqlite3.SQLITE_NOTADB: (NotAReplica, "is not a replica"),
+    sqlite3.SQLITE_BUSY: (ReplicaInUse, "is locked by another program"),
+    sqlite3.SQLITE_LOCKED: (ReplicaInUse, "is locked by another program"),
+    sqlite3.SQLITE_CANTOPEN: (ReplicaReadOnly, "cannot be opened or made"),
+}
+
+
+class ReplicaFile:
+    """The one open connection to a replica, and the lock that keeps others away."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises a ReplicaError."""
+        self.path = path
+        _make_private(path)
+        self._lock = _lock(path)
+        try:
+            with sqlite_errors(path):
+                self.connection = _connect(path)
+                try:
+                    _check_kind(path, self.connection)
+                    self.connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                    self.connection.executescript(
+                        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;"
+                        "PRAGMA foreign_keys = ON;"
+                    )
+                    migrate(path, self.connection)
+                except BaseException:
+                    self.connection.close()
+                    raise
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file and let others have it."""
+        try:
+            with sqlite_errors(self.path):
+                self.connection.close()
+        finally:
+            self._lock.close()
+
+
+def migrations() -> list[str]:
+    """Give the schema's steps in order; step n brings schema n to n + 1."""
+    folder = files("apex_client") / "migrations"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(folder / name).read_text("utf-8") for name in names]
+
+
+def migrate(path: Path, connection: sqlite3.Connection) -> None:
+    """Bring a file to the current schema. Raises ReplicaNewer or MigrationFailed, with the file as it was."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version and version == _known_version():
+        return
+    steps = migrations()
+    if version > len(steps):
+        raise ReplicaNewer(path, version, len(steps))
+    for number, step in enumerate(steps[version:], version + 1):
+        header = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};"
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{step}\n{header}\nCOMMIT;")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.rollback()
+            if error.sqlite_errorcode & 0xFF in _ERRORS:
+                raise
+            raise MigrationFailed(path, f"schema {number} could not be made: {error}") from error
+
+
+def _known_version() -> int:
+    folder = files("apex_client") / "migrations"
+    return sum(entry.name.endswith(".sql") for entry in folder.iterdir())
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Give what SQLite raises as an error of the SDK."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        kind, reason = _ERRORS.get((code or 0) & 0xFF, (ReplicaError, str(error)))
+        raise kind(path, reason) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_MILLISECONDS / 1000, cached_statements=256
+    )
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _check_kind(path: Path, connection: sqlite3.Connection) -> None:
+    """Tell a replica, or a file with nothing in it, from everything else. Raises NotAReplica."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application == APPLICATION_ID:
+        return
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application or tables:
+        raise NotAReplica(path, "is another program's database")
+
+
+def _make_private(path: Path) -> None:
+    """Make the file where there is none, readable to its owner alone: it holds tokens and health data."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except IsADirectoryError as error:
+        raise NotAReplica(path, "is a directory") from error
+    except PermissionError as error:
+        raise ReplicaReadOnly(path, "may not be written") from error
+    except OSError as error:
+        if error.errno == 28:
+            raise DiskFull(path, "the disk is full") from error
+        raise ReplicaReadOnly(path, f"cannot be opened or made: {error.strerror}") from error
+    if not os.access(path.parent, os.W_OK):
+        raise ReplicaReadOnly(path, "its folder may not be written, which SQLite needs for its log")
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """Hold a lock beside the file until it is closed, or this process ends in whatever way."""
+    try:
+        lock = path.with_name(f"{path.name}.lock").open("ab")
+    except OSError as error:
+        raise ReplicaReadOnly(path, f"no lock can be made beside it: {error.strerror}") from error
+    try:
+        _take(lock)
+    except OSError as error:
+        lock.close()
+        raise ReplicaInUse(path, "is open already, in another process or twice in this one") from error
+    return lock
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(lock: IO[bytes]) -> None:
+        lock.seek(0)
+        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _take(lock: IO[bytes]) -> None:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

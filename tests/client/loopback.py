@@ -1,0 +1,473 @@
+"""A sync server in memory, built of the real engine: it judges with `accept`, keeps a feed and speaks the protocol.
+
+It stands in for the network and the database, never for the merge. `Faults` makes exchanges fail as networks do.
+"""
+
+import copy
+import hmac
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+
+from apex_client.accounts import Role
+from apex_client.errors import ServerBusy, ServerRefused, ServerUnreachable, SignedOut
+from apex_sync.acceptance import Author, Refusal, RefusedOp, accept
+from apex_sync.digest import add_digests, digest_bytes, record_digest
+from apex_sync.document import Document
+from apex_sync.errors import MalformedUpdate
+from apex_sync.models import COLLECTIONS
+from apex_sync.protocol import (
+    PROTOCOL_VERSION,
+    PULL_RECORDS_MAX,
+    PulledRecord,
+    PushedRecord,
+    PushResult,
+    ScopeCursor,
+    ScopePage,
+    SyncRequest,
+    SyncResponse,
+    decode_request,
+    encode_message,
+)
+from apex_sync.wire import encode_delta, encode_document, encode_refusals, parse_document, parse_push
+
+SECRET = b"survives restores"
+
+
+@dataclass
+class Span:
+    seq: int
+    client_id: int
+    first_clock: int
+
+
+@dataclass
+class StoredRecord:
+    collection: str
+    document: Document = field(default_factory=Document)
+    refused: dict[int, dict[int, RefusedOp]] = field(default_factory=dict)
+    seq: int = 0
+    digest: int = 0
+    seqs: list[int] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+
+
+@dataclass
+class StoredScope:
+    seq: int = 0
+    digest: int = 0
+    records: dict[bytes, StoredRecord] = field(default_factory=dict)
+
+
+@dataclass
+class Account:
+    id: str
+    email: str
+    password: str
+    name: str
+    role: Role
+
+
+class LoopbackServer:
+    """Scopes, accounts and grants, and one method that answers a sync."""
+
+    def __init__(self, now_us: Callable[[], int], *, page_records: int = PULL_RECORDS_MAX) -> None:
+        self.now_us = now_us
+        self.page_records = page_records
+        self.epoch = b"epoch--1"
+        self.scopes: dict[str, StoredScope] = {}
+        self.accounts: dict[str, Account] = {}
+        self.grants: dict[str, dict[str, str]] = {}
+        self.bindings: dict[int, str] = {}
+        self.tokens: dict[str, str] = {}
+        self.refresh_tokens: dict[str, str] = {}
+        self.retry_after = 0.0
+        self.version = PROTOCOL_VERSION
+        self.requests: list[SyncRequest] = []
+        self.channels: list[LoopbackChannel] = []
+        self._tokens_made = 0
+
+    # Accounts.
+
+    def add_user(self, email: str, role: Role = "athlete", password: str = "secret") -> Account:
+        number = len(self.accounts) + 1
+        account = Account(str(UUID(int=number)), email, password, email.partition("@")[0], role)
+        self.accounts[email] = account
+        self.grants[account.id] = {f"athlete:{account.id}": "athlete"} if role == "athlete" else {}
+        return account
+
+    def link(self, coach: Account, athlete: Account) -> None:
+        self.grants[coach.id][f"athlete:{athlete.id}"] = "coach"
+        self.grants[coach.id][f"private:{coach.id}:{athlete.id}"] = "coach"
+
+    def unlink(self, coach: Account, athlete: Account) -> None:
+        del self.grants[coach.id][f"athlete:{athlete.id}"]
+        del self.grants[coach.id][f"private:{coach.id}:{athlete.id}"]
+
+    def issue(self, account: Account) -> dict[str, Any]:
+        self._tokens_made += 1
+        access, refresh = f"access-{self._tokens_made}", f"refresh-{self._tokens_made}"
+        self.tokens[access] = self.refresh_tokens[refresh] = account.id
+        return {"expires_in": 900, "access_token": access, "refresh_token": refresh}
+
+    def expire_access_tokens(self) -> None:
+        self.tokens.clear()
+
+    # Backups.
+
+    def backup(self) -> "dict[str, StoredScope]":
+        return copy.deepcopy(self.scopes)
+
+    def restore(self, scopes: "dict[str, StoredScope]") -> None:
+        self.scopes = copy.deepcopy(scopes)
+        self.epoch = b"epoch--" + str(int(self.epoch[7:]) + 1).encode()
+
+    def replay(self, scope: str, record_id: str) -> Document:
+        return self.scopes[scope].records[UUID(record_id).bytes].document
+
+    # Sync.
+
+    def sync(self, user_id: str, request: SyncRequest) -> SyncResponse:
+        self.requests.append(request)
+        grants = self.grants[user_id]
+        if self.retry_after:
+            results = [PushResult("retry") for _ in request.push]
+            return SyncResponse(self.version, self.now_us(), self.epoch, results, retry_after=self.retry_after)
+        results = [self._push(grants, request.client_id, pushed) for pushed in request.push]
+        response = SyncResponse(self.version, self.now_us(), self.epoch, results)
+        if request.cursors is None:
+            if request.cursors_hash:
+                return msgspec.structs.replace(response, send_cursors=request.cursors_hash != self._hash(grants))
+            return response
+        known = {cursor.scope: cursor for cursor in request.cursors}
+        resend = {scope: {key for of, key in request.resend if of == scope} for scope, _ in request.resend}
+        pages = [
+            page
+            for scope in sorted(grants)
+            if (page := self._page(scope, grants[scope], known.get(scope), request, resend.get(scope, set())))
+        ]
+        return msgspec.structs.replace(
+            response,
+            pages=pages,
+            forget=[scope for scope in known if scope not in grants],
+            repair=self._repair(request, grants),
+        )
+
+    def _push(self, grants: dict[str, str], client_id: int, pushed: PushedRecord) -> PushResult:
+        role = grants.get(pushed.scope)
+        if role not in ("athlete", "coach"):
+            return PushResult("rejected", refusals=[Refusal(0, "not_granted", "", "not yours")])
+        collection = COLLECTIONS.get(pushed.collection)
+        if collection is None or pushed.scope.partition(":")[0] not in collection.scope_kinds:
+            return PushResult("rejected", refusals=[Refusal(0, "unknown_collection", "", "unknown")])
+        scope = self.scopes.setdefault(pushed.scope, StoredScope())
+        stored = scope.records.get(pushed.record_id)
+        record = stored or StoredRecord(pushed.collection)
+        document, spans = record.document, []
+        foreign = False
+        if pushed.base:
+            base = parse_document(pushed.base)
+            if not self._proves(pushed, base):
+                return PushResult("gap")
+            foreign = pushed.receipt[:8] != self.epoch
+            merged = document.copy()
+            merged.merge(base)
+            spans = [
+                Span(0, client, document.next_clocks.get(client, 0))
+                for client, clock in merged.next_clocks.items()
+                if clock > document.next_clocks.get(client, 0)
+            ]
+            document = merged
+        try:
+            first, ops = parse_push(pushed.update, client_id) if pushed.update else (0, [])
+        except MalformedUpdate as error:
+            return PushResult("rejected", refusals=[Refusal(0, "malformed", "", str(error))])
+        refused = record.refused.get(client_id, {})
+        judged = accept(
+            document, first, ops, author=Author(client_id, cast(Any, role)), collection=collection, refused=refused,
+            now_us=self.now_us(), bury_unknown=foreign,
+        )  # fmt: skip
+        if judged.status in ("gap", "forked", "retry", "rejected"):
+            return PushResult(judged.status)
+        if judged.status == "applied" or spans:
+            if judged.status == "applied":
+                spans.append(Span(0, client_id, judged.first_clock))
+            self._commit(scope, pushed.record_id, record, judged.document, spans)
+            record.refused.setdefault(client_id, {}).update(judged.newly_refused)
+        dead = encode_refusals(client_id, [refusal.clock for refusal in judged.refusals]) if judged.refusals else b""
+        next_clock = record.document.next_clocks.get(client_id, 0)
+        receipt = self._receipt(pushed.record_id, record.digest)
+        return PushResult(judged.status, next_clock, receipt, judged.refusals, dead)
+
+    def _commit(
+        self, scope: StoredScope, key: bytes, record: StoredRecord, document: Document, spans: list[Span]
+    ) -> None:
+        scope.seq += 1
+        before = record.digest if key in scope.records else 0
+        record.document, record.digest, record.seq = document, record_digest(key, document), scope.seq
+        record.seqs.append(scope.seq)
+        record.spans += [Span(scope.seq, span.client_id, span.first_clock) for span in spans]
+        scope.digest = add_digests(scope.digest, (before, record.digest))
+        scope.records[key] = record
+        for channel in list(self.channels):
+            channel.hint()
+
+    def _page(
+        self, name: str, role: str, known: ScopeCursor | None, request: SyncRequest, resend: set[bytes]
+    ) -> ScopePage | None:
+        scope = self.scopes.get(name, StoredScope())
+        epoch, head, tail = self._read_cursor(known.cursor if known else b"")
+        reset = bool(known and known.cursor) and epoch != self.epoch
+        if reset or not (known and known.cursor):
+            head, tail = scope.seq, scope.seq + 1
+        above = sorted((r.seq, key, r) for key, r in scope.records.items() if r.seq > head)
+        below = sorted(((r.seq, key, r) for key, r in scope.records.items() if r.seq < tail), reverse=True)
+        if known and known.cursor and not (reset or above or below or resend):
+            if head == scope.seq and known.digest == digest_bytes(scope.digest):
+                return None
+        records: list[PulledRecord] = []
+        size = 0
+        for seq, key, record in above:
+            if len(records) >= self.page_records or size > request.pull_bytes:
+                break
+            head = seq
+            pulled = self._pulled(key, record, self._read_cursor(known.cursor)[1:] if known else (0, 0), request)
+            if pulled is not None:
+                records.append(pulled)
+                size += len(pulled.update)
+        else:
+            head = scope.seq
+        for seq, key, record in below:
+            if len(records) >= self.page_records or size > request.pull_bytes:
+                break
+            tail = seq
+            records.append(self._whole(key, record))
+            size += len(records[-1].update)
+        else:
+            tail = 0
+        records += [self._whole(key, scope.records[key]) for key in sorted(resend) if key in scope.records]
+        remaining = sum(r.seq > head or r.seq < tail for r in scope.records.values())
+        return ScopePage(
+            scope=name,
+            role=role,
+            cursor=self._write_cursor(head, tail),
+            records=records,
+            remaining=remaining,
+            total=len(scope.records),
+            digest=b"" if remaining else digest_bytes(scope.digest),
+            reset=reset,
+        )
+
+    def _pulled(
+        self, key: bytes, record: StoredRecord, place: tuple[int, int], request: SyncRequest
+    ) -> PulledRecord | None:
+        head, tail = place
+        known = any(tail <= seq <= head for seq in record.seqs)
+        since = [span for span in record.spans if span.seq > head]
+        if not known or not since:
+            return self._whole(key, record)
+        if all(span.client_id == request.client_id for span in since):
+            return None
+        vector = dict(record.document.next_clocks)
+        for span in since:
+            vector[span.client_id] = min(vector[span.client_id], span.first_clock)
+        update = encode_delta(record.document.since(vector))
+        return PulledRecord(record.collection, key, update, self._receipt(key, record.digest), delta=True)
+
+    def _whole(self, key: bytes, record: StoredRecord) -> PulledRecord:
+        return PulledRecord(record.collection, key, encode_document(record.document), self._receipt(key, record.digest))
+
+    def _repair(self, request: SyncRequest, grants: dict[str, str]) -> list[tuple[str, bytes, bytes]]:
+        listed = []
+        for name, theirs in request.bucket_digests:
+            records = self.scopes.get(name, StoredScope()).records if name in grants else {}
+            buckets: dict[int, int] = {}
+            for key, record in records.items():
+                place = blake2b(key, digest_size=16).digest()[0]
+                buckets[place] = add_digests(buckets.get(place, 0), (0, record.digest))
+            for key, record in sorted(records.items()):
+                place = blake2b(key, digest_size=16).digest()[0]
+                if digest_bytes(buckets[place]) != theirs[place]:
+                    listed.append((name, key, digest_bytes(record.digest)))
+        return listed
+
+    def _hash(self, grants: dict[str, str]) -> bytes:
+        cursors = []
+        for name in sorted(grants):
+            scope = self.scopes.get(name, StoredScope())
+            cursors.append(ScopeCursor(name, self._write_cursor(scope.seq, 0), digest_bytes(scope.digest)))
+        return blake2b(msgspec.msgpack.encode(cursors), digest_size=16).digest()
+
+    def _read_cursor(self, cursor: bytes) -> tuple[bytes, int, int]:
+        if not cursor:
+            return b"", 0, 0
+        return cursor[:8], int.from_bytes(cursor[8:16], "big"), int.from_bytes(cursor[16:24], "big")
+
+    def _write_cursor(self, head: int, tail: int) -> bytes:
+        return self.epoch + head.to_bytes(8, "big") + tail.to_bytes(8, "big")
+
+    def _receipt(self, key: bytes, digest: int, epoch: bytes | None = None) -> bytes:
+        epoch = epoch or self.epoch
+        return epoch + blake2b(epoch + key + digest_bytes(digest), key=SECRET, digest_size=16).digest()
+
+    def _proves(self, pushed: PushedRecord, base: Document) -> bool:
+        digest = record_digest(pushed.record_id, base)
+        return hmac.compare_digest(pushed.receipt, self._receipt(pushed.record_id, digest, pushed.receipt[:8]))
+
+
+@dataclass
+class Faults:
+    """What a network does, each with a chance of 0 to 1."""
+
+    dice: random.Random = field(default_factory=lambda: random.Random(0))
+    lose_request: float = 0.0
+    lose_answer: float = 0.0
+    duplicate: float = 0.0
+    offline: bool = False
+
+
+class LoopbackTransport:
+    """The way from one device to a loopback server."""
+
+    def __init__(self, server: LoopbackServer, faults: Faults | None = None) -> None:
+        self.server = server
+        self.faults = faults or Faults()
+        self.bytes_up = 0
+        self.bytes_down = 0
+        self.live = False
+        self.exchanges = 0
+
+    async def exchange(self, server: str, token: str, message: bytes) -> bytes:
+        return self.exchange_now(token, message)
+
+    def exchange_now(self, token: str, message: bytes) -> bytes:
+        faults = self.faults
+        self.exchanges += 1
+        if faults.offline or faults.dice.random() < faults.lose_request:
+            raise ServerUnreachable("loopback", "lost")
+        user_id = self._user(token)
+        self.bytes_up += len(message)
+        if faults.dice.random() < faults.duplicate:
+            self.server.sync(user_id, decode_request(message))
+        answer = encode_message(self.server.sync(user_id, decode_request(message)))
+        if faults.dice.random() < faults.lose_answer:
+            raise ServerUnreachable("loopback", "the answer was lost")
+        self.bytes_down += len(answer)
+        return answer
+
+    async def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
+        return self.call_now(token, path, json)
+
+    def call_now(self, token: str | None, path: str, json: Any) -> Any:
+        if self.faults.offline:
+            raise ServerUnreachable("loopback", "offline")
+        match path:
+            case "/api/auth/register":
+                account = self.server.add_user(json["email"], json["role"], json["password"])
+                return self._begin(account, json["device"])
+            case "/api/auth/login":
+                found = self.server.accounts.get(json["email"])
+                if found is None or found.password != json["password"]:
+                    raise SignedOut("wrong")
+                return self._begin(found, json["device"])
+            case "/api/auth/refresh":
+                user_id = self.server.refresh_tokens.pop(json["refresh_token"], None)
+                if user_id is None:
+                    raise SignedOut("refresh token is not valid")
+                return self.server.issue(self._account(user_id))
+            case "/api/auth/logout":
+                self._user(token or "")
+                return None
+            case "/api/auth/me":
+                return {"user": {"id": self._user(token or "")}}
+        raise ServerRefused(404, "not_found", path)
+
+    async def connect(self, server: str, token: str) -> "LoopbackChannel | None":
+        if self.faults.offline:
+            raise ServerUnreachable("loopback", "offline")
+        return LoopbackChannel(self.server, self._user(token)) if self.live else None
+
+    async def aclose(self) -> None:
+        pass
+
+    def _begin(self, account: Account, device: dict[str, Any]) -> dict[str, Any]:
+        owner = self.server.bindings.setdefault(device["client_id"], account.id)
+        if owner != account.id:
+            raise ServerRefused(409, "client_id_taken", "another device's")
+        user = {"id": account.id, "email": account.email, "name": account.name, "role": account.role}
+        return {"user": user, "tokens": self.server.issue(account), "device_token": "device"}
+
+    def _account(self, user_id: str) -> Account:
+        return next(account for account in self.server.accounts.values() if account.id == user_id)
+
+    def _user(self, token: str) -> str:
+        user_id = self.server.tokens.get(token)
+        if user_id is None:
+            raise SignedOut("the session has ended")
+        if self.server.retry_after < 0:
+            raise ServerBusy(-self.server.retry_after)
+        return user_id
+
+
+class LoopbackChannel:
+    """A live channel: answers in order, and news unasked from the cursors of the first frame on."""
+
+    def __init__(self, server: LoopbackServer, user_id: str) -> None:
+        from anyio import create_memory_object_stream
+
+        self.server = server
+        self.user_id = user_id
+        self.frames, self.inbox = create_memory_object_stream[bytes](100)
+        self.cursors: list[ScopeCursor] | None = None
+        self.client_id = 0
+        self.busy = False
+        server.channels.append(self)
+
+    async def send(self, frame: bytes) -> None:
+        request = decode_request(frame)
+        self.client_id = request.client_id
+        self.busy = True
+        response = self.server.sync(self.user_id, request)
+        self.busy = False
+        if request.cursors is not None:
+            self.cursors = [ScopeCursor(page.scope, page.cursor, page.digest) for page in response.pages]
+            paged = {page.scope for page in response.pages}
+            self.cursors += [cursor for cursor in request.cursors if cursor.scope not in paged]
+        self.frames.send_nowait(encode_message(response))
+        self.hint()
+
+    async def receive(self) -> bytes:
+        from anyio import EndOfStream
+
+        try:
+            return await self.inbox.receive()
+        except EndOfStream as error:
+            raise ServerUnreachable("loopback", "the connection is gone") from error
+
+    def hint(self) -> None:
+        """Look for news of others, and send them."""
+        if self.cursors is None or self.busy:
+            return
+        request = SyncRequest(PROTOCOL_VERSION, self.client_id, 0, cursors=self.cursors)
+        response = self.server.sync(self.user_id, request)
+        moved = {page.scope: page for page in response.pages}
+        self.cursors = [
+            ScopeCursor(c.scope, moved[c.scope].cursor, moved[c.scope].digest) if c.scope in moved else c
+            for c in self.cursors
+        ]
+        pages = [page for page in response.pages if page.records]
+        if pages:
+            self.frames.send_nowait(encode_message(msgspec.structs.replace(response, pages=pages)))
+
+    def cut(self) -> None:
+        self.frames.close()
+
+    async def aclose(self) -> None:
+        if self in self.server.channels:
+            self.server.channels.remove(self)
+        self.frames.close()
