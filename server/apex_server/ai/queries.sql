@@ -1,0 +1,29 @@
+-- name: get_worded_text
+-- The same facts, worded by the same model under the same instructions, are not paid for again.
+SELECT reply
+FROM worded_texts
+WHERE key = $1;
+
+-- name: keep_worded_text
+-- Two workers may have asked at once; either text will do.
+INSERT INTO worded_texts (key, athlete_id, reply, created_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (key) DO NOTHING;
+
+-- name: forget_worded_texts
+-- Facts of a month ago do not come back.
+DELETE FROM worded_texts
+WHERE created_at < $1;
+
+-- name: get_tokens
+-- What a coach's athletes have cost on a day.
+SELECT tokens
+FROM model_tokens
+WHERE coach_id = $1 AND day = $2;
+
+-- name: add_tokens
+-- Every call counts, whether or not its answer could be used.
+INSERT INTO model_tokens (coach_id, day, tokens)
+VALUES ($1, $2, $3)
+ON CONFLICT (coach_id, day) DO UPDATE
+SET tokens = model_tokens.tokens + excluded.tokens;

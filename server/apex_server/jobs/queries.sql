@@ -1,0 +1,172 @@
+-- name: settle_dirty
+-- Marks that have been quiet for long enough, or have waited for too long, become due; a late workout can change what a
+-- check-in means and the reverse, so every kind does. A mark that a commit is just making is left for the next time.
+WITH settled AS (
+    DELETE FROM dirty
+    WHERE (athlete_id, kind) IN (
+        SELECT athlete_id, kind
+        FROM dirty
+        WHERE last_marked_at <= $1 OR first_marked_at <= $2
+        ORDER BY last_marked_at
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING athlete_id, watermark
+)
+INSERT INTO analyses_due (athlete_id, kind, watermark, due_at)
+SELECT settled.athlete_id, asked.kind, max(settled.watermark), now()
+FROM settled
+CROSS JOIN unnest($3::text[]) AS asked (kind)
+GROUP BY settled.athlete_id, asked.kind
+ORDER BY settled.athlete_id, asked.kind
+ON CONFLICT (athlete_id, kind) DO UPDATE
+SET watermark = greatest(analyses_due.watermark, excluded.watermark), due_at = excluded.due_at;
+
+-- name: ask_for_analysis
+-- Somebody does not want to wait for quiet. What failed before is tried again, because it is due anew.
+INSERT INTO analyses_due (athlete_id, kind, watermark, due_at)
+SELECT $1, asked.kind, coalesce((SELECT seq FROM scopes WHERE scope_id = $1), 0), now()
+FROM unnest($2::text[]) AS asked (kind)
+ON CONFLICT (athlete_id, kind) DO UPDATE
+SET watermark = greatest(analyses_due.watermark, excluded.watermark), due_at = excluded.due_at;
+
+-- name: list_due_without_job
+-- What the queue must be given. A job that failed for good is not tried again until there is something new.
+SELECT due.athlete_id, due.kind
+FROM analyses_due AS due
+WHERE NOT EXISTS (
+        SELECT 1
+        FROM pgqueuer AS job
+        WHERE job.dedupe_key = 'analysis:' || due.kind || ':' || due.athlete_id::text
+            AND job.status IN ('queued', 'picked')
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pgqueuer AS job
+        WHERE job.dedupe_key = 'analysis:' || due.kind || ':' || due.athlete_id::text
+            AND job.status = 'failed'
+            AND job.updated >= due.due_at
+    )
+ORDER BY due.due_at
+LIMIT 100;
+
+-- name: is_due
+-- A job may come twice, after a worker died; what is done is not done again.
+SELECT EXISTS (SELECT 1 FROM analyses_due WHERE athlete_id = $1 AND kind = $2);
+
+-- name: is_stale
+-- Whether the athlete's records have changed since they were read: then there will be another job.
+SELECT EXISTS (SELECT 1 FROM dirty WHERE athlete_id = $1 AND watermark > $3)
+    OR EXISTS (SELECT 1 FROM analyses_due WHERE athlete_id = $1 AND kind = $2 AND watermark > $3);
+
+-- name: finish_due
+-- What became due while the job ran stays due.
+DELETE FROM analyses_due
+WHERE athlete_id = $1 AND kind = $2 AND watermark <= $3;
+
+-- name: get_scope_seq
+-- What a reading of the scope's records is true for; no row is an athlete nobody wrote anything for.
+SELECT seq
+FROM scopes
+WHERE scope_id = $1;
+
+-- name: list_records_to_analyse
+-- Everything the rules look at, the latest changes first; 20,000 records are 30 years of hard training.
+SELECT record_id, seq, collection, doc
+FROM records
+WHERE scope_id = $1
+    AND collection IN ('check_ins', 'profiles', 'programs', 'workout_logs')
+    AND NOT deleted
+ORDER BY seq DESC
+LIMIT 20000;
+
+-- name: list_library
+-- The exercises that an athlete's coaches or everybody share.
+SELECT records.record_id, records.seq, records.collection, records.doc
+FROM records
+WHERE records.scope_id = ANY($1::uuid[])
+    AND records.collection = 'exercises'
+    AND NOT records.deleted
+ORDER BY records.scope_id, records.record_id
+LIMIT 5000;
+
+-- name: list_coaches
+-- For whom the analysis is made, who has known the athlete for longest first.
+SELECT coach_id
+FROM coach_athletes
+WHERE athlete_id = $1 AND ended_at IS NULL
+ORDER BY since, coach_id
+LIMIT 100;
+
+-- name: list_insights
+-- What a new analysis replaces: open drafts; and what it may find made already, by id.
+SELECT record_id, about_id, type, status
+FROM insights
+WHERE scope_id = $1
+    AND kind = $2
+    AND (status = 'draft' OR record_id = ANY($3::uuid[]))
+ORDER BY record_id
+LIMIT 1000;
+
+-- name: list_undelivered
+-- Decisions of coaches that the athlete's records do not show yet, for these scopes or (none named) for all.
+SELECT scopes.name AS scope, insights.record_id
+FROM insights
+JOIN scopes ON scopes.scope_id = insights.scope_id
+JOIN records ON records.scope_id = insights.scope_id AND records.record_id = insights.record_id
+LEFT JOIN published_insights AS published
+    ON published.scope_id = insights.scope_id AND published.record_id = insights.record_id
+WHERE ($1::uuid[] IS NULL OR insights.scope_id = ANY($1::uuid[]))
+    AND (
+        (insights.status = 'approved' AND published.seq IS DISTINCT FROM records.seq)
+        OR (insights.status <> 'approved' AND published.text_shown)
+    )
+ORDER BY insights.scope_id, insights.record_id
+LIMIT 1000;
+
+-- name: get_document
+-- A record and where it stands in its scope's feed.
+SELECT seq, collection, doc
+FROM records
+WHERE scope_id = $1 AND record_id = $2;
+
+-- name: is_linked
+-- A coach who no longer works with an athlete writes nothing to them any more.
+SELECT EXISTS (
+    SELECT 1
+    FROM coach_athletes
+    WHERE coach_id = $1 AND athlete_id = $2 AND ended_at IS NULL
+);
+
+-- name: get_published
+-- Up to where a decision was carried, and whether the athlete can read the text.
+SELECT seq, text_shown
+FROM published_insights
+WHERE scope_id = $1 AND record_id = $2;
+
+-- name: set_published
+-- Said after the athlete's record was written; a crash in between only makes it be compared again.
+INSERT INTO published_insights (scope_id, record_id, seq, text_shown, published_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (scope_id, record_id) DO UPDATE
+SET seq = excluded.seq, text_shown = excluded.text_shown, published_at = excluded.published_at;
+
+-- name: list_failed_jobs
+-- What an operator must look at, with the last error, the newest first.
+SELECT job.id, job.entrypoint, job.dedupe_key, job.updated,
+    (
+        SELECT log.traceback ->> 'exception_message'
+        FROM pgqueuer_log AS log
+        WHERE log.job_id = job.id AND log.status = 'failed'
+        ORDER BY log.created DESC
+        LIMIT 1
+    ) AS reason
+FROM pgqueuer AS job
+WHERE job.status = 'failed'
+ORDER BY job.updated DESC
+LIMIT $1;
+
+-- name: forget_old_jobs
+-- The log is for looking into what went wrong lately.
+DELETE FROM pgqueuer_log
+WHERE created < $1;

@@ -1,0 +1,289 @@
+"""The worker process: turns settled marks into jobs, does them, and carries what coaches decide to athletes.
+
+Any number of workers share the work. What one was doing when it was killed is done by another after
+`HEARTBEAT_TIMEOUT_SECONDS`; nothing depends on a worker's memory. Without Postgres they wait for it.
+"""
+
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import get_args
+from uuid import UUID
+
+import anyio
+import asyncpg
+import msgspec
+import structlog
+from msgspec import Struct
+from pgqueuer.errors import FailingListenerError
+from pgqueuer.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.models import Job
+from pgqueuer.qm import QueueManager
+
+from apex_server.ai import TemplateWording, Wording
+from apex_server.ai.ledger import Ledger
+from apex_server.ai.wording import InsightKind
+from apex_server.db import Database, DatabaseUnavailable, Hint, HintHub, load_queries
+from apex_server.db.background import in_background
+from apex_server.db.pool import COMMIT_LIMITS, open_pool
+from apex_server.db.roles import COMMIT_ROLE, role_urls
+from apex_server.jobs.analysis import Analyst
+from apex_server.jobs.publishing import Publisher
+from apex_server.jobs.queue import queue_manager
+from apex_server.jobs.subjects import KINDS
+from apex_server.settings import Settings, SettingsError
+from apex_server.sync.commit import Committer
+from apex_server.sync.identity import load_identity
+from apex_server.sync.postgres_commits import PostgresCommitStore
+
+__all__ = ["Worker", "run_worker"]
+
+SWEEP_SECONDS = 1.0
+"""How late a settled mark is seen; a sweep is two index look-ups."""
+
+HEARTBEAT_TIMEOUT_SECONDS = 30.0
+"""A job whose worker has not been heard of for so long is another worker's."""
+
+POLL_SECONDS = 5.0
+"""How late a job is seen whose notification was lost."""
+
+BATCH_JOBS = 2
+CONCURRENT_JOBS_MAX = 4
+"""Jobs wait for the model most of the time, but reading ten years of logs is a second of CPU."""
+
+ATTEMPTS_MAX = 5
+"""A job that fails so often, over about half a minute, is held for somebody to look at."""
+
+QUEUE_CONNECTIONS_MAX = 3
+DELIVERY_RECHECK_SECONDS = 300.0
+"""How late a decision is seen whose hint was lost."""
+
+KEEP_HOUSE_SECONDS = 3600.0
+JOB_LOG_DAYS = 14
+RESTART_SECONDS = 1.0
+
+JOB_NAME = "analysis"
+
+PASSING = (
+    DatabaseUnavailable,
+    FailingListenerError,
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
+"""What a lost Postgres looks like from inside the queue."""
+
+_log = structlog.get_logger(__name__)
+_queries = load_queries(__package__)
+
+
+class AnalysisJob(Struct, frozen=True):
+    """What a job says: whose records, and which rules."""
+
+    athlete_id: UUID
+    kind: str
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; what is under way is then finished.
+
+    Raises SettingsError without a database, DatabaseNotMigrated and the like for one that is not ready.
+    """
+    if settings.database_url is None:
+        raise SettingsError("APEX_DATABASE_URL", "is needed: a worker starts no Postgres of its own")
+    stop = anyio.Event()
+    async with in_background(partial(set_on_signal, stop)):
+        while not stop.is_set():
+            try:
+                async with Worker.open(settings) as worker:
+                    await worker.run(stop)
+            except PASSING as error:
+                _log.warning("worker_waits_for_database", reason=str(error))
+                with anyio.move_on_after(RESTART_SECONDS):
+                    await stop.wait()
+
+
+class Worker:
+    """One worker on a database; made by `Worker.open`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        queue: QueueManager,
+        analyst: Analyst,
+        publisher: Publisher,
+        hints: HintHub,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.analyst = analyst
+        self.publisher = publisher
+        self._settings = settings
+        self._database = database
+        self._queue = queue
+        self._hints = hints
+        self._now = now
+        self._moved: set[str] = set()
+        self._all_moved = True
+        self._moved_on = anyio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings, *, now: Callable[[], datetime] | None = None, wording: Wording | None = None
+    ) -> AsyncIterator["Worker"]:
+        """Open everything a worker needs. Raises DatabaseUnavailable."""
+        clock = now or wall_clock
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(Database.open(settings))
+            hints = await stack.enter_async_context(HintHub.open(settings))
+            pool = await stack.enter_async_context(
+                open_pool(
+                    role_urls(settings).commit,
+                    "APEX_DATABASE_URL_COMMIT",
+                    COMMIT_ROLE,
+                    COMMIT_LIMITS,
+                    QUEUE_CONNECTIONS_MAX,
+                )
+            )
+            committer = Committer(
+                PostgresCommitStore(database),
+                identity=await load_identity(database, settings.secret),
+                now_us=lambda: round(clock().timestamp() * 1_000_000),
+                hints=hints.publish,
+            )
+            yield cls(
+                settings,
+                database,
+                queue_manager(pool),
+                Analyst(database, committer, wording or make_wording(settings, database), now=clock),
+                Publisher(database, committer, now=clock),
+                hints,
+                now=clock,
+            )
+
+    async def run(self, stop: anyio.Event) -> None:
+        """Work until told to stop, or Postgres is lost."""
+        self._queue.entrypoint(
+            JOB_NAME,
+            on_failure="hold",
+            executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(parameters, max_attempts=ATTEMPTS_MAX),
+        )(self._do)
+        unsubscribe = self._hints.subscribe(self._on_hints, self._on_resync)
+        try:
+            async with in_background(
+                partial(every, SWEEP_SECONDS, self.sweep),
+                partial(every, KEEP_HOUSE_SECONDS, self.keep_house),
+                self._deliver_decisions,
+                partial(self._stop_queue, stop),
+            ):
+                await self._queue.run(
+                    batch_size=BATCH_JOBS,
+                    max_concurrent_tasks=CONCURRENT_JOBS_MAX,
+                    dequeue_timeout=timedelta(seconds=POLL_SECONDS),
+                    heartbeat_timeout=timedelta(seconds=HEARTBEAT_TIMEOUT_SECONDS),
+                    log_aggregation_interval=timedelta(0),
+                    shutdown_on_listener_failure=True,
+                )
+        finally:
+            unsubscribe()
+
+    async def sweep(self) -> None:
+        """Make due what has settled, and give the queue what is due."""
+        now = self._now()
+        quiet = timedelta(seconds=self._settings.analysis_quiet_seconds)
+        longest = timedelta(seconds=self._settings.analysis_max_seconds)
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.settle_dirty, now - quiet, now - longest, list(KINDS))
+            due = await connection.fetch(_queries.list_due_without_job)
+        if due:
+            jobs = [AnalysisJob(row["athlete_id"], row["kind"]) for row in due]
+            await self._queue.queries.enqueue(
+                [JOB_NAME] * len(jobs),
+                [msgspec.json.encode(job) for job in jobs],
+                [0] * len(jobs),
+                dedupe_key=[f"{JOB_NAME}:{job.kind}:{job.athlete_id}" for job in jobs],
+                on_conflict="skip",
+            )
+
+    async def keep_house(self) -> None:
+        """Forget what nobody looks at any more."""
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.forget_old_jobs, self._now() - timedelta(days=JOB_LOG_DAYS))
+        await Ledger(self._database, now=self._now).forget_old()
+
+    async def _do(self, job: Job) -> None:
+        asked = msgspec.json.decode(job.payload or b"", type=AnalysisJob)
+        for kind in get_args(InsightKind):
+            if kind == asked.kind:
+                await self.analyst.analyse(asked.athlete_id, kind)
+
+    async def _deliver_decisions(self) -> None:
+        while True:
+            moved, everything = list(self._moved), self._all_moved
+            self._moved.clear()
+            self._all_moved = False
+            self._moved_on = anyio.Event()
+            if moved or everything:
+                await passing(partial(self.publisher.deliver_all, None if everything else moved))
+            with anyio.move_on_after(DELIVERY_RECHECK_SECONDS) as waiting:
+                await self._moved_on.wait()
+            self._all_moved = self._all_moved or waiting.cancelled_caught
+
+    async def _on_hints(self, hints: list[Hint]) -> None:
+        private = {hint.scope for hint in hints if hint.scope.startswith("private:")}
+        if private:
+            self._moved |= private
+            self._moved_on.set()
+
+    async def _on_resync(self) -> None:
+        self._all_moved = True
+        self._moved_on.set()
+
+    async def _stop_queue(self, stop: anyio.Event) -> None:
+        await stop.wait()
+        self._queue.shutdown.set()
+
+
+def make_wording(settings: Settings, database: Database) -> Wording:
+    """Give the model where one is configured, else the template."""
+    if not settings.openai_api_key and not settings.openai_base_url:
+        return TemplateWording()
+    from apex_server.ai.model_wording import ModelWording  # noqa: PLC0415 - a server without a model loads none.
+    from apex_server.ai.openai_model import OpenAIModel  # noqa: PLC0415
+
+    model = OpenAIModel(
+        settings.openai_model, api_key=settings.openai_api_key or "none", base_url=settings.openai_base_url
+    )
+    return ModelWording(model, fallback=TemplateWording(), ledger=Ledger(database, now=wall_clock))
+
+
+def wall_clock() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do something again and again; an outage of Postgres only puts it off."""
+    while True:
+        await passing(work)
+        await anyio.sleep(seconds)
+
+
+async def passing(work: Callable[[], Awaitable[None]]) -> None:
+    """Do something, and leave it for the next time when Postgres is gone."""
+    try:
+        await work()
+    except PASSING as error:
+        _log.warning("postponed", reason=str(error))
+
+
+async def set_on_signal(stop: anyio.Event) -> None:
+    """Set an event when the process is asked to end."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            stop.set()
