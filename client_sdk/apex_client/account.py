@@ -138,7 +138,7 @@ class Account:
             body["device_token"] = device_token
         answer = await self._claim(server, f"/api/auth/{verb}", body)
         user = _user(answer["user"])
-        await self._replica._do(signing.sign_in, self._session(server, user, answer["tokens"]))
+        await self._replica._do(signing.sign_in, self._session(server, user, answer))
         await self._replica._do(signing.keep_device_token, answer.get("device_token"))
         self._server = server
         self._replica.wake()
