@@ -1,6 +1,6 @@
 """Watching records change: the async half."""
 
-from anyio import Event
+from anyio import Event, move_on_after
 
 from apex_client.changes import Change
 
@@ -19,12 +19,18 @@ class ChangeFeed:
         return self
 
     async def __anext__(self) -> Change:
-        while not self._changes:
-            if self._closed:
-                raise StopAsyncIteration
-            self._event = Event()
-            await self._event.wait()
-        return self._changes.pop(next(iter(self._changes)))
+        change = await self.get()
+        if change is None:
+            raise StopAsyncIteration
+        return change
+
+    async def get(self, timeout_seconds: float | None = None) -> Change | None:
+        """Wait for the next change; None when there was none in time, or the feed has ended."""
+        with move_on_after(timeout_seconds):
+            while not self._changes and not self._closed:
+                self._event = Event()
+                await self._event.wait()
+        return self._changes.pop(next(iter(self._changes))) if self._changes else None
 
     def close(self) -> None:
         """Watch no longer."""

@@ -146,6 +146,7 @@ class Replica:
 
     async def aclose(self) -> None:
         """Close the file. Nothing is waited for: what is unsent goes with the next sync."""
+        self._loop.stop()
         await self._account.aclose()
         await self._reader.aclose()
         self._feeds.close()

@@ -227,9 +227,9 @@ class LoopbackServer:
             head, tail = scope.seq, scope.seq + 1
         above = sorted((r.seq, key, r) for key, r in scope.records.items() if r.seq > head)
         below = sorted(((r.seq, key, r) for key, r in scope.records.items() if r.seq < tail), reverse=True)
-        if known and known.cursor and not (reset or above or below or resend):
-            if head == scope.seq and known.digest == digest_bytes(scope.digest):
-                return None
+        quiet = not (reset or above or below or resend)
+        if known and known.cursor and quiet and known.digest == digest_bytes(scope.digest):
+            return None
         records: list[PulledRecord] = []
         size = 0
         for seq, key, record in above:
@@ -400,7 +400,7 @@ class LoopbackTransport:
         if owner != account.id:
             raise ServerRefused(409, "client_id_taken", "another device's")
         user = {"id": account.id, "email": account.email, "name": account.name, "role": account.role}
-        return {"user": user, "tokens": self.server.issue(account), "device_token": "device"}
+        return {"user": user, "device_token": "device", **self.server.issue(account)}
 
     def _account(self, user_id: str) -> Account:
         return next(account for account in self.server.accounts.values() if account.id == user_id)
@@ -412,6 +412,27 @@ class LoopbackTransport:
         if self.server.retry_after < 0:
             raise ServerBusy(-self.server.retry_after)
         return user_id
+
+
+class BlockingLoopbackTransport:
+    """The same way for the blocking SDK."""
+
+    def __init__(self, server: LoopbackServer, faults: Faults | None = None) -> None:
+        self._transport = LoopbackTransport(server, faults)
+        self.bytes_up = 0
+        self.bytes_down = 0
+
+    def exchange(self, server: str, token: str, message: bytes) -> bytes:
+        return self._transport.exchange_now(token, message)
+
+    def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
+        return self._transport.call_now(token, path, json)
+
+    def connect(self, server: str, token: str) -> None:
+        return None
+
+    def close(self) -> None:
+        pass
 
 
 class LoopbackChannel:

@@ -1,0 +1,170 @@
+# Made from ../account.py by client_sdk/generate_blocking.py; edit that file instead.
+"""Signing in and staying signed in: tokens are renewed once when the server refuses them, and kept in the replica."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from apex_client import signing
+from apex_client.accounts import Credentials, DeviceKind, Role, Session, User
+from apex_client.blocking.transport import LiveChannel, Transport
+from apex_client.blocking.waiting import Lock
+from apex_client.errors import NoServer, ServerRefused, SignedOut, SyncFailed, WrongCredentials
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+CLIENT_ID_TAKEN = "client_id_taken"
+"""The server's code for a client id that belongs to another device."""
+
+MICROSECONDS = 1_000_000
+
+
+class Account:
+    """The connection of one replica to its server, as its user."""
+
+    def __init__(
+        self,
+        replica: "Replica",
+        transport: Transport,
+        server: str | None,
+        credentials: Credentials | None,
+        device: tuple[str, DeviceKind],
+    ) -> None:
+        self.transport = transport
+        self._replica = replica
+        self._server = _normal(server) if server else None
+        self._credentials = credentials
+        self._device = device
+        self._lock = Lock()
+
+    @property
+    def server(self) -> str | None:
+        """The server that was named, else the one of the last session."""
+        session = self._replica._open.session
+        return self._server or (session.server if session else None)
+
+    def login(self, server: str, email: str, password: str) -> User:
+        """Sign in, and adopt what was logged here without an account."""
+        return self._begin(server, "login", {"email": email, "password": password})
+
+    def register(self, server: str, email: str, password: str, *, name: str, role: Role, invite: str | None) -> User:
+        """Make an account and sign in."""
+        body = {"email": email, "password": password, "name": name, "role": role}
+        return self._begin(server, "register", body | ({"invite": invite} if invite else {}))
+
+    def logout(self, *, discard_unsent: bool) -> None:
+        """Sign out; the server is told where it can be reached."""
+        session = self._replica._open.session
+        count = self._replica._do(signing.unsent)
+        if session is not None and (discard_unsent or not count):
+            with suppress(SyncFailed):
+                self.transport.call(session.server, session.access_token, "POST", "/api/auth/logout", None)
+        self._replica._do(signing.sign_out, discard_unsent=discard_unsent)
+        self._credentials = None
+
+    def call(self, method: str, path: str, json: Any) -> Any:
+        """Call the JSON API as the user."""
+        server, token = self._token()
+        try:
+            return self.transport.call(server, token, method, path, json)
+        except SignedOut:
+            server, token = self._token(refused=token)
+            return self.transport.call(server, token, method, path, json)
+
+    def exchange(self, message: bytes) -> bytes:
+        """Send one sync message and give its answer."""
+        server, token = self._token()
+        try:
+            return self.transport.exchange(server, token, message)
+        except SignedOut:
+            server, token = self._token(refused=token)
+            return self.transport.exchange(server, token, message)
+
+    def connect(self) -> LiveChannel | None:
+        """Open the live channel."""
+        server, token = self._token()
+        try:
+            return self.transport.connect(server, token)
+        except SignedOut:
+            server, token = self._token(refused=token)
+            return self.transport.connect(server, token)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.transport.close()
+
+    def _token(self, refused: str | None = None) -> tuple[str, str]:
+        """Give server and token; a token that was refused is renewed first. Raises NoServer or SignedOut."""
+        with self._lock:
+            session = self._replica._open.session
+            server = self.server
+            if server is None:
+                raise NoServer
+            if session is None or (self._credentials and self._credentials.email != session.user.email):
+                session = self._sign_in_again(server)
+            elif session.access_token == refused:
+                session = self._renew(session)
+            return session.server, session.access_token
+
+    def _renew(self, session: Session) -> Session:
+        """Exchange the refresh token, once; where that fails too, sign in with credentials that were given."""
+        body = {"refresh_token": session.refresh_token}
+        device_token = self._replica._do(signing.device_token)
+        if device_token:
+            body["device_token"] = device_token
+        try:
+            answer = self.transport.call(session.server, None, "POST", "/api/auth/refresh", body)
+        except SignedOut:
+            return self._sign_in_again(session.server)
+        renewed = self._session(session.server, session.user, answer)
+        self._replica._do(signing.keep_session, renewed)
+        return renewed
+
+    def _sign_in_again(self, server: str) -> Session:
+        given = self._credentials
+        if given is None:
+            raise SignedOut
+        self._begin(server, "login", {"email": given.email, "password": given.password})
+        session = self._replica._open.session
+        if session is None:
+            raise SignedOut
+        return session
+
+    def _begin(self, server: str, verb: str, body: dict[str, Any]) -> User:
+        server = _normal(server)
+        device_token = self._replica._do(signing.device_token)
+        if device_token and verb == "login":
+            body["device_token"] = device_token
+        answer = self._claim(server, f"/api/auth/{verb}", body)
+        user = _user(answer["user"])
+        self._replica._do(signing.sign_in, self._session(server, user, answer))
+        self._replica._do(signing.keep_device_token, answer.get("device_token"))
+        self._server = server
+        self._replica.wake()
+        return user
+
+    def _claim(self, server: str, path: str, body: dict[str, Any]) -> Any:
+        """Sign in on this device; where its client id is another device's, under a new one."""
+        name, kind = self._device
+        body["device"] = {"name": name, "kind": kind, "client_id": self._replica.client_id}
+        try:
+            return self.transport.call(server, None, "POST", path, body)
+        except SignedOut as error:
+            raise WrongCredentials from error
+        except ServerRefused as error:
+            if error.code != CLIENT_ID_TAKEN:
+                raise
+            body["device"]["client_id"] = self._replica._do(signing.take_new_client_id)
+            return self.transport.call(server, None, "POST", path, body)
+
+    def _session(self, server: str, user: User, tokens: Any) -> Session:
+        expires_us = self._replica._now_us() + int(tokens["expires_in"]) * MICROSECONDS
+        return Session(user, server, tokens["access_token"], tokens["refresh_token"], expires_us)
+
+
+def _user(account: Any) -> User:
+    return User(str(account["id"]), account["email"], account["name"], account["role"])
+
+
+def _normal(server: str) -> str:
+    return server.rstrip("/")

@@ -1,0 +1,233 @@
+# Made from ../checkins.py by client_sdk/generate_blocking.py; edit that file instead.
+"""Check-ins: the athlete's weekly report as a draft until it is submitted, and the coach's answer.
+
+check_in = replica.checkins.draft(weight=82.4, responses={"energy": 7, "sleep": 6})
+check_in.submit()
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date as Date
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from apex_client import checkin_edits as edits
+from apex_client import listing
+from apex_client.local import LocalReplica
+from apex_client.status import RecordStatus
+from apex_client.views import Snapshot
+from apex_sync.models import checkin as models
+from apex_sync.op import Patch
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+COLLECTION = "check_ins"
+LIST_MAX = 1000
+
+_CheckIns: TypeAlias = "list[CheckIn]"
+
+LoadUnit = Literal["kg", "lb"]
+LengthUnit = models.LengthUnit
+Question = str
+Answer = float | str | None
+
+
+class CheckIns:
+    """The check-ins of one athlete, or on a coach's replica of all of them."""
+
+    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        self._replica = replica
+        self._scope = scope
+
+    def draft(
+        self,
+        *,
+        date: Date | str | None = None,
+        week_number: int | None = None,
+        weight: float | None = None,
+        unit: LoadUnit | None = None,
+        body_fat_percent: float | None = None,
+        measurements: Mapping[str, float | None] | None = None,
+        length_unit: LengthUnit = "cm",
+        responses: Mapping[str, int | None] | None = None,
+        questionnaire: Mapping[Question, Answer] | None = None,
+        notes: str | None = None,
+    ) -> "CheckIn":
+        """Begin a check-in, for today unless told otherwise.
+
+        `weight` is in `unit` (default: the unit of the replica), `measurements` (`waist`, `chest` …) in `length_unit`;
+        `responses` (`energy`, `sleep` …) are 1 to 10. Raises OutOfBounds, and AthleteNeeded on a coach's replica.
+        """
+        patch = edits.fields(
+            {
+                "date": self._replica._day(date) or self._replica._wall_clock(None)[:10],
+                "week_number": week_number, "weight": weight, "unit": unit, "body_fat_percent": body_fat_percent,
+                "measurements": measurements, "length_unit": length_unit, "responses": responses,
+                "questionnaire": questionnaire, "notes": notes,
+            },
+            self._replica.load_unit,
+            drop_none=True,
+        )  # fmt: skip
+        return CheckIn(self._replica, self._replica._do(LocalReplica.create, COLLECTION, self._scope, patch))
+
+    def get(self, check_in_id: str) -> "CheckIn":
+        """Read one check-in. Raises NoSuchRecord."""
+        return CheckIn(
+            self._replica, self._replica._do(LocalReplica.snapshot, COLLECTION, check_in_id, scope=self._scope)
+        )
+
+    def list(self, *, since: Date | str | None = None, until: Date | str | None = None, limit: int = 50) -> _CheckIns:
+        """List check-ins by day, the latest first; `since` and `until` are days, both included."""
+        found = self._replica._do(
+            listing.by_date,
+            COLLECTION,
+            self._scope,
+            since=self._replica._day(since),
+            until=self._replica._day(until),
+            limit=min(limit, LIST_MAX),
+        )
+        return [CheckIn(self._replica, snapshot) for snapshot in found]
+
+    def on(self, day: Date | str) -> _CheckIns:
+        """List the check-ins of one day."""
+        return self.list(since=day, until=day, limit=LIST_MAX)
+
+
+class CheckIn:
+    """One check-in, as it stood at the last call."""
+
+    def __init__(self, replica: "Replica", snapshot: Snapshot) -> None:
+        self._replica = replica
+        self.snapshot = snapshot
+
+    @property
+    def id(self) -> str:
+        """The record id, a UUID."""
+        return self.snapshot.record_id
+
+    @property
+    def athlete_id(self) -> str:
+        """Whose check-in it is; `self` before the first sign-in."""
+        return self.snapshot.scope.partition(":")[2]
+
+    @property
+    def record(self) -> models.CheckIn:
+        """The whole record as the typed model."""
+        return msgspec.convert(self.snapshot.state, models.CHECK_INS.loose_model)  # type: ignore[return-value]
+
+    @property
+    def date(self) -> str | None:
+        """The calendar day it reports on."""
+        found: str | None = self.snapshot.state.get("date")
+        return found
+
+    @property
+    def weight_kg(self) -> float | None:
+        """Body weight in kilograms."""
+        found: float | None = self.snapshot.state.get("weight_kg")
+        return found
+
+    @property
+    def responses(self) -> dict[str, int]:
+        """The answers given, each 1 to 10, by question."""
+        return {name: value for name, value in (self._get("responses") or {}).items() if value is not None}
+
+    @property
+    def notes(self) -> str | None:
+        """The athlete's note."""
+        found: str | None = self.snapshot.state.get("notes")
+        return found
+
+    @property
+    def submitted(self) -> bool:
+        """Whether the coach is to read it; False while it is a draft."""
+        return self._get("submitted_at") is not None
+
+    @property
+    def coach_feedback(self) -> str | None:
+        """What the coach answered."""
+        found: str | None = self.snapshot.state.get("coach_feedback")
+        return found
+
+    @property
+    def coach_reviewed(self) -> bool:
+        """Whether the coach has reviewed it."""
+        return self._get("coach_reviewed") is True
+
+    @property
+    def ai_summary(self) -> str | None:
+        """The analysis that the coach approved."""
+        found: str | None = self.snapshot.state.get("ai_summary")
+        return found
+
+    @property
+    def ai_recommendations(self) -> list[str]:
+        """The recommendations that the coach approved."""
+        return list(self._get("ai_recommendations") or [])
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it was deleted; it can be restored."""
+        return self._get("deleted") is True
+
+    def refresh(self) -> "CheckIn":
+        """Read the check-in anew."""
+        self.snapshot = self._replica._do(LocalReplica.snapshot, COLLECTION, self.id, scope=self.snapshot.scope)
+        return self
+
+    def status(self) -> RecordStatus:
+        """Tell whether it is synced, pending, rejected or conflicted."""
+        return self._replica.status_of(self.id)
+
+    def edit(
+        self,
+        *,
+        date: Date | str | UnsetType = UNSET,
+        week_number: int | UnsetType | None = UNSET,
+        weight: float | UnsetType | None = UNSET,
+        unit: LoadUnit | None = None,
+        body_fat_percent: float | UnsetType | None = UNSET,
+        measurements: Mapping[str, float | None] | UnsetType = UNSET,
+        length_unit: LengthUnit = "cm",
+        responses: Mapping[str, int | None] | UnsetType = UNSET,
+        questionnaire: Mapping[Question, Answer] | UnsetType = UNSET,
+        notes: str | UnsetType | None = UNSET,
+    ) -> "CheckIn":
+        """Change answers; what is not given stays, None empties one."""
+        patch = edits.fields(
+            {
+                "date": date if date is UNSET else self._replica._day(date),
+                "week_number": week_number, "weight": weight, "unit": unit, "body_fat_percent": body_fat_percent,
+                "measurements": measurements, "length_unit": length_unit, "responses": responses,
+                "questionnaire": questionnaire, "notes": notes,
+            },
+            self._replica.load_unit,
+        )  # fmt: skip
+        return self._edit(lambda state: patch)
+
+    def submit(self) -> "CheckIn":
+        """Hand it to the coach. It can still be edited."""
+        submitted_at = self._replica._wall_clock(None)
+        return self._edit(lambda state: {"submitted_at": submitted_at})
+
+    def review(self, feedback: str | None = None) -> "CheckIn":
+        """Answer it as the coach and mark it reviewed. Raises ForbiddenField for the athlete."""
+        reviewed_at = self._replica._wall_clock(None)
+        return self._edit(lambda state: edits.review(feedback, reviewed_at))
+
+    def delete(self) -> "CheckIn":
+        """Delete the check-in; it can be restored."""
+        return self._edit(lambda state: {"deleted": True})
+
+    def restore(self) -> "CheckIn":
+        """Undo a deletion."""
+        return self._edit(lambda state: {"deleted": False})
+
+    def _get(self, field: str) -> Any:
+        return self.snapshot.state.get(field)
+
+    def _edit(self, build: Callable[[Patch], Patch]) -> "CheckIn":
+        self.snapshot = self._replica._do(LocalReplica.edit, COLLECTION, self.id, build, scope=self.snapshot.scope)
+        return self

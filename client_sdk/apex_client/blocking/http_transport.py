@@ -1,0 +1,205 @@
+# Made from ../http_transport.py by client_sdk/generate_blocking.py; edit that file instead.
+"""The transport over HTTPS and WebSocket. httpx, zstandard and websockets are imported with the first connection.
+
+What a server sends is bounded before it is unpacked and while it is; TLS is verified unless told otherwise.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from apex_client.blocking.transport import LiveChannel
+from apex_client.compression import compress, decompress
+from apex_client.errors import BadAnswer, ServerBusy, ServerRefused, ServerUnreachable, SignedOut
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+    from websockets.sync.client import ClientConnection
+
+MEDIA_TYPE = "application/vnd.apex.sync+msgpack"
+SYNC_PATH = "/api/sync"
+LIVE_PATH = "/api/sync/live"
+
+COMPRESS_MIN_BYTES = 512
+"""Below that zstd saves nothing."""
+
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
+"""As sent. A server aims at 1 MiB and never sends more than one record beyond it."""
+
+JSON_BYTES_MAX = 4 * 1024 * 1024
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+"""A commit of 1,000 records on a busy server takes a few seconds."""
+
+FRAME_BYTES_MAX = 4 * 1024 * 1024
+BUSY_SECONDS = 5.0
+"""How long to leave a busy server alone that did not say."""
+
+BUSY_STATUSES = frozenset({429, 502, 503, 504})
+
+
+class HttpTransport:
+    """A connection pool to a server. `verify` is False, a path of certificates or an SSL context, as in httpx."""
+
+    def __init__(self, *, verify: "bool | str | ssl.SSLContext" = True) -> None:
+        self.bytes_up = 0
+        self.bytes_down = 0
+        self._verify = verify
+        self._client: httpx.Client | None = None
+
+    def exchange(self, server: str, token: str, message: bytes) -> bytes:
+        """Send a SyncRequest and give the SyncResponse, both as plain msgpack."""
+        headers = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE, "Accept-Encoding": "zstd"}
+        if len(message) >= COMPRESS_MIN_BYTES:
+            message = compress(message)
+            headers["Content-Encoding"] = "zstd"
+        response, body = self._send(server, token, "POST", SYNC_PATH, message, headers, ANSWER_BYTES_MAX)
+        if not response.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
+            raise BadAnswer(f"its media type is {response.headers.get('Content-Type')!r}")
+        return decompress(body) if response.headers.get("Content-Encoding") == "zstd" else body
+
+    def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
+        """Call the JSON API; None where the answer has no body."""
+        content = b"" if json is None else msgspec.json.encode(json)
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if content:
+            headers["Content-Type"] = "application/json"
+        _, body = self._send(server, token, method, path, content, headers, JSON_BYTES_MAX)
+        try:
+            return msgspec.json.decode(body) if body else None
+        except msgspec.DecodeError as error:
+            raise BadAnswer(f"not JSON: {error}") from error
+
+    def connect(self, server: str, token: str) -> LiveChannel | None:
+        """Open the live channel."""
+        from websockets.exceptions import InvalidHandshake, InvalidStatus
+        from websockets.sync.client import connect
+
+        address = f"ws{server.removeprefix('http')}{LIVE_PATH}"
+        try:
+            connection = connect(
+                address,
+                additional_headers={"Authorization": f"Bearer {token}"},
+                compression=None,
+                max_size=FRAME_BYTES_MAX,
+                open_timeout=CONNECT_SECONDS,
+                ssl=self._ssl(address),
+            )
+        except InvalidStatus as error:
+            if error.response.status_code == 401:
+                raise SignedOut from error
+            raise ServerUnreachable(server, f"no live channel: {error}") from error
+        except (OSError, TimeoutError, InvalidHandshake) as error:
+            raise ServerUnreachable(server, str(error)) from error
+        return WebSocketChannel(self, server, connection)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _send(
+        self,
+        server: str,
+        token: str | None,
+        method: str,
+        path: str,
+        content: bytes,
+        headers: dict[str, str],
+        limit_bytes: int,
+    ) -> "tuple[httpx.Response, bytes]":
+        import httpx
+
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        client = self._client or self._new_client()
+        try:
+            with client.stream(method, f"{server}{path}", content=content, headers=headers) as response:
+                body = bytearray()
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > limit_bytes:
+                        raise BadAnswer(f"more than {limit_bytes} bytes")
+        except (httpx.TransportError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise ServerUnreachable(server, str(error) or type(error).__name__) from error
+        self.bytes_up += len(content)
+        self.bytes_down += len(body)
+        if not response.is_success:
+            raise refusal(response.status_code, response.headers.get("Retry-After"), bytes(body))
+        return response, bytes(body)
+
+    def _new_client(self) -> "httpx.Client":
+        import httpx
+
+        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+        self._client = httpx.Client(verify=self._verify, timeout=timeout, follow_redirects=False)
+        return self._client
+
+    def _ssl(self, address: str) -> "ssl.SSLContext | None":
+        if not address.startswith("wss"):
+            return None
+        import httpx
+
+        return httpx.create_ssl_context(verify=self._verify)
+
+
+class WebSocketChannel:
+    """One open WebSocket."""
+
+    def __init__(self, transport: HttpTransport, server: str, connection: "ClientConnection") -> None:
+        self._transport = transport
+        self._server = server
+        self._connection = connection
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame. Raises ServerUnreachable when the connection is gone."""
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            self._connection.send(frame)
+        except (ConnectionClosed, OSError) as error:
+            raise ServerUnreachable(self._server, str(error)) from error
+        self._transport.bytes_up += len(frame)
+
+    def receive(self) -> bytes:
+        """Wait for the next frame. Raises ServerUnreachable when the connection is gone."""
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            frame = self._connection.recv()
+        except (ConnectionClosed, OSError) as error:
+            raise ServerUnreachable(self._server, str(error)) from error
+        if isinstance(frame, str):
+            raise BadAnswer("a text frame")
+        self._transport.bytes_down += len(frame)
+        return frame
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
+    """Give the error for an answer that is no success, from its problem document or whatever a proxy made of it."""
+    try:
+        problem = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        problem = {}
+    detail = str(problem.get("detail") or problem.get("title") or body[:200].decode("utf-8", "replace"))
+    if status == 401:
+        return SignedOut(detail or "the server does not know this session")
+    if status in BUSY_STATUSES:
+        return ServerBusy(_seconds(problem.get("retry_after_seconds"), retry_after))
+    return ServerRefused(status, str(problem.get("code") or f"http_{status}"), detail)
+
+
+def _seconds(*candidates: Any) -> float:
+    for candidate in candidates:
+        try:
+            return min(max(float(candidate), 0.0), 3600.0)
+        except (TypeError, ValueError):
+            continue
+    return BUSY_SECONDS

@@ -1,0 +1,121 @@
+# Made from ../records.py by client_sdk/generate_blocking.py; edit that file instead.
+"""Records of any collection, as plain maps: what has no resource of its own is read and written here.
+
+program = replica.programs.get(program_id)
+replica.profile.edit(training_days_per_week=4)
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from apex_client import listing
+from apex_client.local import LocalReplica
+from apex_client.status import RecordStatus
+from apex_client.views import Snapshot
+from apex_sync.op import Patch
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+LIST_MAX = 1000
+
+_Records: TypeAlias = "list[Record]"
+
+
+class Records:
+    """The records of one collection, in one scope or in all of this replica."""
+
+    def __init__(self, replica: "Replica", collection: str, scope: str | None = None) -> None:
+        self._replica = replica
+        self._scope = scope
+        self.collection = collection
+
+    def create(self, fields: Mapping[str, Any], *, record_id: str | None = None) -> "Record":
+        """Make a record. Raises OutOfBounds, ForbiddenField, AthleteNeeded."""
+        snapshot = self._replica._do(
+            LocalReplica.create, self.collection, self._scope, dict(fields), record_id=record_id
+        )
+        return Record(self._replica, snapshot)
+
+    def get(self, record_id: str) -> "Record":
+        """Read one record. Raises NoSuchRecord."""
+        return Record(
+            self._replica, self._replica._do(LocalReplica.snapshot, self.collection, record_id, scope=self._scope)
+        )
+
+    def list(self, *, limit: int = 100) -> _Records:
+        """List the records that are not deleted, the most recently changed first."""
+        found = self._replica._do(listing.recently_changed, self.collection, self._scope, limit=min(limit, LIST_MAX))
+        return [Record(self._replica, snapshot) for snapshot in found]
+
+
+class Record:
+    """One record as a map of its fields, as it stood at the last call."""
+
+    def __init__(self, replica: "Replica", snapshot: Snapshot) -> None:
+        self._replica = replica
+        self.snapshot = snapshot
+
+    @property
+    def id(self) -> str:
+        """The record id, a UUID."""
+        return self.snapshot.record_id
+
+    @property
+    def scope(self) -> str:
+        """What it is shared in."""
+        return self.snapshot.scope
+
+    @property
+    def state(self) -> Patch:
+        """All its fields; entries of a map that were deleted are still there, marked so."""
+        return self.snapshot.state
+
+    def __getitem__(self, field: str) -> Any:
+        """Read a field. Raises KeyError where it was never set."""
+        return self.snapshot.state[field]
+
+    def get(self, field: str, default: Any = None) -> Any:
+        """Read a field that may not be set."""
+        return self.snapshot.state.get(field, default)
+
+    def edit(self, fields: Mapping[str, Any] | None = None, **more: Any) -> "Record":
+        """Set fields; a nested map changes only what it names, None empties a field."""
+        patch = {**(fields or {}), **more}
+        self.snapshot = self._replica._do(
+            LocalReplica.edit, self.snapshot.collection, self.id, lambda state: patch, scope=self.scope
+        )
+        return self
+
+    def delete(self) -> "Record":
+        """Delete the record; it can be restored."""
+        return self.edit(deleted=True)
+
+    def restore(self) -> "Record":
+        """Undo a deletion."""
+        return self.edit(deleted=False)
+
+    def refresh(self) -> "Record":
+        """Read the record anew."""
+        self.snapshot = self._replica._do(LocalReplica.snapshot, self.snapshot.collection, self.id, scope=self.scope)
+        return self
+
+    def status(self) -> RecordStatus:
+        """Tell whether it is synced, pending, rejected or conflicted."""
+        return self._replica.status_of(self.id)
+
+
+class ProfileRecord:
+    """The profile of one athlete: the one record whose id is the athlete's own."""
+
+    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        self._replica = replica
+        self._scope = scope
+
+    def get(self) -> Record:
+        """Read the profile, which is empty until something was written."""
+        return Record(self._replica, self._replica._do(LocalReplica.profile, self._scope))
+
+    def edit(self, **fields: Any) -> Record:
+        """Set fields of the profile. Raises OutOfBounds."""
+        return Record(self._replica, self._replica._do(LocalReplica.edit_profile, self._scope, fields))

@@ -1,0 +1,262 @@
+# Made from ../sync_loop.py by client_sdk/generate_blocking.py; edit that file instead.
+"""The sync loop: one sync when asked, or in the background for as long as it is let.
+
+    offline --sync--> drained --connect--> live --connection lost--> pause with jitter --> sync ...
+
+While live, a save goes up at once as one frame and news come down as they happen. Whatever goes wrong is a state and a
+pause; only `sync`, which was asked for, raises.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from apex_client import listing
+from apex_client.blocking.account import CLIENT_ID_TAKEN, Account
+from apex_client.blocking.transport import LiveChannel
+from apex_client.blocking.waiting import Inbox, Lock, pumping
+from apex_client.changes import Change
+from apex_client.errors import (
+    NoServer,
+    ReplicaClosed,
+    ReplicaError,
+    ServerBusy,
+    ServerRefused,
+    ServerUnreachable,
+    SignedOut,
+    SyncFailed,
+)
+from apex_client.session import SyncSession
+from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
+from apex_client.stepping import LiveConversation, begin_session, note_success, step
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+PAUSE_SECONDS_MIN = 1.0
+PAUSE_SECONDS_MAX = 300.0
+"""The longest pause between attempts; `wake` ends it."""
+
+POLL_SECONDS = 60.0
+"""How often to look for news where there is no live channel."""
+
+LIVE_CHECK_SECONDS = 600.0
+"""How long a live channel may be silent before a full sync makes sure that nothing was lost."""
+
+ANSWER_SECONDS_MAX = 30.0
+"""How long a frame may wait for its answer."""
+
+WAKE = "wake"
+SAVED = "saved"
+STOP = "stop"
+
+Signal = str | bytes | SyncFailed
+
+
+class SyncLoop:
+    """Brings one replica and its server together."""
+
+    def __init__(self, replica: "Replica", account: Account) -> None:
+        self._replica = replica
+        self._account = account
+        self._lock = Lock()
+        self._inbox: Inbox[Signal] = Inbox()
+        self._state: LoopState = "idle"
+        self._progress: SyncProgress | None = None
+        self._last_error: str | None = None
+        self._last_attempt_us = 0
+        self._next_attempt_us = 0
+        self._failures = 0
+        self._stopped = False
+        self._live = False
+
+    def wake(self) -> None:
+        """Try now."""
+        self._inbox.put(WAKE)
+
+    def stop(self) -> None:
+        """Let `run` return."""
+        self._stopped = True
+        self._inbox.put(STOP)
+
+    def changed(self, changes: list[Change]) -> None:
+        """Hear of saves here."""
+        if any(change.origin == "local" for change in changes):
+            self._inbox.put(SAVED)
+
+    def status(self) -> ReplicaStatus:
+        """Tell where everything stands."""
+        replica = self._replica
+        found = replica._do(listing.counts)
+        local = replica._open
+        oldest_us = found["oldest_pending_us"]
+        return ReplicaStatus(
+            state="live" if self._live and self._state == "idle" else self._state,
+            pending=found["pending"],
+            synced=found["records"] - found["pending"] - found["blocked"],
+            rejected=found["rejected"],
+            conflicted=found["conflicted"],
+            needs_review=found["needs_review"],
+            oldest_pending_seconds=None if oldest_us is None else max(0.0, (replica._now_us() - oldest_us) / 1e6),
+            last_success_us=found["last_success_us"],
+            last_attempt_us=self._last_attempt_us,
+            last_error=self._last_error,
+            next_attempt_us=self._next_attempt_us,
+            repairs=local.device.identity.repairs,
+            progress=self._progress,
+            client_id=local.client_id,
+            server=self._account.server,
+            user_id=local.user.id if local.user else None,
+        )
+
+    def sync(self, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
+        """Push and pull until there is nothing more. Raises a SyncFailed."""
+        with self._lock:
+            self._state, self._last_attempt_us = "syncing", self._replica._now_us()
+            try:
+                report = self._sync(progress)
+            except SyncFailed as error:
+                self._last_error = str(error)
+                self._state = _state_after(error)
+                raise
+            finally:
+                self._progress = None
+                if self._state == "syncing":
+                    self._state = "idle"
+            self._last_error = None
+            return report
+
+    def run(self) -> None:
+        """Sync for as long as it is let."""
+        self._stopped = False
+        while not self._stopped:
+            self._inbox.clear()
+            try:
+                self.sync()
+                self._failures = 0
+                self._stay_connected()
+            except ReplicaClosed:
+                return
+            except (SyncFailed, ReplicaError) as error:
+                self._pause_after(error)
+
+    def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
+        replica, transport = self._replica, self._account.transport
+        began_us, up, down = replica._now_us(), transport.bytes_up, transport.bytes_down
+        session, waiting = replica._do(begin_session)
+        answer: bytes | None = None
+        round_trips = 0
+        while True:
+            message = replica._run(step, session, answer)
+            tally = session.tally
+            self._progress = SyncProgress(
+                pushed=tally.acknowledged,
+                push_total=max(waiting, tally.acknowledged),
+                pulled=tally.pulled,
+                pull_total=max(tally.pulled + tally.pull_remaining, tally.pulled),
+                bytes_up=transport.bytes_up - up,
+                bytes_down=transport.bytes_down - down,
+                round_trips=round_trips,
+            )
+            if progress:
+                progress(self._progress)
+            if message is None:
+                break
+            answer = self._exchange(session, message)
+            round_trips += answer is not None
+        pending = replica._do(note_success)
+        return SyncReport(
+            pushed=tally.pushed,
+            acknowledged=tally.acknowledged,
+            pulled=tally.pulled,
+            conflicts=tally.conflicts,
+            rejected=tally.rejected,
+            reissued=tally.reissued,
+            repaired=tally.repaired,
+            forgotten=tally.forgotten,
+            pending=pending,
+            bytes_up=transport.bytes_up - up,
+            bytes_down=transport.bytes_down - down,
+            round_trips=round_trips,
+            seconds=(replica._now_us() - began_us) / 1e6,
+        )
+
+    def _exchange(self, session: SyncSession, message: bytes) -> bytes | None:
+        """Send a message; None when it has to be made anew, under another client id."""
+        try:
+            return self._account.exchange(message)
+        except ServerRefused as error:
+            if error.code != CLIENT_ID_TAKEN or session.tally.forks:
+                raise
+            self._replica._run(session.client_id_taken)
+            return None
+
+    def _stay_connected(self) -> None:
+        """Go live; without a live channel, look again when something is saved or after a while."""
+        try:
+            channel = self._account.connect()
+        except (ServerUnreachable, ServerRefused):
+            channel = None
+        if channel is None:
+            self._wait(POLL_SECONDS, WAKE, SAVED)
+            return
+        with pumping(channel, self._inbox.put):
+            self._live = True
+            try:
+                self._converse(channel)
+            finally:
+                self._live = False
+
+    def _converse(self, channel: LiveChannel) -> None:
+        """Send saves up and take news in until something calls for a full sync. Raises ServerUnreachable."""
+        conversation = self._replica._do(LiveConversation)
+        frame: bytes | None = self._replica._run(conversation.open)
+        while not self._stopped:
+            if frame is not None:
+                channel.send(frame)
+            signal = self._inbox.get(ANSWER_SECONDS_MAX if conversation.awaits_answer else LIVE_CHECK_SECONDS)
+            if isinstance(signal, bytes):
+                frame = self._replica._run(conversation.take, signal)
+            elif signal == SAVED:
+                frame = self._replica._run(conversation.push)
+            elif isinstance(signal, SyncFailed):
+                raise signal
+            elif signal is None and conversation.awaits_answer:
+                raise ServerUnreachable(self._account.server or "", "no answer on the live channel")
+            elif signal is None or signal == WAKE:
+                return
+            if conversation.needs_sync:
+                self._wait(PAUSE_SECONDS_MIN, WAKE)
+                return
+
+    def _pause_after(self, error: SyncFailed | ReplicaError) -> None:
+        """Wait until another attempt is sensible."""
+        self._last_error, self._state = str(error), _state_after(error)
+        if isinstance(error, NoServer | SignedOut):
+            self._wait(None, WAKE)
+            return
+        if isinstance(error, ServerBusy):
+            seconds = error.retry_after * (1 + 0.1 * self._chance())
+        else:
+            self._failures += 1
+            longest = min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN * 2 ** min(self._failures, 16))
+            seconds = longest * self._chance()
+        self._next_attempt_us = self._replica._now_us() + int(seconds * 1e6)
+        self._wait(seconds, WAKE)
+        self._next_attempt_us = 0
+
+    def _wait(self, seconds: float | None, *signals: str) -> None:
+        """Wait so long, or until one of the signals comes."""
+        while not self._stopped:
+            signal = self._inbox.get(seconds)
+            if signal is None or signal in signals:
+                return
+
+    def _chance(self) -> float:
+        """Draw a number from 0 to 1."""
+        return int.from_bytes(self._replica._entropy(4), "big") / 2**32
+
+
+def _state_after(error: SyncFailed | ReplicaError) -> LoopState:
+    if isinstance(error, NoServer):
+        return "no_server"
+    return "signed_out" if isinstance(error, SignedOut) else "waiting"

@@ -1,0 +1,43 @@
+# Made from ../transport.py by client_sdk/generate_blocking.py; edit that file instead.
+"""The network seam: what a sync needs of a connection, and the one implementation over HTTPS.
+
+`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same four
+methods.
+"""
+
+from typing import Any, Protocol
+
+
+class LiveChannel(Protocol):
+    """One open live connection; frames are protocol messages, whole and in order."""
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame. Raises ServerUnreachable when the connection is gone."""
+
+    def receive(self) -> bytes:
+        """Wait for the next frame. Raises ServerUnreachable when the connection is gone."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Transport(Protocol):
+    """A way to one server. Every method may raise ServerUnreachable, SignedOut, ServerBusy or ServerRefused.
+
+    SignedOut means that the token is no good (any more). `bytes_up` and `bytes_down` count what went over the wire.
+    """
+
+    bytes_up: int
+    bytes_down: int
+
+    def exchange(self, server: str, token: str, message: bytes) -> bytes:
+        """Send a SyncRequest and give the SyncResponse, both as plain msgpack."""
+
+    def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
+        """Call the JSON API."""
+
+    def connect(self, server: str, token: str) -> LiveChannel | None:
+        """Open the live channel; None where this transport has none."""
+
+    def close(self) -> None:
+        """Let go of connections."""

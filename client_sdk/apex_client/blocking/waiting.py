@@ -1,0 +1,63 @@
+"""What the replica waits with: locks, an inbox with a time limit, a reader beside the loop. The blocking half."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition, Lock, Thread
+from typing import Generic, TypeVar
+
+from apex_client.blocking.transport import LiveChannel
+from apex_client.errors import SyncFailed
+
+__all__ = ["Inbox", "Lock", "pumping"]
+
+T = TypeVar("T")
+
+READER_SECONDS_MAX = 10.0
+"""How long to wait for the reader of a channel that was closed."""
+
+
+class Inbox(Generic[T]):
+    """A queue of what the loop has to look at; it holds each signal once."""
+
+    def __init__(self) -> None:
+        self._items: deque[T] = deque()
+        self._arrived = Condition()
+
+    def put(self, item: T) -> None:
+        """Add an item, unless an equal one is waiting."""
+        with self._arrived:
+            if item not in self._items:
+                self._items.append(item)
+            self._arrived.notify()
+
+    def get(self, timeout_seconds: float | None) -> T | None:
+        """Take the first item; None when none has come in time."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._items, timeout_seconds)
+            return self._items.popleft() if self._items else None
+
+    def clear(self) -> None:
+        """Forget what is waiting."""
+        with self._arrived:
+            self._items.clear()
+
+
+@contextmanager
+def pumping(channel: LiveChannel, deliver: Callable[[bytes | SyncFailed], None]) -> Iterator[None]:
+    """Deliver frames of a channel, and at last what ended it, while the block runs; close it afterwards."""
+
+    def pump() -> None:
+        try:
+            while True:
+                deliver(channel.receive())
+        except SyncFailed as error:
+            deliver(error)
+
+    reader = Thread(target=pump, name="apex-live", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        channel.close()
+        reader.join(READER_SECONDS_MAX)

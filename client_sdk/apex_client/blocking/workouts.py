@@ -1,0 +1,397 @@
+# Made from ../workouts.py by client_sdk/generate_blocking.py; edit that file instead.
+"""Workouts: logging a session set by set, and finding the sessions of before.
+
+    log = replica.workouts.start(title="Push")
+    log.add_set("Bench Press", reps=8, load=225, unit="lb", rpe=8)
+    log.finish()
+
+Every call is durable when it returns, whether or not there is a network.
+"""
+
+from collections.abc import Callable
+from datetime import date as Date
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from apex_client import listing
+from apex_client import workout_edits as edits
+from apex_client.local import LocalReplica
+from apex_client.status import RecordStatus
+from apex_client.views import ExerciseEntry, SetEntry, Snapshot, exercise_entries
+from apex_sync.models import workout as models
+from apex_sync.op import Patch
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+COLLECTION = "workout_logs"
+LIST_MAX = 1000
+"""How many workouts one call lists; use SQL (`replica.query`) for what is larger."""
+
+_WorkoutLogs: TypeAlias = "list[WorkoutLog]"
+
+LoadUnit = Literal["kg", "lb"]
+SetType = models.SetType
+FailureReason = models.FailureReason
+
+
+class Workouts:
+    """The workouts of one athlete, or on a coach's replica of all of them."""
+
+    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        self._replica = replica
+        self._scope = scope
+
+    def start(
+        self,
+        *,
+        title: str | None = None,
+        program_id: str | None = None,
+        week_number: int | None = None,
+        day_number: int | None = None,
+        start_time: datetime | str | None = None,
+        date: Date | str | None = None,
+    ) -> "WorkoutLog":
+        """Begin a session, now unless told otherwise.
+
+        `day_number` is 1 (Monday) to 7. Raises OutOfBounds, and AthleteNeeded on a coach's replica.
+        """
+        started = self._replica._wall_clock(start_time)
+        patch = edits.start(
+            start_time=started,
+            date=self._replica._day(date) if date else started[:10],
+            title=title,
+            program_id=program_id,
+            week_number=week_number,
+            day_number=day_number,
+        )
+        return WorkoutLog(self._replica, self._replica._do(LocalReplica.create, COLLECTION, self._scope, patch))
+
+    def get(self, workout_id: str) -> "WorkoutLog":
+        """Read one workout. Raises NoSuchRecord."""
+        return WorkoutLog(
+            self._replica, self._replica._do(LocalReplica.snapshot, COLLECTION, workout_id, scope=self._scope)
+        )
+
+    def list(
+        self, *, since: Date | str | None = None, until: Date | str | None = None, limit: int = 50
+    ) -> _WorkoutLogs:
+        """List workouts by day, the latest first; `since` and `until` are days, both included."""
+        found = self._replica._do(
+            listing.by_date,
+            COLLECTION,
+            self._scope,
+            since=self._replica._day(since),
+            until=self._replica._day(until),
+            limit=min(limit, LIST_MAX),
+        )
+        return [WorkoutLog(self._replica, snapshot) for snapshot in found]
+
+    def on(self, day: Date | str) -> _WorkoutLogs:
+        """List the workouts of one day."""
+        return self.list(since=day, until=day, limit=LIST_MAX)
+
+    def search(self, text: str, *, limit: int = 50) -> _WorkoutLogs:
+        """Find workouts by words of their title, notes or exercises; the best match first."""
+        found = self._replica._do(listing.matching, COLLECTION, self._scope, text, limit=min(limit, LIST_MAX))
+        return [WorkoutLog(self._replica, snapshot) for snapshot in found]
+
+
+class WorkoutLog:
+    """One session, as it stood at the last call; `refresh` reads what a sync has brought since.
+
+    Where an exercise is asked for, its name, its key or its entry will do.
+    """
+
+    def __init__(self, replica: "Replica", snapshot: Snapshot) -> None:
+        self._replica = replica
+        self.snapshot = snapshot
+
+    @property
+    def id(self) -> str:
+        """The record id, a UUID."""
+        return self.snapshot.record_id
+
+    @property
+    def athlete_id(self) -> str:
+        """Whose workout it is; `self` before the first sign-in."""
+        return self.snapshot.scope.partition(":")[2]
+
+    @property
+    def record(self) -> models.WorkoutLog:
+        """The whole record as the typed model, deleted entries included."""
+        return msgspec.convert(self.snapshot.state, models.WORKOUT_LOGS.loose_model)  # type: ignore[return-value]
+
+    @property
+    def title(self) -> str | None:
+        """What the session is called."""
+        found: str | None = self.snapshot.state.get("title")
+        return found
+
+    @property
+    def date(self) -> str | None:
+        """The calendar day, `2026-03-01`."""
+        found: str | None = self.snapshot.state.get("date")
+        return found
+
+    @property
+    def start_time(self) -> str | None:
+        """The athlete's wall clock when it began."""
+        found: str | None = self.snapshot.state.get("start_time")
+        return found
+
+    @property
+    def end_time(self) -> str | None:
+        """The athlete's wall clock when it ended; None while it goes on."""
+        found: str | None = self.snapshot.state.get("end_time")
+        return found
+
+    @property
+    def notes(self) -> str | None:
+        """The athlete's note on the session."""
+        found: str | None = self.snapshot.state.get("notes")
+        return found
+
+    @property
+    def completed(self) -> bool:
+        """Whether it was finished."""
+        return self._get("completed") is True
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it was deleted; it can be restored."""
+        return self._get("deleted") is True
+
+    @property
+    def exercises(self) -> "list[ExerciseEntry]":
+        """The exercises in order, each with its sets; deleted ones are hidden."""
+        return list(self._entries)
+
+    @property
+    def sets(self) -> list[SetEntry]:
+        """All sets in the order they were done."""
+        return [logged for exercise in self._entries for logged in exercise.sets]
+
+    @property
+    def volume_load_kg(self) -> float:
+        """Reps times load of the hard sets, as the analysis counts them."""
+        return edits.totals(self.snapshot.state)[0]
+
+    @property
+    def average_rpe(self) -> float | None:
+        """Mean effort of the hard sets, as the analysis counts them."""
+        return edits.totals(self.snapshot.state)[1]
+
+    def refresh(self) -> "WorkoutLog":
+        """Read the workout anew."""
+        self._take(self._replica._do(LocalReplica.snapshot, COLLECTION, self.id, scope=self.snapshot.scope))
+        return self
+
+    def status(self) -> RecordStatus:
+        """Tell whether it is synced, pending, rejected or conflicted."""
+        return self._replica.status_of(self.id)
+
+    def edit(self, **fields: Any) -> "WorkoutLog":
+        """Set fields of the session itself: `title`, `date`, `program_id`, `duration_minutes` …; None empties one."""
+        return self._edit(lambda state: edits.set_fields(fields))
+
+    def note(self, text: str | None) -> "WorkoutLog":
+        """Set the note on the session."""
+        return self._edit(lambda state: edits.set_fields({"notes": text}))
+
+    def rate(
+        self,
+        *,
+        fatigue: int | UnsetType | None = UNSET,
+        pump: int | UnsetType | None = UNSET,
+        mood: int | UnsetType | None = UNSET,
+    ) -> "WorkoutLog":
+        """Say how it felt, each 1 to 10."""
+        return self._edit(lambda state: edits.set_fields({"fatigue": fatigue, "pump": pump, "mood": mood}))
+
+    def finish(self, *, end_time: datetime | str | None = None, notes: str | None = None) -> "WorkoutLog":
+        """End the session, now unless told otherwise; its duration follows where both times are known."""
+        ended = self._replica._wall_clock(end_time)
+        return self._edit(lambda state: edits.finish(state, ended, notes))
+
+    def delete(self) -> "WorkoutLog":
+        """Delete the workout; it can be restored, here and on every other device."""
+        return self._edit(lambda state: edits.set_fields({"deleted": True}))
+
+    def restore(self) -> "WorkoutLog":
+        """Undo a deletion."""
+        return self._edit(lambda state: edits.set_fields({"deleted": False}))
+
+    def add_exercise(
+        self,
+        name: str,
+        *,
+        exercise_id: str | None = None,
+        notes: str | None = None,
+        superset: str | None = None,
+        before: "str | ExerciseEntry | None" = None,
+        after: "str | ExerciseEntry | None" = None,
+    ) -> ExerciseEntry:
+        """Add an exercise at the end, or before or after another."""
+        key = self._replica._new_key()
+        fields = {"name": name, "exercise_id": exercise_id, "notes": notes, "superset": superset}
+        self._edit(lambda state: edits.add_exercise(state, key, fields, _key(before), _key(after)))
+        return self.exercise(key)
+
+    def edit_exercise(
+        self,
+        exercise: "str | ExerciseEntry",
+        *,
+        name: str | UnsetType = UNSET,
+        exercise_id: str | UnsetType | None = UNSET,
+        notes: str | UnsetType | None = UNSET,
+        superset: str | UnsetType | None = UNSET,
+    ) -> ExerciseEntry:
+        """Set fields of an exercise entry."""
+        fields = {"name": name, "exercise_id": exercise_id, "notes": notes, "superset": superset}
+        key = self._exercise_key(exercise)
+        self._edit(lambda state: edits.edit_exercise(key, fields))
+        return self.exercise(key)
+
+    def skip_exercise(self, exercise: "str | ExerciseEntry", *, skipped: bool = True) -> ExerciseEntry:
+        """Mark an exercise as not done."""
+        key = self._exercise_key(exercise)
+        self._edit(lambda state: edits.edit_exercise(key, {"skipped": skipped}))
+        return self.exercise(key)
+
+    def move_exercise(
+        self,
+        exercise: "str | ExerciseEntry",
+        *,
+        before: "str | ExerciseEntry | None" = None,
+        after: "str | ExerciseEntry | None" = None,
+    ) -> ExerciseEntry:
+        """Move an exercise before or after another; to the end when neither is given."""
+        key = self._exercise_key(exercise)
+        self._edit(lambda state: edits.move_exercise(state, key, _key(before), _key(after)))
+        return self.exercise(key)
+
+    def remove_exercise(self, exercise: "str | ExerciseEntry") -> None:
+        """Remove an exercise with its sets; `restore_exercise` with its key brings both back."""
+        key = self._exercise_key(exercise)
+        self._edit(lambda state: edits.remove_exercise(key, True))
+
+    def restore_exercise(self, key: str) -> ExerciseEntry:
+        """Bring a removed exercise back."""
+        self._edit(lambda state: edits.remove_exercise(key, False))
+        return self.exercise(key)
+
+    def add_set(
+        self,
+        exercise: "str | ExerciseEntry",
+        *,
+        reps: int | None = None,
+        load: float | None = None,
+        unit: LoadUnit | None = None,
+        rpe: float | None = None,
+        rir: float | None = None,
+        type: SetType | None = None,
+        completed: bool | None = None,
+        failure_reason: FailureReason | None = None,
+        distance_m: float | None = None,
+        duration_seconds: float | None = None,
+        notes: str | None = None,
+    ) -> SetEntry:
+        """Log a set at the end of an exercise, which is added where the workout does not have it yet.
+
+        `load` is in `unit`, by default in the unit of the replica; negative is assistance. Raises OutOfBounds.
+        """
+        fields = {
+            "reps": reps, "load": load, "unit": unit, "rpe": rpe, "rir": rir, "type": type, "completed": completed,
+            "failure_reason": failure_reason, "distance_m": distance_m, "duration_seconds": duration_seconds,
+            "notes": notes,
+        }  # fmt: skip
+        given = {name: value for name, value in fields.items() if value is not None}
+        key, exercise_key = self._replica._new_key(), self._replica._new_key()
+        self._edit(
+            lambda state: edits.add_set(state, key, _key(exercise), exercise_key, given, self._replica.load_unit)
+        )
+        return self.set(key)
+
+    def edit_set(
+        self,
+        set: "str | SetEntry",
+        *,
+        reps: int | UnsetType | None = UNSET,
+        load: float | UnsetType | None = UNSET,
+        unit: LoadUnit | UnsetType = UNSET,
+        rpe: float | UnsetType | None = UNSET,
+        rir: float | UnsetType | None = UNSET,
+        type: SetType | UnsetType | None = UNSET,
+        completed: bool | UnsetType = UNSET,
+        failure_reason: FailureReason | UnsetType | None = UNSET,
+        distance_m: float | UnsetType | None = UNSET,
+        duration_seconds: float | UnsetType | None = UNSET,
+        notes: str | UnsetType | None = UNSET,
+    ) -> SetEntry:
+        """Correct a set; what is not given stays, None empties a field."""
+        fields = {
+            "reps": reps, "load": load, "unit": unit, "rpe": rpe, "rir": rir, "type": type, "completed": completed,
+            "failure_reason": failure_reason, "distance_m": distance_m, "duration_seconds": duration_seconds,
+            "notes": notes,
+        }  # fmt: skip
+        key = _key(set)
+        self._edit(lambda state: edits.edit_set(state, key, fields, self._replica.load_unit))
+        return self.set(key)
+
+    def move_set(
+        self,
+        set: "str | SetEntry",
+        *,
+        exercise: "str | ExerciseEntry | None" = None,
+        before: "str | SetEntry | None" = None,
+        after: "str | SetEntry | None" = None,
+    ) -> SetEntry:
+        """Move a set before or after another, or to the end of an exercise."""
+        key = _key(set)
+        to_exercise = None if exercise is None else self._exercise_key(exercise)
+        self._edit(lambda state: edits.move_set(state, key, to_exercise, _key(before), _key(after)))
+        return self.set(key)
+
+    def remove_set(self, set: "str | SetEntry") -> None:
+        """Remove a set; `restore_set` with its key brings it back."""
+        self._edit(lambda state: edits.remove_set(_key(set), True))
+
+    def restore_set(self, key: str) -> SetEntry:
+        """Bring a removed set back."""
+        self._edit(lambda state: edits.remove_set(key, False))
+        return self.set(key)
+
+    def exercise(self, exercise: "str | ExerciseEntry") -> ExerciseEntry:
+        """Give the entry of an exercise by key or name. Raises NoSuchEntry."""
+        return edits.find_exercise(self._entries, _key(exercise))
+
+    def set(self, key: str) -> SetEntry:
+        """Give a set by its key. Raises NoSuchEntry."""
+        return edits.find_set(self._entries, key)
+
+    @cached_property
+    def _entries(self) -> list[ExerciseEntry]:
+        return exercise_entries(self.snapshot.state)
+
+    def _exercise_key(self, exercise: "str | ExerciseEntry") -> str:
+        return self.exercise(exercise).key
+
+    def _get(self, field: str) -> Any:
+        return self.snapshot.state.get(field)
+
+    def _edit(self, build: Callable[[Patch], Patch]) -> "WorkoutLog":
+        self._take(self._replica._do(LocalReplica.edit, COLLECTION, self.id, build, scope=self.snapshot.scope))
+        return self
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.__dict__.pop("_entries", None)
+
+
+def _key(entry: "str | ExerciseEntry | SetEntry | None") -> Any:
+    return entry if entry is None or isinstance(entry, str) else entry.key
