@@ -129,7 +129,7 @@ async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         raise outage from error
     finally:
         # Postgres may die after the commit, in asyncpg's clean-up: what was committed must not look refused.
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             await pool.release(connection)
 
 

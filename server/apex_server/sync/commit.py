@@ -134,7 +134,7 @@ class Committer:
         if known is not None:
             return known == device_id
         async with self._store.session() as session:
-            if not await session.bind_client_id(user_id, device_id, client_id, self._now_us()):
+            if not await session.bind_client_id(user_id, device_id, client_id):
                 return False
         if len(self._bound) >= BOUND_CLIENT_IDS_MAX:
             self._bound.clear()

@@ -105,7 +105,9 @@ class Feed:
     def _settled_hash(self, granted: Iterable[GrantedScope]) -> bytes:
         """Give the hash of a device that has everything."""
         return hash_cursors(
-            ScopeCursor(grant.scope, Cursor(self._identity.epoch, grant.seq, 0).encode(), digest_bytes(grant.digest))
+            ScopeCursor(
+                grant.scope, Cursor.complete(self._identity.epoch, grant.seq).encode(), digest_bytes(grant.digest)
+            )
             for grant in granted
         )
 
@@ -129,7 +131,7 @@ class Feed:
         self, grant: GrantedScope, cursor: Cursor, records: list[PulledRecord], remaining: int, *, reset: bool
     ) -> ScopePage:
         if not remaining:
-            cursor = Cursor(cursor.epoch, grant.seq, 0)
+            cursor = Cursor.complete(cursor.epoch, grant.seq)
         return ScopePage(
             grant.scope,
             grant.access,
@@ -155,14 +157,15 @@ class Feed:
         """Read upwards from the head, as far as the budget goes."""
         records: list[PulledRecord] = []
         spans: defaultdict[bytes, list[SpanSince]] = defaultdict(list)
-        cursor = start
-        while cursor.head < grant.seq and not reader.budget.is_spent:
-            entries = await reader.snapshot.above(grant.scope, cursor.head, PULL_RECORDS_MAX)
-            if not entries:
-                cursor = cursor._replace(head=grant.seq)
+        head, spans_up_to = start.head, start.settled
+        while head < grant.seq and not reader.budget.is_spent:
+            entries = await reader.snapshot.above(grant.scope, head, PULL_RECORDS_MAX)
+            if not entries:  # What stood there was erased.
+                head = grant.seq
                 break
-            for span in await reader.snapshot.spans(grant.scope, cursor.head, entries[-1].seq):
+            for span in await reader.snapshot.spans(grant.scope, spans_up_to, entries[-1].seq):
                 spans[span.record_id].append(span)
+            spans_up_to = entries[-1].seq
             wanted, head = choose(entries, spans, start, reader)
             docs = await reader.snapshot.records(grant.scope, wanted, 2**62) if wanted else ()
             found = {record.record_id: record for record in docs}
@@ -170,8 +173,8 @@ class Feed:
                 self._continued(grant, found[record_id], spans[record_id], start, reader.client_id)
                 for record_id in wanted
             ]
-            cursor = cursor._replace(head=head)
-        return records, cursor
+        settled = head if head == grant.seq else start.settled
+        return records, start._replace(head=head, settled=settled)
 
     async def _older(self, reader: _Reader, grant: GrantedScope, start: Cursor) -> tuple[list[PulledRecord], Cursor]:
         """Read downwards from the tail, once nothing newer is left."""
@@ -206,8 +209,8 @@ class Feed:
         start: Cursor,
         client_id: int | None,
     ) -> PulledRecord:
-        """Give what others added since the cursor, if the device surely has the rest; else the whole record."""
-        if not spans or not start.knows(previous_seq(spans)):
+        """Give what others added since the device was settled, if it surely has the rest; else the whole record."""
+        if not spans or not start.had(previous_seq(spans)):
             return self._as_whole(grant, row)
         document = parse_document(row.doc)
         known = dict(document.next_clocks)
@@ -251,10 +254,10 @@ def choose(
 
 
 def is_echo(spans: Sequence[SpanSince], start: Cursor, client_id: int | None) -> bool:
-    """Tell whether all that happened to a record since the cursor is what the device itself wrote."""
+    """Tell whether all that happened to a record since the device was settled is what it wrote itself."""
     if not spans or any(span.client_id != client_id for span in spans):
         return False
-    return start.knows(previous_seq(spans))
+    return start.had(previous_seq(spans))
 
 
 def previous_seq(spans: Sequence[SpanSince]) -> int:

@@ -75,11 +75,9 @@ class PostgresCommitSession:
         self.connection = connection
         self._may_copy = may_copy
 
-    async def bind_client_id(self, user_id: UUID, device_id: UUID, client_id: int, at_us: int) -> bool:
+    async def bind_client_id(self, user_id: UUID, device_id: UUID, client_id: int) -> bool:
         """Bind a client id to the device that uses it first."""
-        return bool(
-            await self.connection.fetchval(queries.bind_client_id, user_id, device_id, client_id, as_datetime(at_us))
-        )
+        return bool(await self.connection.fetchval(queries.bind_client_id, user_id, device_id, client_id))
 
     async def server_client_id(self, epoch: bytes, user_id: UUID | None, candidate: int, at_us: int) -> int:
         """Give the server's client id for a user."""

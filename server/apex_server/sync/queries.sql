@@ -21,8 +21,10 @@ SET projections_version = $1;
 
 -- name: bind_client_id
 -- The server's own ids stand in every document it wrote to, so a device must not be able to claim one.
-SELECT NOT EXISTS (SELECT 1 FROM server_client_ids WHERE server_client_ids.client_id = $3)
-    AND apex_bind_client_id($1, $2, $3, $4);
+SELECT CASE
+    WHEN EXISTS (SELECT 1 FROM server_client_ids WHERE server_client_ids.client_id = $3) THEN false
+    ELSE apex_bind_client_id($1, $2, $3)
+END;
 
 -- name: draw_server_client_id
 -- Two processes may draw for the same user at once; the first one counts.

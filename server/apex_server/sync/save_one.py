@@ -49,10 +49,10 @@ def _table_parts(table: Table, number: int) -> list[str]:
     columns = ", ".join(names)
     arrays = ", ".join(f"${place}::{column.kind}[]" for place, column in enumerate(table.columns, number))
     updates = ", ".join(f"{name} = excluded.{name}" for name in names)
-    gone = f"cardinality(${number}) = 0"
+    gone = f"cardinality(${number}::{table.columns[0].kind}[]) = 0"
     identity = "scope_id, record_id"
     if table.key is not None:
-        gone = f"NOT {table.key} = ANY(${number + names.index(table.key)})"
+        gone = f"NOT {table.key} = ANY(${number + names.index(table.key)}::text[])"
         identity += f", {table.key}"
     # Names come from our own declarations; every value is a parameter.
     return [

@@ -187,7 +187,7 @@ class LockedScope(Protocol):
 class CommitSession(Protocol):
     """One line to the store."""
 
-    async def bind_client_id(self, user_id: UUID, device_id: UUID, client_id: int, at_us: int) -> bool:
+    async def bind_client_id(self, user_id: UUID, device_id: UUID, client_id: int) -> bool:
         """Bind a client id to the device that uses it first; False: it belongs to somebody else."""
 
     async def server_client_id(self, epoch: bytes, user_id: UUID | None, candidate: int, at_us: int) -> int:
