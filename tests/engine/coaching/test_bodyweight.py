@@ -19,6 +19,7 @@ from apex_sync.coaching.bodyweight import (
     weight_rate,
     weight_trend,
 )
+from apex_sync.coaching.trend import slope_per_week
 from apex_sync.models import CHECK_INS
 from tests.engine.coaching.garbage import check_in_states
 from tests.engine.coaching.logs import MONDAY, check_in, day
@@ -112,6 +113,11 @@ def test_weekly_check_ins_are_read_over_four_weeks_at_low_confidence() -> None:
     assert rate.percent_per_week == pytest.approx(-0.5, abs=0.15)
 
 
+def test_a_line_needs_two_days() -> None:
+    assert slope_per_week([(day(0), 80.0), (day(0), 90.0)]) is None
+    assert slope_per_week([(day(0), 80.0), (day(14), 81.0)]) == pytest.approx(0.5)
+
+
 def test_a_steady_change_is_found_again_in_the_rate() -> None:
     rate = weight_rate(weight_trend(steady(-0.7)), day(42))
     assert rate is not None
@@ -147,7 +153,7 @@ def test_three_weeks_against_the_goal_are_flagged() -> None:
     assert flags(steady(0.3), target=90.0) == [("against_goal", "yellow")]
     assert flags(steady(0.3), target=120.0) == []
     assert flags(steady(-0.3), target=120.0) == [("against_goal", "yellow")]
-    assert flags(steady(0.05), target=90.0) == []
+    assert flags(steady(0.08), target=90.0) == flags(steady(-0.08), target=120.0) == []
     two_weeks = [*readings(*[100.0] * 28), *readings(*(100 + 0.05 * n for n in range(1, 15)), start=28)]
     assert flags(two_weeks, target=90.0) == []
 

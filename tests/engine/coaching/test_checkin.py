@@ -75,6 +75,20 @@ def test_a_clear_change_is_told_once_and_not_again_as_a_poor_answer() -> None:
     assert "checkin.low_answer" in alone
 
 
+@pytest.mark.parametrize(
+    ("answer", "poor"),
+    [
+        ({"sleep": 3}, True),
+        ({"sleep": 4}, False),
+        ({"stress": 8}, True),
+        ({"stress": 7}, False),
+        ({"hunger": 10}, False),
+    ],
+)
+def test_an_answer_at_the_poor_end_is_told(answer: dict[str, int], poor: bool) -> None:
+    assert ("checkin.low_answer" in analysed(check_in(day(28), **answer))) is poor
+
+
 def test_a_better_answer_is_positive() -> None:
     better = analysed(check_in(day(28), **{**CALM, "energy": 10}), history=calm_weeks())["checkin.change_better"]
     assert (better.flag, better.subject) == ("positive", "now:energy")

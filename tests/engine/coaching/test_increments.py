@@ -51,6 +51,8 @@ def test_the_next_load_is_one_step_up_and_never_more_than_a_tenth(
 
 def test_a_share_is_rounded_to_whole_steps_but_is_at_least_one() -> None:
     assert raised_kg(200.0, "kg", BARBELL_UPPER, 0.025) == 205.0
+    assert raised_kg(150.0, "kg", BARBELL_UPPER, 0.025) == 155.0
+    assert raised_kg(140.0, "kg", BARBELL_UPPER, 0.025) == 142.5
     assert raised_kg(60.0, "kg", BARBELL_UPPER, 0.025) == 62.5
 
 

@@ -30,11 +30,11 @@ def one(**leaves: Any) -> rules.PerformedSet:
 def test_sets_come_in_reading_order_whatever_the_order_of_the_map() -> None:
     state = {
         "date": "2026-03-02",
-        "exercises": {"b": {"name": "Squat", "order": "2"}, "a": {"name": "Bench", "order": "1"}},
+        "exercises": {"a": {"name": "Squat", "order": "2"}, "b": {"name": "Bench", "order": "1"}},
         "sets": {
-            "z": {"exercise": "b", "order": "1", "reps": 3},
-            "y": {"exercise": "a", "order": "2", "reps": 2},
-            "x": {"exercise": "a", "order": "1", "reps": 1},
+            "z": {"exercise": "a", "order": "1", "reps": 3},
+            "x": {"exercise": "b", "order": "2", "reps": 2},
+            "y": {"exercise": "b", "order": "1", "reps": 1},
         },
     }
     read = performed_sets("w", read_workout(state))

@@ -55,8 +55,8 @@ def test_levels_begin_at_six_and_seven_and_a_half(scores: dict[str, int], level:
 
 def test_strain_far_above_the_athletes_own_mean_is_yellow() -> None:
     calm = [answers(-7 * week, **strained(2)) for week in (1, 2, 3, 4)]
-    slightly = {"stress": 3, "soreness": 3, "sleep": 9, "energy": 9}  # 2.5, less than 2 + 1.5 * 0.5
-    clearly = {"stress": 3, "soreness": 3, "sleep": 8, "energy": 8}  # 3.0
+    slightly = {"stress": 3, "soreness": 3, "sleep": 9, "energy": 9}  # 2.5
+    clearly = {"stress": 3, "soreness": 3, "sleep": 9, "energy": 8}  # 2.75, which is 2 + 1.5 * 0.5
     assert [s.level for scores in (slightly, clearly) if (s := strain_of(answers(0, **scores), calm))] == [
         "low",
         "yellow",
@@ -64,6 +64,12 @@ def test_strain_far_above_the_athletes_own_mean_is_yellow() -> None:
     assert (three := strain_of(answers(0, **clearly), calm[:3])) is not None
     assert three.baseline is None
     assert three.level == "low"
+
+
+def test_a_wide_spread_of_earlier_answers_asks_for_more() -> None:
+    varied = [answers(-7 * week, **strained(value)) for week, value in ((1, 2), (2, 4), (3, 2), (4, 4))]  # 3 +- 1.15
+    levels = [strain_of(answers(0, **scores), varied) for scores in (strained(5), {**strained(5), "sleep": 8})]
+    assert [strain.level for strain in levels if strain] == ["yellow", "normal"]
 
 
 def test_the_baseline_is_of_the_28_days_before() -> None:

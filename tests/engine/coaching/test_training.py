@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from apex_sync.coaching.finding import Finding
 from apex_sync.coaching.insight import analyse_training
 from apex_sync.coaching.plan import Plan, ScheduledSession, Target, plan_from_program
@@ -54,6 +56,21 @@ def test_a_program_gives_the_target_of_the_session_it_names() -> None:
     assert "double_progression.below_range_once" in of_light
     foreign = analysed([("heavy", workout(day(2), {"Bench": sets((110, 5))}, day_number=3))], 3, program=plan)
     assert "double_progression.range_topped" in foreign, "the latest session of the program that has the exercise"
+
+
+@pytest.mark.parametrize(
+    ("logged", "rule", "action"),
+    [
+        (sets((100, 10), rpe=8), "in_range", "keep_load"),
+        (sets((100, 12), rpe=9), "effort_high", "check_effort"),
+        (sets((100, 12), rpe=8), "range_topped", "raise_load"),
+        (sets((None, 12), rpe=8), "range_topped", "add_reps"),
+    ],
+)
+def test_what_may_be_done_follows_from_the_rule(logged: list[Any], rule: str, action: str) -> None:
+    plan = Plan(targets={("name:bench", 1, 1): Target(reps_low=8, reps_high=12, rpe=8.0)})
+    found = analysed([("w", workout(day(0), {"Bench": logged}))], 2, program=plan)[f"double_progression.{rule}"]
+    assert found.action == action
 
 
 def test_exercises_without_basis_make_no_finding() -> None:
@@ -133,6 +150,7 @@ def test_six_hard_weeks_call_for_a_deload_unless_one_is_planned() -> None:
     logs = [log(7 * week + at, {"Bench": 100.0 + week}) for week in range(6) for at in (0, 3)]
     found = analysed(logs, 42)["recovery.deload_due"]
     assert (found.statement, found.priority) == ("6 hard weeks running", "medium")
+    assert [fact.value for fact in found.computed] == [6, 0, 7, 50.0, 60.0, 90.0, 2]
     assert "recovery.deload_due" not in analysed(logs[2:], 42)
     planned = plan_from_program(
         "p",

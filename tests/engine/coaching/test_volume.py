@@ -66,6 +66,37 @@ def test_tolerance_moves_mav_and_mrv_alone() -> None:
     assert (high.mav_high, high.mrv) == (23.0, 25.3)
 
 
+@pytest.mark.parametrize(
+    ("edition", "table"),
+    [
+        (
+            RP_2017,
+            """abs 0 0 16 20 25; back 8 10 14 22 25; biceps 5 8 14 20 26; calves 6 8 12 16 20; chest 8 10 12 20 22;
+            forearms 0 2 10 18 25; front_delts 0 0 6 8 12; glutes 0 0 4 12 16; hamstrings 4 6 10 16 20;
+            quads 6 8 12 18 20; side_and_rear_delts 0 8 16 22 26; traps 0 0 12 20 26; triceps 4 6 10 14 18""",
+        ),
+        (
+            RP_LATER,
+            """abs 0 0 7 24 -; back 6 10 11 19 -; biceps 4 8 9 19 -; calves 0 1 4 10 -; chest 4 6 7 19 -;
+            forearms 0 2 9 19 -; front_delts 0 0 0 12 -; glutes 0 0 4 12 -; hamstrings 3 4 5 12 -; quads 6 8 9 17 -;
+            rear_delts 0 6 7 17 -; side_delts 6 8 9 24 -; traps 0 0 7 24 -; triceps 4 6 7 19 -""",
+        ),
+    ],
+)
+def test_the_landmarks_are_those_of_their_edition(edition: tuple[Landmark, ...], table: str) -> None:
+    written = [
+        " ".join(
+            [
+                m.muscle,
+                *(f"{n:g}" for n in (m.mv, m.mev, m.mav_low, m.mav_high)),
+                "-" if m.mrv is None else f"{m.mrv:g}",
+            ]
+        )
+        for m in edition
+    ]
+    assert written == [" ".join(row.split()) for row in table.split(";")]
+
+
 def test_an_edition_without_mrv_never_says_excessive() -> None:
     later = next(landmark for landmark in RP_LATER if landmark.muscle == "chest")
     assert volume_status(40, later) == "high"
