@@ -265,8 +265,9 @@ async def _page(
 
 async def _made(database: Database, caller: Caller, made: Made) -> Response[CheckIn]:
     async with database.request(caller.user_id) as connection:
-        checkin = await show_checkin(connection, made.known, ("conflicts",) if made.known.fold.conflicts else ())
-    return _response(made.known, checkin, status=201 if made.outcome == "created" else 200)
+        known = await read_record(connection, CHECK_INS, UUID(made.known.id), CHECKINS.noun, deleted=True)
+        checkin = await show_checkin(connection, known, ("conflicts",) if known.fold.conflicts else ())
+    return _response(known, checkin, status=201 if made.outcome == "created" else 200)
 
 
 def _response(known: KnownRecord, checkin: CheckIn, status: int = 200) -> Response[CheckIn]:

@@ -209,7 +209,8 @@ def show_program(known: KnownRecord) -> ProgramResource:
 
 async def _made(database: Database, caller: Caller, made: Made) -> Response[ProgramResource]:
     async with database.request(caller.user_id) as connection:
-        return await _response(connection, made.known, status=201 if made.outcome == "created" else 200)
+        known = await read_record(connection, PROGRAMS, UUID(made.known.id), KIND.noun, deleted=True)
+        return await _response(connection, known, status=201 if made.outcome == "created" else 200)
 
 
 async def _response(connection: Connection, known: KnownRecord, status: int = 200) -> Response[ProgramResource]:

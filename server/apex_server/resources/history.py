@@ -1,12 +1,14 @@
-"""Personal records of an athlete, found anew from the merged history and kept for as long as that history stands.
+"""Personal records of an athlete, found anew from the merged history whenever that has changed.
 
-They are kept by the seq of the athlete's scope: any later commit, a late offline set among them, makes them be found
-again. So nothing here can be out of date, and a page of workouts does not read ten years of sets each time.
+A history is kept with the seq of the athlete's scope it was read at. Any later commit, a late offline set among them,
+makes the changed workouts be read again, and the records of their exercises be found again. So nothing here can be out
+of date, and a page of workouts does not read ten years of sets each time.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from apex_server.db import Connection, load_queries
@@ -25,11 +27,26 @@ from apex_sync.coaching.sets import (
 
 __all__ = ["personal_records_of"]
 
-ATHLETES_KEPT_MAX = 256
-"""A few hundred records each: some 20 MB."""
+SETS_KEPT_MAX = 100_000
+"""Some 30 MB: ten athletes with ten years of training each, or a hundred with one."""
+
+CHANGED_WORKOUTS_MAX = 200
+"""Where more have changed, the whole history is read again."""
 
 _queries = load_queries(__package__)
-_found: "OrderedDict[UUID, tuple[int, list[PersonalRecord]]]" = OrderedDict()
+
+
+class _History(NamedTuple):
+    """What was read at a seq: sets by workout and by exercise, and the records of each exercise."""
+
+    seq: int
+    by_workout: Mapping[str, list[PerformedSet]]
+    by_exercise: Mapping[str, list[PerformedSet]]
+    records: Mapping[str, list[PersonalRecord]]
+
+
+_NOTHING = _History(-1, {}, {}, {})
+_kept: "OrderedDict[UUID, _History]" = OrderedDict()
 
 
 async def personal_records_of(connection: Connection, athlete_id: UUID) -> list[PersonalRecord]:
@@ -38,26 +55,55 @@ async def personal_records_of(connection: Connection, athlete_id: UUID) -> list[
     seq = await connection.fetchval(_queries.get_scope_seq, athlete_id)
     if seq is None:
         return []
-    kept = _found.get(athlete_id)
-    if kept is not None and kept[0] == seq:
-        _found.move_to_end(athlete_id)
-        return kept[1]
-    rows = await connection.fetch(_queries.list_performed_sets, athlete_id)
-    by_exercise = sets_by_exercise(performed_sets_of(rows))
-    records = [record for sets in by_exercise.values() for record in personal_records(sets)]
-    _found[athlete_id] = seq, records
-    if len(_found) > ATHLETES_KEPT_MAX:
-        _found.popitem(last=False)
-    return records
+    history = _kept.pop(athlete_id, _NOTHING)
+    if history.seq != seq:
+        history = await _brought_up_to(connection, athlete_id, history, seq)
+    _keep(athlete_id, history)
+    return [record for records in history.records.values() for record in records]
+
+
+async def _brought_up_to(connection: Connection, athlete_id: UUID, history: _History, seq: int) -> _History:
+    changed: list[UUID] | None = None
+    if 0 <= history.seq < seq:
+        rows = await connection.fetch(_queries.list_changed_workouts, athlete_id, history.seq, CHANGED_WORKOUTS_MAX + 1)
+        changed = [row["record_id"] for row in rows] if len(rows) <= CHANGED_WORKOUTS_MAX else None
+    gone = set(history.by_workout) if changed is None else {str(workout_id) for workout_id in changed}
+    by_workout = {workout_id: sets for workout_id, sets in history.by_workout.items() if workout_id not in gone}
+    if changed is None or changed:
+        rows = await connection.fetch(_queries.list_performed_sets, athlete_id, changed)
+        read = groupby(performed_sets_of(rows), key=_workout_id)
+        by_workout |= {workout_id: list(sets) for workout_id, sets in read}
+    by_exercise = sets_by_exercise(performed for sets in by_workout.values() for performed in sets)
+    records = {
+        exercise: history.records[exercise] if history.by_exercise.get(exercise) == sets else personal_records(sets)
+        for exercise, sets in by_exercise.items()
+    }
+    return _History(seq, by_workout, by_exercise, records)
+
+
+def _keep(athlete_id: UUID, history: _History) -> None:
+    """Keep a history, and forget those that nobody asked for longest."""
+    _kept[athlete_id] = history
+    while len(_kept) > 1 and sum(_size(kept) for kept in _kept.values()) > SETS_KEPT_MAX:
+        _kept.popitem(last=False)
+
+
+def _size(history: _History) -> int:
+    return sum(len(sets) for sets in history.by_exercise.values())
+
+
+def _workout_id(performed: PerformedSet) -> str:
+    return performed.workout_id
 
 
 def performed_sets_of(rows: Iterable[Any]) -> Iterator[PerformedSet]:
     """Read rows of logged sets as `apex_sync.coaching.sets.performed_sets` reads the records they were made from."""
+    names: dict[UUID, str] = {}
     for row in rows:
         day = row["date"].isoformat()
         clock = row["start_time"].time().isoformat("microseconds") if row["start_time"] else None
         yield PerformedSet(
-            workout_id=str(row["record_id"]),
+            workout_id=names.setdefault(row["record_id"], str(row["record_id"])),
             set_key=row["set_key"],
             exercise_key=row["exercise_key"] or "",
             exercise_id=row["exercise_id"],

@@ -70,8 +70,18 @@ SELECT seq
 FROM scopes
 WHERE scope_id = $1;
 
+-- name: list_changed_workouts
+-- What has to be read again of a history that was read at an earlier seq; more than fit, and it is read as a whole.
+SELECT record_id
+FROM records
+WHERE scope_id = $1
+    AND seq > $2
+    AND collection = 'workout_logs'
+ORDER BY seq
+LIMIT $3;
+
 -- name: list_performed_sets
--- Every dated set of an athlete, to find personal records anew; 200,000 are 30 years of hard training.
+-- The dated sets of an athlete, all or those of some workouts; 200,000 are 30 years of hard training.
 SELECT performed.record_id, performed.set_key, performed.exercise_key, exercise.exercise_id, exercise.name,
     session.date, session.start_time, performed.position, performed.type, performed.reps, performed.load_kg,
     performed.load_unit, performed.rpe, performed.rir, performed.completed, performed.failure_reason
@@ -84,5 +94,6 @@ LEFT JOIN logged_exercises AS exercise
     AND exercise.exercise_key = performed.exercise_key
 WHERE session.scope_id = $1
     AND session.date IS NOT NULL
+    AND ($2::uuid[] IS NULL OR session.record_id = ANY ($2))
 ORDER BY session.date DESC, session.record_id, performed.position
 LIMIT 200000;

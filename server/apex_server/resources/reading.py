@@ -32,7 +32,7 @@ class KnownRecord:
     """One record as it stands, with everything that can be asked of its history."""
 
     def __init__(
-        self, collection: Collection, scope: str, record_id: str, document: Document, synced_at: datetime | None
+        self, collection: Collection, scope: str, record_id: str, document: Document, synced_at: datetime | None = None
     ) -> None:
         self.collection = collection
         self.scope = scope

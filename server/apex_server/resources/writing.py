@@ -79,10 +79,11 @@ class RecordWriter:
             difference = self._difference(record_id, draft, self.kind.collection.model(), role)
             patch = {**(more or {}), **difference.patch}
             return Made(await self._write(scope, record_id, patch, None), "created", patch)
-        sent = (self._difference(record_id, draft, known.at(version), role).patch for version in versions)
-        if known.scope != scope or all(sent):
-            raise AlreadyExists(str(record_id))
-        return Made(known, "unchanged", {})
+        if known.scope == scope and any(
+            self._is_repeated(record_id, draft, known.at(version), role, more or {}) for version in versions
+        ):
+            return Made(known, "unchanged", {})
+        raise AlreadyExists(str(record_id))
 
     async def replace(self, record_id: UUID, draft: Mapping[str, Any], version: Vector | None) -> Made:
         """Make the record what the caller says, starting from the version they had; None is the newest.
@@ -172,12 +173,11 @@ class RecordWriter:
         return Made(await self._write(known.scope, UUID(known.id), patch, version), "updated", patch)
 
     async def _write(self, scope: str, record_id: UUID, patch: Patch, version: Vector | None) -> KnownRecord:
-        """Commit a checked patch, and read what the record is now."""
-        await self._committer.write(
+        """Commit a checked patch; gives the record as it is now."""
+        written = await self._committer.write(
             self.caller.user_id, scope, self.kind.collection.name, str(record_id), patch, expected_vector=version
         )
-        async with self._database.request(self.caller.user_id) as connection:
-            return await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=True)
+        return KnownRecord(self.kind.collection, scope, str(record_id), written.merged.document)
 
     def _difference_from(
         self, known: KnownRecord, draft: Mapping[str, Any], version: Vector | None, role: Role
@@ -198,6 +198,11 @@ class RecordWriter:
         difference = DraftPatch(patch, whole.places)
         self._check(difference, role)
         return difference
+
+    def _is_repeated(self, record_id: UUID, draft: Mapping[str, Any], version: Record, role: Role, more: Patch) -> bool:
+        """Tell whether a version holds what a draft says, and the server added."""
+        added = {name: getattr(version, name) for name in more if name not in draft}
+        return not self._difference(record_id, {**added, **draft}, version, role).patch
 
     def _check(self, difference: DraftPatch, role: Role) -> None:
         forbidden = self.kind.collection.forbidden_fields(difference.patch, role)

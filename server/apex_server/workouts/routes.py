@@ -258,8 +258,9 @@ async def _page(
 
 async def _made(database: Database, caller: Caller, made: Made) -> Response[Workout]:
     async with database.request(caller.user_id) as connection:
-        workout = await show_workout(connection, made.known, ("conflicts",) if made.known.fold.conflicts else ())
-    return _response(made.known, workout, status=201 if made.outcome == "created" else 200)
+        known = await read_record(connection, WORKOUT_LOGS, UUID(made.known.id), WORKOUTS.noun, deleted=True)
+        workout = await show_workout(connection, known, ("conflicts",) if known.fold.conflicts else ())
+    return _response(known, workout, status=201 if made.outcome == "created" else 200)
 
 
 def _response(known: KnownRecord, workout: Workout, status: int = 200) -> Response[Workout]:
