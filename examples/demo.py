@@ -1,7 +1,7 @@
-"""The whole story in one run: a phone and a watch log offline, both sync, the coach sees one reconciled, analysed history.
+"""The whole story: a phone and a watch log offline, both sync, the coach sees one reconciled and analysed history.
 
-`make demo [FILE=export.csv]` plays it and ends; `make serve` plays it where it has not been played yet, and then keeps its
-data served. Everything is real: two replicas in SQLite files, a server with its own Postgres, HTTP between them.
+`make demo [FILE=export.csv]` plays it and ends; `make serve` plays it where it has not been played yet, and then keeps
+its data served. Everything is real: replicas in SQLite files, a server with its own Postgres, HTTP between them.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 import httpx
 from demo_sample import write_sample_export
@@ -26,14 +27,14 @@ from apex_server.db import Database, ready_database
 from apex_server.settings import Settings
 
 HERE = Path(".cache/demo")
-PASSWORD = "offline-is-fine"
+PASSWORD = "offline-is-fine"  # noqa: S105 - of two accounts that live in a demo.
 COACH = Credentials("coach@apex.example", PASSWORD)
 ATHLETE = Credentials("mara@apex.example", PASSWORD)
 QUIET_SECONDS = 1.0
 START_TIMEOUT_SECONDS = 30.0
 ANALYSIS_TIMEOUT_SECONDS = 60.0
 SEED = 7
-TODAY = date(2026, 3, 2)
+TODAY = date.today()  # noqa: DTZ011 - the athlete trains today, by the clock of this machine.
 
 
 async def main() -> int:
@@ -135,8 +136,6 @@ async def synced(replica: Replica, name: str, screen: Screen) -> SyncReport:
 async def show_postgres(settings: Settings, coach: Replica, screen: Screen) -> None:
     """Query the projections under row-level security, as the coach."""
     assert coach.user is not None
-    from uuid import UUID
-
     async with Database.open(settings) as database, database.request(UUID(coach.user.id)) as connection:
         for title, query in screen.QUERIES.items():
             screen.rows(title, query, await connection.fetch(query))

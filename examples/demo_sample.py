@@ -9,7 +9,8 @@ from apex_sync.testing.training import sessions
 
 WEEKS = 12
 HEADER = (
-    ["Date", "Workout Name", "Duration", "Exercise Name", "Set Order", "Weight", "Reps", "Distance", "Seconds", "Notes", "Workout Notes", "RPE"]
+    *("Date", "Workout Name", "Duration", "Exercise Name", "Set Order", "Weight", "Reps", "Distance", "Seconds"),
+    *("Notes", "Workout Notes", "RPE"),
 )
 
 

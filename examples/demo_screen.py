@@ -21,24 +21,24 @@ class Screen:
 
     QUERIES: ClassVar[dict[str, str]] = {
         "The newest workouts, reconciled": """
-            SELECT date, set_count AS sets, round(volume_load_kg::numeric) AS volume_kg,
-                round(average_rpe::numeric, 1) AS rpe, has_conflicts AS conflict
-            FROM workout_logs
-            ORDER BY started_at DESC NULLS LAST
+            SELECT workout.date, count(*) AS sets, sum(logged.reps) AS reps,
+                round(sum(logged.reps * logged.load_kg)::numeric) AS volume_kg,
+                round(avg(logged.rpe)::numeric, 1) AS rpe, record.has_conflicts AS conflict
+            FROM workout_logs AS workout
+            JOIN logged_sets AS logged USING (scope_id, record_id)
+            JOIN records AS record USING (scope_id, record_id)
+            GROUP BY workout.scope_id, workout.record_id, record.has_conflicts
+            ORDER BY workout.date DESC, workout.start_time DESC
             LIMIT 5
         """,
         "The sets of the workout that both devices edited": """
             SELECT exercise.name AS exercise, logged.reps, logged.load, logged.load_unit AS unit,
                 round(logged.load_kg::numeric, 2) AS load_kg, logged.rpe
             FROM logged_sets AS logged
-            JOIN logged_exercises AS exercise
-                ON exercise.scope_id = logged.scope_id
-                AND exercise.record_id = logged.record_id
-                AND exercise.exercise_key = logged.exercise_key
-            JOIN workout_logs AS workout
-                ON workout.scope_id = logged.scope_id AND workout.record_id = logged.record_id
+            JOIN logged_exercises AS exercise USING (scope_id, record_id, exercise_key)
+            JOIN workout_logs AS workout USING (scope_id, record_id)
             WHERE workout.date = (SELECT max(date) FROM workout_logs)
-            ORDER BY exercise.position, logged.position
+            ORDER BY logged.position
         """,
         "Check-ins": """
             SELECT date, round(weight_kg::numeric, 1) AS weight_kg, energy, sleep, stress, soreness
@@ -109,7 +109,7 @@ class Screen:
         table = Table("field", "kept", "discarded (restorable)", title="Conflicts", title_justify="left")
         for conflict in found:
             kept = "" if conflict.kept is None else str(conflict.kept.value)
-            table.add_row(".".join(conflict.path), kept, ", ".join(str(claim.value) for claim in conflict.discarded))
+            table.add_row(conflict.path, kept, ", ".join(str(claim.value) for claim in conflict.discarded))
         self.console.print(table)
 
     def rows(self, title: str, query: str, rows: Sequence[Any]) -> None:
@@ -135,9 +135,8 @@ class Screen:
         self.chapter("Measured")
         if first_push.acknowledged:
             rate = first_push.acknowledged / first_push.seconds
-            self.said(
-                f"first push: {first_push.acknowledged} records durable and projected in {first_push.seconds:.2f} s ({rate:,.0f}/s)"
-            )
+            durable = f"{first_push.acknowledged} records durable and projected in {first_push.seconds:.2f} s"
+            self.said(f"first push: {durable} ({rate:,.0f}/s)")
         up, down = (sum(getattr(report, name) for _, report in self.figure_rows) for name in ("bytes_up", "bytes_down"))
         self.said(f"all {len(self.figure_rows)} syncs together: {up:,} B up, {down:,} B down")
 
