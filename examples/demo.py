@@ -33,6 +33,7 @@ ATHLETE = Credentials("mara@apex.example", PASSWORD)
 QUIET_SECONDS = 1.0
 START_TIMEOUT_SECONDS = 30.0
 ANALYSIS_TIMEOUT_SECONDS = 60.0
+POLL_SECONDS = 0.3
 SEED = 7
 TODAY = date.today()  # noqa: DTZ011 - the athlete trains today, by the clock of this machine.
 
@@ -145,21 +146,26 @@ async def show_analysis(coach: Replica, phone: Replica, check_in_id: str, screen
     """Wait for the draft, approve it, and see it arrive at the athlete."""
     deadline = asyncio.get_running_loop().time() + ANALYSIS_TIMEOUT_SECONDS
     drafts = []
-    while asyncio.get_running_loop().time() < deadline:
+    while not any(draft.state.get("about_id") == check_in_id for draft in drafts):
+        if asyncio.get_running_loop().time() > deadline:
+            raise SystemExit(f"no analysis within {ANALYSIS_TIMEOUT_SECONDS:.0f} s; is the worker running?")
+        await asyncio.sleep(POLL_SECONDS)
         await coach.sync()
         drafts = await coach.insights.list(status="draft")
-        if any(draft.state.get("about_id") == check_in_id for draft in drafts):
-            break
-        await asyncio.sleep(0.3)
     screen.insights(drafts)
     draft = next(draft for draft in drafts if draft.state.get("about_id") == check_in_id)
     await phone.sync()
     screen.said(
         f"before approval the phone shows: {(await phone.checkins.get(check_in_id)).record.ai_summary or 'nothing'}"
     )
-    await coach.request("POST", f"/api/insights/{draft.record_id}/approve", {})
-    await phone.sync()
-    screen.said(f"after the coach's click: {(await phone.checkins.get(check_in_id)).record.ai_summary}")
+    await coach.insights.approve(draft)
+    await coach.sync()
+    while not (summary := (await phone.checkins.get(check_in_id)).record.ai_summary):
+        if asyncio.get_running_loop().time() > deadline:
+            raise SystemExit(f"the approved text did not arrive within {ANALYSIS_TIMEOUT_SECONDS:.0f} s")
+        await asyncio.sleep(POLL_SECONDS)
+        await phone.sync()
+    screen.said(f"after the coach has approved: {summary}")
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A made-up Strong export for the demo: twelve weeks of believable training, always the same from one seed."""
+"""A made-up Strong export for the demo: eleven weeks of believable training, always the same from one seed."""
 
 import csv
 from datetime import date
@@ -7,7 +7,7 @@ from random import Random
 
 from apex_sync.testing.training import sessions
 
-WEEKS = 12
+WEEKS = 11
 HEADER = (
     *("Date", "Workout Name", "Duration", "Exercise Name", "Set Order", "Weight", "Reps", "Distance", "Seconds"),
     *("Notes", "Workout Notes", "RPE"),
