@@ -13,7 +13,6 @@ from apex_sync.collection import Collection, Leaf, Record, Role
 from apex_sync.models.checkin import Flag
 from apex_sync.models.fields import LocalTime, Name, Note, Ref
 
-
 InsightType = Literal["progression", "recovery", "adherence", "nutrition", "warning", "opportunity"]
 
 

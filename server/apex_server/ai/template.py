@@ -6,7 +6,13 @@ It is deterministic: the same findings give the same text.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from apex_server.ai.limits import FLAGS_MAX, MESSAGE_LENGTH_MAX, RECOMMENDATIONS_MAX, SUMMARY_CLAIMS_MAX, TITLE_LENGTH_MAX
+from apex_server.ai.limits import (
+    FLAGS_MAX,
+    MESSAGE_LENGTH_MAX,
+    RECOMMENDATIONS_MAX,
+    SUMMARY_CLAIMS_MAX,
+    TITLE_LENGTH_MAX,
+)
 from apex_server.ai.untrusted import name_to_show
 from apex_server.ai.wording import Claim, FlagClaim, Recommendation, WordedInsight, WordingContext
 from apex_sync.coaching.finding import Finding
@@ -76,7 +82,7 @@ class TemplateWording:
             recommendations=tuple(unique(recommendations_of(findings), lambda advice: advice.text))[
                 :RECOMMENDATIONS_MAX
             ],
-            flags=tuple(flags_of(findings))[:FLAGS_MAX],
+            flags=tuple(unique(flags_of(findings), lambda flag: flag.message))[:FLAGS_MAX],
         )
 
 
@@ -116,7 +122,9 @@ def flags_of(findings: Iterable[Finding]) -> Iterator[FlagClaim]:
 def subject_and(found: Finding, text: str) -> str:
     """Put the name of what it is about before a sentence."""
     name = name_to_show(found.about)
-    return f"{name}: {lower_first(text)}" if name else text
+    if not name:
+        return text
+    return f"{name}{' –' if ':' in text else ':'} {lower_first(text)}"
 
 
 def sentence(text: str) -> str:

@@ -64,7 +64,8 @@ class WordedInsight(Struct, frozen=True, kw_only=True):
     @property
     def cited(self) -> frozenset[str]:
         """The ids of all facts that something rests on."""
-        return frozenset(id_ for claim in (*self.summary, *self.recommendations, *self.flags) for id_ in claim.facts)
+        claims: tuple[Claim | Recommendation | FlagClaim, ...] = (*self.summary, *self.recommendations, *self.flags)
+        return frozenset(id_ for claim in claims for id_ in claim.facts)
 
 
 class WordingContext(Struct, frozen=True, kw_only=True):

@@ -62,9 +62,7 @@ class Analyst:
             return
         records = await read_athlete(self._database, athlete_id)
         subjects = subjects_of(kind, records, records.today(self._now()))
-        known = {
-            coach_id: await self._known(coach_id, athlete_id, kind, subjects) for coach_id in records.coach_ids
-        }
+        known = {coach_id: await self._known(coach_id, athlete_id, kind, subjects) for coach_id in records.coach_ids}
         texts = await self._word(records, subjects, known)
         if await self._fetchval(_queries.is_stale, athlete_id, kind, records.seq):
             _log.info("analysis_stale", athlete_id=str(athlete_id), kind=kind)
@@ -95,7 +93,9 @@ class Analyst:
                 if subject.insight_id(coach_id, records.athlete_id) not in insights
             ]
             if subject.findings and lacking:
-                texts[subject.key] = await self._wording.word(subject.findings, context_of(subject, records, lacking[0]))
+                texts[subject.key] = await self._wording.word(
+                    subject.findings, context_of(subject, records, lacking[0])
+                )
         return texts
 
     async def _write(
@@ -136,9 +136,7 @@ def superseded(
 
     A draft about a check-in that was not looked at stands, unless the check-in is gone.
     """
-    current = {
-        subject.insight_id(coach_id, records.athlete_id): subject for subject in subjects if subject.findings
-    }
+    current = {subject.insight_id(coach_id, records.athlete_id): subject for subject in subjects if subject.findings}
     check_in_ids = {id_ for id_, _ in records.check_ins}
     gone: list[tuple[str, str | None]] = []
     for insight_id, insight in known.items():

@@ -66,9 +66,7 @@ class Publisher:
                 _log.warning("insight_not_carried", insight_id=insight_id, reason=str(error))
                 shown = False
         async with self._database.commit_connection() as connection:
-            await connection.execute(
-                _queries.set_published, place.id, UUID(insight_id), row["seq"], shown, self._now()
-            )
+            await connection.execute(_queries.set_published, place.id, UUID(insight_id), row["seq"], shown, self._now())
 
     async def _show(self, scope: str, insight_id: str, insight: Any, *, shown: bool) -> bool:
         """Write the text to the athlete's record, or take it away; tell whether it can be read there now."""

@@ -120,5 +120,3 @@ def leaf(record: Record, name: str) -> str | None:
     """Give a leaf that should be text."""
     value = getattr(record, name, None)
     return value if isinstance(value, str) else None
-
-

@@ -253,8 +253,8 @@ def make_wording(settings: Settings, database: Database) -> Wording:
     """Give the model where one is configured, else the template."""
     if not settings.openai_api_key and not settings.openai_base_url:
         return TemplateWording()
-    from apex_server.ai.model_wording import ModelWording  # noqa: PLC0415 - a server without a model loads none.
-    from apex_server.ai.openai_model import OpenAIModel  # noqa: PLC0415
+    from apex_server.ai.model_wording import ModelWording
+    from apex_server.ai.openai_model import OpenAIModel
 
     model = OpenAIModel(
         settings.openai_model, api_key=settings.openai_api_key or "none", base_url=settings.openai_base_url
