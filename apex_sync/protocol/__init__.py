@@ -1,12 +1,14 @@
 """The sans-I/O sync protocol: what the two sides say to each other."""
 
 from apex_sync.protocol.messages import (
+    BUCKETS,
     PROTOCOL_VERSION,
     PROTOCOL_VERSION_OLDEST,
     PULL_RECORDS_MAX,
     PUSH_RECORDS_MAX,
     REQUEST_BYTES_MAX,
     RESPONSE_BYTES_TARGET,
+    SCOPES_MAX,
     PulledRecord,
     PushedRecord,
     PushResult,
@@ -14,18 +16,22 @@ from apex_sync.protocol.messages import (
     ScopePage,
     SyncRequest,
     SyncResponse,
+    bucket_of,
     decode_request,
     decode_response,
     encode_message,
+    hash_cursors,
 )
 
 __all__ = [
+    "BUCKETS",
     "PROTOCOL_VERSION",
     "PROTOCOL_VERSION_OLDEST",
     "PULL_RECORDS_MAX",
     "PUSH_RECORDS_MAX",
     "REQUEST_BYTES_MAX",
     "RESPONSE_BYTES_TARGET",
+    "SCOPES_MAX",
     "PulledRecord",
     "PushResult",
     "PushedRecord",
@@ -33,7 +39,9 @@ __all__ = [
     "ScopePage",
     "SyncRequest",
     "SyncResponse",
+    "bucket_of",
     "decode_request",
     "decode_response",
     "encode_message",
+    "hash_cursors",
 ]

@@ -8,13 +8,16 @@ A **cursor** is opaque to devices; empty means "from the beginning". A **receipt
 held a record in exactly that state: it lets a device bring back other devices' ops to a server that lost them.
 """
 
-from typing import TypeVar
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from apex_sync.acceptance import Refusal, Status
 from apex_sync.errors import ProtocolError
+from apex_sync.op import EXACT_INT_MAX
 
 PROTOCOL_VERSION = 1
 PROTOCOL_VERSION_OLDEST = 1
@@ -26,6 +29,18 @@ REQUEST_BYTES_MAX = 4 * 1024 * 1024
 RESPONSE_BYTES_TARGET = 1024 * 1024
 PUSH_RECORDS_MAX = 1000
 PULL_RECORDS_MAX = 1000
+SCOPES_MAX = 20_000
+"""Cursors in a request: a coach of ten thousand athletes has two scopes for each."""
+
+RESEND_RECORDS_MAX = 10_000
+BUCKETS = 256
+"""Groups of the records of a scope, by which two sides find what differs without naming every record."""
+
+BUCKET_SCOPES_MAX = 1000
+"""As many as a request of REQUEST_BYTES_MAX can hold."""
+
+_ClientId = Annotated[int, Meta(ge=1, le=EXACT_INT_MAX)]
+_Natural = Annotated[int, Meta(ge=0, le=EXACT_INT_MAX)]
 
 
 class PushedRecord(Struct, array_like=True, frozen=True):
@@ -71,16 +86,19 @@ class SyncRequest(Struct, array_like=True, frozen=True):
     BLAKE2b-128 of the msgpack of its cursors, ordered by scope; when it does not match, the answer has `send_cursors`.
     """
 
-    version: int
-    client_id: int
-    now_us: int
-    push: list[PushedRecord] = []
-    cursors: list[ScopeCursor] | None = None
+    version: _Natural
+    client_id: _ClientId
+    now_us: _Natural
+    push: Annotated[list[PushedRecord], Meta(max_length=PUSH_RECORDS_MAX)] = []
+    cursors: Annotated[list[ScopeCursor], Meta(max_length=SCOPES_MAX)] | None = None
     cursors_hash: bytes = b""
-    pull_bytes: int = RESPONSE_BYTES_TARGET
-    resend: list[tuple[str, bytes]] = []
+    pull_bytes: _Natural = RESPONSE_BYTES_TARGET
+    resend: Annotated[list[tuple[str, bytes]], Meta(max_length=RESEND_RECORDS_MAX)] = []
     """Records (scope, id) to send whole, because digests differ."""
-    bucket_digests: list[tuple[str, list[bytes]]] = []
+    bucket_digests: Annotated[
+        list[tuple[str, Annotated[list[bytes], Meta(min_length=BUCKETS, max_length=BUCKETS)]]],
+        Meta(max_length=BUCKET_SCOPES_MAX),
+    ] = []
     """Scopes whose digests differ: the digests of their 256 buckets (first byte of BLAKE2b-128 of the record id)."""
 
 
@@ -151,6 +169,21 @@ def decode_request(data: bytes) -> SyncRequest:
 def decode_response(data: bytes) -> SyncResponse:
     """Read a response. Raises ProtocolError."""
     return _decode(_response_decoder, data)
+
+
+def hash_cursors(cursors: Iterable[ScopeCursor]) -> bytes:
+    """Say in 16 bytes where a device stands: a device's `cursors_hash`, and what the server compares it with."""
+    ordered = sorted(cursors, key=_scope)
+    return blake2b(_encoder.encode(ordered), digest_size=16).digest()
+
+
+def bucket_of(record_key: bytes) -> int:
+    """Tell which of the buckets of its scope a record is in, by its id as 16 bytes."""
+    return blake2b(record_key, digest_size=16).digest()[0]
+
+
+def _scope(cursor: ScopeCursor) -> str:
+    return cursor.scope
 
 
 def _decode(decoder: "msgspec.msgpack.Decoder[Message]", data: bytes) -> Message:
