@@ -11,7 +11,7 @@ import asyncpg
 
 from apex_server.db.errors import DatabaseBusy, DatabaseUnavailable
 
-__all__ = ["connecting", "outage_of"]
+__all__ = ["connecting", "has_lost_track", "outage_of"]
 
 GONE = (
     asyncpg.PostgresConnectionError,
@@ -53,9 +53,20 @@ def outage_of(error: Exception, *, closed: bool) -> DatabaseUnavailable | None:
         return DatabaseUnavailable(describe(error))
     if isinstance(error, BUSY):
         return DatabaseBusy(describe(error))
-    if closed and isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError):
+    if (closed and isinstance(error, asyncpg.InterfaceError | OSError)) or has_lost_track(error):
         return DatabaseUnavailable(describe(error))
     return None
+
+
+def has_lost_track(error: BaseException | None) -> bool:
+    """Tell whether asyncpg no longer knows what its connection is at.
+
+    A backend that dies between two statements leaves it so ("cannot switch to state"), before the socket is closed.
+    What then fails in cleaning up hides that error behind its own.
+    """
+    while error is not None and not isinstance(error, asyncpg.InternalClientError):
+        error = error.__context__
+    return error is not None
 
 
 def describe(error: Exception) -> str:

@@ -17,7 +17,7 @@ import anyio
 import asyncpg
 
 from apex_server.db.errors import DatabaseNotMigrated, RoleLoginRefused, RoleMisconfigured
-from apex_server.db.outage import connecting, outage_of
+from apex_server.db.outage import connecting, has_lost_track, outage_of
 from apex_server.db.roles import APP_ROLE, COMMIT_ROLE, role_urls
 from apex_server.settings import Settings
 
@@ -126,6 +126,8 @@ async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         outage = outage_of(error, closed=is_lost(connection))
         if outage is None:
             raise
+        if has_lost_track(error):
+            connection.terminate()
         raise outage from error
     finally:
         # Postgres may die after the commit, in asyncpg's clean-up: what was committed must not look refused.
