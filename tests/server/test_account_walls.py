@@ -326,3 +326,12 @@ async def test_the_queries_of_every_request_use_an_index(
         rows = await connection.fetch(f"EXPLAIN {getattr(auth_queries, query)}", *arguments)
     plan = "\n".join(row[0] for row in rows)
     assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.parametrize("table", ["users", "devices", "client_ids"])
+async def test_whom_a_coach_may_see_is_looked_up_once_a_query_and_not_once_a_row(
+    db: Database, people: People, table: str
+) -> None:
+    async with db.request(people.carla) as connection:
+        rows = await connection.fetch(f"EXPLAIN SELECT 1 FROM {table}")
+    assert "hashed SubPlan" in "\n".join(row[0] for row in rows)

@@ -138,16 +138,17 @@ CREATE POLICY coach_athletes_owner ON coach_athletes TO CURRENT_USER USING (true
 CREATE POLICY invites_owner ON invites TO CURRENT_USER USING (true);
 
 -- A coach and an athlete see each other's name while they work together, and the coach which device a set came from.
+-- The lists are not correlated with the row, so Postgres makes each once a query and not once a row.
 CREATE POLICY users_seen ON users FOR SELECT USING (
     id = apex_user_id()
-    OR EXISTS (
-        SELECT 1
+    OR id IN (
+        SELECT pair.athlete_id
         FROM coach_athletes AS pair
-        WHERE pair.ended_at IS NULL
-            AND (
-                (pair.coach_id = apex_user_id() AND pair.athlete_id = users.id)
-                OR (pair.athlete_id = apex_user_id() AND pair.coach_id = users.id)
-            )
+        WHERE pair.coach_id = apex_user_id() AND pair.ended_at IS NULL
+        UNION ALL
+        SELECT pair.coach_id
+        FROM coach_athletes AS pair
+        WHERE pair.athlete_id = apex_user_id() AND pair.ended_at IS NULL
     )
 );
 CREATE POLICY users_registered ON users FOR INSERT WITH CHECK (id = apex_user_id());
@@ -155,10 +156,10 @@ CREATE POLICY users_changed ON users FOR UPDATE USING (id = apex_user_id()) WITH
 
 CREATE POLICY devices_seen ON devices FOR SELECT USING (
     user_id = apex_user_id()
-    OR EXISTS (
-        SELECT 1
+    OR user_id IN (
+        SELECT pair.athlete_id
         FROM coach_athletes AS pair
-        WHERE pair.ended_at IS NULL AND pair.coach_id = apex_user_id() AND pair.athlete_id = devices.user_id
+        WHERE pair.coach_id = apex_user_id() AND pair.ended_at IS NULL
     )
 );
 CREATE POLICY devices_added ON devices FOR INSERT WITH CHECK (user_id = apex_user_id());
@@ -167,10 +168,10 @@ CREATE POLICY devices_changed ON devices FOR UPDATE
 
 CREATE POLICY client_ids_seen ON client_ids FOR SELECT USING (
     user_id = apex_user_id()
-    OR EXISTS (
-        SELECT 1
+    OR user_id IN (
+        SELECT pair.athlete_id
         FROM coach_athletes AS pair
-        WHERE pair.ended_at IS NULL AND pair.coach_id = apex_user_id() AND pair.athlete_id = client_ids.user_id
+        WHERE pair.coach_id = apex_user_id() AND pair.ended_at IS NULL
     )
 );
 CREATE POLICY client_ids_bound ON client_ids FOR INSERT WITH CHECK (user_id = apex_user_id());
