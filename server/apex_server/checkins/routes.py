@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
@@ -40,12 +40,15 @@ from apex_server.resources import (
     read_record,
     read_records,
     version_named,
+    version_required,
 )
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import (
     READ_REFUSALS,
     WRITE_REFUSALS,
     After,
+    IdempotencyKey,
+    IfMatch,
     Include,
     Limit,
     included,
@@ -154,11 +157,11 @@ class CheckInsController(Controller):
     )
     async def submit_checkin(
         self,
-        request: Request[Any, Any, Any],
         data: JSONBody[dict[str, Any]],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         checkins: NamedDependency[RecordWriter],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[CheckIn]:
         """Submit a check-in: 201, or 200 when the same was sent before under the same id or Idempotency-Key."""
         require_role(caller, "athlete")
@@ -167,7 +170,7 @@ class CheckInsController(Controller):
         more = {"created_at": made_at}
         if "submitted_at" not in draft:
             more["submitted_at"] = made_at
-        record_id = new_record_id(request, caller, CHECKINS.noun, draft.get("id"))
+        record_id = new_record_id(idempotency_key, caller, CHECKINS.noun, draft.get("id"))
         made = await checkins.create(scope_of_athlete(caller, draft.get("athlete_id")), record_id, draft, more)
         return await _made(database, caller, made)
 
@@ -179,43 +182,44 @@ class CheckInsController(Controller):
     )
     async def replace_checkin(
         self,
-        request: Request[Any, Any, Any],
         checkin_id: FromPath[UUID],
         data: JSONBody[dict[str, Any]],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         checkins: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[CheckIn]:
         """Make a check-in what the body says, starting from the version named in If-Match.
 
         Only what differs from that version is written, and only fields that are yours to write are emptied by leaving
         them out. Where somebody else has changed the same value since, the check-in lists a conflict.
         """
-        if "if-match" not in request.headers:
-            raise VersionRequired
-        made = await checkins.replace(checkin_id, object_body(data), version_named(request))
+        made = await checkins.replace(checkin_id, object_body(data), version_required(if_match))
         return await _made(database, caller, made)
 
     @patch("/{checkin_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
     async def patch_checkin(
         self,
-        request: Request[Any, Any, Any],
         checkin_id: FromPath[UUID],
         data: JSONBody[CheckInRecord],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         checkins: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[CheckIn]:
         """Change single values: `{"responses": {"energy": 7}}`."""
-        made = await checkins.apply_patch(checkin_id, msgspec.to_builtins(data), version_named(request))
+        made = await checkins.apply_patch(checkin_id, msgspec.to_builtins(data), version_named(if_match))
         return await _made(database, caller, made)
 
     @delete("/{checkin_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
     async def delete_checkin(
-        self, request: Request[Any, Any, Any], checkin_id: FromPath[UUID], checkins: NamedDependency[RecordWriter]
+        self,
+        checkin_id: FromPath[UUID],
+        checkins: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> None:
         """Delete a check-in on every device; only its athlete may."""
-        await checkins.delete(checkin_id, version_named(request))
+        await checkins.delete(checkin_id, version_named(if_match))
 
     @post("/{checkin_id:uuid}/review", status_code=200, responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
     async def review_checkin(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
 
@@ -26,9 +26,19 @@ from apex_server.resources import (
     read_record,
     read_records,
     version_named,
+    version_required,
 )
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
-from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, Limit, new_record_id, now
+from apex_server.resources.requests import (
+    READ_REFUSALS,
+    WRITE_REFUSALS,
+    After,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    new_record_id,
+    now,
+)
 from apex_server.sync.commit import Committer
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.ids import library_scope
@@ -101,15 +111,15 @@ class ExercisesController(Controller):
     )
     async def make_exercise(
         self,
-        request: Request[Any, Any, Any],
         data: JSONBody[dict[str, Any]],
         caller: NamedDependency[Caller],
         exercises: NamedDependency[RecordWriter],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[ExerciseResource]:
         """Add an exercise to your library; your athletes see it."""
         require_role(caller, "coach")
         draft = object_body(data)
-        record_id = new_record_id(request, caller, KIND.noun, draft.get("id"))
+        record_id = new_record_id(idempotency_key, caller, KIND.noun, draft.get("id"))
         made = await exercises.create(library_scope(str(caller.user_id)), record_id, draft, {"created_at": now()})
         return _made(made)
 
@@ -121,33 +131,34 @@ class ExercisesController(Controller):
     )
     async def replace_exercise(
         self,
-        request: Request[Any, Any, Any],
         exercise_id: FromPath[UUID],
         data: JSONBody[dict[str, Any]],
         exercises: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[ExerciseResource]:
         """Make an exercise what the body says, starting from the version named in If-Match."""
-        if "if-match" not in request.headers:
-            raise VersionRequired
-        return _made(await exercises.replace(exercise_id, object_body(data), version_named(request)))
+        return _made(await exercises.replace(exercise_id, object_body(data), version_required(if_match)))
 
     @patch("/{exercise_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
     async def patch_exercise(
         self,
-        request: Request[Any, Any, Any],
         exercise_id: FromPath[UUID],
         data: JSONBody[Exercise],
         exercises: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[ExerciseResource]:
         """Change single values."""
-        return _made(await exercises.apply_patch(exercise_id, msgspec.to_builtins(data), version_named(request)))
+        return _made(await exercises.apply_patch(exercise_id, msgspec.to_builtins(data), version_named(if_match)))
 
     @delete("/{exercise_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
     async def delete_exercise(
-        self, request: Request[Any, Any, Any], exercise_id: FromPath[UUID], exercises: NamedDependency[RecordWriter]
+        self,
+        exercise_id: FromPath[UUID],
+        exercises: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> None:
         """Delete a custom exercise."""
-        await exercises.delete(exercise_id, version_named(request))
+        await exercises.delete(exercise_id, version_named(if_match))
 
 
 exercise_routes = (ExercisesController,)

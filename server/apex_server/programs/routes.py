@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
@@ -32,9 +32,20 @@ from apex_server.resources import (
     read_record,
     read_records,
     version_named,
+    version_required,
 )
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
-from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, Limit, new_record_id, now
+from apex_server.resources.requests import (
+    READ_REFUSALS,
+    WRITE_REFUSALS,
+    After,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    new_record_id,
+    now,
+    scope_of_athlete,
+)
 from apex_server.sync.commit import Committer
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.workout_view import ValueProblem
@@ -110,18 +121,18 @@ class ProgramsController(Controller):
     )
     async def make_program(
         self,
-        request: Request[Any, Any, Any],
         data: JSONBody[dict[str, Any]],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         programs: NamedDependency[RecordWriter],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[ProgramResource]:
         """Make a template, or with `athlete_id` a program that the athlete follows."""
         require_role(caller, "coach")
         draft = object_body(data)
-        athlete_id = draft.get("athlete_id")
-        scope = f"coach:{caller.user_id}" if athlete_id is None else athlete_scope(str(athlete_id))
-        record_id = new_record_id(request, caller, KIND.noun, draft.get("id"))
+        followed = draft.get("athlete_id") is not None
+        scope = scope_of_athlete(caller, draft["athlete_id"]) if followed else f"coach:{caller.user_id}"
+        record_id = new_record_id(idempotency_key, caller, KIND.noun, draft.get("id"))
         return await _made(database, caller, await programs.create(scope, record_id, draft, {"created_at": now()}))
 
     @put(
@@ -132,39 +143,40 @@ class ProgramsController(Controller):
     )
     async def replace_program(
         self,
-        request: Request[Any, Any, Any],
         program_id: FromPath[UUID],
         data: JSONBody[dict[str, Any]],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         programs: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[ProgramResource]:
         """Make a program what the body says, starting from the version named in If-Match."""
-        if "if-match" not in request.headers:
-            raise VersionRequired
-        made = await programs.replace(program_id, object_body(data), version_named(request))
+        made = await programs.replace(program_id, object_body(data), version_required(if_match))
         return await _made(database, caller, made)
 
     @patch("/{program_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
     async def patch_program(
         self,
-        request: Request[Any, Any, Any],
         program_id: FromPath[UUID],
         data: JSONBody[Program],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         programs: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[ProgramResource]:
         """Change single values; `deleted` removes an entry."""
-        made = await programs.apply_patch(program_id, msgspec.to_builtins(data), version_named(request))
+        made = await programs.apply_patch(program_id, msgspec.to_builtins(data), version_named(if_match))
         return await _made(database, caller, made)
 
     @delete("/{program_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
     async def delete_program(
-        self, request: Request[Any, Any, Any], program_id: FromPath[UUID], programs: NamedDependency[RecordWriter]
+        self,
+        program_id: FromPath[UUID],
+        programs: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> None:
         """Delete a program."""
-        await programs.delete(program_id, version_named(request))
+        await programs.delete(program_id, version_named(if_match))
 
     @post(
         "/{program_id:uuid}/assign",

@@ -10,7 +10,7 @@ from apex_server.resources.history import personal_records_of
 from apex_server.resources.pages import PAGE_LENGTH_MAX, PageMark
 from apex_server.resources.provenance import ConflictView, ContributionView, Origin, Provenance, provenance_of
 from apex_server.resources.reading import KnownRecord, read_record, read_records, require_scope
-from apex_server.resources.versions import etag_of, version_named
+from apex_server.resources.versions import etag_of, version_named, version_required
 from apex_server.resources.writing import Made, RecordKind, RecordWriter
 
 __all__ = [
@@ -38,4 +38,5 @@ __all__ = [
     "read_records",
     "require_scope",
     "version_named",
+    "version_required",
 ]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 import msgspec
 from litestar.dto import AbstractDTO
+from litestar.openapi.spec import Schema
 from litestar.typing import FieldDefinition
 
 from apex_server.errors import InvalidFields, MalformedRequest
@@ -19,6 +20,7 @@ class Described(AbstractDTO[Any]):
     """Decodes JSON as it is, and describes it in the API description as `documented`."""
 
     documented: ClassVar[Any] = dict[str, Any]
+    example: ClassVar[Any] = None
 
     def decode_bytes(self, value: bytes) -> Any:
         """Decode JSON. Raises MalformedRequest."""
@@ -33,8 +35,9 @@ class Described(AbstractDTO[Any]):
 
     @classmethod
     def create_openapi_schema(cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any) -> Any:
-        """Describe the body by the documented type."""
-        return schema_creator.for_field_definition(FieldDefinition.from_annotation(cls.documented))
+        """Describe the body by the documented type and the example."""
+        described = schema_creator.for_field_definition(FieldDefinition.from_annotation(cls.documented))
+        return described if cls.example is None else Schema(all_of=[described], examples=[cls.example])
 
     @classmethod
     def generate_field_definitions(cls, model_type: type[Any]) -> Any:
@@ -47,9 +50,10 @@ class Described(AbstractDTO[Any]):
         return False
 
 
-def described_as(documented: Any) -> type[Described]:
+def described_as(documented: Any, example: Any = None) -> type[Described]:
     """Give the `dto` of a handler whose body should have this type."""
-    return cast("type[Described]", type("DescribedBody", (Described,), {"documented": documented}))
+    attributes = {"documented": documented, "example": example}
+    return cast("type[Described]", type("DescribedBody", (Described,), attributes))
 
 
 def object_body(data: Any) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Request
-from litestar.params import QueryParameter
+from litestar.params import HeaderParameter, QueryParameter
 
 from apex_server.caller import Caller
 from apex_server.errors import (
@@ -30,6 +29,8 @@ __all__ = [
     "READ_REFUSALS",
     "WRITE_REFUSALS",
     "After",
+    "IdempotencyKey",
+    "IfMatch",
     "Include",
     "Limit",
     "included",
@@ -48,6 +49,23 @@ WRITE_REFUSALS: tuple[type[ApiError], ...] = (
 IDEMPOTENCY_KEY_LENGTH_MAX = 200
 
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_LENGTH_MAX, description="Records on a page.")]
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description="The ETag of the version you read. What you change is then judged against what came since; `*` is "
+        "whatever stands there now.",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=IDEMPOTENCY_KEY_LENGTH_MAX,
+        description="In place of an id of your own: the same key makes the same record, however often it is sent.",
+    ),
+]
 After = Annotated[str | None, QueryParameter(max_length=2000, description="The `next` of the page before.")]
 Include = Annotated[
     str | None,
@@ -67,7 +85,7 @@ def included(include: str | None, *known: str) -> frozenset[str]:
     return asked
 
 
-def new_record_id(request: Request[Any, Any, Any], caller: Caller, noun: str, named: Any) -> UUID:
+def new_record_id(idempotency_key: str | None, caller: Caller, noun: str, named: Any) -> UUID:
     """Give the id of a record to be made: the one made on the device, or one that follows from the Idempotency-Key.
 
     Raises InvalidFields.
@@ -79,12 +97,9 @@ def new_record_id(request: Request[Any, Any, Any], caller: Caller, noun: str, na
         except (ValueError, TypeError, AttributeError):
             pass
         raise InvalidFields.one("id", "Expected a UUID in its canonical form")
-    key = request.headers.get("idempotency-key")
-    if key is None:
+    if idempotency_key is None:
         return UUID(record_id_from(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
-    if not 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH_MAX:
-        raise InvalidFields.one("Idempotency-Key", f"Expected 1 to {IDEMPOTENCY_KEY_LENGTH_MAX} characters")
-    return UUID(derived_id("rest", str(caller.user_id), noun, key))
+    return UUID(derived_id("rest", str(caller.user_id), noun, idempotency_key))
 
 
 def scope_of_athlete(caller: Caller, athlete_id: Any) -> str:

@@ -6,15 +6,14 @@ can be judged as concurrent with what came since.
 
 import base64
 import binascii
-from typing import Any
 
 import msgspec
-from litestar import Request
 
 from apex_server.errors import MalformedRequest
+from apex_server.resources.errors import VersionRequired
 from apex_sync.op import Vector, flat_vector
 
-__all__ = ["etag_of", "read_etag", "version_named"]
+__all__ = ["etag_of", "read_etag", "version_named", "version_required"]
 
 ETAG_LENGTH_MAX = 16_384
 """A thousand clients; no record has a hundred."""
@@ -47,7 +46,13 @@ def read_etag(etag: str) -> dict[int, int]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def version_named(request: Request[Any, Any, Any]) -> dict[int, int] | None:
+def version_named(if_match: str | None) -> dict[int, int] | None:
     """Give the version that If-Match names; None for none, or for `*`. Raises MalformedRequest."""
-    etag = request.headers.get("if-match")
-    return None if etag is None or etag.strip() == "*" else read_etag(etag)
+    return None if if_match is None or if_match.strip() == "*" else read_etag(if_match)
+
+
+def version_required(if_match: str | None) -> dict[int, int] | None:
+    """Give the version that If-Match names, None for `*`. Raises VersionRequired, MalformedRequest."""
+    if if_match is None:
+        raise VersionRequired
+    return version_named(if_match)

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
@@ -31,12 +31,15 @@ from apex_server.resources import (
     read_record,
     read_records,
     version_named,
+    version_required,
 )
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import (
     READ_REFUSALS,
     WRITE_REFUSALS,
     After,
+    IdempotencyKey,
+    IfMatch,
     Include,
     Limit,
     included,
@@ -45,6 +48,7 @@ from apex_server.resources.requests import (
     scope_of_athlete,
 )
 from apex_server.sync.commit import Committer
+from apex_server.workouts import examples
 from apex_server.workouts.bulk import bulk_sync
 from apex_server.workouts.loads import with_kilograms
 from apex_server.workouts.payloads import (
@@ -143,67 +147,72 @@ class WorkoutsController(Controller):
             workout = await show_workout(connection, known, included(include, *INCLUDABLE))
         return _response(known, workout)
 
-    @post(dto=described_as(NewWorkout), return_dto=None, responses=problem_responses(*WRITE_REFUSALS, AlreadyExists))
+    @post(
+        dto=described_as(NewWorkout, examples.NEW_WORKOUT),
+        return_dto=None,
+        responses=problem_responses(*WRITE_REFUSALS, AlreadyExists),
+    )
     async def log_workout(
         self,
-        request: Request[Any, Any, Any],
         data: JSONBody[dict[str, Any]],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         workouts: NamedDependency[RecordWriter],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[Workout]:
         """Log a workout: 201, or 200 when the same was sent before under the same id or Idempotency-Key."""
         draft = object_body(data)
         scope = scope_of_athlete(caller, draft.get("athlete_id"))
-        record_id = new_record_id(request, caller, WORKOUTS.noun, draft.get("id"))
+        record_id = new_record_id(idempotency_key, caller, WORKOUTS.noun, draft.get("id"))
         made = await workouts.create(scope, record_id, draft, {"created_at": now()})
         return await _made(database, caller, made)
 
     @put(
         "/{workout_id:uuid}",
-        dto=described_as(WorkoutDraft),
+        dto=described_as(WorkoutDraft, examples.WORKOUT_CHANGES),
         return_dto=None,
         responses=problem_responses(*WRITE_REFUSALS, VersionRequired),
     )
     async def replace_workout(
         self,
-        request: Request[Any, Any, Any],
         workout_id: FromPath[UUID],
         data: JSONBody[dict[str, Any]],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         workouts: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[Workout]:
         """Make a workout what the body says, starting from the version named in If-Match.
 
         Only what differs from that version is written. Where another device has changed the same value since, the
         workout lists a conflict; nothing is lost.
         """
-        if "if-match" not in request.headers:
-            raise VersionRequired
-        made = await workouts.replace(workout_id, object_body(data), version_named(request))
+        made = await workouts.replace(workout_id, object_body(data), version_required(if_match))
         return await _made(database, caller, made)
 
     @patch("/{workout_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
     async def patch_workout(
         self,
-        request: Request[Any, Any, Any],
         workout_id: FromPath[UUID],
         data: JSONBody[WorkoutLog],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         workouts: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[Workout]:
         """Change single values: `{"fatigue": 7, "sets": {"k3f9": {"reps": 9}}}`. `deleted` removes an entry."""
-        made = await workouts.apply_patch(workout_id, with_kilograms(patch_of(data)), version_named(request))
+        made = await workouts.apply_patch(workout_id, with_kilograms(patch_of(data)), version_named(if_match))
         return await _made(database, caller, made)
 
     @delete("/{workout_id:uuid}", responses=problem_responses(*WRITE_REFUSALS))
     async def delete_workout(
-        self, request: Request[Any, Any, Any], workout_id: FromPath[UUID], workouts: NamedDependency[RecordWriter]
+        self,
+        workout_id: FromPath[UUID],
+        workouts: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> None:
         """Delete a workout on every device; it can be restored."""
-        await workouts.delete(workout_id, version_named(request))
+        await workouts.delete(workout_id, version_named(if_match))
 
     @post("/{workout_id:uuid}/restore", status_code=200, responses=problem_responses(*WRITE_REFUSALS))
     async def restore_workout(
@@ -219,7 +228,7 @@ class WorkoutsController(Controller):
     @post(
         "/bulk-sync",
         status_code=200,
-        dto=described_as(list[BulkItem]),
+        dto=described_as(list[BulkItem], examples.BULK_SYNC),
         return_dto=None,
         request_max_body_size=BULK_BYTES_MAX,
         responses=problem_responses(*WRITE_REFUSALS, BodyTooLarge),

@@ -1,0 +1,99 @@
+"""The API description builds, is the same each time, and its examples are taken as they stand."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+
+from apex_server.checkins import checkin_routes
+from apex_server.db import Database
+from apex_server.exercises import exercise_routes
+from apex_server.openapi_document import TAGS, openapi_json
+from apex_server.programs import program_routes
+from apex_server.workouts import workout_routes
+from tests.server.rest_app import RestServer, rest_server
+
+pytestmark = pytest.mark.anyio
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture
+async def rest(db: Database) -> AsyncIterator[RestServer]:
+    async with rest_server(db) as server:
+        yield server
+
+
+def document() -> dict[str, Any]:
+    return dict(json.loads(openapi_json(make_app())))
+
+
+def make_app() -> Litestar:
+    return Litestar(
+        [*workout_routes, *checkin_routes, *program_routes, *exercise_routes],
+        dependencies={
+            name: Provide(provider(name), sync_to_thread=False) for name in ("caller", "committer", "database")
+        },
+    )
+
+
+def provider(name: str) -> Callable[[], str]:
+    """Stand in for a part of the server that a description does not need."""
+    return lambda: name
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, operation)
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+        if method in METHODS
+    ]
+
+
+def test_the_description_is_the_same_each_time() -> None:
+    assert openapi_json(make_app()) == openapi_json(make_app())
+    assert openapi_json(make_app()).endswith("}\n")
+
+
+def test_every_reference_leads_somewhere() -> None:
+    text = json.dumps(document())
+    schemas = document()["components"]["schemas"]
+    assert {name for name in re.findall(r'#/components/schemas/([^"]+)"', text)} <= set(schemas)
+
+
+def test_every_operation_says_what_it_does_and_belongs_to_a_known_group() -> None:
+    groups = {tag.name for tag in TAGS}
+    for method, path, operation in operations():
+        assert operation.get("description"), (method, path)
+        assert set(operation["tags"]) <= groups, (method, path)
+        assert "401" in operation["responses"], (method, path)
+
+
+def test_bodies_are_described_by_their_types() -> None:
+    for method, path, operation in operations():
+        if "requestBody" in operation:
+            [content] = operation["requestBody"]["content"].values()
+            assert "$ref" in json.dumps(content["schema"]), (method, path)
+    workout = document()["components"]["schemas"]["NewWorkout"]["properties"]
+    assert {"type": "array"}.items() <= workout["exercises"].items()
+
+
+async def test_the_examples_are_taken(rest: RestServer) -> None:
+    athlete = await rest.person("athlete")
+    etags: dict[str, str] = {}
+    for method, path, operation in sorted(operations(), key=lambda op: op[0]):
+        schema = next(iter(operation.get("requestBody", {"content": {"": {}}})["content"].values())).get("schema", {})
+        for example in schema.get("examples", []):
+            address = path
+            if "{" in path:
+                address = re.sub(r"\{.*\}", "01922f6c-4b7e-7c3a-9d51-6a2f0c8e4b11", path)
+                etags["if_match"] = (await athlete("GET", address)).headers["etag"]
+            answer = await athlete(method.upper(), address, example, **(etags if "{" in path else {}))
+            assert answer.status_code in (200, 201), (method, path, answer.text)
+            assert all(result["status"] != "rejected" for result in answer.json().get("results", []))

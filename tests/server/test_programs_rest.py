@@ -1,0 +1,131 @@
+"""Programs and exercises over REST: enough for a coach to write a plan, assign it, and for a workout to name it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from apex_server.db import Database
+from tests.server.accounts_app import problem
+from tests.server.rest_app import Person, RestServer, new_id, rest_server
+
+pytestmark = pytest.mark.anyio
+
+PLAN: dict[str, Any] = {
+    "name": "Hypertrophy",
+    "type": "hypertrophy",
+    "status": "draft",
+    "weeks": {"w1": {"week_number": 1}},
+    "days": {"d1": {"week": "w1", "day_number": 1, "name": "Push"}},
+    "exercises": {"e1": {"day": "d1", "name": "Bench Press"}},
+    "sets": {"s1": {"exercise": "e1", "reps_min": 8, "reps_max": 10, "rpe": 8}},
+}
+
+
+@pytest.fixture
+async def rest(db: Database) -> AsyncIterator[RestServer]:
+    async with rest_server(db) as server:
+        yield server
+
+
+async def make(coach: Person, **changes: Any) -> tuple[dict[str, Any], str]:
+    answer = await coach("POST", "/api/programs", PLAN | changes)
+    assert answer.status_code == 201, answer.text
+    return answer.json(), answer.headers["etag"]
+
+
+async def test_a_template_is_its_coachs_alone(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    program, _ = await make(coach)
+    assert program["athlete_id"] is None
+    assert program["sets"] == PLAN["sets"]
+    assert problem(await athlete("GET", f"/api/programs/{program['id']}")) == (404, "not_found")
+    assert (await athlete("GET", "/api/programs")).json() == {"programs": [], "next": None}
+
+
+async def test_an_assigned_program_is_a_copy_the_athlete_follows(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    template, etag = await make(coach)
+    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
+
+    answers = [await coach("POST", f"/api/programs/{template['id']}/assign", body) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assigned = answers[0].json()
+    assert (assigned["source_id"], assigned["status"], assigned["athlete_id"]) == (template["id"], "active", athlete.id)
+    await coach("PUT", f"/api/programs/{template['id']}", PLAN | {"name": "Other"}, if_match=etag)
+    [followed] = (await athlete("GET", "/api/programs")).json()["programs"]
+    assert (followed["id"], followed["name"], followed["exercises"]) == (
+        assigned["id"],
+        "Hypertrophy",
+        PLAN["exercises"],
+    )
+    workout = {"program_id": assigned["id"], "week_number": 1, "day_number": 1}
+    assert (await athlete("POST", "/api/workouts", workout)).json()["program_id"] == assigned["id"]
+    page = (await coach("GET", f"/api/workouts?program_id={assigned['id']}")).json()
+    assert len(page["workouts"]) == 1
+
+
+async def test_programs_are_the_coachs_to_write(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    assert problem(await athlete("POST", "/api/programs", PLAN)) == (403, "role_required")
+    program, _ = await make(coach, athlete_id=athlete.id)
+    refused = await athlete("PATCH", f"/api/programs/{program['id']}", {"name": "Mine"})
+    assert problem(refused) == (403, "field_forbidden")
+    assert problem(await athlete("DELETE", f"/api/programs/{program['id']}")) == (403, "field_forbidden")
+    stranger = await rest.person("coach")
+    assert problem(await stranger("POST", "/api/programs", PLAN | {"athlete_id": athlete.id})) == (404, "not_found")
+    body = {"athlete_id": (await rest.person("athlete")).id}
+    assert problem(await coach("POST", f"/api/programs/{program['id']}/assign", body)) == (404, "not_found")
+
+
+async def test_put_removes_what_is_left_out_and_keeps_the_rest(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    program, etag = await make(coach)
+    body = PLAN | {"sets": PLAN["sets"] | {"s2": {"exercise": "e1", "reps_min": 5}}, "exercises": {}}
+
+    answer = await coach("PUT", f"/api/programs/{program['id']}", body, if_match=etag)
+
+    assert answer.json()["exercises"]["e1"]["deleted"] is True
+    assert answer.json()["sets"].keys() == {"s1", "s2"}
+    refused = await coach(
+        "PUT", f"/api/programs/{program['id']}", PLAN | {"weeks": {"w1": {"week_number": 0}}}, if_match="*"
+    )
+    assert problem(refused) == (422, "invalid_fields")
+    assert refused.json()["errors"][0]["field"] == "weeks.w1.week_number"
+
+
+async def test_an_assignment_that_names_no_athlete_is_refused(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    for wrong in ("x", 3, ""):
+        assert problem(await coach("POST", "/api/programs", PLAN | {"athlete_id": wrong})) == (422, "invalid_fields")
+
+
+async def test_a_coachs_exercise_is_seen_by_their_athletes_alone(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    stranger = await rest.person("athlete")
+    body = {"id": new_id(), "name": "Larsen Press", "muscle_group": "chest", "movement_pattern": "push"}
+    made = await coach("POST", "/api/exercises", body)
+    assert (made.status_code, made.json()["is_custom"]) == (201, True)
+    path = f"/api/exercises/{body['id']}"
+
+    assert (await athlete("GET", path)).json()["name"] == "Larsen Press"
+    for query in ("q=larsen", "q=CHEST", ""):
+        found = (await athlete("GET", f"/api/exercises/search?{query}")).json()["exercises"]
+        assert [exercise["id"] for exercise in found] == [body["id"]]
+    assert (await athlete("GET", "/api/exercises?q=squat")).json()["exercises"] == []
+    assert problem(await stranger("GET", path)) == (404, "not_found")
+    assert problem(await athlete("PATCH", path, {"name": "Mine"})) == (403, "field_forbidden")
+    assert (await coach("PATCH", path, {"coaching_cues": ["Feet up"]})).json()["coaching_cues"] == ["Feet up"]
+    assert (await coach("DELETE", path)).status_code == 204
+    assert problem(await athlete("GET", path)) == (404, "not_found")
+
+
+async def test_exercises_are_paged_by_name(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    for name in ("Row", "Bench", "Curl"):
+        await coach("POST", "/api/exercises", {"name": name})
+    first = (await coach("GET", "/api/exercises?limit=2")).json()
+    second = (await coach("GET", f"/api/exercises?limit=2&after={first['next']}")).json()
+    assert [e["name"] for page in (first, second) for e in page["exercises"]] == ["Bench", "Curl", "Row"]
+    assert second["next"] is None
