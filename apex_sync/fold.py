@@ -67,7 +67,7 @@ def fold(writes: Iterable[StampedWrite]) -> Fold:
         return Fold(ordered[0].patch, [], ordered[0].hlc, ordered)
     root = _tree(ordered)
     conflicts = sorted(_conflicts(root), key=_path) if root.contested else []
-    return Fold(_state(root, -1), conflicts, ordered[-1].hlc if ordered else 0, ordered)
+    return Fold(_state(root.children or {}, -1), conflicts, ordered[-1].hlc if ordered else 0, ordered)
 
 
 def surviving_writes(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
@@ -106,10 +106,10 @@ class _Node:
 
     def __init__(self) -> None:
         self.unseen: list[_Entry] = []
-        self.children: dict[str, _Node] = {}
+        self.children: dict[str, _Node] | None = None
         self.last: _Entry | None = None
         self.map_order = -1
-        self.overwriters: dict[int, StampedWrite] = {}
+        self.overwriters: dict[int, StampedWrite] | None = None
         self.contested = False
 
 
@@ -135,6 +135,7 @@ def _path(found: "Conflict | _Leaf") -> Path:
 
 def _tree(ordered: list[StampedWrite]) -> _Node:
     root = _Node()
+    root.children = {}
     for order, write in enumerate(ordered):
         root.contested |= _apply(root.children, write.patch, write, order)
     return root
@@ -149,29 +150,36 @@ def _apply(children: dict[str, _Node], patch: Patch, write: StampedWrite, order:
             child = children[key] = _Node()
         elif child.unseen:
             child.unseen = [entry for entry in child.unseen if not write.saw(entry.write)]
-            child.contested |= bool(child.unseen)
+            if child.unseen:
+                child.contested = True
         if type(value) is dict:
             child.map_order = order
-            child.contested |= _apply(child.children, value, write, order)
+            if child.children is None:
+                child.children = {}
+            if _apply(child.children, value, write, order):
+                child.contested = True
         else:
-            child.last = _Entry(order, write, value)
-            child.unseen.append(child.last)
-            if child.children:
+            child.last = entry = _Entry(order, write, value)
+            child.unseen.append(entry)
+            if child.children is not None:
+                if child.overwriters is None:
+                    child.overwriters = {}
                 child.overwriters[write.client_id] = write
                 child.contested = True
-        contested |= child.contested
+        contested = contested or child.contested
     return contested
 
 
-def _state(node: _Node, cut: int) -> Patch:
-    """Read the map at a node, without what was written before `cut`, the last time a path above was made a leaf."""
+def _state(children: dict[str, _Node], cut: int) -> Patch:
+    """Read the map at a path, without what was written before `cut`, the last time one above was made a leaf."""
     state: Patch = {}
-    for key, child in node.children.items():
-        last_order = child.last.order if child.last is not None else -1
-        if child.map_order > max(cut, last_order):
-            state[key] = _state(child, max(cut, last_order))
-        elif child.last is not None and last_order > cut:
-            state[key] = child.last.value
+    for key, child in children.items():
+        last = child.last
+        hidden = cut if last is None else max(cut, last.order)
+        if child.children is not None and child.map_order > hidden:
+            state[key] = _state(child.children, hidden)
+        elif last is not None and last.order > cut:
+            state[key] = last.value
     return state
 
 
@@ -186,19 +194,17 @@ def _leaves(
     node: _Node, path: Path = (), cut: int = -1, above: tuple[StampedWrite, ...] = (), only_contested: bool = False
 ) -> Iterator[_Leaf]:
     """Go through all paths that were ever leaves; `above` are the writes that made a path above one a leaf."""
-    for key, child in node.children.items():
-        here = (*path, key)
-        last_order = -1
-        if child.last is not None:
-            last_order = child.last.order
-            shown = last_order > max(cut, child.map_order)
+    for key, child in (node.children or {}).items():
+        here, last, hidden = (*path, key), child.last, cut
+        if last is not None:
+            hidden = max(cut, last.order)
             unresolved = [entry for entry in child.unseen if not any(write.saw(entry.write) for write in above)]
-            hides = last_order > cut and all(entry is not child.last for entry in unresolved)
-            survivors = [*unresolved, child.last] if hides else unresolved
-            yield _Leaf(here, child.last if shown else None, unresolved, survivors)
-        if child.contested or above or not only_contested:
+            hides = last.order > cut and all(entry is not last for entry in unresolved)
+            survivors = [*unresolved, last] if hides else unresolved
+            yield _Leaf(here, last if last.order > max(cut, child.map_order) else None, unresolved, survivors)
+        if child.children is not None and (child.contested or above or not only_contested):
             overwriters = (*above, *child.overwriters.values()) if child.overwriters else above
-            yield from _leaves(child, here, max(cut, last_order), overwriters, only_contested)
+            yield from _leaves(child, here, hidden, overwriters, only_contested)
 
 
 def _agrees(entry: _Entry, winner: _Entry | None) -> bool:
