@@ -8,30 +8,28 @@ import argparse
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import date
 from pathlib import Path
 from random import Random
 from uuid import UUID
 
-import httpx
 from demo_sample import write_sample_export
 from demo_screen import Screen
 
 from apex_client import Credentials, Replica
 from apex_client.importers import UnitNeeded
 from apex_client.status import SyncReport
-from apex_server.cli import check_port, environment_of, stopped_at_the_end, web_command, worker_command
-from apex_server.db import Database, ready_database
+from apex_server.db import Database
+from apex_server.serving import address_of, serving
 from apex_server.settings import Settings
 
 HERE = Path(".cache/demo")
+PLAYED = HERE / "played"
 PASSWORD = "offline-is-fine"  # noqa: S105 - of two accounts that live in a demo.
 COACH = Credentials("coach@apex.example", PASSWORD)
 ATHLETE = Credentials("mara@apex.example", PASSWORD)
 QUIET_SECONDS = 1.0
-START_TIMEOUT_SECONDS = 30.0
 ANALYSIS_TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.3
 SEED = 7
@@ -42,13 +40,13 @@ async def main() -> int:
     """Play the story, or serve what it left."""
     arguments = read_arguments()
     screen = Screen()
-    if not arguments.serve or not (HERE / "played").exists():
-        shutil.rmtree(HERE, ignore_errors=True)
-        HERE.mkdir(parents=True)
-    async with served(arguments.port, screen) as (address, settings):
-        if not (HERE / "played").exists():
+    prepare(keep=arguments.serve)
+    async with serving(demo_settings(arguments.port)) as settings:
+        address = address_of(settings)
+        screen.said(f"server with its own Postgres at {address}")
+        if not PLAYED.exists():
             await play(address, settings, arguments.file, screen)
-            (HERE / "played").touch()
+            PLAYED.touch()
         if arguments.serve:
             screen.served(address, COACH, ATHLETE)
             await asyncio.Event().wait()
@@ -168,38 +166,23 @@ async def show_analysis(coach: Replica, phone: Replica, check_in_id: str, screen
     screen.said(f"after the coach has approved: {summary}")
 
 
-@asynccontextmanager
-async def served(port: int, screen: Screen) -> AsyncIterator[tuple[str, Settings]]:
-    """Run a server with a Postgres of its own under .cache/demo until the block ends."""
-    variables = {
-        "APEX_DATA_DIR": str(HERE / "server"),
-        "APEX_PORT": str(port),
-        "APEX_ANALYSIS_QUIET_SECONDS": str(QUIET_SECONDS),
-        "APEX_LOG_LEVEL": "warning",
-    }
-    settings = Settings.from_environment(variables)
-    check_port(settings)
-    async with ready_database(settings) as ready:
-        environment = environment_of(ready)
-        address = f"http://{ready.host}:{ready.port}"
-        with stopped_at_the_end(web_command(ready), environment), stopped_at_the_end(worker_command(), environment):
-            await answering(address)
-            screen.said(f"server with its own Postgres at {address}")
-            yield address, ready
+def prepare(*, keep: bool) -> None:
+    """Make room for the demo; what was played to its end before may be kept."""
+    if not keep or not PLAYED.exists():
+        shutil.rmtree(HERE, ignore_errors=True)
+        HERE.mkdir(parents=True)
 
 
-async def answering(address: str) -> None:
-    """Return when the server is ready."""
-    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_SECONDS
-    async with httpx.AsyncClient(base_url=address) as client:
-        while asyncio.get_running_loop().time() < deadline:
-            try:
-                if (await client.get("/ready")).status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
-    raise SystemExit(f"the server did not answer within {START_TIMEOUT_SECONDS:.0f} s")
+def demo_settings(port: int) -> Settings:
+    """Give the settings of a server under .cache/demo that analyses soon."""
+    return Settings.from_environment(
+        {
+            "APEX_DATA_DIR": str(HERE / "server"),
+            "APEX_PORT": str(port),
+            "APEX_ANALYSIS_QUIET_SECONDS": str(QUIET_SECONDS),
+            "APEX_LOG_LEVEL": "warning",
+        }
+    )
 
 
 def read_arguments() -> argparse.Namespace:

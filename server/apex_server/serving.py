@@ -1,0 +1,139 @@
+"""A whole server as one block: Postgres, web processes and a job worker, up and answering, and gone at the end.
+
+`apex-server serve`, the demo, the benchmarks and the end-to-end tests all run the same thing through this.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+import httpx
+import msgspec
+import structlog
+
+from apex_server.db import ready_database
+from apex_server.settings import Settings, SettingsError
+
+__all__ = ["ServerNotAnswering", "address_of", "serving"]
+
+START_TIMEOUT_SECONDS = 30.0
+"""A web process needs about a second; a first start on a busy machine some more."""
+
+STOP_TIMEOUT_SECONDS = 10.0
+"""Time for requests under way; a commit takes milliseconds, a long pull seconds."""
+
+RESTART_DELAY_SECONDS = 1.0
+POLL_SECONDS = 0.05
+
+_log = structlog.get_logger(__name__)
+
+
+class ServerNotAnswering(Exception):
+    """The web processes were started and did not become ready."""
+
+    def __init__(self, address: str, seconds: float) -> None:
+        super().__init__(f"the server at {address} did not answer within {seconds:.0f} s; see the log above")
+        self.address = address
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncIterator[Settings]:
+    """Run everything until the block ends; gives the settings as they turned out, with the address of Postgres.
+
+    A process that ends is started again. Raises SettingsError when the port is taken, what `ready_database` raises, and
+    ServerNotAnswering.
+    """
+    check_port(settings)
+    async with ready_database(settings) as ready, anyio.create_task_group() as tasks:
+        environment = environment_of(ready)
+        commands = {"web": web_command(ready), **({"worker": worker_command()} if with_worker else {})}
+        for name, command in commands.items():
+            tasks.start_soon(keep_running, name, command, environment)
+        await until_ready(address_of(ready))
+        yield ready
+        tasks.cancel_scope.cancel()
+
+
+def address_of(settings: Settings) -> str:
+    """Give the address to open in a browser."""
+    return f"http://{settings.host}:{settings.port}"
+
+
+async def until_ready(address: str) -> None:
+    """Return when `/ready` says so."""
+    async with httpx.AsyncClient(base_url=address) as client:
+        with anyio.move_on_after(START_TIMEOUT_SECONDS):
+            while True:
+                try:
+                    if (await client.get("/ready")).is_success:
+                        return
+                except httpx.TransportError:
+                    pass
+                await anyio.sleep(POLL_SECONDS)
+    raise ServerNotAnswering(address, START_TIMEOUT_SECONDS)
+
+
+def environment_of(settings: Settings) -> Mapping[str, str]:
+    """Hand the settings as they turned out (the address of our own Postgres, the secret) to the processes."""
+    fields = msgspec.structs.asdict(settings)
+    known = {f"APEX_{name.upper()}": str(value) for name, value in fields.items() if value is not None}
+    return {**os.environ, **known}
+
+
+def check_port(settings: Settings) -> None:
+    """Refuse a port in use: granian shares ports, so a stale server would go on answering behind the new one.
+
+    Raises SettingsError.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            reason = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with --port"
+            raise SettingsError("APEX_PORT", reason) from error
+
+
+def web_command(settings: Settings) -> list[str]:
+    """The web processes: granian, each with one event loop."""
+    return [
+        *(sys.executable, "-m", "granian", "apex_server.app:create_app", "--factory", "--interface", "asgi"),
+        *("--host", settings.host, "--port", str(settings.port), "--workers", str(settings.workers)),
+        *("--no-log", "--respawn-failed-workers", "--workers-kill-timeout", str(int(STOP_TIMEOUT_SECONDS))),
+    ]
+
+
+def worker_command() -> list[str]:
+    """The job worker."""
+    return [sys.executable, "-m", "apex_server.cli", "worker"]
+
+
+async def keep_running(name: str, command: list[str], environment: Mapping[str, str]) -> None:
+    """Start a process again whenever it ends, until cancelled; then stop it and wait for it."""
+    while True:
+        with stopped_at_the_end(command, environment) as process:
+            code = await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+        _log.error("process_ended", process=name, code=code)
+        await anyio.sleep(RESTART_DELAY_SECONDS)
+
+
+@contextmanager
+def stopped_at_the_end(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process in a session of its own, so that Ctrl+C reaches it through us and in order."""
+    process = subprocess.Popen(command, env=dict(environment), start_new_session=True)  # noqa: S603 - our own command.
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
