@@ -1,7 +1,7 @@
 """The API description: what the server says of itself at `/schema/openapi.json`, and the copy kept in `schemas/`.
 
-The composition root passes TAGS and `use_handler_docstrings=True` to its OpenAPIConfig: what a handler says of itself is
-what a reader of the description is told.
+The composition root passes TAGS and `use_handler_docstrings=True` to its OpenAPIConfig: what a handler says of itself
+is what a reader of the description is told.
 """
 
 import msgspec

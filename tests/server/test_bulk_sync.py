@@ -1,10 +1,14 @@
 """Bulk sync: offline logs of an app without the SDK, each judged alone, sent as often as it takes, and no edit lost."""
 
+import gzip
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
+import zstandard
 
 from apex_server.db import Database
 from tests.server.accounts_app import problem
@@ -178,3 +182,20 @@ async def test_the_number_of_items_and_the_size_are_bounded(athlete: Person) -> 
     assert problem(await athlete("POST", "/api/workouts/bulk-sync", {"id": 3})) == (422, "invalid_fields")
     big = [workout(notes="x" * 9_000_000)]
     assert problem(await athlete("POST", "/api/workouts/bulk-sync", big)) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+async def test_logs_may_come_packed(rest: RestServer, athlete: Person, encoding: str) -> None:
+    pack = gzip.compress if encoding == "gzip" else zstandard.ZstdCompressor().compress
+    address = "/api/workouts/bulk-sync"
+
+    async def post(body: bytes, named: str = encoding) -> httpx.Response:
+        headers = athlete.headers | {"content-encoding": named, "content-type": "application/json"}
+        return await rest.client.post(address, content=body, headers=headers)
+
+    good = pack(json.dumps([workout()]).encode())
+    assert statuses((await post(good)).json()["results"]) == ["created"]
+    assert problem(await post(good[:-9])) == (400, "malformed_request")
+    assert problem(await post(b"nonsense")) == (400, "malformed_request")
+    assert problem(await post(good, "br")) == (415, "unsupported_media_type")
+    assert problem(await post(pack(b" " * 9_000_000 + b"[]"))) == (413, "body_too_large")

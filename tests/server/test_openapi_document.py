@@ -39,6 +39,7 @@ def make_app() -> Litestar:
         dependencies={
             name: Provide(provider(name), sync_to_thread=False) for name in ("caller", "committer", "database")
         },
+        openapi_config=OpenAPIConfig("Apex Sync", "1", use_handler_docstrings=True, tags=TAGS),
     )
 
 

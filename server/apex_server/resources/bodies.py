@@ -4,16 +4,27 @@ A whole record that is sent back may hold values that broke bounds before and we
 it is, compared with what its author had, and only the difference is held to types and bounds (`writing.py`).
 """
 
+import zlib
 from typing import Any, ClassVar, cast
 
 import msgspec
+import zstandard
 from litestar.dto import AbstractDTO
 from litestar.openapi.spec import Schema
 from litestar.typing import FieldDefinition
 
-from apex_server.errors import InvalidFields, MalformedRequest
+from apex_server.errors import BodyTooLarge, InvalidFields, MalformedRequest, UnsupportedMediaType
 
 __all__ = ["Described", "described_as", "list_body", "object_body"]
+
+BODY_BYTES_MAX = 1024 * 1024
+"""Where a handler names no bound of its own."""
+
+WINDOW_BYTES_MAX = 8 * 1024 * 1024
+"""What a compressor at any usual level asks for; it bounds what a hostile frame can make us allocate."""
+
+GZIP_WINDOW_BITS = 31
+"""32 kB with a gzip header, in the words of zlib."""
 
 
 class Described(AbstractDTO[Any]):
@@ -23,9 +34,11 @@ class Described(AbstractDTO[Any]):
     example: ClassVar[Any] = None
 
     def decode_bytes(self, value: bytes) -> Any:
-        """Decode JSON. Raises MalformedRequest."""
+        """Unpack what came packed, and decode JSON. Raises MalformedRequest, BodyTooLarge, UnsupportedMediaType."""
+        limit = self.asgi_connection.route_handler.resolve_request_max_body_size() or BODY_BYTES_MAX
+        body = unpacked(value, self.asgi_connection.headers.get("content-encoding", ""), int(limit))
         try:
-            return msgspec.json.decode(value)
+            return msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedRequest from error
 
@@ -48,6 +61,34 @@ class Described(AbstractDTO[Any]):
     def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
         """Nest nothing."""
         return False
+
+
+def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
+    """Unpack a gzip or zstd body, no further than the bound: 4 kB can hold 100 MB.
+
+    Raises MalformedRequest, BodyTooLarge, UnsupportedMediaType.
+    """
+    try:
+        match encoding.strip().lower():
+            case "" | "identity":
+                return body
+            case "gzip":
+                unpacking = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
+                content = unpacking.decompress(body, limit_bytes + 1)
+                whole = unpacking.eof or len(content) > limit_bytes
+            case "zstd":
+                with zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX).stream_reader(body) as reader:
+                    content = reader.read(limit_bytes + 1)
+                whole = True
+            case _:
+                raise UnsupportedMediaType
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise MalformedRequest from error
+    if not whole:
+        raise MalformedRequest
+    if len(content) > limit_bytes:
+        raise BodyTooLarge(limit_bytes)
+    return content
 
 
 def described_as(documented: Any, example: Any = None) -> type[Described]:
