@@ -1,7 +1,7 @@
 """Made-up training that looks like the real thing: for the demo, benchmarks and tests, always the same from one seed.
 
-An athlete follows a push/pull/legs week with double progression, an RPE that rises with fatigue, a deload every sixth week,
-and now and then a missed session. Loads move in real plates.
+An athlete follows a push/pull/legs week with double progression, an RPE that rises with fatigue, a deload every sixth
+week, and now and then a missed session. Loads move in real plates.
 """
 
 from collections.abc import Iterator
