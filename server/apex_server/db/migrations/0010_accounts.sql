@@ -1,6 +1,6 @@
 -- Accounts: who may sign in, on which devices and for how long, who coaches whom, and what scopes follow from that.
 --
--- Row-level security is on every table of a person; the second policy of a table, named `..._owner`, is for the owner
+-- Row-level security is on every table of a person; a policy named `..._owner`, where there is one, is for the owner
 -- of the schema. The owner never serves requests: it migrates, and it runs the SECURITY DEFINER functions below, which
 -- are the only way to what must be read before anybody is signed in (docs/decisions/accounts_before_sign_in.md).
 
@@ -130,8 +130,6 @@ ALTER TABLE invites FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY users_owner ON users TO CURRENT_USER USING (true);
 CREATE POLICY devices_owner ON devices TO CURRENT_USER USING (true);
-CREATE POLICY client_ids_owner ON client_ids TO CURRENT_USER USING (true);
-CREATE POLICY sessions_owner ON sessions TO CURRENT_USER USING (true);
 CREATE POLICY refresh_tokens_owner ON refresh_tokens TO CURRENT_USER USING (true);
 CREATE POLICY login_attempts_owner ON login_attempts TO CURRENT_USER USING (true);
 CREATE POLICY coach_athletes_owner ON coach_athletes TO CURRENT_USER USING (true);
