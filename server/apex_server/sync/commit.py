@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from apex_server.db import DatabaseUnavailable
-from apex_server.errors import NotFound, ServerBusy
+from apex_server.errors import ApiError, NotFound, ServerBusy
 from apex_server.sync.identity import ServerIdentity
 from apex_server.sync.judging import RETRY, Hearing, Merged, Verdict, judge_push, judge_write, rejected
 from apex_server.sync.scope_commit import Hints, Offload, Proposal, ScopeCommitter, in_thread
@@ -24,7 +24,7 @@ from apex_sync.models import COLLECTIONS
 from apex_sync.op import Patch, Vector
 from apex_sync.protocol.messages import PushedRecord, PushResult
 
-__all__ = ["Committer", "Hints", "Pushed", "Written"]
+__all__ = ["Committer", "Hints", "Patched", "Pushed", "Written"]
 
 BOUND_CLIENT_IDS_MAX = 100_000
 """Remembered bindings, about 10 MB: they never change, so none has to be looked up twice."""
@@ -51,6 +51,14 @@ class Written(NamedTuple):
     def vector(self) -> Vector:
         """The version of the record, which an ETag stands for: the next clock of each client."""
         return self.merged.document.next_clocks
+
+
+class Patched(NamedTuple):
+    """One patch through the server, and the version its author had before them; None is the newest."""
+
+    record_id: str
+    patch: Patch
+    expected_vector: Vector | None = None
 
 
 class Committer:
@@ -114,19 +122,38 @@ class Committer:
         as a conflict. Raises NotFound for a scope that is not granted, ServerBusy, DatabaseUnavailable, or what
         `judge_write` raises.
         """
+        [answer] = await self.write_all(user_id, scope, collection, [Patched(record_id, patch, expected_vector)])
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+    async def write_all(
+        self, user_id: UUID | None, scope: str, collection: str, patched: Sequence[Patched]
+    ) -> list[Written | ApiError]:
+        """Write patches to records of one scope together, each judged alone: what `write` would give or raise.
+
+        Raises DatabaseUnavailable.
+        """
         writer = Writer(user_id, None, await self._server_client_id(user_id))
-        declaration, record_key = COLLECTIONS[collection], UUID(record_id).bytes
+        declaration = COLLECTIONS[collection]
+        errors: dict[int, ApiError] = {}
 
-        def judge(hearing: Hearing, state: RecordState) -> Verdict:
-            return judge_write(hearing, declaration, record_key, patch, expected_vector, state)
+        def judge(place: int, record_key: bytes, hearing: Hearing, state: RecordState) -> Verdict:
+            _, patch, expected = patched[place]
+            errors.pop(place, None)
+            try:
+                return judge_write(hearing, declaration, record_key, patch, expected, state)
+            except ApiError as error:
+                errors[place] = error
+                return rejected("forbidden", error.code)
 
-        outcome = await self._scopes.commit(scope, writer, [Proposal(record_key, judge)])
-        [verdict] = outcome.verdicts
-        if verdict.result.status == "rejected":
-            raise NotFound("record")
-        if verdict.merged is None:
-            raise ServerBusy
-        return Written(verdict.merged, outcome.seq)
+        record_keys = [UUID(one.record_id).bytes for one in patched]
+        proposals = [Proposal(key, partial(judge, place, key)) for place, key in enumerate(record_keys)]
+        outcome = await self._scopes.commit(scope, writer, proposals)
+        return [
+            errors[place] if place in errors else written_or_error(verdict, outcome.seq)
+            for place, verdict in enumerate(outcome.verdicts)
+        ]
 
     async def owns(self, user_id: UUID, device_id: UUID, client_id: int) -> bool:
         """Tell whether a client id is the device's; from its first use on it is."""
@@ -149,6 +176,13 @@ class Committer:
                 client_id = await session.server_client_id(self._epoch, user_id, candidate, self._now_us())
             self._server_client_ids[user_id] = client_id
         return client_id
+
+
+def written_or_error(verdict: Verdict, seq: int) -> Written | ApiError:
+    """Answer for one write through the server."""
+    if verdict.result.status == "rejected":
+        return NotFound("record")
+    return ServerBusy() if verdict.merged is None else Written(verdict.merged, seq)
 
 
 def places_by_scope(pushed: Sequence[PushedRecord], results: list[PushResult]) -> Iterator[tuple[str, list[int]]]:
