@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apex_client.held import HeldRecord
+from apex_client.held import HeldRecord, Offer
 from apex_sync.ids import client_id_from
 from apex_sync.op import Patch
 
@@ -99,7 +99,10 @@ class Store(Protocol):
         """Give pending records of scopes that can be sent, the longest waiting first."""
 
     def unacknowledged(self, after_place: int, records_max: int) -> list[HeldRecord]:
-        """Give records with own ops the server does not have, blocked ones too, in the order of `place`."""
+        """Give records with own ops the server does not have, or may have lost, in the order of `place`.
+
+        Blocked ones are among them.
+        """
 
     def in_flight(self, scope: str) -> bool:
         """Tell whether the server may have more of a scope than it has acknowledged."""
@@ -112,6 +115,9 @@ class Store(Protocol):
 
     def renew_clocks(self) -> None:
         """Let the device begin at clock 0 in every record: it writes under a new client id."""
+
+    def drop_held_rejections(self, scope: str) -> None:
+        """Take out of the rejected box what still stands in records of a scope."""
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
         """Put content into the rejected box."""
@@ -167,8 +173,12 @@ class Device:
 
 
 def _write_again_as(held: HeldRecord, client_id: int) -> None:
+    if held.offer is Offer.FROM_ZERO:
+        # The server has lost the own ops of this record, so that all of them count as unsent.
+        held.acked, held.offer = 0, Offer.NONE
     old, durable = held.client_id, held.acked
     writes = held.take_unacknowledged()
+    held.settle(held.receipt if durable else b"")
     held.client_id, held.acked, held.sent = client_id, 0, 0
     for write in writes:
         seen = {**write.seen, old: durable} if durable else write.seen

@@ -215,11 +215,13 @@ class SyncSession:
         """Drop scopes that are granted no more; what was never sent of them goes into the rejected box."""
         store = self.device.store
         for name in names:
+            store.drop_held_rejections(name)
             place = 0
             while records := store.unacknowledged(place, PUSH_RECORDS_MAX):
                 place = records[-1].place
-                store.reject([self._not_granted(held) for held in records if held.scope == name])
-                self.tally.rejected += sum(held.scope == name for held in records)
+                lost = [held for held in records if held.scope == name and held.unacknowledged]
+                self.tally.rejected += sum(not held.blocked for held in lost)
+                store.reject([self._not_granted(held) for held in lost])
             store.drop_scope(name)
             self.tally.forgotten += 1
 

@@ -1,0 +1,147 @@
+"""No two devices write as one: copies, clones and restored images of a replica are told apart, and lose nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from apex_client import boxes
+from tests.client.fleet import Clock, Phone, assert_converged, settle
+from tests.client.loopback import LoopbackServer
+
+
+@pytest.fixture
+def server() -> LoopbackServer:
+    server = LoopbackServer(Clock())
+    server.add_user("anna@example.com")
+    return server
+
+
+def phone_of(server: LoopbackServer, path: Path, seed: int = 0) -> Phone:
+    return Phone(path, server, server.accounts["anna@example.com"], seed=seed)
+
+
+def copy_of(phone: Phone, path: Path, *, with_identity: bool) -> None:
+    phone.local.close()
+    path.parent.mkdir(exist_ok=True)
+    shutil.copy(phone.path, path)
+    if with_identity:
+        shutil.copy(f"{phone.path}.identity", f"{path}.identity")
+    phone.local = phone._open()
+
+
+def test_reopening_keeps_the_client_id(server: LoopbackServer, tmp_path: Path) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    before = phone.client_id
+    phone.reopen()
+    phone.reopen()
+    assert phone.client_id == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "foreign"])
+def test_a_replica_without_its_identity_file_writes_under_a_new_client_id(
+    server: LoopbackServer, tmp_path: Path, damage: str
+) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    record_id = phone.create({"title": "Push"})
+    before = phone.client_id
+    phone.local.close()
+    identity = tmp_path / "a.db.identity"
+    if damage == "missing":
+        identity.unlink()
+    else:
+        identity.write_text("" if damage == "empty" else '{"seals": ["00"]}')
+    phone.local = phone._open()
+    assert phone.client_id != before
+    settle(phone)
+    assert phone.state(record_id)["title"] == "Push"
+    assert_converged(server, phone)
+
+
+def test_a_copied_file_and_its_original_both_keep_their_unsent_work(server: LoopbackServer, tmp_path: Path) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    record_id = phone.create({"title": "Push"})
+    phone.sync()
+    phone.edit(record_id, {"notes": "unsent"})
+    copy_of(phone, tmp_path / "copy" / "a.db", with_identity=False)
+    clone = phone_of(server, tmp_path / "copy" / "a.db", seed=7)
+    assert clone.client_id != phone.client_id
+    phone.edit(record_id, {"fatigue": 3})
+    clone.edit(record_id, {"mood": 4})
+    settle(phone, clone)
+    assert {"notes": "unsent", "fatigue": 3, "mood": 4}.items() <= phone.state(record_id).items()
+    assert_converged(server, phone, clone)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_clone_with_its_identity_is_told_apart_by_the_server(
+    server: LoopbackServer, tmp_path: Path, first: int
+) -> None:
+    """Where even the identity file was cloned, both devices write under one id until the server sees it."""
+    phone = phone_of(server, tmp_path / "a.db")
+    record_id = phone.create({"title": "Push"})
+    phone.sync()
+    phone.edit(record_id, {"notes": "unsent in both"})
+    copy_of(phone, tmp_path / "clone" / "a.db", with_identity=True)
+    clone = phone_of(server, tmp_path / "clone" / "a.db", seed=7)
+    assert clone.client_id == phone.client_id
+    phone.edit(record_id, {"fatigue": 3})
+    clone.edit(record_id, {"mood": 4})
+    extra = clone.create({"title": "only on the clone"})
+    pair = (phone, clone)
+    settle(pair[first], pair[1 - first])
+    assert clone.client_id != phone.client_id
+    for device in pair:
+        assert {"notes": "unsent in both", "fatigue": 3, "mood": 4}.items() <= device.state(record_id).items()
+        assert device.state(extra)["title"] == "only on the clone"
+        assert boxes.conflicts(device.local, None, limit=10) == []
+    assert_converged(server, phone, clone)
+
+
+def test_an_old_image_of_a_device_comes_back_without_losing_what_either_had(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    record_id = phone.create({"title": "Push"})
+    phone.sync()
+    phone.edit(record_id, {"notes": "in the image"})
+    copy_of(phone, tmp_path / "image" / "a.db", with_identity=True)
+    phone.edit(record_id, {"fatigue": 3})
+    phone.sync()
+    phone.edit(record_id, {"pump": 9})
+    phone.sync()
+    phone.local.close()
+    image = phone_of(server, tmp_path / "image" / "a.db", seed=7)
+    image.edit(record_id, {"mood": 4})
+    settle(image)
+    assert {"notes": "in the image", "fatigue": 3, "pump": 9, "mood": 4}.items() <= image.state(record_id).items()
+    assert_converged(server, image)
+    image.close()
+
+
+def test_a_crash_between_the_two_seals_makes_no_stranger_of_the_replica(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    before = phone.client_id
+    from apex_client.identity import IdentityFile
+    from apex_client.store import ReplicaStore
+
+    for target, name in ((IdentityFile, "write"), (ReplicaStore, "keep_setting")):
+        phone.local.close()
+        calls = 0
+        real = getattr(target, name)
+
+        def failing(self: object, *args: object, **kwargs: object) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 2 or target is ReplicaStore:  # noqa: B023
+                raise RuntimeError("crash")
+            real(self, *args, **kwargs)  # noqa: B023
+
+        monkeypatch.setattr(target, name, failing)
+        with pytest.raises(RuntimeError):
+            phone._open()
+        monkeypatch.undo()
+        phone.local = phone._open()
+        assert phone.client_id == before

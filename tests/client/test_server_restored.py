@@ -1,0 +1,109 @@
+"""A server that lost what it had acknowledged gets it back from the devices, other devices' edits included."""
+
+from pathlib import Path
+
+import pytest
+
+from apex_client.held import Offer
+from tests.client.fleet import Clock, Phone, assert_converged, settle
+from tests.client.loopback import LoopbackServer
+
+
+@pytest.fixture
+def server() -> LoopbackServer:
+    server = LoopbackServer(Clock())
+    server.add_user("anna@example.com")
+    return server
+
+
+def phones_of(server: LoopbackServer, path: Path, count: int) -> list[Phone]:
+    return [Phone(path / f"{n}.db", server, server.accounts["anna@example.com"], seed=n) for n in range(count)]
+
+
+def test_what_was_acknowledged_after_the_backup_comes_back(server: LoopbackServer, tmp_path: Path) -> None:
+    one, two = phones_of(server, tmp_path, 2)
+    old = one.create({"title": "old"})
+    settle(one, two)
+    backup = server.backup()
+    one.edit(old, {"fatigue": 3})
+    two.edit(old, {"mood": 4})
+    new = one.create({"title": "new"})
+    settle(one, two)
+    two.edit(new, {"notes": "seen by both"})
+    settle(two, one)
+    server.restore(backup)
+    settle(one, two)
+    assert one.state(old)["fatigue"] == 3 and one.state(old)["mood"] == 4
+    assert two.state(new)["notes"] == "seen by both"
+    assert_converged(server, one, two)
+
+
+def test_one_device_alone_brings_back_the_edits_of_another(server: LoopbackServer, tmp_path: Path) -> None:
+    one, gone = phones_of(server, tmp_path, 2)
+    backup = server.backup()
+    record_id = gone.create({"title": "from a lost watch"})
+    gone.sync()
+    one.sync()
+    one.edit(record_id, {"notes": "edited here"})
+    one.sync()
+    gone.close()
+    server.restore(backup)
+    settle(one)
+    assert server.replay(one.scope, record_id).next_clocks.keys() == {one.client_id, gone.client_id}
+    assert_converged(server, one)
+
+
+def test_unsent_edits_survive_the_restore(server: LoopbackServer, tmp_path: Path) -> None:
+    one, two = phones_of(server, tmp_path, 2)
+    record_id = one.create({"title": "t"})
+    settle(one, two)
+    backup = server.backup()
+    two.edit(record_id, {"mood": 4})
+    settle(two, one)
+    one.edit(record_id, {"fatigue": 3})
+    server.restore(backup)
+    settle(one, two)
+    assert {"mood": 4, "fatigue": 3}.items() <= two.state(record_id).items()
+    assert_converged(server, one, two)
+
+
+def test_without_a_receipt_own_edits_go_up_from_the_first(server: LoopbackServer, tmp_path: Path) -> None:
+    (one,) = phones_of(server, tmp_path, 1)
+    backup = server.backup()
+    record_id = one.create({"title": "t"})
+    one.sync()
+    one.edit(record_id, {"fatigue": 3})
+    one.sync()
+    held = one.local.store.one(one.scope, record_id)
+    assert held is not None
+    with one.local.store.transaction():
+        held.receipt = b""
+        one.local.store.save_progress([held])
+    server.restore(backup)
+    settle(one)
+    assert server.replay(one.scope, record_id).next_clocks == {one.client_id: 2}
+    assert_converged(server, one)
+
+
+def test_an_own_history_with_dead_clocks_and_no_receipt_goes_up_under_a_new_id(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = phones_of(server, tmp_path, 1)
+    backup = server.backup()
+    record_id = one.create({"title": "t"})
+    monkeypatch.setattr("apex_sync.acceptance.latest_acceptable_hlc", lambda *_: 0)
+    one.sync()
+    monkeypatch.undo()
+    one.edit(record_id, {"fatigue": 3})
+    one.sync()
+    held = one.local.store.one(one.scope, record_id)
+    assert held is not None
+    with one.local.store.transaction():
+        held.receipt, held.offer = b"", Offer.FROM_ZERO
+        one.local.store.save_progress([held])
+    server.restore(backup)
+    before = one.client_id
+    settle(one)
+    assert one.client_id != before
+    assert one.state(record_id) == {"fatigue": 3}
+    assert_converged(server, one)
