@@ -16,7 +16,7 @@ from apex_sync.fold import surviving_writes
 from apex_sync.op import SUMMARY_BYTES_MAX, WRITES_MAX, StampedWrite, encode_summary, is_summary
 
 COMPACTION_OPS = 1024
-"""From here on a record is worth compacting: parsing and folding it takes about two milliseconds."""
+"""From here on a record is worth compacting: parsing and folding it takes a few milliseconds."""
 
 COMPACTION_BYTES = 64 * 1024
 """The same for its size. What summaries hold is not counted, unless it is outweighed by what came since."""

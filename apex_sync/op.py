@@ -11,7 +11,6 @@ Decoding is total: bytes give writes or `MalformedOp`, in time and memory linear
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
@@ -147,17 +146,20 @@ def decode_op(data: bytes, *, client_id: int, clock: int, summary_allowed: bool 
     if len(data) > OP_BYTES_MAX and not (summary_allowed and is_summary(data) and len(data) <= SUMMARY_BYTES_MAX):
         raise MalformedOp(f"{len(data)} bytes, at most {OP_BYTES_MAX}")
     op = _decode(data)
-    if isinstance(op, _Summary):
-        if not summary_allowed:
-            raise MalformedOp("a summary, which only the server writes")
-        rows = [(row[2], row[0], row[1], row[3], row[4]) for row in op.w]
+    if isinstance(op, list):
+        writes = [
+            StampedWrite(write.hlc, client_id, clock, index, vector_from_flat(write.seen, client_id), write.patch)
+            for index, write in enumerate(op)
+        ]
+    elif summary_allowed:
+        writes = [
+            StampedWrite(hlc, author, author_clock, index, vector_from_flat(seen, author), patch)
+            for index, (author, author_clock, hlc, seen, patch) in enumerate(op.w)
+        ]
     else:
-        rows = [(write.hlc, client_id, clock, write.seen, write.patch) for write in op]
-    if not 1 <= len(rows) <= WRITES_MAX:
-        raise MalformedOp(f"{len(rows)} writes, must be 1 to {WRITES_MAX}")
-    writes = []
-    for index, (hlc, author, author_clock, seen, patch) in enumerate(rows):
-        writes.append(StampedWrite(hlc, author, author_clock, index, vector_from_flat(seen, author), patch))
+        raise MalformedOp("a summary, which only the server writes")
+    if not 1 <= len(writes) <= WRITES_MAX:
+        raise MalformedOp(f"{len(writes)} writes, must be 1 to {WRITES_MAX}")
     return writes
 
 
@@ -206,11 +208,15 @@ def vector_from_flat(flat: Sequence[int], author: int) -> dict[int, int]:
     """
     if not flat:
         return {}
-    clients, clocks = flat[::2], flat[1::2]
-    ascending = all(low < high for low, high in pairwise(clients))
-    if len(clients) != len(clocks) or not ascending or author in clients or max(clocks) > CLOCK_MAX:
-        raise MalformedOp("a seen vector that is not ascending pairs of other clients and their clocks")
-    return dict(zip(clients, clocks, strict=True))
+    vector = dict(zip(flat[::2], flat[1::2], strict=False))
+    previous = 0
+    for client_id, clock in vector.items():
+        if client_id <= previous or client_id == author or clock > CLOCK_MAX:
+            raise MalformedOp("a seen vector whose clients do not ascend, or are the author, or a clock too large")
+        previous = client_id
+    if 2 * len(vector) != len(flat):
+        raise MalformedOp("a seen vector that is not pairs of clients and clocks")
+    return vector
 
 
 def _decode(data: bytes) -> list[Write] | _Summary:
