@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.engine.updates import (
+from apex_sync.testing.updates import (
     any_item,
     binary_item,
     dead_item,

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from apex_sync.document import Document
 from apex_sync.errors import ClockGap, MalformedUpdate
 from apex_sync.op import CLOCK_MAX, EXACT_INT_MAX, SUMMARY_BYTES_MAX
+from apex_sync.testing import updates
+from apex_sync.testing.updates import any_item, binary_item, dead_item, dead_run, delete_set, section, update
 from apex_sync.wire import (
     DOCUMENT_BYTES_MAX,
     OPS_MAX,
@@ -21,10 +23,8 @@ from apex_sync.wire import (
     parse_document,
     parse_push,
 )
-from tests.engine import updates
 from tests.engine.histories import DOCUMENTS, HISTORIES_WITH_COMPACTIONS, HISTORIES_WITH_DEAD_CLOCKS, Fleet, Step
 from tests.engine.near_grammar import near_grammar
-from tests.engine.updates import any_item, binary_item, dead_item, dead_run, delete_set, section, update
 
 CLIENT_IDS = st.sampled_from([1, 2, 63, 64, 127, 128, 2**32, EXACT_INT_MAX]) | st.integers(1, EXACT_INT_MAX)
 RUNS = st.sampled_from([1, 2, 63, 127, 128, 4095, 2**20]) | st.integers(1, 300)

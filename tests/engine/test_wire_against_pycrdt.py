@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from apex_sync.document import Document
 from apex_sync.errors import MalformedUpdate
 from apex_sync.ids import b64
+from apex_sync.testing.updates import any_item, section, update
 from apex_sync.wire import encode_delta, encode_document, encode_refusals, parse_delta, parse_document
 from tests.engine.conftest import Pycrdt, ops_by_key
 from tests.engine.histories import HISTORIES, HISTORIES_WITH_COMPACTIONS, HISTORIES_WITH_DEAD_CLOCKS, Fleet, Step
 from tests.engine.near_grammar import near_grammar
 from tests.engine.test_wire import ANY_DOCUMENTS
-from tests.engine.updates import any_item, section, update
 
 STEPS = HISTORIES_WITH_DEAD_CLOCKS | HISTORIES_WITH_COMPACTIONS
 

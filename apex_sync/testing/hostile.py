@@ -7,14 +7,12 @@ as they are. Random fuzzing finds none of these.
 
 import math
 import struct
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from apex_sync.op import CLOCK_MAX, EXACT_INT_MAX, OP_BYTES_MAX, SUMMARY_BYTES_MAX, WRITES_MAX
-from apex_sync.wire import CLIENTS_MAX, DOCUMENT_BYTES_MAX, OPS_MAX
-from tests.engine.updates import (
+from apex_sync.testing.updates import (
     ANY_ITEM,
     any_item,
     binary_item,
@@ -28,6 +26,7 @@ from tests.engine.updates import (
     update,
     varint,
 )
+from apex_sync.wire import CLIENTS_MAX, DOCUMENT_BYTES_MAX, OPS_MAX
 
 ME = 9
 OTHER = 7
@@ -50,7 +49,8 @@ def _item_with(content: bytes, info: int = ANY_ITEM) -> bytes:
     return bytes([info, 1]) + text("o") + text(key(ME, 0)) + content
 
 
-GOOD = any_item(ME, 0, _op())
+GOOD_OP = _op()
+GOOD = any_item(ME, 0, GOOD_OP)
 
 UPDATES: dict[str, bytes] = {
     "nothing at all": b"",
@@ -252,11 +252,10 @@ PUSHES: dict[str, bytes] = {
 }
 
 
-def valid() -> dict[str, Callable[[], bytes]]:
-    """Give what must be taken, so that a reader that refuses everything is found out."""
-    return {
-        "an empty record": lambda: update(),
-        "one op": lambda: _one(GOOD),
-        "one binary op": lambda: _one(binary_item(ME, 0, _op())),
-        "a float of 32 bits": lambda: _one(any_item(ME, 0, _raw_patch(b"\x81\xa9weight_kg\xca\x42\xa0\x00\x00"))),
-    }
+VALID: dict[str, bytes] = {
+    "an empty record": update(),
+    "one op": _one(GOOD),
+    "one op in the other form": _one(binary_item(ME, 0, GOOD_OP)),
+    "a float of 32 bits": _one(any_item(ME, 0, _raw_patch(b"\x81\xa9weight_kg\xca\x42\xa0\x00\x00"))),
+}
+"""What must be taken, so that a reader that refuses everything is found out."""

@@ -21,11 +21,13 @@ def varint(number: int, *, padding: int = 0) -> bytes:
 
 
 def text(value: str | bytes) -> bytes:
+    """Write text or bytes behind their length."""
     raw = value.encode() if isinstance(value, str) else value
     return varint(len(raw)) + raw
 
 
 def key(client_id: int, clock: int) -> str:
+    """Name the entry of an op in the root map."""
     return f"{b64(client_id)}.{b64(clock)}"
 
 
@@ -41,18 +43,22 @@ def binary_item(client_id: int, clock: int, op: bytes) -> bytes:
 
 
 def dead_item(client_id: int, clock: int, length: int = 1) -> bytes:
+    """Write a deleted item, as a plain Yjs peer leaves it behind."""
     return bytes([DELETED_ITEM, 1]) + text("o") + text(key(client_id, clock)) + varint(length)
 
 
 def dead_run(length: int) -> bytes:
+    """Write a run of dead clocks."""
     return bytes([GC]) + varint(length)
 
 
 def skip(length: int) -> bytes:
+    """Write a gap, as a Yjs library does when it merges updates that do not meet."""
     return bytes([SKIP]) + varint(length)
 
 
 def section(client_id: int, first_clock: int, structs: Sequence[bytes], *, count: int | None = None) -> bytes:
+    """Write the structs of one client, with a count that may be wrong."""
     numbers = varint(len(structs) if count is None else count) + varint(client_id) + varint(first_clock)
     return numbers + b"".join(structs)
 
@@ -67,4 +73,5 @@ def delete_set(*clients: tuple[int, Sequence[tuple[int, int]]]) -> bytes:
 
 
 def update(*sections: bytes, dead: bytes = b"\x00") -> bytes:
+    """Write a whole update from its sections and its delete set."""
     return varint(len(sections)) + b"".join(sections) + dead
