@@ -105,6 +105,13 @@ def test_the_rate_needs_four_weigh_ins() -> None:
     assert (rate.percent_per_week, rate.n, rate.low_confidence) == (0.0, 4, False)
 
 
+def test_readings_held_out_and_readings_to_come_make_no_rate() -> None:
+    trend = weight_trend(readings(80.0, 80.0, 120.0, 80.0, 81.0))
+    assert weight_rate(trend, day(3)) is None
+    assert (rate := weight_rate(trend, day(4))) is not None
+    assert rate.n == 4
+
+
 def test_weekly_check_ins_are_read_over_four_weeks_at_low_confidence() -> None:
     weekly = readings(80.0, 79.6, 79.2, 78.8, 78.4, every=7)
     rate = weight_rate(weight_trend(weekly), last(weekly))

@@ -47,6 +47,13 @@ def test_more_reps_at_a_load_done_before_or_at_a_lighter_one_are_a_repetition_re
     assert "rep_pr" not in kinds(personal_records(history(before, (7, sets((80, 5))))), day(7))
 
 
+def test_a_repetition_record_names_the_reps_it_beat() -> None:
+    records = personal_records(history((0, sets((100, 5), (110, 3))), (7, sets((105, 4)))))
+    assert [(r.value, r.previous, r.load_kg, r.unit) for r in records if r.kind == "rep_pr"] == [
+        (4.0, 3.0, 105.0, "reps")
+    ]
+
+
 def test_a_first_set_at_a_new_load_is_no_repetition_record() -> None:
     assert "rep_pr" not in kinds(personal_records(history((0, sets((100, 5))), (7, sets((110, 6))))), day(7))
 

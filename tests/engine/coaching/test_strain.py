@@ -106,6 +106,12 @@ def test_answers_out_of_bounds_count_as_not_given() -> None:
     assert read.scores == {"stress": 10}
 
 
+def test_a_check_in_without_a_date_is_of_the_day_it_was_handed_in() -> None:
+    record = CHECK_INS.read({"submitted_at": "2026-03-02T23:30:00-08:00", "responses": {"sleep": 5}})[0]
+    assert (read := answers_of("c", record)) is not None
+    assert read.date == day(0)
+
+
 def test_a_draft_is_nobodys_business() -> None:
     assert is_submitted(check_in(day(0)))
     assert not is_submitted(check_in(day(0), submitted=False))

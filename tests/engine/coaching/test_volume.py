@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from apex_sync.coaching.landmarks import EDITIONS, RP_2017, RP_LATER, Landmark, LandmarkEdition, scaled, volume_status
 from apex_sync.coaching.muscles import MUSCLES, muscle_named, muscle_shares
@@ -39,6 +40,12 @@ def test_sets_are_counted_by_iso_week() -> None:
         (day(7), "triceps", 0.0, 2.0),
     ]
     assert volumes[0].sets_by_workout == (("w-2026-03-08", 3.0),)
+
+
+def test_sets_that_do_not_count_or_have_no_day_are_no_volume() -> None:
+    easy = performed_on(day(0), sets((100, 5), rpe=5))
+    undated = [replace(performed, date=None) for performed in performed_on(day(0), sets((100, 5)))]
+    assert weekly_volume({"x": easy + undated}, {"x": {"chest": 1.0}}) == []
 
 
 @pytest.mark.parametrize(
