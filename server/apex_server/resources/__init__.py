@@ -7,6 +7,7 @@ through `sync.Committer`, so a change made here reaches every device like any ot
 from apex_server.resources.bodies import Described, described_as, list_body, object_body
 from apex_server.resources.errors import AlreadyExists, VersionRequired, VersionStale
 from apex_server.resources.history import personal_records_of
+from apex_server.resources.merging import Draft, RecordMerger
 from apex_server.resources.pages import PAGE_LENGTH_MAX, PageMark
 from apex_server.resources.provenance import ConflictView, ContributionView, Origin, Provenance, provenance_of
 from apex_server.resources.reading import KnownRecord, read_record, read_records, require_scope
@@ -19,12 +20,14 @@ __all__ = [
     "ConflictView",
     "ContributionView",
     "Described",
+    "Draft",
     "KnownRecord",
     "Made",
     "Origin",
     "PageMark",
     "Provenance",
     "RecordKind",
+    "RecordMerger",
     "RecordWriter",
     "VersionRequired",
     "VersionStale",

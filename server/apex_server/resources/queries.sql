@@ -14,6 +14,18 @@ WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
 ORDER BY records.scope_id
 LIMIT 1;
 
+-- name: get_records_by_id
+-- The records of one bulk request, of which most are not there yet; as `get_record`, for many.
+SELECT DISTINCT ON (records.record_id) records.scope_id, scopes.name AS scope, records.record_id, records.doc,
+    records.deleted, NULL::timestamptz AS synced_at
+FROM records
+JOIN scopes ON scopes.scope_id = records.scope_id
+WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND records.record_id = ANY ($2::uuid[])
+    AND records.collection = $1
+ORDER BY records.record_id, records.scope_id
+LIMIT 1000;
+
 -- name: get_records
 -- The documents of one page, whose ids a projection has picked.
 SELECT records.scope_id, scopes.name AS scope, records.record_id, records.doc, records.deleted,

@@ -74,7 +74,7 @@ class RecordWriter:
         async with self._database.request(self.caller.user_id) as connection:
             role = await self._role(connection, scope)
             known = await self._find(connection, record_id)
-            versions = [] if known is None else await self._own_versions(connection, known)
+            versions = [] if known is None else own_versions(known, await self._own_client_ids(connection, scope))
         if known is None:
             difference = self._difference(record_id, draft, self.kind.collection.model(), role)
             patch = {**(more or {}), **difference.patch}
@@ -93,7 +93,7 @@ class RecordWriter:
         async with self._database.request(self.caller.user_id) as connection:
             known = await read_record(connection, self.kind.collection, record_id, self.kind.noun)
             role = await self._role(connection, known.scope)
-            own = await self._own_client_ids(connection, known)
+            own = await self._own_client_ids(connection, known.scope)
         difference = self._difference_from(known, draft, version, role)
         return await self._apply(known, difference, version, own)
 
@@ -107,7 +107,7 @@ class RecordWriter:
         async with self._database.request(self.caller.user_id) as connection:
             known = await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=deleted)
             role = await self._role(connection, known.scope)
-            own = await self._own_client_ids(connection, known)
+            own = await self._own_client_ids(connection, known.scope)
         if version is not None and not known.document.covers(version):
             raise VersionUnknown
         difference = DraftPatch(patch)
@@ -125,42 +125,6 @@ class RecordWriter:
         if known.record.deleted is not True:
             return Made(known, "unchanged", {})
         return await self.apply_patch(record_id, {"deleted": False}, deleted=True)
-
-    async def merge(
-        self,
-        scope: str,
-        record_id: UUID,
-        draft: Mapping[str, Any],
-        version: Vector | None,
-        more: Patch | None = None,
-        *,
-        edited_at_us: int | None = None,
-    ) -> Made:
-        """Create the record, or bring in what the caller changed since the version they had.
-
-        Without a version that is the one of their own earlier ones from which the draft differs least: what they send
-        once more changes nothing, whatever others wrote meanwhile. Raises AlreadyExists where
-        the record was never written by them, VersionUnknown, VersionStale.
-
-        With `edited_at_us`, when the caller changed it last, values that others wrote later than that are kept.
-        """
-        async with self._database.request(self.caller.user_id) as connection:
-            role = await self._role(connection, scope)
-            known = await self._find(connection, record_id)
-            own = [] if known is None else await self._own_client_ids(connection, known)
-            versions = [] if known is None else await self._own_versions(connection, known)
-        if known is None:
-            return await self.create(scope, record_id, draft, more)
-        if known.scope != scope or (version is None and not versions):
-            raise AlreadyExists(str(record_id))
-        if version is None:
-            version = min(
-                versions, key=lambda v: len(leaf_paths(self._difference(record_id, draft, known.at(v), role).patch))
-            )
-        difference = self._difference_from(known, draft, version, role)
-        newer = () if edited_at_us is None else newer_leaves(known, difference.patch, version, edited_at_us)
-        difference = DraftPatch(without_leaves(difference.patch, newer), difference.places)
-        return (await self._apply(known, difference, version, own))._replace(kept_newer=newer)
 
     async def _apply(
         self, known: KnownRecord, difference: DraftPatch, version: Vector | None, own: Sequence[int]
@@ -227,16 +191,15 @@ class RecordWriter:
         except NotFound:
             return None
 
-    async def _own_client_ids(self, connection: Connection, known: KnownRecord) -> list[int]:
-        scope_id = Scope.parse(known.scope).id
-        rows = await connection.fetch(_queries.list_own_client_ids, scope_id, self.caller.user_id)
+    async def _own_client_ids(self, connection: Connection, scope: str) -> list[int]:
+        rows = await connection.fetch(_queries.list_own_client_ids, Scope.parse(scope).id, self.caller.user_id)
         return [row["client_id"] for row in rows]
 
-    async def _own_versions(self, connection: Connection, known: KnownRecord) -> list[Vector]:
-        """List the versions that this user's apps made through the server, the latest first."""
-        own = set(await self._own_client_ids(connection, known))
-        writes = sorted((write for write in known.document.writes() if write.client_id in own), key=_rank)
-        return [version_after(write) for write in writes[-OWN_VERSIONS_MAX:][::-1]]
+
+def own_versions(known: KnownRecord, own: Container[int]) -> list[Vector]:
+    """List the versions that a user's apps made through the server under these client ids, the latest first."""
+    writes = sorted((write for write in known.document.writes() if write.client_id in own), key=_rank)
+    return [version_after(write) for write in writes[-OWN_VERSIONS_MAX:][::-1]]
 
 
 def version_after(write: StampedWrite) -> dict[int, int]:

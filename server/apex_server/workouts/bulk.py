@@ -1,14 +1,13 @@
-"""Bulk sync: one offline log of an app without the SDK, brought in on the one write path and answered for alone."""
+"""Bulk sync: offline logs of an app without the SDK, brought in on the one write path, each answered for alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-import structlog
-
-from apex_server.errors import ApiError, InvalidFields
-from apex_server.resources import AlreadyExists, Made, RecordWriter, VersionStale, etag_of
+from apex_server.errors import ApiError, FieldError, InvalidFields
+from apex_server.resources import AlreadyExists, Draft, Made, RecordMerger, VersionStale, etag_of
 from apex_server.resources.requests import now, scope_of_athlete
 from apex_server.resources.versions import read_etag
 from apex_server.resources.writing import leaf_paths
@@ -17,49 +16,46 @@ from apex_server.workouts.payloads import BulkResult
 
 __all__ = ["bulk_sync"]
 
-_log = structlog.get_logger(__name__)
+
+async def bulk_sync(workouts: RecordMerger, items: Sequence[Any]) -> list[BulkResult]:
+    """Bring in items; whatever is wrong with one is its own answer and stops no other.
+
+    Raises DatabaseUnavailable, ServerBusy.
+    """
+    read = [_read(workouts, item) for item in items]
+    drafts = [draft for draft in read if isinstance(draft, Draft)]
+    made = iter(await workouts.merge_all(drafts))
+    return [
+        _result(_named(item), next(made) if isinstance(draft, Draft) else draft)
+        for item, draft in zip(items, read, strict=True)
+    ]
 
 
-async def bulk_sync(workouts: RecordWriter, item: Any) -> BulkResult:
-    """Bring in one item; whatever is wrong with it is its own answer and stops no other."""
-    record_id = item.get("id") if isinstance(item, Mapping) else None
-    named = record_id if isinstance(record_id, str) else None
+def _read(workouts: RecordMerger, item: Any) -> Draft | ApiError:
     try:
-        return _result(named, await _merge(workouts, item))
-    except (AlreadyExists, VersionStale, VersionUnknown) as error:
-        return BulkResult(id=named, status="conflict", code=error.code, message=error.next_step)
-    except InvalidFields as error:
-        first = error.errors[0] if error.errors else None
-        return BulkResult(
-            id=named,
-            status="rejected",
-            code=error.code,
-            field=first.field if first else None,
-            message=first.message if first else None,
-            fields=[problem.field for problem in error.errors],
-        )
-    except FieldForbidden as error:
-        return BulkResult(
-            id=named, status="rejected", code=error.code, field=error.fields[0], message=error.detail,
-            fields=list(error.fields),
-        )  # fmt: skip
+        return _draft(workouts, item)
     except ApiError as error:
-        if error.status >= 500:
-            raise
-        return BulkResult(id=named, status="rejected", code=error.code, message=error.detail)
+        return error
 
 
-async def _merge(workouts: RecordWriter, item: Any) -> Made:
+def _draft(workouts: RecordMerger, item: Any) -> Draft:
     if not isinstance(item, Mapping):
         raise InvalidFields.one("", "Expected an object")
-    record_id = _record_id(item.get("id"))
     etag = item.get("etag")
-    version = read_etag(etag) if isinstance(etag, str) else None
-    scope = scope_of_athlete(workouts.caller, item.get("athlete_id"))
-    edited_at_us = _edited_at_us(item.get("updated_at"))
-    if item.get("deleted") is True:
-        return await workouts.apply_patch(record_id, {"deleted": True}, version, deleted=True)
-    return await workouts.merge(scope, record_id, item, version, {"created_at": now()}, edited_at_us=edited_at_us)
+    return Draft(
+        scope=scope_of_athlete(workouts.caller, item.get("athlete_id")),
+        record_id=_record_id(item.get("id")),
+        content=item,
+        version=read_etag(etag) if isinstance(etag, str) else None,
+        edited_at_us=_edited_at_us(item.get("updated_at")),
+        more={"created_at": now()},
+        deleted=item.get("deleted") is True,
+    )
+
+
+def _named(item: Any) -> str | None:
+    named = item.get("id") if isinstance(item, Mapping) else None
+    return named if isinstance(named, str) else None
 
 
 def _record_id(named: Any) -> UUID:
@@ -83,7 +79,28 @@ def _edited_at_us(value: Any) -> int | None:
     return int(moment.astimezone(UTC).timestamp() * 1_000_000)
 
 
-def _result(record_id: str | None, made: Made) -> BulkResult:
+def _result(record_id: str | None, answer: Made | ApiError) -> BulkResult:
+    if isinstance(answer, Made):
+        return _taken(record_id, answer)
+    if isinstance(answer, AlreadyExists | VersionStale | VersionUnknown):
+        return BulkResult(id=record_id, status="conflict", code=answer.code, message=answer.next_step)
+    if isinstance(answer, InvalidFields):
+        problems = answer.errors or [FieldError("", answer.detail)]
+        fields = [problem.field for problem in problems]
+        return _rejected(record_id, answer, problems[0].message, fields)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Nothing is wrong with the item: the whole request is to come again, which doubles nothing.
+        raise answer
+    fields = list(answer.fields) if isinstance(answer, FieldForbidden) else []
+    return _rejected(record_id, answer, answer.detail, fields)
+
+
+def _rejected(record_id: str | None, error: ApiError, message: str, fields: list[str]) -> BulkResult:
+    field = fields[0] if fields else None
+    return BulkResult(id=record_id, status="rejected", code=error.code, field=field, message=message, fields=fields)
+
+
+def _taken(record_id: str | None, made: Made) -> BulkResult:
     """Answer for what was taken in; only conflicts about the values of this item are its own."""
     written = set(leaf_paths(made.patch))
     fields = [".".join(path) for path in made.kept_newer]

@@ -22,6 +22,7 @@ from apex_server.resources import (
     KnownRecord,
     Made,
     PageMark,
+    RecordMerger,
     RecordWriter,
     VersionRequired,
     described_as,
@@ -84,9 +85,9 @@ _ProgramId = Annotated[str | None, QueryParameter(max_length=64)]
 
 def provide_writer(
     caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
-) -> RecordWriter:
+) -> RecordMerger:
     """Give what writes workouts for the caller."""
-    return RecordWriter(WORKOUTS, database, committer, caller)
+    return RecordMerger(WORKOUTS, database, committer, caller)
 
 
 class WorkoutsController(Controller):
@@ -236,14 +237,14 @@ class WorkoutsController(Controller):
     async def sync_offline_logs(
         self,
         data: JSONBody[list[Any]],
-        workouts: NamedDependency[RecordWriter],
+        workouts: NamedDependency[RecordMerger],
     ) -> BulkReport:
         """Bring in logs of an app without the SDK; each is judged alone, and sending them again doubles nothing.
 
         An item is compared with the version its `etag` names, else with what the same user sent before, so values that
         other devices wrote meanwhile stay.
         """
-        return BulkReport([await bulk_sync(workouts, item) for item in list_body(data, BULK_ITEMS_MAX)])
+        return BulkReport(await bulk_sync(workouts, list_body(data, BULK_ITEMS_MAX)))
 
 
 workout_routes = (WorkoutsController,)
