@@ -95,8 +95,8 @@ def volume_findings(volumes: Sequence[WeekVolume], profile: TrainingProfile, as_
                 "volume.weak_point_low",
                 landmark.muscle,
                 about=landmark.muscle.replace("_", " "),
-                statement=f"{shown(volume.direct_sets)} direct sets last week, {shown(landmark.mev)} are the least held to "
-                "be effective",
+                statement=f"{shown(volume.direct_sets)} direct sets last week, {shown(landmark.mev)} are the least "
+                "held to be effective",
                 window=(week, week_end(week)),
                 inputs=_workout_set_facts(volume.sets_by_workout),
                 computed=[
