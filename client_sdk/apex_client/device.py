@@ -110,6 +110,9 @@ class Store(Protocol):
     def digests(self, scope: str) -> list[tuple[str, int]]:
         """Give the digest of the acknowledged content of every record of a scope."""
 
+    def offering(self, skip: Iterable[tuple[str, str]]) -> bool:
+        """Tell whether a record waits to be offered to a server that may have lost it."""
+
     def offer_all(self, scope: str) -> None:
         """Let every record of a scope be sent whole."""
 
@@ -175,10 +178,13 @@ class Device:
 def _write_again_as(held: HeldRecord, client_id: int) -> None:
     if held.offer is Offer.FROM_ZERO:
         # The server has lost the own ops of this record, so that all of them count as unsent.
-        held.acked, held.offer = 0, Offer.NONE
+        held.acked, held.offer, held.receipt = 0, Offer.NONE, b""
     old, durable = held.client_id, held.acked
     writes = held.take_unacknowledged()
-    held.settle(held.receipt if durable else b"")
+    held.settle()
+    if held.pull_clock != durable:
+        held.pull_receipt = b""
+    held.pull_clock = 0
     held.client_id, held.acked, held.sent = client_id, 0, 0
     for write in writes:
         seen = {**write.seen, old: durable} if durable else write.seen

@@ -31,18 +31,20 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Offer(IntEnum):
-    """How a record has to go up next: as its new ops, whole with its receipt, or every own op from clock 0."""
+    """How a record has to go up next: its new ops; whole, with one receipt or the other; every own op from clock 0."""
 
     NONE = 0
     WHOLE = 1
-    FROM_ZERO = 2
+    AS_PULLED = 2
+    FROM_ZERO = 3
 
 
 class HeldRecord:
     """One record and its place between here and the server.
 
-    `digest` is that of the acknowledged content, and `receipt` the server's proof of exactly that; it is empty as soon
-    as the two differ. `blocked` is the code with which the server refused the whole record: it is kept and not sent.
+    `digest` is that of the acknowledged content. `receipt` came with the last acknowledgement: the server's proof of what
+    it held then, which may be more than was here. `pull_receipt` came with the last pull and proves what is here up to the
+    own clock `pull_clock`. `blocked` is the code with which the server refused the whole record: it is kept and not sent.
     `place`, `pending_since_us` and `stored_digest` belong to the store; `known_conflicts` is how many conflicts it had
     when the store gave it out.
     """
@@ -62,6 +64,8 @@ class HeldRecord:
         "offer",
         "pending_since_us",
         "place",
+        "pull_clock",
+        "pull_receipt",
         "receipt",
         "record_id",
         "scope",
@@ -81,6 +85,8 @@ class HeldRecord:
         sent: int = 0,
         digest: int = 0,
         receipt: bytes = b"",
+        pull_receipt: bytes = b"",
+        pull_clock: int = 0,
         offer: Offer = Offer.NONE,
         blocked: str = "",
         pending_since_us: int = 0,
@@ -96,6 +102,8 @@ class HeldRecord:
         self.sent = sent
         self.digest = digest
         self.receipt = receipt
+        self.pull_receipt = pull_receipt
+        self.pull_clock = pull_clock
         self.offer = offer
         self.blocked = blocked
         self.pending_since_us = pending_since_us
@@ -182,14 +190,18 @@ class HeldRecord:
         self.forget_fold()
 
     def is_forked_by(self, theirs: Delta) -> bool:
-        """Tell whether somebody else writes under this device's client id: other bytes, or clocks it never used."""
+        """Tell whether somebody else writes under this device's client id: other bytes, or clocks it never used.
+
+        Own ops from the first such clock on then count as not acknowledged.
+        """
         ops = theirs.ops.get(self.client_id)
         if ops is None:
             return False
         mine = self.document.ops.get(self.client_id, {})
-        return theirs.next_clocks[self.client_id] > self.next_clock or any(
-            mine.get(clock, op) != op for clock, op in ops.items()
-        )
+        other = [clock for clock, op in ops.items() if mine.get(clock, op) != op]
+        if other:
+            self.acked = min(self.acked, other[0])
+        return bool(other) or theirs.next_clocks[self.client_id] > self.next_clock
 
     def absorb(self, theirs: Delta) -> None:
         """Take in what the server holds of this record, and leave own ops alone that it has not acknowledged.
@@ -202,22 +214,49 @@ class HeldRecord:
         self._put_back(own)
         self.forget_fold()
 
+    def absorb_whole(self, theirs: Document) -> list[StampedWrite]:
+        """Take in the whole record as the server holds it, and give the writes of others that it displaced.
+
+        Two devices can have written under one client id before the server told them apart, and this device read the one
+        that the server, restored since, does not have. What the server has stands.
+        """
+        displaced = []
+        for client_id, ops in theirs.ops.items():
+            mine = self.document.ops.get(client_id)
+            if client_id == self.client_id or mine is None:
+                continue
+            for clock, op in ops.items():
+                known = mine.get(clock, op)
+                if known != op:
+                    displaced += decode_op(known, client_id=client_id, clock=clock)
+            later = {clock: op for clock, op in mine.items() if clock >= theirs.next_clocks[client_id]}
+            self.document.ops[client_id] = {**ops, **later}
+        self.absorb(theirs.since({}))
+        return displaced
+
     def acknowledged(self) -> Document:
         """Give the part of the record that the server is known to have."""
-        if not self.unacknowledged:
+        return self.up_to(self.acked)
+
+    def up_to(self, own_clock: int) -> Document:
+        """Give the record without own ops from a clock on."""
+        if own_clock >= self.next_clock:
             return self.document
         ops, next_clocks = dict(self.document.ops), dict(self.document.next_clocks)
-        if self.acked:
-            ops[self.client_id] = {clock: op for clock, op in ops[self.client_id].items() if clock < self.acked}
-            next_clocks[self.client_id] = self.acked
+        if own_clock:
+            ops[self.client_id] = {clock: op for clock, op in ops[self.client_id].items() if clock < own_clock}
+            next_clocks[self.client_id] = own_clock
         else:
             del ops[self.client_id], next_clocks[self.client_id]
         return Document(ops, next_clocks)
 
-    def settle(self, receipt: bytes) -> None:
-        """Recompute the digest after the acknowledged content has changed, and keep the receipt for it."""
+    def settle(self) -> None:
+        """Recompute the digest after the acknowledged content has changed."""
         self.digest = record_digest(self.key, self.acknowledged())
-        self.receipt = receipt
+
+    def keep_pull_receipt(self, receipt: bytes, own_clock: int) -> None:
+        """Keep the proof of what is here now, without own ops from a clock on."""
+        self.receipt, self.pull_receipt, self.pull_clock = b"", receipt, min(own_clock, self.acked)
 
     def kill(self, clock: int) -> list[StampedWrite]:
         """Take an own refused op out of the record and give its writes."""

@@ -5,14 +5,18 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apex_client.device import Device, HeldScope
+from apex_client.device import Device, HeldScope, Rejection
 from apex_client.errors import BadAnswer
 from apex_client.held import HeldRecord
 from apex_client.tally import Tally
 from apex_sync.errors import ClockGap, MalformedOp, MalformedUpdate
-from apex_sync.op import decode_op
+from apex_sync.op import StampedWrite, decode_op
 from apex_sync.protocol import PulledRecord, ScopePage
 from apex_sync.wire import parse_delta, parse_document
+
+
+DISPLACED = "displaced"
+"""The code of edits in the rejected box that no server refused: the server has other content in their place."""
 
 
 class PulledPages:
@@ -30,10 +34,18 @@ class PulledPages:
         """Store a page with its cursor; tell whether somebody else writes under this device's client id."""
         scope = self.device.store.scopes().get(page.scope) or HeldScope(page.scope, page.role)
         if page.reset and scope.cursor:
-            self.device.store.offer_all(page.scope)
+            self._begin_again(scope, page)
+            return False
         forked = self._absorb_records(scope.name, page.records)
         self._store_place(scope, page)
         return forked
+
+    def _begin_again(self, scope: HeldScope, page: ScopePage) -> None:
+        """Offer everything to a server that may have lost it, before anything of it is read: receipts prove what is here now."""
+        self.device.store.offer_all(page.scope)
+        again = replace(scope, role=page.role, cursor=b"", remaining=max(1, page.total), total=page.total)
+        self.device.store.save_scope(again)
+        self.tally.pages += 1
 
     def _store_place(self, scope: HeldScope, page: ScopePage) -> None:
         moved = replace(scope, role=page.role, cursor=page.cursor, remaining=page.remaining, total=page.total)
@@ -53,15 +65,14 @@ class PulledPages:
                 if held is None:
                     held = self._begin(scope, record_id, record)
                 else:
-                    forked |= _continue(held, record)
+                    forked |= self._continue(held, record)
             except ClockGap:
                 self.missing.add((scope, record_id))
-                continue
             except (MalformedUpdate, MalformedOp):
                 self.tally.unreadable += 1
-                continue
-            held.settle(record.receipt)
-            changed.append(held)
+            else:
+                held.settle()
+                changed.append(held)
         self.tally.conflicts += sum(max(0, len(held.conflicts) - held.known_conflicts) for held in changed)
         self.device.store.save(changed, "pulled")
         self.tally.pulled += len(changed)
@@ -75,25 +86,47 @@ class PulledPages:
         else:
             held.document = parse_document(record.update)
         held.acked = held.sent = held.next_clock
+        held.keep_pull_receipt(record.receipt, held.acked)
         held.writes  # noqa: B018
         return held
 
+    def _continue(self, held: HeldRecord, record: PulledRecord) -> bool:
+        """Absorb what came of a record; tell whether somebody else wrote in it under this device's client id.
 
-def _continue(held: HeldRecord, record: PulledRecord) -> bool:
-    """Absorb what came of a record; tell whether somebody else has written in it under this device's client id.
+        What a server relays is held to the same grammar as what a device sends; nothing has changed when this raises.
+        """
+        whole = None if record.delta else parse_document(record.update)
+        delta = whole.since({}) if whole else parse_delta(record.update, held.document.next_clocks)
+        for client_id, ops in delta.ops.items():
+            for clock, op in ops.items():
+                decode_op(op, client_id=client_id, clock=clock)
+        forked = held.is_forked_by(delta)
+        if whole is None:
+            held.absorb(delta)
+        else:
+            self._keep_displaced(held, held.absorb_whole(whole))
+        own_clock = held.acked if whole is None else whole.next_clocks.get(held.client_id, 0)
+        held.keep_pull_receipt(record.receipt, own_clock)
+        if forked:
+            # What the other one wrote under this id comes again, once this device has left the id to it.
+            self.missing.add((held.scope, held.record_id))
+        return forked
 
-    What a server relays is held to the same grammar as what a device sends; nothing has changed when this raises.
-    """
-    if record.delta:
-        delta = parse_delta(record.update, held.document.next_clocks)
-    else:
-        delta = parse_document(record.update).since({})
-    for client_id, ops in delta.ops.items():
-        for clock, op in ops.items():
-            decode_op(op, client_id=client_id, clock=clock)
-    forked = held.is_forked_by(delta)
-    held.absorb(delta)
-    return forked
+    def _keep_displaced(self, held: HeldRecord, writes: Sequence[StampedWrite]) -> None:
+        if writes:
+            rejection = Rejection(
+                record_id=held.record_id,
+                scope=held.scope,
+                collection=held.collection,
+                code=DISPLACED,
+                field="",
+                message="two devices wrote under one id, and the server has lost this one's edit",
+                patches=[write.patch for write in writes],
+                at_us=self.device.now_us(),
+                held=False,
+            )
+            self.device.store.reject([rejection])
+            self.tally.rejected += 1
 
 
 def record_id_text(key: bytes) -> str:

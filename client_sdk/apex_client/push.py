@@ -20,6 +20,9 @@ RESTAMPED = frozenset({"clock_skew", "clock_order"})
 TRIMMED = frozenset({"forbidden", "mistyped"})
 """Refused for a field: the other fields of the edit are fine."""
 
+EPOCH_BYTES = 8
+"""How a receipt begins: with the epoch of the server that gave it."""
+
 REISSUES_MAX = 3
 """How often one sync writes refused content of one record again; a server that refuses that too will not take it."""
 
@@ -39,11 +42,12 @@ class Unsendable(Exception):
 def pushed_record(held: HeldRecord) -> PushedRecord | None:
     """Give what goes up of a record now; None when there is nothing to send or to offer."""
     if held.offer is Offer.WHOLE and not held.receipt:
+        held.offer = Offer.AS_PULLED
+    if held.offer is Offer.AS_PULLED and not held.pull_receipt:
         held.offer = Offer.FROM_ZERO
-    first = 0 if held.offer is Offer.FROM_ZERO else held.acked
+    first, receipt = _start(held)
     ops = _own_ops(held, first)
-    whole = held.offer is Offer.WHOLE
-    if not ops and not whole:
+    if not ops and not receipt:
         held.offer = Offer.NONE
         return None
     return PushedRecord(
@@ -51,9 +55,21 @@ def pushed_record(held: HeldRecord) -> PushedRecord | None:
         collection=held.collection,
         record_id=held.key,
         update=encode_push(held.client_id, first, ops) if ops else b"",
-        base=encode_document(held.acknowledged()) if whole else b"",
-        receipt=held.receipt if whole else b"",
+        base=encode_document(held.up_to(first)) if receipt else b"",
+        receipt=receipt,
     )
+
+
+def _start(held: HeldRecord) -> tuple[int, bytes]:
+    """Give the own clock that goes up first, and the receipt for what is before it."""
+    match held.offer:
+        case Offer.WHOLE:
+            return held.acked, held.receipt
+        case Offer.AS_PULLED:
+            return held.pull_clock, held.pull_receipt
+        case Offer.FROM_ZERO:
+            return 0, b""
+    return held.acked, b""
 
 
 def _own_ops(held: HeldRecord, first: int) -> list[bytes]:
@@ -95,21 +111,32 @@ class PushAnswers:
         if result.next_clock < sent.next_clock:
             self._escalate(held)
             return False
+        if self._is_restored(held, result):
+            self._escalate(held)
+            return False
         held.acked = result.next_clock
         held.sent = max(held.sent, held.acked)
         held.offer = Offer.NONE
         self.tally.acknowledged += 1
         if result.refusals:
             self._refuse(held, result.refusals, role)
-        held.settle(result.receipt)
+        held.receipt = result.receipt
+        held.settle()
         return False
+
+    def _is_restored(self, held: HeldRecord, result: PushResult) -> bool:
+        """Tell whether the server may have lost ops of others that are here, so that they must be offered first."""
+        known = held.receipt or held.pull_receipt
+        others = held.document.next_clocks.keys() - {held.client_id}
+        new_epoch = known[:EPOCH_BYTES] != result.receipt[:EPOCH_BYTES]
+        return held.offer is Offer.NONE and bool(known and others) and new_epoch
 
     def _escalate(self, held: HeldRecord) -> None:
         """Send more of the record the next time; when everything was sent, leave it for another sync."""
         if held.offer is Offer.FROM_ZERO:
             self.deferred.add((held.scope, held.record_id))
         else:
-            held.offer = Offer.WHOLE if held.offer is Offer.NONE and held.receipt else Offer.FROM_ZERO
+            held.offer = Offer(held.offer + 1)
         self.tally.pages += 1
 
     def _block(self, held: HeldRecord, refusals: Sequence[Refusal]) -> None:

@@ -142,27 +142,30 @@ class SyncSession:
             return self._choose()
 
     def _choose(self) -> list[PushedRecord]:
+        """Take from the outbox until there is something to send; what turns out to have nothing leaves it."""
+        store = self.device.store
         push: list[PushedRecord] = []
-        touched: list[HeldRecord] = []
-        size = 0
         self._sent = []
-        for held in self.device.store.outbox(PUSH_RECORDS_MAX, self._answers.deferred):
-            pushed = pushed_record(held)
-            if pushed is not None:
-                size += len(pushed.update) + len(pushed.base) + RECORD_OVERHEAD_BYTES
-                if push and size > PUSH_BYTES_TARGET:
-                    break
-                push.append(pushed)
-                self._sent.append(SentRecord(held.scope, held.record_id, held.next_clock))
-                held.sent = held.next_clock
-            touched.append(held)
-        self.device.store.save_progress(touched)
+        while not push and (waiting := store.outbox(PUSH_RECORDS_MAX, self._answers.deferred)):
+            size = 0
+            touched: list[HeldRecord] = []
+            for held in waiting:
+                pushed = pushed_record(held)
+                if pushed is not None:
+                    size += len(pushed.update) + len(pushed.base) + RECORD_OVERHEAD_BYTES
+                    if push and size > PUSH_BYTES_TARGET:
+                        break
+                    push.append(pushed)
+                    self._sent.append(SentRecord(held.scope, held.record_id, held.next_clock))
+                    held.sent = held.next_clock
+                touched.append(held)
+            store.save_progress(touched)
         return push
 
     def _request(self, push: list[PushedRecord]) -> SyncRequest:
         device = self.device
         request = SyncRequest(PROTOCOL_VERSION, device.identity.client_id, device.now_us(), push=push)
-        if not self._pulling:
+        if not self._pulling or device.store.offering(self._answers.deferred):
             return request
         scopes = device.store.scopes()
         if self._hash_allowed and not push and len(scopes) > CURSORS_MAX:

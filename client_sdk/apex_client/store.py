@@ -25,7 +25,8 @@ LOOKUP_CHUNK = 500
 
 _COLUMNS = (
     "record.record_no, record.record_id, scope.name, record.collection, record.acked, record.sent, record.offer,"
-    " record.blocked, record.pending_since_us, record.conflicts, record.digest, record.receipt, record.document"
+    " record.blocked, record.pending_since_us, record.conflicts, record.digest, record.receipt, record.pull_receipt,"
+    " record.pull_clock, record.document"
 )
 _HELD = (
     f"SELECT {_COLUMNS} FROM held_records AS record"  # noqa: S608
@@ -34,17 +35,19 @@ _HELD = (
 
 _INSERT = (
     "INSERT INTO held_records (record_no, record_id, scope_no, collection, acked, sent, next, offer, blocked,"
-    " pending_since_us, changed_us, conflicts, needs_review, deleted, digest, receipt, document)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " pending_since_us, changed_us, conflicts, needs_review, deleted, digest, receipt, pull_receipt,"
+    " pull_clock, document)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE = (
     "UPDATE held_records SET acked = ?, sent = ?, next = ?, offer = ?, blocked = ?, pending_since_us = ?,"
-    " changed_us = ?, conflicts = ?, needs_review = ?, deleted = ?, digest = ?, receipt = ?, document = ?"
+    " changed_us = ?, conflicts = ?, needs_review = ?, deleted = ?, digest = ?, receipt = ?, pull_receipt = ?,"
+    " pull_clock = ?, document = ?"
     " WHERE record_no = ?"
 )
 _UPDATE_PROGRESS = (
     "UPDATE held_records SET acked = ?, sent = ?, next = ?, offer = ?, blocked = ?, pending_since_us = ?, digest = ?,"
-    " receipt = ? WHERE record_no = ?"
+    " receipt = ?, pull_receipt = ?, pull_clock = ? WHERE record_no = ?"
 )
 
 
@@ -240,7 +243,7 @@ class ReplicaStore:
         return HeldRecord(
             row[1], row[2], row[3], self._client_id, place=row[0], acked=row[4], sent=row[5], offer=Offer(row[6]),
             blocked=row[7], pending_since_us=row[8], known_conflicts=row[9], digest=int.from_bytes(row[10], "big"),
-            receipt=row[11], document=parse_document(row[12]),
+            receipt=row[11], pull_receipt=row[12], pull_clock=row[13], document=parse_document(row[14]),
         )  # fmt: skip
 
     def save(self, records: Sequence[HeldRecord], origin: Origin) -> None:
@@ -257,7 +260,7 @@ class ReplicaStore:
             values = (
                 held.acked, held.sent, held.next_clock, int(held.offer), held.blocked, self._pending_since(held,
                 now_us), now_us, len(held.conflicts), needs_review, held.state.get("deleted") is True,
-                digest_bytes(held.digest), held.receipt, encode_document(held.document),
+                digest_bytes(held.digest), held.receipt, held.pull_receipt, held.pull_clock, encode_document(held.document),
             )  # fmt: skip
             if added:
                 new.append((held.place, held.record_id, scope_no, held.collection, *values))
@@ -286,7 +289,7 @@ class ReplicaStore:
         rows = [
             (
                 held.acked, held.sent, held.next_clock, int(held.offer), held.blocked, self._pending_since(held,
-                now_us), digest_bytes(held.digest), held.receipt, held.place,
+                now_us), digest_bytes(held.digest), held.receipt, held.pull_receipt, held.pull_clock, held.place,
             )
             for held in records
         ]  # fmt: skip
@@ -350,6 +353,16 @@ class ReplicaStore:
         rows = self.sql.execute(sql, (self._scope_no(scope),))
         return [(record_id, number) for record_id, digest in rows if (number := int.from_bytes(digest, "big"))]
 
+    def offering(self, skip: Iterable[tuple[str, str]]) -> bool:
+        """Tell whether a record waits to be offered to a server that may have lost it."""
+        sql = (
+            "SELECT scope.name, record.record_id FROM held_records AS record"
+            " JOIN held_scopes AS scope ON scope.scope_no = record.scope_no"
+            " WHERE record.pending_since_us > 0 AND record.offer > 0"
+        )
+        left_out = set(skip)
+        return any(key not in left_out for key in self.sql.execute(sql))
+
     def offer_all(self, scope: str) -> None:
         """Let every record of a scope be sent whole."""
         sql = (
@@ -361,7 +374,10 @@ class ReplicaStore:
 
     def renew_clocks(self) -> None:
         """Let the device begin at clock 0 in every record but those it has rewritten already."""
-        self.sql.execute("UPDATE held_records SET acked = 0, sent = 0, next = 0 WHERE next <= acked")
+        self.sql.execute(
+            "UPDATE held_records SET acked = 0, sent = 0, next = 0, pull_clock = 0,"
+            " pull_receipt = CASE pull_clock WHEN acked THEN pull_receipt ELSE x'' END WHERE next <= acked"
+        )
         self._remembered.clear()
 
     def drop_held_rejections(self, scope: str) -> None:

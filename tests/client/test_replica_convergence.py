@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apex_client import boxes
 from apex_sync.fold import fold
 from tests.client.fleet import Clock, Phone, assert_converged, settle
 from tests.client.loopback import Faults, LoopbackServer
@@ -50,8 +51,13 @@ class Written:
         phone.create(patch, record_id=record_id)
         self.leaves |= {(record_id, path, repr(value)) for path, value in leaves(patch)}
 
-    def assert_kept(self, server: LoopbackServer, scope: str) -> None:
+    def assert_kept(self, server: LoopbackServer, scope: str, *phones: Phone) -> None:
+        """Look for every leaf on the server, or in somebody's rejected box."""
         found = set()
+        for phone in phones:
+            for item in boxes.rejected(phone.local, limit=1000):
+                for patch in item.patches:
+                    found |= {(item.record_id, path, repr(value)) for path, value in leaves(patch)}
         for record_id in RECORDS:
             if any(record_id == written[0] for written in self.leaves):
                 for write in server.replay(scope, record_id).writes():

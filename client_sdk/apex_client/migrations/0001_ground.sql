@@ -34,6 +34,8 @@ CREATE TABLE held_records (
     deleted INTEGER NOT NULL,
     digest BLOB NOT NULL,
     receipt BLOB NOT NULL,
+    pull_receipt BLOB NOT NULL,
+    pull_clock INTEGER NOT NULL,
     document BLOB NOT NULL
 );
 CREATE UNIQUE INDEX held_records_by_id ON held_records (record_id, scope_no);
