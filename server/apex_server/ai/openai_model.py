@@ -29,6 +29,10 @@ class OpenAIModel:
         self.name = name
         self._client = openai.AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=TIMEOUT_SECONDS, max_retries=0)
 
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._client.close()
+
     async def answer(self, messages: list[Message], schema: dict[str, Any]) -> ModelAnswer:
         """Ask. Raises ModelFailure."""
         try:

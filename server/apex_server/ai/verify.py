@@ -30,6 +30,9 @@ NUMBER = re.compile(
 )
 DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 PLACEHOLDER = re.compile(r"\{(S\d{1,3})\}")
+OF_TEN = re.compile(r"\s*(?:/|\b(?:out )?of )\s*10\b")
+"""How an answer's scale is said; the scale is a fact's unit, not its value."""
+
 TERMS = re.compile(r"\be?1RM\b", re.IGNORECASE)
 """Words with a digit that are no number."""
 
@@ -98,7 +101,9 @@ def texts_of(worded: WordedInsight) -> Iterator[Checked]:
 
 def citation_faults(text: Checked, facts: Mapping[str, Fact]) -> Iterator[str]:
     """Every claim cites facts, and only such as there are."""
-    if not text.facts and text.place != "title":
+    if text.place == "title":
+        return
+    if not text.facts:
         yield f"{text.place}: a claim cites no fact"
     for id_ in text.facts:
         if id_ not in facts:
@@ -113,7 +118,7 @@ def content_faults(text: Checked, findings: Sequence[Finding]) -> Iterator[str]:
         yield f"{text.place}: a link or markup"
     if not is_english(without_names(text.text, findings)):
         yield f"{text.place}: not in English letters"
-    own_words = " ".join(f"{found.statement} {found.recommendation or ''}" for found in findings).lower()
+    own_words = " ".join(map(own_words_of, findings)).lower()
     for word in MEDICAL.findall(without_names(text.text, findings)):
         if word.lower() not in own_words:
             yield f"{text.place}: the medical word {word.lower()!r}"
@@ -128,18 +133,21 @@ def content_faults(text: Checked, findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def number_faults(text: Checked, cited: Sequence[Fact], findings: Sequence[Finding]) -> Iterator[str]:
-    """Every number is a cited fact, as it stands or rounded, in its own unit."""
+    """Every number is a cited fact in its own unit, as it stands or rounded, or one that a cited rule itself says."""
     plain = PLACEHOLDER.sub("", without_names(text.text, findings))
     days = {str(fact.value) for fact in cited} | {day for fact in cited for day in DAY.findall(fact.label)}
     for day in DAY.findall(plain):
         if day not in days:
             yield f"{text.place}: the day {day} is not among the cited facts"
     plain = TERMS.sub("", DAY.sub("", plain))
+    if any(fact.unit == "of 10" for fact in cited):
+        plain = OF_TEN.sub("", plain)
+    said = {number for found in resting_on(text.facts, findings) for number in numbers_in(own_words_of(found))}
     for match in NUMBER.finditer(plain):
         number, unit = match[0].removesuffix(match["unit"] or ""), (match["unit"] or "").strip().lower()
-        if not any(stands_for(number, unit, fact) for fact in cited):
+        if match[0].strip() not in said and not any(stands_for(number, unit, fact) for fact in cited):
             yield f"{text.place}: {match[0].strip()} is not among the cited facts"
-    own_words = {word for found in findings for word in words_in(f"{found.statement} {found.recommendation or ''}")}
+    own_words = {word for found in findings for word in words_in(own_words_of(found))}
     for word in words_in(plain):
         if word in WORDS and word not in own_words:
             value = WORDS[word]
@@ -209,6 +217,16 @@ def is_english(text: str) -> bool:
     """Tell whether a text is written in the letters of English."""
     letters = [c for c in text if c.isalpha()]
     return sum(c.isascii() for c in letters) >= 0.9 * len(letters)
+
+
+def own_words_of(found: Finding) -> str:
+    """Give what a rule itself says: numbers and words that stand there may be repeated."""
+    return f"{found.statement} {found.recommendation or ''}"
+
+
+def numbers_in(text: str) -> set[str]:
+    """List the numbers of a text, with their units."""
+    return {match[0].strip() for match in NUMBER.finditer(text)}
 
 
 def words_in(text: str) -> list[str]:

@@ -17,8 +17,7 @@ import asyncpg
 import msgspec
 import structlog
 from msgspec import Struct
-from pgqueuer.errors import FailingListenerError
-from pgqueuer.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.errors import FailingListenerError, RetryRequested
 from pgqueuer.models import Job
 from pgqueuer.qm import QueueManager
 
@@ -29,6 +28,7 @@ from apex_server.db import Database, DatabaseUnavailable, Hint, HintHub, load_qu
 from apex_server.db.background import in_background
 from apex_server.db.pool import COMMIT_LIMITS, open_pool
 from apex_server.db.roles import COMMIT_ROLE, role_urls
+from apex_server.errors import ServerBusy
 from apex_server.jobs.analysis import Analyst
 from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
@@ -54,7 +54,7 @@ CONCURRENT_JOBS_MAX = 4
 """Jobs wait for the model most of the time, but reading ten years of logs is a second of CPU."""
 
 ATTEMPTS_MAX = 5
-"""A job that fails so often, over about half a minute, is held for somebody to look at."""
+"""A job that finds Postgres gone or busy so often, over about half a minute, is held; any other failure is at once."""
 
 QUEUE_CONNECTIONS_MAX = 3
 DELIVERY_RECHECK_SECONDS = 300.0
@@ -150,6 +150,8 @@ class Worker:
                     QUEUE_CONNECTIONS_MAX,
                 )
             )
+            if wording is None:
+                wording = await stack.enter_async_context(open_wording(settings, database))
             committer = Committer(
                 PostgresCommitStore(database),
                 identity=await load_identity(database, settings.secret),
@@ -160,7 +162,7 @@ class Worker:
                 settings,
                 database,
                 queue_manager(pool),
-                Analyst(database, committer, wording or make_wording(settings, database), now=clock),
+                Analyst(database, committer, wording, now=clock),
                 Publisher(database, committer, now=clock),
                 hints,
                 now=clock,
@@ -168,11 +170,7 @@ class Worker:
 
     async def run(self, stop: anyio.Event) -> None:
         """Work until told to stop, or Postgres is lost."""
-        self._queue.entrypoint(
-            JOB_NAME,
-            on_failure="hold",
-            executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(parameters, max_attempts=ATTEMPTS_MAX),
-        )(self._do)
+        self._queue.entrypoint(JOB_NAME, on_failure="hold")(self._do)
         unsubscribe = self._hints.subscribe(self._on_hints, self._on_resync)
         try:
             async with in_background(
@@ -218,9 +216,14 @@ class Worker:
 
     async def _do(self, job: Job) -> None:
         asked = msgspec.json.decode(job.payload or b"", type=AnalysisJob)
-        for kind in get_args(InsightKind):
-            if kind == asked.kind:
-                await self.analyst.analyse(asked.athlete_id, kind)
+        try:
+            for kind in get_args(InsightKind):
+                if kind == asked.kind:
+                    await self.analyst.analyse(asked.athlete_id, kind)
+        except (DatabaseUnavailable, ServerBusy) as error:
+            if job.attempts >= ATTEMPTS_MAX:
+                raise
+            raise RetryRequested(timedelta(seconds=2**job.attempts), str(error)) from error
 
     async def _deliver_decisions(self) -> None:
         while True:
@@ -249,17 +252,22 @@ class Worker:
         self._queue.shutdown.set()
 
 
-def make_wording(settings: Settings, database: Database) -> Wording:
+@asynccontextmanager
+async def open_wording(settings: Settings, database: Database) -> AsyncIterator[Wording]:
     """Give the model where one is configured, else the template."""
     if not settings.openai_api_key and not settings.openai_base_url:
-        return TemplateWording()
+        yield TemplateWording()
+        return
     from apex_server.ai.model_wording import ModelWording
     from apex_server.ai.openai_model import OpenAIModel
 
     model = OpenAIModel(
         settings.openai_model, api_key=settings.openai_api_key or "none", base_url=settings.openai_base_url
     )
-    return ModelWording(model, fallback=TemplateWording(), ledger=Ledger(database, now=wall_clock))
+    try:
+        yield ModelWording(model, fallback=TemplateWording(), ledger=Ledger(database, now=wall_clock))
+    finally:
+        await model.aclose()
 
 
 def wall_clock() -> datetime:
