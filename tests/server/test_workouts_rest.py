@@ -1,12 +1,16 @@
 """Workouts over REST: one record with phone and watch, whole in and whole out, and no edit lost."""
 
+import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import anyio
 import pytest
 
-from apex_server.db import Database
+from apex_server.db import Database, load_queries
+from apex_server.resources import PageMark
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Device, Person, RestServer, new_id, rest_server
 
@@ -24,6 +28,9 @@ PUSH: dict[str, Any] = {
         {"name": "Dip", "skipped": True},
     ],
 }
+
+
+ZONED_MARK = PageMark(None, datetime(2026, 3, 1, tzinfo=UTC), UUID(int=1)).encode()
 
 
 @pytest.fixture
@@ -327,10 +334,51 @@ async def test_filters_narrow_the_list(athlete: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["after=x", "limit=0", "limit=201", "from=yesterday", "include=secrets", "athlete_id=me"]
+    "query",
+    [
+        "after=x",
+        "limit=0",
+        "limit=201",
+        "from=yesterday",
+        "include=secrets",
+        "athlete_id=me",
+        "exercise=%00",
+        "program_id=%00",
+        f"after={ZONED_MARK}",
+    ],
 )
 async def test_queries_that_cannot_be_read_are_refused(athlete: Person, query: str) -> None:
     assert problem(await athlete("GET", f"/api/workouts?{query}"))[0] in (400, 422)
+
+
+@pytest.mark.parametrize("notes", ["a\x00b", "x" * 10_001, "\ud800"])
+async def test_text_that_cannot_be_kept_is_refused(rest: RestServer, athlete: Person, notes: str) -> None:
+    body = json.dumps({"notes": notes})
+    headers = athlete.headers | {"content-type": "application/json"}
+    status, _ = problem(await rest.client.post("/api/workouts", content=body, headers=headers))
+    assert status in (400, 422)
+
+
+async def test_two_requests_at_once_under_one_id_make_one_workout(athlete: Person) -> None:
+    body = PUSH | {"id": new_id()}
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(athlete, "POST", "/api/workouts", body)
+    [workout] = (await athlete("GET", "/api/workouts")).json()["workouts"]
+    assert [len(exercise["sets"]) for exercise in workout["exercises"]] == [2, 0]
+
+
+async def test_pages_are_found_by_index(db: Database) -> None:
+    queries: list[tuple[str, str, str, list[Any]]] = [
+        ("workouts", "list_workouts", "workout_logs_by_date", [*[None] * 8, 20]),
+        ("checkins", "list_check_ins", "check_ins_by_date", [*[None] * 6, 20]),
+    ]
+    async with db.request(UUID(int=1)) as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        for package, name, index, arguments in queries:
+            sql = getattr(load_queries(f"apex_server.{package}"), name)
+            plan = await connection.fetch(f"EXPLAIN {sql}", *arguments)
+            assert any(index in row[0] for row in plan), (name, plan)
 
 
 async def test_nothing_is_shown_to_who_is_not_signed_in(rest: RestServer) -> None:

@@ -30,6 +30,7 @@ from apex_server.resources import (
 )
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import (
+    NO_NUL,
     READ_REFUSALS,
     WRITE_REFUSALS,
     After,
@@ -81,7 +82,9 @@ class ExercisesController(Controller):
         self,
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        q: Annotated[str | None, QueryParameter(max_length=200, description="Part of the name, or a muscle.")] = None,
+        q: Annotated[
+            str | None, QueryParameter(max_length=200, pattern=NO_NUL, description="Part of the name, or a muscle.")
+        ] = None,
         limit: Limit = PAGE_LENGTH_DEFAULT,
         after: After = None,
     ) -> ExercisesPage:

@@ -36,6 +36,7 @@ from apex_server.resources import (
 )
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import (
+    NO_NUL,
     READ_REFUSALS,
     WRITE_REFUSALS,
     After,
@@ -90,7 +91,7 @@ class ProgramsController(Controller):
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         athlete_id: FromQuery[UUID | None] = None,
-        status: Annotated[str | None, QueryParameter(max_length=20)] = None,
+        status: Annotated[str | None, QueryParameter(max_length=20, pattern=NO_NUL)] = None,
         limit: Limit = PAGE_LENGTH_DEFAULT,
         after: After = None,
     ) -> ProgramsPage:

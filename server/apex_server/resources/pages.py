@@ -33,6 +33,9 @@ class PageMark(Struct, array_like=True, frozen=True):
         """Read one that `encode` wrote. Raises InvalidFields for anything else."""
         try:
             padded = text + "=" * (-len(text) % 4)
-            return msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=cls)
+            mark = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=cls)
         except (binascii.Error, ValueError, msgspec.DecodeError) as error:
             raise InvalidFields.one("after", "Expected the 'next' of an earlier page") from error
+        if mark.time is not None and mark.time.tzinfo is not None:
+            raise InvalidFields.one("after", "Expected the 'next' of an earlier page")
+        return mark

@@ -26,6 +26,7 @@ from apex_server.sync.errors import FieldForbidden, RecordFull, VersionUnknown
 from apex_sync.ids import Scope, athlete_scope, derived_id, record_id_from
 
 __all__ = [
+    "NO_NUL",
     "READ_REFUSALS",
     "WRITE_REFUSALS",
     "After",
@@ -47,6 +48,9 @@ WRITE_REFUSALS: tuple[type[ApiError], ...] = (
 )  # fmt: skip
 
 IDEMPOTENCY_KEY_LENGTH_MAX = 200
+
+NO_NUL = r"^[^\x00]*\Z"
+"""Postgres holds no text with a NUL character, so nothing can be found by one."""
 
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_LENGTH_MAX, description="Records on a page.")]
 IfMatch = Annotated[

@@ -93,7 +93,7 @@ class RecordWriter:
         async with self._database.request(self.caller.user_id) as connection:
             known = await read_record(connection, self.kind.collection, record_id, self.kind.noun)
             role = await self._role(connection, known.scope)
-            own = await self._own_client_ids(connection, known.scope)
+            own = [] if version is None else await self._own_client_ids(connection, known.scope)
         difference = self._difference_from(known, draft, version, role)
         return await self._apply(known, difference, version, own)
 
@@ -107,7 +107,7 @@ class RecordWriter:
         async with self._database.request(self.caller.user_id) as connection:
             known = await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=deleted)
             role = await self._role(connection, known.scope)
-            own = await self._own_client_ids(connection, known.scope)
+            own = [] if version is None else await self._own_client_ids(connection, known.scope)
         if version is not None and not known.document.covers(version):
             raise VersionUnknown
         difference = DraftPatch(patch)

@@ -36,6 +36,7 @@ from apex_server.resources import (
 )
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import (
+    NO_NUL,
     READ_REFUSALS,
     WRITE_REFUSALS,
     After,
@@ -78,9 +79,10 @@ _queries = load_queries(__package__)
 _From = Annotated[date | None, QueryParameter(name="from", description="The first day, `2026-03-01`.")]
 _To = Annotated[date | None, QueryParameter(name="to", description="The last day.")]
 _Exercise = Annotated[
-    str | None, QueryParameter(max_length=200, description="Workouts with this exercise: its id or its name.")
+    str | None,
+    QueryParameter(max_length=200, pattern=NO_NUL, description="Workouts with this exercise: its id or its name."),
 ]
-_ProgramId = Annotated[str | None, QueryParameter(max_length=64)]
+_ProgramId = Annotated[str | None, QueryParameter(max_length=64, pattern=NO_NUL)]
 
 
 def provide_writer(
