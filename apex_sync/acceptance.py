@@ -191,7 +191,7 @@ class _Judge:
             previous = write.hlc
             forbidden = self.collection.forbidden_fields(write.patch, self.author.role)
             if forbidden:
-                return Refusal(clock, "forbidden", forbidden[0], f"a {self.author.role} may not write it")
+                return Refusal(clock, "forbidden", forbidden[0], f"the {self.author.role} may not write it")
             problem = self.collection.check_types(write.patch)
             if problem is not None:
                 return Refusal(clock, "mistyped", *problem)

@@ -66,7 +66,7 @@ class ForbiddenField(ApexError):
     """Fields that this role may not write; nothing was saved."""
 
     def __init__(self, collection: str, fields: list[str], role: str) -> None:
-        super().__init__(f"{collection}: a {role} may not write {', '.join(fields)}")
+        super().__init__(f"{collection}: the {role} may not write {', '.join(fields)}")
         self.collection = collection
         self.fields = fields
         self.role = role

@@ -1,0 +1,28 @@
+"""All contracts as texts by path; pure, so that a test can compare them with what is committed."""
+
+from typing import Any
+
+import msgspec
+
+from schemas import vectors
+from schemas.collections import collection_schemas
+from schemas.protocol import protocol_description
+from schemas.versions import raised_versions
+
+
+def contracts(committed_versions: str) -> dict[str, str]:
+    """Give every contract by its path under `schemas/`.
+
+    Raises VersionNotRaised when the schema of a collection is not the committed one, and its version is.
+    """
+    schemas = collection_schemas()
+    return {
+        **{f"collections/{name}.json": _text(schema) for name, schema in schemas.items()},
+        "versions.json": _text(raised_versions(msgspec.json.decode(committed_versions), schemas)),
+        "protocol.json": _text(protocol_description()),
+        **{f"vectors/{name}.json": _text(content) for name, content in vectors.everything().items()},
+    }
+
+
+def _text(content: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
