@@ -133,6 +133,18 @@ async def test_a_stale_put_to_the_same_value_lists_a_conflict(rest: RestServer, 
     assert (lost["value"], lost["by"]["kind"], lost["by"]["name"]) == (9, "watch", "Anna's watch")
 
 
+async def test_a_value_that_stands_already_is_not_written_again(rest: RestServer, athlete: Person) -> None:
+    workout, etag = await log(athlete)
+    watch = Device(rest, athlete, "Watch", "watch")
+    await watch.push(workout["id"], {"mood": 3}, base=await rest.document(workout["id"]))
+    before = await rest.document(workout["id"])
+
+    answer = await athlete("PUT", f"/api/workouts/{workout['id']}", workout | {"mood": 3}, if_match=etag)
+
+    assert (answer.status_code, answer.json()["mood"]) == (200, 3)
+    assert await rest.document(workout["id"]) == before
+
+
 async def test_a_stale_put_over_ones_own_later_edit_is_refused(athlete: Person) -> None:
     workout, etag = await log(athlete)
     path = f"/api/workouts/{workout['id']}"
