@@ -62,9 +62,8 @@ def test_a_schema_that_changes_needs_a_higher_version() -> None:
     assert (raised.value.collection, raised.value.version) == ("workout_logs", COLLECTIONS["workout_logs"].version)
     older = deepcopy(committed)
     older["workout_logs"]["version"] -= 1
-    assert (
-        raised_versions(older, changed)["workout_logs"]["schema_sha256"] != committed["workout_logs"]["schema_sha256"]
-    )
+    moved = raised_versions(older, changed)["workout_logs"]
+    assert moved["schema_sha256"] != committed["workout_logs"]["schema_sha256"]
 
 
 @pytest.mark.parametrize("what", ["x-writers", "x-scopes", "required"])
@@ -93,11 +92,9 @@ def test_a_golden_document_means_what_it_says(vector: Any) -> None:
     assert digest_bytes(digest).hex() == vector["digest"]
     folded = fold(document.writes())
     assert folded.state == vector["state"]
-    assert msgspec.to_builtins(folded.conflicts) == vector["conflicts"]
-    dead = {
-        client["client_id"]: [tuple(run) for run in client["dead"]] for client in vector["clients"] if client["dead"]
-    }
-    assert document.dead_ranges() == dead
+    assert _as_json(folded.conflicts) == vector["conflicts"]
+    dead = {client["client_id"]: client["dead"] for client in vector["clients"] if client["dead"]}
+    assert {client_id: _as_json(runs) for client_id, runs in document.dead_ranges().items()} == dead
 
 
 @pytest.mark.parametrize("vector", named("vectors/deltas.json"))
@@ -140,11 +137,10 @@ def test_a_golden_compaction_changes_nothing_that_people_see(vector: Any) -> Non
     compacted = compact(parse_document(bytes.fromhex(before["hex"])), vector["server_client_id"])
     assert encode_document(compacted.document).hex() == after["hex"]
     assert (before["state"], before["conflicts"]) == (after["state"], after["conflicts"])
-    hashes = {each["client_id"]: each["hashes"] for each in vector["hashes"]}
-    assert hashes == {
-        client_id: {str(clock): value.hex() for clock, value in dead.items()}
-        for client_id, dead in compacted.hashes.items()
-    }
+    for each in vector["hashes"]:
+        hashes = compacted.hashes[each["client_id"]]
+        assert {str(clock): value.hex() for clock, value in hashes.items()} == each["hashes"]
+    assert len(compacted.hashes) == len(vector["hashes"])
 
 
 @pytest.mark.parametrize("vector", named("vectors/refused_updates.json"))
@@ -214,6 +210,10 @@ def _document(vector: Any) -> Document:
         },
         {client["client_id"]: client["next_clock"] for client in vector["clients"]},
     )
+
+
+def _as_json(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _hexed(value: Any) -> Any:

@@ -204,3 +204,10 @@ def test_what_yjs_holds_back_behind_a_gap_the_strict_codec_refuses(yjs: Yjs) -> 
         parse_document(later)
     with pytest.raises(MalformedUpdate):
         parse_document(yjs.read(encode_document(Document()), later)["merged"])
+
+
+def test_yjs_reads_every_golden_document(yjs: Yjs) -> None:
+    vectors = json.loads((Path(__file__).parents[2] / "schemas" / "vectors" / "documents.json").read_text())
+    for vector in vectors:
+        document = parse_document(bytes.fromhex(vector["hex"]))
+        assert yjs.read(bytes.fromhex(vector["hex"]))["ops"] == ops_by_key(document), vector["name"]
