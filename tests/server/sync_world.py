@@ -258,9 +258,11 @@ class Device:
             if record.delta:
                 document.apply(parse_delta(record.update, document.next_clocks))
             else:
-                document.merge(parse_document(record.update))
-            own = document.next_clocks.get(self.client_id, 0)
-            self.receipts[key] = record.receipt, min(self.acked.get(key, own), own)
+                whole = parse_document(record.update)
+                document.merge(whole)
+                self.acked[key] = max(self.acked.get(key, 0), whole.next_clocks.get(self.client_id, 0))
+            if self.sent.get(key, 0) <= self.acked.get(key, 0):
+                self.receipts[key] = record.receipt, self.acked.get(key, 0)
         self.cursors[page.scope] = page.cursor
         if page.digest and not self.is_waiting(page.scope):
             assert self.digest(page.scope) == page.digest, f"{page.scope} differs from the server"

@@ -335,13 +335,13 @@ async def test_a_database_that_is_gone_is_answered_with_retry(world: World, db: 
     phone.write(workout())
     await phone.sync()
     phone.write(workout())
-    await world.sql("SELECT 1")
     request = phone.request()
 
     class Gone(PostgresCommitStore):
         @asynccontextmanager
         async def session(self) -> AsyncIterator[Any]:
-            raise DatabaseUnavailable("gone")
+            if await world.sql("SELECT 1"):
+                raise DatabaseUnavailable("gone")
             yield
 
     await world.open(Gone(db))

@@ -4,28 +4,20 @@ A cursor names the epoch and an interval of seqs, `tail` to `head`: the device h
 read. It reads upwards from the head what is new, and downwards from the tail what is old, until the tail is 0.
 
 `settled` is the last seq at which the device had everything new, and the head unless a page was cut short. Only of that
-moment is it known what the device had of each record: one that stands above the head now may have changed below it, too.
+moment is it known what the device had of each record: one that is above the head now may have changed below it, too.
 
 Devices take cursors as they are. A cursor is no secret and opens nothing: it is only ever read together with the grants
 of whoever sends it, and a forged one makes its own device read too much or too little.
 """
 
-from collections.abc import Iterable
-from hashlib import blake2b
 from struct import Struct, error
 from typing import NamedTuple
 
-import msgspec
-
-from apex_sync.protocol.messages import ScopeCursor
-
-__all__ = ["Cursor", "hash_cursors", "read_cursor"]
+__all__ = ["Cursor", "read_cursor"]
 
 SETTLED = Struct(">8sQQ")
 CUT_SHORT = Struct(">8sQQQ")
 SEQ_MAX = 2**63 - 1
-
-_pack = msgspec.msgpack.Encoder().encode
 
 
 class Cursor(NamedTuple):
@@ -68,9 +60,3 @@ def read_cursor(data: bytes) -> Cursor | None:
     except error:
         return None
     return cursor if cursor.tail <= cursor.settled + 1 <= cursor.head + 1 <= SEQ_MAX else None
-
-
-def hash_cursors(cursors: Iterable[ScopeCursor]) -> bytes:
-    """Give what an idle device of many scopes sends in place of its cursors."""
-    ordered = sorted(cursors, key=lambda cursor: cursor.scope)
-    return blake2b(_pack(ordered), digest_size=16).digest()

@@ -7,12 +7,10 @@ from collections.abc import Callable
 
 from apex_server.caller import Caller
 from apex_server.db import DatabaseUnavailable
-from apex_server.errors import InvalidFields
 from apex_server.sync.commit import Committer, Pushed
 from apex_server.sync.errors import UnsupportedVersion
 from apex_server.sync.feed import Feed, Pulled
 from apex_server.sync.identity import ServerIdentity
-from apex_sync.op import EXACT_INT_MAX
 from apex_sync.protocol.messages import PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, SyncRequest, SyncResponse
 
 __all__ = ["SyncExchange"]
@@ -41,11 +39,9 @@ class SyncExchange:
     async def __call__(self, caller: Caller, request: SyncRequest) -> SyncResponse:
         """Answer a request: results in the order of its push, then what is new.
 
-        Raises InvalidFields, UnsupportedVersion where there is only reading to be refused, and DatabaseUnavailable
-        where nothing was pushed; a push is then answered `retry`.
+        Raises UnsupportedVersion where there is only reading to be refused, and DatabaseUnavailable where nothing was
+        pushed; a push is then answered `retry`.
         """
-        if not 1 <= request.client_id <= EXACT_INT_MAX:
-            raise InvalidFields.one("client_id", f"must be 1 to {EXACT_INT_MAX}")
         may_read = request.version >= self._version_oldest
         if not may_read and not request.push:
             raise UnsupportedVersion(request.version, self._version_oldest, PROTOCOL_VERSION)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from apex_server.sync.cursors import Cursor, hash_cursors, read_cursor
+from apex_server.sync.cursors import Cursor, read_cursor
 from apex_server.sync.identity import ServerIdentity
 from apex_server.sync.repair import differing_records
 from apex_server.sync.store import FeedEntry, FeedRecord, FeedSnapshot, FeedStore, GrantedScope, SpanSince
@@ -23,6 +23,7 @@ from apex_sync.protocol.messages import (
     ScopeCursor,
     ScopePage,
     SyncRequest,
+    hash_cursors,
 )
 from apex_sync.wire import encode_delta, parse_document
 
@@ -33,9 +34,6 @@ RECORD_OVERHEAD_BYTES = 64
 
 REPAIR_RECORDS_MAX = 20_000
 """About 1 MB; a replica that differs in more comes back for the rest."""
-
-SCOPES_NAMED_MAX = 20_000
-"""Far more than any coach has athletes."""
 
 
 class Pulled(NamedTuple):
@@ -90,7 +88,7 @@ class Feed:
             granted = await snapshot.granted()
             if request.cursors is None:
                 return Pulled([], [], send_cursors=request.cursors_hash != self._settled_hash(granted))
-            named = {cursor.scope: cursor for cursor in request.cursors[:SCOPES_NAMED_MAX]}
+            named = {cursor.scope: cursor for cursor in request.cursors}
             asked_again = ids_by_scope(request.resend)
             reader = _Reader(snapshot, client_id, _Budget(request.pull_bytes))
             pages = []
@@ -217,6 +215,8 @@ class Feed:
         for span in spans:
             if span.client_id != client_id:
                 known[span.client_id] = min(known[span.client_id], span.first_clock)
+        if not any(known.values()):
+            return self._as_whole(grant, row)
         update = encode_delta(document.since(known))
         return PulledRecord(row.collection, row.record_id, update, self._receipt(grant, row), delta=True)
 

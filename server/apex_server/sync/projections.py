@@ -9,7 +9,7 @@ record change; the tables themselves stand in db/migrations.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import MAXYEAR, MINYEAR, date, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -231,11 +231,18 @@ def _flag(value: Any) -> bool | None:
 
 
 def _date(value: Any) -> date | None:
-    return parse_date(value) if value.__class__ is str else None
+    day = parse_date(value) if value.__class__ is str else None
+    return day if day is not None and _is_finite(day) else None
 
 
 def _local_time(value: Any) -> datetime | None:
-    return parse_local_time(value) if value.__class__ is str else None
+    moment = parse_local_time(value) if value.__class__ is str else None
+    return moment if moment is not None and _is_finite(moment) else None
+
+
+def _is_finite(day: date) -> bool:
+    """Leave out the ends of the calendar, which stand for infinity on the way to Postgres."""
+    return MINYEAR < day.year < MAXYEAR
 
 
 def _wall_clock(moment: datetime | None) -> datetime | None:

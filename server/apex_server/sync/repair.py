@@ -5,18 +5,11 @@ the records of those that differ, with their digests. Two rounds find any differ
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
 
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
+from apex_sync.protocol.messages import BUCKETS, bucket_of
 
-__all__ = ["BUCKETS", "bucket_digests", "differing_records"]
-
-BUCKETS = 256
-
-
-def bucket_of(record_id: bytes) -> int:
-    """Give the bucket of a record: ids that follow each other in time are spread over all."""
-    return blake2b(record_id, digest_size=16).digest()[0]
+__all__ = ["bucket_digests", "differing_records"]
 
 
 def bucket_digests(records: Iterable[tuple[bytes, int]]) -> list[bytes]:

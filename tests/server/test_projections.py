@@ -1,0 +1,223 @@
+"""Projections: any record gives rows, the tables hold exactly those, and they can be made anew at any time."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any, get_type_hints
+
+import asyncpg
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from apex_server.db import Database
+from apex_server.sync import projections_are_current, rebuild_projections
+from apex_server.sync.postgres_rows import pack_projections
+from apex_server.sync.projection_tables import TABLES
+from apex_server.sync.projections import project
+from apex_sync.coaching.sets import performed_sets
+from apex_sync.collection import Entry, Record
+from apex_sync.models import CHECK_INS, COLLECTIONS, WORKOUT_LOGS
+from apex_sync.models.checkin import Measurements, Responses
+from tests.server.sync_world import World, assert_consistent, workout
+
+pytestmark = pytest.mark.anyio
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "bigint": (int,),
+    "integer": (int,),
+    "double precision": (float,),
+    "boolean": (bool,),
+    "date": (date,),
+    "timestamp": (datetime,),
+}
+
+garbage = st.recursive(
+    st.none()
+    | st.just(UNSET)
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(
+        ["2026-02-31", "2026-02-28", "2026-02-28T25:00:00", "2026-02-28T23:59:59.5+05:30", "\ud800", "a\0b"]
+    )
+    | st.dates().map(str)
+    | st.datetimes().map(datetime.isoformat)
+    | st.text(min_size=190, max_size=220),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def entries(model: type[Record], name: str) -> st.SearchStrategy[Any]:
+    """Fill a field with what its type expects in kind, and garbage in its leaves."""
+    hint = get_type_hints(model)[name]
+    for arm in getattr(hint, "__args__", ()):
+        inner: tuple[Any, ...] = getattr(arm, "__args__", ())
+        if len(inner) == 2 and isinstance(inner[1], type) and issubclass(inner[1], Entry):
+            return st.dictionaries(st.text(max_size=220), structs(inner[1]) | garbage, max_size=4)
+        if arm in (Measurements, Responses):
+            return structs(arm)
+    return garbage
+
+
+def structs(model: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({}, optional={name: garbage for name in model.__struct_fields__}).map(
+        lambda leaves: model(**leaves)
+    )
+
+
+def records(model: type[Record]) -> st.SearchStrategy[Record]:
+    fields = {name: entries(model, name) for name in model.__struct_fields__}
+    return st.fixed_dictionaries({}, optional=fields).map(lambda leaves: model(**leaves))
+
+
+@pytest.mark.parametrize("name", sorted(COLLECTIONS))
+def test_any_record_gives_rows_that_postgres_takes(name: str) -> None:
+    """Total: whatever the leaves hold, each value is of its column's type, finite and exact."""
+
+    @given(records(COLLECTIONS[name].model) | records(COLLECTIONS[name].loose_model))
+    @settings(max_examples=150)
+    def check(record: Record) -> None:
+        rows = project(name, record)
+        for table, column, value in values_of(rows):
+            assert value is None or type(value) in TYPES[column.kind], (table, column, value)
+        again = project(name, record)
+        assert rows == again
+        pack_projections(bytes(16), bytes(16), rows)
+
+    check()
+
+
+def values_of(rows: Any) -> Iterator[tuple[str, Any, Any]]:
+    for table, table_rows in rows.items():
+        for row in table_rows:
+            assert len(row) == len(TABLES[table].columns)
+            yield from ((table, column, value) for column, value in zip(TABLES[table].columns, row, strict=True))
+
+
+@given(records(WORKOUT_LOGS.model))
+@settings(max_examples=200)
+def test_sets_stand_in_the_order_that_coaching_and_readers_see(log: Record) -> None:
+    """One order everywhere: rows and rules agree on which sets there are, on their places and on what was done."""
+    rows = project("workout_logs", log).get("logged_sets", [])
+    performed = [entry for entry in performed_sets("w", log) if is_label(entry.set_key)]
+    assert [row[0] for row in rows] == [entry.set_key for entry in performed]
+    assert [row[10] for row in rows] == [entry.completed for entry in performed]
+
+
+def is_label(key: str) -> bool:
+    return len(key) <= 200 and "\0" not in key and not any("\ud800" <= character <= "\udfff" for character in key)
+
+
+def test_wall_clock_and_offset_are_kept_apart() -> None:
+    log = WORKOUT_LOGS.model(start_time="2026-03-01T23:30:00+05:30", end_time="2026-03-02T00:40:00+05:30")  # type: ignore[call-arg]
+    [row] = project("workout_logs", log)["workout_logs"]
+    assert row[:4] == (date(2026, 3, 1), datetime(2026, 3, 1, 23, 30), datetime(2026, 3, 2, 0, 40), 330)  # noqa: DTZ001
+    imported = WORKOUT_LOGS.model(start_time="2026-03-01T23:30:00")  # type: ignore[call-arg]
+    assert project("workout_logs", imported)["workout_logs"][0][3] is None
+
+
+def test_a_deleted_record_has_no_rows() -> None:
+    assert project("check_ins", CHECK_INS.model(deleted=True, date="2026-03-01")) == {}  # type: ignore[call-arg]
+
+
+def test_free_text_does_not_stand_in_rows() -> None:
+    """What a person writes freely stays in the document."""
+    free = {
+        "notes",
+        "title",
+        "description",
+        "summary",
+        "coach_feedback",
+        "instructions",
+        "nutrition_habits",
+        "questionnaire",
+    }
+    for table in TABLES.values():
+        assert not free & {column.name for column in table.columns}
+
+
+async def test_the_tables_are_as_declared(database_url: str) -> None:
+    owner = await asyncpg.connect(database_url)
+    for table in TABLES.values():
+        rows = await owner.fetch(
+            "SELECT attname, format_type(atttypid, atttypmod) AS kind FROM pg_attribute "
+            "WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            table.name,
+        )
+        found = [(row["attname"], row["kind"].removesuffix(" without time zone")) for row in rows]
+        assert found[:2] == [("scope_id", "uuid"), ("record_id", "uuid")]
+        assert found[2:] == [tuple(column) for column in table.columns], table.name
+    await owner.close()
+
+
+async def test_every_table_of_a_scope_is_under_forced_row_level_security(database_url: str) -> None:
+    owner = await asyncpg.connect(database_url)
+    rows = await owner.fetch(
+        "SELECT relname, relforcerowsecurity, "
+        "EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = pg_class.oid) AS guarded "
+        "FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'scope_id' "
+        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    await owner.close()
+    assert {row["relname"] for row in rows} >= {"scopes", "records", "audit", "dead_ops", *TABLES}
+    assert all(row["relforcerowsecurity"] and row["guarded"] for row in rows)
+
+
+async def test_a_coach_reads_rows_of_their_athletes_and_a_stranger_none(db: Database, database_url: str) -> None:
+    """Row-level security alone, without any predicate of ours."""
+    world = await World(db, database_url).open()
+    phone = await world.device(await world.athlete())
+    phone.write(workout())
+    phone.write({"date": "2026-03-01"}, collection="check_ins")
+    await phone.sync()
+    coach, stranger = await world.coach(phone.caller.user_id), await world.coach()
+    for user_id, expected in ((phone.caller.user_id, 1), (coach, 1), (stranger, 0), (None, 0)):
+        async with db.request(user_id) as connection:
+            for table in ("workout_logs", "logged_exercises", "check_ins", "scopes"):
+                assert await connection.fetchval(f"SELECT count(*) FROM {table}") == expected, (user_id, table)
+            assert await connection.fetchval("SELECT count(*) FROM logged_sets") == 2 * expected
+            assert await connection.fetchval("SELECT count(*) FROM records") == 2 * expected
+            assert await connection.fetchval("SELECT count(*) FROM audit") == 2 * expected
+            for table in ("dead_ops", "dirty", "server_client_ids"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with connection.transaction():
+                        await connection.fetch(f"SELECT 1 FROM {table}")
+            for statement in ("DELETE FROM logged_sets", "UPDATE records SET deleted = true"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with connection.transaction():
+                        await connection.execute(statement)
+
+
+async def test_rebuilding_gives_the_same_rows(db: Database, database_url: str) -> None:
+    world = await World(db, database_url).open()
+    athletes = [await world.athlete() for _ in range(2)]
+    coach = await world.device(await world.coach(*athletes))
+    for athlete in athletes:
+        phone = await world.device(athlete)
+        for number in range(40):
+            record_id = phone.write(workout(sets=number % 7))
+            if number % 5 == 0:
+                phone.write({"deleted": True}, record_id)
+        phone.write({"date": "2026-03-01", "responses": {"energy": 99}}, collection="check_ins")
+        await phone.sync()
+    coach.write({"name": "Log Press"}, collection="exercises", scope=f"library:{coach.caller.user_id}")
+    await coach.sync()
+    before = {name: await rows_in(world, name) for name in TABLES}
+    await world.sql("UPDATE logged_sets SET reps = 99 WHERE position = 1")
+    await world.sql("DELETE FROM workout_logs WHERE fatigue IS NULL")
+    await world.sql("INSERT INTO profiles (scope_id, record_id) VALUES ($1, $1)", athletes[0])
+    await world.sql("UPDATE server_identity SET projections_version = 0")
+    assert not await projections_are_current(db)
+    assert await rebuild_projections(db) == 83
+    assert await projections_are_current(db)
+    assert {name: await rows_in(world, name) for name in TABLES} == before
+    await assert_consistent(world)
+
+
+async def rows_in(world: World, table: str) -> list[str]:
+    return sorted(repr(tuple(row)) for row in await world.sql(f"SELECT * FROM {table}"))
