@@ -58,28 +58,27 @@ def _workout_logs(log: Any) -> RowsByTable:
 
 
 def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
-    """List exercises in their order, and the sets in theirs; sets of no known exercise come last."""
+    """List exercises in their order and the sets in theirs, which is that of `apex_sync.coaching.sets`.
+
+    Sets of no known exercise come last; those of a deleted one are left out.
+    """
     exercises: list[Row] = []
-    place: dict[str, tuple[int, bool]] = {}
+    group_by_key: dict[str, tuple[int, str, bool]] = {key: _DELETED for key, _ in _entries(log.exercises)}
     for position, (_, key, entry) in enumerate(_live_entries(log.exercises), 1):
         skipped = entry.skipped is True
-        place[key] = position, skipped
+        group_by_key[key] = position, "", skipped
         exercises.append((key, position, _text(entry.exercise_id), _text(entry.name), skipped, _text(entry.superset)))
-    deleted = {key for key, entry in _entries(log.exercises) if entry.deleted is True}
-    nowhere = len(exercises) + 1, False
     ordered = []
     for order, key, entry in _live_entries(log.sets):
-        exercise = entry.exercise
-        if exercise.__class__ is not str:
-            exercise = None
-        elif exercise in deleted:
-            continue
-        ordered.append((place.get(exercise, nowhere), order, key, exercise, entry))
+        exercise = entry.exercise if entry.exercise.__class__ is str else ""
+        group = group_by_key.get(exercise) or (len(exercises) + 1, exercise, False)
+        if group is not _DELETED:
+            ordered.append((group, order, key, exercise, entry))
     ordered.sort(key=_place)
     return exercises, [
         (
             key,
-            _text(exercise),
+            _text(exercise) or None,
             position,
             _text(entry.type) or "working",
             _whole(entry.reps),
@@ -88,17 +87,21 @@ def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
             _text(entry.load_unit),
             _number(entry.rpe),
             _number(entry.rir),
-            entry.completed if entry.completed.__class__ is bool else not skipped,
+            entry.completed if entry.completed.__class__ is bool else not group[2],
             _text(entry.failure_reason),
             _number(entry.distance_m),
             _number(entry.duration_seconds),
         )
-        for position, ((_, skipped), _, key, exercise, entry) in enumerate(ordered, 1)
+        for position, (group, _, key, exercise, entry) in enumerate(ordered, 1)
     ]
 
 
-def _place(item: tuple[tuple[int, bool], str, str, Any, Any]) -> tuple[int, str, str]:
-    return item[0][0], item[1], item[2]
+_DELETED = (0, "", False)
+
+
+def _place(item: tuple[tuple[int, str, bool], str, str, Any, Any]) -> tuple[int, str, str, str]:
+    (position, orphan_of, _), order, key, _, _ = item
+    return position, orphan_of, order, key
 
 
 def _check_ins(check_in: Any) -> RowsByTable:
