@@ -1,7 +1,7 @@
 """The composition root: the one module that knows every slice, and puts them together.
 
-What has a life of its own (pools, the hint hub, the live channel) is opened once per process by `_lifespan`, kept in the
-application's state, and handed to handlers as the dependency of the same name.
+What has a life of its own (pools, the hint hub, the live channel) is opened once per process by `_opened_parts`, kept
+in the application's state, and handed to handlers as the dependency of the same name.
 """
 
 import time
@@ -19,21 +19,30 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 
 from apex_server.auth import account_parts, auth_routes, provide_caller
+from apex_server.checkins import checkin_routes
 from apex_server.clients import clients_routes
 from apex_server.db import Database, HintHub
+from apex_server.exercises import exercise_routes
 from apex_server.health import health_routes
+from apex_server.insights import insight_routes
 from apex_server.logs import configure_logs, request_log
+from apex_server.openapi_document import TAGS
 from apex_server.problems import exception_handlers
+from apex_server.programs import program_routes
 from apex_server.settings import Settings
-from apex_server.sync.commit import Committer
-from apex_server.sync.exchange import SyncExchange
-from apex_server.sync.feed import Feed
-from apex_server.sync.identity import load_identity
+from apex_server.sync import (
+    Committer,
+    Feed,
+    PostgresCommitStore,
+    PostgresFeedStore,
+    SyncExchange,
+    load_identity,
+    sync_routes,
+)
 from apex_server.sync.live import LiveHub
 from apex_server.sync.live_routes import live_routes
-from apex_server.sync.postgres_commits import PostgresCommitStore
-from apex_server.sync.postgres_feed import PostgresFeedStore
-from apex_server.sync.routes import sync_routes
+from apex_server.web import web_routes
+from apex_server.workouts import workout_routes
 
 __all__ = ["create_app"]
 
@@ -53,7 +62,20 @@ def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.from_environment()
     configure_logs(settings.log_level)
     return Litestar(
-        route_handlers=[*health_routes, *auth_routes, *clients_routes, *sync_routes, *live_routes, Metrics],
+        route_handlers=[
+            *health_routes,
+            Metrics,
+            *auth_routes,
+            *clients_routes,
+            *workout_routes,
+            *checkin_routes,
+            *program_routes,
+            *exercise_routes,
+            *insight_routes,
+            *sync_routes,
+            *live_routes,
+            *web_routes,
+        ],
         lifespan=[_opened_parts],
         state=State({"settings": settings}),
         guards=[_guard],
@@ -63,6 +85,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Apex Sync",
             version="1",
+            tags=TAGS,
+            use_handler_docstrings=True,
             render_plugins=[JsonRenderPlugin()],
             openapi_router=Router("/schema", route_handlers=[], opt={"exclude_from_auth": True}),
         ),
@@ -81,15 +105,16 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
         identity = await load_identity(database, settings.secret)
         committer = Committer(PostgresCommitStore(database), identity=identity, now_us=_now_us, hints=hints.publish)
         feed = Feed(PostgresFeedStore(database), identity)
-        accounts = account_parts(database, secret=settings.secret, https=settings.is_https)
+        accounts = account_parts(database, secret=settings.secret, public_url=settings.public_url)
         app.state.update(
+            accounts=accounts.accounts,
             answer=SyncExchange(committer, feed, identity=identity, now_us=_now_us),
             authenticator=accounts.authenticator,
             committer=committer,
             database=database,
             hints=hints,
             live_hub=live_hub,
-            **{name: accounts.dependencies[name].dependency() for name in ("accounts", "session_cookies")},
+            session_cookies=accounts.session_cookies,
         )
         yield
 

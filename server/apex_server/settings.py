@@ -95,11 +95,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         check_together(settings)
         return settings
 
-    @property
-    def is_https(self) -> bool:
-        """Whether browsers reach this server over HTTPS."""
-        return (self.public_url or "").startswith("https://")
-
     @override
     def __repr__(self) -> str:
         shown = (
