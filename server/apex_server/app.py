@@ -25,7 +25,7 @@ from apex_server.db import Database, HintHub
 from apex_server.exercises import exercise_routes
 from apex_server.health import health_routes
 from apex_server.insights import insight_routes
-from apex_server.logs import configure_logs, request_log
+from apex_server.logs import configure_logs, log_socket_failure, request_log
 from apex_server.openapi_document import TAGS
 from apex_server.problems import exception_handlers
 from apex_server.programs import program_routes
@@ -81,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         guards=[_guard],
         dependencies={"caller": Provide(provide_caller), **{name: Provide(_handing(name)) for name in _OPENED}},
         exception_handlers=exception_handlers,
+        after_exception=[log_socket_failure],
         middleware=[request_log, PrometheusConfig(app_name="apex", prefix="apex").middleware],
         openapi_config=OpenAPIConfig(
             title="Apex Sync",

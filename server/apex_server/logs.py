@@ -9,11 +9,12 @@ import time
 from typing import Any
 
 import structlog
+from litestar.exceptions import WebSocketException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from apex_server.settings import LogLevel
 
-__all__ = ["configure_logs", "request_log"]
+__all__ = ["configure_logs", "log_socket_failure", "request_log"]
 
 _log = structlog.get_logger("apex.request")
 
@@ -79,3 +80,9 @@ def request_log(app: ASGIApp) -> ASGIApp:
                 )
 
     return logged
+
+
+async def log_socket_failure(error: Exception, scope: Scope) -> None:
+    """Log why a WebSocket failed: the other side only sees that it was closed."""
+    if scope["type"] == "websocket" and not isinstance(error, WebSocketException):
+        _log.error("socket_failed", path=scope["path"], exc_info=error)

@@ -7,26 +7,19 @@ lost hint costs latency and never correctness, a revoked grant shows nothing mor
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Protocol
 
 import anyio
 from msgspec.structs import replace
 
 from apex_server.caller import Caller
 from apex_server.db import Hint, HintHub
+from apex_server.sync.exchange import SyncExchange
 from apex_sync.protocol.messages import PROTOCOL_VERSION, ScopeCursor, SyncRequest, SyncResponse
 
-__all__ = ["Answer", "Listener", "LiveHub", "LiveSession"]
+__all__ = ["Listener", "LiveHub", "LiveSession"]
 
 RECHECK_SECONDS = 30.0
 """How often a session looks for itself: for new grants, and for a lost hint. A revocation holds at once anyway."""
-
-
-class Answer(Protocol):
-    """What answers a sync request; the same for HTTP and live."""
-
-    async def __call__(self, caller: Caller, request: SyncRequest) -> SyncResponse:
-        """Push, pull, and acknowledge."""
 
 
 class Listener:
@@ -119,7 +112,7 @@ class LiveSession:
     continues the one before it.
     """
 
-    def __init__(self, caller: Caller, answer: Answer, hub: LiveHub, listener: Listener) -> None:
+    def __init__(self, caller: Caller, answer: SyncExchange, hub: LiveHub, listener: Listener) -> None:
         self._caller = caller
         self._answer = answer
         self._hub = hub

@@ -21,7 +21,8 @@ from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
 from apex_server.errors import AccessTokenExpired, BodyTooLarge, MalformedRequest
 from apex_server.problems import websocket_refusal
-from apex_server.sync.live import RECHECK_SECONDS, Answer, LiveHub, LiveSession
+from apex_server.sync.exchange import SyncExchange
+from apex_server.sync.live import RECHECK_SECONDS, LiveHub, LiveSession
 from apex_sync.errors import ProtocolError
 from apex_sync.protocol.messages import SyncResponse, decode_request, encode_message
 
@@ -40,7 +41,7 @@ _queries = load_queries(__package__)
 async def live(
     socket: WebSocket[Any, Any, Any],
     caller: NamedDependency[Caller],
-    answer: NamedDependency[Answer],
+    answer: NamedDependency[SyncExchange],
     live_hub: NamedDependency[LiveHub],
 ) -> None:
     """Sync while connected."""
