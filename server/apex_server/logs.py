@@ -31,7 +31,9 @@ def configure_logs(level: LogLevel) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if terminal else structlog.processors.JSONRenderer()
+    # Plain tracebacks: rich ones print local variables, and with them what was secret.
+    readable = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = readable if terminal else structlog.processors.JSONRenderer()
     finish = [structlog.processors.StackInfoRenderer(), *([] if terminal else [structlog.processors.format_exc_info])]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
