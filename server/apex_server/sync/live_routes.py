@@ -116,7 +116,7 @@ async def hints_of(caller: Caller, database: Database, live_hub: LiveHub) -> Asy
 async def scopes_of(database: Database, user_id: UUID) -> list[str]:
     """List the scopes a user may read."""
     async with database.request(user_id) as connection:
-        return [row["scope"] for row in await connection.fetch(_queries.scopes_of_user, user_id)]
+        return [row["scope"] for row in await connection.fetch(_queries.granted_scopes, user_id)]
 
 
 def seconds_left(caller: Caller) -> float:
