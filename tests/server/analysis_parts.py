@@ -40,10 +40,11 @@ class Clock:
 class Pair:
     """A coach and their athlete, and what they and the system write."""
 
-    def __init__(self, database: Database, committer: Committer, clock: Clock) -> None:
+    def __init__(self, database: Database, committer: Committer, clock: Clock, database_url: str) -> None:
         self.database = database
         self.committer = committer
         self.clock = clock
+        self.database_url = database_url
         self.coach_id = uuid4()
         self.athlete_id = uuid4()
 
@@ -107,7 +108,7 @@ async def make_pair(settings: Settings, database: Database, clock: Clock, hints:
         now_us=lambda: round(clock().timestamp() * 1_000_000),
         hints=hints.publish,
     )
-    pair = Pair(database, committer, clock)
+    pair = Pair(database, committer, clock, str(settings.database_url))
     await run_as_owner(
         str(settings.database_url),
         """

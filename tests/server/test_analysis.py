@@ -1,14 +1,67 @@
-"""Analysis of merged changes: from a commit to the coach's draft, and nothing lost or doubled on the way."""
+"""Analysis of merged changes: from a commit to the coach's draft, and nothing lost, doubled or leaked on the way."""
 
-from collections.abc import AsyncIterator
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
+import anyio
+import asyncpg
+import msgspec
 import pytest
 
+from apex_server.ai import TemplateWording, WordedInsight, WordingContext
+from apex_server.ai.ledger import Ledger
+from apex_server.ai.model_wording import ModelWording
 from apex_server.db import Database
-from apex_server.settings import Settings
-from tests.server.analysis_parts import Clock, Pair, log_history, pair_of, until, working
+from apex_server.jobs.failures import list_failed_jobs
+from apex_server.jobs.queue import queue_queries
+from apex_server.jobs.worker import Worker, open_wording, run_worker
+from apex_server.settings import Settings, SettingsError
+from apex_server.sync import PostgresFeedStore
+from apex_sync.coaching.finding import Finding
+from apex_sync.ids import derived_id
+from apex_sync.op import Write, encode_op
+from apex_sync.protocol.messages import PushedRecord
+from apex_sync.wire import encode_push
+from tests.server.analysis_parts import (
+    TODAY,
+    Clock,
+    Pair,
+    check_in_patch,
+    link,
+    log_history,
+    pair_of,
+    record_id,
+    run_as_owner,
+    until,
+    working,
+    workout_patch,
+)
+from tests.server.model_server import model_server
 
 pytestmark = pytest.mark.anyio
+
+
+class CountingWording:
+    """The template, counting; `before` runs while it words."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.before: Any = None
+        self.fails = False
+
+    async def word(self, findings: Sequence[Finding], context: WordingContext) -> WordedInsight:
+        self.count += 1
+        if self.before is not None:
+            await self.before(context)
+        if self.fails:
+            raise RuntimeError("a bug in the wording")
+        return await TemplateWording().word(findings, context)
 
 
 @pytest.fixture
@@ -22,20 +75,476 @@ async def pair(settings: Settings, db: Database, clock: Clock) -> AsyncIterator[
         yield made
 
 
-async def test_a_check_in_becomes_a_draft_for_the_coach_and_reaches_the_athlete_on_approval(
+async def due(pair: Pair) -> set[str]:
+    rows = await run_sql(pair, "SELECT kind FROM analyses_due WHERE athlete_id = $1", pair.athlete_id)
+    return {row["kind"] for row in rows}
+
+
+async def run_sql(pair: Pair, statement: str, *arguments: Any) -> list[Any]:
+    async with pair.database.commit_connection() as connection:
+        rows: list[Any] = await connection.fetch(statement, *arguments)
+        return rows
+
+
+async def idle(pair: Pair) -> bool:
+    """Tell whether nothing is left to do."""
+    rows = await run_sql(pair, "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM analyses_due) AS left_over")
+    return bool(rows[0]["left_over"] == 0)
+
+
+async def writes_of(pair: Pair, insight_id: str) -> int:
+    """Count what was ever written to an insight."""
+    rows = await run_sql(pair, "SELECT count(*) AS n FROM audit WHERE record_id = $1", UUID(insight_id))
+    return int(rows[0]["n"])
+
+
+async def draft_about(pair: Pair, check_in_id: str) -> str:
+    async def found() -> str | None:
+        return next((id_ for id_, draft in (await pair.insights()).items() if draft.about_id == check_in_id), None)
+
+    return str(await until(found))
+
+
+async def test_a_check_in_becomes_a_draft_and_reaches_the_athlete_on_approval(
     settings: Settings, clock: Clock, pair: Pair
 ) -> None:
     check_in_id = await log_history(pair, tired=True)
     async with working(settings, clock):
-        drafts = await until(lambda: pair.insights(kind="check_in"))
-        [insight_id] = [id_ for id_, draft in drafts.items() if draft.about_id == check_in_id]
-        draft = drafts[insight_id]
-        assert draft.title and draft.summary and draft.flags and draft.facts
-        assert (await pair.record(pair.athlete_scope, check_in_id)).ai_summary is not draft.summary
+        insight_id = await draft_about(pair, check_in_id)
+        draft = (await pair.insights())[insight_id]
+        assert (draft.type, draft.priority, draft.worded_by, draft.kind) == ("recovery", "high", "rules", "check_in")
+        assert draft.title == "Check-in: answers show strain"
+        assert [flag.type for flag in draft.flags][:1] == ["warning"]
+        assert {fact.record_id for fact in draft.facts if fact.record_id} >= {check_in_id}
+        assert not (await pair.record(pair.athlete_scope, check_in_id)).ai_summary
 
         await pair.decide(insight_id, {"status": "approved", "summary": "Rest a little."})
 
         async def carried() -> bool:
-            return (await pair.record(pair.athlete_scope, check_in_id)).ai_summary == "Rest a little."
+            return str((await pair.record(pair.athlete_scope, check_in_id)).ai_summary) == "Rest a little."
 
         await until(carried)
+        check_in = await pair.record(pair.athlete_scope, check_in_id)
+        assert check_in.ai_recommendations == draft.recommendations
+        assert [flag.message for flag in check_in.ai_flags] == [flag.message for flag in draft.flags]
+
+
+async def test_training_that_is_approved_is_published_and_taken_back_when_dismissed(
+    settings: Settings, clock: Clock, pair: Pair
+) -> None:
+    await log_history(pair)
+    async with working(settings, clock):
+        drafts = await until(lambda: pair.insights(kind="training"))
+        [(insight_id, draft)] = [item for item in drafts.items() if item[1].type == "progression"]
+        published_id = derived_id("published", insight_id)
+        assert await pair.all_of(pair.athlete_scope, "published_insights") == {}
+
+        await pair.decide(insight_id, {"status": "approved"})
+        published = await until(lambda: pair.record(pair.athlete_scope, published_id))
+        assert (published.title, published.summary, published.source_id) == (draft.title, draft.summary, insight_id)
+
+        await pair.decide(insight_id, {"summary": "Well done."})
+
+        async def edited() -> bool:
+            return str((await pair.record(pair.athlete_scope, published_id)).summary) == "Well done."
+
+        await until(edited)
+        await pair.decide(insight_id, {"status": "dismissed"})
+
+        async def withdrawn() -> bool:
+            return (await pair.record(pair.athlete_scope, published_id)).deleted is True
+
+        await until(withdrawn)
+
+
+async def test_analysis_waits_for_quiet_but_not_for_ever(settings: Settings, clock: Clock, pair: Pair) -> None:
+    patient = msgspec.structs.replace(settings, analysis_quiet_seconds=60.0, analysis_max_seconds=600.0)
+    async with Worker.open(patient, now=clock) as worker:
+        await pair.log("workout_logs", record_id("w"), workout_patch(TODAY, 80))
+        clock.advance(59)
+        await worker.sweep()
+        assert await due(pair) == set()
+        await pair.log("workout_logs", record_id("w"), {"pump": 7})
+        clock.advance(59)
+        await worker.sweep()
+        assert await due(pair) == set()
+        clock.advance(1)
+        await worker.sweep()
+        assert await due(pair) == {"check_in", "training"}
+        await run_sql(pair, "DELETE FROM analyses_due")
+        for _ in range(14):  # A live session, a set every 45 seconds.
+            await pair.log("workout_logs", record_id("w"), {"pump": 8, "fatigue": 5})
+            clock.advance(45)
+            await worker.sweep()
+        assert await due(pair) == {"check_in", "training"}
+
+
+async def test_there_is_one_job_for_an_athlete_and_kind(settings: Settings, clock: Clock, pair: Pair) -> None:
+    async with Worker.open(settings, now=clock) as worker:
+        await log_history(pair)
+        clock.advance(61)
+        for _ in range(3):
+            await worker.sweep()
+            await pair.log("workout_logs", record_id("w0"), {"pump": 5})
+            clock.advance(61)
+        rows = await run_sql(pair, "SELECT dedupe_key FROM pgqueuer ORDER BY dedupe_key")
+        assert [row["dedupe_key"] for row in rows] == [
+            f"analysis:check_in:{pair.athlete_id}",
+            f"analysis:training:{pair.athlete_id}",
+        ]
+
+
+async def test_unchanged_facts_cost_no_words_and_no_writes(settings: Settings, clock: Clock, pair: Pair) -> None:
+    wording = CountingWording()
+    await log_history(pair)
+    async with working(settings, clock, wording):
+        await until(lambda: idle(pair))
+        counted, before = wording.count, await pair.insights()
+        assert counted == len(before)
+        writes = [await writes_of(pair, id_) for id_ in before]
+        await pair.log("workout_logs", record_id("w0"), {"mood": 4, "pump": 8})
+        await pair.log("check_ins", record_id("c3"), {"notes": "All good."})
+        await until(lambda: idle(pair))
+        assert wording.count == counted
+        assert [await writes_of(pair, id_) for id_ in await pair.insights()] == writes == [1] * len(before)
+
+
+async def test_late_data_supersedes_what_it_falsifies_and_can_bring_it_back(
+    settings: Settings, clock: Clock, pair: Pair
+) -> None:
+    await log_history(pair)
+    async with working(settings, clock):
+        drafts = await until(lambda: pair.insights(kind="training"))
+        await until(lambda: idle(pair))
+        [old_id] = [id_ for id_, draft in drafts.items() if draft.type == "progression"]
+        assert any(finding["rule_id"] == "records.new" for finding in drafts[old_id].findings)
+
+        late = workout_patch(TODAY - timedelta(days=40), 140, sets=4)
+        await pair.log("workout_logs", record_id("late"), late)
+        await until(lambda: idle(pair))
+        superseded = (await pair.insights("superseded"))[old_id]
+        successor = (await pair.insights())[superseded.superseded_by]
+        assert successor.type == "progression"
+        assert not any(finding["rule_id"] == "records.new" for finding in successor.findings)
+
+        await pair.log("workout_logs", record_id("late"), {"deleted": True})
+        await until(lambda: idle(pair))
+        assert (await pair.insights())[old_id].superseded_by is None
+        assert superseded.superseded_by in await pair.insights("superseded")
+
+
+async def test_a_superseded_insight_is_not_carried_even_if_a_device_approves_it(
+    settings: Settings, clock: Clock, pair: Pair
+) -> None:
+    await log_history(pair)
+    async with working(settings, clock) as worker:
+        drafts = await until(lambda: pair.insights(kind="training"))
+        await until(lambda: idle(pair))
+        [old_id] = [id_ for id_, draft in drafts.items() if draft.type == "progression"]
+        await pair.log("workout_logs", record_id("late"), workout_patch(TODAY - timedelta(days=40), 140, sets=4))
+        await until(lambda: idle(pair))
+        await pair.decide(old_id, {"status": "approved"})
+        await worker.publisher.deliver_all()
+        assert await pair.all_of(pair.athlete_scope, "published_insights") == {}
+
+
+async def test_a_check_in_that_is_gone_takes_its_draft_with_it(settings: Settings, clock: Clock, pair: Pair) -> None:
+    check_in_id = await log_history(pair, tired=True)
+    async with working(settings, clock):
+        insight_id = await draft_about(pair, check_in_id)
+        await until(lambda: idle(pair))
+        await pair.log("check_ins", check_in_id, {"deleted": True})
+        await until(lambda: idle(pair))
+        assert insight_id in await pair.insights("superseded")
+
+
+async def test_what_was_found_is_dropped_when_the_records_change_meanwhile(
+    settings: Settings, clock: Clock, pair: Pair
+) -> None:
+    wording = CountingWording()
+    changed = anyio.Event()
+
+    async def change_once(context: WordingContext) -> None:
+        if context.kind == "training" and not changed.is_set():
+            changed.set()
+            await pair.log("workout_logs", record_id("w3"), workout_patch(TODAY - timedelta(days=1), 100))
+
+    wording.before = change_once
+    await log_history(pair)
+    async with working(settings, clock, wording):
+        await until(lambda: idle(pair))
+        drafts = await pair.insights(None, kind="training")
+        loads = {fact.value for draft in drafts.values() for fact in draft.facts if fact.label == "load"}
+        assert 100.0 in loads and 87.5 not in loads
+        assert {draft.status for draft in drafts.values()} == {"draft"}
+
+
+async def test_a_killed_workers_job_is_done_by_another(settings: Settings, clock: Clock, pair: Pair) -> None:
+    await log_history(pair)
+    clock.advance(61)
+    async with Worker.open(settings, now=clock) as killed:
+        await killed.sweep()
+    await run_sql(
+        pair,
+        "UPDATE pgqueuer SET status = 'picked', queue_manager_id = $1, heartbeat = now() - interval '31 seconds'",
+        uuid4(),
+    )
+    async with working(settings, clock):
+        await until(lambda: idle(pair))
+        assert await pair.insights()
+
+
+async def test_two_workers_share_the_work(settings: Settings, clock: Clock, pair: Pair) -> None:
+    await log_history(pair)
+    async with working(settings, clock), working(settings, clock):
+        await until(lambda: idle(pair))
+        for load in (90, 92.5, 95):
+            await pair.log("workout_logs", record_id("w3"), workout_patch(TODAY - timedelta(days=1), load))
+        await until(lambda: idle(pair))
+        drafts = await pair.insights()
+        subjects = [(draft.kind, draft.about_id or draft.type) for draft in drafts.values()]
+        assert len(subjects) == len(set(subjects))
+        assert {await writes_of(pair, id_) for id_ in drafts} == {1}
+
+
+async def test_a_job_that_fails_is_kept_listed_and_tried_again_with_new_data(
+    settings: Settings, clock: Clock, pair: Pair
+) -> None:
+    wording = CountingWording()
+    wording.fails = True
+    await log_history(pair)
+    async with working(settings, clock, wording):
+
+        async def both_failed() -> bool:
+            return len(await list_failed_jobs(pair.database)) == 2
+
+        await until(both_failed)
+        await anyio.sleep(1.5)  # A sweep or two, which must not try again.
+        failed = await list_failed_jobs(pair.database)
+        assert len(failed) == 2
+        assert {job.about for job in failed} == {
+            f"analysis:{kind}:{pair.athlete_id}" for kind in ("check_in", "training")
+        }
+        assert "a bug in the wording" in failed[0].reason
+        wording.fails = False
+        await pair.log("workout_logs", record_id("w3"), {"pump": 9})
+        await until(lambda: idle(pair))
+        assert await pair.insights()
+
+
+async def test_only_present_coaches_get_drafts_and_decide(settings: Settings, clock: Clock, pair: Pair) -> None:
+    check_in_id = await log_history(pair, tired=True)
+    async with working(settings, clock) as worker:
+        insight_id = await draft_about(pair, check_in_id)
+        await until(lambda: idle(pair))
+        await pair.decide(insight_id, {"status": "approved", "summary": "Too late."})
+        await run_as_owner(
+            str(settings.database_url),
+            "UPDATE coach_athletes SET ended_at = now(), ended_by = coach_id WHERE coach_id = $1",
+            pair.coach_id,
+        )
+        before = await pair.insights(None)
+        await pair.log("workout_logs", record_id("new"), workout_patch(TODAY, 120))
+        await until(lambda: idle(pair))
+        assert (await pair.insights(None)).keys() == before.keys()
+        await pair.log("check_ins", check_in_id, {"weight_kg": 80.0})
+        await worker.publisher.deliver_all()
+
+
+async def test_a_draft_never_reaches_the_athlete(settings: Settings, clock: Clock, pair: Pair) -> None:
+    """Everything an athlete's device could pull is searched for the words of every draft."""
+    await log_history(pair, tired=True)
+    async with working(settings, clock):
+        await until(lambda: pair.insights(kind="check_in"))
+        await until(lambda: idle(pair))
+        drafts = await pair.insights()
+        async with PostgresFeedStore(pair.database).snapshot(pair.athlete_id) as snapshot:
+            granted = [scope.scope for scope in await snapshot.granted()]
+            records = [record for scope in granted for record in await snapshot.below(scope, 2**40, 1000, 2**30)]
+            assert await snapshot.below(pair.private_scope, 2**40, 1000, 2**30) == []
+        assert pair.private_scope not in granted
+        assert {record.collection for record in records} == {"check_ins", "workout_logs"}
+        pulled = b"".join(record.doc for record in records)
+        for draft in drafts.values():
+            for text in (draft.title, draft.summary, *draft.recommendations, *(flag.message for flag in draft.flags)):
+                assert text.encode() not in pulled
+        async with pair.database.request(pair.athlete_id) as connection:
+            assert await connection.fetch("SELECT record_id FROM insights") == []
+
+
+async def test_a_coach_cannot_make_an_insight_of_their_own_reach_anybody(
+    settings: Settings, clock: Clock, pair: Pair
+) -> None:
+    async with working(settings, clock) as worker:
+        await pair.decide(record_id("forged"), {"status": "approved", "summary": "Buy my shake."})
+        await worker.publisher.deliver_all()
+        assert await pair.all_of(pair.athlete_scope, "published_insights") == {}
+        assert await pair.all_of(pair.athlete_scope, "check_ins") == {}
+
+
+async def test_a_text_that_breaks_its_bounds_by_sync_is_not_carried_and_stops_nothing(
+    settings: Settings, clock: Clock, pair: Pair
+) -> None:
+    check_in_id = await log_history(pair, tired=True)
+    async with working(settings, clock) as worker:
+        insight_id = await draft_about(pair, check_in_id)
+        await until(lambda: idle(pair))
+        await push_as_device(pair, insight_id, {"status": "approved", "summary": "x" * 20_000})
+        await worker.publisher.deliver_all()
+        assert not (await pair.record(pair.athlete_scope, check_in_id)).ai_summary
+        await pair.decide(insight_id, {"summary": "Short."})
+        await worker.publisher.deliver_all()
+        assert (await pair.record(pair.athlete_scope, check_in_id)).ai_summary == "Short."
+
+
+async def push_as_device(pair: Pair, insight_id: str, patch: dict[str, Any]) -> None:
+    """Write to an insight as a coach's device that minds no bounds."""
+    device_id = uuid4()
+    await run_as_owner(
+        pair.database_url,
+        "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
+        "VALUES ($1, $2, 'phone', 'phone', $3, now(), now())",
+        device_id,
+        pair.coach_id,
+        device_id.bytes * 2,
+    )
+    hlc = round(pair.clock().timestamp() * 1_000_000) + 60_000_000
+    op = encode_op([Write(hlc, [], patch)])
+    pushed = PushedRecord(pair.private_scope, "insights", UUID(insight_id).bytes, encode_push(77, 0, [op]))
+    answer = await pair.committer.push(pair.coach_id, device_id, 77, [pushed])
+    assert [result.status for result in answer.results] == ["applied"], answer
+
+
+async def test_a_model_that_hangs_holds_up_no_sync_and_the_draft_comes_all_the_same(
+    settings: Settings, clock: Clock, pair: Pair
+) -> None:
+    async with model_server() as model:
+        model.mode = "hanging"
+        wording = ModelWording(
+            model.client(),
+            fallback=TemplateWording(),
+            ledger=Ledger(pair.database, now=clock),
+            total_seconds=3.0,
+        )
+        check_in_id = await log_history(pair, tired=True)
+        async with working(settings, clock, wording):
+            await until(lambda: asked(model.requests))
+            started, slowest = time.monotonic(), 0.0
+            for number in range(20):
+                before = time.monotonic()
+                await pair.log("workout_logs", record_id(f"live{number}"), workout_patch(TODAY, 60 + number))
+                slowest = max(slowest, time.monotonic() - before)
+            assert time.monotonic() - started < 3.0
+            assert slowest < 1.0
+            assert await pair.insights() == {}
+            insight_id = await draft_about(pair, check_in_id)
+            assert (await pair.insights())[insight_id].worded_by == "rules"
+
+
+async def asked(requests: list[Any]) -> bool:
+    return bool(requests)
+
+
+async def test_the_configured_model_is_used(settings: Settings, clock: Clock, pair: Pair) -> None:
+    async with model_server() as model:
+        configured = msgspec.structs.replace(settings, openai_base_url=model.base_url, openai_model="house-model")
+        check_in_id = await log_history(pair, tired=True)
+        async with working(configured, clock):
+            insight_id = await draft_about(pair, check_in_id)
+            draft = (await pair.insights())[insight_id]
+            assert (draft.worded_by, draft.model_name) == ("model", "house-model")
+            assert model.requests[0]["model"] == "house-model"
+
+
+async def test_without_a_key_the_template_words(settings: Settings, db: Database) -> None:
+    async with open_wording(settings, db) as wording:
+        assert isinstance(wording, TemplateWording)
+
+
+async def test_old_check_ins_make_no_pile_of_drafts(settings: Settings, clock: Clock, pair: Pair) -> None:
+    for week in range(60):
+        await pair.log("check_ins", record_id(f"old{week}"), check_in_patch(TODAY - timedelta(days=7 * week)))
+    async with working(settings, clock):
+        await until(lambda: idle(pair))
+        assert len(await pair.insights(kind="check_in")) == 5
+
+
+async def test_an_athlete_without_a_coach_or_data_is_no_trouble(settings: Settings, clock: Clock, pair: Pair) -> None:
+    await run_sql(
+        pair,
+        "INSERT INTO analyses_due (athlete_id, kind, watermark, due_at) VALUES ($1, 'training', 0, now())",
+        uuid4(),
+    )
+    async with working(settings, clock):
+        await until(lambda: idle(pair))
+
+
+async def test_requests_see_nothing_of_the_queue(pair: Pair) -> None:
+    tables = ("analyses_due", "published_insights", "worded_texts", "model_tokens", "pgqueuer", "pgqueuer_log")
+    for table in tables:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with pair.database.request(pair.coach_id) as connection:
+                await connection.fetch(f"SELECT * FROM {table}")
+
+
+async def test_the_migration_makes_the_queue_that_the_installed_library_expects(database_url: str) -> None:
+    pool = await asyncpg.create_pool(database_url, min_size=1, max_size=2)
+    try:
+        plan = await queue_queries(pool).plan_upgrade()
+    finally:
+        await pool.close()
+    assert list(plan.statements) == []
+
+
+def test_web_processes_load_neither_the_queue_nor_a_model() -> None:
+    code = (
+        "import apex_server.app, apex_server.insights, sys;"
+        "sys.exit(','.join(m for m in ('pgqueuer', 'openai', 'apex_server.jobs.worker') if m in sys.modules) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_a_worker_starts_no_postgres_of_its_own(settings: Settings) -> None:
+    with pytest.raises(SettingsError):
+        await run_worker(msgspec.structs.replace(settings, database_url=None))
+
+
+async def test_a_coach_who_comes_later_sees_what_the_records_say(settings: Settings, clock: Clock, pair: Pair) -> None:
+    url = str(settings.database_url)
+    await run_as_owner(url, "DELETE FROM coach_athletes")
+    await log_history(pair)
+    async with working(settings, clock) as worker:
+        await until(lambda: idle(pair))
+        assert await pair.insights() == {}
+        await link(settings, pair)
+        await worker.welcome_new_links()
+        await until(pair.insights)
+        await run_as_owner(url, "UPDATE coach_athletes SET since = now() - interval '1 day'")
+        await until(lambda: idle(pair))
+        await worker.keep_house()
+        assert await idle(pair)
+
+
+async def test_a_worker_process_works_and_ends_when_asked(settings: Settings, pair: Pair) -> None:
+    """The command as it is run in production: real clock, real signals."""
+    today = datetime.now(UTC).date()
+    await pair.log("check_ins", record_id("now"), check_in_patch(today, energy=2, stress=9, sleep=2, soreness=9))
+    environment = {
+        **os.environ,
+        "APEX_DATABASE_URL": str(settings.database_url),
+        "APEX_SECRET": settings.secret,
+        "APEX_DATA_DIR": str(settings.data_dir),
+        "APEX_ANALYSIS_QUIET_SECONDS": "0",
+    }
+    process = await anyio.open_process(
+        [sys.executable, "-m", "apex_server.cli", "worker"], env=environment, stdout=None, stderr=None
+    )
+    try:
+        await until(pair.insights)
+        process.terminate()
+        with anyio.fail_after(10):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

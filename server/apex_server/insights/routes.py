@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET
 
 from apex_server.caller import Caller, require_role
@@ -69,9 +69,9 @@ class InsightsController(Controller):
         self,
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        athlete_id: UUID | None = None,
-        status: Status | None = None,
-        kind: Kind | None = None,
+        athlete_id: FromQuery[UUID | None] = None,
+        status: FromQuery[Status | None] = None,
+        kind: FromQuery[Kind | None] = None,
         about_id: _AboutId = None,
         limit: _Limit = 50,
         after: _After = None,
@@ -102,7 +102,7 @@ class InsightsController(Controller):
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         athlete_id: FromPath[UUID],
-        status: Status | None = None,
+        status: FromQuery[Status | None] = None,
     ) -> InsightsPage:
         """List the insights about one athlete, the most urgent first; at most a full page."""
         require_role(caller, "coach")

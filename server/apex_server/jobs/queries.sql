@@ -30,6 +30,29 @@ FROM unnest($2::text[]) AS asked (kind)
 ON CONFLICT (athlete_id, kind) DO UPDATE
 SET watermark = greatest(analyses_due.watermark, excluded.watermark), due_at = excluded.due_at;
 
+-- name: ask_for_new_links
+-- A coach who has just come sees what the records say so far, without waiting for the next workout; asked for all of
+-- them, also one who came while no worker ran. Nothing is written to a private scope before the first analysis.
+INSERT INTO analyses_due (athlete_id, kind, watermark, due_at)
+SELECT DISTINCT pair.athlete_id, asked.kind, scopes.seq, now()
+FROM coach_athletes AS pair
+JOIN scopes ON scopes.scope_id = pair.athlete_id
+CROSS JOIN unnest($3::text[]) AS asked (kind)
+WHERE pair.ended_at IS NULL
+    AND (
+        pair.since > now() - $1::interval
+        OR (
+            $2
+            AND NOT EXISTS (
+                SELECT 1
+                FROM scopes AS private
+                WHERE private.name = 'private:' || pair.coach_id::text || ':' || pair.athlete_id::text
+            )
+        )
+    )
+ORDER BY pair.athlete_id, asked.kind
+ON CONFLICT (athlete_id, kind) DO NOTHING;
+
 -- name: list_due_without_job
 -- What the queue must be given. A job that failed for good is not tried again until there is something new.
 SELECT due.athlete_id, due.kind

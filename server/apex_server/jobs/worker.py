@@ -60,6 +60,9 @@ QUEUE_CONNECTIONS_MAX = 3
 DELIVERY_RECHECK_SECONDS = 300.0
 """How late a decision is seen whose hint was lost."""
 
+LINKS_SECONDS = 5.0
+"""How late a new coach of an athlete is noticed."""
+
 KEEP_HOUSE_SECONDS = 3600.0
 JOB_LOG_DAYS = 14
 RESTART_SECONDS = 1.0
@@ -175,6 +178,7 @@ class Worker:
         try:
             async with in_background(
                 partial(every, SWEEP_SECONDS, self.sweep),
+                partial(every, LINKS_SECONDS, self.welcome_new_links),
                 partial(every, KEEP_HOUSE_SECONDS, self.keep_house),
                 self._deliver_decisions,
                 partial(self._stop_queue, stop),
@@ -208,8 +212,15 @@ class Worker:
                 on_conflict="skip",
             )
 
+    async def welcome_new_links(self, *, everybody: bool = False) -> None:
+        """Make the first analysis for a coach due, for those who came lately or for all who have none."""
+        async with self._database.commit_connection() as connection:
+            span = timedelta(seconds=2 * LINKS_SECONDS)
+            await connection.execute(_queries.ask_for_new_links, span, everybody, list(KINDS))
+
     async def keep_house(self) -> None:
-        """Forget what nobody looks at any more."""
+        """Forget what nobody looks at any more, and see to links that were missed."""
+        await self.welcome_new_links(everybody=True)
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.forget_old_jobs, self._now() - timedelta(days=JOB_LOG_DAYS))
         await Ledger(self._database, now=self._now).forget_old()
