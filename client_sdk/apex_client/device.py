@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apex_client.held import HeldRecord, Offer
+from apex_client.held import HeldRecord
 from apex_sync.ids import client_id_from
 from apex_sync.op import Patch
 
@@ -99,10 +99,7 @@ class Store(Protocol):
         """Give pending records of scopes that can be sent, the longest waiting first."""
 
     def unacknowledged(self, after_place: int, records_max: int) -> list[HeldRecord]:
-        """Give records with own ops the server does not have, or may have lost, in the order of `place`.
-
-        Blocked ones are among them.
-        """
+        """Give records with own ops the server does not have, blocked ones too, in the order of `place`."""
 
     def in_flight(self, scope: str) -> bool:
         """Tell whether the server may have more of a scope than it has acknowledged."""
@@ -176,9 +173,6 @@ class Device:
 
 
 def _write_again_as(held: HeldRecord, client_id: int) -> None:
-    if held.offer is Offer.FROM_ZERO:
-        # The server has lost the own ops of this record, so that all of them count as unsent.
-        held.acked, held.offer, held.receipt = 0, Offer.NONE, b""
     old, durable = held.client_id, held.acked
     writes = held.take_unacknowledged()
     held.settle()

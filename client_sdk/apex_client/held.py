@@ -27,26 +27,34 @@ from apex_sync.op import (
     flat_vector,
 )
 
+_SUMMARY = b"\x81"
+"""How a summary begins, a map of one entry; every other op is a list."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Offer(IntEnum):
-    """How a record has to go up next: its new ops; whole, with one receipt or the other; every own op from clock 0."""
+    """How a record has to go up next, each step for when the server could not take the one before.
+
+    Its new ops; the whole record, with the receipt of the last acknowledgement or with that of the last pull; every
+    own op from clock 0. A record in RESCUE waits for what the server has of it; see `rescue.py`.
+    """
 
     NONE = 0
     WHOLE = 1
     AS_PULLED = 2
     FROM_ZERO = 3
+    RESCUE = 4
 
 
 class HeldRecord:
     """One record and its place between here and the server.
 
-    `digest` is that of the acknowledged content. `receipt` came with the last acknowledgement: the server's proof of what
-    it held then, which may be more than was here. `pull_receipt` came with the last pull and proves what is here up to the
-    own clock `pull_clock`. `blocked` is the code with which the server refused the whole record: it is kept and not sent.
-    `place`, `pending_since_us` and `stored_digest` belong to the store; `known_conflicts` is how many conflicts it had
-    when the store gave it out.
+    `digest` is that of the acknowledged content. `receipt` came with the last acknowledgement: the server's proof of
+    what it held then, which may be more than was here. `pull_receipt` came with the last pull and proves what is here
+    up to the own clock `pull_clock`. `blocked` is the code with which the server refused the whole record: it is kept
+    and not sent. `place`, `pending_since_us` and `stored_digest` belong to the store; `known_conflicts` is how many
+    conflicts it had when the store gave it out.
     """
 
     __slots__ = (
@@ -220,16 +228,19 @@ class HeldRecord:
         Two devices can have written under one client id before the server told them apart, and this device read the one
         that the server, restored since, does not have. What the server has stands.
         """
-        displaced = []
+        displaced: list[StampedWrite] = []
+        compacted = any(op[:1] == _SUMMARY for ops in theirs.ops.values() for op in ops.values())
         for client_id, ops in theirs.ops.items():
             mine = self.document.ops.get(client_id)
             if client_id == self.client_id or mine is None:
                 continue
-            for clock, op in ops.items():
-                known = mine.get(clock, op)
-                if known != op:
-                    displaced += decode_op(known, client_id=client_id, clock=clock)
-            later = {clock: op for clock, op in mine.items() if clock >= theirs.next_clocks[client_id]}
+            end = theirs.next_clocks[client_id]
+            for clock, op in mine.items():
+                # Without a compaction nothing dies that was ever relayed.
+                gone = clock not in ops and clock < end and not compacted
+                if gone or ops.get(clock, op) != op:
+                    displaced += decode_op(op, client_id=client_id, clock=clock)
+            later = {clock: op for clock, op in mine.items() if clock >= end}
             self.document.ops[client_id] = {**ops, **later}
         self.absorb(theirs.since({}))
         return displaced

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 
 from apex_client.device import Device, HeldScope, Rejection
 from apex_client.errors import BadAnswer
-from apex_client.held import HeldRecord
+from apex_client.held import HeldRecord, Offer
+from apex_client.rescue import rescue
 from apex_client.tally import Tally
+from apex_sync.document import Document
 from apex_sync.errors import ClockGap, MalformedOp, MalformedUpdate
 from apex_sync.op import StampedWrite, decode_op
 from apex_sync.protocol import PulledRecord, ScopePage
 from apex_sync.wire import parse_delta, parse_document
-
 
 DISPLACED = "displaced"
 """The code of edits in the rejected box that no server refused: the server has other content in their place."""
@@ -22,13 +23,15 @@ DISPLACED = "displaced"
 class PulledPages:
     """Takes in pages during one sync.
 
-    `missing` collects records that must come whole, because what came does not continue what is here.
+    `missing` collects records that must come whole, because what came does not continue what is here; `rescued` those
+    that can be sent again.
     """
 
     def __init__(self, device: Device, tally: Tally) -> None:
         self.device = device
         self.tally = tally
         self.missing: set[tuple[str, str]] = set()
+        self.rescued: set[tuple[str, str]] = set()
 
     def absorb(self, page: ScopePage) -> bool:
         """Store a page with its cursor; tell whether somebody else writes under this device's client id."""
@@ -41,7 +44,7 @@ class PulledPages:
         return forked
 
     def _begin_again(self, scope: HeldScope, page: ScopePage) -> None:
-        """Offer everything to a server that may have lost it, before anything of it is read: receipts prove what is here now."""
+        """Offer everything to a server that may have lost it, before anything is read: receipts prove what is here."""
         self.device.store.offer_all(page.scope)
         again = replace(scope, role=page.role, cursor=b"", remaining=max(1, page.total), total=page.total)
         self.device.store.save_scope(again)
@@ -56,14 +59,14 @@ class PulledPages:
         if not records:
             return False
         ids = [record_id_text(record.record_id) for record in records]
-        known = self.device.store.load(scope, ids)
-        changed: list[HeldRecord] = []
+        held_by_id = self.device.store.load(scope, ids)
+        changed: dict[str, HeldRecord] = {}
         forked = False
         for record_id, record in zip(ids, records, strict=True):
-            held = known.get(record_id)
+            held = held_by_id.get(record_id)
             try:
                 if held is None:
-                    held = self._begin(scope, record_id, record)
+                    held = held_by_id[record_id] = self._begin(scope, record_id, record)
                 else:
                     forked |= self._continue(held, record)
             except ClockGap:
@@ -72,10 +75,11 @@ class PulledPages:
                 self.tally.unreadable += 1
             else:
                 held.settle()
-                changed.append(held)
-        self.tally.conflicts += sum(max(0, len(held.conflicts) - held.known_conflicts) for held in changed)
-        self.device.store.save(changed, "pulled")
-        self.tally.pulled += len(changed)
+                changed[record_id] = held
+        pulled = list(changed.values())
+        self.tally.conflicts += sum(max(0, len(held.conflicts) - held.known_conflicts) for held in pulled)
+        self.device.store.save(pulled, "pulled")
+        self.tally.pulled += len(pulled)
         return forked
 
     def _begin(self, scope: str, record_id: str, record: PulledRecord) -> HeldRecord:
@@ -100,6 +104,8 @@ class PulledPages:
         for client_id, ops in delta.ops.items():
             for clock, op in ops.items():
                 decode_op(op, client_id=client_id, clock=clock)
+        if held.offer is Offer.RESCUE and whole is not None:
+            return self.rescue(held, whole, record.receipt)
         forked = held.is_forked_by(delta)
         if whole is None:
             held.absorb(delta)
@@ -111,6 +117,13 @@ class PulledPages:
             # What the other one wrote under this id comes again, once this device has left the id to it.
             self.missing.add((held.scope, held.record_id))
         return forked
+
+    def rescue(self, held: HeldRecord, whole: Document, receipt: bytes) -> bool:
+        """Put on top of what the server has what cannot be shown to it; tell whether that needs a new client id."""
+        self.rescued.add((held.scope, held.record_id))
+        reused = rescue(held, whole)
+        held.keep_pull_receipt(receipt, held.acked)
+        return reused
 
     def _keep_displaced(self, held: HeldRecord, writes: Sequence[StampedWrite]) -> None:
         if writes:

@@ -47,8 +47,10 @@ def pushed_record(held: HeldRecord) -> PushedRecord | None:
         held.offer = Offer.FROM_ZERO
     first, receipt = _start(held)
     ops = _own_ops(held, first)
-    if not ops and not receipt:
-        held.offer = Offer.NONE
+    if held.offer is Offer.FROM_ZERO and (not ops or len(ops) < held.next_clock):
+        # Nothing here can be proven, and dead clocks cannot be sent.
+        held.offer = Offer.RESCUE
+    if held.offer is Offer.RESCUE:
         return None
     return PushedRecord(
         scope=held.scope,
@@ -74,10 +76,7 @@ def _start(held: HeldRecord) -> tuple[int, bytes]:
 
 def _own_ops(held: HeldRecord, first: int) -> list[bytes]:
     mine = held.document.ops.get(held.client_id, {})
-    ops = [op for clock, op in mine.items() if clock >= first]
-    if len(ops) != held.next_clock - first:
-        raise Unsendable
-    return ops
+    return [op for clock, op in mine.items() if clock >= first]
 
 
 class PushAnswers:
@@ -132,11 +131,8 @@ class PushAnswers:
         return held.offer is Offer.NONE and bool(known and others) and new_epoch
 
     def _escalate(self, held: HeldRecord) -> None:
-        """Send more of the record the next time; when everything was sent, leave it for another sync."""
-        if held.offer is Offer.FROM_ZERO:
-            self.deferred.add((held.scope, held.record_id))
-        else:
-            held.offer = Offer(held.offer + 1)
+        """Send more of the record the next time."""
+        held.offer = Offer(min(held.offer + 1, Offer.RESCUE))
         self.tally.pages += 1
 
     def _block(self, held: HeldRecord, refusals: Sequence[Refusal]) -> None:

@@ -13,10 +13,11 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apex_client.device import Device
-from apex_client.held import Offer
-from apex_client.pull import record_id_text
+from apex_client.held import HeldRecord, Offer
+from apex_client.pull import PulledPages, record_id_text
 from apex_client.tally import Tally
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
+from apex_sync.document import Document
 from apex_sync.protocol import PULL_RECORDS_MAX, ScopePage
 
 BUCKETS = 256
@@ -82,21 +83,33 @@ class Repair:
         identity = self.device.identity
         self.device.save_identity(replace(identity, repairs=identity.repairs + len(asked)))
 
-    def settle(self) -> None:
-        """After what was asked for has come: offer the records of which there is more here than on the server."""
+    def settle(self, pages: PulledPages) -> bool:
+        """After what was asked for has come, see to what the server has less of than is here.
+
+        Tell whether a new client id is needed.
+        """
         if self.missing or not self._awaited:
-            return
+            return False
         awaited, self._awaited = self._awaited, set()
         self.tally.repaired += len(awaited)
-        for scope in {scope for scope, _ in awaited}:
-            ids = [record_id for of, record_id in awaited if of == scope]
-            held = self.device.store.load(scope, ids)
+        forked = False
+        for scope in sorted({scope for scope, _ in awaited}):
+            held = self.device.store.load(scope, [record_id for of, record_id in awaited if of == scope])
+            forked |= self._rescue_absent(list(held.values()), pages)
             differing = [
                 record_id
                 for record_id, record in held.items()
                 if self._expected.get((scope, record_id), record.digest) != record.digest
             ]
             self._offer(scope, differing)
+        return forked
+
+    def _rescue_absent(self, held: list[HeldRecord], pages: PulledPages) -> bool:
+        """Rescue records that were asked for and that the server does not have at all."""
+        absent = [record for record in held if record.offer is Offer.RESCUE]
+        forked = [pages.rescue(record, Document(), b"") for record in absent]
+        self.device.store.save(absent, "pulled")
+        return any(forked)
 
     def _narrow(self, scope: str, scope_digest: int, theirs: dict[str, int]) -> None:
         ours = dict(self.device.store.digests(scope))
@@ -115,7 +128,7 @@ class Repair:
         """Let records go up whole, or at least every own op of them."""
         held = list(self.device.store.load(scope, list(record_ids)).values())
         for record in held:
-            record.offer = Offer.WHOLE
+            record.offer = max(record.offer, Offer.WHOLE)
         self.device.store.save_progress(held)
 
     def _buckets(self, scope: str) -> list[int]:

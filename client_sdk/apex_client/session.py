@@ -18,7 +18,7 @@ from apex_client.device import Device, HeldScope, Rejection
 from apex_client.errors import BadAnswer, ServerIncompatible
 from apex_client.held import HeldRecord
 from apex_client.pull import PulledPages
-from apex_client.push import PushAnswers, SentRecord, Unsendable, pushed_record
+from apex_client.push import PushAnswers, SentRecord, pushed_record
 from apex_client.repair import Repair
 from apex_client.tally import Tally
 from apex_sync.digest import digest_bytes
@@ -104,7 +104,8 @@ class SyncSession:
             forked = self._absorb_results(sent, response)
             forked |= self._absorb_pages(response)
             self._repair.absorb(response.repair)
-            self._repair.settle()
+            forked |= self._repair.settle(self._pages)
+            self._answers.deferred -= self._pages.rescued
             self._forget(response.forget)
             if forked:
                 self._fork()
@@ -134,15 +135,7 @@ class SyncSession:
             self._fork()
 
     def _push(self) -> list[PushedRecord]:
-        """Choose what goes up now, and freeze it."""
-        try:
-            return self._choose()
-        except Unsendable:
-            self._fork()
-            return self._choose()
-
-    def _choose(self) -> list[PushedRecord]:
-        """Take from the outbox until there is something to send; what turns out to have nothing leaves it."""
+        """Choose what goes up now, and freeze it; a record that cannot go up as it is waits for a rescue."""
         store = self.device.store
         push: list[PushedRecord] = []
         self._sent = []
@@ -151,7 +144,10 @@ class SyncSession:
             touched: list[HeldRecord] = []
             for held in waiting:
                 pushed = pushed_record(held)
-                if pushed is not None:
+                if pushed is None:
+                    self._answers.deferred.add((held.scope, held.record_id))
+                    self._repair.missing.add((held.scope, held.record_id))
+                else:
                     size += len(pushed.update) + len(pushed.base) + RECORD_OVERHEAD_BYTES
                     if push and size > PUSH_BYTES_TARGET:
                         break
@@ -222,7 +218,7 @@ class SyncSession:
             place = 0
             while records := store.unacknowledged(place, PUSH_RECORDS_MAX):
                 place = records[-1].place
-                lost = [held for held in records if held.scope == name and held.unacknowledged]
+                lost = [held for held in records if held.scope == name]
                 self.tally.rejected += sum(not held.blocked for held in lost)
                 store.reject([self._not_granted(held) for held in lost])
             store.drop_scope(name)

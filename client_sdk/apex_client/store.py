@@ -332,11 +332,10 @@ class ReplicaStore:
         return [held for held in waiting if (held.scope, held.record_id) not in left_out][:records_max]
 
     def unacknowledged(self, after_place: int, records_max: int) -> list[HeldRecord]:
-        """Give records with own ops the server does not have, or may have lost, in the order of `place`."""
+        """Give records with own ops the server does not have, blocked ones too, in the order of `place`."""
         return self.select(
-            "WHERE (record.next > record.acked OR record.offer = ?) AND record.record_no > ?"
-            " ORDER BY record.record_no LIMIT ?",
-            (int(Offer.FROM_ZERO), after_place, records_max),
+            "WHERE record.next > record.acked AND record.record_no > ? ORDER BY record.record_no LIMIT ?",
+            (after_place, records_max),
         )
 
     def in_flight(self, scope: str) -> bool:

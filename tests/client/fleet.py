@@ -134,7 +134,8 @@ def assert_sound(local: LocalReplica) -> None:
         if held.scope != SELF_SCOPE:
             sums[held.scope] = (sums.get(held.scope, 0) + held.digest) % DIGEST_MODULUS
         row = store.sql.execute(
-            "SELECT scope_no, pending_since_us > 0, conflicts, next FROM held_records WHERE record_no = ?", (held.place,)
+            "SELECT scope_no, pending_since_us > 0, conflicts, next FROM held_records WHERE record_no = ?",
+            (held.place,),
         ).fetchone()
         assert (bool(row[1]), row[2], row[3]) == (held.pending, len(folded.conflicts), held.next_clock)
         conflicts += len(folded.conflicts)
@@ -145,10 +146,10 @@ def assert_sound(local: LocalReplica) -> None:
             words[held.place] = said
     for name, scope in store.scopes().items():
         assert scope.digest == sums[name], name
-    for table, rows in expected.items():
+    for table, wanted in expected.items():
         columns = ", ".join(COLUMNS[table])
         found = store.sql.execute(f"SELECT {columns} FROM {table}").fetchall()
-        assert (len(found), set(found)) == (len(rows), set(rows)), table
+        assert (len(found), set(found)) == (len(wanted), set(wanted)), table
     found_words = store.sql.execute("SELECT rowid, title, names, notes FROM words").fetchall()
     assert {row[0]: row[1:] for row in found_words} == words
     assert store.sql.execute("SELECT count(*) FROM conflict_rows").fetchone()[0] == conflicts

@@ -10,7 +10,7 @@ from apex_client.blocking import Replica
 from tests.client.loopback import BlockingLoopbackTransport, LoopbackServer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "client_sdk"))
-from generate_blocking import GENERATED, SDK, blocking_source  # noqa: E402
+from generate_blocking import GENERATED, SDK, blocking_source
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -27,6 +27,7 @@ def test_a_session_is_logged_and_synced_without_an_event_loop(tmp_path: Path) ->
         server="https://coach.example",
         credentials=Credentials("anna@example.com", "secret"),
         transport=BlockingLoopbackTransport(server),
+        now_us=server.now_us,
     ) as replica:
         feed = replica.changes("workout_logs")
         log = replica.workouts.start(title="Push")

@@ -8,9 +8,9 @@ import pytest
 
 from apex_client import boxes, listing
 from apex_client.errors import NoSuchRecord, NotGranted, UnsentWork
+from apex_client.session import SyncSession
 from apex_client.signing import sign_out
 from apex_client.stepping import step
-from apex_client.session import SyncSession
 from apex_sync.collection import Collection
 from apex_sync.errors import FieldProblem
 from apex_sync.models import COLLECTIONS

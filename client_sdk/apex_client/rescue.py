@@ -1,0 +1,52 @@
+"""The last resort for content that a server has lost and that no receipt proves: write it again, as this device's own.
+
+It comes to that when a server was restored from a backup and several things went wrong beside: a device that was
+cloned, a pull that came in between. What the server has stands; what is here and not there goes on top, with its stamp
+where that is possible, and with what its author had seen as far as the server has it.
+"""
+
+from apex_client.held import HeldRecord, Offer
+from apex_sync.clock import next_hlc
+from apex_sync.document import Document
+from apex_sync.op import StampedWrite, decode_op
+
+
+def rescue(held: HeldRecord, theirs: Document) -> bool:
+    """Make a record what the server has of it, and this device's own writes on top; tell whether clocks are reused.
+
+    Clocks that have left this device before must not come back with other content: then it needs a new client id.
+    """
+    lost = _lost(held.document, theirs)
+    durable = theirs.next_clocks.get(held.client_id, 0)
+    reused = bool(lost) and held.sent > durable
+    held.document = theirs.copy()
+    held.acked = held.sent = durable
+    held.offer = Offer.NONE
+    held.forget_fold()
+    for write in lost:
+        _write_on_top(held, write)
+    return reused
+
+
+def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
+    """Give the writes that are here and not there, in their order; dead clocks of the server stay dead."""
+    lost: list[StampedWrite] = []
+    for client_id, ops in mine.ops.items():
+        known, there = theirs.next_clocks.get(client_id, 0), theirs.ops.get(client_id, {})
+        for clock, op in ops.items():
+            if clock >= known or there.get(clock, op) != op:
+                lost += decode_op(op, client_id=client_id, clock=clock)
+    return sorted(lost, key=lambda write: write.rank)
+
+
+def _write_on_top(held: HeldRecord, write: StampedWrite) -> None:
+    known = held.document.next_clocks
+    sight = {**write.seen, write.client_id: write.clock}
+    seen = {
+        client_id: min(clock, known[client_id])
+        for client_id, clock in sight.items()
+        if client_id != held.client_id and client_id in known and clock
+    }
+    last = max((other.hlc for other in held.writes if other.client_id == held.client_id), default=0)
+    newest = max((other.hlc for other in held.writes if seen.get(other.client_id, 0) > other.clock), default=0)
+    held.rewrite(write.patch, next_hlc(write.hlc, last=last, seen=newest), seen)
