@@ -1,0 +1,125 @@
+"""Small drawings, as numbers for SVG: a weight trend, and bars of weekly sets. The page draws them without a script."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from apex_server.web.wording import as_signed, as_weight
+from apex_sync.coaching.bodyweight import TrendDay, WeighIn, weight_rate, weight_trend
+
+__all__ = ["WeekBar", "WeightTrend", "draw_weeks", "draw_weight"]
+
+WIDTH, HEIGHT, MARGIN = 280.0, 72.0, 6.0
+SPAN_MIN_KG = 1.0
+"""A steady weight is drawn as a steady line, not as mountains of 100 g."""
+POINTS_MIN = 2
+
+
+class WeightTrend(Struct, frozen=True, kw_only=True):
+    """Readings as dots and their trend as lines, one for each stretch; with the newest values in words."""
+
+    dots: Sequence[tuple[float, float, bool, str]]
+    lines: Sequence[str]
+    latest: str
+    trend: str
+    rate: str | None
+    first: date
+    last: date
+    summary: str
+
+
+class WeekBar(Struct, frozen=True, kw_only=True):
+    """One week as a bar."""
+
+    x: float
+    y: float
+    height: float
+    sets: int
+    sessions: int
+    week: date
+
+
+def draw_weight(rows: Sequence[Any]) -> WeightTrend | None:
+    """Draw rows of weigh-ins, newest first; None of fewer than two."""
+    days = weight_trend(_weigh_in(row) for row in rows)
+    if len(days) < POINTS_MIN:
+        return None
+    unit = rows[0]["weight_unit"] if rows[0]["weight_unit"] == "lb" else "kg"
+    shown = [day for day in days if day.held_out is None] or days
+    low, high = (
+        pick(min(d.weight_kg, d.trend_kg) if pick is min else max(d.weight_kg, d.trend_kg) for d in shown)
+        for pick in (min, max)
+    )
+    spare = max(0.0, SPAN_MIN_KG - (high - low)) / 2
+    scale = _Scale(days[0].date, days[-1].date, low - spare, high + spare)
+    rate = weight_rate(days, days[-1].date)
+    latest, trend = as_weight(days[-1].weight_kg, unit), as_weight(shown[-1].trend_kg, unit)
+    pace = None if rate is None else f"{as_signed(rate.percent_per_week, 2)} % a week"
+    return WeightTrend(
+        dots=[
+            (scale.x(d.date), scale.y(d.weight_kg), d.held_out is not None, as_weight(d.weight_kg, unit)) for d in days
+        ],
+        lines=[
+            " ".join(f"{scale.x(d.date):.1f},{scale.y(d.trend_kg):.1f}" for d in stretch)
+            for stretch in _stretches(shown)
+        ],
+        latest=latest,
+        trend=trend,
+        rate=pace,
+        first=days[0].date,
+        last=days[-1].date,
+        summary=f"Latest {latest}, trend {trend}" + (f", {pace}" if pace else ""),
+    )
+
+
+def draw_weeks(rows: Sequence[Any]) -> list[WeekBar]:
+    """Draw weekly sets, oldest first; weeks without training are gaps."""
+    if not rows:
+        return []
+    by_week = {row["week"]: row for row in rows}
+    newest = max(by_week)
+    weeks = [newest - timedelta(weeks=back) for back in reversed(range(12))]
+    most = max(row["sets"] for row in rows) or 1
+    bars = []
+    for place, week in enumerate(weeks):
+        row = by_week.get(week)
+        height = 0.0 if row is None else 56.0 * row["sets"] / most
+        bars.append(
+            WeekBar(
+                x=place * (WIDTH / 12) + 2,
+                y=round(58.0 - height, 1),
+                height=round(height, 1),
+                sets=row["sets"] if row else 0,
+                sessions=row["sessions"] if row else 0,
+                week=week,
+            )
+        )
+    return bars
+
+
+class _Scale:
+    def __init__(self, first: date, last: date, low: float, high: float) -> None:
+        self._first, self._days = first, max((last - first).days, 1)
+        self._low, self._span = low, (high - low) or 1.0
+
+    def x(self, on: date) -> float:
+        return round(MARGIN + (WIDTH - 2 * MARGIN) * (on - self._first).days / self._days, 1)
+
+    def y(self, weight_kg: float) -> float:
+        share = min(max((weight_kg - self._low) / self._span, 0.0), 1.0)
+        return round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * share, 1)
+
+
+def _weigh_in(row: Any) -> WeighIn:
+    record_id: UUID = row["record_id"]
+    return WeighIn(record_id=str(record_id), date=row["date"], weight_kg=row["weight_kg"])
+
+
+def _stretches(days: Iterable[TrendDay]) -> list[list[TrendDay]]:
+    stretches: dict[int, list[TrendDay]] = {}
+    for day in days:
+        stretches.setdefault(day.line, []).append(day)
+    return list(stretches.values())

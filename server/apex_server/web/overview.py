@@ -1,0 +1,109 @@
+"""Who needs attention, and why: the reasons of each athlete, and the order they put a coach's list in."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from apex_server.web.rendering import read_json
+from apex_server.web.wording import as_count
+
+__all__ = ["AthleteRow", "Device", "Reason", "athletes_by_need"]
+
+QUIET_DAYS = 7
+"""A week without a session is worth a word in most programmes, which plan at least two."""
+WAITING_DAYS_URGENT = 3
+"""A check-in that waits longer answers a week that is half over."""
+
+_URGENCY = {"critical": 3, "warning": 2, "note": 1}
+
+
+class Reason(Struct, frozen=True):
+    """Why an athlete needs attention; `level` is `critical`, `warning` or `note`."""
+
+    level: str
+    text: str
+    weight: int
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """A device and when it last synced."""
+
+    name: str
+    kind: str
+    synced_at: datetime.datetime
+
+
+class AthleteRow(Struct, frozen=True, kw_only=True):
+    """One athlete of the list."""
+
+    id: UUID
+    name: str
+    reasons: Sequence[Reason]
+    level: str
+    devices: Sequence[Device]
+    workout_date: datetime.date | None
+    workout_time: datetime.datetime | None
+    workout_exercises: str | None
+    workout_sets: int | None
+
+
+def athletes_by_need(rows: Iterable[Any], today: datetime.date) -> list[AthleteRow]:
+    """List athletes: the most urgent reasons first, then by name."""
+    athletes = [_athlete(row, today) for row in rows]
+    return sorted(athletes, key=lambda athlete: (-_need(athlete), athlete.name.casefold(), athlete.id))
+
+
+def _athlete(row: Any, today: datetime.date) -> AthleteRow:
+    reasons = sorted(_reasons(row, today), key=lambda reason: -reason.weight)
+    return AthleteRow(
+        id=row["id"],
+        name=row["name"],
+        reasons=reasons,
+        level=reasons[0].level if reasons else "calm",
+        devices=[
+            Device(
+                name=device["name"],
+                kind=device["kind"],
+                synced_at=datetime.datetime.fromisoformat(device["synced_at"]),
+            )
+            for device in read_json(row["devices"])
+        ],
+        workout_date=row["workout_date"],
+        workout_time=row["workout_time"],
+        workout_exercises=row["workout_exercises"],
+        workout_sets=row["workout_sets"],
+    )
+
+
+def _need(athlete: AthleteRow) -> int:
+    return sum(reason.weight for reason in athlete.reasons)
+
+
+def _reasons(row: Any, today: datetime.date) -> Iterable[Reason]:
+    """Weights keep the levels apart: any critical reason goes before all warnings, any of those before all notes."""
+    if row["critical"]:
+        yield _reason("critical", as_count(row["critical"], "critical insight"), 9)
+    if row["high"]:
+        yield _reason("warning", as_count(row["high"], "urgent insight"), 8)
+    if row["pending_check_ins"]:
+        waited = (today - row["pending_since"]).days if row["pending_since"] else 0
+        text = as_count(row["pending_check_ins"], "check-in to answer", "check-ins to answer")
+        yield _reason("warning", text, 6 + (waited >= WAITING_DAYS_URGENT))
+    if row["reviews"]:
+        yield _reason("warning", as_count(row["reviews"], "value to check", "values to check"), 5)
+    if row["conflicts"]:
+        text = as_count(row["conflicts"], "record with a conflict", "records with conflicts")
+        yield _reason("note", text, 4)
+    if row["medium"] or row["low"]:
+        yield _reason("note", as_count(row["medium"] + row["low"], "insight"), 3)
+    if row["workout_date"] is None:
+        yield _reason("note", "Nothing logged yet", 2)
+    elif (quiet := (today - row["workout_date"]).days) >= QUIET_DAYS:
+        yield _reason("note", f"No session for {as_count(quiet, 'day')}", 2)
+
+
+def _reason(level: str, text: str, weight: int) -> Reason:
+    return Reason(level, text, 100 ** _URGENCY[level] * weight)

@@ -1,0 +1,235 @@
+"""The addresses of the coach's page, and the one thing it can do that no API endpoint does: settle a conflict."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import structlog
+from litestar import Request, Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.exceptions import HTTPException
+from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.response import Redirect
+from msgspec import Meta, Struct
+
+from apex_server.caller import Caller, require_role
+from apex_server.db import Database, load_queries
+from apex_server.db.errors import DatabaseUnavailable as PostgresAway
+from apex_server.errors import ApiError, Conflict, DatabaseUnavailable, InternalError, NotFound
+from apex_server.resources import read_record
+from apex_server.sync.commit import Committer
+from apex_server.web.athlete_page import read_check_in, read_panel, read_timeline, read_workout
+from apex_server.web.contested import settling_patch
+from apex_server.web.overview import athletes_by_need
+from apex_server.web.rendering import PAGE_HEADERS, render, static_router
+from apex_server.web.visitor import (
+    NotACoach,
+    NotSignedIn,
+    athlete_of,
+    coach_of,
+    find_visitor,
+    name_of,
+    sent_to_sign_in,
+)
+from apex_sync.models import WORKOUT_LOGS
+
+__all__ = ["web_routes"]
+
+ATHLETES_MAX = 500
+"""On one page; a coach of more needs an organisation, and gets lists by other means."""
+
+_log = structlog.get_logger(__name__)
+_queries = load_queries(__package__)
+
+_Request = Request[Any, Any, Any]
+_Page = Response[Any]
+_After = Annotated[str | None, QueryParameter(max_length=2000)]
+
+
+class Settle(Struct):
+    """Which author's value is to stand at a contested place; the numbers are text, as pages hold them."""
+
+    path: Annotated[str, Meta(max_length=200)]
+    client_id: Annotated[str, Meta(pattern="^[0-9]{1,16}$")]
+    stamp: Annotated[str, Meta(pattern="^[0-9]{1,16}$")]
+
+
+class NothingContested(Conflict):
+    """Somebody has settled it meanwhile, or the athlete has written something newer."""
+
+    code = "nothing_contested"
+    title = "This value is no longer in conflict."
+    next_step = "Look at the workout again."
+
+
+@get("/")
+async def sign_in_page(
+    request: _Request,
+    database: NamedDependency[Database],
+    target: Annotated[str, QueryParameter(name="next", max_length=2000)] = "/athletes",
+) -> _Page:
+    """Sign in; on a server without any coach, create the first account."""
+    target = _own_path(target)
+    caller = await find_visitor(request)
+    if caller is not None and caller.role == "coach":
+        return Redirect(target, status_code=303, headers=PAGE_HEADERS)
+    if caller is not None:
+        raise NotACoach
+    async with database.commit_connection() as connection:
+        first_run = not await connection.fetchval(_queries.has_any_coach)
+    return render(request, "sign_in.html", target=target, first_run=first_run)
+
+
+@get("/athletes")
+async def athletes_page(request: _Request, database: NamedDependency[Database]) -> _Page:
+    """All athletes of a coach: who needs attention comes first."""
+    coach = await coach_of(request)
+    async with database.request(coach.user_id) as connection:
+        rows = await connection.fetch(_queries.list_overview, coach.user_id, ATHLETES_MAX)
+    athletes = athletes_by_need(rows, _today())
+    me = await name_of(database, coach)
+    return render(request, "athletes.html", athletes=athletes, me=me, today=_today())
+
+
+@get("/athletes/{athlete_id:uuid}")
+async def athlete_page(
+    request: _Request, athlete_id: FromPath[UUID], database: NamedDependency[Database], after: _After = None
+) -> _Page:
+    """One athlete: the reconciled timeline, insights, trends."""
+    coach = await coach_of(request)
+    async with database.request(coach.user_id) as connection:
+        athlete = await athlete_of(connection, coach, athlete_id)
+        timeline = await read_timeline(connection, athlete_id, after)
+        panel = await read_panel(connection, coach.user_id, athlete_id)
+    me = await name_of(database, coach)
+    return render(
+        request, "athlete.html", athlete=athlete, timeline=timeline, panel=panel, me=me, after=after, today=_today()
+    )
+
+
+@get("/athletes/{athlete_id:uuid}/workouts/{workout_id:uuid}")
+async def workout_page(
+    request: _Request, athlete_id: FromPath[UUID], workout_id: FromPath[UUID], database: NamedDependency[Database]
+) -> _Page:
+    """One workout with its history."""
+    coach = await coach_of(request)
+    async with database.request(coach.user_id) as connection:
+        athlete = await athlete_of(connection, coach, athlete_id)
+        workout, changes = await read_workout(connection, athlete_id, workout_id)
+    me = await name_of(database, coach)
+    return render(request, "workout.html", athlete=athlete, workout=workout, changes=changes, me=me)
+
+
+@get("/athletes/{athlete_id:uuid}/checkins/{check_in_id:uuid}")
+async def check_in_page(
+    request: _Request, athlete_id: FromPath[UUID], check_in_id: FromPath[UUID], database: NamedDependency[Database]
+) -> _Page:
+    """One check-in with its history."""
+    coach = await coach_of(request)
+    async with database.request(coach.user_id) as connection:
+        athlete = await athlete_of(connection, coach, athlete_id)
+        check_in, changes = await read_check_in(connection, athlete_id, check_in_id)
+    me = await name_of(database, coach)
+    return render(request, "check_in.html", athlete=athlete, check_in=check_in, changes=changes, me=me)
+
+
+@get("/athletes/{athlete_id:uuid}/records/{record_id:uuid}")
+async def record_page(
+    request: _Request, athlete_id: FromPath[UUID], record_id: FromPath[UUID], database: NamedDependency[Database]
+) -> _Page:
+    """Find the page of a record of which only the id is known: what a fact of an insight rests on."""
+    coach = await coach_of(request)
+    async with database.request(coach.user_id) as connection:
+        await athlete_of(connection, coach, athlete_id)
+        try:
+            await read_record(connection, WORKOUT_LOGS, record_id, "workout")
+            folder = "workouts"
+        except NotFound:
+            folder = "checkins"
+    return Redirect(f"/athletes/{athlete_id}/{folder}/{record_id}", status_code=303, headers=PAGE_HEADERS)
+
+
+@post("/athletes/{athlete_id:uuid}/workouts/{workout_id:uuid}/settle", status_code=204, include_in_schema=False)
+async def settle_conflict(
+    athlete_id: FromPath[UUID],
+    workout_id: FromPath[UUID],
+    data: JSONBody[Settle],
+    caller: NamedDependency[Caller],
+    database: NamedDependency[Database],
+    committer: NamedDependency[Committer],
+) -> None:
+    """Let one author's value stand, by an op like any other; so every device hears of it."""
+    require_role(caller, "coach")
+    async with database.request(caller.user_id) as connection:
+        await athlete_of(connection, caller, athlete_id)
+        known = await read_record(connection, WORKOUT_LOGS, workout_id, "workout")
+    patch = settling_patch(known, data.path, int(data.client_id), int(data.stamp))
+    if patch is None:
+        raise NothingContested
+    await committer.write(
+        caller.user_id, known.scope, WORKOUT_LOGS.name, known.id, patch, expected_vector=known.version
+    )
+
+
+def _sign_in(request: _Request, _error: NotSignedIn) -> _Page:
+    return sent_to_sign_in(request)
+
+
+def _for_coaches(request: _Request, _error: NotACoach) -> _Page:
+    return render(request, "not_a_coach.html", 403)
+
+
+def _api_error(request: _Request, error: ApiError) -> _Page:
+    return render(request, "error.html", error.status, title=error.title, next_step=error.next_step)
+
+
+def _postgres_away(request: _Request, error: PostgresAway) -> _Page:
+    _log.warning("database_unavailable", reason=error.reason)
+    return _api_error(request, DatabaseUnavailable(retry_after=1))
+
+
+def _framework_error(request: _Request, error: HTTPException) -> _Page:
+    if error.status_code >= 500:
+        return _unexpected(request, error)
+    return _api_error(request, NotFound("page"))
+
+
+def _unexpected(request: _Request, error: Exception) -> _Page:
+    _log.error("page_failed", route=request.scope.get("path_template"), exc_info=error)
+    return _api_error(request, InternalError())
+
+
+def _own_path(target: str) -> str:
+    """Keep a redirect on this server.
+
+    >>> _own_path("/athletes?x=1"), _own_path("//evil.example/"), _own_path("https://evil.example/")
+    ('/athletes?x=1', '/athletes', '/athletes')
+    """
+    parts = urlsplit(target)
+    is_own = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc
+    return target if is_own and parts.path != "/" and target.isprintable() else "/athletes"
+
+
+def _today() -> Any:
+    return datetime.now(UTC).date()
+
+
+web_routes = [
+    Router(
+        "/",
+        route_handlers=[sign_in_page, athletes_page, athlete_page, workout_page, check_in_page, record_page],
+        opt={"exclude_from_auth": True},
+        include_in_schema=False,
+        exception_handlers={
+            NotSignedIn: _sign_in,
+            NotACoach: _for_coaches,
+            ApiError: _api_error,
+            PostgresAway: _postgres_away,
+            HTTPException: _framework_error,
+            Exception: _unexpected,
+        },
+    ),
+    settle_conflict,
+    static_router,
+]

@@ -1,0 +1,63 @@
+// Speaks to the server for the person who is signed in. The tokens are in cookies that no script can read; what this
+// file reads is the proof that a request comes from our own page.
+
+export class Refusal extends Error {
+  constructor(status, problem) {
+    super(problem.title ?? `The server answered ${status}.`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export async function api(method, address, body) {
+  let answer = await send(method, address, body);
+  if (answer.status === 401 && !address.startsWith("/api/auth/") && (await renew()))
+    answer = await send(method, address, body);
+  if (answer.status === 401 && !address.startsWith("/api/auth/")) toSignIn();
+  if (!answer.ok) throw new Refusal(answer.status, await answer.json().catch(() => ({})));
+  return answer.status === 204 || answer.headers.get("content-length") === "0" ? null : answer.json();
+}
+
+export function hasSession() {
+  return csrf() !== "";
+}
+
+let renewing = null;
+
+// True when there is a fresh access token. Tabs take turns: a refresh token may be used once.
+export function renew() {
+  renewing ??= inTurn(async () => {
+    const answer = await send("POST", "/api/auth/refresh", {}).catch(() => null);
+    return answer?.ok ?? false;
+  }).finally(() => (renewing = null));
+  return renewing;
+}
+
+export async function signOut() {
+  await send("POST", "/api/auth/logout", {}).catch(() => null);
+  location.assign("/");
+}
+
+export function toSignIn() {
+  location.assign(`/?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+export function wordsOf(error) {
+  if (!(error instanceof Refusal)) return "The server cannot be reached. Nothing was changed.";
+  const { errors, title, next_step: next } = error.problem;
+  const fields = (errors ?? []).map(({ field, message }) => `${field}: ${message}`);
+  return [title ?? error.message, fields.length ? fields.join("; ") : next].filter(Boolean).join(" ");
+}
+
+function send(method, address, body) {
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf() };
+  return fetch(address, { method, headers, body: JSON.stringify(body ?? {}), credentials: "same-origin" });
+}
+
+function csrf() {
+  return document.cookie.match(/(?:^|; )(?:__Host-)?apex_csrf=([^;]*)/)?.[1] ?? "";
+}
+
+function inTurn(work) {
+  return navigator.locks ? navigator.locks.request("apex refresh", work) : work();
+}

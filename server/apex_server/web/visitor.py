@@ -1,0 +1,71 @@
+"""Who looks at a page: a signed-in coach, or somebody who is sent to sign in.
+
+Pages find out by themselves instead of by the guard, because a person who opens an address wants a page and no problem
+document. Whatever changes something goes through the guarded endpoints, with their proof against foreign pages.
+"""
+
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from litestar import Request, Response
+from litestar.response import Redirect
+
+from apex_server.caller import Caller
+from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import NotFound, Unauthenticated
+from apex_server.web.rendering import FRAGMENT_HEADER, PAGE_HEADERS
+
+__all__ = ["NotACoach", "NotSignedIn", "athlete_of", "coach_of", "find_visitor", "sent_to_sign_in"]
+
+_queries = load_queries(__package__)
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in, or the access token has run out: the sign-in page renews it, or asks."""
+
+
+class NotACoach(Exception):
+    """An athlete looks; their training lives in their app."""
+
+
+async def find_visitor(request: Request[Any, Any, Any]) -> Caller | None:
+    """Give who looks, if somebody is signed in."""
+    try:
+        caller: Caller = await request.app.state.authenticator.caller_of(request)
+    except Unauthenticated:
+        return None
+    return caller
+
+
+async def coach_of(request: Request[Any, Any, Any]) -> Caller:
+    """Give the coach who looks. Raises NotSignedIn, NotACoach."""
+    caller = await find_visitor(request)
+    if caller is None:
+        raise NotSignedIn
+    if caller.role != "coach":
+        raise NotACoach
+    return caller
+
+
+async def athlete_of(connection: Connection, coach: Caller, athlete_id: UUID) -> Any:
+    """Give one of a coach's athletes. Raises NotFound."""
+    athlete = await connection.fetchrow(_queries.get_athlete, coach.user_id, athlete_id)
+    if athlete is None:
+        raise NotFound("athlete")
+    return athlete
+
+
+async def name_of(database: Database, caller: Caller) -> str:
+    """Give the visitor's own name."""
+    async with database.request(caller.user_id) as connection:
+        user = await connection.fetchrow(_queries.get_user, caller.user_id)
+    return str(user["name"]) if user else ""
+
+
+def sent_to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Send a person to sign in and back again; a page that updates itself is told so and renews its token."""
+    if FRAGMENT_HEADER in request.headers:
+        return Response("", status_code=401, headers=PAGE_HEADERS)
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return Redirect(f"/?next={quote(target, safe='/')}", status_code=303, headers=PAGE_HEADERS)
