@@ -33,6 +33,7 @@ from apex_sync.models import COLLECTIONS
 from apex_sync.op import Patch, Write, encode_op, flat_vector
 from apex_sync.protocol.messages import (
     PROTOCOL_VERSION,
+    PulledRecord,
     PushedRecord,
     PushResult,
     ScopeCursor,
@@ -143,6 +144,7 @@ class Device:
         self.collections: dict[Key, str] = {}
         self.acked: dict[Key, int] = {}
         self.sent: dict[Key, int] = {}
+        self.offers: set[Key] = set()
         self.receipts: dict[Key, tuple[bytes, int]] = {}
         self.cursors: dict[str, bytes] = {}
         self.refusals: list[Any] = []
@@ -162,13 +164,13 @@ class Device:
         document.append(self.client_id, encode_op([Write(self.last_hlc, seen, patch)]))
         return key[1]
 
-    def pushed(self, key: Key, *, whole: bool = False) -> PushedRecord:
-        """Make what this device sends for one record."""
+    def pushed(self, key: Key) -> PushedRecord:
+        """Make what this device sends for one record: the whole of it, after a gap or a restore."""
         document, acked = self.docs[key], self.acked.get(key, 0)
         own = document.ops.get(self.client_id, {})
         ops = [op for clock, op in own.items() if clock >= acked]
         base, receipt = b"", b""
-        if whole and key in self.receipts:
+        if key in self.offers and key in self.receipts:
             receipt, receipt_clock = self.receipts[key]
             base = encode_document(self.as_of(key, receipt_clock))
             acked = receipt_clock
@@ -190,11 +192,11 @@ class Device:
         return document
 
     def outbox(self) -> list[Key]:
-        """List the records with own ops that are not acknowledged."""
+        """List the records with own ops that are not acknowledged, and those to be offered again."""
         return [
             key
             for key, document in self.docs.items()
-            if document.next_clocks.get(self.client_id, 0) > self.acked.get(key, 0)
+            if document.next_clocks.get(self.client_id, 0) > self.acked.get(key, 0) or key in self.offers
         ]
 
     def request(self, keys: Sequence[Key] | None = None, *, pull: bool = True, **options: Any) -> SyncRequest:
@@ -217,9 +219,11 @@ class Device:
         """Sync until nothing is left, in steps that must be bounded; gives the last answer."""
         for _ in range(60):
             keys = self.outbox()[:300]
-            response = await self.send(self.request(keys, **options))
+            offering = bool(self.offers)
+            response = await self.send(self.request(keys, pull=not offering, **options))
             self.take(keys, response)
-            settled = not self.outbox() and not any(page.remaining or page.reset for page in response.pages)
+            left = offering or any(page.remaining or page.reset for page in response.pages)
+            settled = not self.outbox() and not left
             if settled:
                 return response
         raise AssertionError(f"{len(self.outbox())} records are stuck")
@@ -236,21 +240,26 @@ class Device:
 
     def take_result(self, key: Key, result: PushResult) -> None:
         if result.status in ("applied", "duplicate"):
+            self.offers.discard(key)
             self.acked[key] = max(self.acked.get(key, 0), result.next_clock)
             for refusal in result.refusals:
                 self.docs[key].kill(self.client_id, refusal.clock)
                 self.refusals.append((key, refusal))
             if result.receipt:
                 self.receipts[key] = result.receipt, self.acked[key]
+        elif result.status == "gap":
+            self.offers.add(key)
         elif result.status == "rejected":
+            self.offers.discard(key)
             self.refusals += [(key, refusal) for refusal in result.refusals]
-            self.acked[key] = self.docs[key].next_clocks[self.client_id]
+            self.acked[key] = self.docs[key].next_clocks.get(self.client_id, 0)
 
     def take_page(self, page: ScopePage) -> None:
         if page.reset:
             for key in self.docs:
                 if key[0] == page.scope:
                     self.acked[key] = 0
+                    self.offers.add(key)
         for record in page.records:
             key = page.scope, record.record_id
             document = self.docs.setdefault(key, Document())
@@ -261,11 +270,15 @@ class Device:
                 whole = parse_document(record.update)
                 document.merge(whole)
                 self.acked[key] = max(self.acked.get(key, 0), whole.next_clocks.get(self.client_id, 0))
-            if self.sent.get(key, 0) <= self.acked.get(key, 0):
+            if self.sent.get(key, 0) <= self.acked.get(key, 0) and self.is_all(key, record):
                 self.receipts[key] = record.receipt, self.acked.get(key, 0)
         self.cursors[page.scope] = page.cursor
         if page.digest and not self.is_waiting(page.scope):
             assert self.digest(page.scope) == page.digest, f"{page.scope} differs from the server"
+
+    def is_all(self, key: Key, record: PulledRecord) -> bool:
+        """Tell whether the server sent all that is acknowledged here; a restored one has less, and vouches for less."""
+        return record.delta or self.as_of(key, self.acked.get(key, 0)) == parse_document(record.update)
 
     def forget(self, scope: str) -> None:
         self.forgotten.append(scope)
@@ -275,7 +288,8 @@ class Device:
 
     def is_waiting(self, scope: str) -> bool:
         """Tell whether the server may hold more than it acknowledged: then digests can't be compared."""
-        return any(sent > self.acked.get(key, 0) for key, sent in self.sent.items() if key[0] == scope)
+        offered = any(key[0] == scope for key in self.offers)
+        return offered or any(sent > self.acked.get(key, 0) for key, sent in self.sent.items() if key[0] == scope)
 
     def digest(self, scope: str) -> bytes:
         """Sum up what is acknowledged of a scope."""

@@ -114,8 +114,11 @@ class Feed:
     ) -> ScopePage | None:
         """Give the next page of a scope, or None when the device has everything."""
         start, reset = self._start(grant, asked)
+        if reset:
+            # Offering comes first: a record that had merged with one from here would fit no receipt any more.
+            return self._as_page(grant, start, [], grant.record_count, reset=True)
         is_behind = start.head < grant.seq or start.tail > 0
-        if asked is not None and asked.cursor and not (is_behind or reset or asked_again):
+        if asked is not None and asked.cursor and not (is_behind or asked_again):
             same = not asked.digest or asked.digest == digest_bytes(grant.digest)
             return None if same else self._as_page(grant, start, [], 0, reset=False)
         again = await self._whole(reader, grant, asked_again)
@@ -123,7 +126,7 @@ class Feed:
         older, cursor = await self._older(reader, grant, cursor)
         settled = cursor.head == grant.seq and cursor.tail == 0
         remaining = 0 if settled else await reader.snapshot.count_outside(grant.scope, cursor.tail, cursor.head)
-        return self._as_page(grant, cursor, [*newer, *older, *again], remaining, reset=reset)
+        return self._as_page(grant, cursor, [*newer, *older, *again], remaining, reset=False)
 
     def _as_page(
         self, grant: GrantedScope, cursor: Cursor, records: list[PulledRecord], remaining: int, *, reset: bool
