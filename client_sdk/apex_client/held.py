@@ -25,10 +25,9 @@ from apex_sync.op import (
     decode_op,
     encode_op,
     flat_vector,
+    is_summary,
+    without_empty_maps,
 )
-
-_SUMMARY = b"\x81"
-"""How a summary begins, a map of one entry; every other op is a list."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -229,7 +228,7 @@ class HeldRecord:
         that the server, restored since, does not have. What the server has stands.
         """
         displaced: list[StampedWrite] = []
-        compacted = any(op[:1] == _SUMMARY for ops in theirs.ops.values() for op in ops.values())
+        compacted = any(is_summary(op) for ops in theirs.ops.values() for op in ops.values())
         for client_id, ops in theirs.ops.items():
             mine = self.document.ops.get(client_id)
             if client_id == self.client_id or mine is None:
@@ -352,18 +351,6 @@ def overlaid(state: Patch, patch: Patch) -> Patch:
         else:
             result[key] = value
     return result
-
-
-def without_empty_maps(patch: Patch) -> Patch:
-    """Give a patch without maps that hold no leaf: they write nothing."""
-    pruned: Patch = {}
-    for key, value in patch.items():
-        if type(value) is dict:
-            value = without_empty_maps(value)
-            if not value:
-                continue
-        pruned[key] = value
-    return pruned
 
 
 def without_leaves(patch: Patch, later: Iterable[Patch]) -> Patch:

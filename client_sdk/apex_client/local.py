@@ -13,7 +13,7 @@ from apex_client.accounts import Session, User
 from apex_client.changes import Change
 from apex_client.device import SELF_SCOPE, Device
 from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchRecord, NotGranted
-from apex_client.held import HeldRecord, split_patch, without_empty_maps
+from apex_client.held import HeldRecord, split_patch
 from apex_client.identity import IdentityFile, open_device
 from apex_client.store import ReplicaStore
 from apex_client.store_file import sqlite_errors
@@ -23,8 +23,8 @@ from apex_sync.collection import Collection, Role
 from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBounds, UnknownCollection
 from apex_sync.ids import athlete_scope, derived_id, library_scope, record_id_from
 from apex_sync.models import COLLECTIONS
-from apex_sync.op import OP_BYTES_MAX, Patch, Write, decode_op, encode_op
-from apex_sync.wire import DOCUMENT_BYTES_MAX, OPS_MAX
+from apex_sync.op import OP_BYTES_MAX, Patch, check_patch, without_empty_maps
+from apex_sync.wire import DOCUMENT_BYTES_MAX, fits
 
 PROFILES = "profiles"
 SELF_PROFILE_ID = derived_id("profile", "self")
@@ -35,9 +35,6 @@ SESSION = "session"
 
 OP_ROOM_BYTES = 4096
 """Left free in an op for stamp and sight."""
-
-RECORD_BYTES_MAX = DOCUMENT_BYTES_MAX - 64 * OPS_MAX
-"""Content of a record that any number of ops can carry; half a megabyte, about 15,000 sets."""
 
 
 class LocalReplica:
@@ -157,9 +154,8 @@ class LocalReplica:
         self.check(collection, patch, role)
         for piece in pieces(collection, patch):
             held.write(piece, self.device.now_us())
-        size = sum(len(op) for ops in held.document.ops.values() for op in ops.values())
-        if size > RECORD_BYTES_MAX:
-            raise EditTooLarge(size, RECORD_BYTES_MAX)
+        if not fits(held.document):
+            raise EditTooLarge(DOCUMENT_BYTES_MAX + 1, DOCUMENT_BYTES_MAX)
         return True
 
     def check(self, collection: Collection, patch: Patch, role: Role) -> None:
@@ -231,11 +227,10 @@ def profile_id(scope: str) -> str:
 def pieces(collection: Collection, patch: Patch) -> list[Patch]:
     """Split an edit into what fits one op each. Raises EditTooLarge, and OutOfBounds for what no op holds."""
     try:
-        split = split_patch(patch, OP_BYTES_MAX - OP_ROOM_BYTES)
-        for piece in split or ():
-            decode_op(encode_op([Write(1, [], piece)]), client_id=1, clock=0)
-    except (MalformedOp, UnicodeEncodeError, TypeError, OverflowError) as error:
-        raise OutOfBounds(collection.name, FieldProblem("", str(error))) from error
+        check_patch(patch)
+    except MalformedOp as error:
+        raise OutOfBounds(collection.name, FieldProblem("", error.reason)) from error
+    split = split_patch(patch, OP_BYTES_MAX - OP_ROOM_BYTES)
     if split is None:
         raise EditTooLarge(OP_BYTES_MAX + 1, OP_BYTES_MAX)
     return split

@@ -24,7 +24,7 @@ class PulledPages:
     """Takes in pages during one sync.
 
     `missing` collects records that must come whole, because what came does not continue what is here; `rescued` those
-    that can be sent again.
+    that can be sent again; `arrived` what came since it was last looked at.
     """
 
     def __init__(self, device: Device, tally: Tally) -> None:
@@ -32,6 +32,7 @@ class PulledPages:
         self.tally = tally
         self.missing: set[tuple[str, str]] = set()
         self.rescued: set[tuple[str, str]] = set()
+        self.arrived: set[tuple[str, str]] = set()
 
     def absorb(self, page: ScopePage) -> bool:
         """Store a page with its cursor; tell whether somebody else writes under this device's client id."""
@@ -59,6 +60,7 @@ class PulledPages:
         if not records:
             return False
         ids = [record_id_text(record.record_id) for record in records]
+        self.arrived |= {(scope, record_id) for record_id in ids}
         held_by_id = self.device.store.load(scope, ids)
         changed: dict[str, HeldRecord] = {}
         forked = False

@@ -7,7 +7,6 @@ One round of this in a sync, whatever comes of it: a lasting difference is shown
 """
 
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -18,9 +17,7 @@ from apex_client.pull import PulledPages, record_id_text
 from apex_client.tally import Tally
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
 from apex_sync.document import Document
-from apex_sync.protocol import PULL_RECORDS_MAX, ScopePage
-
-BUCKETS = 256
+from apex_sync.protocol.messages import BUCKETS, PULL_RECORDS_MAX, ScopePage, bucket_of
 
 Key = tuple[str, str]
 """Scope and record id."""
@@ -88,9 +85,13 @@ class Repair:
 
         Tell whether a new client id is needed.
         """
-        if self.missing or not self._awaited:
+        arrived, pages.arrived = pages.arrived & self._awaited, set()
+        if arrived != self._awaited and arrived:
+            # An answer holds what fits it; the rest is asked for again.
+            self.missing |= self._awaited - arrived
+        elif self.missing or not self._awaited:
             return False
-        awaited, self._awaited = self._awaited, set()
+        awaited, self._awaited = arrived or self._awaited, set()
         self.tally.repaired += len(awaited)
         forked = False
         for scope in sorted({scope for scope, _ in awaited}):
@@ -140,4 +141,4 @@ class Repair:
 
 
 def _bucket(record_id: str) -> int:
-    return blake2b(UUID(record_id).bytes, digest_size=16).digest()[0]
+    return bucket_of(UUID(record_id).bytes)

@@ -9,9 +9,7 @@ their cursors, becomes durable in one transaction. So a session can be dropped a
 """
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 
-import msgspec
 from msgspec.structs import replace
 
 from apex_client.device import Device, HeldScope, Rejection
@@ -22,7 +20,7 @@ from apex_client.push import PushAnswers, SentRecord, pushed_record
 from apex_client.repair import Repair
 from apex_client.tally import Tally
 from apex_sync.digest import digest_bytes
-from apex_sync.protocol import (
+from apex_sync.protocol.messages import (
     PROTOCOL_VERSION,
     PROTOCOL_VERSION_OLDEST,
     PUSH_RECORDS_MAX,
@@ -31,6 +29,7 @@ from apex_sync.protocol import (
     ScopeCursor,
     SyncRequest,
     SyncResponse,
+    hash_cursors,
 )
 
 PUSH_BYTES_TARGET = 2 * 1024 * 1024
@@ -48,8 +47,6 @@ CURSORS_MAX = 4
 IDLE_ROUNDS_MAX = 3
 """Rounds that may bring nothing: a hash that did not match, buckets, an escalation."""
 
-_pack = msgspec.msgpack.Encoder().encode
-
 
 class SyncSession:
     """One sync: pushes what waits, pulls until there is nothing more.
@@ -64,6 +61,7 @@ class SyncSession:
         *,
         pull: bool = True,
         pull_bytes: int = RESPONSE_BYTES_TARGET,
+        push_bytes: int = PUSH_BYTES_TARGET,
         hash_allowed: bool = True,
     ) -> None:
         self.device = device
@@ -72,6 +70,7 @@ class SyncSession:
         self._pulling = pull
         self._may_pull = pull
         self._pull_bytes = pull_bytes
+        self._push_bytes = push_bytes
         self._hash_allowed = hash_allowed
         self._idle_rounds = 0
         self._sent: list[SentRecord] = []
@@ -119,6 +118,7 @@ class SyncSession:
         with self.device.store.transaction():
             # A frame may be older than an answer that came before it, so its digests prove nothing.
             forked = self._absorb_pages(response, compare=False)
+            self._pulling |= any(page.reset for page in response.pages)
             self._forget(response.forget)
             if forked:
                 self._fork()
@@ -149,7 +149,7 @@ class SyncSession:
                     self._repair.missing.add((held.scope, held.record_id))
                 else:
                     size += len(pushed.update) + len(pushed.base) + RECORD_OVERHEAD_BYTES
-                    if push and size > PUSH_BYTES_TARGET:
+                    if push and size > self._push_bytes:
                         break
                     push.append(pushed)
                     self._sent.append(SentRecord(held.scope, held.record_id, held.next_clock))
@@ -165,7 +165,7 @@ class SyncSession:
             return request
         scopes = device.store.scopes()
         if self._hash_allowed and not push and len(scopes) > CURSORS_MAX:
-            return replace(request, cursors_hash=cursors_hash(scopes))
+            return replace(request, cursors_hash=hash_cursors(cursors(scopes)))
         first = not scopes or any(not scope.cursor for scope in scopes.values())
         return replace(
             request,
@@ -255,11 +255,6 @@ class SyncSession:
 def cursors(scopes: Mapping[str, HeldScope]) -> list[ScopeCursor]:
     """Give where the device stands, ordered by scope."""
     return [ScopeCursor(name, scopes[name].cursor, digest_bytes(scopes[name].digest)) for name in sorted(scopes)]
-
-
-def cursors_hash(scopes: Mapping[str, HeldScope]) -> bytes:
-    """Say where the device stands in 16 bytes."""
-    return blake2b(_pack(cursors(scopes)), digest_size=16).digest()
 
 
 def _check(response: SyncResponse, results: int) -> None:

@@ -7,6 +7,9 @@ from apex_client.session import SyncSession
 from apex_sync.errors import ProtocolError
 from apex_sync.protocol import SyncResponse, decode_response, encode_message
 
+LIVE_PUSH_BYTES = 256 * 1024
+"""A live frame carries a save or a few, uncompressed; a server takes a megabyte."""
+
 
 def begin_session(local: LocalReplica) -> tuple[SyncSession, int]:
     """Begin a sync; also give how many records wait to be sent."""
@@ -39,7 +42,7 @@ class LiveConversation:
 
     def __init__(self, local: LocalReplica) -> None:
         self._local = local
-        self._session = SyncSession(local.device, hash_allowed=False)
+        self._session = SyncSession(local.device, push_bytes=LIVE_PUSH_BYTES, hash_allowed=False)
         self._awaited: int | None = None
         self._opened = False
         self.needs_sync = False
@@ -75,7 +78,7 @@ class LiveConversation:
         """Give a frame with what was saved; None while another one is on its way."""
         if self._awaited is not None:
             return None
-        self._session = SyncSession(self._local.device, pull=False)
+        self._session = SyncSession(self._local.device, pull=False, push_bytes=LIVE_PUSH_BYTES)
         return self._next()
 
     def _next(self) -> bytes | None:

@@ -258,9 +258,10 @@ class ReplicaStore:
                 held.place = self._new_place()
             needs_review = self._rows.take(held, scope_no, new=added, remember=few)
             values = (
-                held.acked, held.sent, held.next_clock, int(held.offer), held.blocked, self._pending_since(held,
-                now_us), now_us, len(held.conflicts), needs_review, held.state.get("deleted") is True,
-                digest_bytes(held.digest), held.receipt, held.pull_receipt, held.pull_clock, encode_document(held.document),
+                held.acked, held.sent, held.next_clock, int(held.offer), held.blocked,
+                self._pending_since(held, now_us), now_us, len(held.conflicts), needs_review,
+                held.state.get("deleted") is True, digest_bytes(held.digest), held.receipt, held.pull_receipt,
+                held.pull_clock, encode_document(held.document),
             )  # fmt: skip
             if added:
                 new.append((held.place, held.record_id, scope_no, held.collection, *values))

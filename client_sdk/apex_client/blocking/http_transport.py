@@ -10,7 +10,8 @@ import msgspec
 
 from apex_client.blocking.transport import LiveChannel
 from apex_client.compression import compress, decompress
-from apex_client.errors import BadAnswer, ServerBusy, ServerRefused, ServerUnreachable, SignedOut
+from apex_client.errors import BadAnswer, ServerBusy, ServerIncompatible, ServerRefused, ServerUnreachable, SignedOut
+from apex_sync.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     import ssl
@@ -36,6 +37,9 @@ READ_SECONDS = 60.0
 FRAME_BYTES_MAX = 4 * 1024 * 1024
 BUSY_SECONDS = 5.0
 """How long to leave a busy server alone that did not say."""
+
+UNSUPPORTED_VERSION = "unsupported_version"
+"""The server's code for an app that is too old to read from it."""
 
 BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
@@ -189,6 +193,8 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
     except msgspec.DecodeError:
         problem = {}
     detail = str(problem.get("detail") or problem.get("title") or body[:200].decode("utf-8", "replace"))
+    if problem.get("code") == UNSUPPORTED_VERSION:
+        return ServerIncompatible(int(problem.get("oldest") or 0), PROTOCOL_VERSION)
     if status == 401:
         return SignedOut(detail or "the server does not know this session")
     if status in BUSY_STATUSES:
