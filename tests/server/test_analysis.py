@@ -333,22 +333,24 @@ async def test_a_job_that_fails_is_kept_listed_and_tried_again_with_new_data(
 
 
 async def test_only_present_coaches_get_drafts_and_decide(settings: Settings, clock: Clock, pair: Pair) -> None:
+    """An approval that waits when the relation ends is not carried any more."""
     check_in_id = await log_history(pair, tired=True)
-    async with working(settings, clock) as worker:
+    async with working(settings, clock):
         insight_id = await draft_about(pair, check_in_id)
         await until(lambda: idle(pair))
-        await pair.decide(insight_id, {"status": "approved", "summary": "Too late."})
-        await run_as_owner(
-            str(settings.database_url),
-            "UPDATE coach_athletes SET ended_at = now(), ended_by = coach_id WHERE coach_id = $1",
-            pair.coach_id,
-        )
-        before = await pair.insights(None)
-        await pair.log("workout_logs", record_id("new"), workout_patch(TODAY, 120))
+    await pair.decide(insight_id, {"status": "approved", "summary": "Too late."})
+    await run_as_owner(
+        str(settings.database_url),
+        "UPDATE coach_athletes SET ended_at = now(), ended_by = coach_id WHERE coach_id = $1",
+        pair.coach_id,
+    )
+    before = await pair.insights(None)
+    await pair.log("workout_logs", record_id("new"), workout_patch(TODAY, 120))
+    async with working(settings, clock) as worker:
         await until(lambda: idle(pair))
-        assert (await pair.insights(None)).keys() == before.keys()
-        await pair.log("check_ins", check_in_id, {"weight_kg": 80.0})
         await worker.publisher.deliver_all()
+        assert (await pair.insights(None)).keys() == before.keys()
+        assert not (await pair.record(pair.athlete_scope, check_in_id)).ai_summary
 
 
 async def test_a_draft_never_reaches_the_athlete(settings: Settings, clock: Clock, pair: Pair) -> None:

@@ -14,7 +14,7 @@ import structlog
 from msgspec import UNSET
 
 from apex_server.db import Database, load_queries
-from apex_server.errors import InvalidFields
+from apex_server.errors import Conflict, InvalidFields, NotFound
 from apex_server.jobs.drafts import local_time
 from apex_server.jobs.reading import read_typed
 from apex_server.sync.commit import Committer
@@ -61,8 +61,8 @@ class Publisher:
         if shown or (published is not None and published["text_shown"]):
             try:
                 shown = await self._show(athlete_scope(place.about_id), insight_id, insight, shown=shown)
-            except InvalidFields as error:
-                # A device wrote what no text may be; the record needs a review, and nothing is carried.
+            except (Conflict, InvalidFields, NotFound) as error:
+                # A device wrote what no text may be, or the athlete's record takes no more; the others must go on.
                 _log.warning("insight_not_carried", insight_id=insight_id, reason=str(error))
                 shown = False
         async with self._database.commit_connection() as connection:

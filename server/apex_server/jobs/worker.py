@@ -71,6 +71,7 @@ JOB_NAME = "analysis"
 
 PASSING = (
     DatabaseUnavailable,
+    ServerBusy,
     FailingListenerError,
     OSError,
     asyncpg.InterfaceError,
