@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
 from apex_client import Credentials
 from apex_client.importers.report import render_report
@@ -59,13 +61,13 @@ class Screen:
 
     def said(self, sentence: str) -> None:
         """Say one thing that happened."""
-        self.console.print(f"  {sentence}", markup=False)
+        self.console.print(Padding(Text(sentence), (0, 0, 0, 2)))
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Any], None]]:
         """Show how far an import or a sync has come; the result is handed to it as its `progress`."""
         columns = (TextColumn("  {task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.console, transient=True) as bars:
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bars:
             task = bars.add_task(title, total=None)
 
             def advance(state: Any) -> None:
@@ -84,10 +86,11 @@ class Screen:
     def synced(self, name: str, report: SyncReport) -> None:
         """Say what one sync did."""
         self.figure_rows.append((name, report))
+        trips = "1 round trip" if report.round_trips == 1 else f"{report.round_trips} round trips"
         self.console.print(
-            f"  [bold]{name}[/] synced: {report.acknowledged} up, {report.pulled} down, "
-            f"{report.bytes_up:,} B up, {report.bytes_down:,} B down, "
-            f"{report.round_trips} round trips, {report.seconds * 1000:.0f} ms"
+            f"  [bold]{name:5}[/] synced {report.acknowledged:3} up ({report.bytes_up:,} B), "
+            f"{report.pulled:3} down ({report.bytes_down:,} B), {trips}, {report.seconds * 1000:.0f} ms",
+            soft_wrap=True,
         )
 
     def merged(self, phone: Any, watch: Any) -> None:

@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -82,7 +83,17 @@ def environment_of(settings: Settings) -> Mapping[str, str]:
     """Hand the settings as they turned out (the address of our own Postgres, the secret) to the processes."""
     fields = msgspec.structs.asdict(settings)
     known = {f"APEX_{name.upper()}": str(value) for name, value in fields.items() if value is not None}
-    return {**os.environ, **known}
+    return {**os.environ, **known, **shared_metrics(settings)}
+
+
+def shared_metrics(settings: Settings) -> Mapping[str, str]:
+    """Let several web processes keep their counters in files of one folder, so that `/metrics` of any tells of all."""
+    if settings.workers == 1:
+        return {}
+    folder = settings.data_dir / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
 def check_port(settings: Settings) -> None:
