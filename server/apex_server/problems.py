@@ -69,6 +69,9 @@ _VALUE_MISSING = "Expected a value"
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 """The one refusal of a field that the framework words in a sentence only."""
 
+_HUNG_UP = "client disconnected prematurely"
+"""What the framework calls an internal error and is a phone that lost its network while sending."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -146,6 +149,8 @@ def _answer_bad_text(_request: Request[Any, Any, Any], _error: UnicodeDecodeErro
 
 
 def _answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    if error.detail == _HUNG_UP:
+        return _answer(MalformedRequest())
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _answer_unexpected(request, error)
     return _answer(_in_our_words(request, error), error.headers)
