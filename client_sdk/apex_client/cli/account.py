@@ -1,0 +1,121 @@
+"""`apex init`, `register`, `login` and `logout`: whose replica this is, and where it syncs."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.failures import CommandFailed
+from apex_client.cli.opening import NO_DB, Db, opened, resolved
+from apex_client.cli.screen import counted, escaped, said
+
+if TYPE_CHECKING:
+    from apex_client.accounts import User
+    from apex_client.blocking import Replica
+
+START = "Start"
+
+Server = Annotated[
+    str | None,
+    typer.Option(envvar="APEX_SERVER", metavar="URL", help="The server's address; afterwards it is remembered."),
+]
+Email = Annotated[str, typer.Option(metavar="ADDRESS", help="The account's e-mail address.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from the standard input instead of asking.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel=START, epilog=examples("apex init", "apex init --db ~/training.db"))(init)
+    app.command(
+        rich_help_panel=START,
+        epilog=examples(
+            "apex register --server https://coach.example --email you@example.com --name You --invite K7QM-2XFD"
+        ),
+    )(register)
+    app.command(
+        rich_help_panel=START,
+        epilog=examples(
+            "apex login --server https://coach.example --email you@example.com",
+            "pass apex | apex login --email you@example.com --password-stdin",
+        ),
+    )(login)
+    app.command(rich_help_panel=START, epilog=examples("apex sync && apex logout"))(logout)
+
+
+def init(db: Db = NO_DB) -> None:
+    """Make a replica, or check the one that is there. No server and no account are needed."""
+    existed = resolved(db).exists()
+    with opened(db, make=True) as replica:
+        rows = replica.query("SELECT count(*) AS records FROM held_records")
+        said(f"{'using' if existed else 'made'} {escaped(replica.path)}: {counted(rows[0]['records'], 'record')}")
+        if not existed:
+            said("next: apex import FILE, apex log set …, or apex login")
+
+
+def register(
+    email: Email,
+    name: Annotated[str, typer.Option(help="How the coach or the athletes see you.")],
+    server: Server = None,
+    role: Annotated[Literal["athlete", "coach"], typer.Option(help="What the account is for.")] = "athlete",
+    invite: Annotated[str | None, typer.Option(metavar="CODE", help="A coach's invite code.")] = None,
+    password_stdin: PasswordStdin = False,
+    db: Db = NO_DB,
+) -> None:
+    """Make an account and sign in; what was logged here before becomes the account's."""
+    with opened(db, make=True) as replica:
+        address = _server_of(replica, server)
+        password = _password(password_stdin, confirm=True)
+        user = replica.register(address, email, password, name=name, role=role, invite=invite)
+        _welcome(replica, user)
+
+
+def login(email: Email, server: Server = None, password_stdin: PasswordStdin = False, db: Db = NO_DB) -> None:
+    """Sign in; what was logged here before the first sign-in becomes the account's."""
+    with opened(db, make=True) as replica:
+        address = _server_of(replica, server)
+        user = replica.login(address, email, _password(password_stdin))
+        _welcome(replica, user)
+
+
+def logout(
+    discard_unsent: Annotated[
+        bool, typer.Option("--discard-unsent", help="Sign out even if work was never sent; that work is lost.")
+    ] = False,
+    db: Db = NO_DB,
+) -> None:
+    """Sign out and take the account's records off this device; the server keeps them."""
+    with opened(db) as replica:
+        user = replica.user
+        replica.logout(discard_unsent=discard_unsent)
+        said("nobody is signed in" if user is None else f"signed out {escaped(user.email)}")
+
+
+def _server_of(replica: "Replica", server: str | None) -> str:
+    address = server or replica.server
+    if not address:
+        raise CommandFailed("no server is known yet; name it with --server URL")
+    if "://" not in address:
+        raise CommandFailed(f"{address} is no address; write https://{address}")
+    return address
+
+
+def _password(from_stdin: bool, *, confirm: bool = False) -> str:
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+        if not password:
+            raise CommandFailed("there was no password on the standard input")
+        return password
+    if not sys.stdin.isatty():
+        raise CommandFailed("there is no terminal to ask for the password; give it with --password-stdin")
+    answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
+    return answer
+
+
+def _welcome(replica: "Replica", user: "User") -> None:
+    said(f"signed in to {escaped(replica.server)} as {escaped(user.name)} <{escaped(user.email)}>, {user.role}")
+    pending = replica.status().pending
+    if pending:
+        said(f"{counted(pending, 'record')} to be sent: apex sync")

@@ -1,0 +1,59 @@
+"""The command line as a whole: every command, in the order a newcomer meets them."""
+
+from typing import Annotated
+
+import typer
+
+from apex_client.cli import (
+    account,
+    boxes,
+    checkin,
+    doctor,
+    exporting,
+    importing,
+    log,
+    querying,
+    status,
+    syncing,
+)
+from apex_client.cli.examples import examples
+from apex_client.cli.opening import NO_DB, Db, use_from_here
+
+app = typer.Typer(
+    name="apex",
+    help="Log training offline in one SQLite file, and sync it with an Apex Sync server.",
+    epilog=examples(
+        "apex import strong.csv --unit kg",
+        'apex log set "Bench Press" 8x102.5kg@8',
+        "apex login --server https://coach.example --email you@example.com",
+        "apex sync",
+        'apex query "SELECT date, title, volume_load_kg FROM workout_logs"',
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print("apex", version("apex-sync-client"))
+        raise typer.Exit
+
+
+@app.callback()
+def _apex(
+    db: Db = NO_DB,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    use_from_here(db)
+
+
+for part in (account, log, checkin, importing, syncing, status, boxes, querying, exporting, doctor):
+    part.add_to(app)

@@ -1,0 +1,124 @@
+"""`apex checkin`: the day's report to the coach."""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.failures import CommandFailed
+from apex_client.cli.opening import NO_DB, Db, opened, typed_unit
+from apex_client.cli.screen import escaped, said, shown, table
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+    from apex_client.blocking.checkins import CheckIn
+
+ANSWERS = "Answers, each 1 to 10"
+
+_WEIGHT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(kg|kgs|lb|lbs)?", re.I)
+
+Answer = Annotated[int | None, typer.Option(rich_help_panel=ANSWERS)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        rich_help_panel="Training",
+        epilog=examples(
+            "apex checkin --weight 82.4kg --energy 7 --sleep 6 --stress 4",
+            'apex checkin --soreness 8 --note "Legs are gone." --draft',
+            "apex checkin",
+        ),
+    )(checkin)
+
+
+def checkin(
+    weight: Annotated[str | None, typer.Option(metavar="WEIGHT", help="Body weight: 82.4, 82.4kg, 181.5lb.")] = None,
+    body_fat: Annotated[float | None, typer.Option(metavar="PERCENT", help="Body fat.")] = None,
+    waist: Annotated[float | None, typer.Option(metavar="CM", help="Girth of the waist.")] = None,
+    energy: Answer = None,
+    sleep: Answer = None,
+    stress: Answer = None,
+    soreness: Answer = None,
+    hunger: Answer = None,
+    adherence: Answer = None,
+    enjoyment: Answer = None,
+    motivation: Answer = None,
+    note: Annotated[str | None, typer.Option(help="What the numbers do not say.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: today.")] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Keep it to yourself for now.")] = False,
+    db: Db = NO_DB,
+) -> None:
+    """Report to the coach; without answers, show the latest check-in and what the coach said.
+
+    A second check-in on the same day adds to the first.
+    """
+    responses = {
+        "energy": energy, "sleep": sleep, "stress": stress, "soreness": soreness, "hunger": hunger,
+        "adherence": adherence, "enjoyment": enjoyment, "motivation": motivation,
+    }  # fmt: skip
+    given: dict[str, Any] = {
+        "responses": {name: value for name, value in responses.items() if value is not None},
+        "measurements": {} if waist is None else {"waist": waist},
+        "body_fat_percent": body_fat,
+        "notes": note,
+    }
+    fields = {name: value for name, value in given.items() if value not in (None, {})}
+    if weight is None and not fields:
+        with opened(db) as replica:
+            _show_latest(replica, date)
+        return
+    with opened(db, make=True) as replica:
+        if weight is not None:
+            fields |= _weight(replica, weight)
+        check_in = _report(replica, date, fields)
+        if not draft and not check_in.submitted:
+            check_in.submit()
+        state = "handed to the coach with the next sync" if check_in.submitted else "a draft: apex checkin submits it"
+        said(f"check-in of {check_in.date} saved, {state}")
+
+
+def _report(replica: "Replica", day: str | None, fields: dict[str, Any]) -> "CheckIn":
+    """Add to the day's check-in, or begin it."""
+    same_day = replica.checkins.on(day or replica._wall_clock(None)[:10])
+    return same_day[0].edit(**fields) if same_day else replica.checkins.draft(date=day, **fields)
+
+
+def _weight(replica: "Replica", text: str) -> dict[str, Any]:
+    found = _WEIGHT.fullmatch(text.strip())
+    if found is None:
+        raise CommandFailed(f"{text!r} is no weight; write 82.4, 82.4kg or 181.5lb")
+    unit = found[2].lower().rstrip("s") if found[2] else typed_unit(replica, None)
+    return {"weight": float(found[1].replace(",", ".")), "unit": unit}
+
+
+def _show_latest(replica: "Replica", day: str | None) -> None:
+    found = replica.checkins.on(day) if day else replica.checkins.list(limit=1)
+    if not found:
+        raise CommandFailed("there is no check-in yet; begin with: apex checkin --energy 7 --sleep 6")
+    check_in = found[0]
+    said(f"[bold]Check-in of {check_in.date}[/]  {'submitted' if check_in.submitted else 'draft'}")
+    answers = table("", "", right=())
+    answers.show_header = False
+    for name, value in _answers(check_in).items():
+        answers.add_row(f"[dim]{name}[/]", escaped(value))
+    shown(answers)
+
+
+def _answers(check_in: "CheckIn") -> dict[str, object]:
+    state = check_in.snapshot.state
+    weight = state.get("weight") or state.get("weight_kg")
+    rows: dict[str, object] = {}
+    if weight is not None:
+        rows["weight"] = f"{weight:g} {(state.get('weight_unit') or 'kg') if state.get('weight') else 'kg'}"
+    rows |= check_in.responses
+    for name, value in (
+        ("note", check_in.notes),
+        ("coach", check_in.coach_feedback),
+        ("analysis", check_in.ai_summary),
+        ("advice", "\n".join(check_in.ai_recommendations)),
+    ):
+        if value:
+            rows[name] = value
+    return rows

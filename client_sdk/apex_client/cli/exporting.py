@@ -1,0 +1,135 @@
+"""`apex export`: everything that is here, to take elsewhere.
+
+JSON and NDJSON hold every record whole; CSV holds one table, by default the sets.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.opening import NO_DB, Db, opened
+from apex_client.cli.screen import counted, escaped, progress, said
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+
+ALL_ROWS = 2**31 - 1
+
+EXPORT_VERSION = 1
+"""Of the JSON forms; it changes when a reader would have to."""
+
+SHOW_EVERY = 50
+"""Records between two movements of the bar."""
+
+Table = Literal["logged_sets", "workout_logs", "logged_exercises", "check_ins", "programs", "exercises", "insights"]
+
+RECORD_IDS = """
+    SELECT record.record_id, record.collection, scope.name AS scope
+    FROM held_records AS record
+    JOIN held_scopes AS scope ON scope.scope_no = record.scope_no
+    ORDER BY record.collection, record.record_id, scope.name
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        rich_help_panel="Data",
+        epilog=examples(
+            "apex export -o training.json",
+            "apex export --format ndjson | gzip > training.ndjson.gz",
+            "apex export --format csv -o sets.csv",
+            "apex export --format csv --table check_ins -o check_ins.csv",
+        ),
+    )(export)
+
+
+def export(
+    format: Annotated[
+        Literal["json", "ndjson", "csv"],
+        typer.Option(help="json and ndjson: all records whole; csv: one table."),
+    ] = "json",
+    table: Annotated[Table, typer.Option(help="Which table as CSV.")] = "logged_sets",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: the standard output.")
+    ] = None,
+    db: Db = NO_DB,
+) -> None:
+    """Write out everything that is here."""
+    with opened(db) as replica, _written(output) as file:
+        if format == "csv":
+            count, noun = _write_csv(file, replica.query(_select(table), limit=ALL_ROWS)), "row"
+        else:
+            count, noun = _write_records(file, replica, as_lines=format == "ndjson"), "record"
+    if output is not None:
+        said(f"wrote {counted(count, noun)} to {escaped(output)}")
+
+
+def _select(table: Table) -> str:
+    """Give every column of a table; these are the SDK's own views, named by `Table`."""
+    if table in ("programs", "exercises"):
+        return f"SELECT * FROM {table} ORDER BY name, id"  # noqa: S608 - one of seven constants.
+    if table in ("logged_sets", "logged_exercises"):
+        return f"SELECT * FROM {table} ORDER BY date, workout_id, position"  # noqa: S608
+    return f"SELECT * FROM {table} ORDER BY {'created_at' if table == 'insights' else 'date'}, id"  # noqa: S608
+
+
+def _write_csv(file: IO[str], rows: list[dict[str, Any]]) -> int:
+    if rows:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)
+
+
+def _write_records(file: IO[str], replica: "Replica", *, as_lines: bool) -> int:
+    """Write every record, deleted ones among them: they are deleted, not forgotten."""
+    import msgspec
+
+    count = 0
+    if not as_lines:
+        file.write(f'{{"format": "apex-sync-export", "version": {EXPORT_VERSION}, "records": [')
+    for record in _records(replica):
+        if not as_lines:
+            file.write(",\n" if count else "\n")
+        file.write(msgspec.json.encode(record).decode())
+        if as_lines:
+            file.write("\n")
+        count += 1
+    if not as_lines:
+        file.write("\n]}\n")
+    return count
+
+
+def _records(replica: "Replica") -> Iterator[dict[str, Any]]:
+    from apex_client.blocking.records import Records
+    from apex_client.importing import ImportProgress
+
+    found = replica.query(RECORD_IDS, limit=ALL_ROWS)
+    with progress("exporting") as advance:
+        for number, row in enumerate(found, 1):
+            record = Records(replica, row["collection"], row["scope"]).get(row["record_id"])
+            yield {"id": record.id, "collection": row["collection"], "scope": record.scope, "state": record.state}
+            if number % SHOW_EVERY == 0:
+                advance(ImportProgress(number, len(found)))
+
+
+@contextmanager
+def _written(output: Path | None) -> Iterator[IO[str]]:
+    """Give where to write; a file gets its name when it is complete, so that none is ever half an export."""
+    if output is None:
+        yield sys.stdout
+        return
+    part = output.with_name(f"{output.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""What went wrong, as one line that says what to do next; nobody is shown a traceback for what they can mend."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+FAILED = 1
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C ended: 128 and the number of the signal."""
+
+MORE_ADVICE = {
+    "NoServer": "sign in first: apex login --server URL --email YOU",
+    "SignedOut": "you are signed out; sign in again: apex login --email YOU",
+    "WrongCredentials": "the e-mail address or the password is wrong; try again",
+    "AthleteNeeded": "this is a coach's replica, and this command is for an athlete's own log; use another --db",
+    "CoachOnAthleteReplica": "an athlete has logged here without an account; sign in as the athlete, or use another --db",
+    "UnitNeeded": "say which: --unit kg or --unit lb",
+    "ReplicaInUse": "another program has it open (apex sync --watch?); close that one and try again",
+    "ReplicaReadOnly": "choose another with --db",
+    "NotAReplica": "it was left alone; choose another with --db",
+    "ReplicaDamaged": "",
+    "ServerUnreachable": "nothing is lost, try again later",
+    "BadAnswer": "is this the address of an Apex Sync server?",
+    "UnsentWork": "run apex sync first, or give --discard-unsent",
+    "AnotherUser": "",
+}
+"""What to do about an error, by its class; most errors say it themselves."""
+
+WHOLE_ADVICE = {"NoServer", "SignedOut", "WrongCredentials", "AthleteNeeded", "CoachOnAthleteReplica"}
+"""Errors whose own words are for programmers, or say nothing more."""
+
+
+class CommandFailed(Exception):
+    """Something a command finds out by itself; the message says what to do."""
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn an error into its line and exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Who read us has seen enough (`apex query … | head`); there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        _end("stopped; everything saved so far stays saved", INTERRUPTED)
+    except Exception as error:
+        line = _line_of(error)
+        if line is None:
+            raise
+        _end(line, FAILED)
+
+
+def _end(line: str, code: int) -> None:
+    from apex_client.cli.screen import problem
+
+    problem(line)
+    sys.exit(code)
+
+
+def _line_of(error: Exception) -> str | None:
+    """Word an error, or give None for one that nobody foresaw: its traceback is what a maintainer needs."""
+    from apex_client.importers.errors import ImportFailed
+    from apex_sync.errors import ApexError, OutOfBounds
+
+    if isinstance(error, OutOfBounds):
+        field = error.problem.field.rpartition(".")[2] or error.collection
+        return f"{field}: {error.problem.message}; nothing was saved"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if not isinstance(error, ApexError | ImportFailed | CommandFailed):
+        return None
+    name = type(error).__name__
+    advice = MORE_ADVICE.get(name, "")
+    if name in WHOLE_ADVICE:
+        return advice
+    return f"{error}; {advice}" if advice else str(error)

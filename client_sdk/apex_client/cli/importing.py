@@ -1,0 +1,109 @@
+"""`apex import`: workouts of other apps, every row accounted for."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, resolved
+from apex_client.cli.screen import escaped, notes, out, progress, said
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+    from apex_client.importers import ImportReport, UnitNeeded
+
+Doubled = Literal["once", "both"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        name="import",
+        rich_help_panel="Training",
+        epilog=examples(
+            "apex import strong.csv",
+            "apex import strong.csv --unit lb",
+            "apex import hevy.csv --dry-run --all",
+            "apex import strong.csv --accept-doubled once",
+        ),
+    )(import_)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An export of Strong, Hevy, FitNotes or Fitbod.")],
+    unit: Annotated[LoadUnit | None, typer.Option(help="Of loads, where the file does not say it.")] = None,
+    accept_doubled: Annotated[
+        Doubled | None, typer.Option(help="Sessions that stand in the file twice over: take one copy, or both.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would happen, and save nothing.")] = False,
+    all_rows: Annotated[bool, typer.Option("--all", help="List every skipped row and warning, not the first 20.")] = (
+        False
+    ),
+    db: Db = NO_DB,
+) -> None:
+    """Import workouts from another app; a second time adds nothing twice."""
+    from apex_client.importers import UnitNeeded
+    from apex_client.importers.report import render_report
+
+    run = _rehearsed if dry_run else _imported
+    try:
+        report = run(file, unit, accept_doubled, db)
+    except UnitNeeded as question:
+        if not (sys.stdin.isatty() and notes().is_terminal):
+            raise
+        report = run(file, _asked(question), accept_doubled, db)
+    out().print(render_report(report, show_all=all_rows))
+    if dry_run:
+        said("\n[bold]dry run:[/] nothing was saved")
+
+
+def _imported(file: Path, unit: LoadUnit | None, accept_doubled: Doubled | None, db: Path) -> "ImportReport":
+    with opened(db, make=True) as replica, progress(f"importing {escaped(file.name)}") as advance:
+        return replica.import_file(file, unit=unit, accept_doubled=accept_doubled, progress=advance)
+
+
+@contextmanager
+def _states(db: Path) -> Iterator[Callable[[str], dict[str, Any] | None]]:
+    """Give a look-up of workouts that are here already, by record id."""
+    if not resolved(db).exists():
+        yield lambda record_id: None
+        return
+    with opened(db) as replica:
+        yield lambda record_id: _state_of(replica, record_id)
+
+
+def _state_of(replica: "Replica", record_id: str) -> dict[str, Any] | None:
+    from apex_client.errors import NoSuchRecord
+
+    try:
+        return replica.record("workout_logs", record_id).state
+    except NoSuchRecord:
+        return None
+
+
+def _asked(question: "UnitNeeded") -> LoadUnit:
+    """Ask a person what the file leaves open."""
+    said(f"The file does not say whether its loads are kg or lb; {question.guess} is likely: {question.evidence}.")
+    while True:
+        answer = typer.prompt("kg or lb", default=question.guess, err=True).strip().lower()
+        if answer in ("kg", "lb"):
+            return "kg" if answer == "kg" else "lb"
+
+
+def _rehearsed(file: Path, unit: LoadUnit | None, accept_doubled: Doubled | None, db: Path) -> "ImportReport":
+    """Do what an import does up to the point of saving; a replica that does not exist is not made."""
+    from apex_client.importers import ImportTally, new_leaves, read_export
+    from apex_client.importing import ImportProgress
+
+    plan = read_export(file, unit=unit, accept_doubled=accept_doubled)
+    tally = ImportTally(plan)
+    with progress(f"reading {escaped(file.name)}") as advance, _states(db) as state_of:
+        for number, workout in enumerate(plan.workouts, 1):
+            state = state_of(workout.record_id)
+            tally.count(workout, new_leaves(state or {}, workout.patch), existed=state is not None)
+            advance(ImportProgress(number, len(plan.workouts)))
+    return tally.report()

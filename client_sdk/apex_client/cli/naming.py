@@ -1,0 +1,51 @@
+"""What a person calls a record or a field of it: `Push of 2026-03-01`, not a UUID."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+
+
+def noun_of(collection: str) -> str:
+    """Give the noun for one record of a collection.
+
+    >>> noun_of("workout_logs"), noun_of("check_ins")
+    ('workout log', 'check-in')
+    """
+    return "check-in" if collection == "check_ins" else collection.removesuffix("s").replace("_", " ")
+
+
+def record_name(collection: str, state: Mapping[str, Any]) -> str:
+    """Name a record by what its state holds.
+
+    >>> record_name("workout_logs", {"title": "Push", "date": "2026-03-01"}), record_name("check_ins", {})
+    ('Push of 2026-03-01', 'check-in')
+    """
+    name = state.get("title") or state.get("name") or noun_of(collection)
+    return f"{name} of {state['date']}" if state.get("date") else str(name)
+
+
+def field_name(collection: str, keys: Sequence[str], state: Mapping[str, Any]) -> str:
+    """Name a field of a record: `Bench Press, set 3: reps` where its path is `sets.k3f9.reps`."""
+    from apex_client.views import exercise_entries
+
+    if collection == "workout_logs" and len(keys) > 2:
+        key, leaf = keys[1], ".".join(keys[2:])
+        for exercise in exercise_entries(state):
+            if exercise.key == key:
+                return f"{exercise.name}: {leaf}"
+            for number, logged in enumerate(exercise.sets, 1):
+                if logged.key == key:
+                    return f"{exercise.name}, set {number}: {leaf}"
+    return ".".join(keys)
+
+
+def state_of(replica: "Replica", collection: str, record_id: str) -> Mapping[str, Any]:
+    """Read a record for its name; empty where it has gone."""
+    from apex_client.errors import RecordError
+
+    try:
+        return replica.record(collection, record_id).state
+    except RecordError:
+        return {}

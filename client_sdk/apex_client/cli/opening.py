@@ -1,0 +1,96 @@
+"""The replica a command works on: which file it is, and opening it for the time of the command."""
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from apex_client.cli.failures import CommandFailed
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+
+LoadUnit = Literal["kg", "lb"]
+
+DB_VARIABLE = "APEX_DB"
+
+OPEN_PATIENCE_SECONDS = 3.0
+"""How long to wait for another command to be done with the file; most take a tenth of a second."""
+
+RETRY_SECONDS = 0.05
+
+
+def default_db() -> Path:
+    """Give the file that is used where none is named."""
+    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data_home) / "apex" / "replica.db"
+
+
+Db = Annotated[
+    Path,
+    typer.Option(
+        "--db",
+        envvar=DB_VARIABLE,
+        metavar="PATH",
+        show_default="~/.local/share/apex/replica.db",
+        help="The replica file; may stand before the command, too.",
+    ),
+]
+"""The option that every command has; its default is `NO_DB`."""
+
+NO_DB = Path()
+"""Stands for the default file, which is looked up when a command runs."""
+
+
+def resolved(db: Path) -> Path:
+    """Give the file that is meant."""
+    return default_db() if db == NO_DB else db
+
+
+def use_from_here(db: Path) -> None:
+    """Make the file named before a command the one that the command's own option falls back to."""
+    if db != NO_DB:
+        os.environ[DB_VARIABLE] = str(db)
+
+
+@contextmanager
+def opened(db: Path, *, make: bool = False, patience_seconds: float = OPEN_PATIENCE_SECONDS) -> "Iterator[Replica]":
+    """Open the replica for one command; with `make`, where there is none, it is made. Raises CommandFailed."""
+    path = resolved(db)
+    if make:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif not path.exists():
+        raise CommandFailed(f"there is no replica at {path}; make one with apex init, or name another with --db")
+    replica = _patiently_opened(path, patience_seconds)
+    try:
+        yield replica
+    finally:
+        replica.close()
+
+
+def _patiently_opened(path: Path, patience_seconds: float) -> "Replica":
+    from apex_client.blocking import Replica
+    from apex_client.errors import ReplicaInUse
+
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            replica = Replica.open(path, device_name=platform.node() or "computer", device_kind="desktop")
+            replica.start()
+        except ReplicaInUse:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_SECONDS)
+        else:
+            return replica
+
+
+def typed_unit(replica: "Replica", unit: LoadUnit | None) -> LoadUnit:
+    """Give the unit of loads that are typed without one: the option, else the athlete's profile, else kilograms."""
+    found = unit or replica.profile.get().get("load_unit")
+    return "lb" if found == "lb" else "kg"

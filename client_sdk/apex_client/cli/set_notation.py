@@ -1,0 +1,71 @@
+"""The short notation of sets: `8x102.5kg@8`, reps times load at an effort.
+
+8x102.5kg@8     8 reps with 102.5 kg at RPE 8
+3x8x225lb       three sets of 8 with 225 lb
+12@2rir         12 reps without load, 2 in reserve
+8x-20kg         8 reps with 20 kg of assistance
+60s, 1:30@9     held for a time
+400m, 5km       a distance
+"""
+
+import re
+from typing import Any
+
+from apex_client.cli.failures import CommandFailed
+
+SETS_MAX = 30
+"""More sets than this in one word are a slip of the finger: `100x8x20`."""
+
+_NUMBER = r"\d+(?:[.,]\d+)?"
+_EFFORT = rf"(?:@(?P<effort>{_NUMBER})(?P<kind>rpe|rir)?)?"
+_LIFTED = re.compile(
+    rf"(?:(?P<sets>\d+)x(?=\d+x))?(?P<reps>\d+)(?:x(?P<load>[+-]?{_NUMBER})(?P<unit>kg|kgs|lb|lbs)?)?{_EFFORT}", re.I
+)
+_TIMED = re.compile(rf"(?:(?P<minutes>\d+):(?P<rest>[0-5]\d)|(?P<seconds>{_NUMBER})s){_EFFORT}", re.I)
+_DISTANCE = re.compile(rf"(?P<distance>{_NUMBER})(?P<measure>km|m){_EFFORT}", re.I)
+
+
+def read_sets(text: str) -> list[dict[str, Any]]:
+    """Give what `WorkoutLog.add_set` takes, once for each set. Raises CommandFailed.
+
+    >>> read_sets("8x102.5kg@8")
+    [{'reps': 8, 'load': 102.5, 'unit': 'kg', 'rpe': 8.0}]
+    >>> len(read_sets("3x8x225lb")), read_sets("12@2rir"), read_sets("1:30")
+    (3, [{'reps': 12, 'rir': 2.0}], [{'duration_seconds': 90.0}])
+    """
+    word = text.strip().replace("×", "x").replace("−", "-").replace(" ", "")
+    if found := _LIFTED.fullmatch(word):
+        fields = {"reps": int(found["reps"])}
+        return [_lifted(found, fields)] * _count(found["sets"], text)
+    if found := _TIMED.fullmatch(word):
+        seconds = int(found["minutes"]) * 60 + int(found["rest"]) if found["minutes"] else _number(found["seconds"])
+        return [{"duration_seconds": float(seconds), **_effort(found)}]
+    if found := _DISTANCE.fullmatch(word):
+        metres = _number(found["distance"]) * (1000 if found["measure"].lower() == "km" else 1)
+        return [{"distance_m": metres, **_effort(found)}]
+    raise CommandFailed(f"{text!r} is no set; write reps x load @ effort, such as 8x102.5kg@8, 3x8x225lb, 12@2rir, 60s")
+
+
+def _lifted(found: re.Match[str], fields: dict[str, Any]) -> dict[str, Any]:
+    if found["load"]:
+        fields["load"] = _number(found["load"])
+    if found["unit"]:
+        fields["unit"] = found["unit"].lower().rstrip("s")
+    return fields | _effort(found)
+
+
+def _effort(found: re.Match[str]) -> dict[str, Any]:
+    if not found["effort"]:
+        return {}
+    return {(found["kind"] or "rpe").lower(): _number(found["effort"])}
+
+
+def _count(sets: str | None, text: str) -> int:
+    count = int(sets or 1)
+    if not 1 <= count <= SETS_MAX:
+        raise CommandFailed(f"{text!r} means {count} sets; one word holds 1 to {SETS_MAX}")
+    return count
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
