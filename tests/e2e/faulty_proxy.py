@@ -34,7 +34,7 @@ class Fate:
 
 
 class FaultyProxy:
-    """The proxy, healthy until `fall_ill`; from then on every connection dies sooner or later, and `cuts` counts them."""
+    """The proxy, healthy until `fall_ill`; from then on every connection dies some time, and `cuts` counts them."""
 
     def __init__(self, port: int, dice: Random, bytes_max: int) -> None:
         self.healthy = True
