@@ -1,20 +1,18 @@
-"""A whole server in processes of its own, with a coach, athletes, and devices that push to it over HTTP."""
+"""A coach, athletes, and devices that push what they wrote over HTTP, at a server of `whole_server`.
+
+The devices speak the protocol by hand, so that a test can say exactly what one had seen when it wrote.
+"""
 
 import itertools
-import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
-import anyio
 import httpx
-from anyio.from_thread import start_blocking_portal
-from msgspec.structs import replace
+from anyio.from_thread import BlockingPortal
 
 from apex_server.db import Database, HintHub
-from apex_server.serving import address_of, serving
+from apex_server.serving import address_of
 from apex_server.settings import Settings
 from apex_server.sync.commit import Committer
 from apex_server.sync.identity import load_identity
@@ -25,18 +23,19 @@ from apex_sync.ids import athlete_scope, record_id_from
 from apex_sync.op import Patch, Write, encode_op, flat_vector
 from apex_sync.protocol.messages import PushedRecord, SyncRequest, SyncResponse, decode_response, encode_message
 from apex_sync.wire import encode_push, parse_document
+from tests.e2e.whole_server import PASSWORD
 
-PASSWORD = "correct horse battery staple"
 MEDIA_TYPE = "application/vnd.apex.sync+msgpack"
 
 _numbers = itertools.count(1)
 
 
-class Server:
-    """The server under test, at `address`."""
+class CoachWorld:
+    """The people of one server."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, portal: BlockingPortal) -> None:
         self.settings = settings
+        self._portal = portal
         self.address = address_of(settings)
         self.client = httpx.Client(base_url=self.address, timeout=20.0)
 
@@ -54,26 +53,26 @@ class Server:
 
     def write_as_system(self, scope: str, collection: str, record_id: str, patch: Patch) -> None:
         """Write as the analysis does."""
-        anyio.run(_write_as_system, self.settings, scope, collection, record_id, patch)
+        self._portal.call(_write_as_system, self.settings, scope, collection, record_id, patch)
 
 
 class Person:
     """Somebody with an account."""
 
-    def __init__(self, server: Server, email: str, signed_in: dict[str, Any]) -> None:
-        self.server, self.email = server, email
+    def __init__(self, world: CoachWorld, email: str, signed_in: dict[str, Any]) -> None:
+        self.world, self.email = world, email
         self.id = str(signed_in["user"]["id"])
         self.name = signed_in["user"]["name"]
         self.headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
 
     def __call__(self, method: str, path: str, json: Any = None) -> httpx.Response:
         """Send a request."""
-        return self.server.client.request(method, path, json=json, headers=self.headers)
+        return self.world.client.request(method, path, json=json, headers=self.headers)
 
     def athlete(self, name: str) -> "Person":
         """Register an athlete who accepts this coach's invite."""
         code = self("POST", "/api/invites", {}).json()["code"]
-        return self.server.person(name, "athlete", invite=code)
+        return self.world.person(name, "athlete", invite=code)
 
     def device(self, name: str, kind: str) -> "Device":
         """Sign in on a device."""
@@ -88,7 +87,7 @@ class Device:
         self.client_id = time.time_ns() % 2**40 + next(_numbers)
         claim = {"name": name, "kind": kind, "client_id": self.client_id}
         body = {"email": person.email, "password": PASSWORD, "device": claim}
-        answer = person.server.client.post("/api/auth/login", json=body)
+        answer = person.world.client.post("/api/auth/login", json=body)
         assert answer.status_code == 200, answer.text
         self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}", "Content-Type": MEDIA_TYPE}
         self.known: dict[str, Document] = {}
@@ -121,27 +120,9 @@ class Device:
 
     def _exchange(self, push: list[PushedRecord], cursors: list[Any]) -> SyncResponse:
         request = SyncRequest(1, self.client_id, time.time_ns() // 1000, push=push, cursors=cursors)
-        answer = self.person.server.client.post("/api/sync", content=encode_message(request), headers=self.headers)
+        answer = self.person.world.client.post("/api/sync", content=encode_message(request), headers=self.headers)
         assert answer.status_code == 200, answer.text
         return decode_response(answer.content)
-
-
-@contextmanager
-def served(settings: Settings) -> Iterator[Server]:
-    """Run a server until the block ends; analysis would only be in the way."""
-    with (
-        start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(serving(replace(settings, port=free_port()), with_worker=False)) as ready,
-    ):
-        server = Server(ready)
-        with server.client:
-            yield server
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def new_id() -> str:

@@ -9,7 +9,7 @@ from apex_server.resources import KnownRecord, Origin
 from apex_server.web.contested import Mark, marks_of
 from apex_server.web.origins import Origins
 from apex_server.web.wording import as_number, as_signed
-from apex_server.web.workout_card import devices_of
+from apex_server.web.workout_card import devices_of, problems_of
 from apex_sync.coaching.checkin_view import CheckInView, checkin_view
 from apex_sync.coaching.increments import KG_PER_LB
 
@@ -49,6 +49,7 @@ class CheckInCard(Struct, frozen=True, kw_only=True):
     devices: Sequence[Origin]
     marks: Sequence[Mark]
     loose_marks: Sequence[Mark]
+    problems: Sequence[tuple[str, str]]
     synced_at: Any
 
 
@@ -69,6 +70,7 @@ def checkin_card(known: KnownRecord, origins: Origins, usual: Mapping[str, Any])
         devices=devices_of(known, origins),
         marks=list(marks.values()),
         loose_marks=[mark for path, mark in marks.items() if path not in placed],
+        problems=problems_of(view, {}),
         synced_at=known.synced_at,
     )
 

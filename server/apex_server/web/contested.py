@@ -18,7 +18,7 @@ from apex_server.web.wording import as_number
 from apex_sync.fold import Claim, Conflict, Path
 from apex_sync.op import Patch
 
-__all__ = ["ClaimShown", "Mark", "marks_of", "settling_patch"]
+__all__ = ["ClaimShown", "Mark", "label_of", "marks_of", "settling_patch"]
 
 LOAD_LEAVES = ("load_kg", "load", "load_unit")
 TEXT_SHOWN_MAX = 160
@@ -94,7 +94,7 @@ def _mark(mark_id: str, path: str, conflicts: Sequence[Conflict], origins: Origi
     return Mark(
         id=mark_id,
         path=path,
-        label=_label(conflicts[0].path, places),
+        label=label_of(conflicts[0].path, places),
         kept=shown[-1] if shown else None,
         discarded=[_shown(author, values, origins) for author, values in sorted(lost.items(), key=_by_stamp)],
     )
@@ -149,7 +149,8 @@ def _yes_or_no(name: str, *, yes: bool) -> str:
     return words.get(name, ("yes", "no"))[0 if yes else 1]
 
 
-def _label(path: Path, places: Mapping[str, str]) -> str:
+def label_of(path: Path, places: Mapping[str, str]) -> str:
+    """Name a leaf for people: `Bench Press, set 1 · reps`."""
     leaf = "load" if path[-1] in LOAD_LEAVES else _NAMES.get(path[-1], path[-1].replace("_", " "))
     place = places.get(".".join(path[:2]), "") if len(path) > 2 else ""
     return f"{place} · {leaf}" if place else leaf[:1].upper() + leaf[1:]

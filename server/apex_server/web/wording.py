@@ -4,6 +4,7 @@ The functions whose names begin with `as_` are filters of the templates.
 """
 
 import datetime
+import re
 from typing import Any
 
 from apex_sync.coaching.increments import KG_PER_LB
@@ -16,6 +17,7 @@ __all__ = [
     "as_duration",
     "as_instant",
     "as_number",
+    "as_problem",
     "as_signed",
     "as_time",
     "as_weight",
@@ -31,6 +33,8 @@ _DEVICES = {
     "system": "system",
 }
 MINUTES_PER_HOUR = 60
+_BOUND = re.compile(r"Expected `(?:int|float)` (?P<sign><=|>=) (?P<bound>-?[0-9.]+)")
+_BOUND_WORDS = {"<=": "most", ">=": "least"}
 _TYPOGRAPHIC_MINUS = "−"
 
 
@@ -113,6 +117,18 @@ def as_days_between(earlier: datetime.date, later: datetime.date) -> str:
     """
     days = (later - earlier).days
     return {0: "today", 1: "yesterday"}.get(days, f"{as_number(days)} days ago" if days > 0 else "ahead")
+
+
+def as_problem(message: str) -> str:
+    """Say what is wrong with a value without the words of a type system.
+
+    >>> as_problem("Expected `float` <= 10.0"), as_problem("ends before it starts")
+    ('should be at most 10', 'ends before it starts')
+    """
+    bound = _BOUND.fullmatch(message)
+    if bound is None:
+        return message[:1].lower() + message[1:]
+    return f"should be at {_BOUND_WORDS[bound['sign']]} {as_number(float(bound['bound']))}"
 
 
 def as_device(kind: str) -> str:

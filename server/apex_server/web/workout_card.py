@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from apex_server.resources import KnownRecord, Origin
 from apex_server.resources.provenance import UNKNOWN
-from apex_server.web.contested import Mark, marks_of
+from apex_server.web.contested import Mark, label_of, marks_of
 from apex_server.web.origins import Origins
-from apex_server.web.wording import as_duration, as_number, as_weight
+from apex_server.web.wording import as_duration, as_number, as_problem, as_weight
+from apex_sync.coaching.checkin_view import CheckInView
 from apex_sync.coaching.contributions import entry_contributors, leaf_claims
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.coaching.workout_view import ExerciseView, RecordMark, SetView, WorkoutView, workout_view
@@ -76,13 +77,15 @@ class WorkoutCard(Struct, frozen=True, kw_only=True):
     devices: Sequence[Origin]
     marks: Sequence[Mark]
     loose_marks: Sequence[Mark]
+    problems: Sequence[tuple[str, str]]
     synced_at: Any
 
 
 def workout_card(known: KnownRecord, origins: Origins, records: Sequence[PersonalRecord] | None) -> WorkoutCard:
     """Lay out a workout."""
     view = workout_view(known.id, known.record, problems=known.problems, records=records)
-    marks = marks_of(known, origins, places_of(view))
+    places = places_of(view)
+    marks = marks_of(known, origins, places)
     builder = _Builder(view, marks, set_authors(known, origins))
     exercises = [builder.exercise(exercise) for exercise in view.exercises]
     facts, scores = builder.facts(), builder.scores()
@@ -96,6 +99,7 @@ def workout_card(known: KnownRecord, origins: Origins, records: Sequence[Persona
         devices=devices_of(known, origins),
         marks=list(marks.values()),
         loose_marks=[mark for path, mark in marks.items() if path not in builder.placed],
+        problems=problems_of(view, places),
         synced_at=known.synced_at,
     )
 
@@ -108,6 +112,13 @@ def places_of(view: WorkoutView) -> dict[str, str]:
         places[f"exercises.{exercise.id}"] = name
         places |= {f"sets.{performed.id}": f"{name}, set {performed.set_number}" for performed in exercise.sets}
     return places
+
+
+def problems_of(view: WorkoutView | CheckInView, places: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Say which values break a bound, and which."""
+    return [
+        (label_of(tuple(problem.field.split(".")), places), as_problem(problem.message)) for problem in view.problems
+    ]
 
 
 def set_authors(known: KnownRecord, origins: Origins) -> dict[str, list[Origin]]:
@@ -201,7 +212,7 @@ class _Builder:
             by=self._authors.get(performed.id or "", ()),
             records=[self.record(mark) for mark in records],
             needs_review=[
-                f"{field.rpartition('.')[2]}: {message}"
+                f"{label_of((field.rpartition('.')[2],), {})} {as_problem(message)}"
                 for field, message in self._problems.items()
                 if field.startswith(f"{path}.")
             ],

@@ -20,9 +20,9 @@ const actions = {
     }),
   "dismiss": (button) =>
     working(button, async () => {
-      await api("POST", button.dataset.url, {});
+      await api("PUT", button.dataset.url, {});
       await refresh();
-      toast("Dismissed. The athlete never saw it.");
+      toast("Put aside. The athlete does not read it.");
     }),
   "edit": (button) => {
     const form = document.getElementById(button.getAttribute("aria-controls"));

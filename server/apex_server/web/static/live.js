@@ -25,7 +25,10 @@ export function followLive() {
     if (source?.readyState !== EventSource.OPEN) connect();
     refresh();
   });
-  addEventListener("online", () => connect());
+  addEventListener("online", () => {
+    connect();
+    refresh();
+  });
   addEventListener("offline", () => say("reconnecting"));
   addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (event) => event.persisted && connect());
