@@ -40,5 +40,6 @@ class Athlete:
         self.programs = Records(replica, "programs", scope)
         self.profile = ProfileRecord(replica, scope)
         self.insights = Insights(replica, athlete_id)
+        self.published_insights = Records(replica, "published_insights", scope)
         coach_id = replica.user.id if replica.user else ""
         self.program_drafts = Records(replica, "programs", private_scope(coach_id, athlete_id) if coach_id else scope)

@@ -12,19 +12,11 @@ import msgspec
 from msgspec import Struct
 
 from apex_client.held import HeldRecord
-from apex_client.rows import COLUMNS, Row, Rows, Words, project
+from apex_client.rows import COLUMNS, TABLES, Row, Rows, Words, project
 from apex_sync.fold import Claim, Conflict
 from apex_sync.models import COLLECTIONS
 
 _CHILDREN = ("logged_exercise_rows", "logged_set_rows")
-_TABLES_BY_COLLECTION = {
-    "workout_logs": "workout_log_rows",
-    "check_ins": "check_in_rows",
-    "programs": "program_rows",
-    "exercises": "exercise_rows",
-    "insights": "insight_rows",
-    "profiles": "profile_rows",
-}
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -116,7 +108,7 @@ class Materialiser:
 
     def move_scope(self, old: int, new: int) -> None:
         """Give the rows of one scope to another."""
-        for table in _TABLES_BY_COLLECTION.values():
+        for table in TABLES.values():
             self._sql.execute(f"UPDATE {table} SET scope_no = ? WHERE scope_no = ?", (new, old))  # noqa: S608
         self._written.clear()
 
@@ -127,7 +119,7 @@ class Materialiser:
             self._words.append((place, *words))
 
     def _remove(self, held: HeldRecord) -> None:
-        table = _TABLES_BY_COLLECTION.get(held.collection)
+        table = TABLES.get(held.collection)
         if table is not None:
             self._sql.execute(f"DELETE FROM {table} WHERE record_no = ?", (held.place,))  # noqa: S608
             self._stale_words.append((held.place,))

@@ -88,6 +88,7 @@ class Replica:
         self.programs = Records(self, "programs")
         self.exercises = Records(self, "exercises")
         self.insights = Insights(self)
+        self.published_insights = Records(self, "published_insights")
         self.profile = ProfileRecord(self)
         self.athletes = Athletes(self)
         self.conflicts = Conflicts(self)

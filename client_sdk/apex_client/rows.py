@@ -62,6 +62,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "recommendations", "status", "dismissed_reason", "acted_at", "superseded_by", "worded_by", "confidence",
         "created_at",
     ),
+    "published_insight_rows": (
+        "record_no", "scope_no", "id", "source_id", "type", "title", "summary", "recommendations", "flags",
+        "published_at",
+    ),
     "profile_rows": (
         "record_no", "scope_no", "id", "name", "date_of_birth", "gender", "training_age_years", "goals",
         "training_days_per_week", "target_weight_kg", "height_cm", "load_unit",
@@ -212,6 +216,15 @@ def _insight(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Row
     return {"insight_rows": [row]}, (get("title") or "", "", get("summary") or "")
 
 
+def _published_insight(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    get = state.get
+    row = (
+        *place, get("source_id"), get("type"), get("title"), get("summary"), _as_json(get("recommendations")),
+        _as_json(get("flags")), get("published_at"),
+    )  # fmt: skip
+    return {"published_insight_rows": [row]}, (get("title") or "", "", get("summary") or "")
+
+
 def _profile(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
     get = state.get
     row = (
@@ -243,5 +256,11 @@ _PROJECTORS: Mapping[str, Callable[[tuple[int, int, str], Mapping[str, Any]], tu
     "programs": _program,
     "exercises": _exercise,
     "insights": _insight,
+    "published_insights": _published_insight,
     "profiles": _profile,
 }
+
+TABLES: Mapping[str, str] = {
+    collection: next(iter(projector((0, 0, ""), {})[0])) for collection, projector in _PROJECTORS.items()
+}
+"""The table that has one row for each record of a collection."""

@@ -44,7 +44,7 @@ def add_exercise(
     """Add an exercise at the end, or beside another."""
     entries = exercise_entries(state)
     given = {field: value for field, value in fields.items() if value is not None}
-    return {"exercises": {key: {**given, "order": _order(entries, before, after)}}}
+    return {"exercises": {key: {**given, "order": _order_beside(entries, before, after)}}}
 
 
 def edit_exercise(key: str, fields: Mapping[str, Any]) -> Patch:
@@ -55,7 +55,7 @@ def edit_exercise(key: str, fields: Mapping[str, Any]) -> Patch:
 def move_exercise(state: Mapping[str, Any], key: str, before: str | None, after: str | None) -> Patch:
     """Move an exercise beside another, or to the end."""
     entries = [entry for entry in exercise_entries(state) if entry.key != key]
-    return {"exercises": {key: {"order": _order(entries, before, after)}}}
+    return {"exercises": {key: {"order": _order_beside(entries, before, after)}}}
 
 
 def remove_exercise(key: str, removed: bool) -> Patch:
@@ -160,6 +160,15 @@ def _set_leaves(fields: Mapping[str, Any], default_unit: str) -> dict[str, Any]:
     if "load" in fields:
         leaves |= load_leaves(fields["load"], fields.get("unit") or default_unit)
     return leaves
+
+
+def _order_beside(entries: Sequence[ExerciseEntry], before: str | None, after: str | None) -> str:
+    """Give an order key for an exercise beside another, which is named by key or name."""
+    return _order(
+        entries,
+        None if before is None else find_exercise(entries, before).key,
+        None if after is None else find_exercise(entries, after).key,
+    )
 
 
 def _order(entries: Sequence[ExerciseEntry | SetEntry], before: str | None, after: str | None) -> str:

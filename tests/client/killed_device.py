@@ -1,7 +1,7 @@
 """A device process that logs and syncs until it is killed: `python -m tests.client.killed_device FILE SEED`.
 
-It speaks to its parent over stdin and stdout: `saved <n>` once a save is durable, `sync <length>` and a message, whose answer
-comes back with its length before it.
+It speaks to its parent over stdin and stdout: `saved <n>` once a save is durable, `sync <length>` and a message, whose
+answer comes back with its length before it.
 """
 
 import random

@@ -157,9 +157,7 @@ def test_a_full_disk_loses_only_what_was_being_saved(path: Path) -> None:
     assert workouts_in(path)[0] == "after"
 
 
-def test_a_migration_that_fails_leaves_the_old_schema_and_content(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_that_fails_leaves_the_old_schema_and_content(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import apex_client.store_file as store_file
 
     steps = migrations()

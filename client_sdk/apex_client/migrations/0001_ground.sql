@@ -218,6 +218,19 @@ CREATE TABLE insight_rows (
     created_at TEXT
 );
 
+CREATE TABLE published_insight_rows (
+    record_no INTEGER PRIMARY KEY REFERENCES held_records (record_no) ON DELETE CASCADE,
+    scope_no INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    source_id TEXT,
+    type TEXT,
+    title TEXT,
+    summary TEXT,
+    recommendations TEXT,
+    flags TEXT,
+    published_at TEXT
+);
+
 CREATE TABLE profile_rows (
     record_no INTEGER PRIMARY KEY REFERENCES held_records (record_no) ON DELETE CASCADE,
     scope_no INTEGER NOT NULL,
@@ -425,6 +438,22 @@ SELECT
     record.changed_us
 FROM insight_rows AS row
 JOIN held_records AS record ON record.record_no = row.record_no;
+
+CREATE VIEW published_insights AS
+SELECT
+    row.id,
+    substr(scope.name, 9) AS athlete_id,
+    row.source_id,                                      -- the insight it was made from
+    row.type,
+    row.title,
+    row.summary,
+    row.recommendations,                                -- JSON list
+    row.flags,                                          -- JSON list
+    row.published_at,
+    record.changed_us
+FROM published_insight_rows AS row
+JOIN held_records AS record ON record.record_no = row.record_no
+JOIN held_scopes AS scope ON scope.scope_no = row.scope_no;
 
 CREATE VIEW athletes AS
 SELECT

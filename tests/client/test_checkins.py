@@ -1,0 +1,142 @@
+"""Check-ins, profile, insights and a coach's athletes: each role writes its own leaves, offline as well."""
+
+import pytest
+
+from apex_client.errors import NotGranted
+from apex_sync.errors import ForbiddenField, OutOfBounds
+from tests.client.conftest import OpenReplica
+from tests.client.fleet import assert_sound
+from tests.client.loopback import LoopbackServer
+
+pytestmark = pytest.mark.anyio
+
+ANNA, COACH = "anna@example.com", "coach@example.com"
+
+
+async def test_a_draft_is_submitted_when_it_is_done(open_replica: OpenReplica) -> None:
+    replica = await open_replica()
+    check_in = await replica.checkins.draft(
+        weight=180, unit="lb", body_fat_percent=15.5, measurements={"waist": 32, "chest": 40}, length_unit="in",
+        responses={"energy": 7, "sleep": 6}, questionnaire={"Any pain?": "no"}, notes="fine", week_number=3,
+    )  # fmt: skip
+    assert (check_in.date, check_in.submitted, check_in.weight_kg) == ("2026-03-01", False, 81.646627)
+    assert check_in.responses == {"energy": 7, "sleep": 6}
+    await check_in.edit(weight=81.5, responses={"sleep": 8, "stress": None}, notes=None)
+    await check_in.submit()
+    (row,) = await replica.query("SELECT * FROM check_ins")
+    assert row["weight_kg"] == 81.5 and row["weight"] is None and row["waist_cm"] == 81.28 and row["sleep"] == 8
+    assert row["submitted_at"] == "2026-03-01T18:05:00+00:00" and row["questionnaire"] == '{"Any pain?":"no"}'
+    assert (await replica.checkins.on("2026-03-01"))[0].id == check_in.id
+    assert check_in.record.measurements.chest_cm == 101.6
+    assert_sound(replica._open)
+
+
+async def test_an_answer_beyond_ten_is_refused(open_replica: OpenReplica) -> None:
+    replica = await open_replica()
+    with pytest.raises(OutOfBounds) as caught:
+        await replica.checkins.draft(responses={"energy": 14})
+    assert caught.value.problem.field == "responses.energy"
+    assert await replica.checkins.list() == []
+
+
+async def test_only_the_coach_reviews(open_replica: OpenReplica, server: LoopbackServer) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    check_in = await athlete.checkins.draft(notes="tired")
+    with pytest.raises(ForbiddenField) as caught:
+        await check_in.review("well done")
+    assert caught.value.role == "athlete"
+    await check_in.submit()
+    await athlete.sync()
+    await coach.sync()
+    theirs = await coach.athlete(server.accounts[ANNA].id).checkins.get(check_in.id)
+    with pytest.raises(ForbiddenField):
+        await theirs.edit(notes="not tired")
+    await theirs.review("sleep more")
+    await coach.sync()
+    await athlete.sync()
+    await check_in.refresh()
+    assert check_in.coach_reviewed and check_in.coach_feedback == "sleep more" and check_in.notes == "tired"
+
+
+async def test_a_coach_sees_all_athletes_and_writes_in_each(open_replica: OpenReplica, server: LoopbackServer) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    names = {}
+    for number in range(3):
+        email = f"athlete{number}@example.com"
+        athlete = await open_replica(f"athlete{number}", email)
+        server.link(server.accounts[COACH], server.accounts[email])
+        await athlete.profile.edit(name=f"Athlete {number}", training_days_per_week=4)
+        await athlete.workouts.start(title=f"of {number}", start_time="2026-03-01T10:00:00")
+        await athlete.sync()
+        names[server.accounts[email].id] = f"Athlete {number}"
+    await coach.sync()
+    listed = await coach.athletes.list()
+    assert [(one.id, one.name, one.workouts, one.last_workout_date) for one in listed] == [
+        (athlete_id, name, 1, "2026-03-01") for athlete_id, name in names.items()
+    ]
+    assert len(await coach.workouts.list()) == 3
+    first = next(iter(names))
+    assert [log.title for log in await coach.athlete(first).workouts.list()] == ["of 0"]
+    program = await coach.athlete(first).programs.create({"name": "Hypertrophy", "status": "active"})
+    draft = await coach.athlete(first).program_drafts.create({"name": "Draft"})
+    await coach.sync()
+    athlete = await open_replica("athlete0-watch", "athlete0@example.com")
+    await athlete.sync()
+    assert [found.id for found in await athlete.programs.list()] == [program.id]
+    assert draft.scope.startswith("private:")
+    with pytest.raises(ForbiddenField):
+        await (await athlete.programs.get(program.id)).edit(name="mine")
+
+
+async def test_insights_are_approved_and_dismissed_by_the_coach(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    account = server.add_user(ANNA)
+    server.link(server.accounts[COACH], account)
+    await coach.sync()
+    scope = f"private:{server.accounts[COACH].id}:{account.id}"
+    local = coach._open
+    ids = []
+    with local.store.transaction():
+        for title in ("one", "two"):
+            held = local.device.new_record(f"00000000-0000-7000-8000-00000000000{len(ids)}", scope, "insights")
+            held.write({"title": title, "status": "draft", "athlete_id": account.id}, 1)
+            local.store.save([held], "pulled")
+            ids.append(held.record_id)
+    insights = coach.athlete(account.id).insights
+    assert {found.get("title") for found in await insights.list(status="draft")} == {"one", "two"}
+    approved = await insights.approve(ids[0])
+    dismissed = await coach.insights.dismiss(ids[1], reason="old news")
+    assert (approved["status"], dismissed["dismissed_reason"]) == ("approved", "old news")
+    assert await insights.list(status="draft") == []
+    with pytest.raises(ForbiddenField):
+        await approved.edit(priority="low")
+
+
+async def test_a_scope_that_was_never_granted_cannot_be_written(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    await coach.sync()
+    with pytest.raises(NotGranted):
+        await coach.athlete("00000000-0000-0000-0000-000000000099").workouts.start()
+
+
+async def test_the_profile_of_before_the_first_sign_in_becomes_the_athletes(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    replica = await open_replica()
+    assert (await replica.profile.get()).state == {}
+    await replica.profile.edit(name="Anna", goals=["strength"])
+    server.add_user(ANNA)
+    user = await replica.login("https://coach.example", ANNA, "secret")
+    profile = await replica.profile.get()
+    assert profile.id == user.id and profile.state == {"name": "Anna", "goals": ["strength"]}
+    await replica.sync()
+    other = await open_replica("watch", ANNA)
+    await other.sync()
+    assert (await other.profile.get())["name"] == "Anna"
+    assert_sound(replica._open)
