@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apex_server.sync.copy_rows import COPY_HEADER, COPY_TRAILER, REMEMBERED_MAX, RowPacker
+from apex_server.sync.copy_rows import COPY_HEADER, COPY_TRAILER, REMEMBERED_MAX, RecurringRowPacker, RowPacker
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +30,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bytea": st.binary(max_size=40),
     "uuid": st.binary(min_size=16, max_size=16),
 }
+RECURRING = ("text", "bigint", "double precision", "boolean")
 ROWS = st.lists(st.tuples(*(st.none() | values for values in VALUES.values())), max_size=12)
 
 
@@ -37,7 +38,7 @@ ROWS = st.lists(st.tuples(*(st.none() | values for values in VALUES.values())), 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_rows_are_packed_as_asyncpg_packs_them(database_url: str, rows: list[tuple[Any, ...]]) -> None:
     packer = RowPacker(list(VALUES))
-    packed = COPY_HEADER + packer.pack(packer.prefix(), rows) + COPY_TRAILER
+    packed = COPY_HEADER + packer.pack(b"", rows) + COPY_TRAILER
     owner = await asyncpg.connect(database_url)
     try:
         columns = ", ".join(f"c{number} {kind}" for number, kind in enumerate(VALUES))
@@ -68,15 +69,19 @@ async def once(data: bytes) -> AsyncIterator[bytes]:
 def test_shared_columns_come_before_the_others() -> None:
     packer, whole = RowPacker(["bigint"], shared=["uuid", "text"]), RowPacker(["uuid", "text", "bigint"])
     key = bytes(range(16))
-    assert packer.pack(packer.prefix(key, "a"), [(1,), (2,)]) == whole.pack(
-        whole.prefix(), [(key, "a", 1), (key, "a", 2)]
-    )
+    assert packer.pack(packer.share(key, "a"), [(1,), (2,)]) == whole.pack(b"", [(key, "a", 1), (key, "a", 2)])
+
+
+@given(st.lists(st.tuples(TEXT, st.none() | st.integers(0, 3), *(st.none() | VALUES[kind] for kind in RECURRING))))
+def test_rows_that_recur_look_as_they_did_the_first_time(rows: list[tuple[Any, ...]]) -> None:
+    kinds = ["text", "integer", *RECURRING]
+    rows = [tuple(0.0 if value == 0 and type(value) is float else value for value in row) for row in rows]
+    for own in (1, 2):
+        assert RecurringRowPacker(kinds, own=own).pack(b"", rows) == RowPacker(kinds).pack(b"", rows)
 
 
 def test_remembering_is_bounded_and_changes_nothing() -> None:
-    remembering = RowPacker(["bigint", "double precision"])
-    prefix = remembering.prefix()
+    remembering, plain = RecurringRowPacker(["text", "bigint"], own=1), RowPacker(["text", "bigint"])
     for number in range(2 * REMEMBERED_MAX + 5):
-        row = (number, -float(number))
-        assert remembering.pack(prefix, [row]) == RowPacker(["bigint", "double precision"]).pack(prefix, [row])
-    assert all(len(column) <= REMEMBERED_MAX for column in remembering._columns)
+        assert remembering.pack(b"", [("key", number)]) == plain.pack(b"", [("key", number)])
+    assert len(remembering._others) <= REMEMBERED_MAX

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from apex_server.db import Connection
-from apex_server.sync.copy_rows import COPY_HEADER, COPY_TRAILER, RowPacker
-from apex_server.sync.projection_tables import TABLES
+from apex_server.sync.copy_rows import COPY_HEADER, COPY_TRAILER, RecurringRowPacker, RowPacker
+from apex_server.sync.projection_tables import TABLES, Table
 from apex_server.sync.store import Commit, RowsByTable
 from apex_sync.digest import digest_bytes
 
@@ -33,10 +33,17 @@ RECORDS_PACKER = RowPacker(
 AUDIT_PACKER = RowPacker(
     ["bigint", "bigint", "uuid", "bigint", "bigint", "bigint", "uuid", "uuid", "timestamptz"], shared=["uuid"]
 )
-PROJECTION_PACKERS = {
-    table.name: RowPacker([column.kind for column in table.columns], shared=["uuid", "uuid"])
-    for table in TABLES.values()
-}
+
+
+def packer_of(table: Table) -> RowPacker:
+    """Make what packs the projection rows of one table."""
+    kinds = [column.kind for column in table.columns]
+    if table.own is None:
+        return RowPacker(kinds, shared=["uuid", "uuid"])
+    return RecurringRowPacker(kinds, shared=["uuid", "uuid"], own=table.own)
+
+
+PROJECTION_PACKERS = {table.name: packer_of(table) for table in TABLES.values()}
 
 
 class TableWriter:
@@ -106,16 +113,13 @@ async def as_stream(packed: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 def pack_projections(scope_id: bytes, record_id: bytes, rows: RowsByTable) -> PackedRows:
     """Pack the projection rows of one record."""
-    packed = {}
-    for table, table_rows in rows.items():
-        packer = PROJECTION_PACKERS[table]
-        packed[table] = packer.pack(packer.prefix(scope_id, record_id), table_rows)
-    return packed
+    shared = RECORDS_PACKER.share(scope_id) + RECORDS_PACKER.share(record_id)
+    return {table: PROJECTION_PACKERS[table].pack(shared, table_rows) for table, table_rows in rows.items()}
 
 
 def record_rows(scope_id: UUID, commit: Commit) -> Iterator[bytes]:
     """Pack the documents of a commit, each at its seq."""
-    prefix = RECORDS_PACKER.prefix(scope_id.bytes)
+    shared = RECORDS_PACKER.share(scope_id.bytes)
     for seq, change in enumerate(commit.changes, commit.before.seq + 1):
         row = (
             change.record_id,
@@ -127,12 +131,12 @@ def record_rows(scope_id: UUID, commit: Commit) -> Iterator[bytes]:
             change.has_conflicts,
             change.deleted,
         )
-        yield RECORDS_PACKER.pack(prefix, [row])
+        yield RECORDS_PACKER.pack(shared, [row])
 
 
 def audit_rows(scope_id: UUID, commit: Commit) -> Iterator[bytes]:
     """Pack who added what, a row for each author of each change."""
-    prefix = AUDIT_PACKER.prefix(scope_id.bytes)
+    shared = AUDIT_PACKER.share(scope_id.bytes)
     user_id, device_id = as_bytes(commit.writer.user_id), as_bytes(commit.writer.device_id)
     at = as_datetime(commit.at_us)
     for seq, change in enumerate(commit.changes, commit.before.seq + 1):
@@ -141,7 +145,7 @@ def audit_rows(scope_id: UUID, commit: Commit) -> Iterator[bytes]:
             (seq, client_id, change.record_id, previous_seq, first, following, user_id, device_id, at)
             for client_id, first, following in change.spans
         ]
-        yield AUDIT_PACKER.pack(prefix, rows)
+        yield AUDIT_PACKER.pack(shared, rows)
 
 
 def as_bytes(identifier: UUID | None) -> bytes | None:

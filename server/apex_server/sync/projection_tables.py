@@ -19,12 +19,16 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A projection table; `key` is the column that tells the rows of one record apart, None where it has one row."""
+    """A projection table; `key` is the column that tells the rows of one record apart, None where it has one row.
+
+    `own` counts the first columns that make a row what no other is; what stands after them recurs in other rows.
+    """
 
     name: str
     collection: str
     key: str | None
     columns: tuple[Column, ...]
+    own: int | None = None
 
 
 GIRTHS = (
@@ -80,6 +84,7 @@ TABLES: Mapping[str, Table] = {
                 skipped="boolean",
                 superset="text",
             ),
+            own=2,
         ),
         Table(
             "logged_sets",
@@ -101,6 +106,7 @@ TABLES: Mapping[str, Table] = {
                 distance_m="double precision",
                 duration_seconds="double precision",
             ),
+            own=3,
         ),
         Table(
             "check_ins",

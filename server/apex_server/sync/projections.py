@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import MAXYEAR, MINYEAR, date, datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from apex_server.sync.projection_tables import ANSWERS, GIRTHS
 from apex_server.sync.store import Row, RowsByTable
@@ -60,48 +60,45 @@ def _workout_logs(log: Any) -> RowsByTable:
 def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
     """List exercises in their order and the sets in theirs, which is that of `apex_sync.coaching.sets`.
 
-    Sets of no known exercise come last; those of a deleted one are left out.
+    Sets of no known exercise come last; those of a deleted one are left out. Most leaves of a set are absent, and there
+    are many sets: what is absent is told apart here, without a call.
     """
     exercises: list[Row] = []
-    group_by_key: dict[str, tuple[int, str, bool]] = {key: _DELETED for key, _ in _entries(log.exercises)}
+    group_by_key = dict.fromkeys(log.exercises if log.exercises.__class__ is dict else (), _DELETED)
     for position, (_, key, entry) in enumerate(_live_entries(log.exercises), 1):
         skipped = entry.skipped is True
         group_by_key[key] = position, "", skipped
         exercises.append((key, position, _text(entry.exercise_id), _text(entry.name), skipped, _text(entry.superset)))
+    nowhere = len(exercises) + 1
     ordered = []
-    for order, key, entry in _live_entries(log.sets):
+    for key, entry in _entries(log.sets):
         exercise = entry.exercise if entry.exercise.__class__ is str else ""
-        group = group_by_key.get(exercise) or (len(exercises) + 1, exercise, False)
-        if group is not _DELETED:
-            ordered.append((group, order, key, exercise, entry))
-    ordered.sort(key=_place)
+        group = group_by_key.get(exercise) or (nowhere, exercise, False)
+        if group is not _DELETED and entry.deleted is not True:
+            ordered.append((group[0], group[1], entry.order if entry.order.__class__ is str else "", key, group, entry))
+    ordered.sort()  # Keys differ, so nothing behind them is ever compared.
     return exercises, [
         (
             key,
-            _text(exercise) or None,
+            None if entry.exercise is UNSET else _text(entry.exercise) or None,
             position,
-            _text(entry.type) or "working",
-            _whole(entry.reps),
-            _number(entry.load_kg),
-            _number(entry.load),
-            _text(entry.load_unit),
-            _number(entry.rpe),
-            _number(entry.rir),
+            "working" if entry.type is UNSET else _text(entry.type) or "working",
+            None if entry.reps is UNSET else _whole(entry.reps),
+            None if entry.load_kg is UNSET else _number(entry.load_kg),
+            None if entry.load is UNSET else _number(entry.load),
+            None if entry.load_unit is UNSET else _text(entry.load_unit),
+            None if entry.rpe is UNSET else _number(entry.rpe),
+            None if entry.rir is UNSET else _number(entry.rir),
             entry.completed if entry.completed.__class__ is bool else not group[2],
-            _text(entry.failure_reason),
-            _number(entry.distance_m),
-            _number(entry.duration_seconds),
+            None if entry.failure_reason is UNSET else _text(entry.failure_reason),
+            None if entry.distance_m is UNSET else _number(entry.distance_m),
+            None if entry.duration_seconds is UNSET else _number(entry.duration_seconds),
         )
-        for position, (group, _, key, exercise, entry) in enumerate(ordered, 1)
+        for position, (_, _, _, key, group, entry) in enumerate(ordered, 1)
     ]
 
 
 _DELETED = (0, "", False)
-
-
-def _place(item: tuple[tuple[int, str, bool], str, str, Any, Any]) -> tuple[int, str, str, str]:
-    (position, orphan_of, _), order, key, _, _ = item
-    return position, orphan_of, order, key
 
 
 def _check_ins(check_in: Any) -> RowsByTable:
@@ -190,17 +187,11 @@ def _entries(value: Any) -> list[tuple[str, Any]]:
 
 def _live_entries(value: Any) -> list[tuple[str, str, Any]]:
     """List the entries that are not deleted as (order, key, entry), in the reader's order."""
-    live = [
+    return sorted(
         (entry.order if entry.order.__class__ is str else "", key, entry)
         for key, entry in _entries(value)
         if entry.deleted is not True
-    ]
-    live.sort(key=_order_then_key)
-    return live
-
-
-def _order_then_key(entry: tuple[str, str, Any]) -> tuple[str, str]:
-    return entry[0], entry[1]
+    )
 
 
 def _struct(value: Any) -> Struct | None:
@@ -208,13 +199,13 @@ def _struct(value: Any) -> Struct | None:
 
 
 def _text(value: Any) -> str | None:
-    if value.__class__ is str and len(value) <= TEXT_LENGTH_MAX and "\0" not in value and _is_unicode(value):
-        return value
+    if value.__class__ is str and len(value) <= TEXT_LENGTH_MAX and "\0" not in value:
+        return value if value.isascii() or _is_unicode(value) else None
     return None
 
 
 def _is_unicode(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _whole(value: Any) -> int | None:

@@ -29,7 +29,7 @@ class ReceiptBook:
 
     def __init__(self, key: bytes, epoch: bytes) -> None:
         self.epoch = epoch
-        self._key = key
+        self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
 
     def issue(self, scope_id: bytes, record_id: bytes, digest: int) -> bytes:
         """Write the receipt for a record in the state of that digest."""
@@ -44,5 +44,6 @@ class ReceiptBook:
         return epoch if genuine else None
 
     def _mac(self, epoch: bytes, scope_id: bytes, record_id: bytes, digest: int) -> bytes:
-        content = epoch + scope_id + record_id + digest_bytes(digest)
-        return blake2b(content, digest_size=MAC_BYTES, key=self._key).digest()
+        mac = self._keyed.copy()
+        mac.update(epoch + scope_id + record_id + digest_bytes(digest))
+        return mac.digest()
