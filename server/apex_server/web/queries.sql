@@ -6,6 +6,13 @@ SELECT EXISTS (
     WHERE role = 'coach'
 );
 
+-- name: get_open_offer
+-- Whoever holds a code that still works may know who invites.
+SELECT coach_name
+FROM apex_invite_offer($1)
+WHERE NOT used
+    AND expires_at > now();
+
 -- name: get_user
 -- Whose page this is.
 SELECT id, name, email, role

@@ -9,7 +9,7 @@ import structlog
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from litestar.response import Redirect
 from msgspec import Meta, Struct
 
@@ -17,6 +17,7 @@ from apex_server.caller import Caller, require_role
 from apex_server.db import Database, load_queries
 from apex_server.db.errors import DatabaseUnavailable as PostgresAway
 from apex_server.errors import ApiError, Conflict, DatabaseUnavailable, InternalError, NotFound
+from apex_server.invites import INVITE_CODE_LENGTH_MAX, invite_fingerprint
 from apex_server.resources import read_record
 from apex_server.sync.commit import Committer
 from apex_server.web.athlete_page import read_check_in, read_panel, read_timeline, read_workout
@@ -79,6 +80,20 @@ async def sign_in_page(
     async with database.commit_connection() as connection:
         first_run = not await connection.fetchval(_queries.has_any_coach)
     return render(request, "sign_in.html", target=target, first_run=first_run)
+
+
+@get("/join/{code:str}")
+async def join_page(
+    request: _Request,
+    code: Annotated[str, PathParameter(max_length=INVITE_CODE_LENGTH_MAX)],
+    database: NamedDependency[Database],
+) -> _Page:
+    """Tell whoever holds an invite whose it is, and what to do with it."""
+    async with database.request(None) as connection:
+        offer = await connection.fetchrow(_queries.get_open_offer, invite_fingerprint(code))
+    if offer is None:
+        return render(request, "join.html", 404, coach_name=None, code=code)
+    return render(request, "join.html", coach_name=offer["coach_name"], code=code)
 
 
 @get("/athletes")
@@ -218,7 +233,7 @@ def _today() -> Any:
 web_routes = [
     Router(
         "/",
-        route_handlers=[sign_in_page, athletes_page, athlete_page, workout_page, check_in_page, record_page],
+        route_handlers=[sign_in_page, join_page, athletes_page, athlete_page, workout_page, check_in_page, record_page],
         opt={"exclude_from_auth": True},
         include_in_schema=False,
         exception_handlers={

@@ -74,6 +74,7 @@ class WorkoutCard(Struct, frozen=True, kw_only=True):
     facts: Sequence[ValueShown]
     scores: Sequence[ValueShown]
     exercises: Sequence[ExerciseShown]
+    records: Sequence[str]
     devices: Sequence[Origin]
     marks: Sequence[Mark]
     loose_marks: Sequence[Mark]
@@ -96,6 +97,9 @@ def workout_card(known: KnownRecord, origins: Origins, records: Sequence[Persona
         facts=facts,
         scores=scores,
         exercises=exercises,
+        records=[
+            f"{mark.exercise_name or 'Exercise'} · {builder.record(mark)}" for mark in view.personal_records or ()
+        ],
         devices=devices_of(known, origins),
         marks=list(marks.values()),
         loose_marks=[mark for path, mark in marks.items() if path not in builder.placed],

@@ -69,6 +69,7 @@ const submissions = {
     const invite = await api("POST", "/api/invites", email ? { email } : {});
     const box = form.closest("[popover]");
     box.querySelector("[data-invite-code]").textContent = invite.code;
+    box.querySelector("[data-invite-link]").textContent = new URL(invite.link, location.origin).href;
     for (const part of box.querySelectorAll("[data-invite-code], [data-invite-hint]")) part.hidden = false;
   },
 };
@@ -98,7 +99,7 @@ document.addEventListener("input", (event) => {
   for (const row of document.querySelectorAll("[data-name]")) row.hidden = !row.dataset.name.includes(wanted);
 });
 
-// A popover opens beside the button that opens it, inside the window.
+// A popover opens beside the button that opens it, inside the window, and scrolls with the page.
 document.addEventListener("toggle", (event) => {
   const box = event.target;
   if (!box.matches?.("[popover]") || event.newState !== "open") return;
@@ -106,11 +107,11 @@ document.addEventListener("toggle", (event) => {
   const anchor = anchors.find((one) => one === opener) ?? anchors[0];
   if (!anchor) return;
   const at = anchor.getBoundingClientRect();
-  const left = Math.min(Math.max(8, at.left - 12), innerWidth - box.offsetWidth - 8);
+  const left = Math.max(8, Math.min(at.left - 12, document.documentElement.clientWidth - box.offsetWidth - 8));
   const below = at.bottom + 6;
-  const top = below + box.offsetHeight > innerHeight - 8 ? Math.max(8, at.top - box.offsetHeight - 6) : below;
-  box.style.left = `${left}px`;
-  box.style.top = `${top}px`;
+  const top = below + box.offsetHeight > innerHeight - 8 ? Math.max(60, at.top - box.offsetHeight - 6) : below;
+  box.style.left = `${left + scrollX}px`;
+  box.style.top = `${top + scrollY}px`;
 }, true);
 
 let opener = null;
@@ -119,9 +120,6 @@ document.addEventListener("keydown", (event) => (opener = event.target.closest?.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
-document.addEventListener("scroll", () => {
-  for (const box of document.querySelectorAll("[popover]:popover-open")) if (!box.matches(".invite")) box.hidePopover();
-}, { passive: true });
 
 async function working(button, work, complain = toast) {
   button.disabled = true;

@@ -21,8 +21,8 @@ export function followLive() {
   connect();
   setInterval(renew, RENEW_MILLISECONDS);
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState !== "visible") return;
-    if (source?.readyState !== EventSource.OPEN) connect();
+    if (document.visibilityState !== "visible") return source.close(); // Browsers allow six streams to one server.
+    connect();
     refresh();
   });
   addEventListener("online", () => {
@@ -72,7 +72,7 @@ async function retry() {
   attempt += 1;
   const longest = Math.min(RETRY_MILLISECONDS_MAX, RETRY_MILLISECONDS_MIN * 2 ** Math.min(attempt, 6));
   await new Promise((done) => setTimeout(done, longest * (0.5 + Math.random() / 2)));
-  if (source.readyState !== EventSource.CLOSED) return;
+  if (source.readyState !== EventSource.CLOSED || document.visibilityState !== "visible") return;
   if (attempt > 1 || !navigator.onLine) await renew();
   connect();
 }
