@@ -63,6 +63,9 @@ UPDATES: dict[str, bytes] = {
         *(section(client, 0, [dead_run(1)]) for client in range(CLIENTS_MAX + 1, 0, -1)),
         dead=delete_set(*((client, [(0, 1)]) for client in range(1, CLIENTS_MAX + 2))),
     ),
+    "live ops of more clients than a record has": update(
+        *(section(client, 0, [any_item(client, 0, b"\x90")]) for client in range(CLIENTS_MAX + 1, 0, -1))
+    ),
     "a huge count of structs": _one(GOOD, count=HUGE),
     "a count of structs of all there is": _one(GOOD, count=EXACT_INT_MAX),
     "one struct more than there is": _one(GOOD, count=2),
@@ -102,6 +105,8 @@ UPDATES: dict[str, bytes] = {
     "dead runs that are not joined": update(
         section(ME, 0, [dead_run(1), dead_run(1)]), dead=delete_set((ME, [(0, 2)]))
     ),
+    "a dead item of two clocks": _one(dead_item(ME, 0, 2), dead=delete_set((ME, [(0, 1)]))),
+    "a dead item of no clocks": _one(dead_item(ME, 0, 0), dead=delete_set((ME, [(0, 1)]))),
     "a dead item of many clocks": _one(dead_item(ME, 0, 1000), dead=delete_set((ME, [(0, 1000)]))),
     "a dead run that the delete set does not name": _one(dead_run(2)),
     "a delete set that kills a live op": _one(GOOD, dead=delete_set((ME, [(0, 1)]))),

@@ -220,6 +220,27 @@ def test_a_delta_that_kills_what_is_not_known_is_a_gap() -> None:
 
 @pytest.mark.parametrize(
     "dead",
+    [
+        delete_set((7, [(0, 1), (1, 1)])),
+        delete_set((7, [(0, 2), (1, 1)])),
+        delete_set((7, [(3, 1), (0, 1)])),
+        delete_set((7, [(0, 0)])),
+        delete_set((7, [])),
+        delete_set((7, [(0, 1)]), (7, [(3, 1)])),
+        delete_set((7, [(0, 1)]), (9, [(0, 1)]), (8, [(0, 1)])),
+        delete_set((0, [(0, 1)])),
+        delete_set((7, [(0, 1)])) + b"\x00",
+    ],
+)
+def test_a_delete_set_of_what_the_reader_knows_is_held_to_the_grammar_as_well(dead: bytes) -> None:
+    known = dict.fromkeys((0, 7, 8, 9), 5)
+    assert parse_delta(update(dead=delete_set((9, [(0, 1)]), (8, [(0, 1)]), (7, [(0, 1), (2, 1)]))), known).dead
+    with pytest.raises(MalformedUpdate):
+        parse_delta(update(dead=dead), known)
+
+
+@pytest.mark.parametrize(
+    "dead",
     [[], [(0, 1)], [(1, 1)], [(0, 3)], [(1, 3)], [(1, 1), (2, 1)], [(1, 2), (4, 1)], [(1, 2), (0, 1)]],
 )
 def test_the_delete_set_of_a_document_is_exactly_its_dead_clocks(dead: list[tuple[int, int]]) -> None:
