@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from apex_client.cli.examples import examples
-from apex_client.cli.failures import CommandFailed
+from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, resolved
 from apex_client.cli.screen import counted, escaped, said
 
@@ -22,7 +22,8 @@ Server = Annotated[
 ]
 Email = Annotated[str, typer.Option(metavar="ADDRESS", help="The account's e-mail address.")]
 PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from the standard input instead of asking.")
+    bool,
+    typer.Option("--password-stdin", metavar="", help="Read the password from the standard input instead of asking."),
 ]
 
 
@@ -42,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
             "pass apex | apex login --email you@example.com --password-stdin",
         ),
     )(login)
-    app.command(rich_help_panel=START, epilog=examples("apex sync && apex logout"))(logout)
+    app.command(rich_help_panel=START, epilog=examples("apex logout", "apex logout --discard-unsent"))(logout)
 
 
 def init(db: Db = NO_DB) -> None:
@@ -82,7 +83,8 @@ def login(email: Email, server: Server = None, password_stdin: PasswordStdin = F
 
 def logout(
     discard_unsent: Annotated[
-        bool, typer.Option("--discard-unsent", help="Sign out even if work was never sent; that work is lost.")
+        bool,
+        typer.Option("--discard-unsent", metavar="", help="Sign out even if work was never sent; that work is lost."),
     ] = False,
     db: Db = NO_DB,
 ) -> None:
@@ -96,9 +98,9 @@ def logout(
 def _server_of(replica: "Replica", server: str | None) -> str:
     address = server or replica.server
     if not address:
-        raise CommandFailed("no server is known yet; name it with --server URL")
+        raise WrongUsage("no server is known yet; name it with --server URL")
     if "://" not in address:
-        raise CommandFailed(f"{address} is no address; write https://{address}")
+        raise WrongUsage(f"{address} is no address; write https://{address}")
     return address
 
 
@@ -109,7 +111,7 @@ def _password(from_stdin: bool, *, confirm: bool = False) -> str:
             raise CommandFailed("there was no password on the standard input")
         return password
     if not sys.stdin.isatty():
-        raise CommandFailed("there is no terminal to ask for the password; give it with --password-stdin")
+        raise WrongUsage("there is no terminal to ask for the password; give it with --password-stdin")
     answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
     return answer
 

@@ -49,7 +49,7 @@ def _show_version(wanted: bool) -> None:
 def _apex(
     db: Db = NO_DB,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", metavar="", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     use_from_here(db)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apex_client.cli.examples import examples
-from apex_client.cli.failures import CommandFailed
+from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, typed_unit
 from apex_client.cli.screen import escaped, said, shown, table
 
@@ -47,7 +47,7 @@ def checkin(
     motivation: Answer = None,
     note: Annotated[str | None, typer.Option(help="What the numbers do not say.")] = None,
     date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: today.")] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Keep it to yourself for now.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", metavar="", help="Keep it to yourself for now.")] = False,
     db: Db = NO_DB,
 ) -> None:
     """Report to the coach; without answers, show the latest check-in and what the coach said.
@@ -88,7 +88,7 @@ def _report(replica: "Replica", day: str | None, fields: dict[str, Any]) -> "Che
 def _weight(replica: "Replica", text: str) -> dict[str, Any]:
     found = _WEIGHT.fullmatch(text.strip())
     if found is None:
-        raise CommandFailed(f"{text!r} is no weight; write 82.4, 82.4kg or 181.5lb")
+        raise WrongUsage(f"{text!r} is no weight; write 82.4, 82.4kg or 181.5lb")
     unit = found[2].lower().rstrip("s") if found[2] else typed_unit(replica, None)
     return {"weight": float(found[1].replace(",", ".")), "unit": unit}
 

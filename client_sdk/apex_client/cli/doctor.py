@@ -57,7 +57,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the server.")] = False, db: Db = NO_DB
+    offline: Annotated[bool, typer.Option("--offline", metavar="", help="Do not ask the server.")] = False,
+    db: Db = NO_DB,
 ) -> None:
     """Check the file, every record in it, the outbox and the way to the server. Changes nothing."""
     looks: list[Callable[[Replica], Iterator[Finding]]] = [_file, _records, _scopes, _outbox]
@@ -125,7 +126,9 @@ def _scopes(replica: "Replica") -> Iterator[Finding]:
     for name, (digest, remaining) in kept.items():
         more = f", {counted(remaining, 'record')} still to be fetched" if remaining else ""
         if digest == sums[name]:
-            yield Finding("scope", "good", f"{name}, digest {digest:032x}{more}")
+            yield Finding(
+                "scope", "good", f"{name}, {f'digest {digest:032x}' if digest else 'nothing acknowledged yet'}{more}"
+            )
         else:
             yield Finding("scope", "wrong", f"{name}: its digest is not the sum of its records'")
 

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from apex_client.cli.examples import examples
+from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened
 from apex_client.cli.screen import counted, escaped, progress, said
 
@@ -126,6 +127,8 @@ def _written(output: Path | None) -> Iterator[IO[str]]:
     if output is None:
         yield sys.stdout
         return
+    if not output.parent.is_dir():
+        raise CommandFailed(f"there is no folder {output.parent}; make it first")
     part = output.with_name(f"{output.name}.part")
     try:
         with part.open("w", encoding="utf-8", newline="") as file:

@@ -1,11 +1,13 @@
 """What went wrong, as one line that says what to do next; nobody is shown a traceback for what they can mend."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 FAILED = 1
+USAGE = 2
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 and the number of the signal."""
 
@@ -14,7 +16,7 @@ MORE_ADVICE = {
     "SignedOut": "you are signed out; sign in again: apex login --email YOU",
     "WrongCredentials": "the e-mail address or the password is wrong; try again",
     "AthleteNeeded": "this is a coach's replica, and this command is for an athlete's own log; use another --db",
-    "CoachOnAthleteReplica": "an athlete has logged here without an account; sign in as the athlete, or use another --db",
+    "CoachOnAthleteReplica": "an athlete logged here without an account; sign in as the athlete, or use another --db",
     "UnitNeeded": "say which: --unit kg or --unit lb",
     "ReplicaInUse": "another program has it open (apex sync --watch?); close that one and try again",
     "ReplicaReadOnly": "choose another with --db",
@@ -35,6 +37,10 @@ class CommandFailed(Exception):
     """Something a command finds out by itself; the message says what to do."""
 
 
+class WrongUsage(CommandFailed):
+    """Words on the command line that mean nothing; the message says how to write them."""
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turn an error into its line and exit code."""
@@ -50,7 +56,7 @@ def explained() -> Iterator[None]:
         line = _line_of(error)
         if line is None:
             raise
-        _end(line, FAILED)
+        _end(line, USAGE if isinstance(error, WrongUsage) else FAILED)
 
 
 def _end(line: str, code: int) -> None:
@@ -67,7 +73,7 @@ def _line_of(error: Exception) -> str | None:
 
     if isinstance(error, OutOfBounds):
         field = error.problem.field.rpartition(".")[2] or error.collection
-        return f"{field}: {error.problem.message}; nothing was saved"
+        return f"{field} {_bound(error.problem.message)}; nothing was saved"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if not isinstance(error, ApexError | ImportFailed | CommandFailed):
@@ -77,3 +83,15 @@ def _line_of(error: Exception) -> str | None:
     if name in WHOLE_ADVICE:
         return advice
     return f"{error}; {advice}" if advice else str(error)
+
+
+def _bound(message: str) -> str:
+    """Word what msgspec says of a value out of bounds.
+
+    >>> _bound("Expected `int` <= 10"), _bound("Expected `float` >= 1.0")
+    ('must be at most 10', 'must be at least 1')
+    """
+    found = re.match(r"Expected `(?:int|float)(?: \| null)?` (<=|>=) (-?[\d.]+)", message)
+    if found is None:
+        return f"is refused: {message}"
+    return f"must be at {'most' if found[1] == '<=' else 'least'} {float(found[2]):g}"

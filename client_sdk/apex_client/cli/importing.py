@@ -39,10 +39,12 @@ def import_(
     accept_doubled: Annotated[
         Doubled | None, typer.Option(help="Sessions that stand in the file twice over: take one copy, or both.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would happen, and save nothing.")] = False,
-    all_rows: Annotated[bool, typer.Option("--all", help="List every skipped row and warning, not the first 20.")] = (
-        False
-    ),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Report what would happen, and save nothing.")
+    ] = False,
+    all_rows: Annotated[
+        bool, typer.Option("--all", metavar="", help="List every skipped row and warning, not the first 20.")
+    ] = (False),
     db: Db = NO_DB,
 ) -> None:
     """Import workouts from another app; a second time adds nothing twice."""

@@ -88,7 +88,9 @@ def add_set(
         typer.Argument(metavar="SET…", help="reps x load @ RPE: 8x102.5kg@8, 3x8x225lb, 12@2rir, 60s, 400m."),
     ],
     unit: Annotated[LoadUnit | None, typer.Option(help="Of loads without one; default: your profile's, or kg.")] = None,
-    warmup: Annotated[bool, typer.Option("--warmup", help="Warm-up sets: they do not count as work.")] = False,
+    warmup: Annotated[
+        bool, typer.Option("--warmup", metavar="", help="Warm-up sets: they do not count as work.")
+    ] = False,
     note: Annotated[str | None, typer.Option(help="A note on the sets.")] = None,
     db: Db = NO_DB,
 ) -> None:
@@ -163,6 +165,7 @@ def recent(
         found = table(
             "date", "session", "exercises", "sets", "volume", "RPE", "", right=("exercises", "sets", "volume")
         )
+        running = _running(replica)
         for log in logs:
             found.add_row(
                 log.date,
@@ -171,7 +174,7 @@ def recent(
                 str(len(log.sets)),
                 f"{log.volume_load_kg:,.0f} kg",
                 "" if log.average_rpe is None else f"{log.average_rpe:.1f}",
-                _marks(log),
+                _marks(log, going_on=running is not None and log.id == running.id),
             )
         shown(found)
 
@@ -257,9 +260,9 @@ def _effort(logged: "SetEntry") -> str:
     return "" if logged.rir is None else f"{logged.rir:g} RIR"
 
 
-def _marks(log: "WorkoutLog") -> str:
+def _marks(log: "WorkoutLog", *, going_on: bool) -> str:
     marks = {
-        "going on": not log.completed and not log.end_time and log.snapshot.state.get("source") is None,
+        "going on": going_on,
         "unsent": log.snapshot.pending,
         "[yellow]conflict[/]": bool(log.snapshot.conflicts),
     }

@@ -34,8 +34,8 @@ def add_to(app: typer.Typer) -> None:
 
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="A SELECT; - reads it from the standard input.")],
-    json: Annotated[bool, typer.Option("--json", help="A JSON list of objects.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="A JSON list of objects.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", metavar="", help="CSV with a header.")] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, max=ALL_ROWS, help="At most so many rows; default: 1000 in a table, else all.")
     ] = None,

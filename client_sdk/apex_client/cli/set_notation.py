@@ -11,7 +11,7 @@
 import re
 from typing import Any
 
-from apex_client.cli.failures import CommandFailed
+from apex_client.cli.failures import WrongUsage
 
 SETS_MAX = 30
 """More sets than this in one word are a slip of the finger: `100x8x20`."""
@@ -26,7 +26,7 @@ _DISTANCE = re.compile(rf"(?P<distance>{_NUMBER})(?P<measure>km|m){_EFFORT}", re
 
 
 def read_sets(text: str) -> list[dict[str, Any]]:
-    """Give what `WorkoutLog.add_set` takes, once for each set. Raises CommandFailed.
+    """Give what `WorkoutLog.add_set` takes, once for each set. Raises WrongUsage.
 
     >>> read_sets("8x102.5kg@8")
     [{'reps': 8, 'load': 102.5, 'unit': 'kg', 'rpe': 8.0}]
@@ -43,7 +43,7 @@ def read_sets(text: str) -> list[dict[str, Any]]:
     if found := _DISTANCE.fullmatch(word):
         metres = _number(found["distance"]) * (1000 if found["measure"].lower() == "km" else 1)
         return [{"distance_m": metres, **_effort(found)}]
-    raise CommandFailed(f"{text!r} is no set; write reps x load @ effort, such as 8x102.5kg@8, 3x8x225lb, 12@2rir, 60s")
+    raise WrongUsage(f"{text!r} is no set; write reps x load @ effort, such as 8x102.5kg@8, 3x8x225lb, 12@2rir, 60s")
 
 
 def _lifted(found: re.Match[str], fields: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _effort(found: re.Match[str]) -> dict[str, Any]:
 def _count(sets: str | None, text: str) -> int:
     count = int(sets or 1)
     if not 1 <= count <= SETS_MAX:
-        raise CommandFailed(f"{text!r} means {count} sets; one word holds 1 to {SETS_MAX}")
+        raise WrongUsage(f"{text!r} means {count} sets; one word holds 1 to {SETS_MAX}")
     return count
 
 

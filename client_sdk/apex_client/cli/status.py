@@ -22,7 +22,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(
-    json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False, db: Db = NO_DB
+    json: Annotated[bool, typer.Option("--json", metavar="", help="For programs: one JSON object.")] = False,
+    db: Db = NO_DB,
 ) -> None:
     """Tell what is here, what waits to be sent, what was refused, and when a sync last went through."""
     import msgspec

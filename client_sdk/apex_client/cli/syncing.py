@@ -27,7 +27,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def sync(
-    watch: Annotated[bool, typer.Option("--watch", help="Stay connected and tell what comes, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", metavar="", help="Stay connected and tell what comes, until Ctrl-C.")
+    ] = False,
     db: Db = NO_DB,
 ) -> None:
     """Send what is unsent and fetch what is new; safe to break off and repeat at any time."""
