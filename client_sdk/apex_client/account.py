@@ -63,6 +63,10 @@ class Account:
         await self._replica._do(signing.sign_out, discard_unsent=discard_unsent)
         self._credentials = None
 
+    async def ready(self) -> None:
+        """Make sure that somebody is signed in. Raises NoServer or SignedOut."""
+        await self._token()
+
     async def call(self, method: str, path: str, json: Any) -> Any:
         """Call the JSON API as the user."""
         server, token = await self._token()

@@ -10,6 +10,7 @@ from apex_client.errors import BadAnswer
 from apex_client.held import HeldRecord, Offer
 from apex_client.rescue import rescue
 from apex_client.tally import Tally
+from apex_sync.digest import record_digest
 from apex_sync.document import Document
 from apex_sync.errors import ClockGap, MalformedOp, MalformedUpdate
 from apex_sync.op import StampedWrite, decode_op
@@ -63,14 +64,20 @@ class PulledPages:
         self.arrived |= {(scope, record_id) for record_id in ids}
         held_by_id = self.device.store.load(scope, ids)
         changed: dict[str, HeldRecord] = {}
+        confirmed: dict[str, HeldRecord] = {}
         forked = False
         for record_id, record in zip(ids, records, strict=True):
             held = held_by_id.get(record_id)
             try:
+                whole = None if record.delta else parse_document(record.update)
                 if held is None:
-                    held = held_by_id[record_id] = self._begin(scope, record_id, record)
+                    held = held_by_id[record_id] = self._begin(scope, record_id, record, whole)
+                elif whole is not None and _is_confirmed(held, whole):
+                    held.keep_pull_receipt(record.receipt, held.acked)
+                    confirmed[record_id] = held
+                    continue
                 else:
-                    forked |= self._continue(held, record)
+                    forked |= self._continue(held, record, whole)
             except ClockGap:
                 self.missing.add((scope, record_id))
             except (MalformedUpdate, MalformedOp):
@@ -81,27 +88,27 @@ class PulledPages:
         pulled = list(changed.values())
         self.tally.conflicts += sum(max(0, len(held.conflicts) - held.known_conflicts) for held in pulled)
         self.device.store.save(pulled, "pulled")
-        self.tally.pulled += len(pulled)
+        self.device.store.save_progress([held for record_id, held in confirmed.items() if record_id not in changed])
+        self.tally.pulled += len(changed.keys() | confirmed.keys())
         return forked
 
-    def _begin(self, scope: str, record_id: str, record: PulledRecord) -> HeldRecord:
+    def _begin(self, scope: str, record_id: str, record: PulledRecord, whole: Document | None) -> HeldRecord:
         """Hold a record that was not here; own ops in it (it was here once) are durable, so they are acknowledged."""
         held = self.device.new_record(record_id, scope, record.collection)
-        if record.delta:
+        if whole is None:
             held.absorb(parse_delta(record.update, {}))
         else:
-            held.document = parse_document(record.update)
+            held.document = whole
         held.acked = held.sent = held.next_clock
         held.keep_pull_receipt(record.receipt, held.acked)
         held.writes  # noqa: B018
         return held
 
-    def _continue(self, held: HeldRecord, record: PulledRecord) -> bool:
+    def _continue(self, held: HeldRecord, record: PulledRecord, whole: Document | None) -> bool:
         """Absorb what came of a record; tell whether somebody else wrote in it under this device's client id.
 
         What a server relays is held to the same grammar as what a device sends; nothing has changed when this raises.
         """
-        whole = None if record.delta else parse_document(record.update)
         delta = whole.since({}) if whole else parse_delta(record.update, held.document.next_clocks)
         for client_id, ops in delta.ops.items():
             for clock, op in ops.items():
@@ -142,6 +149,11 @@ class PulledPages:
             )
             self.device.store.reject([rejection])
             self.tally.rejected += 1
+
+
+def _is_confirmed(held: HeldRecord, whole: Document) -> bool:
+    """Tell whether the server has exactly what is acknowledged here."""
+    return held.offer is not Offer.RESCUE and record_digest(held.key, whole) == held.digest
 
 
 def record_id_text(key: bytes) -> str:

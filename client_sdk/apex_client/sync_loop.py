@@ -131,6 +131,8 @@ class SyncLoop:
             self._inbox.clear()
             try:
                 await self.sync()
+                # A sign-in wakes the loop, and this sync may be the one that signed in.
+                self._inbox.discard(WAKE)
                 self._failures = 0
                 await self._stay_connected()
             except ReplicaClosed:
@@ -140,6 +142,7 @@ class SyncLoop:
 
     async def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
         replica, transport = self._replica, self._account.transport
+        await self._account.ready()
         began_us, up, down = replica._now_us(), transport.bytes_up, transport.bytes_down
         session, waiting = await replica._do(begin_session)
         answer: bytes | None = None

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import anyio
 from anyio import Event, Lock, create_task_group, move_on_after
 
-from apex_client.errors import SyncFailed
+from apex_client.errors import ClientError, SyncFailed
 from apex_client.transport import LiveChannel
 
 __all__ = ["Inbox", "Lock", "pumping"]
@@ -38,6 +38,11 @@ class Inbox(Generic[T]):
                 await self._event.wait()
         return self._items.popleft() if self._items else None
 
+    def discard(self, item: T) -> None:
+        """Take an item out of its turn, if it is there."""
+        if item in self._items:
+            self._items.remove(item)
+
     def clear(self) -> None:
         """Forget what is waiting."""
         self._items.clear()
@@ -54,11 +59,17 @@ async def pumping(channel: LiveChannel, deliver: Callable[[bytes | SyncFailed], 
         except SyncFailed as error:
             deliver(error)
 
+    failure: ClientError | None = None
     async with create_task_group() as tasks:
         tasks.start_soon(pump)
         try:
             yield
+        except ClientError as error:
+            # Raised within, it would leave the task group in an exception group.
+            failure = error
         finally:
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await channel.aclose()
+    if failure is not None:
+        raise failure

@@ -269,10 +269,11 @@ class LoopbackServer:
         head, tail = place
         known = any(tail <= seq <= head for seq in record.seqs)
         since = [span for span in record.spans if span.seq > head]
+        created = record.seqs[0] > head
+        if (known or created) and since and all(span.client_id == request.client_id for span in since):
+            return None
         if not known or not since:
             return self._whole(key, record)
-        if all(span.client_id == request.client_id for span in since):
-            return None
         vector = dict(record.document.next_clocks)
         for span in since:
             vector[span.client_id] = min(vector[span.client_id], span.first_clock)
@@ -450,6 +451,8 @@ class LoopbackChannel:
         server.channels.append(self)
 
     async def send(self, frame: bytes) -> None:
+        if self not in self.server.channels:
+            raise ServerUnreachable("loopback", "the connection is gone")
         request = decode_request(frame)
         self.client_id = request.client_id
         self.busy = True
@@ -472,7 +475,7 @@ class LoopbackChannel:
 
     def hint(self) -> None:
         """Look for news of others, and send them."""
-        if self.cursors is None or self.busy:
+        if self.cursors is None or self.busy or self not in self.server.channels:
             return
         request = SyncRequest(PROTOCOL_VERSION, self.client_id, 0, cursors=self.cursors)
         response = self.server.sync(self.user_id, request)
@@ -486,6 +489,7 @@ class LoopbackChannel:
             self.frames.send_nowait(encode_message(msgspec.structs.replace(response, pages=pages)))
 
     def cut(self) -> None:
+        self.server.channels.remove(self)
         self.frames.close()
 
     async def aclose(self) -> None:

@@ -99,7 +99,7 @@ async def test_insights_are_approved_and_dismissed_by_the_coach(
     await coach.sync()
     scope = f"private:{server.accounts[COACH].id}:{account.id}"
     local = coach._open
-    ids = []
+    ids: list[str] = []
     with local.store.transaction():
         for title in ("one", "two"):
             held = local.device.new_record(f"00000000-0000-7000-8000-00000000000{len(ids)}", scope, "insights")

@@ -62,6 +62,10 @@ class Account:
         self._replica._do(signing.sign_out, discard_unsent=discard_unsent)
         self._credentials = None
 
+    def ready(self) -> None:
+        """Make sure that somebody is signed in. Raises NoServer or SignedOut."""
+        self._token()
+
     def call(self, method: str, path: str, json: Any) -> Any:
         """Call the JSON API as the user."""
         server, token = self._token()

@@ -132,6 +132,8 @@ class SyncLoop:
             self._inbox.clear()
             try:
                 self.sync()
+                # A sign-in wakes the loop, and this sync may be the one that signed in.
+                self._inbox.discard(WAKE)
                 self._failures = 0
                 self._stay_connected()
             except ReplicaClosed:
@@ -141,6 +143,7 @@ class SyncLoop:
 
     def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
         replica, transport = self._replica, self._account.transport
+        self._account.ready()
         began_us, up, down = replica._now_us(), transport.bytes_up, transport.bytes_down
         session, waiting = replica._do(begin_session)
         answer: bytes | None = None

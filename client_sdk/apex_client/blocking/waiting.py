@@ -37,6 +37,12 @@ class Inbox(Generic[T]):
             self._arrived.wait_for(lambda: self._items, timeout_seconds)
             return self._items.popleft() if self._items else None
 
+    def discard(self, item: T) -> None:
+        """Take an item out of its turn, if it is there."""
+        with self._arrived:
+            if item in self._items:
+                self._items.remove(item)
+
     def clear(self) -> None:
         """Forget what is waiting."""
         with self._arrived:
