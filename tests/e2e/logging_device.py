@@ -17,6 +17,7 @@ from typing import Literal
 
 from apex_client.blocking import Replica
 from apex_client.errors import SyncFailed
+from tests.e2e.whole_server import load_of
 
 Told = tuple[Literal["open", "saved", "synced"], int]
 
@@ -40,7 +41,7 @@ def log_until_killed(path: Path, told: Connection, next_number: int, seed: int) 
         while True:
             if len(log.sets) >= SETS_PER_WORKOUT:
                 log = replica.workouts.start(title="Session")
-            log.add_set("Bench Press", reps=5, load=float(number), unit="kg")
+            log.add_set("Bench Press", reps=5, load=load_of(number), unit="kg")
             told.send(("saved", number))
             number += 1
             if dice.random() < SYNC_CHANCE:

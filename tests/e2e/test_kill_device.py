@@ -14,7 +14,7 @@ import pytest
 
 from apex_client import Replica
 from tests.e2e.logging_device import logging_device
-from tests.e2e.whole_server import Athlete, WholeServer, assert_one_digest, sync_until_done
+from tests.e2e.whole_server import PASSWORD, Athlete, WholeServer, assert_one_digest, number_of, sync_until_done
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ async def test_a_device_killed_at_any_moment_loses_nothing_acknowledged(server: 
         saved |= device.saved
         synced = max(synced, device.synced)
         next_number = max(saved, default=0) + 2  # One more may have been saved and not told.
-        in_postgres = await numbers_in_postgres(athlete)
+        in_postgres = await athlete.numbers_in_postgres()
         assert max(in_postgres.values(), default=1) == 1
         assert in_postgres.keys() >= {number for number in saved if number <= synced}
     print(f"{KILLS} kills, {len(saved)} sets saved, {synced} synced before the last kill")
@@ -46,18 +46,14 @@ async def test_a_device_killed_at_any_moment_loses_nothing_acknowledged(server: 
     assert await numbers_on(path) >= Counter(saved)
     async with Replica.open(path) as phone:
         await sync_until_done(phone, seconds=20.0)
-        assert await numbers_in_postgres(athlete) == await numbers_on_replica(phone)
-        assert max((await numbers_in_postgres(athlete)).values()) == 1
+        assert await athlete.numbers_in_postgres() == await numbers_on_replica(phone)
+        assert max((await athlete.numbers_in_postgres()).values()) == 1
         await assert_one_digest(server, athlete.scope, phone)
         assert (await phone.status()).rejected == 0
     async with Replica.open(athlete.folder / "watch.db") as watch:
-        await watch.login(server.address, athlete.email, "correct horse battery staple")
+        await watch.login(server.address, athlete.email, PASSWORD)
         await watch.sync()
         await assert_one_digest(server, athlete.scope, watch)
-
-
-async def numbers_in_postgres(athlete: Athlete) -> Counter[int]:
-    return Counter(int(row["load_kg"]) for row in await athlete.sets_in_postgres())
 
 
 async def numbers_on(path: Path) -> Counter[int]:
@@ -66,4 +62,4 @@ async def numbers_on(path: Path) -> Counter[int]:
 
 
 async def numbers_on_replica(replica: Replica) -> Counter[int]:
-    return Counter(int(row["load_kg"]) for row in await replica.query("SELECT load_kg FROM logged_sets"))
+    return Counter(number_of(row) for row in await replica.query("SELECT load_kg FROM logged_sets"))

@@ -6,7 +6,8 @@ digests are computed anew from the stored documents, so that neither side's book
 
 import itertools
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -93,6 +94,10 @@ class Athlete:
             await self.register(replica, address)
         return replica
 
+    async def numbers_in_postgres(self) -> Counter[int]:
+        """Count the numbered sets by their number."""
+        return Counter(number_of(row) for row in await self.sets_in_postgres())
+
     async def sets_in_postgres(self) -> list[asyncpg.Record]:
         """Read the projected sets."""
         sql = "SELECT * FROM logged_sets WHERE scope_id = $1 ORDER BY record_id, position"
@@ -146,6 +151,16 @@ async def sync_until_done(replica: Replica, *, seconds: float) -> int:
             except SyncFailed:
                 failures += 1
                 await anyio.sleep(0.05)
+
+
+def load_of(number: int) -> float:
+    """Give the load that carries the number of a set, within bounds up to 200,000."""
+    return number / 100
+
+
+def number_of(row: Mapping[str, Any] | asyncpg.Record) -> int:
+    """Read the number of a set from its row in any table."""
+    return round(row["load_kg"] * 100)
 
 
 def free_port() -> int:
