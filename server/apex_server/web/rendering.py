@@ -4,6 +4,7 @@ The content security policy lets a page load from this server alone, and run no 
 itself; so text of an athlete that slipped past escaping would still be dead text.
 """
 
+import gzip
 from hashlib import blake2b
 from importlib import resources
 from typing import Any
@@ -16,11 +17,15 @@ from litestar.enums import MediaType
 from litestar.static_files import create_static_files_router
 
 from apex_server.web import wording
+from apex_server.web.icons import icon, origin_mark, origin_name
 
 __all__ = ["FRAGMENT_HEADER", "PAGE_HEADERS", "render", "static_router"]
 
 FRAGMENT_HEADER = "x-apex-fragment"
 """A page that updates itself asks for its main part alone."""
+
+GZIP_LEVEL = 4
+"""A page of 200 kB becomes one of 13 kB in 2 ms; there is no secret in it that its length could tell."""
 
 PAGE_HEADERS = {
     "Content-Security-Policy": (
@@ -33,7 +38,7 @@ PAGE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "same-origin",
-    "Vary": "X-Apex-Fragment",
+    "Vary": "X-Apex-Fragment, Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -57,7 +62,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _static_path = f"/static/{static_digest()}"
-_environment.globals["static_path"] = _static_path
+_environment.globals.update(icon=icon, origin_mark=origin_mark, origin_name=origin_name, static_path=_static_path)
 _environment.filters.update(
     {name.removeprefix("as_"): getattr(wording, name) for name in wording.__all__ if name.startswith("as_")}
 )
@@ -71,11 +76,15 @@ static_router = create_static_files_router(
 )
 
 
-def render(request: Request[Any, Any, Any], template: str, status_code: int = 200, **values: Any) -> Response[str]:
+def render(request: Request[Any, Any, Any], template: str, status_code: int = 200, **values: Any) -> Response[bytes]:
     """Render a template as a whole page, or as its main part where the page asks for that."""
     layout = "fragment.html" if FRAGMENT_HEADER in request.headers else "layout.html"
-    html = _environment.get_template(template).render(layout=layout, **values)
-    return Response(html, media_type=MediaType.HTML, status_code=status_code, headers=PAGE_HEADERS)
+    html = _environment.get_template(template).render(layout=layout, **values).encode()
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(html, media_type=MediaType.HTML, status_code=status_code, headers=PAGE_HEADERS)
+    headers = {**PAGE_HEADERS, "Content-Encoding": "gzip"}
+    body = gzip.compress(html, GZIP_LEVEL, mtime=0)
+    return Response(body, media_type=MediaType.HTML, status_code=status_code, headers=headers)
 
 
 def read_json(text: str | None) -> Any:
