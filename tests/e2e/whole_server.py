@@ -8,13 +8,14 @@ import itertools
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
 import anyio
 import asyncpg
+import psutil
 from anyio.from_thread import BlockingPortal
 from msgspec.structs import replace
 
@@ -151,6 +152,18 @@ async def sync_until_done(replica: Replica, *, seconds: float) -> int:
             except SyncFailed:
                 failures += 1
                 await anyio.sleep(0.05)
+
+
+def web_processes(server: WholeServer, *, parents: bool) -> list[psutil.Process]:
+    """List the processes that answer, or the parents of those; all are descendants of this one."""
+    me = psutil.Process()
+    granians = []
+    for process in me.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            line = process.cmdline()
+            if "granian" in line and str(server.settings.port) in line:
+                granians.append((process, process.ppid() == me.pid))
+    return [process for process, is_parent in granians if is_parent == parents]
 
 
 def load_of(number: int) -> float:
