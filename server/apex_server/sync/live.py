@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from apex_server.caller import Caller
 from apex_server.db import Hint, HintHub
 from apex_server.sync.exchange import SyncExchange
+from apex_sync.ids import athlete_scope
 from apex_sync.protocol.messages import PROTOCOL_VERSION, ScopeCursor, SyncRequest, SyncResponse
 
 __all__ = ["Listener", "LiveHub", "LiveSession"]
@@ -159,6 +160,7 @@ class LiveSession:
             self._cursors.pop(scope, None)
         for page in response.pages:
             self._cursors[page.scope] = page.cursor
-        self._hub.follow(self._listener, self._cursors)
+        # A scope begins with its first record: the athlete's own may be written first by another device.
+        self._hub.follow(self._listener, {*self._cursors, athlete_scope(str(self._caller.user_id))})
         if any(page.remaining for page in response.pages):
             self._listener.wake()

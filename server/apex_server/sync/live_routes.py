@@ -97,10 +97,13 @@ async def events(
 
 
 async def hints_of(caller: Caller, database: Database, live_hub: LiveHub) -> AsyncIterator[ServerSentEventMessage]:
-    """Give hints until the access token ends; a comment now and then keeps the connection open."""
-    checked = 0.0
-    with live_hub.listening() as listener:
-        yield ServerSentEventMessage(comment="connected")
+    """Give hints until the access token ends; a comment now and then keeps the connection open.
+
+    From the first comment on none is missed.
+    """
+    checked = time.monotonic()
+    with live_hub.listening(await scopes_of(database, caller.user_id)) as listener:
+        yield ServerSentEventMessage(None, comment="connected")
         while seconds_left(caller) > 0:
             if time.monotonic() - checked > RECHECK_SECONDS or not listener.scopes:
                 live_hub.follow(listener, await scopes_of(database, caller.user_id))
@@ -110,7 +113,7 @@ async def hints_of(caller: Caller, database: Database, live_hub: LiveHub) -> Asy
                 data = msgspec.json.encode({"scope": hint.scope, "seq": hint.seq}).decode()
                 yield ServerSentEventMessage(event="hint", data=data)
             if not heard:
-                yield ServerSentEventMessage(comment="still here")
+                yield ServerSentEventMessage(None, comment="still here")
 
 
 async def scopes_of(database: Database, user_id: UUID) -> list[str]:
