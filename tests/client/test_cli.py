@@ -9,6 +9,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ import pytest
 from apex_client.blocking import Replica
 from apex_client.cli.failures import WrongUsage
 from apex_client.cli.set_notation import read_sets
+from apex_sync.collection import Collection
 from tests.client.apex_command import APEX, Terminal
+from tests.client.fleet import Clock, Phone
+from tests.client.loopback import LoopbackServer
 
 COMMANDS = (
     "init", "register", "login", "logout", "log", "checkin", "import", "sync", "status", "conflicts", "rejected",
@@ -403,6 +407,38 @@ class TestOffline:
         assert apex("rejected").ok().err == "nothing was refused\n"
         assert apex("conflicts", "restore", "1").code == 1
         assert apex("rejected", "drop", "1").code == 1
+
+
+class TestRejectedBox:
+    @pytest.fixture
+    def refused(self, apex: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+        """Give a replica whose server has refused a field, as one of an older app would be."""
+        server = LoopbackServer(Clock(time.time_ns() // 1000))
+        phone = Phone(apex.db, server, server.add_user("mara@example.com"))
+        monkeypatch.setattr(Collection, "forbidden_fields", lambda self, patch, role: [])
+        phone.create({"notes": "Tired.", "coach_feedback": "Well done.", "date": "2026-03-01"}, "check_ins")
+        monkeypatch.undo()
+        phone.sync()
+        phone.close()
+        return apex
+
+    def test_what_the_server_refused_is_shown_with_its_reason_and_content(self, refused: Terminal) -> None:
+        shown = refused("rejected").ok().out
+
+        assert re.search(r'1 +\d{4}-\d\d-\d\d .*check-in of 2026-03-01.*coach_feedback.*"Well done."', shown), shown
+        assert "apex rejected" in refused("status").ok().out
+
+    def test_a_refused_edit_can_be_let_go(self, refused: Terminal) -> None:
+        assert "Well done." in refused("rejected", "drop", "1").ok().err
+
+        assert refused.rows("SELECT id FROM rejected") == []
+
+    def test_what_would_only_be_refused_again_stays_in_the_box(self, refused: Terminal) -> None:
+        again = refused("rejected", "reissue", "1")
+
+        assert again.code == 1
+        assert "may not write coach_feedback" in again.err
+        assert len(refused.rows("SELECT id FROM rejected")) == 1
 
 
 class TestTerminal:

@@ -160,7 +160,7 @@ def _server(replica: "Replica") -> Iterator[Finding]:
     except SyncFailed as error:
         yield Finding("server", "note", f"{replica.server}: {error}")
     else:
-        yield Finding("server", "good", f"{replica.server} knows this device as {me['email']}'s")
+        yield Finding("server", "good", f"{replica.server} knows this device as {me['user']['email']}'s")
 
 
 def _some(problems: list[str]) -> str:

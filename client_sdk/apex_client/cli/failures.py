@@ -68,7 +68,6 @@ def _end(line: str, code: int) -> None:
 
 def _line_of(error: Exception) -> str | None:
     """Word an error, or give None for one that nobody foresaw: its traceback is what a maintainer needs."""
-    from apex_client.importers.errors import ImportFailed
     from apex_sync.errors import ApexError, OutOfBounds
 
     if isinstance(error, OutOfBounds):
@@ -76,13 +75,19 @@ def _line_of(error: Exception) -> str | None:
         return f"{field} {_bound(error.problem.message)}; nothing was saved"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    if not isinstance(error, ApexError | ImportFailed | CommandFailed):
+    if not isinstance(error, ApexError | CommandFailed) and not _is_import_failure(error):
         return None
     name = type(error).__name__
     advice = MORE_ADVICE.get(name, "")
     if name in WHOLE_ADVICE:
         return advice
     return f"{error}; {advice}" if advice else str(error)
+
+
+def _is_import_failure(error: Exception) -> bool:
+    """Know an error of the importers, without loading them where nothing was imported."""
+    errors = sys.modules.get("apex_client.importers.errors")
+    return errors is not None and isinstance(error, errors.ImportFailed)
 
 
 def _bound(message: str) -> str:

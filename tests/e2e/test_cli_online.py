@@ -1,0 +1,112 @@
+"""The `apex` command and a real server: signing in, syncing, watching, deciding about conflicts and refusals."""
+
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from apex_client.blocking import Replica
+from tests.client.apex_command import Terminal
+from tests.e2e.whole_server import PASSWORD, WholeServer
+
+WATCH_SECONDS = 20.0
+
+
+@pytest.fixture
+def email(server: WholeServer) -> str:
+    return server.new_email("cli")
+
+
+def with_account(terminal: Terminal, server: WholeServer, email: str, verb: str = "register") -> Terminal:
+    more = ("--name", "Mara") if verb == "register" else ()
+    terminal(verb, "--server", server.address, "--email", email, "--password-stdin", *more, stdin=f"{PASSWORD}\n").ok()
+    return terminal
+
+
+def test_what_was_logged_before_the_account_reaches_a_second_device(
+    server: WholeServer, email: str, tmp_path: Path
+) -> None:
+    laptop, desktop = Terminal(tmp_path, "laptop"), Terminal(tmp_path, "desktop")
+    laptop("log", "set", "Bench Press", "8x100kg@8").ok()
+    with_account(laptop, server, email)
+    assert re.search(r"synced: 1 record sent", laptop("sync").ok().err)
+    with_account(desktop, server, email, "login")
+
+    assert re.search(r"0 records sent, \d received .* round trip", desktop("sync").ok().err)
+
+    assert desktop.rows("SELECT exercise_name, reps FROM logged_sets") == [{"exercise_name": "Bench Press", "reps": 8}]
+    assert "nothing" in laptop("status").ok().out
+    assert f"knows this device as {email}" in laptop("doctor").ok().out
+
+
+def test_a_conflict_is_shown_in_words_and_what_lost_can_be_restored(
+    server: WholeServer, email: str, tmp_path: Path
+) -> None:
+    apex = Terminal(tmp_path, "laptop")
+    apex("log", "set", "Bench Press", "8x100kg@8").ok()
+    with_account(apex, server, email)
+    apex("sync").ok()
+    with Replica.open(tmp_path / "watch.db") as watch:
+        watch.login(server.address, email, PASSWORD)
+        watch.sync()
+        (on_watch,) = watch.workouts.list()
+        with Replica.open(apex.db) as laptop:
+            (log,) = laptop.workouts.list()
+            log.edit_set(log.sets[0], reps=9)
+        on_watch.edit_set(on_watch.sets[0], reps=10)
+        apex("sync").ok()
+        watch.sync()
+    assert "1 conflict" in apex("sync").ok().err
+
+    shown = apex("conflicts").ok().out
+    assert re.search(r"Bench Press, set 1: reps +10 another device.* +9 this device", shown), shown
+    assert "is 9 now" in apex("conflicts", "restore", "1").ok().err
+    apex("sync").ok()
+
+    assert apex("conflicts").ok().err == "no conflicts\n"
+    assert apex.rows("SELECT reps FROM logged_sets") == [{"reps": 9}]
+
+
+def test_watching_tells_what_other_devices_write_and_ends_on_an_interrupt(
+    server: WholeServer, email: str, tmp_path: Path
+) -> None:
+    apex = with_account(Terminal(tmp_path, "laptop"), server, email)
+    with apex.start("sync", "--watch") as process:
+        try:
+            assert process.stdout is not None
+            lines = iter(process.stdout.readline, "")
+            assert any("live" in line for line in lines)
+            with Replica.open(tmp_path / "watch.db") as watch:
+                watch.login(server.address, email, PASSWORD)
+                watch.workouts.start(title="From the watch")
+                watch.sync()
+            assert any("From the watch" in line for line in lines)
+        finally:
+            process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        assert process.wait(WATCH_SECONDS) == 0, lines
+    assert time.monotonic() - began < WATCH_SECONDS
+
+
+def test_signing_out_keeps_unsent_work_until_it_is_given_up(server: WholeServer, email: str, tmp_path: Path) -> None:
+    apex = with_account(Terminal(tmp_path), server, email)
+    apex("log", "set", "Squat", "5x140kg").ok()
+
+    refused = apex("logout")
+    assert refused.code == 1
+    assert "--discard-unsent" in refused.err
+    apex("logout", "--discard-unsent").ok()
+
+    assert apex.rows("SELECT id FROM workout_logs") == []
+    assert apex("sync").code == 1
+
+
+def test_a_wrong_password_is_one_line(server: WholeServer, email: str, tmp_path: Path) -> None:
+    apex = Terminal(tmp_path)
+
+    refused = apex("login", "--server", server.address, "--email", email, "--password-stdin", stdin="wrong\n")
+
+    assert refused.code == 1
+    assert refused.err == "apex: the e-mail address or the password is wrong; try again\n"
