@@ -10,7 +10,7 @@ record change; the tables themselves stand in db/migrations.
 
 from collections.abc import Callable, Mapping
 from datetime import MAXYEAR, MINYEAR, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct
 
@@ -57,48 +57,65 @@ def _workout_logs(log: Any) -> RowsByTable:
     return {"workout_logs": [row], "logged_exercises": exercises, "logged_sets": sets}
 
 
+class _Group(NamedTuple):
+    """Where the sets of one exercise stand: its place, and then the name of an exercise that is not there."""
+
+    position: int
+    missing: str
+    label: str | None
+    skipped: bool
+
+
+_DELETED = _Group(0, "", None, False)
+
+
 def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
     """List exercises in their order and the sets in theirs, which is that of `apex_sync.coaching.sets`.
 
-    Sets of no known exercise come last; those of a deleted one are left out. Most leaves of a set are absent, and there
-    are many sets: what is absent is told apart here, without a call.
+    Sets of no known exercise come last; those of a deleted one are left out.
     """
     exercises: list[Row] = []
-    group_by_key = dict.fromkeys(log.exercises if log.exercises.__class__ is dict else (), _DELETED)
+    groups = dict.fromkeys(log.exercises if log.exercises.__class__ is dict else (), _DELETED)
     for position, (_, key, entry) in enumerate(_live_entries(log.exercises), 1):
         skipped = entry.skipped is True
-        group_by_key[key] = position, "", skipped
+        groups[key] = _Group(position, "", key or None, skipped)
         exercises.append((key, position, _text(entry.exercise_id), _text(entry.name), skipped, _text(entry.superset)))
-    nowhere = len(exercises) + 1
     ordered = []
     for key, entry in _entries(log.sets):
         exercise = entry.exercise if entry.exercise.__class__ is str else ""
-        group = group_by_key.get(exercise) or (nowhere, exercise, False)
+        group = groups.get(exercise)
+        if group is None:
+            group = groups[exercise] = _Group(len(exercises) + 1, exercise, _text(exercise) or None, False)
         if group is not _DELETED and entry.deleted is not True:
-            ordered.append((group[0], group[1], entry.order if entry.order.__class__ is str else "", key, group, entry))
+            order = entry.order if entry.order.__class__ is str else ""
+            ordered.append((group.position, group.missing, order, key, group, entry))
     ordered.sort()  # Keys differ, so nothing behind them is ever compared.
     return exercises, [
-        (
-            key,
-            None if entry.exercise is UNSET else _text(entry.exercise) or None,
-            position,
-            "working" if entry.type is UNSET else _text(entry.type) or "working",
-            None if entry.reps is UNSET else _whole(entry.reps),
-            None if entry.load_kg is UNSET else _number(entry.load_kg),
-            None if entry.load is UNSET else _number(entry.load),
-            None if entry.load_unit is UNSET else _text(entry.load_unit),
-            None if entry.rpe is UNSET else _number(entry.rpe),
-            None if entry.rir is UNSET else _number(entry.rir),
-            entry.completed if entry.completed.__class__ is bool else not group[2],
-            None if entry.failure_reason is UNSET else _text(entry.failure_reason),
-            None if entry.distance_m is UNSET else _number(entry.distance_m),
-            None if entry.duration_seconds is UNSET else _number(entry.duration_seconds),
-        )
-        for position, (_, _, _, key, group, entry) in enumerate(ordered, 1)
+        _set_row(key, group, position, entry) for position, (_, _, _, key, group, entry) in enumerate(ordered, 1)
     ]
 
 
-_DELETED = (0, "", False)
+def _set_row(key: str, group: _Group, position: int, entry: Any) -> Row:
+    """Make the row of one set. There are many, and most of their leaves absent, which is told apart without a call."""
+    kind, reps, load_kg, load, load_unit = entry.type, entry.reps, entry.load_kg, entry.load, entry.load_unit
+    rpe, rir, completed = entry.rpe, entry.rir, entry.completed
+    failure_reason, distance_m, duration_seconds = entry.failure_reason, entry.distance_m, entry.duration_seconds
+    return (
+        key,
+        group.label,
+        position,
+        "working" if kind is UNSET else _text(kind) or "working",
+        None if reps is UNSET else _whole(reps),
+        None if load_kg is UNSET else _number(load_kg),
+        None if load is UNSET else _number(load),
+        None if load_unit is UNSET else _text(load_unit),
+        None if rpe is UNSET else _number(rpe),
+        None if rir is UNSET else _number(rir),
+        completed if completed.__class__ is bool else not group.skipped,
+        None if failure_reason is UNSET else _text(failure_reason),
+        None if distance_m is UNSET else _number(distance_m),
+        None if duration_seconds is UNSET else _number(duration_seconds),
+    )
 
 
 def _check_ins(check_in: Any) -> RowsByTable:

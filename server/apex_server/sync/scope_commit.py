@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 
 from apex_server.db import Hint
+from apex_server.sync.collecting import collector_paused
 from apex_server.sync.judging import RETRY, Hearing, Verdict, rejected
 from apex_server.sync.receipts import ReceiptBook
 from apex_server.sync.store import (
@@ -215,7 +216,8 @@ class ScopeCommitter:
         if len(places) < OFFLOADED_RECORDS_MIN:
             judge()
         else:
-            await self._offload(judge)
+            with collector_paused():
+                await self._offload(judge)
 
     def _judge_now(self, trial: _Round, places: Sequence[int], records: Mapping[bytes, RecordState]) -> None:
         for place in places:
