@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 ALL_ROWS = 2**31 - 1
 PAGE_RECORDS = 500
+SCOPES_SHOWN = 5
+"""A coach has one for every athlete."""
+
 PROBLEMS_MAX = 5
 """How many of a kind are named; the rest is counted."""
 
@@ -123,14 +126,19 @@ def _scopes(replica: "Replica") -> Iterator[Finding]:
         kept[row["name"]] = int.from_bytes(row["digest"], "big"), row["remaining"]
         change = int.from_bytes(row["record_digest"] or b"", "big")
         sums[row["name"]] = add_digests(sums.get(row["name"], 0), (0, change))
-    for name, (digest, remaining) in kept.items():
+    wrong = [name for name, (digest, _) in kept.items() if digest != sums[name]]
+    if wrong:
+        yield Finding(
+            "scopes", "wrong", _some([f"the digest of {name} is not the sum of its records'" for name in wrong])
+        )
+    for name, (digest, remaining) in list(kept.items())[:SCOPES_SHOWN]:
         more = f", {counted(remaining, 'record')} still to be fetched" if remaining else ""
-        if digest == sums[name]:
-            yield Finding(
-                "scope", "good", f"{name}, {f'digest {digest:032x}' if digest else 'nothing acknowledged yet'}{more}"
-            )
-        else:
-            yield Finding("scope", "wrong", f"{name}: its digest is not the sum of its records'")
+        if name not in wrong:
+            yield Finding("scope", "good", f"{name}, digest {digest:032x}{more}")
+    if len(kept) > SCOPES_SHOWN:
+        yield Finding(
+            "scopes", "good", f"{counted(len(kept) - len(wrong), 'scope')} in all with the digest they should have"
+        )
 
 
 def _outbox(replica: "Replica") -> Iterator[Finding]:

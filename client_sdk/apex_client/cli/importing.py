@@ -10,7 +10,7 @@ import typer
 
 from apex_client.cli.examples import examples
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, resolved
-from apex_client.cli.screen import escaped, notes, out, progress, said
+from apex_client.cli.screen import escaped, notes, progress, said, shown
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -58,7 +58,7 @@ def import_(
         if not (sys.stdin.isatty() and notes().is_terminal):
             raise
         report = run(file, _asked(question), accept_doubled, db)
-    out().print(render_report(report, show_all=all_rows))
+    shown(render_report(report, show_all=all_rows))
     if dry_run:
         said("\n[bold]dry run:[/] nothing was saved")
 

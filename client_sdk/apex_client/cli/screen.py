@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
 PIPE_WIDTH = 1000
@@ -63,8 +63,8 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> "Table":
     return made
 
 
-def shown(found: "Table") -> None:
-    """Print a table as a result, without the spaces at the end of lines that a pipe does not need."""
+def shown(found: "RenderableType") -> None:
+    """Print a table or a report as a result, without the spaces at the end of lines that a pipe does not need."""
     if sys.stdout.isatty():
         out().print(found)
         return
