@@ -76,12 +76,36 @@ async def test_new_changes_come_before_old_records_while_a_device_catches_up(
     assert watch.digest(watch.scope) == phone.digest(phone.scope)
 
 
+async def test_a_device_that_brings_records_before_it_has_read_any_is_sent_all_others(
+    phone: Device, watch: Device
+) -> None:
+    """Before and after its own, also where one of them was written by both."""
+    older = [phone.write(workout()) for _ in range(40)]
+    await phone.sync()
+    watch.take([], await watch.send(watch.request([], pull_bytes=2_000)))
+    shared = phone.write({"fatigue": 3}, older[-1])
+    watch.cursors.clear()
+    watch.write({"pump": 4}, shared)
+    own = [watch.write(workout()) for _ in range(30)]
+    keys = watch.outbox()
+    response = await watch.send(watch.request(keys, pull_bytes=5_000))
+    received = [record.record_id for record in page_of(response.pages, watch.scope).records]
+    watch.take(keys, response)
+    assert received
+    assert not set(received) & set(own)
+    await watch.sync(pull_bytes=5_000)
+    await phone.sync()
+    await watch.sync()
+    assert watch.digest(watch.scope) == phone.digest(phone.scope)
+    assert {key[1] for key in watch.docs} == {*older, *own}
+
+
 async def test_own_writes_do_not_come_back(world: World, phone: Device) -> None:
     record_ids = [phone.write(workout()) for _ in range(30)]
     response = await phone.send(phone.request())
     page = page_of(response.pages, phone.scope)
+    assert (page.records, page.remaining) == ([], 0), "nor to a device that has never read"
     phone.take(phone.outbox(), response)
-    assert len(page.records) == 30, "a device that never read is given everything once"
     phone.write({"fatigue": 3}, record_ids[4])
     keys = phone.outbox()
     response = await phone.send(phone.request(keys))

@@ -62,11 +62,15 @@ class _Budget:
 
 
 class _Reader(NamedTuple):
-    """One request on its way through the scopes; `client_id` is None when it is not the device's own."""
+    """One request on its way through the scopes; `client_id` is None when it is not the device's own.
+
+    `pushed` are the records it brought, by scope.
+    """
 
     snapshot: FeedSnapshot
     client_id: int | None
     budget: _Budget
+    pushed: Mapping[str, list[bytes]]
 
 
 class Feed:
@@ -90,7 +94,8 @@ class Feed:
                 return Pulled([], [], send_cursors=request.cursors_hash != self._settled_hash(granted))
             named = {cursor.scope: cursor for cursor in request.cursors}
             asked_again = ids_by_scope(request.resend)
-            reader = _Reader(snapshot, client_id, _Budget(request.pull_bytes))
+            pushed = ids_by_scope((record.scope, record.record_id) for record in request.push)
+            reader = _Reader(snapshot, client_id, _Budget(request.pull_bytes), pushed)
             pages = []
             for grant in granted:
                 page = await self._page(reader, grant, named.get(grant.scope), asked_again.get(grant.scope, ()))
@@ -121,6 +126,8 @@ class Feed:
         if asked is not None and asked.cursor and not (is_behind or asked_again):
             same = not asked.digest or asked.digest == digest_bytes(grant.digest)
             return None if same else self._as_page(grant, start, [], 0, reset=False)
+        if asked is None or not asked.cursor:
+            start = await self._before_push(reader, grant, start)
         again = await self._whole(reader, grant, asked_again)
         newer, cursor = await self._newer(reader, grant, start)
         older, cursor = await self._older(reader, grant, cursor)
@@ -153,6 +160,14 @@ class Feed:
         if cursor is None or cursor.epoch != self._identity.epoch or cursor.head > grant.seq:
             return fresh, True
         return cursor, False
+
+    async def _before_push(self, reader: _Reader, grant: GrantedScope, fresh: Cursor) -> Cursor:
+        """Let a device that has read nothing yet begin right before what it has just brought, and so hear no echo."""
+        pushed = reader.pushed.get(grant.scope)
+        if not pushed or reader.client_id is None:
+            return fresh
+        first_seq = await reader.snapshot.first_seq(grant.scope, pushed)
+        return fresh if first_seq is None else Cursor.fresh(fresh.epoch, first_seq - 1)
 
     async def _newer(self, reader: _Reader, grant: GrantedScope, start: Cursor) -> tuple[list[PulledRecord], Cursor]:
         """Read upwards from the head, as far as the budget goes."""
@@ -268,10 +283,10 @@ def previous_seq(spans: Sequence[SpanSince]) -> int:
     return min(span.previous_seq for span in spans)
 
 
-def ids_by_scope(resend: Iterable[tuple[str, bytes]]) -> Mapping[str, list[bytes]]:
-    """Group what is asked for again; what is no record id is no record."""
+def ids_by_scope(records: Iterable[tuple[str, bytes]]) -> Mapping[str, list[bytes]]:
+    """Group the records that a request names; what is no record id is no record."""
     grouped: defaultdict[str, list[bytes]] = defaultdict(list)
-    for scope, record_id in resend:
+    for scope, record_id in records:
         if len(record_id) == 16:
             grouped[scope].append(record_id)
     return grouped

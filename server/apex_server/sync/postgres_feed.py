@@ -58,6 +58,12 @@ class PostgresFeedSnapshot:
         rows = await self._connection.fetch(queries.feed_below, scope_id(scope), seq, records_max, bytes_max)
         return [feed_record(row) for row in rows]
 
+    async def first_seq(self, scope: str, record_ids: Sequence[bytes]) -> int | None:
+        """Give the place in the feed of the first of some records."""
+        ids = [UUID(bytes=record_id) for record_id in record_ids]
+        found: int | None = await self._connection.fetchval(queries.first_seq, scope_id(scope), ids)
+        return found
+
     async def count_outside(self, scope: str, tail: int, head: int) -> int:
         """Count the records before `tail` and after `head`."""
         return int(await self._connection.fetchval(queries.count_outside, scope_id(scope), tail, head))

@@ -187,6 +187,12 @@ FROM (
 WHERE bytes - octet_length(doc) < $4
 ORDER BY seq DESC;
 
+-- name: first_seq
+-- Where a device that brings records before it has read any begins to read.
+SELECT min(seq)
+FROM records
+WHERE scope_id = $1 AND record_id = ANY($2::uuid[]);
+
 -- name: count_outside
 -- How much a page leaves for later ones; for a progress bar.
 SELECT

@@ -275,6 +275,9 @@ class FeedSnapshot(Protocol):
     async def below(self, scope: str, seq: int, records_max: int, bytes_max: int) -> Sequence[FeedRecord]:
         """Read the feed downwards before a seq: one record at least if there is one, and no more than fit."""
 
+    async def first_seq(self, scope: str, record_ids: Sequence[bytes]) -> int | None:
+        """Give the place in the feed of the first of some records; None where there is none of them."""
+
     async def count_outside(self, scope: str, tail: int, head: int) -> int:
         """Count the records before `tail` and after `head`."""
 
