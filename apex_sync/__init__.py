@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from apex_sync.acceptance import Acceptance, Author, Refusal, RefusedOp, accept
     from apex_sync.clock import next_hlc
     from apex_sync.collection import Collection, Entry, Leaf, Record, Role
+    from apex_sync.compaction import Compacted, compact, needs_compaction
     from apex_sync.digest import add_digests, digest_bytes, extend_digest, record_digest
     from apex_sync.document import Delta, Document
     from apex_sync.errors import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         encode_document,
         encode_push,
         encode_refusals,
+        fits,
         parse_delta,
         parse_document,
         parse_push,
@@ -46,6 +48,7 @@ __all__ = [
     "Claim",
     "ClockGap",
     "Collection",
+    "Compacted",
     "Conflict",
     "Delta",
     "Document",
@@ -68,6 +71,7 @@ __all__ = [
     "Write",
     "accept",
     "add_digests",
+    "compact",
     "decode_op",
     "digest_bytes",
     "encode_delta",
@@ -76,6 +80,8 @@ __all__ = [
     "encode_push",
     "encode_refusals",
     "extend_digest",
+    "fits",
+    "needs_compaction",
     "next_hlc",
     "order_between",
     "order_keys",
@@ -89,6 +95,7 @@ _NAMES_BY_MODULE = {
     "acceptance": "Acceptance Author Refusal RefusedOp accept",
     "clock": "next_hlc",
     "collection": "Collection Entry Leaf Record Role",
+    "compaction": "Compacted compact needs_compaction",
     "digest": "add_digests digest_bytes extend_digest record_digest",
     "document": "Delta Document",
     "errors": "ApexError ClockGap FieldProblem ForbiddenField MalformedOp MalformedUpdate OutOfBounds ProtocolError "
@@ -97,7 +104,7 @@ _NAMES_BY_MODULE = {
     "ids": "Scope",
     "op": "StampedWrite Write decode_op encode_op",
     "order": "order_between order_keys",
-    "wire": "encode_delta encode_document encode_push encode_refusals parse_delta parse_document parse_push",
+    "wire": "encode_delta encode_document encode_push encode_refusals fits parse_delta parse_document parse_push",
 }
 _MODULE_BY_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names.split()}
 

@@ -126,7 +126,7 @@ class _Leaf(NamedTuple):
 
 
 def _rank(write: StampedWrite) -> tuple[int, int, int, int]:
-    return write.hlc, write.client_id, write.clock, write.index
+    return write.rank
 
 
 def _path(found: "Conflict | _Leaf") -> Path:

@@ -251,6 +251,7 @@ def test_a_record_that_holds_a_far_stamp_stays_writable() -> None:
     current.append(7, op(far, {"notes": "a"}))
     writes = [Write(far + 1, [7, 1], {"notes": "b"}), Write(far + 2, [7, 1], {"notes": "c"})]
     assert push([encode_op(writes)], current=current).refusals == []
+    assert push([op(far + 1, {"notes": "b"}), op(far + 2, {"notes": "c"})], current=current).refusals == []
     assert codes(push([op(far + 2, {"notes": "b"}, (7, 1))], current=current)) == [(0, "clock_skew")]
 
 

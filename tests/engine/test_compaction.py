@@ -9,7 +9,7 @@ from apex_sync.digest import op_hash, record_digest
 from apex_sync.document import Document
 from apex_sync.fold import fold
 from apex_sync.models import WORKOUT_LOGS
-from apex_sync.op import OP_BYTES_MAX, SUMMARY_BYTES_MAX, Write, decode_op, encode_op, is_summary
+from apex_sync.op import OP_BYTES_MAX, SUMMARY_BYTES_MAX, WRITES_MAX, Write, decode_op, encode_op, is_summary
 from apex_sync.wire import encode_document, parse_document
 from tests.engine.histories import (
     HISTORIES,
@@ -123,8 +123,21 @@ def test_a_record_that_is_large_by_its_state_is_not_compacted_for_ever() -> None
         document.append(1, encode_op([Write(clock + 1, [], {str(clock): "x" * 60_000})]))
     compacted = compact(document, SERVER_CLIENT_ID).document
     assert compacted.op_count > 1
-    compacted.append(1, encode_op([Write(100, [], {"more": "y" * 60_000})]))
+    for clock in range(2):
+        compacted.append(1, encode_op([Write(100 + clock, [], {"more": "y" * 40_000})]))
     assert not needs_compaction(compacted)
+
+
+def test_more_writes_than_an_op_holds_survive_in_several_summaries() -> None:
+    document = Document()
+    for clock in range(WRITES_MAX + 10):
+        document.append(1, encode_op([Write(clock + 1, [], {str(clock): clock})]))
+    compacted = compact(document, SERVER_CLIENT_ID).document
+    assert [len(list(decode_op(op, client_id=9, clock=0))) for op in compacted.ops[SERVER_CLIENT_ID].values()] == [
+        WRITES_MAX,
+        10,
+    ]
+    assert what_people_see(compacted) == what_people_see(document)
 
 
 @given(st.integers(0, 40))

@@ -83,7 +83,7 @@ def test_the_later_write_of_a_race_wins_and_the_earlier_is_listed() -> None:
 
 
 def test_equal_stamps_go_to_the_higher_client_id() -> None:
-    folded = fold([stamped(10, 9, 0, {"fatigue": 7}), stamped(10, 2, 0, {"fatigue": 4})])
+    folded = fold([stamped(10, 9, 0, {"fatigue": 7}), stamped(10, 2, 5, {"fatigue": 4})])
     assert folded.state == {"fatigue": 7}
 
 
