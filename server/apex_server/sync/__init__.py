@@ -11,10 +11,11 @@
 | `receipts`, `identity` | what the server vouches for, and in which life of its data |
 | `store` | the seam: what commit and feed need of a store |
 | `postgres_commits`, `postgres_rows`, `save_one`, `copy_rows`, `postgres_feed` | that store, in Postgres |
-| `rebuild` | all projections made anew |
+| `rebuild`, `compacting` | all projections made anew; long histories made short |
 """
 
 from apex_server.sync.commit import Committer, Pushed, Written
+from apex_server.sync.compacting import compact_long_records
 from apex_server.sync.exchange import SyncExchange
 from apex_server.sync.feed import Feed, Pulled
 from apex_server.sync.identity import ServerIdentity, begin_epoch, load_identity
@@ -34,6 +35,7 @@ __all__ = [
     "SyncExchange",
     "Written",
     "begin_epoch",
+    "compact_long_records",
     "load_identity",
     "projections_are_current",
     "rebuild_projections",

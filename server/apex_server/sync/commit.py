@@ -16,12 +16,22 @@ import structlog
 from apex_server.db import DatabaseUnavailable
 from apex_server.errors import ApiError, NotFound, ServerBusy
 from apex_server.sync.identity import ServerIdentity
-from apex_server.sync.judging import RETRY, Hearing, Merged, Verdict, judge_push, judge_write, rejected
+from apex_server.sync.judging import (
+    RETRY,
+    Hearing,
+    Merged,
+    Verdict,
+    first_clock_of,
+    judge_compaction,
+    judge_push,
+    judge_write,
+    rejected,
+)
 from apex_server.sync.scope_commit import Hints, Offload, Proposal, ScopeCommitter, in_thread
-from apex_server.sync.store import CommitStore, RecordState, Writer
+from apex_server.sync.store import AskedRecord, CommitStore, RecordState, Writer
 from apex_sync.ids import Scope, client_id_from
 from apex_sync.models import COLLECTIONS
-from apex_sync.op import Patch, Vector
+from apex_sync.op import CLOCK_MAX, Patch, Vector
 from apex_sync.protocol.messages import PushedRecord, PushResult
 
 __all__ = ["Committer", "Hints", "Patched", "Pushed", "Written"]
@@ -96,7 +106,7 @@ class Committer:
             writer = Writer(user_id, device_id, client_id)
             for scope, places in places_by_scope(pushed, results):
                 proposals = [
-                    Proposal(pushed[place].record_id, partial(judge_safely, pushed[place])) for place in places
+                    Proposal(asked_for(pushed[place]), partial(judge_safely, pushed[place])) for place in places
                 ]
                 outcome = await self._scopes.commit(scope, writer, proposals)
                 for place, verdict in zip(places, outcome.verdicts, strict=True):
@@ -148,12 +158,24 @@ class Committer:
                 return rejected("forbidden", error.code)
 
         record_keys = [UUID(one.record_id).bytes for one in patched]
-        proposals = [Proposal(key, partial(judge, place, key)) for place, key in enumerate(record_keys)]
+        proposals = [
+            Proposal(AskedRecord(key, CLOCK_MAX), partial(judge, place, key)) for place, key in enumerate(record_keys)
+        ]
         outcome = await self._scopes.commit(scope, writer, proposals)
         return [
             errors[place] if place in errors else written_or_error(verdict, outcome.seq)
             for place, verdict in enumerate(outcome.verdicts)
         ]
+
+    async def compact(self, scope: str, record_id: bytes) -> bool:
+        """Shorten the history of a record, as the system; False: it is short enough, or could not be now.
+
+        Raises DatabaseUnavailable.
+        """
+        writer = Writer(None, None, await self._server_client_id(None))
+        proposal = Proposal(AskedRecord(record_id, CLOCK_MAX), partial(judge_compaction, record_id))
+        outcome = await self._scopes.commit(scope, writer, [proposal])
+        return outcome.verdicts[0].result.status == "applied"
 
     async def owns(self, user_id: UUID, device_id: UUID, client_id: int) -> bool:
         """Tell whether a client id is the device's; from its first use on it is."""
@@ -196,6 +218,11 @@ def places_by_scope(pushed: Sequence[PushedRecord], results: list[PushResult]) -
         else:
             places.setdefault(record.scope, []).append(place)
     yield from places.items()
+
+
+def asked_for(pushed: PushedRecord) -> AskedRecord:
+    """Tell what must be known of the record to judge a push."""
+    return AskedRecord(pushed.record_id, first_clock_of(pushed.update))
 
 
 def is_scope(name: str) -> bool:

@@ -15,15 +15,17 @@ from apex_server.sync.errors import FieldForbidden, RecordFull, VersionUnknown
 from apex_server.sync.projections import project
 from apex_server.sync.receipts import ReceiptBook
 from apex_server.sync.store import Access, ClockSpan, DeadClock, RecordChange, RecordState, StoredRecord
-from apex_sync.acceptance import Acceptance, Author, Refusal, RefusalCode, accept
+from apex_sync.acceptance import Acceptance, Author, Refusal, RefusalCode, RefusedOp, accept
 from apex_sync.clock import next_hlc
 from apex_sync.collection import Collection, Record, Role
+from apex_sync.compaction import COMPACTION_BYTES, COMPACTION_OPS, compact, needs_compaction
 from apex_sync.digest import extend_digest, record_digest
 from apex_sync.document import Document
 from apex_sync.errors import MalformedUpdate, OutOfBounds
 from apex_sync.fold import Fold, fold
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import (
+    CLOCK_MAX,
     Patch,
     StampedWrite,
     Vector,
@@ -36,9 +38,24 @@ from apex_sync.op import (
 from apex_sync.protocol.messages import PushedRecord, PushResult
 from apex_sync.wire import encode_document, encode_refusals, fits, parse_document, parse_push
 
-__all__ = ["RETRY", "Hearing", "Merged", "Verdict", "judge_push", "judge_write", "rejected"]
+__all__ = [
+    "RETRY",
+    "Hearing",
+    "Merged",
+    "Verdict",
+    "first_clock_of",
+    "judge_compaction",
+    "judge_push",
+    "judge_write",
+    "rejected",
+]
 
 RETRY = PushResult("retry")
+
+HEAD_NUMBERS = 4
+"""An update of a push begins with the numbers of clients and structs, the client id and the first clock."""
+
+HEAD_BYTES_MAX = 24
 
 
 class Hearing(Struct, frozen=True):
@@ -163,6 +180,40 @@ def judge_write(
     return verdict
 
 
+def judge_compaction(record_id: bytes, hearing: Hearing, state: RecordState) -> Verdict:
+    """Shorten the history of a record, where that pays; what it holds stays the same for everyone."""
+    before = _document(state)
+    if state.record is None or not needs_compaction(before):
+        return Verdict(PushResult("duplicate"))
+    compacted = compact(before, hearing.client_id)
+    document = compacted.document
+    collection = COLLECTIONS[state.record.collection]
+    case = _Case(hearing, collection, record_id, state.record, before, None)
+    dead = [
+        DeadClock(client_id, clock, RefusedOp(digest))
+        for client_id, hashes in compacted.hashes.items()
+        for clock, digest in hashes.items()
+    ]
+    merged, is_sound = _merged(collection, document, list(document.writes()))
+    change = _change(case, merged, record_digest(record_id, document), dead, is_sound=is_sound)
+    return Verdict(PushResult("applied"), change, merged)
+
+
+def first_clock_of(update: bytes) -> int:
+    """Read from the head of a pushed update where its ops begin; 0 where it has no such head."""
+    numbers: list[int] = []
+    number = shift = 0
+    for byte in update[:HEAD_BYTES_MAX]:
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            numbers.append(number)
+            number = shift = 0
+        if len(numbers) == HEAD_NUMBERS:
+            return min(numbers[-1], CLOCK_MAX)
+    return 0
+
+
 def _check_write(hearing: Hearing, collection: Collection, role: Role, patch: Patch, state: RecordState) -> None:
     if hearing.access == "reader":
         raise FieldForbidden(sorted(patch), "reader")
@@ -215,20 +266,33 @@ def _verdict(case: _Case, acceptance: Acceptance) -> Verdict:
     if not fits(document):
         return Verdict(RETRY)
     merged, is_sound = _merged(case.collection, document, acceptance.writes or list(document.writes()))
-    change = RecordChange(
+    dead = [DeadClock(client_id, clock, op) for clock, op in acceptance.newly_refused.items()]
+    change = _change(case, merged, digest, dead, is_sound=is_sound)
+    return Verdict(msgspec.structs.replace(result, status="applied"), change, merged)
+
+
+def _change(case: _Case, merged: Merged, digest: int, dead: list[DeadClock], *, is_sound: bool) -> RecordChange:
+    document = merged.document
+    doc = encode_document(document)
+    return RecordChange(
         record_id=case.record_id,
         collection=case.collection.name,
         before=case.stored,
-        doc=encode_document(document),
+        doc=doc,
         digest=digest,
         needs_review=not is_sound,
         has_conflicts=bool(merged.folded.conflicts),
         deleted=merged.record.deleted is True,
+        is_long=_is_long(document, len(doc)),
         spans=_spans(case.before.next_clocks, document.next_clocks),
-        dead=[DeadClock(client_id, clock, op) for clock, op in acceptance.newly_refused.items()],
+        dead=dead,
         rows=project(case.collection.name, merged.record),
     )
-    return Verdict(msgspec.structs.replace(result, status="applied"), change, merged)
+
+
+def _is_long(document: Document, size: int) -> bool:
+    """Tell whether a compaction would pay; nearly every record is far from it."""
+    return (size >= COMPACTION_BYTES or document.op_count >= COMPACTION_OPS) and needs_compaction(document)
 
 
 def _digest(case: _Case, document: Document) -> int:

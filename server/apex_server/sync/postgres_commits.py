@@ -24,6 +24,7 @@ from apex_server.sync.postgres_rows import (
 from apex_server.sync.save_one import save_one_arguments, save_one_statement
 from apex_server.sync.store import (
     Access,
+    AskedRecord,
     Commit,
     RecordChange,
     RecordState,
@@ -89,19 +90,20 @@ class PostgresCommitSession:
                 await connection.execute(queries.bind_server_client_id, client_id, user_id, at)
         return client_id
 
-    async def view(self, scope: str, user_id: UUID | None, client_id: int, record_ids: Sequence[bytes]) -> ScopeView:
+    async def view(self, scope: str, user_id: UUID | None, client_id: int, asked: Sequence[AskedRecord]) -> ScopeView:
         """Read without a lock."""
         scope_id = Scope.parse(scope).id
-        if len(record_ids) == 1:
+        if len(asked) == 1:
+            [(record_id, first_clock)] = asked
             row = await self.connection.fetchrow(
-                queries.view_one, scope_id, user_id, scope, UUID(bytes=record_ids[0]), client_id
+                queries.view_one, scope_id, user_id, scope, UUID(bytes=record_id), client_id, first_clock
             )
             state = ScopeState(row["access"], row["scope_seq"], as_digest(row["scope_digest"]), row["record_count"])
-            return ScopeView(state, {record_ids[0]: record_state(row)} if row["doc"] is not None else {})
+            return ScopeView(state, {record_id: record_state(row)} if row["doc"] is not None else {})
         state = scope_state(await self.connection.fetchrow(queries.view_scope, scope_id, user_id, scope))
         if state.access is None:
             return ScopeView(state, {})
-        return ScopeView(state, await view_records(self.connection, scope_id, client_id, record_ids, after_seq=0))
+        return ScopeView(state, await view_records(self.connection, scope_id, client_id, asked, after_seq=0))
 
     @asynccontextmanager
     async def locked(self, scope: str, user_id: UUID | None) -> AsyncIterator["PostgresLockedScope"]:
@@ -137,9 +139,11 @@ class PostgresLockedScope:
         self.connection = connection
         self.scope_id = scope_id
 
-    async def changed(self, client_id: int, record_ids: Sequence[bytes], since_seq: int) -> Mapping[bytes, RecordState]:
+    async def changed(
+        self, client_id: int, asked: Sequence[AskedRecord], since_seq: int
+    ) -> Mapping[bytes, RecordState]:
         """Give those of the records that have changed after a seq."""
-        return await view_records(self.connection, self.scope_id, client_id, record_ids, after_seq=since_seq)
+        return await view_records(self.connection, self.scope_id, client_id, asked, after_seq=since_seq)
 
     async def save(self, commit: Commit) -> None:
         """Store a commit."""
@@ -198,15 +202,17 @@ def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
         [span.first_clock for span in change.spans],
         [span.next_clock for span in change.spans],
         list(commit.dirty_kinds),
+        change.is_long,
         *save_one_arguments(change.collection, change.rows),
     ]
 
 
 async def view_records(
-    connection: Connection, scope_id: UUID, client_id: int, record_ids: Sequence[bytes], *, after_seq: int
+    connection: Connection, scope_id: UUID, client_id: int, asked: Sequence[AskedRecord], *, after_seq: int
 ) -> Mapping[bytes, RecordState]:
-    ids = [UUID(bytes=record_id) for record_id in record_ids]
-    rows = await connection.fetch(queries.view_records, scope_id, ids, client_id, after_seq)
+    ids = [UUID(bytes=record_id) for record_id, _ in asked]
+    first_clocks = [first_clock for _, first_clock in asked]
+    rows = await connection.fetch(queries.view_records, scope_id, ids, client_id, after_seq, first_clocks)
     return {row["record_id"].bytes: record_state(row) for row in rows}
 
 

@@ -22,13 +22,14 @@ PackedRows = Mapping[str, bytes]
 
 RECORDS_COLUMNS = (
     "scope_id", "record_id", "seq", "collection", "doc", "digest", "needs_review", "has_conflicts", "deleted",
+    "is_long",
 )  # fmt: skip
 AUDIT_COLUMNS = (
     "scope_id", "seq", "client_id", "record_id", "previous_seq", "first_clock", "next_clock", "user_id", "device_id",
     "committed_at",
 )  # fmt: skip
 RECORDS_PACKER = RowPacker(
-    ["uuid", "bigint", "text", "bytea", "bytea", "boolean", "boolean", "boolean"], shared=["uuid"]
+    ["uuid", "bigint", "text", "bytea", "bytea", "boolean", "boolean", "boolean", "boolean"], shared=["uuid"]
 )
 AUDIT_PACKER = RowPacker(
     ["bigint", "bigint", "uuid", "bigint", "bigint", "bigint", "uuid", "uuid", "timestamptz"], shared=["uuid"]
@@ -130,6 +131,7 @@ def record_rows(scope_id: UUID, commit: Commit) -> Iterator[bytes]:
             change.needs_review,
             change.has_conflicts,
             change.deleted,
+            change.is_long,
         )
         yield RECORDS_PACKER.pack(shared, [row])
 

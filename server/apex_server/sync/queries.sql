@@ -51,15 +51,18 @@ FROM (SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2,
 LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3;
 
 -- name: view_records
--- What is dead of the asking client is needed to know an op that is sent again.
+-- What is dead of the asking client, from the first clock it sends, is needed to know an op that is sent again.
 SELECT records.record_id, records.collection, records.seq, records.doc, records.digest,
     (
         SELECT array_agg((dead.clock, dead.hash, dead.code, dead.field, dead.message))
         FROM dead_ops AS dead
-        WHERE dead.scope_id = $1 AND dead.record_id = records.record_id AND dead.client_id = $3
+        WHERE dead.scope_id = $1
+            AND dead.record_id = records.record_id
+            AND dead.client_id = $3
+            AND dead.clock >= asked.first_clock
     ) AS dead
-FROM records
-WHERE records.scope_id = $1 AND records.record_id = ANY($2::uuid[]) AND records.seq > $4;
+FROM unnest($2::uuid[], $5::bigint[]) AS asked (record_id, first_clock)
+JOIN records ON records.scope_id = $1 AND records.record_id = asked.record_id AND records.seq > $4;
 
 -- name: view_one
 -- The same as the two above for a single record, in one round trip.
@@ -69,7 +72,10 @@ SELECT asked.access, coalesce(scopes.seq, 0) AS scope_seq, scopes.digest AS scop
     (
         SELECT array_agg((dead.clock, dead.hash, dead.code, dead.field, dead.message))
         FROM dead_ops AS dead
-        WHERE dead.scope_id = $1 AND dead.record_id = records.record_id AND dead.client_id = $5
+        WHERE dead.scope_id = $1
+            AND dead.record_id = records.record_id
+            AND dead.client_id = $5
+            AND dead.clock >= $6
     ) AS dead
 FROM (SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2, $3) END AS access) AS asked
 LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3
@@ -124,9 +130,9 @@ WITH held AS (
 ),
 recorded AS (
     INSERT INTO records (
-        scope_id, record_id, seq, collection, doc, digest, needs_review, has_conflicts, deleted
+        scope_id, record_id, seq, collection, doc, digest, needs_review, has_conflicts, deleted, is_long
     )
-    SELECT $1, $2, held.seq, $8, $9, $10, $11, $12, $13
+    SELECT $1, $2, held.seq, $8, $9, $10, $11, $12, $13, $21
     FROM held
     ON CONFLICT (scope_id, record_id) DO UPDATE
     SET seq = excluded.seq,
@@ -134,7 +140,8 @@ recorded AS (
         digest = excluded.digest,
         needs_review = excluded.needs_review,
         has_conflicts = excluded.has_conflicts,
-        deleted = excluded.deleted
+        deleted = excluded.deleted,
+        is_long = excluded.is_long
 ),
 audited AS (
     INSERT INTO audit (
@@ -237,3 +244,12 @@ FROM records
 WHERE scope_id = $1 AND record_id > $2
 ORDER BY record_id
 LIMIT $3;
+
+-- name: long_records
+-- Whoever compacts takes a few at a time; what it compacts leaves the index.
+SELECT scopes.name, records.record_id
+FROM records
+JOIN scopes ON scopes.scope_id = records.scope_id
+WHERE records.is_long
+ORDER BY records.scope_id, records.record_id
+LIMIT $1;

@@ -21,6 +21,7 @@ from apex_server.sync.receipts import ReceiptBook
 from apex_server.sync.store import (
     ABSENT,
     Access,
+    AskedRecord,
     Commit,
     CommitSession,
     CommitStore,
@@ -60,8 +61,13 @@ _log = structlog.get_logger(__name__)
 class Proposal(NamedTuple):
     """One proposed change, and how it is judged; `judge` decides from its arguments alone."""
 
-    record_id: bytes
+    asked: AskedRecord
     judge: Callable[[Hearing, RecordState], Verdict]
+
+    @property
+    def record_id(self) -> bytes:
+        """The record that is to change."""
+        return self.asked.record_id
 
 
 class Outcome(NamedTuple):
@@ -88,9 +94,9 @@ class _Round(Struct):
         """Where there is something to store."""
         return [place for place, verdict in enumerate(self.verdicts) if verdict.change is not None]
 
-    def record_ids(self, places: Sequence[int]) -> list[bytes]:
+    def asked(self, places: Sequence[int]) -> list[AskedRecord]:
         """Which records they are."""
-        return [self.proposals[place].record_id for place in places]
+        return [self.proposals[place].asked for place in places]
 
 
 def in_thread() -> Offload:
@@ -135,9 +141,9 @@ class ScopeCommitter:
         return Outcome(verdicts, seq)
 
     async def _commit_round(self, scope: str, writer: Writer, proposals: Sequence[Proposal]) -> Outcome:
-        record_ids = [proposal.record_id for proposal in proposals]
+        asked = [proposal.asked for proposal in proposals]
         async with self._store.session() as session:
-            view = await session.view(scope, writer.user_id, writer.client_id, record_ids)
+            view = await session.view(scope, writer.user_id, writer.client_id, asked)
             if view.state.access is None:
                 return Outcome([not_granted() for _ in proposals], 0)
             hearing = self._hearing(scope, writer, view.state.access)
@@ -202,12 +208,12 @@ class ScopeCommitter:
 
     async def _judge_again(self, trial: _Round, places: list[int], locked: LockedScope, access: Access) -> None:
         """Judge what has changed since it was read, now that nothing can change any more."""
-        record_ids = trial.record_ids(places)
+        asked = trial.asked(places)
         if access != trial.hearing.access:
             trial.hearing = msgspec.structs.replace(trial.hearing, access=access)
-            await self._judge(trial, places, await locked.changed(trial.writer.client_id, record_ids, 0))
+            await self._judge(trial, places, await locked.changed(trial.writer.client_id, asked, 0))
         elif locked.state.seq != trial.seen_seq:
-            changed = await locked.changed(trial.writer.client_id, record_ids, trial.seen_seq)
+            changed = await locked.changed(trial.writer.client_id, asked, trial.seen_seq)
             again = [place for place in places if trial.proposals[place].record_id in changed]
             await self._judge(trial, again, changed)
 

@@ -25,6 +25,7 @@ from apex_sync.acceptance import RefusedOp
 __all__ = [
     "ABSENT",
     "Access",
+    "AskedRecord",
     "ClockSpan",
     "Commit",
     "CommitSession",
@@ -101,6 +102,13 @@ ABSENT = RecordState(None, {})
 """The state of a record that is not there."""
 
 
+class AskedRecord(NamedTuple):
+    """A record to look up; of what is dead in it only the asking client's clocks from `first_clock` on."""
+
+    record_id: bytes
+    first_clock: int
+
+
 class ScopeView(NamedTuple):
     """A scope and some of its records, by id; a record that is not there is not in `records`."""
 
@@ -138,6 +146,7 @@ class RecordChange(Struct, kw_only=True):
     needs_review: bool
     has_conflicts: bool
     deleted: bool
+    is_long: bool
     spans: Sequence[ClockSpan]
     dead: Sequence[DeadClock]
     rows: RowsByTable
@@ -177,7 +186,9 @@ class LockedScope(Protocol):
     def state(self) -> ScopeState:
         """The scope now; when `access` is None, nothing is locked and nothing may be saved."""
 
-    async def changed(self, client_id: int, record_ids: Sequence[bytes], since_seq: int) -> Mapping[bytes, RecordState]:
+    async def changed(
+        self, client_id: int, asked: Sequence[AskedRecord], since_seq: int
+    ) -> Mapping[bytes, RecordState]:
         """Give those of the records that have changed after a seq."""
 
     async def save(self, commit: Commit) -> None:
@@ -193,7 +204,7 @@ class CommitSession(Protocol):
     async def server_client_id(self, epoch: bytes, user_id: UUID | None, candidate: int, at_us: int) -> int:
         """Give the id under which the server writes for a user in an epoch; the candidate, where there was none."""
 
-    async def view(self, scope: str, user_id: UUID | None, client_id: int, record_ids: Sequence[bytes]) -> ScopeView:
+    async def view(self, scope: str, user_id: UUID | None, client_id: int, asked: Sequence[AskedRecord]) -> ScopeView:
         """Read without a lock: the scope as the user (None: the system) sees it, and those of the records that exist.
 
         Without access the records are left out.

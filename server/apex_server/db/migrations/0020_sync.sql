@@ -26,6 +26,7 @@ CREATE TABLE records (
     needs_review boolean NOT NULL,
     has_conflicts boolean NOT NULL,
     deleted boolean NOT NULL,
+    is_long boolean NOT NULL,
     PRIMARY KEY (scope_id, record_id)
 );
 -- Op bytes do not compress alone, and a record is always read whole: keep it in its row while four fit on a page.
@@ -33,8 +34,10 @@ ALTER TABLE records ALTER COLUMN doc SET STORAGE EXTERNAL;
 ALTER TABLE records SET (toast_tuple_target = 4080);
 CREATE UNIQUE INDEX records_feed ON records (scope_id, seq);
 CREATE INDEX records_to_look_at ON records (scope_id, seq) WHERE needs_review OR has_conflicts;
+CREATE INDEX records_to_compact ON records (scope_id, record_id) WHERE is_long;
 COMMENT ON COLUMN records.doc IS 'a Yjs update in the grammar of docs/protocol.md';
 COMMENT ON COLUMN records.deleted IS 'the folded state says so; the document stays';
+COMMENT ON COLUMN records.is_long IS 'its history is worth compacting';
 
 -- One row for each author whose clocks a commit added to a record. By it the feed knows what a reader wrote itself, and
 -- what the record was at the reader's cursor.
