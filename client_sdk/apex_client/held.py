@@ -5,7 +5,7 @@ and are frozen for ever, and the rest, at most the last op, takes further writes
 I/O.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from uuid import UUID
 
@@ -14,6 +14,7 @@ import msgspec
 from apex_sync.clock import next_hlc
 from apex_sync.digest import record_digest
 from apex_sync.document import Delta, Document
+from apex_sync.errors import FieldProblem
 from apex_sync.fold import Conflict, fold
 from apex_sync.op import (
     OP_BYTES_MAX,
@@ -29,7 +30,11 @@ from apex_sync.op import (
     without_empty_maps,
 )
 
+_EMPTY_MAP = b"\x80"
+"""How msgpack writes one; where no such byte is, there is no such map."""
+
 _encode = msgspec.msgpack.Encoder().encode
+_decode_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
 class Offer(IntEnum):
@@ -44,6 +49,10 @@ class Offer(IntEnum):
     AS_PULLED = 2
     FROM_ZERO = 3
     RESCUE = 4
+
+
+class OpTooLarge(Exception):
+    """A patch that has to be split; nothing was written."""
 
 
 class HeldRecord:
@@ -71,6 +80,7 @@ class HeldRecord:
         "offer",
         "pending_since_us",
         "place",
+        "problems",
         "pull_clock",
         "pull_receipt",
         "receipt",
@@ -117,6 +127,7 @@ class HeldRecord:
         self.place = place
         self.known_conflicts = known_conflicts
         self.stored_digest = digest
+        self.problems: Sequence[FieldProblem] | None = None
         self._writes: list[StampedWrite] | None = None
         self._state: Patch | None = None
         self._conflicts: list[Conflict] = []
@@ -176,24 +187,37 @@ class HeldRecord:
             self._writes = list(self.document.writes())
         return self._writes
 
-    def write(self, patch: Patch, now_us: int) -> None:
-        """Record an edit made now on this device, by somebody who has seen the record as it is here.
+    def write(self, patch: Patch, now_us: int) -> bool:
+        """Record an edit made now by somebody who has seen the record as it is here; tell whether it wrote anything.
 
-        Unsent edits share one op, each write keeping its own stamp. The patch must fit one op.
+        Unsent edits share one op, each write keeping its own stamp. Raises OpTooLarge, and MalformedOp or
+        what msgspec raises for what no op can hold.
         """
         before, conflicts = self.state, self._conflicts
         hlc, seen = next_hlc(now_us, self._last_hlc), self.document.others(self.client_id)
-        clock, index = self._append(Write(hlc, flat_vector(seen), patch))
+        flat = flat_vector(seen)
+        op = _encode([Write(hlc, flat, patch)])
+        if _EMPTY_MAP in op:
+            patch = without_empty_maps(patch)
+            if not patch:
+                return False
+            op = _encode([Write(hlc, flat, patch)])
+        if len(op) > OP_BYTES_MAX:
+            raise OpTooLarge
+        # Reading it back checks it, and gives a patch that nobody else can change.
+        patch = decode_op(op, client_id=self.client_id, clock=0)[0].patch
+        clock, index = self._append(op)
         if conflicts or self._writes is None:
             self.forget_fold()
-            return
+            return True
         # Its author has seen everything here, so it simply lies on top.
         self._writes.append(StampedWrite(hlc, self.client_id, clock, index, seen, patch))
-        self._state, self._last_hlc = overlaid(before, patch), hlc
+        self._state, self._last_hlc, self.problems = overlaid(before, patch) if before else patch, hlc, None
+        return True
 
     def rewrite(self, patch: Patch, hlc: int, seen: Vector) -> None:
         """Append a write that was made before under another clock or client id, with the stamp and sight it had."""
-        self._append(Write(hlc, flat_vector(seen), patch))
+        self._append(encode_op([Write(hlc, flat_vector(seen), patch)]))
         self.forget_fold()
 
     def is_forked_by(self, theirs: Delta) -> bool:
@@ -289,7 +313,7 @@ class HeldRecord:
 
     def forget_fold(self) -> None:
         """Let the state be folded anew when it is next asked for."""
-        self._writes = self._state = None
+        self._writes = self._state = self.problems = None
 
     def _take_from(self, first: int) -> list[StampedWrite]:
         if self.next_clock <= first:
@@ -318,18 +342,16 @@ class HeldRecord:
             return
         self.document.ops[self.client_id] = dict(sorted((mine | own).items()))
 
-    def _append(self, write: Write) -> tuple[int, int]:
-        """Put a write into the last op if that has never been sent and has room, else into a new one."""
+    def _append(self, op: bytes) -> tuple[int, int]:
+        """Put the write of an op into the last op if that has never been sent and has room, else let it be one."""
         clock = self.next_clock - 1
         if clock >= max(self.sent, self.acked):
-            op = self.document.ops[self.client_id][clock]
-            writes = msgspec.msgpack.decode(op, type=list[msgspec.Raw])
-            if len(writes) < WRITES_MAX:
-                joined = _encode([*writes, write])
-                if len(joined) <= OP_BYTES_MAX:
-                    self.document.ops[self.client_id][clock] = joined
-                    return clock, len(writes)
-        return self.document.append(self.client_id, encode_op([write])), 0
+            writes = _decode_raw(self.document.ops[self.client_id][clock])
+            joined = _encode([*writes, *_decode_raw(op)])
+            if len(writes) < WRITES_MAX and len(joined) <= OP_BYTES_MAX:
+                self.document.ops[self.client_id][clock] = joined
+                return clock, len(writes)
+        return self.document.append(self.client_id, op), 0
 
     def _fold(self) -> None:
         folded = fold(self.writes)

@@ -1,11 +1,10 @@
 """Lists of records, read from the tables that apps query; each takes the local replica and is run in its thread."""
 
-import re
 from typing import Any
 
 from apex_client.errors import NoSuchRecord
 from apex_client.local import LocalReplica, snapshot_of
-from apex_client.overview import AthleteSummary, SearchHit
+from apex_client.overview import AthleteSummary
 from apex_client.status import RecordStatus
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
@@ -14,7 +13,6 @@ LAST_SUCCESS = "last_success_us"
 """The setting that holds when a sync last went through."""
 
 _DATED = {"workout_logs": ("workout_log_rows", "start_time"), "check_ins": ("check_in_rows", "submitted_at")}
-_WORD = re.compile(r"\w+", re.UNICODE)
 
 
 def by_date(
@@ -47,37 +45,6 @@ def insights(local: LocalReplica, athlete_id: str | None, status: str | None, *,
         " ORDER BY record.changed_us DESC, record.record_no DESC LIMIT ?"
     )
     return _snapshots(local, where, (athlete_id, athlete_id, status, status, limit))
-
-
-def matching(local: LocalReplica, collection: str, scope: str | None, text: str, *, limit: int) -> list[Snapshot]:
-    """Find records of a collection by their words, the best match first."""
-    query = _fts_query(text)
-    if not query:
-        return []
-    where = (
-        "JOIN words ON words.rowid = record.record_no"
-        " WHERE words MATCH ? AND record.collection = ? AND (scope.name = ? OR ? IS NULL)"
-        " ORDER BY words.rank, record.record_no DESC LIMIT ?"
-    )
-    return _snapshots(local, where, (query, collection, scope, scope, limit))
-
-
-def hits(local: LocalReplica, text: str, *, limit: int) -> list[SearchHit]:
-    """Find records of any collection by their words."""
-    query = _fts_query(text)
-    if not query:
-        return []
-    sql = (
-        "SELECT record.record_id, record.collection, words.title, snippet(words, -1, '[', ']', '…', 12)"
-        " FROM words JOIN held_records AS record ON record.record_no = words.rowid"
-        " WHERE words MATCH ? ORDER BY words.rank, record.record_no DESC LIMIT ?"
-    )
-    with sqlite_errors(local.store.path):
-        rows = local.store.sql.execute(sql, (query, limit)).fetchall()
-    return [
-        SearchHit(record_id=record_id, collection=collection, title=title, snippet=snippet)
-        for record_id, collection, title, snippet in rows
-    ]
 
 
 def athletes(local: LocalReplica) -> list[AthleteSummary]:
@@ -140,9 +107,3 @@ def counts(local: LocalReplica) -> dict[str, Any]:
 def _snapshots(local: LocalReplica, where: str, parameters: tuple[Any, ...]) -> list[Snapshot]:
     with sqlite_errors(local.store.path):
         return [snapshot_of(held) for held in local.store.select(where, parameters)]
-
-
-def _fts_query(text: str) -> str:
-    """Quote every word, so that no operator of the query language slips in; the last may be the beginning of one."""
-    words = [f'"{word}"' for word in _WORD.findall(text)]
-    return " ".join(words) + "*" if words else ""

@@ -13,17 +13,17 @@ from apex_client.accounts import Session, User
 from apex_client.changes import Change
 from apex_client.device import SELF_SCOPE, Device
 from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchRecord, NotGranted
-from apex_client.held import HeldRecord, split_patch
+from apex_client.held import HeldRecord, OpTooLarge, split_patch
 from apex_client.identity import IdentityFile, open_device
 from apex_client.store import ReplicaStore
 from apex_client.store_file import sqlite_errors
 from apex_client.times import utc_text
 from apex_client.views import Snapshot
-from apex_sync.collection import Collection, Role
+from apex_sync.collection import Role
 from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBounds, UnknownCollection
 from apex_sync.ids import athlete_scope, derived_id, library_scope, record_id_from
 from apex_sync.models import COLLECTIONS
-from apex_sync.op import OP_BYTES_MAX, Patch, check_patch, without_empty_maps
+from apex_sync.op import OP_BYTES_MAX, Patch
 from apex_sync.wire import DOCUMENT_BYTES_MAX, fits
 
 PROFILES = "profiles"
@@ -89,10 +89,11 @@ class LocalReplica:
         """Make a record; one whose id is given, and there already, is edited."""
         home = scope or self.own_scope(collection)
         with self.store.transaction():
+            held = self.store.one(home, record_id) if record_id else None
             if record_id is None:
                 record_id = record_id_from(self.device.now_us() // 1000, self.device.entropy(10))
                 fields = {"created_at": utc_text(self.device.now_us()), **fields}
-            held = self.store.one(home, record_id) or self.device.new_record(record_id, home, collection)
+            held = held or self.device.new_record(record_id, home, collection)
             self.write(held, fields)
         return snapshot_of(held)
 
@@ -139,31 +140,39 @@ class LocalReplica:
         if self.stamp(held, fields):
             self.store.save([held], "local")
 
-    def stamp(self, held: HeldRecord, fields: Patch) -> bool:
+    def stamp(self, held: HeldRecord, patch: Patch) -> bool:
         """Write an edit into a record that is saved afterwards; tell whether there was anything to write.
 
         Raises OutOfBounds, ForbiddenField or EditTooLarge before there is an op, so that nothing of it is saved.
         """
-        patch = without_empty_maps(fields)
-        if not patch:
-            return False
         collection = COLLECTIONS.get(held.collection)
         if collection is None:
             raise UnknownCollection(held.collection)
         role = self.role_in(held.scope)
-        self.check(collection, patch, role)
-        for piece in pieces(collection, patch):
-            held.write(piece, self.device.now_us())
-        if not fits(held.document):
-            raise EditTooLarge(DOCUMENT_BYTES_MAX + 1, DOCUMENT_BYTES_MAX)
-        return True
-
-    def check(self, collection: Collection, patch: Patch, role: Role) -> None:
-        """Refuse what this user may not write, or nobody."""
         forbidden = collection.forbidden_fields(patch, role)
         if forbidden:
             raise ForbiddenField(collection.name, forbidden, role)
-        collection.check_bounds(patch)
+        is_new = not held.document.next_clocks
+        try:
+            typed = msgspec.convert(patch, collection.model)
+            written = self._write(held, patch)
+        except (msgspec.ValidationError, MalformedOp, TypeError, OverflowError, UnicodeEncodeError) as error:
+            collection.check_bounds(patch)
+            raise OutOfBounds(collection.name, FieldProblem("", str(error))) from error
+        if is_new:
+            held.problems = list(collection.check(typed))
+        if not fits(held.document):
+            raise EditTooLarge(DOCUMENT_BYTES_MAX + 1, DOCUMENT_BYTES_MAX)
+        return written
+
+    def _write(self, held: HeldRecord, patch: Patch) -> bool:
+        try:
+            return held.write(patch, self.device.now_us())
+        except OpTooLarge:
+            pieces = split_patch(patch, OP_BYTES_MAX - OP_ROOM_BYTES)
+        if pieces is None:
+            raise EditTooLarge(OP_BYTES_MAX + 1, OP_BYTES_MAX)
+        return any([held.write(piece, self.device.now_us()) for piece in pieces])
 
     def own_scope(self, collection: str) -> str:
         """Give where a new record of this user belongs. Raises AthleteNeeded where a coach has to say it."""
@@ -201,36 +210,30 @@ class LocalReplica:
 
 def snapshot_of(held: HeldRecord) -> Snapshot:
     """Give a record as an app sees it."""
-    collection = COLLECTIONS.get(held.collection)
-    problems: Sequence[FieldProblem] = ()
-    if collection is not None:
-        try:
-            problems = collection.read(held.state)[1]
-        except msgspec.ValidationError as error:
-            problems = [FieldProblem("", str(error))]
+    state = held.state
+    if held.problems is None:
+        held.problems = _problems(held.collection, state)
     return Snapshot(
         record_id=held.record_id,
         collection=held.collection,
         scope=held.scope,
-        state=held.state,
-        problems=tuple(problems),
+        state=state,
+        problems=tuple(held.problems),
         pending=held.pending,
         conflicts=len(held.conflicts),
     )
 
 
+def _problems(collection: str, state: Patch) -> Sequence[FieldProblem]:
+    known = COLLECTIONS.get(collection)
+    if known is None:
+        return ()
+    try:
+        return known.read(state)[1]
+    except msgspec.ValidationError as error:
+        return [FieldProblem("", str(error))]
+
+
 def profile_id(scope: str) -> str:
     """Give the id of the profile in an athlete's scope."""
     return SELF_PROFILE_ID if scope == SELF_SCOPE else scope.partition(":")[2]
-
-
-def pieces(collection: Collection, patch: Patch) -> list[Patch]:
-    """Split an edit into what fits one op each. Raises EditTooLarge, and OutOfBounds for what no op holds."""
-    try:
-        check_patch(patch)
-    except MalformedOp as error:
-        raise OutOfBounds(collection.name, FieldProblem("", error.reason)) from error
-    split = split_patch(patch, OP_BYTES_MAX - OP_ROOM_BYTES)
-    if split is None:
-        raise EditTooLarge(OP_BYTES_MAX + 1, OP_BYTES_MAX)
-    return split

@@ -12,15 +12,18 @@ import msgspec
 from msgspec import Struct
 
 from apex_client.held import HeldRecord
-from apex_client.rows import COLUMNS, TABLES, Row, Rows, Words, project
+from apex_client.rows import BLANK, COLUMNS, TABLES, USUAL_SET_COLUMNS, Row, Rows, Words, project
 from apex_sync.fold import Claim, Conflict
 from apex_sync.models import COLLECTIONS
 
 _CHILDREN = ("logged_exercise_rows", "logged_set_rows")
+_FILLED = ("record_no", "position", "key", "type", "completed", "skipped", "volume_load_kg")
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+    filled = table not in _CHILDREN
+    marks = ["?" if filled or column in _FILLED else "nullif(?, '')" for column in columns]
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(marks)})"  # noqa: S608
 
 
 def _upsert(table: str, columns: Sequence[str]) -> str:
@@ -30,9 +33,10 @@ def _upsert(table: str, columns: Sequence[str]) -> str:
 
 
 _INSERTS = {table: _insert(table, columns) for table, columns in COLUMNS.items()}
+_INSERT_USUAL_SET = _insert("logged_set_rows", COLUMNS["logged_set_rows"][:USUAL_SET_COLUMNS])
+_NOTHING_UNUSUAL = (BLANK,) * (len(COLUMNS["logged_set_rows"]) - USUAL_SET_COLUMNS)
 _UPSERTS = {table: _upsert(table, columns) for table, columns in COLUMNS.items()}
-_INSERT_WORDS = "INSERT INTO words (rowid, title, names, notes) VALUES (?, ?, ?, ?)"
-_DELETE_WORDS = "DELETE FROM words WHERE rowid = ?"
+_WORDS_DUE = "INSERT OR IGNORE INTO words_due (record_no) VALUES (?)"
 _INSERT_CONFLICT = "INSERT INTO conflict_rows (record_no, path, keys, kept, discarded) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -44,14 +48,13 @@ class _Written(Struct, frozen=True):
 
 
 class Materialiser:
-    """Writes rows, words and conflicts of records through one connection; `flush` after the records themselves."""
+    """Writes rows and conflicts of records through one connection; `flush` after the records themselves."""
 
     def __init__(self, sql: sqlite3.Connection) -> None:
         self._sql = sql
         self._written: dict[int, _Written] = {}
         self._inserts: dict[str, list[Row]] = {table: [] for table in COLUMNS}
-        self._words: list[Row] = []
-        self._stale_words: list[tuple[int]] = []
+        self._words_due: list[tuple[int]] = []
 
     def forget(self, place: int | None = None) -> None:
         """Remember no more what was written of one record, or of any."""
@@ -66,12 +69,14 @@ class Materialiser:
         rows, words, needs_review = _project(held, scope_no)
         before = self._written.get(held.place)
         if new:
-            self._insert(rows, words, held.place)
+            self._insert(rows)
         elif before is not None:
-            self._write_differences(held.place, before, rows, words)
+            self._write_differences(held.place, before.rows, rows)
         else:
             self._remove(held)
-            self._insert(rows, words, held.place)
+            self._insert(rows)
+        if not new and (before is None or words != before.words):
+            self._words_due.append((held.place,))
         if remember:
             self._written[held.place] = _Written(rows, words)
         else:
@@ -82,13 +87,13 @@ class Materialiser:
 
     def flush(self, records: Sequence[HeldRecord]) -> None:
         """Write what was taken; the records stand in their own table by now."""
-        if self._stale_words:
-            self._sql.executemany(_DELETE_WORDS, self._stale_words)
         for table, rows in self._inserts.items():
-            if rows:
+            if rows and table == "logged_set_rows":
+                self._insert_sets(rows)
+            elif rows:
                 self._sql.executemany(_INSERTS[table], rows)
-        if self._words:
-            self._sql.executemany(_INSERT_WORDS, self._words)
+        if self._words_due:
+            self._sql.executemany(_WORDS_DUE, self._words_due)
         self._clear()
         conflicts = [_conflict_row(held.place, conflict) for held in records for conflict in held.conflicts]
         if conflicts:
@@ -96,14 +101,15 @@ class Materialiser:
 
     def drop(self, place: int) -> None:
         """Remove the words of one record; its rows go with it."""
-        self._sql.execute(_DELETE_WORDS, (place,))
+        self._sql.execute("DELETE FROM words WHERE rowid = ?", (place,))
+        self._sql.execute("DELETE FROM words_due WHERE record_no = ?", (place,))
         self._written.pop(place, None)
 
     def drop_scope(self, scope_no: int) -> None:
         """Remove the words of a scope; its rows go with its records."""
-        self._sql.execute(
-            "DELETE FROM words WHERE rowid IN (SELECT record_no FROM held_records WHERE scope_no = ?)", (scope_no,)
-        )
+        of_scope = "SELECT record_no FROM held_records WHERE scope_no = ?"
+        self._sql.execute(f"DELETE FROM words WHERE rowid IN ({of_scope})", (scope_no,))  # noqa: S608
+        self._sql.execute(f"DELETE FROM words_due WHERE record_no IN ({of_scope})", (scope_no,))  # noqa: S608
         self._written.clear()
 
     def move_scope(self, old: int, new: int) -> None:
@@ -112,26 +118,30 @@ class Materialiser:
             self._sql.execute(f"UPDATE {table} SET scope_no = ? WHERE scope_no = ?", (new, old))  # noqa: S608
         self._written.clear()
 
-    def _insert(self, rows: Rows, words: Words | None, place: int) -> None:
+    def _insert(self, rows: Rows) -> None:
         for table, added in rows.items():
             self._inserts[table] += added
-        if words is not None:
-            self._words.append((place, *words))
+
+    def _insert_sets(self, rows: Sequence[Row]) -> None:
+        """Bind only the columns that a usual set fills: most of a first sync's time goes into binding."""
+        usual = [row[:USUAL_SET_COLUMNS] for row in rows if row[USUAL_SET_COLUMNS:] == _NOTHING_UNUSUAL]
+        self._sql.executemany(_INSERT_USUAL_SET, usual)
+        if len(usual) < len(rows):
+            unusual = [row for row in rows if row[USUAL_SET_COLUMNS:] != _NOTHING_UNUSUAL]
+            self._sql.executemany(_INSERTS["logged_set_rows"], unusual)
 
     def _remove(self, held: HeldRecord) -> None:
         table = TABLES.get(held.collection)
         if table is not None:
             self._sql.execute(f"DELETE FROM {table} WHERE record_no = ?", (held.place,))  # noqa: S608
-            self._stale_words.append((held.place,))
 
-    def _write_differences(self, place: int, before: _Written, rows: Rows, words: Words | None) -> None:
-        if before.rows and not rows:
-            table = next(iter(before.rows))
+    def _write_differences(self, place: int, before: Rows, rows: Rows) -> None:
+        if before and not rows:
+            table = next(iter(before))
             self._sql.execute(f"DELETE FROM {table} WHERE record_no = ?", (place,))  # noqa: S608
         for table, now in rows.items():
-            then = before.rows.get(table, [])
-            known = set(then) if len(then) > 1 else then
-            changed = [row for row in now if row not in known]
+            then = before.get(table, [])
+            changed = [row for row, old in zip(now, then, strict=False) if row != old] + now[len(then) :]
             if changed:
                 self._sql.executemany(_UPSERTS[table], changed)
             if len(then) > len(now):
@@ -139,17 +149,11 @@ class Materialiser:
                     f"DELETE FROM {table} WHERE record_no = ? AND position > ?",  # noqa: S608
                     (place, len(now)),
                 )
-        if words != before.words:
-            if before.words is not None:
-                self._stale_words.append((place,))
-            if words is not None:
-                self._words.append((place, *words))
 
     def _clear(self) -> None:
         for rows in self._inserts.values():
             rows.clear()
-        self._words.clear()
-        self._stale_words.clear()
+        self._words_due.clear()
 
 
 def _project(held: HeldRecord, scope_no: int) -> tuple[Rows, Words | None, bool]:
@@ -158,12 +162,13 @@ def _project(held: HeldRecord, scope_no: int) -> tuple[Rows, Words | None, bool]
     if collection is None:
         return {}, None, False
     try:
-        _, problems = collection.read(held.state)
+        if held.problems is None:
+            held.problems = collection.read(held.state)[1]
         rows, words = project(held.collection, (held.place, scope_no, held.record_id), held.state)
     except (msgspec.ValidationError, TypeError, AttributeError, ValueError):
         # A newer version gave a field another type: nothing to show here until this app is updated.
         return {}, None, True
-    return rows, words, bool(problems)
+    return rows, words, bool(held.problems)
 
 
 def _conflict_row(place: int, conflict: Conflict) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
-from apex_client import listing
+from apex_client import listing, searching
 from apex_client.account import Account
 from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.athletes import Athlete, Athletes
@@ -214,7 +214,7 @@ class Replica:
 
     async def search(self, text: str, *, limit: int = 50) -> list[SearchHit]:
         """Find records by words in titles, notes and names; the best match first."""
-        return await self._do(listing.hits, text, limit=limit)
+        return await self._do(searching.hits, text, limit=limit)
 
     def changes(self, collection: str | None = None) -> ChangeFeed:
         """Watch records change, here or by a sync: `async for change in replica.changes("workout_logs")`."""

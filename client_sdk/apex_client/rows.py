@@ -34,12 +34,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "week_number", "day_number", "fatigue", "pump", "mood", "notes", "completed", "source", "created_at",
         "exercise_count", "set_count", "volume_load_kg", "average_rpe",
     ),
-    "logged_exercise_rows": (
-        "record_no", "position", "key", "exercise_id", "name", "skipped", "superset", "notes",
-    ),
+    "logged_exercise_rows": ("record_no", "position", "key", "skipped", "exercise_id", "name", "superset", "notes"),
     "logged_set_rows": (
-        "record_no", "position", "key", "exercise_key", "exercise_name", "type", "reps", "load_kg", "load", "load_unit",
-        "rpe", "rir", "completed", "failure_reason", "distance_m", "duration_seconds", "notes", "volume_load_kg",
+        "record_no", "position", "key", "exercise_name", "type", "completed", "volume_load_kg", "exercise_key", "reps",
+        "load_kg", "rpe", "load", "load_unit", "rir", "failure_reason", "distance_m", "duration_seconds", "notes",
     ),
     "check_in_rows": (
         "record_no", "scope_no", "id", "date", "week_number", "weight_kg", "weight", "weight_unit", "body_fat_percent",
@@ -73,6 +71,15 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Every table in the order of its columns; parents before children."""
 
+USUAL_SET_COLUMNS = COLUMNS["logged_set_rows"].index("load")
+"""How many columns the row of a usual set fills; the rest are for pounds, notes, runs and failures."""
+
+BLANK = ""
+"""What stands for an absent leaf in rows of exercises and sets, and becomes NULL.
+
+sqlite3 binds text four times as fast as None, and a first sync has a hundred thousand of these.
+"""
+
 _MEASUREMENTS = COLUMNS["check_in_rows"][9:18]
 _RESPONSES = COLUMNS["check_in_rows"][18:26]
 
@@ -93,66 +100,75 @@ def project(collection: str, place: tuple[int, int, str], state: Mapping[str, An
 def _workout_log(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
     get = state.get
     number = place[0]
-    entries = state.get("exercises") or {}
-    exercises = _live(entries)
-    names = {key: (position, entry.get("name"), entry.get("skipped") is True)
-             for position, (_, key, entry) in enumerate(exercises, 1)}  # fmt: skip
-    exercise_rows = [
-        (number, position, key, e("exercise_id"), e("name"), e("skipped") is True, e("superset"), e("notes"))
-        for position, (_, key, entry) in enumerate(exercises, 1)
-        for e in (entry.get,)
+    entries = get("exercises") or {}
+    exercise_rows: list[Row] = [
+        (
+            number,
+            position,
+            key,
+            int(get("skipped") is True),
+            get("exercise_id", BLANK),
+            get("name", BLANK),
+            get("superset", BLANK),
+            get("notes", BLANK),
+        )
+        for position, (_, key, entry) in enumerate(_live(entries), 1)
+        for get in (entry.get,)
     ]
-    set_rows, volume, average_rpe = _sets(number, state.get("sets") or {}, entries, names)
+    set_rows, volume, average_rpe = _sets(number, get("sets") or {}, entries, exercise_rows)
     row = (
         *place, get("date"), get("start_time"), get("end_time"), get("duration_minutes"), get("title"),
         get("program_id"), get("week_number"), get("day_number"), get("fatigue"), get("pump"), get("mood"),
         get("notes"), get("completed") is True, get("source"), get("created_at"), len(exercise_rows), len(set_rows),
         volume, average_rpe,
     )  # fmt: skip
-    rows: Rows = {"workout_log_rows": [row], "logged_exercise_rows": exercise_rows, "logged_set_rows": set_rows}
-    notes = [note for note in (get("notes"), *(r[7] for r in exercise_rows), *(r[16] for r in set_rows)) if note]
-    words = (get("title") or "", "\n".join(r[4] for r in exercise_rows if r[4]), "\n".join(notes))
-    return rows, words
+    names = "\n".join(row[5] for row in exercise_rows if row[5])
+    notes = [get("notes"), *(row[-1] for row in exercise_rows), *(row[-1] for row in set_rows)]
+    words = (get("title") or "", names, "\n".join(note for note in notes if note))
+    return {"workout_log_rows": [row], "logged_exercise_rows": exercise_rows, "logged_set_rows": set_rows}, words
 
 
 def _sets(
     number: int,
     sets: Mapping[str, Mapping[str, Any]],
     entries: Mapping[str, Mapping[str, Any]],
-    names: Mapping[str, tuple[int, str | None, bool]],
+    exercise_rows: list[Row],
 ) -> tuple[list[Row], float, float | None]:
     """Give the set rows in a reader's order, the volume of the hard ones and their mean effort."""
-    nowhere = len(names) + 1, None, False
+    # By exercise: its position, its name, and whether its sets count as done unless they say otherwise.
+    homes = {row[2]: (row[1], row[5], not row[3]) for row in exercise_rows}
+    nowhere = len(homes) + 1, BLANK, True
     ordered = []
     for order, key, entry in _live(sets):
         exercise_key = entry.get("exercise")
-        known = names.get(exercise_key) if exercise_key is not None else None
-        if known is None:
-            if exercise_key in entries:
-                continue  # Its exercise was deleted.
-            known = nowhere
-        ordered.append((known[0], order, key, known, entry))
+        home = homes.get(exercise_key, nowhere)
+        if home is nowhere and exercise_key in entries:
+            continue  # Its exercise was deleted.
+        ordered.append((home[0], order, key, home, entry.get))
     ordered.sort(key=_PLACE)
-    rows, volume, effort_sum, effort_count = [], 0.0, 0.0, 0
-    for position, (_, _, key, known, entry) in enumerate(ordered, 1):
-        e = entry.get
-        reps, load_kg, kind = e("reps"), e("load_kg"), e("type") or "working"
-        completed = e("completed")
+    rows: list[Row] = []
+    volume, effort_sum, effort_count = 0.0, 0.0, 0
+    for position, (_, _, key, home, get) in enumerate(ordered, 1):
+        kind = get("type") or "working"
+        completed = get("completed")
         if completed is None:
-            completed = not known[2]
-        set_volume = 0.0
+            completed = home[2]
+        set_volume, reps = 0.0, get("reps")
         if completed and reps and kind != "warmup" and 0 < reps <= REPS_MAX:
-            effort = _effort(e("rpe"), e("rir"))
+            effort = _effort(get("rpe"), get("rir"))
             if effort is None or effort >= HARD_RPE_MIN:
                 if effort is not None:
                     effort_sum += effort
                     effort_count += 1
+                load_kg = get("load_kg")
                 if load_kg and 0 < load_kg <= LOAD_KG_MAX:
                     set_volume = load_kg * reps
                     volume += set_volume
         rows.append((
-            number, position, key, e("exercise"), known[1], kind, reps, load_kg, e("load"), e("load_unit"), e("rpe"),
-            e("rir"), completed, e("failure_reason"), e("distance_m"), e("duration_seconds"), e("notes"), set_volume,
+            number, position, key, home[1], kind, int(completed), set_volume, get("exercise", BLANK),
+            get("reps", BLANK), get("load_kg", BLANK), get("rpe", BLANK), get("load", BLANK), get("load_unit", BLANK),
+            get("rir", BLANK), get("failure_reason", BLANK), get("distance_m", BLANK), get("duration_seconds", BLANK),
+            get("notes", BLANK),
         ))  # fmt: skip
     return rows, volume, effort_sum / effort_count if effort_count else None
 

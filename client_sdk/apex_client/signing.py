@@ -57,7 +57,8 @@ def unsent(local: LocalReplica) -> int:
     """Count records and rejected edits whose content is nowhere but here."""
     with local.store.transaction():
         row = local.store.sql.execute(
-            "SELECT (SELECT count(*) FROM held_records WHERE next > acked)"
+            "SELECT (SELECT count(*) FROM held_records WHERE pending_since_us > 0 AND next > acked)"
+            " + (SELECT count(*) FROM held_records WHERE blocked <> '' AND next > acked)"
             " + (SELECT count(*) FROM rejections WHERE NOT held)"
         ).fetchone()
     return int(row[0])

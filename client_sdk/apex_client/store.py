@@ -3,9 +3,11 @@
 A save is one transaction for op, outbox and what apps query, durable when it returns. One thread at a time.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -69,6 +71,7 @@ class ReplicaStore:
         self._client_id = 0
         self._remembered: dict[tuple[str, str], HeldRecord] = {}
         self._scope_numbers: dict[str, int] = {}
+        self._roles: dict[str, str | None] = {}
         self._next_record_no = 0
         self._unpublished: list[Change] = []
 
@@ -77,32 +80,39 @@ class ReplicaStore:
         self._remembered.clear()
         self._file.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Make everything in the block durable together, or nothing of it. Blocks may be nested."""
-        if self._depth:
-            yield
-            return
+        return _NESTED if self._depth else _Transaction(self)
+
+    def begin(self) -> None:
+        """Begin a transaction."""
         with sqlite_errors(self.path):
             self.sql.execute("BEGIN IMMEDIATE")
-            self._depth = 1
-            try:
-                yield
+        self._depth = 1
+
+    def commit(self) -> None:
+        """Make it durable."""
+        try:
+            with sqlite_errors(self.path):
                 self.sql.execute("COMMIT")
-            except BaseException:
-                self._forget_uncommitted()
-                raise
-            finally:
-                self._depth = 0
+        except BaseException:
+            self.roll_back()
+            raise
+        self._depth = 0
         self.changes += self._unpublished
         self._unpublished = []
         self._trim()
+
+    def roll_back(self) -> None:
+        """Let nothing of it have been, here and in the file."""
+        self._depth = 0
+        self._forget_uncommitted()
 
     def _forget_uncommitted(self) -> None:
         if self.sql.in_transaction:
             self.sql.execute("ROLLBACK")
         self._remembered.clear()
-        self._scope_numbers.clear()
+        self._forget_scopes()
         self._unpublished = []
         self._next_record_no = 0
         self._rows.forget()
@@ -155,11 +165,14 @@ class ReplicaStore:
 
     def scope_role(self, name: str) -> str | None:
         """Give the role the user has in a scope; None where it is not here."""
-        row = self.sql.execute("SELECT role FROM held_scopes WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        if name not in self._roles:
+            row = self.sql.execute("SELECT role FROM held_scopes WHERE name = ?", (name,)).fetchone()
+            self._roles[name] = None if row is None else str(row[0])
+        return self._roles[name]
 
     def save_scope(self, scope: HeldScope) -> None:
         """Add or replace a scope; its digest follows from its records."""
+        self._roles.clear()
         self.sql.execute(
             "INSERT INTO held_scopes (name, role, cursor, remaining, total) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET role = excluded.role, cursor = excluded.cursor,"
@@ -178,7 +191,7 @@ class ReplicaStore:
         self.sql.execute("DELETE FROM held_scopes WHERE scope_no = ?", row)
         self._unpublished += [Change(collection, record_id, name, "forgotten") for record_id, collection in dropped]
         self._remembered.clear()
-        self._scope_numbers.clear()
+        self._forget_scopes()
 
     def rename_scope(self, name: str, to: str, role: str) -> None:
         """Give all records of one scope, which the server has none of, to another that may be there already."""
@@ -187,13 +200,18 @@ class ReplicaStore:
         self._rows.move_scope(old, new)
         self.sql.execute("DELETE FROM held_scopes WHERE scope_no = ?", (old,))
         self._remembered.clear()
+        self._forget_scopes()
+
+    def _forget_scopes(self) -> None:
         self._scope_numbers.clear()
+        self._roles.clear()
 
     def _scope_no(self, name: str, role: str = "athlete") -> int:
         number = self._scope_numbers.get(name)
         if number is None:
             row = self.sql.execute("SELECT scope_no FROM held_scopes WHERE name = ?", (name,)).fetchone()
             if row is None:
+                self._roles.clear()
                 added = self.sql.execute("INSERT INTO held_scopes (name, role) VALUES (?, ?)", (name, role))
                 row = (added.lastrowid,)
             number = self._scope_numbers[name] = int(row[0])
@@ -268,8 +286,10 @@ class ReplicaStore:
             else:
                 old.append((*values, held.place))
             self._unpublished.append(Change(held.collection, held.record_id, held.scope, origin))
-        self.sql.executemany(_UPDATE, old)
-        self.sql.executemany(_INSERT, new)
+        if old:
+            self.sql.executemany(_UPDATE, old)
+        if new:
+            self.sql.executemany(_INSERT, new)
         self._rows.flush(records)
         self._carry_digests(records)
         for held in records:
@@ -397,3 +417,27 @@ class ReplicaStore:
                 for item in rejections
             ],
         )  # fmt: skip
+
+
+class _Transaction:
+    """One block of work on a store. SQLite's errors leave it as errors of the SDK."""
+
+    def __init__(self, store: ReplicaStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        self._store.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._store.commit()
+            return
+        self._store.roll_back()
+        if isinstance(error, sqlite3.Error):
+            with sqlite_errors(self._store.path):
+                raise error
+
+
+_NESTED: AbstractContextManager[None] = nullcontext()

@@ -79,6 +79,15 @@ def exercise_entries(state: Mapping[str, Any]) -> list[ExerciseEntry]:
     return [_exercise_entry(key, entry, sets_by_exercise.get(key, [])) for key, entry in exercises]
 
 
+def set_entry(state: Mapping[str, Any], key: str) -> SetEntry | None:
+    """Give one set of a workout; None where it is deleted, or its exercise is."""
+    entry = (state.get("sets") or {}).get(key)
+    if entry is None or entry.get("deleted") is True:
+        return None
+    home = (state.get("exercises") or {}).get(entry.get("exercise")) or {}
+    return None if home.get("deleted") is True else _set_entry(key, entry)
+
+
 def live_entries(entries: Any) -> list[tuple[str, Mapping[str, Any]]]:
     """List the entries of a map that are not deleted: by `order`, then by key."""
     return sorted(_live(entries), key=_order_then_key)

@@ -3,7 +3,7 @@
 A set goes to the end of its exercise, an exercise to the end of the workout. Moving is one leaf, the order key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -12,7 +12,7 @@ from apex_client.errors import NoSuchEntry
 from apex_client.loads import load_leaves
 from apex_client.rows import project
 from apex_client.times import minutes_between
-from apex_client.views import ExerciseEntry, SetEntry, exercise_entries
+from apex_client.views import ExerciseEntry, SetEntry, exercise_entries, live_entries, set_entry
 from apex_sync.op import Patch
 from apex_sync.order import order_between
 
@@ -72,17 +72,25 @@ def add_set(
     default_unit: str,
 ) -> Patch:
     """Log a set at the end of an exercise; one that is not in the workout is added with it."""
-    entries = exercise_entries(state)
-    found = _find(entries, exercise)
+    exercises = [(found, entry.get("name")) for found, entry in live_entries(state.get("exercises"))]
+    exercise_key = _named(exercises, exercise)
     patch: Patch = {}
-    if found is None:
-        patch["exercises"] = {new_exercise_key: {"name": exercise, "order": _order(entries, None, None)}}
-        exercise_key, last = new_exercise_key, None
+    last = None
+    if exercise_key is None:
+        exercise_key = new_exercise_key
+        orders = [entry.get("order") or "" for _, entry in live_entries(state.get("exercises"))]
+        patch["exercises"] = {exercise_key: {"name": exercise, "order": _between(orders[-1] if orders else None, None)}}
     else:
-        exercise_key, last = found.key, found.sets[-1].order if found.sets else None
+        last = max((order for order in _set_orders(state, exercise_key)), default=None)
     leaves = _set_leaves(fields, default_unit)
     patch["sets"] = {key: {"exercise": exercise_key, "order": _between(last, None), **leaves}}
     return patch
+
+
+def _set_orders(state: Mapping[str, Any], exercise_key: str) -> Iterator[str]:
+    for entry in (state.get("sets") or {}).values():
+        if entry.get("exercise") == exercise_key and entry.get("deleted") is not True:
+            yield entry.get("order") or ""
 
 
 def edit_set(state: Mapping[str, Any], key: str, fields: Mapping[str, Any], default_unit: str) -> Patch:
@@ -132,9 +140,9 @@ def find_exercise(entries: Sequence[ExerciseEntry], exercise: str) -> ExerciseEn
     return found
 
 
-def find_set(entries: Sequence[ExerciseEntry], key: str) -> SetEntry:
+def find_set(state: Mapping[str, Any], key: str) -> SetEntry:
     """Give a set by its key. Raises NoSuchEntry."""
-    found = next((logged for entry in entries for logged in entry.sets if logged.key == key), None)
+    found = set_entry(state, key)
     if found is None:
         raise NoSuchEntry("this workout", "set", key)
     return found
@@ -148,11 +156,16 @@ def totals(state: Mapping[str, Any]) -> tuple[float, float | None]:
 
 
 def _find(entries: Sequence[ExerciseEntry], exercise: str) -> ExerciseEntry | None:
-    by_key = next((entry for entry in entries if entry.key == exercise), None)
-    if by_key is not None:
-        return by_key
-    name = exercise.casefold().strip()
-    return next((entry for entry in reversed(entries) if (entry.name or "").casefold().strip() == name), None)
+    key = _named([(entry.key, entry.name) for entry in entries], exercise)
+    return next((entry for entry in entries if entry.key == key), None)
+
+
+def _named(exercises: Sequence[tuple[str, str | None]], exercise: str) -> str | None:
+    """Give the key of an exercise that is named by its key, or by name: then the last one of that name."""
+    if any(key == exercise for key, _ in exercises):
+        return exercise
+    wanted = exercise.casefold().strip()
+    return next((key for key, name in reversed(exercises) if (name or "").casefold().strip() == wanted), None)
 
 
 def _set_leaves(fields: Mapping[str, Any], default_unit: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from apex_client import listing
+from apex_client import listing, searching
 from apex_client import workout_edits as edits
 from apex_client.local import LocalReplica
 from apex_client.status import RecordStatus
@@ -96,7 +96,7 @@ class Workouts:
 
     async def search(self, text: str, *, limit: int = 50) -> _WorkoutLogs:
         """Find workouts by words of their title, notes or exercises; the best match first."""
-        found = await self._replica._do(listing.matching, COLLECTION, self._scope, text, limit=min(limit, LIST_MAX))
+        found = await self._replica._do(searching.matching, COLLECTION, self._scope, text, limit=min(limit, LIST_MAX))
         return [WorkoutLog(self._replica, snapshot) for snapshot in found]
 
 
@@ -371,7 +371,7 @@ class WorkoutLog:
 
     def set(self, key: str) -> SetEntry:
         """Give a set by its key. Raises NoSuchEntry."""
-        return edits.find_set(self._entries, key)
+        return edits.find_set(self.snapshot.state, key)
 
     @cached_property
     def _entries(self) -> list[ExerciseEntry]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
-from apex_client import listing
+from apex_client import listing, searching
 from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.blocking.account import Account
 from apex_client.blocking.athletes import Athlete, Athletes
@@ -215,7 +215,7 @@ class Replica:
 
     def search(self, text: str, *, limit: int = 50) -> list[SearchHit]:
         """Find records by words in titles, notes and names; the best match first."""
-        return self._do(listing.hits, text, limit=limit)
+        return self._do(searching.hits, text, limit=limit)
 
     def changes(self, collection: str | None = None) -> ChangeFeed:
         """Watch records change, here or by a sync: `for change in replica.changes("workout_logs")`."""

@@ -25,6 +25,7 @@ from apex_client.errors import (
     SignedOut,
     SyncFailed,
 )
+from apex_client.searching import index_some_words
 from apex_client.session import SyncSession
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
 from apex_client.stepping import LiveConversation, begin_session, note_success, step
@@ -135,6 +136,8 @@ class SyncLoop:
                 # A sign-in wakes the loop, and this sync may be the one that signed in.
                 self._inbox.discard(WAKE)
                 self._failures = 0
+                while self._replica._do(index_some_words):
+                    pass
                 self._stay_connected()
             except ReplicaClosed:
                 return

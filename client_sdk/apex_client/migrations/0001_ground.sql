@@ -40,7 +40,7 @@ CREATE TABLE held_records (
 );
 CREATE UNIQUE INDEX held_records_by_id ON held_records (record_id, scope_no);
 CREATE INDEX held_records_pending ON held_records (pending_since_us, record_no) WHERE pending_since_us > 0;
-CREATE INDEX held_records_unacknowledged ON held_records (record_no) WHERE next > acked;
+CREATE INDEX held_records_blocked ON held_records (record_no) WHERE blocked <> '';
 CREATE INDEX held_records_conflicted ON held_records (record_no) WHERE conflicts > 0;
 CREATE INDEX held_records_in_review ON held_records (record_no) WHERE needs_review;
 
@@ -255,8 +255,13 @@ CREATE TABLE conflict_rows (
     PRIMARY KEY (record_no, path)
 ) WITHOUT ROWID;
 
--- Words of titles, names and notes; the rowid is the record_no.
+-- Words of titles, names and notes, as far as they are indexed; the rowid is the record_no.
 CREATE VIRTUAL TABLE words USING fts5 (title, names, notes, tokenize = "unicode61 remove_diacritics 2");
+
+-- Records to be indexed anew; those beyond the setting `words_up_to` were never indexed.
+CREATE TABLE words_due (
+    record_no INTEGER PRIMARY KEY
+);
 
 -- What apps query. Deleted records and entries are left out; times are text as the athlete's clock showed them, flags 0 or
 -- 1, lists and maps JSON, loads kilograms.

@@ -1,0 +1,98 @@
+"""Finding records by words. The index is brought up to date when somebody searches, or while a sync waits.
+
+Indexing costs as much as a fifth of a save, so a save only notes that it is due.
+"""
+
+import re
+from typing import Any
+
+from apex_client.local import LocalReplica, snapshot_of
+from apex_client.overview import SearchHit
+from apex_client.rows import project
+from apex_client.store_file import sqlite_errors
+from apex_client.views import Snapshot
+
+CHUNK_RECORDS = 500
+"""Indexed in one transaction, about 50 ms."""
+
+WORDS_UP_TO = "words_up_to"
+"""The setting that holds the number of the last record that was indexed when it was new."""
+
+_DUE = (
+    "SELECT record_no FROM words_due UNION SELECT record_no FROM held_records WHERE record_no > ?"
+    " ORDER BY record_no LIMIT ?"
+)
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+def matching(local: LocalReplica, collection: str, scope: str | None, text: str, *, limit: int) -> list[Snapshot]:
+    """Find records of a collection by their words, the best match first."""
+    query = _fts_query(text)
+    if not query:
+        return []
+    index_words(local)
+    where = (
+        "JOIN words ON words.rowid = record.record_no"
+        " WHERE words MATCH ? AND record.collection = ? AND (scope.name = ? OR ? IS NULL)"
+        " ORDER BY words.rank, record.record_no DESC LIMIT ?"
+    )
+    with sqlite_errors(local.store.path):
+        return [snapshot_of(held) for held in local.store.select(where, (query, collection, scope, scope, limit))]
+
+
+def hits(local: LocalReplica, text: str, *, limit: int) -> list[SearchHit]:
+    """Find records of any collection by their words."""
+    query = _fts_query(text)
+    if not query:
+        return []
+    index_words(local)
+    sql = (
+        "SELECT record.record_id, record.collection, words.title, snippet(words, -1, '[', ']', '…', 12)"
+        " FROM words JOIN held_records AS record ON record.record_no = words.rowid"
+        " WHERE words MATCH ? ORDER BY words.rank, record.record_no DESC LIMIT ?"
+    )
+    with sqlite_errors(local.store.path):
+        rows = local.store.sql.execute(sql, (query, limit)).fetchall()
+    return [
+        SearchHit(record_id=record_id, collection=collection, title=title, snippet=snippet)
+        for record_id, collection, title, snippet in rows
+    ]
+
+
+def index_words(local: LocalReplica) -> None:
+    """Bring the index up to date."""
+    while index_some_words(local):
+        pass
+
+
+def index_some_words(local: LocalReplica) -> bool:
+    """Index a chunk of records that are due; tell whether there was any."""
+    store = local.store
+    with sqlite_errors(store.path):
+        up_to = int(store.setting(WORDS_UP_TO) or 0)
+        due = store.sql.execute(_DUE, (up_to, CHUNK_RECORDS)).fetchall()
+    if not due:
+        return False
+    numbers = [number for (number,) in due]
+    with store.transaction():
+        store.sql.executemany("DELETE FROM words WHERE rowid = ?", due)
+        store.sql.executemany("DELETE FROM words_due WHERE record_no = ?", due)
+        held = store.select(f"WHERE record.record_no IN ({','.join('?' * len(due))})", numbers)
+        rows = [row for record in held if (row := _words_row(record.place, record.collection, record.state))]
+        store.sql.executemany("INSERT INTO words (rowid, title, names, notes) VALUES (?, ?, ?, ?)", rows)
+        store.keep_setting(WORDS_UP_TO, str(max(up_to, *numbers)).encode())
+    return True
+
+
+def _words_row(place: int, collection: str, state: dict[str, Any]) -> tuple[int, str, str, str] | None:
+    try:
+        _, words = project(collection, (place, 0, ""), state)
+    except (TypeError, AttributeError, ValueError):
+        return None
+    return None if words is None else (place, *words)
+
+
+def _fts_query(text: str) -> str:
+    """Quote every word, so that no operator of the query language slips in; the last may be the beginning of one."""
+    words = [f'"{word}"' for word in _WORD.findall(text)]
+    return " ".join(words) + "*" if words else ""
