@@ -127,8 +127,8 @@ class Meddling(PostgresCommitStore):
         self.happening = happening
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Any]:
-        async with super().session() as session:
+    async def session(self, user_id: UUID | None) -> AsyncIterator[Any]:
+        async with super().session(user_id) as session:
             yield MeddlingSession(session, self.happening)
 
 
@@ -202,8 +202,8 @@ class Allergic(PostgresCommitStore):
         self.saves = 0
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Any]:
-        async with super().session() as session:
+    async def session(self, user_id: UUID | None) -> AsyncIterator[Any]:
+        async with super().session(user_id) as session:
             yield AllergicSession(session, self)
 
 
@@ -216,8 +216,8 @@ class AllergicSession:
         return getattr(self.session, name)
 
     @asynccontextmanager
-    async def locked(self, scope: str, user_id: UUID | None) -> AsyncIterator[LockedScope]:
-        async with self.session.locked(scope, user_id) as locked:
+    async def locked(self, scope: str) -> AsyncIterator[LockedScope]:
+        async with self.session.locked(scope) as locked:
             save = locked.save
 
             async def save_or_refuse(commit: Commit) -> None:
@@ -339,7 +339,7 @@ async def test_a_database_that_is_gone_is_answered_with_retry(world: World, db: 
 
     class Gone(PostgresCommitStore):
         @asynccontextmanager
-        async def session(self) -> AsyncIterator[Any]:
+        async def session(self, user_id: UUID | None) -> AsyncIterator[Any]:
             if await world.sql("SELECT 1"):
                 raise DatabaseUnavailable("gone")
             yield

@@ -182,8 +182,8 @@ class Committer:
         known = self._bound.get(client_id)
         if known is not None:
             return known == device_id
-        async with self._store.session() as session:
-            if not await session.bind_client_id(user_id, device_id, client_id):
+        async with self._store.session(user_id) as session:
+            if not await session.bind_client_id(device_id, client_id):
                 return False
         if len(self._bound) >= BOUND_CLIENT_IDS_MAX:
             self._bound.clear()
@@ -194,8 +194,8 @@ class Committer:
         client_id = self._server_client_ids.get(user_id)
         if client_id is None:
             candidate = client_id_from(self._entropy(7))
-            async with self._store.session() as session:
-                client_id = await session.server_client_id(self._epoch, user_id, candidate, self._now_us())
+            async with self._store.session(user_id) as session:
+                client_id = await session.server_client_id(self._epoch, candidate, self._now_us())
             self._server_client_ids[user_id] = client_id
         return client_id
 

@@ -240,7 +240,7 @@ class Feed:
 
     def _receipt(self, grant: GrantedScope, row: FeedRecord) -> bytes:
         scope_id = Scope.parse(grant.scope).id.bytes
-        return self._identity.receipts.issue(scope_id, row.record_id, row.digest)
+        return self._identity.receipts.issue(scope_id, row.record_id, row.doc)
 
     async def _repair(
         self, snapshot: FeedSnapshot, granted: Sequence[GrantedScope], request: SyncRequest

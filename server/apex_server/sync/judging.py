@@ -195,7 +195,8 @@ def judge_compaction(record_id: bytes, hearing: Hearing, state: RecordState) -> 
         for clock, digest in hashes.items()
     ]
     merged, is_sound = _merged(collection, document, list(document.writes()))
-    change = _change(case, merged, record_digest(record_id, document), dead, is_sound=is_sound)
+    doc = encode_document(document)
+    change = _change(case, merged, doc, record_digest(record_id, document), dead, is_sound=is_sound)
     return Verdict(PushResult("applied"), change, merged)
 
 
@@ -244,8 +245,8 @@ def _with_base(
     """Take in the whole record that came along, if its receipt is good; also gives the epoch of that receipt."""
     if base is None:
         return before, None
-    digest = record_digest(pushed.record_id, base)
-    epoch = hearing.receipts.issued_in(pushed.receipt, hearing.scope_id, pushed.record_id, digest)
+    doc = encode_document(base)
+    epoch = hearing.receipts.issued_in(pushed.receipt, hearing.scope_id, pushed.record_id, doc)
     if epoch is None:
         return before, None
     current = before.copy()
@@ -258,22 +259,23 @@ def _verdict(case: _Case, acceptance: Acceptance) -> Verdict:
     if acceptance.status not in ("applied", "duplicate"):
         return Verdict(PushResult(acceptance.status, case.before.next_clocks.get(client_id, 0)))
     if case.stored is not None and document is case.before:
-        return Verdict(_result(case, acceptance, case.stored.digest))
-    digest = _digest(case, document)
-    result = _result(case, acceptance, digest)
+        return Verdict(_result(case, acceptance, case.stored.doc))
+    digest, doc = _digest(case, document), encode_document(document)
+    result = _result(case, acceptance, doc)
     if case.stored is not None and digest == case.stored.digest:
         return Verdict(result)
     if not fits(document):
         return Verdict(RETRY)
     merged, is_sound = _merged(case.collection, document, acceptance.writes or list(document.writes()))
     dead = [DeadClock(client_id, clock, op) for clock, op in acceptance.newly_refused.items()]
-    change = _change(case, merged, digest, dead, is_sound=is_sound)
+    change = _change(case, merged, doc, digest, dead, is_sound=is_sound)
     return Verdict(msgspec.structs.replace(result, status="applied"), change, merged)
 
 
-def _change(case: _Case, merged: Merged, digest: int, dead: list[DeadClock], *, is_sound: bool) -> RecordChange:
+def _change(
+    case: _Case, merged: Merged, doc: bytes, digest: int, dead: list[DeadClock], *, is_sound: bool
+) -> RecordChange:
     document = merged.document
-    doc = encode_document(document)
     return RecordChange(
         record_id=case.record_id,
         collection=case.collection.name,
@@ -306,13 +308,13 @@ def _digest(case: _Case, document: Document) -> int:
     return digest
 
 
-def _result(case: _Case, acceptance: Acceptance, digest: int) -> PushResult:
+def _result(case: _Case, acceptance: Acceptance, doc: bytes) -> PushResult:
     hearing, refusals = case.hearing, acceptance.refusals
     has_all = _author_has(hearing.client_id, acceptance.document, case.base)
     return PushResult(
         acceptance.status,
         acceptance.next_clock,
-        hearing.receipts.issue(hearing.scope_id, case.record_id, digest) if has_all else b"",
+        hearing.receipts.issue(hearing.scope_id, case.record_id, doc) if has_all else b"",
         refusals,
         encode_refusals(hearing.client_id, [refusal.clock for refusal in refusals]) if refusals else b"",
     )

@@ -59,10 +59,13 @@ class PostgresCommitStore:
         self._db = db
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator["PostgresCommitSession"]:
-        """Open a line; raises DatabaseUnavailable, as everything in the block may."""
+    async def session(self, user_id: UUID | None) -> AsyncIterator["PostgresCommitSession"]:
+        """Open a line for a user, or the system; raises DatabaseUnavailable, as everything in the block may."""
         async with self._db.commit_connection() as connection:
-            yield PostgresCommitSession(connection, may_copy=self._db.commit_may_copy)
+            if not self._db.commit_may_copy:
+                # Without BYPASSRLS grants can only be looked up by whom they are given to; the pool resets this.
+                await connection.execute("SELECT set_config('apex.user_id', $1, false)", str(user_id or ""))
+            yield PostgresCommitSession(connection, user_id, may_copy=self._db.commit_may_copy)
 
     def encode(self, scope_id: bytes, change: RecordChange) -> None:
         """Pack the projection rows."""
@@ -70,19 +73,20 @@ class PostgresCommitStore:
 
 
 class PostgresCommitSession:
-    """One connection of the commit role."""
+    """One connection of the commit role, for one user."""
 
-    def __init__(self, connection: Connection, *, may_copy: bool) -> None:
+    def __init__(self, connection: Connection, user_id: UUID | None, *, may_copy: bool) -> None:
         self.connection = connection
+        self._user_id = user_id
         self._may_copy = may_copy
 
-    async def bind_client_id(self, user_id: UUID, device_id: UUID, client_id: int) -> bool:
+    async def bind_client_id(self, device_id: UUID, client_id: int) -> bool:
         """Bind a client id to the device that uses it first."""
-        return bool(await self.connection.fetchval(queries.bind_client_id, user_id, device_id, client_id))
+        return bool(await self.connection.fetchval(queries.bind_client_id, self._user_id, device_id, client_id))
 
-    async def server_client_id(self, epoch: bytes, user_id: UUID | None, candidate: int, at_us: int) -> int:
-        """Give the server's client id for a user."""
-        connection, at = self.connection, as_datetime(at_us)
+    async def server_client_id(self, epoch: bytes, candidate: int, at_us: int) -> int:
+        """Give the server's client id for the user."""
+        connection, user_id, at = self.connection, self._user_id, as_datetime(at_us)
         async with connection.transaction():
             await connection.execute(queries.draw_server_client_id, candidate, epoch, user_id, at)
             client_id = int(await connection.fetchval(queries.get_server_client_id, epoch, user_id))
@@ -90,9 +94,9 @@ class PostgresCommitSession:
                 await connection.execute(queries.bind_server_client_id, client_id, user_id, at)
         return client_id
 
-    async def view(self, scope: str, user_id: UUID | None, client_id: int, asked: Sequence[AskedRecord]) -> ScopeView:
+    async def view(self, scope: str, client_id: int, asked: Sequence[AskedRecord]) -> ScopeView:
         """Read without a lock."""
-        scope_id = Scope.parse(scope).id
+        scope_id, user_id = Scope.parse(scope).id, self._user_id
         if len(asked) == 1:
             [(record_id, first_clock)] = asked
             row = await self.connection.fetchrow(
@@ -106,9 +110,9 @@ class PostgresCommitSession:
         return ScopeView(state, await view_records(self.connection, scope_id, client_id, asked, after_seq=0))
 
     @asynccontextmanager
-    async def locked(self, scope: str, user_id: UUID | None) -> AsyncIterator["PostgresLockedScope"]:
+    async def locked(self, scope: str) -> AsyncIterator["PostgresLockedScope"]:
         """Hold a scope for the block."""
-        scope_id = Scope.parse(scope).id
+        scope_id, user_id = Scope.parse(scope).id, self._user_id
         with unstorable():
             async with self.connection.transaction():
                 row = await self.connection.fetchrow(queries.lock_scope, scope_id, user_id, scope)

@@ -41,7 +41,7 @@ async def rebuild_projections(db: Database) -> int:
     async with db.commit_connection() as connection:
         scopes = [row["name"] for row in await connection.fetch(queries.all_scopes)]
     for scope in scopes:
-        async with store.session() as session, session.locked(scope, None) as locked:
+        async with store.session(None) as session, session.locked(scope) as locked:
             await locked.tables.delete_projections(locked.scope_id)
             async for rows in pages(session.connection, locked.scope_id):
                 await locked.tables.write_projections([packed(locked.scope_id, row) for row in rows])

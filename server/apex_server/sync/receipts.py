@@ -2,15 +2,15 @@
 
 A device keeps the receipt with the record and brings both back when the server has lost ops (a restore from a backup),
 its own and those of others: foreign ops are taken only under a valid receipt. Devices cannot make one, and it holds for
-one record in one scope, so content cannot be carried where its bearer may not write it.
+one record in one scope, so content cannot be carried where its bearer may not write it. It covers the bytes of the
+document in the engine's own form, not its digest: the digest is a sum, which finds accidents but does not resist
+somebody who seeks other content with the same sum.
 
 The secret outlives a restore of the database, because it does not stand there.
 """
 
 import hmac
 from hashlib import blake2b
-
-from apex_sync.digest import digest_bytes
 
 __all__ = ["EPOCH_BYTES", "RECEIPT_BYTES", "ReceiptBook", "receipt_key"]
 
@@ -31,19 +31,18 @@ class ReceiptBook:
         self.epoch = epoch
         self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
 
-    def issue(self, scope_id: bytes, record_id: bytes, digest: int) -> bytes:
-        """Write the receipt for a record in the state of that digest."""
-        return self.epoch + self._mac(self.epoch, scope_id, record_id, digest)
+    def issue(self, scope_id: bytes, record_id: bytes, doc: bytes) -> bytes:
+        """Write the receipt for a record that is this document, as `encode_document` writes it."""
+        return self.epoch + self._mac(self.epoch, scope_id, record_id, doc)
 
-    def issued_in(self, receipt: bytes, scope_id: bytes, record_id: bytes, digest: int) -> bytes | None:
+    def issued_in(self, receipt: bytes, scope_id: bytes, record_id: bytes, doc: bytes) -> bytes | None:
         """Give the epoch in which a receipt was issued; None when it was not issued for this record in this state."""
         epoch, mac = receipt[:EPOCH_BYTES], receipt[EPOCH_BYTES:]
-        genuine = len(receipt) == RECEIPT_BYTES and hmac.compare_digest(
-            mac, self._mac(epoch, scope_id, record_id, digest)
-        )
+        genuine = len(receipt) == RECEIPT_BYTES and hmac.compare_digest(mac, self._mac(epoch, scope_id, record_id, doc))
         return epoch if genuine else None
 
-    def _mac(self, epoch: bytes, scope_id: bytes, record_id: bytes, digest: int) -> bytes:
+    def _mac(self, epoch: bytes, scope_id: bytes, record_id: bytes, doc: bytes) -> bytes:
         mac = self._keyed.copy()
-        mac.update(epoch + scope_id + record_id + digest_bytes(digest))
+        mac.update(epoch + scope_id + record_id)
+        mac.update(doc)
         return mac.digest()

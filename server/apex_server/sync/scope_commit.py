@@ -142,8 +142,8 @@ class ScopeCommitter:
 
     async def _commit_round(self, scope: str, writer: Writer, proposals: Sequence[Proposal]) -> Outcome:
         asked = [proposal.asked for proposal in proposals]
-        async with self._store.session() as session:
-            view = await session.view(scope, writer.user_id, writer.client_id, asked)
+        async with self._store.session(writer.user_id) as session:
+            view = await session.view(scope, writer.client_id, asked)
             if view.state.access is None:
                 return Outcome([not_granted() for _ in proposals], 0)
             hearing = self._hearing(scope, writer, view.state.access)
@@ -173,7 +173,7 @@ class ScopeCommitter:
     async def _store_all(self, trial: _Round, places: list[int], seq: int) -> int:
         if not places:
             return seq
-        async with self._store.session() as session:
+        async with self._store.session(trial.writer.user_id) as session:
             return await self._store_in(session, trial, places, seq)
 
     async def _store_in(self, session: CommitSession, trial: _Round, places: list[int], seq: int) -> int:
@@ -193,7 +193,7 @@ class ScopeCommitter:
         return commit.seq
 
     async def _store_together(self, session: CommitSession, trial: _Round, places: list[int]) -> Commit | None:
-        async with session.locked(trial.scope, trial.writer.user_id) as locked:
+        async with session.locked(trial.scope) as locked:
             if locked.state.access is None:
                 for place in places:
                     trial.verdicts[place] = not_granted()

@@ -196,21 +196,21 @@ class LockedScope(Protocol):
 
 
 class CommitSession(Protocol):
-    """One line to the store."""
+    """One line to the store, for one user (None: the system)."""
 
-    async def bind_client_id(self, user_id: UUID, device_id: UUID, client_id: int) -> bool:
-        """Bind a client id to the device that uses it first; False: it belongs to somebody else."""
+    async def bind_client_id(self, device_id: UUID, client_id: int) -> bool:
+        """Bind a client id to the device of the user that uses it first; False: it belongs to somebody else."""
 
-    async def server_client_id(self, epoch: bytes, user_id: UUID | None, candidate: int, at_us: int) -> int:
-        """Give the id under which the server writes for a user in an epoch; the candidate, where there was none."""
+    async def server_client_id(self, epoch: bytes, candidate: int, at_us: int) -> int:
+        """Give the id under which the server writes for the user in an epoch; the candidate, where there was none."""
 
-    async def view(self, scope: str, user_id: UUID | None, client_id: int, asked: Sequence[AskedRecord]) -> ScopeView:
-        """Read without a lock: the scope as the user (None: the system) sees it, and those of the records that exist.
+    async def view(self, scope: str, client_id: int, asked: Sequence[AskedRecord]) -> ScopeView:
+        """Read without a lock: the scope as the user sees it, and those of the records that exist.
 
         Without access the records are left out.
         """
 
-    def locked(self, scope: str, user_id: UUID | None) -> AbstractAsyncContextManager[LockedScope]:
+    def locked(self, scope: str) -> AbstractAsyncContextManager[LockedScope]:
         """Hold a scope for the block; a new one is made. Leaving without an error makes durable what was saved.
 
         A refusal while it becomes durable leaves the block as UnstorableBatch.
@@ -227,8 +227,8 @@ class CommitSession(Protocol):
 class CommitStore(Protocol):
     """Where commits go."""
 
-    def session(self) -> AbstractAsyncContextManager[CommitSession]:
-        """Open a line."""
+    def session(self, user_id: UUID | None) -> AbstractAsyncContextManager[CommitSession]:
+        """Open a line for a user, or the system."""
 
     def encode(self, scope_id: bytes, change: RecordChange) -> None:
         """Do ahead what saving will cost in CPU time, off the event loop, into `change.encoded`."""

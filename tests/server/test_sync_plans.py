@@ -1,0 +1,174 @@
+"""How Postgres goes about it: hot queries use their indexes, and a commit role without BYPASSRLS works all the same."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import pytest
+
+from apex_server.db import Database, load_queries
+from apex_server.settings import Settings
+from apex_server.sync.projection_tables import TABLES
+from apex_server.sync.save_one import save_one_arguments, save_one_statement
+from apex_sync.models import COLLECTIONS
+from tests.server.sync_world import World, assert_consistent, workout
+
+pytestmark = pytest.mark.anyio
+
+queries = load_queries("apex_server.sync")
+LARGE = ("records", "audit", "dead_ops", *TABLES)
+
+
+@pytest.fixture
+async def world(db: Database, database_url: str) -> World:
+    return await World(db, database_url).open()
+
+
+VALUE_BY_TYPE = {
+    "uuid": "gen_random_uuid()",
+    "bigint": "number",
+    "integer": "number",
+    "text": "number::text",
+    "bytea": "decode(md5(number::text), 'hex')",
+    "boolean": "false",
+    "double precision": "number",
+}
+
+
+async def fill(world: World) -> UUID:
+    """Make thousands of rows of everything, a quarter of them in one athlete's scope."""
+    athlete = await world.athlete()
+    phone = await world.device(athlete)
+    phone.write(workout())
+    await phone.sync()
+    for table in LARGE:
+        rows = await world.sql(
+            "SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute "
+            "WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
+            table,
+        )
+        values = {row["name"]: VALUE_BY_TYPE.get(row["type"], f"now()::{row['type']}") for row in rows}
+        values["scope_id"] = f"CASE WHEN number < 3000 THEN '{athlete}' ELSE gen_random_uuid() END"
+        await world.sql(
+            f"INSERT INTO {table} ({', '.join(values)}) SELECT {', '.join(values.values())} "
+            "FROM generate_series(1001, 13000) AS number"
+        )
+    await world.sql("ANALYZE")
+    return athlete
+
+
+def scans(plan: dict[str, Any]) -> Iterator[str]:
+    if plan["Node Type"] == "Seq Scan" and plan["Relation Name"] in LARGE:
+        yield f"{plan['Node Type']} on {plan['Relation Name']}"
+    for inner in plan.get("Plans", ()):
+        yield from scans(inner)
+
+
+async def explain(connection: Any, sql: str, *arguments: Any) -> list[str]:
+    """Name the large tables that a plan reads from end to end."""
+    plan = msgspec.json.decode(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *arguments))
+    return list(scans(plan[0]["Plan"]))
+
+
+async def test_readers_go_by_the_index_under_row_level_security(world: World, db: Database) -> None:
+    athlete = await fill(world)
+    ids = [UUID(int=1), UUID(int=2)]
+    async with db.request(athlete) as connection:
+        for sql, arguments in (
+            (queries.granted_scopes, [athlete]),
+            (queries.feed_above, [athlete, 3000, 1000]),
+            (queries.feed_below, [athlete, 2000, 1000, 100_000]),
+            (queries.spans_between, [athlete, 3000, 3100]),
+            (queries.records_by_id, [athlete, ids, 100_000]),
+            (queries.count_outside, [athlete, 1500, 3900]),
+        ):
+            assert await explain(connection, sql, *arguments) == [], sql
+
+
+async def test_commits_go_by_the_index(world: World, db: Database) -> None:
+    athlete = await fill(world)
+    ids = [UUID(int=number) for number in range(1000)]
+    scope = f"athlete:{athlete}"
+    async with db.commit_connection() as connection:
+        for sql, arguments in (
+            (queries.view_scope, [athlete, athlete, scope]),
+            (queries.view_records, [athlete, ids, 7, 0, [0] * 1000]),
+            (queries.view_one, [athlete, athlete, scope, UUID(int=1), 7, 0]),
+            (queries.documents_after, [athlete, UUID(int=1), 500]),
+            (queries.long_records, [100]),
+        ):
+            assert await explain(connection, sql, *arguments) == [], sql
+        for table in ("records", *TABLES):
+            assert await explain(connection, delete_of(table), athlete, ids) == [], table
+
+
+def delete_of(table: str) -> str:
+    return f"DELETE FROM {table} WHERE scope_id = $1 AND record_id = ANY($2::uuid[])"
+
+
+@pytest.mark.parametrize("collection", sorted(COLLECTIONS))
+async def test_a_single_op_goes_by_the_index(world: World, db: Database, collection: str) -> None:
+    athlete = await fill(world)
+    arguments = [
+        athlete,
+        UUID(int=1),
+        5,
+        bytes(16),
+        1,
+        athlete,
+        "athlete",
+        collection,
+        b"",
+        bytes(16),
+        False,
+        False,
+        False,
+    ]
+    arguments += [
+        0,
+        None,
+        datetime(2026, 3, 1, tzinfo=UTC),
+        [7],
+        [0],
+        [1],
+        [],
+        False,
+        *save_one_arguments(collection, {}),
+    ]
+    async with db.commit_connection() as connection:
+        assert await explain(connection, save_one_statement(collection), *arguments) == []
+
+
+@asynccontextmanager
+async def without_bypass(owner_url: str) -> AsyncIterator[None]:
+    """Take from the commit role what a managed Postgres may not give; roles are shared, so it is given back."""
+    owner = await asyncpg.connect(owner_url)
+    await owner.execute("ALTER ROLE apex_commit NOBYPASSRLS")
+    try:
+        yield
+    finally:
+        await owner.execute("ALTER ROLE apex_commit BYPASSRLS")
+        await owner.close()
+
+
+async def test_a_commit_role_under_row_level_security_commits_the_same(settings: Settings, database_url: str) -> None:
+    async with without_bypass(database_url), Database.open(settings) as db:
+        assert not db.commit_may_copy
+        world = await World(db, database_url).open()
+        athlete = await world.athlete()
+        phone, watch = await world.device(athlete), await world.device(athlete)
+        record_ids = [phone.write(workout()) for _ in range(30)]
+        await phone.sync()
+        await watch.sync()
+        for record_id in record_ids:
+            watch.write({"fatigue": 2}, record_id)
+        await watch.sync()
+        phone.write({"mood": 2}, record_ids[0])
+        await phone.sync()
+        await watch.sync()
+        assert phone.digest(phone.scope) == watch.digest(watch.scope)
+        await assert_consistent(world)
