@@ -61,8 +61,11 @@ class HeldRecord:
     `digest` is that of the acknowledged content. `receipt` came with the last acknowledgement: the server's proof of
     what it held then, which may be more than was here. `pull_receipt` came with the last pull and proves what is here
     up to the own clock `pull_clock`. `blocked` is the code with which the server refused the whole record: it is kept
-    and not sent. `place`, `pending_since_us` and `stored_digest` belong to the store; `known_conflicts` is how many
-    conflicts it had when the store gave it out.
+    and not sent. `encoded` is the document as it came, while it is the same; `problems` are the bounds that the state
+    breaks, once somebody has looked.
+
+    `place`, `pending_since_us` and `stored_digest` belong to the store; `known_conflicts` is how many conflicts it had
+    when the store gave it out.
     """
 
     __slots__ = (
@@ -76,6 +79,7 @@ class HeldRecord:
         "collection",
         "digest",
         "document",
+        "encoded",
         "known_conflicts",
         "offer",
         "pending_since_us",
@@ -127,6 +131,7 @@ class HeldRecord:
         self.place = place
         self.known_conflicts = known_conflicts
         self.stored_digest = digest
+        self.encoded = b""
         self.problems: Sequence[FieldProblem] | None = None
         self._writes: list[StampedWrite] | None = None
         self._state: Patch | None = None
@@ -314,6 +319,7 @@ class HeldRecord:
     def forget_fold(self) -> None:
         """Let the state be folded anew when it is next asked for."""
         self._writes = self._state = self.problems = None
+        self.encoded = b""
 
     def _take_from(self, first: int) -> list[StampedWrite]:
         if self.next_clock <= first:
@@ -344,6 +350,7 @@ class HeldRecord:
 
     def _append(self, op: bytes) -> tuple[int, int]:
         """Put the write of an op into the last op if that has never been sent and has room, else let it be one."""
+        self.encoded = b""
         clock = self.next_clock - 1
         if clock >= max(self.sent, self.acked):
             writes = _decode_raw(self.document.ops[self.client_id][clock])

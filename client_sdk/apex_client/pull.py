@@ -98,7 +98,7 @@ class PulledPages:
         if whole is None:
             held.absorb(parse_delta(record.update, {}))
         else:
-            held.document = whole
+            held.document, held.encoded = whole, record.update
         held.acked = held.sent = held.next_clock
         held.keep_pull_receipt(record.receipt, held.acked)
         held.writes  # noqa: B018

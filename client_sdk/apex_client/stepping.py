@@ -1,6 +1,7 @@
 """The steps of a sync between two waits for the network, each run in one go in the replica's thread."""
 
 from apex_client.errors import BadAnswer, ServerBusy
+from apex_client.garbage import garbage_waits
 from apex_client.listing import LAST_SUCCESS, counts
 from apex_client.local import LocalReplica
 from apex_client.session import SyncSession
@@ -18,12 +19,13 @@ def begin_session(local: LocalReplica) -> tuple[SyncSession, int]:
 
 def step(session: SyncSession, answer: bytes | None) -> bytes | None:
     """Take in an answer, and give the next message; None when the sync is done. Raises BadAnswer, ServerBusy."""
-    if answer is not None:
-        session.absorb(_decode(answer))
-    if session.retry_after:
-        raise ServerBusy(session.retry_after)
-    request = session.next_request()
-    return None if request is None else encode_message(request)
+    with garbage_waits():
+        if answer is not None:
+            session.absorb(_decode(answer))
+        if session.retry_after:
+            raise ServerBusy(session.retry_after)
+        request = session.next_request()
+        return None if request is None else encode_message(request)
 
 
 def note_success(local: LocalReplica) -> int:

@@ -279,7 +279,7 @@ class ReplicaStore:
                 held.acked, held.sent, held.next_clock, int(held.offer), held.blocked,
                 self._pending_since(held, now_us), now_us, len(held.conflicts), needs_review,
                 held.state.get("deleted") is True, digest_bytes(held.digest), held.receipt, held.pull_receipt,
-                held.pull_clock, encode_document(held.document),
+                held.pull_clock, held.encoded or encode_document(held.document),
             )  # fmt: skip
             if added:
                 new.append((held.place, held.record_id, scope_no, held.collection, *values))
@@ -293,7 +293,7 @@ class ReplicaStore:
         self._rows.flush(records)
         self._carry_digests(records)
         for held in records:
-            held.known_conflicts = len(held.conflicts)
+            held.known_conflicts, held.encoded = len(held.conflicts), b""
             if few or (held.scope, held.record_id) in self._remembered:
                 self._remembered[held.scope, held.record_id] = held
 

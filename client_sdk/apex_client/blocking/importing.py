@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from apex_client.garbage import garbage_waits
 from apex_client.local import LocalReplica
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def write_workouts(
 
     home = scope or local.own_scope(COLLECTION)
     written = []
-    with local.store.transaction():
+    with garbage_waits(), local.store.transaction():
         known = local.store.load(home, [workout.record_id for workout in workouts])
         changed = []
         for workout in workouts:
