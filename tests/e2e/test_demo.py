@@ -14,8 +14,9 @@ from tests.e2e.whole_server import free_port
 SECONDS_MAX = 60.0
 PROMISED = (
     "records wait",  # Logged before there was a server.
-    "fatigue",  # The one field that both devices wrote.
-    "kept",
+    "│ fatigue │ 6    │ 8                      │",  # The one field that both devices wrote: kept, and restorable.
+    "phone and watch hold the same: yes",
+    "What the coach sees",
     "before approval the phone shows: nothing",
     "after the coach has approved: ",
 )

@@ -37,7 +37,7 @@ async def test_a_device_killed_at_any_moment_loses_nothing_acknowledged(server: 
             time.sleep(dice.uniform(0, LIFE_SECONDS_MAX))  # noqa: ASYNC251 - nothing else runs in this loop.
         saved |= device.saved
         synced = max(synced, device.synced)
-        next_number = max(next_number, *device.saved) + 2  # One more may have been saved and not told.
+        next_number = max({next_number, *device.saved}) + 2  # One more may have been saved and not told.
         in_postgres = await athlete.numbers_in_postgres()
         assert max(in_postgres.values(), default=1) == 1
         assert in_postgres.keys() >= {number for number in saved if number <= synced}

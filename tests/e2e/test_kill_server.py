@@ -119,18 +119,48 @@ async def test_web_processes_killed_in_the_midst_of_pushes_lose_nothing_acknowle
             assert (await phone.replica.status()).rejected == (await watch.replica.status()).rejected == 0
 
 
+async def test_a_web_process_that_lost_its_parent_does_not_answer_on_beside_the_next(server: WholeServer) -> None:
+    """granian's processes share the port, so one that is left over would never be noticed."""
+    left_over = web_processes(server, parents=False)
+    await kill_one(server, random.Random(1), whole=True)
+    await until_found(server, parents=True)
+    assert left_over
+    assert [process for process in left_over if answers(process)] == []
+    async with httpx.AsyncClient(base_url=server.address) as client:
+        await until_healthy(client)
+
+
 async def kill_one(server: WholeServer, dice: random.Random, *, whole: bool) -> None:
     """Kill one web process of those that are up, or the one that supervises them, and wait until somebody answers."""
-    victims = web_processes(server, parents=whole)
+    victims = await until_found(server, parents=whole)
     with suppress(psutil.NoSuchProcess):
         dice.choice(victims).kill()
     async with httpx.AsyncClient(base_url=server.address) as client:
-        with anyio.fail_after(PATIENCE_SECONDS):
-            while True:
-                with suppress(httpx.TransportError):
-                    if (await client.get("/health")).is_success:
-                        return
-                await anyio.sleep(0.1)
+        await until_healthy(client)
+
+
+async def until_found(server: WholeServer, *, parents: bool) -> list[psutil.Process]:
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while not (found := web_processes(server, parents=parents)):  # noqa: ASYNC110 - processes give no event.
+            await anyio.sleep(0.05)
+    return found
+
+
+def answers(process: psutil.Process) -> bool:
+    """Tell a process that runs from one that is gone, or dead and not yet buried."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def until_healthy(client: httpx.AsyncClient) -> None:
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while True:
+            with suppress(httpx.TransportError):
+                if (await client.get("/health")).is_success:
+                    return
+            await anyio.sleep(0.1)
 
 
 @pytest.fixture

@@ -173,7 +173,8 @@ def load_of(number: int) -> float:
 
 def number_of(row: Mapping[str, Any] | asyncpg.Record) -> int:
     """Read the number of a set from its row in any table."""
-    return round(row["load_kg"] * 100)
+    load_kg: float = row["load_kg"]
+    return round(load_kg * 100)
 
 
 def free_port() -> int:
