@@ -46,7 +46,7 @@ from apex_server.workouts import workout_routes
 
 __all__ = ["create_app"]
 
-_OPENED = ("accounts", "answer", "committer", "database", "hints", "live_hub", "session_cookies")
+_OPENED = ("accounts", "answer", "committer", "database", "hints", "is_session_open", "live_hub", "session_cookies")
 """What `_opened_parts` opens and handlers may ask for by name."""
 
 
@@ -114,6 +114,7 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
             committer=committer,
             database=database,
             hints=hints,
+            is_session_open=accounts.authenticator.is_session_open,
             live_hub=live_hub,
             session_cookies=accounts.session_cookies,
         )

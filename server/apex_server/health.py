@@ -5,6 +5,7 @@ from typing import Literal
 import anyio
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from apex_server.db import Database, DatabaseError
@@ -29,7 +30,7 @@ async def health() -> Health:
 
 
 @get("/ready", tags=["operation"], exclude_from_auth=True, summary="Can it serve?")
-async def ready(database: Database) -> Response[Health]:
+async def ready(database: NamedDependency[Database]) -> Response[Health]:
     """Answer 200 when Postgres answers within two seconds, else 503."""
     try:
         with anyio.fail_after(READY_TIMEOUT_SECONDS):

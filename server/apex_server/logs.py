@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import structlog
+from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,7 +35,10 @@ def configure_logs(level: LogLevel) -> None:
     # Plain tracebacks: rich ones print local variables, and with them what was secret.
     readable = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer: Any = readable if terminal else structlog.processors.JSONRenderer()
-    finish = [structlog.processors.StackInfoRenderer(), *([] if terminal else [structlog.processors.format_exc_info])]
+    finish: list[Any] = [
+        structlog.processors.StackInfoRenderer(),
+        *([] if terminal else [structlog.processors.format_exc_info]),
+    ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -57,7 +61,7 @@ def request_log(app: ASGIApp) -> ASGIApp:
     """Log each HTTP request when it has been answered."""
 
     async def logged(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         started = time.perf_counter()
@@ -75,7 +79,7 @@ def request_log(app: ASGIApp) -> ASGIApp:
             if scope["path"] not in _QUIET_PATHS or status >= 400:
                 _log.info(
                     "request",
-                    method=scope["method"],
+                    method=scope.get("method", ""),
                     route=scope.get("path_template") or scope["path"],
                     status=status,
                     milliseconds=round((time.perf_counter() - started) * 1000, 1),
@@ -86,5 +90,5 @@ def request_log(app: ASGIApp) -> ASGIApp:
 
 async def log_socket_failure(error: Exception, scope: Scope) -> None:
     """Log why a WebSocket failed: the other side only sees that it was closed."""
-    if scope["type"] == "websocket" and not isinstance(error, WebSocketException):
+    if scope["type"] == ScopeType.WEBSOCKET and not isinstance(error, WebSocketException):
         _log.error("socket_failed", path=scope["path"], exc_info=error)

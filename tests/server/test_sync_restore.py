@@ -115,6 +115,26 @@ async def test_a_forged_receipt_brings_in_nothing(world: World) -> None:
     assert len(await world.sql("SELECT * FROM audit")) == 1
 
 
+async def test_a_receipt_covers_the_bytes_of_a_record_and_not_only_their_digest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A digest is a sum: whoever finds other content with the same sum must not bring it in. Here all sums are one."""
+    athlete = await world.athlete()
+    coach_id = await world.coach(athlete)
+    phone, tablet = await world.device(athlete), await world.device(coach_id)
+    check_in = phone.write({"date": "2026-03-01"}, collection="check_ins")
+    await phone.sync()
+    await tablet.sync()
+    key = (phone.scope, check_in)
+    receipt, _ = tablet.receipts[key]
+    forged = tablet.docs[key].copy()
+    forged.append(phone.client_id, encode_op([Write(world.now_us(), [], {"ai_summary": "all is well"})]))
+    monkeypatch.setattr("apex_server.sync.judging.record_digest", lambda *_: 1)
+    pushed = [PushedRecord(phone.scope, "check_ins", check_in, b"", encode_document(forged), receipt)]
+    answer = await world.committer.push(coach_id, tablet.caller.device_id, tablet.client_id, pushed)
+    assert [result.status for result in answer.results] == ["rejected"]
+
+
 async def test_an_op_that_had_seen_what_survives_nowhere_is_taken_and_its_author_loses_nothing(
     world: World, db: Database
 ) -> None:

@@ -6,7 +6,7 @@ other side comes back with a fresh one.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
-from apex_server.errors import AccessTokenExpired, BodyTooLarge, MalformedRequest
+from apex_server.errors import AccessTokenExpired, BodyTooLarge, MalformedRequest, SessionEnded
 from apex_server.problems import websocket_refusal
 from apex_server.sync.exchange import SyncExchange
 from apex_server.sync.live import RECHECK_SECONDS, LiveHub, LiveSession
@@ -34,6 +34,8 @@ FRAME_BYTES_MAX = 1024 * 1024
 KEEPALIVE_SECONDS = 15.0
 """Proxies close what is silent for 30 to 60 seconds."""
 
+SessionCheck = Callable[[Caller], Awaitable[bool]]
+
 _queries = load_queries(__package__)
 
 
@@ -43,6 +45,7 @@ async def live(
     caller: NamedDependency[Caller],
     answer: NamedDependency[SyncExchange],
     live_hub: NamedDependency[LiveHub],
+    is_session_open: NamedDependency[Any],
 ) -> None:
     """Sync while connected."""
     await socket.accept()
@@ -52,10 +55,22 @@ async def live(
             with anyio.fail_after(seconds_left(caller)):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(send_news, socket, session)
+                    tasks.start_soon(end_with_session, is_session_open, caller)
                     await answer_requests(socket, session)
                     tasks.cancel_scope.cancel()
         except TimeoutError:
             raise websocket_refusal(AccessTokenExpired()) from None
+        except ExceptionGroup as group:
+            # What ended the connection is one of ours; a group of one would hide the code that the device reads.
+            raise group.exceptions[0] from group
+
+
+async def end_with_session(is_session_open: SessionCheck, caller: Caller) -> None:
+    """Close the socket within half a minute of a sign-out or of the device's removal."""
+    while True:
+        await anyio.sleep(RECHECK_SECONDS)
+        if not await is_session_open(caller):
+            raise websocket_refusal(SessionEnded())
 
 
 async def answer_requests(socket: WebSocket[Any, Any, Any], session: LiveSession) -> None:
@@ -90,14 +105,19 @@ async def send(socket: WebSocket[Any, Any, Any], response: SyncResponse) -> None
 
 @get("/api/sync/events", tags=["sync"], summary="Hints that something is new, as server-sent events")
 async def events(
-    caller: NamedDependency[Caller], database: NamedDependency[Database], live_hub: NamedDependency[LiveHub]
+    caller: NamedDependency[Caller],
+    database: NamedDependency[Database],
+    live_hub: NamedDependency[LiveHub],
+    is_session_open: NamedDependency[Any],
 ) -> ServerSentEvent:
     """Stream `{"scope": …, "seq": …}` whenever a scope the caller may read has moved on."""
-    return ServerSentEvent(hints_of(caller, database, live_hub))
+    return ServerSentEvent(hints_of(caller, database, live_hub, is_session_open))
 
 
-async def hints_of(caller: Caller, database: Database, live_hub: LiveHub) -> AsyncIterator[ServerSentEventMessage]:
-    """Give hints until the access token ends; a comment now and then keeps the connection open.
+async def hints_of(
+    caller: Caller, database: Database, live_hub: LiveHub, is_session_open: SessionCheck
+) -> AsyncIterator[ServerSentEventMessage]:
+    """Give hints until the access token or the session ends; a comment now and then keeps the connection open.
 
     From the first comment on none is missed.
     """
@@ -106,6 +126,8 @@ async def hints_of(caller: Caller, database: Database, live_hub: LiveHub) -> Asy
         yield ServerSentEventMessage(None, comment="connected")
         while seconds_left(caller) > 0:
             if time.monotonic() - checked > RECHECK_SECONDS or not listener.scopes:
+                if not await is_session_open(caller):
+                    return
                 live_hub.follow(listener, await scopes_of(database, caller.user_id))
                 checked = time.monotonic()
             heard = await listener.wait(KEEPALIVE_SECONDS)

@@ -230,7 +230,7 @@ def _today() -> Any:
     return datetime.now(UTC).date()
 
 
-web_routes = [
+web_routes: list[Any] = [
     Router(
         "/",
         route_handlers=[sign_in_page, join_page, athletes_page, athlete_page, workout_page, check_in_page, record_page],

@@ -1,0 +1,37 @@
+"""Devices and accounts for the benchmarks: replicas of the SDK, with a way to save thousands of records at once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from apex_client import Replica
+from apex_client.local import LocalReplica
+from benchmarks.workload import LoggedRecord
+
+PASSWORD = "as fast as it gets"  # noqa: S105 - of accounts that live for one run.
+CHUNK_RECORDS = 500
+
+
+async def athlete_device(directory: Path, name: str, server: str, email: str, *, register: bool = False) -> Replica:
+    """Open a replica in a file of that name, and sign in."""
+    replica = await Replica.open(directory / f"{name}.db", device_name=name).start()
+    if register:
+        await replica.register(server, email, PASSWORD, name="Bench")
+    else:
+        await replica.login(server, email, PASSWORD)
+    return replica
+
+
+async def save_all(replica: Replica, records: Sequence[LoggedRecord]) -> None:
+    """Save records as an import does: one op each, many in one transaction."""
+    for start in range(0, len(records), CHUNK_RECORDS):
+        await replica._do(_save_chunk, records[start : start + CHUNK_RECORDS])
+
+
+def _save_chunk(local: LocalReplica, records: Sequence[LoggedRecord]) -> None:
+    with local.store.transaction():
+        held = []
+        for record in records:
+            new = local.device.new_record(record.record_id, local.own_scope(record.collection), record.collection)
+            local.stamp(new, record.patch)
+            held.append(new)
+        local.store.save(held, "local")
