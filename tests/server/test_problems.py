@@ -211,6 +211,25 @@ async def test_a_bug_is_logged_and_not_told(client: httpx.AsyncClient, what: str
     assert isinstance(lines[0]["exc_info"], Exception)
 
 
+async def test_a_sender_who_hangs_up_is_no_failure_of_ours() -> None:
+    """A phone that loses its network in the midst of a body is every day's business, and nothing for the error log."""
+    app = Litestar([take_day], exception_handlers=exception_handlers, logging_config=None, debug=False)
+    arriving = iter([{"type": "http.request", "body": b'{"na', "more_body": True}])
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"400")]
+    scope = {"type": "http", "method": "POST", "path": "/days", "headers": headers, "query_string": b""}
+    scope |= {"http_version": "1.1", "scheme": "http", "server": ("x", 80), "client": ("y", 1), "root_path": ""}
+
+    async def receive() -> dict[str, Any]:
+        return next(arriving, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        """Nobody is there to hear it."""
+
+    with structlog.testing.capture_logs() as lines:
+        await app(scope, receive, send)  # type: ignore[arg-type]
+    assert lines == []
+
+
 @pytest.mark.parametrize(
     ("what", "status", "code"), [("teapot", 400, "malformed_request"), ("media", 415, "unsupported_media_type")]
 )
