@@ -18,11 +18,12 @@ from demo_sample import write_sample_export
 from demo_screen import Screen
 
 from apex_client import Credentials, Replica
-from apex_client.importers import UnitNeeded
+from apex_client.importers import ImportFailed, UnitNeeded
 from apex_client.status import SyncReport
-from apex_server.db import Database
-from apex_server.serving import address_of, serving
-from apex_server.settings import Settings
+from apex_server.db import Database, DatabaseError
+from apex_server.serving import ServerNotAnswering, address_of, serving
+from apex_server.settings import Settings, SettingsError
+from apex_sync.errors import ApexError
 
 HERE = Path(".cache/demo")
 PLAYED = HERE / "played"
@@ -101,7 +102,10 @@ async def play(address: str, settings: Settings, export: Path | None, screen: Sc
         await synced(phone, "phone", screen)
         await synced(watch, "watch", screen)
         screen.merged(await log.refresh(), await on_watch.refresh())
-        screen.conflicts(await phone.conflicts.list())
+        conflicts = await phone.conflicts.list()
+        screen.conflicts(conflicts)
+        if log.snapshot.state != on_watch.snapshot.state or [found.path for found in conflicts] != ["fatigue"]:
+            raise SystemExit("phone and watch do not agree, or the conflict is not the one that was made")
 
         screen.chapter("What the coach sees: the same history, read from Postgres by SQL as the coach")
         await show_postgres(settings, coach, screen)
@@ -202,3 +206,5 @@ if __name__ == "__main__":
         sys.exit(asyncio.run(main()))
     except KeyboardInterrupt:
         sys.exit(0)
+    except (ApexError, ImportFailed, SettingsError, DatabaseError, ServerNotAnswering) as error:
+        sys.exit(f"the demo ends here: {error}")

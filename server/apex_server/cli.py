@@ -14,10 +14,12 @@ from typing import Any
 import anyio
 import click
 
-from apex_server.db import DatabaseError, ready_database
+from apex_server.db import Database, DatabaseError, ready_database
+from apex_server.jobs.failures import list_failed_jobs
 from apex_server.logs import configure_logs
-from apex_server.serving import address_of, serving
+from apex_server.serving import ServerNotAnswering, address_of, serving
 from apex_server.settings import Settings, SettingsError
+from apex_server.sync import begin_epoch, rebuild_projections
 
 __all__ = ["main"]
 
@@ -25,14 +27,14 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="apex-sync-server")
 def main() -> None:
-    r"""Merge what all devices wrote, project it into Postgres, analyse it for the coach.
+    """Merge what all devices wrote, project it into Postgres, analyse it for the coach.
 
     \b
     Examples:
       apex-server serve                          an own Postgres in ~/.local/share/apex-server
       apex-server serve --port 9000 --workers 4
       APEX_DATABASE_URL=postgresql://… apex-server serve
-    """
+    """  # noqa: D301 - the backspace keeps the lines of the examples.
 
 
 def reports_errors(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -42,7 +44,7 @@ def reports_errors(command: Callable[..., Coroutine[Any, Any, None]]) -> Callabl
     def run(**options: Any) -> None:
         try:
             anyio.run(partial(command, **options))
-        except (SettingsError, DatabaseError) as error:
+        except (SettingsError, DatabaseError, ServerNotAnswering) as error:
             raise click.ClickException(str(error)) from error
 
     return run
@@ -82,6 +84,37 @@ async def worker() -> None:
     settings = read_settings()
     configure_logs(settings.log_level)
     await run_worker(settings)
+
+
+@main.command()
+@reports_errors
+async def rebuild() -> None:
+    """Make all relational rows anew from the documents. The server may go on serving meanwhile."""
+    async with ready_database(read_settings()) as ready, Database.open(ready) as database:
+        click.echo(f"{await rebuild_projections(database)} records projected anew")
+
+
+@main.command()
+@reports_errors
+async def restored() -> None:
+    """Say that the database was restored from a backup: run it once, before the server serves again.
+
+    It begins a new epoch. Every device then offers again what it holds, so whatever any of them has comes back.
+    """
+    async with ready_database(read_settings()) as ready, Database.open(ready) as database:
+        click.echo(f"epoch {(await begin_epoch(database)).hex()} begins; start the server now")
+
+
+@main.command("failed-jobs")
+@reports_errors
+async def failed_jobs() -> None:
+    """List the analyses that failed for good, the newest first, with the reason."""
+    async with ready_database(read_settings()) as ready, Database.open(ready) as database:
+        jobs = await list_failed_jobs(database)
+    for job in jobs:
+        click.echo(f"{job.failed_at:%Y-%m-%d %H:%M}  {job.about}  {job.reason}")
+    if not jobs:
+        click.echo("no job has failed")
 
 
 def read_settings(**given: Any) -> Settings:

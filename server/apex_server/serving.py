@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 
 import anyio
 import httpx
@@ -18,6 +19,7 @@ import msgspec
 import structlog
 
 from apex_server.db import ready_database
+from apex_server.db.background import in_background
 from apex_server.settings import Settings, SettingsError
 
 __all__ = ["ServerNotAnswering", "address_of", "serving"]
@@ -50,14 +52,12 @@ async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncItera
     ServerNotAnswering.
     """
     check_port(settings)
-    async with ready_database(settings) as ready, anyio.create_task_group() as tasks:
-        environment = environment_of(ready)
+    async with ready_database(settings) as ready:
         commands = {"web": web_command(ready), **({"worker": worker_command()} if with_worker else {})}
-        for name, command in commands.items():
-            tasks.start_soon(keep_running, name, command, environment)
-        await until_ready(address_of(ready))
-        yield ready
-        tasks.cancel_scope.cancel()
+        environment = environment_of(ready)
+        async with in_background(*(partial(keep_running, *each, environment) for each in commands.items())):
+            await until_ready(address_of(ready))
+            yield ready
 
 
 def address_of(settings: Settings) -> str:
