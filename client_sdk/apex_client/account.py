@@ -24,17 +24,26 @@ class Account:
     def __init__(
         self,
         replica: "Replica",
-        transport: Transport,
+        transport: Transport | None,
         server: str | None,
         credentials: Credentials | None,
         device: tuple[str, DeviceKind],
     ) -> None:
-        self.transport = transport
+        self._transport = transport
         self._replica = replica
         self._server = _normal(server) if server else None
         self._credentials = credentials
         self._device = device
         self._lock = Lock()
+
+    @property
+    def transport(self) -> Transport:
+        """The way to the server, made when it is first needed."""
+        if self._transport is None:
+            from apex_client.http_transport import HttpTransport
+
+            self._transport = HttpTransport()
+        return self._transport
 
     @property
     def server(self) -> str | None:
@@ -96,7 +105,8 @@ class Account:
 
     async def aclose(self) -> None:
         """Let go of connections."""
-        await self.transport.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     async def _token(self, refused: str | None = None) -> tuple[str, str]:
         """Give server and token; a token that was refused is renewed first. Raises NoServer or SignedOut."""

@@ -28,7 +28,6 @@ from apex_client.conflicts import Conflicts
 from apex_client.errors import ReplicaClosed
 from apex_client.feed import ChangeFeed, Feeds
 from apex_client.hop import StoreThread
-from apex_client.http_transport import HttpTransport
 from apex_client.importing import ImportProgress, import_file
 from apex_client.insights import Insights
 from apex_client.local import LocalReplica
@@ -81,7 +80,7 @@ class Replica:
         self._reader = Reader(path)
         self._feeds = Feeds()
         self._local: LocalReplica | None = None
-        self._account = Account(self, transport or HttpTransport(), server, credentials, device)
+        self._account = Account(self, transport, server, credentials, device)
         self._loop = SyncLoop(self, self._account)
         self.workouts = Workouts(self)
         self.checkins = CheckIns(self)

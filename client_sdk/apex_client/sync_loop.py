@@ -23,14 +23,13 @@ from apex_client.errors import (
     SyncFailed,
 )
 from apex_client.searching import index_some_words
-from apex_client.session import SyncSession
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
-from apex_client.stepping import LiveConversation, begin_session, note_success, step
 from apex_client.transport import LiveChannel
 from apex_client.waiting import Inbox, Lock, pumping
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
+    from apex_client.session import SyncSession
 
 PAUSE_SECONDS_MIN = 1.0
 PAUSE_SECONDS_MAX = 300.0
@@ -144,6 +143,9 @@ class SyncLoop:
                 await self._pause_after(error)
 
     async def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
+        # Imported with the first sync: a watch that only logs does without.
+        from apex_client.stepping import begin_session, note_success, step
+
         replica, transport = self._replica, self._account.transport
         await self._account.ready()
         began_us, up, down = replica._now_us(), transport.bytes_up, transport.bytes_down
@@ -185,7 +187,7 @@ class SyncLoop:
             seconds=(replica._now_us() - began_us) / 1e6,
         )
 
-    async def _exchange(self, session: SyncSession, message: bytes) -> bytes | None:
+    async def _exchange(self, session: "SyncSession", message: bytes) -> bytes | None:
         """Send a message; None when it has to be made anew, under another client id."""
         try:
             return await self._account.exchange(message)
@@ -213,6 +215,8 @@ class SyncLoop:
 
     async def _converse(self, channel: LiveChannel) -> None:
         """Send saves up and take news in until something calls for a full sync. Raises ServerUnreachable."""
+        from apex_client.stepping import LiveConversation
+
         conversation = await self._replica._do(LiveConversation)
         frame: bytes | None = await self._replica._run(conversation.open)
         while not self._stopped:

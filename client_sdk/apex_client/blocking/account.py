@@ -25,17 +25,26 @@ class Account:
     def __init__(
         self,
         replica: "Replica",
-        transport: Transport,
+        transport: Transport | None,
         server: str | None,
         credentials: Credentials | None,
         device: tuple[str, DeviceKind],
     ) -> None:
-        self.transport = transport
+        self._transport = transport
         self._replica = replica
         self._server = _normal(server) if server else None
         self._credentials = credentials
         self._device = device
         self._lock = Lock()
+
+    @property
+    def transport(self) -> Transport:
+        """The way to the server, made when it is first needed."""
+        if self._transport is None:
+            from apex_client.blocking.http_transport import HttpTransport
+
+            self._transport = HttpTransport()
+        return self._transport
 
     @property
     def server(self) -> str | None:
@@ -95,7 +104,8 @@ class Account:
 
     def close(self) -> None:
         """Let go of connections."""
-        self.transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
     def _token(self, refused: str | None = None) -> tuple[str, str]:
         """Give server and token; a token that was refused is renewed first. Raises NoServer or SignedOut."""

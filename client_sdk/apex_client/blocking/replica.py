@@ -28,7 +28,6 @@ from apex_client.blocking.checkins import CheckIns
 from apex_client.blocking.conflicts import Conflicts
 from apex_client.blocking.feed import ChangeFeed, Feeds
 from apex_client.blocking.hop import StoreThread
-from apex_client.blocking.http_transport import HttpTransport
 from apex_client.blocking.importing import ImportProgress, import_file
 from apex_client.blocking.insights import Insights
 from apex_client.blocking.query import Reader
@@ -82,7 +81,7 @@ class Replica:
         self._reader = Reader(path)
         self._feeds = Feeds()
         self._local: LocalReplica | None = None
-        self._account = Account(self, transport or HttpTransport(), server, credentials, device)
+        self._account = Account(self, transport, server, credentials, device)
         self._loop = SyncLoop(self, self._account)
         self.workouts = Workouts(self)
         self.checkins = CheckIns(self)

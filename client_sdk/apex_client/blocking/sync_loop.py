@@ -26,12 +26,11 @@ from apex_client.errors import (
     SyncFailed,
 )
 from apex_client.searching import index_some_words
-from apex_client.session import SyncSession
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
-from apex_client.stepping import LiveConversation, begin_session, note_success, step
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
+    from apex_client.session import SyncSession
 
 PAUSE_SECONDS_MIN = 1.0
 PAUSE_SECONDS_MAX = 300.0
@@ -145,6 +144,9 @@ class SyncLoop:
                 self._pause_after(error)
 
     def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
+        # Imported with the first sync: a watch that only logs does without.
+        from apex_client.stepping import begin_session, note_success, step
+
         replica, transport = self._replica, self._account.transport
         self._account.ready()
         began_us, up, down = replica._now_us(), transport.bytes_up, transport.bytes_down
@@ -186,7 +188,7 @@ class SyncLoop:
             seconds=(replica._now_us() - began_us) / 1e6,
         )
 
-    def _exchange(self, session: SyncSession, message: bytes) -> bytes | None:
+    def _exchange(self, session: "SyncSession", message: bytes) -> bytes | None:
         """Send a message; None when it has to be made anew, under another client id."""
         try:
             return self._account.exchange(message)
@@ -214,6 +216,8 @@ class SyncLoop:
 
     def _converse(self, channel: LiveChannel) -> None:
         """Send saves up and take news in until something calls for a full sync. Raises ServerUnreachable."""
+        from apex_client.stepping import LiveConversation
+
         conversation = self._replica._do(LiveConversation)
         frame: bytes | None = self._replica._run(conversation.open)
         while not self._stopped:
