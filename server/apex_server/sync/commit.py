@@ -196,6 +196,8 @@ class Committer:
             candidate = client_id_from(self._entropy(7))
             async with self._store.session(user_id) as session:
                 client_id = await session.server_client_id(self._epoch, candidate, self._now_us())
+            if len(self._server_client_ids) >= BOUND_CLIENT_IDS_MAX:
+                self._server_client_ids.clear()
             self._server_client_ids[user_id] = client_id
         return client_id
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+import anyio.to_thread
+
 from apex_server.sync.cursors import Cursor, read_cursor
 from apex_server.sync.identity import ServerIdentity
 from apex_server.sync.repair import differing_records
@@ -34,6 +36,9 @@ RECORD_OVERHEAD_BYTES = 64
 
 REPAIR_RECORDS_MAX = 20_000
 """About 1 MB; a replica that differs in more comes back for the rest."""
+
+REPAIR_SCOPES_MAX = 8
+"""Summing up a scope of 10,000 records takes 20 ms; whoever differs in more scopes comes back."""
 
 
 class Pulled(NamedTuple):
@@ -246,12 +251,13 @@ class Feed:
         self, snapshot: FeedSnapshot, granted: Sequence[GrantedScope], request: SyncRequest
     ) -> list[tuple[str, bytes, bytes]]:
         """List the records of every bucket in which the device's digest is another one."""
-        readable = {grant.scope for grant in granted}
+        theirs = dict(request.bucket_digests)
+        asked = [grant.scope for grant in granted if grant.scope in theirs]
         found: list[tuple[str, bytes, bytes]] = []
-        for scope, theirs in request.bucket_digests:
-            if scope in readable:
-                ours = await snapshot.digests(scope)
-                found += [(scope, record_id, digest) for record_id, digest in differing_records(ours, theirs)]
+        for scope in asked[:REPAIR_SCOPES_MAX]:
+            ours = await snapshot.digests(scope)
+            differing = await anyio.to_thread.run_sync(differing_records, ours, theirs[scope])
+            found += [(scope, record_id, digest) for record_id, digest in differing]
         return found[:REPAIR_RECORDS_MAX]
 
 

@@ -264,7 +264,7 @@ def _verdict(case: _Case, acceptance: Acceptance) -> Verdict:
     result = _result(case, acceptance, doc)
     if case.stored is not None and digest == case.stored.digest:
         return Verdict(result)
-    if not fits(document):
+    if case.base is not None and not fits(document):
         return Verdict(RETRY)
     merged, is_sound = _merged(case.collection, document, acceptance.writes or list(document.writes()))
     dead = [DeadClock(client_id, clock, op) for clock, op in acceptance.newly_refused.items()]

@@ -168,7 +168,7 @@ SELECT granted.scope, granted.role AS access, coalesce(scopes.seq, 0) AS seq, sc
 FROM apex_scopes_of($1) AS granted
 LEFT JOIN scopes ON scopes.name = granted.scope
 ORDER BY granted.scope
-LIMIT 10000;
+LIMIT 20000;
 
 -- name: feed_above
 -- Many of these the reader wrote itself and is not sent, so documents are read later, by id.

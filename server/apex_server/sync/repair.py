@@ -4,7 +4,7 @@ The records of a scope fall into 256 buckets by their ids. The device sends the 
 the records of those that differ, with their digests. Two rounds find any difference, and cost little beside records.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
 from apex_sync.protocol.messages import BUCKETS, bucket_of
@@ -20,11 +20,10 @@ def bucket_digests(records: Iterable[tuple[bytes, int]]) -> list[bytes]:
     return [digest_bytes(total % DIGEST_MODULUS) for total in totals]
 
 
-def differing_records(ours: Sequence[tuple[bytes, int]], theirs: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def differing_records(ours: Sequence[tuple[bytes, int]], theirs: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     """List our records in the buckets where their digest is another one; digests they left out differ."""
     mine = bucket_digests(ours)
     differing = {place for place, digest in enumerate(mine) if list(theirs[place : place + 1]) != [digest]}
-    if differing:
-        for record_id, digest in ours:
-            if bucket_of(record_id) in differing:
-                yield record_id, digest_bytes(digest)
+    if not differing:
+        return []
+    return [(record_id, digest_bytes(digest)) for record_id, digest in ours if bucket_of(record_id) in differing]

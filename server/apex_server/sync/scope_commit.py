@@ -6,6 +6,7 @@ result: one read and one statement. Hints are sent after the data is durable.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -45,7 +46,10 @@ OFFLOADED_RECORDS_MIN = 16
 """Fewer are judged in about 2 ms on the spot, which is what a thread would cost in waiting."""
 
 THREADS_MAX = 2
-"""Judging is bound by one core anyway; the bound is on the memory of batches that are judged at once."""
+"""Judging is bound by one core anyway; a second batch is judged while the first is waiting for its turn."""
+
+BATCHES_MAX = 3
+"""Each is about 15 MB between judging and storing; more of them wait their turn as what came in, 4 MB at most."""
 
 DIRTY_KINDS: Mapping[str, str] = {
     "check_ins": "check_in",
@@ -126,6 +130,7 @@ class ScopeCommitter:
         self._now_us = now_us
         self._hints = hints
         self._offload = offload
+        self._batches = anyio.CapacityLimiter(BATCHES_MAX)
 
     async def commit(self, scope: str, writer: Writer, proposals: Sequence[Proposal]) -> Outcome:
         """Judge and store proposals; the answers are true once this returns.
@@ -135,7 +140,8 @@ class ScopeCommitter:
         verdicts: list[Verdict] = []
         seq = 0
         for part in rounds(proposals):
-            outcome = await self._commit_round(scope, writer, part)
+            async with nullcontext() if len(part) < OFFLOADED_RECORDS_MIN else self._batches:
+                outcome = await self._commit_round(scope, writer, part)
             verdicts += outcome.verdicts
             seq = outcome.seq
         return Outcome(verdicts, seq)
