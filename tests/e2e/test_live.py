@@ -120,6 +120,7 @@ async def test_a_live_device_goes_on_when_its_server_is_restarted(server: WholeS
         await log.note("written while the server was down")
         phone.wake()
         await arrival(watch, log.id, "written while the server was down")
+        await until(phone, lambda status: status.pending == 0)
     await assert_one_digest(server, athlete.scope, phone, watch)
 
 
