@@ -101,7 +101,7 @@ async def test_web_processes_killed_in_the_midst_of_pushes_lose_nothing_acknowle
                 tasks.start_soon(phone.log_for_ever)
                 tasks.start_soon(watch.log_for_ever)
                 for number in range(KILLS):
-                    await anyio.sleep(dice.uniform(0.0, 0.3))
+                    await anyio.sleep(dice.uniform(0.0, 0.5))
                     await kill_one(mortal, dice, whole=number % 10 == 9)
                 tasks.cancel_scope.cancel()
             print(f"{phone.number - 1 + watch.number - WATCH_NUMBER} sets, failures {phone.failures + watch.failures}")
