@@ -1,6 +1,6 @@
-"""`make bench`: every budget, beside its physical limit and the naive way, measured in the same run on the same machine.
+"""`make bench`: every budget beside its physical limit and the naive way, in the same run on the same machine.
 
-The table goes to docs/benchmarks.md, the figures to .cache/bench/figures.json. Compare ratios: machines differ and are noisy.
+Table and figures go to .cache/bench/; docs/benchmarks.md quotes a run. Compare ratios: machines differ and are noisy.
 """
 
 import argparse
@@ -25,8 +25,7 @@ CHECK_INS_PER_WORKOUT = 0.2
 async def main() -> None:
     """Measure everything and write it down."""
     arguments = read_arguments()
-    shutil.rmtree(HERE, ignore_errors=True)
-    HERE.mkdir(parents=True)
+    make_room()
     count = arguments.workouts
     records = read_ndjson(arguments.file) if arguments.file else made_up(count, round(count * CHECK_INS_PER_WORKOUT))
     rows: list[Row] = []
@@ -39,6 +38,12 @@ async def main() -> None:
         print(f"measuring {name} …", flush=True)
         rows += await measured()
     write(rows, len(records))
+
+
+def make_room() -> None:
+    """Begin with an empty folder."""
+    shutil.rmtree(HERE, ignore_errors=True)
+    HERE.mkdir(parents=True)
 
 
 def write(rows: list[Row], count: int) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -18,13 +17,11 @@ import psutil
 from apex_client import Replica
 from apex_server.serving import address_of, serving
 from apex_server.settings import Settings
-from benchmarks.devices import athlete_device, save_all
+from benchmarks.devices import athlete_device, free_port, save_all
 from benchmarks.limits import copy_seconds, zstd_bytes
 from benchmarks.table import Row
 from benchmarks.workload import LoggedRecord, ndjson
 
-PORT = 8431
-NAIVE_PORT = 8432
 NAIVE_BATCH = 1000
 EMAIL = "bulk@apex.example"
 IDLE_SYNCS = 30
@@ -34,7 +31,7 @@ TABLES = ["records", "audit", "workout_logs", "logged_exercises", "logged_sets",
 async def bulk_rows(directory: Path, records: Sequence[LoggedRecord]) -> list[Row]:
     """Measure push, pull, bytes, idle syncs and the server's memory."""
     settings = Settings.from_environment(
-        {"APEX_DATA_DIR": str(directory / "server"), "APEX_PORT": str(PORT), "APEX_LOG_LEVEL": "error"}
+        {"APEX_DATA_DIR": str(directory / "server"), "APEX_PORT": str(free_port()), "APEX_LOG_LEVEL": "error"}
     )
     async with serving(settings, with_worker=False) as ready:
         address, owner = address_of(ready), str(ready.database_url)
@@ -107,7 +104,7 @@ async def pull_on_new_device(directory: Path, address: str) -> tuple[float, floa
     return seconds, newest[0] if newest else seconds, report.bytes_down
 
 
-class watching_memory:  # noqa: N801 - reads as a block.
+class watching_memory:
     """Remember the largest memory of any web process during a block."""
 
     peak_mb = 0.0
@@ -158,10 +155,11 @@ async def naive_seconds(directory: Path, owner: str, records: Sequence[LoggedRec
 async def naive_server(owner: str) -> AsyncIterator[httpx.AsyncClient]:
     """Run the baseline server on the same Postgres."""
     command = [sys.executable, "-m", "granian", "benchmarks.naive:create_app", "--factory", "--interface", "asgi"]
-    command += ["--port", str(NAIVE_PORT), "--no-log"]
-    process = subprocess.Popen(command, env={**os.environ, "NAIVE_DATABASE_URL": owner})
+    port = free_port()
+    command += ["--port", str(port), "--no-log"]
+    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "NAIVE_DATABASE_URL": owner})
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{NAIVE_PORT}", timeout=60) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             for _ in range(400):
                 try:
                     (await client.get("/pull")).raise_for_status()
@@ -171,4 +169,4 @@ async def naive_server(owner: str) -> AsyncIterator[httpx.AsyncClient]:
             yield client
     finally:
         process.terminate()
-        process.wait()
+        await process.wait()

@@ -1,5 +1,6 @@
 """Devices and accounts for the benchmarks: replicas of the SDK, with a way to save thousands of records at once."""
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,3 +36,10 @@ def _save_chunk(local: LocalReplica, records: Sequence[LoggedRecord]) -> None:
             local.stamp(new, record.patch)
             held.append(new)
         local.store.save(held, "local")
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -11,21 +11,21 @@ import httpx
 from apex_client import Replica
 from apex_server.serving import address_of, serving
 from apex_server.settings import Settings
-from benchmarks.devices import PASSWORD, athlete_device, save_all
+from benchmarks.devices import PASSWORD, athlete_device, free_port, save_all
 from benchmarks.table import Row
 from benchmarks.workload import made_up
 
-PORT = 8433
 EMAIL = "live@apex.example"
 EDITS = 200
 OFFLINE_RECORDS = 500
 API_CALLS = 100
+POLL_SECONDS = 0.02
 
 
 async def live_rows(directory: Path) -> list[Row]:
     """Measure one field from device to device, offline edits of 500 records, and the API."""
     settings = Settings.from_environment(
-        {"APEX_DATA_DIR": str(directory / "live_server"), "APEX_PORT": str(PORT), "APEX_LOG_LEVEL": "error"}
+        {"APEX_DATA_DIR": str(directory / "live_server"), "APEX_PORT": str(free_port()), "APEX_LOG_LEVEL": "error"}
     )
     async with serving(settings, with_worker=False) as ready:
         address = address_of(ready)
@@ -54,8 +54,8 @@ async def edit_while_connected(phone: Replica, watch: Replica) -> tuple[list[flo
     await phone.sync()
     await watch.sync()
     running = [asyncio.create_task(replica.run()) for replica in (phone, watch)]
-    while {(await replica.status()).state for replica in (phone, watch)} != {"live"}:
-        await asyncio.sleep(0.02)
+    for replica in (phone, watch):
+        await until_live(replica)
     changes = watch.changes("workout_logs")
     before = watch._account.transport.bytes_down
     times = []
@@ -71,6 +71,12 @@ async def edit_while_connected(phone: Replica, watch: Replica) -> tuple[list[flo
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     return times, bytes_each
+
+
+async def until_live(replica: Replica) -> None:
+    """Return when the device is connected."""
+    while (await replica.status()).state != "live":
+        await asyncio.sleep(POLL_SECONDS)  # noqa: ASYNC110 - the status is all an app is told, too.
 
 
 async def edit_offline(phone: Replica, watch: Replica) -> int:
