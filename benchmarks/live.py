@@ -75,8 +75,8 @@ async def edit_while_connected(phone: Replica, watch: Replica) -> tuple[list[flo
 
 async def until_live(replica: Replica) -> None:
     """Return when the device is connected."""
-    while (await replica.status()).state != "live":
-        await asyncio.sleep(POLL_SECONDS)  # noqa: ASYNC110 - the status is all an app is told, too.
+    while (await replica.status()).state != "live":  # noqa: ASYNC110 - the status is all that an app is told.
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def edit_offline(phone: Replica, watch: Replica) -> int:
