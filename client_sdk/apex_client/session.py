@@ -4,11 +4,15 @@
     while (request := session.next_request()) is not None:
         session.absorb(answer_to(request))
 
-What is sent is marked as sent, durably, before `next_request` returns it; what an answer brings, results, pages and
-their cursors, becomes durable in one transaction. So a session can be dropped at any point, and the next one goes on.
+Requests may overlap: the next one may be asked for before the last is answered, and answers are taken in in the order
+of the requests. What is sent is marked as sent, durably, before `next_request` returns it; what an answer brings,
+results, pages and their cursors, becomes durable in one transaction. So a session can be dropped at any point, and the
+next one goes on.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -32,8 +36,8 @@ from apex_sync.protocol.messages import (
     hash_cursors,
 )
 
-PUSH_BYTES_TARGET = 2 * 1024 * 1024
-"""Half of what a server takes, since the last record may be a large one. About 1,000 workouts."""
+PUSH_BYTES_TARGET = 768 * 1024
+"""About 500 workouts. Two of these may be on their way at once, and a server unpacks both."""
 
 RECORD_OVERHEAD_BYTES = 160
 """Scope, collection, id and receipt around a record's update."""
@@ -46,6 +50,13 @@ CURSORS_MAX = 4
 
 IDLE_ROUNDS_MAX = 3
 """Rounds that may bring nothing: a hash that did not match, buckets, an escalation."""
+
+
+class _Outstanding(NamedTuple):
+    """A request that has no answer yet."""
+
+    request: SyncRequest
+    sent: list[SentRecord]
 
 
 class SyncSession:
@@ -73,13 +84,13 @@ class SyncSession:
         self._push_bytes = push_bytes
         self._hash_allowed = hash_allowed
         self._idle_rounds = 0
-        self._sent: list[SentRecord] = []
+        self._outstanding: deque[_Outstanding] = deque()
         self._answers = PushAnswers(device, self.tally)
         self._repair = Repair(device, self.tally)
         self._pages = PulledPages(device, self.tally)
 
     def next_request(self) -> SyncRequest | None:
-        """Give what to send next; None when everything is sent and read.
+        """Give what to send next; None when there is nothing before an answer comes, or nothing at all any more.
 
         Raises BadAnswer when the server's answers get the sync no further.
         """
@@ -88,19 +99,41 @@ class SyncSession:
         if self._idle_rounds > IDLE_ROUNDS_MAX:
             raise BadAnswer("the server's answers lead nowhere")
         with self.device.store.transaction():
-            push = self._push()
-            if not push and not self._pulling:
+            push, sent = self._push()
+            pulls = self._pulling and not any(_pulls(other.request) for other in self._outstanding)
+            if not push and not pulls:
                 return None
-            return self._request(push)
+            request = self._request(push, pulls=pulls)
+        self._outstanding.append(_Outstanding(request, sent))
+        return request
+
+    def look_ahead(self, response: SyncResponse) -> SyncRequest | None:
+        """Give the request for the page after one that is about to be absorbed, so that it comes meanwhile.
+
+        None where that depends on what becomes of this answer.
+        """
+        request, sent = self._outstanding[0]
+        pages = {page.scope: page for page in response.pages}
+        plain = not (sent or request.resend or request.bucket_digests or response.forget or response.retry_after)
+        more = any(page.remaining for page in response.pages) and not any(page.reset for page in response.pages)
+        if len(self._outstanding) > 1 or request.cursors is None or not (plain and more):
+            return None
+        known = {cursor.scope: cursor for cursor in request.cursors}
+        moved = {scope: ScopeCursor(scope, page.cursor) for scope, page in pages.items()}
+        ahead = replace(request, cursors=list((known | moved).values()), pull_bytes=self._pull_bytes)
+        self._outstanding.append(_Outstanding(ahead, []))
+        return ahead
 
     def absorb(self, response: SyncResponse) -> None:
-        """Take in the answer to the last request. Raises BadAnswer or ServerIncompatible, with nothing changed."""
-        _check(response, len(self._sent))
+        """Take in the answer to the oldest request. Raises BadAnswer or ServerIncompatible, with nothing changed."""
+        request, sent = self._outstanding.popleft()
+        _check(response, len(sent))
         steps = self.tally.steps
-        sent, self._sent = self._sent, []
         with self.device.store.transaction():
             self.device.learn_time(response.now_us)
-            forked = self._absorb_results(sent, response)
+            # What was sent under a client id that this device has left since says nothing about what it holds now.
+            left = request.client_id != self.device.identity.client_id
+            forked = not left and self._absorb_results(sent, response)
             forked |= self._absorb_pages(response)
             self._repair.absorb(response.repair)
             forked |= self._repair.settle(self._pages)
@@ -128,18 +161,13 @@ class SyncSession:
         """Whether something came that only a pull can put right: a gap, a digest that differs, an unfinished page."""
         return self._repair.wanted or self._pulling
 
-    def client_id_taken(self) -> None:
-        """Take a new client id, because the server knows this one as another device's."""
-        self._sent = []
-        with self.device.store.transaction():
-            self._fork()
-
-    def _push(self) -> list[PushedRecord]:
+    def _push(self) -> tuple[list[PushedRecord], list[SentRecord]]:
         """Choose what goes up now, and freeze it; a record that cannot go up as it is waits for a rescue."""
         store = self.device.store
         push: list[PushedRecord] = []
-        self._sent = []
-        while not push and (waiting := store.outbox(PUSH_RECORDS_MAX, self._answers.deferred)):
+        sent: list[SentRecord] = []
+        in_flight = {(item.scope, item.record_id) for other in self._outstanding for item in other.sent}
+        while not push and (waiting := store.outbox(PUSH_RECORDS_MAX, self._answers.deferred | in_flight)):
             size = 0
             touched: list[HeldRecord] = []
             for held in waiting:
@@ -152,16 +180,16 @@ class SyncSession:
                     if push and size > self._push_bytes:
                         break
                     push.append(pushed)
-                    self._sent.append(SentRecord(held.scope, held.record_id, held.next_clock))
+                    sent.append(SentRecord(held.scope, held.record_id, held.next_clock))
                     held.sent = held.next_clock
                 touched.append(held)
             store.save_progress(touched)
-        return push
+        return push, sent
 
-    def _request(self, push: list[PushedRecord]) -> SyncRequest:
+    def _request(self, push: list[PushedRecord], *, pulls: bool) -> SyncRequest:
         device = self.device
         request = SyncRequest(PROTOCOL_VERSION, device.identity.client_id, device.now_us(), push=push)
-        if not self._pulling or device.store.offering(self._answers.deferred):
+        if not pulls or device.store.offering(self._answers.deferred):
             return request
         scopes = device.store.scopes()
         if self._hash_allowed and not push and len(scopes) > CURSORS_MAX:
@@ -255,6 +283,10 @@ class SyncSession:
 def cursors(scopes: Mapping[str, HeldScope]) -> list[ScopeCursor]:
     """Give where the device stands, ordered by scope."""
     return [ScopeCursor(name, scopes[name].cursor, digest_bytes(scopes[name].digest)) for name in sorted(scopes)]
+
+
+def _pulls(request: SyncRequest) -> bool:
+    return request.cursors is not None or bool(request.cursors_hash)
 
 
 def _check(response: SyncResponse, results: int) -> None:

@@ -19,13 +19,32 @@ def begin_session(local: LocalReplica) -> tuple[SyncSession, int]:
 
 def step(session: SyncSession, answer: bytes | None) -> bytes | None:
     """Take in an answer, and give the next message; None when the sync is done. Raises BadAnswer, ServerBusy."""
+    if answer is not None:
+        absorb(session, _decode(answer))
+    return next_message(session)
+
+
+def next_message(session: SyncSession) -> bytes | None:
+    """Give what to send next; None when there is nothing before another answer comes. Raises BadAnswer."""
     with garbage_waits():
-        if answer is not None:
-            session.absorb(_decode(answer))
-        if session.retry_after:
-            raise ServerBusy(session.retry_after)
         request = session.next_request()
         return None if request is None else encode_message(request)
+
+
+def read(session: SyncSession, answer: bytes) -> tuple[SyncResponse, bytes | None]:
+    """Read an answer, and give the message that may already follow it. Raises BadAnswer."""
+    with garbage_waits():
+        response = _decode(answer)
+        ahead = session.look_ahead(response)
+        return response, None if ahead is None else encode_message(ahead)
+
+
+def absorb(session: SyncSession, response: SyncResponse) -> None:
+    """Take in an answer. Raises BadAnswer, and ServerBusy after what there was is taken in."""
+    with garbage_waits():
+        session.absorb(response)
+    if session.retry_after:
+        raise ServerBusy(session.retry_after)
 
 
 def note_success(local: LocalReplica) -> int:

@@ -23,13 +23,13 @@ from apex_client.errors import (
     SyncFailed,
 )
 from apex_client.searching import index_some_words
+from apex_client.signing import take_new_client_id
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
 from apex_client.transport import LiveChannel
-from apex_client.waiting import Inbox, Lock, pumping
+from apex_client.waiting import Inbox, Lock, exchanging, pumping
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
-    from apex_client.session import SyncSession
 
 PAUSE_SECONDS_MIN = 1.0
 PAUSE_SECONDS_MAX = 300.0
@@ -43,6 +43,9 @@ LIVE_CHECK_SECONDS = 600.0
 
 ANSWER_SECONDS_MAX = 30.0
 """How long a frame may wait for its answer."""
+
+OVERLAP_MAX = 2
+"""Requests on their way at once: a server prepares a batch while it commits one, a page comes while one is kept."""
 
 WAKE = "wake"
 SAVED = "saved"
@@ -143,33 +146,53 @@ class SyncLoop:
                 await self._pause_after(error)
 
     async def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
+        """Sync; once more where the server knows this client id as another device's."""
+        await self._account.ready()
+        try:
+            return await self._drain(progress)
+        except ServerRefused as error:
+            if error.code != CLIENT_ID_TAKEN:
+                raise
+        await self._replica._do(take_new_client_id)
+        return await self._drain(progress)
+
+    async def _drain(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
         # Imported with the first sync: a watch that only logs does without.
-        from apex_client.stepping import begin_session, note_success, step
+        from apex_client.stepping import absorb, begin_session, next_message, note_success, read
 
         replica, transport = self._replica, self._account.transport
-        await self._account.ready()
         began_us, up, down = replica._now_us(), transport.bytes_up, transport.bytes_down
         session, waiting = await replica._do(begin_session)
-        answer: bytes | None = None
+        tally = session.tally
         round_trips = 0
-        while True:
-            message = await replica._run(step, session, answer)
-            tally = session.tally
+
+        def tell() -> None:
             self._progress = SyncProgress(
                 pushed=tally.acknowledged,
                 push_total=max(waiting, tally.acknowledged),
                 pulled=tally.pulled,
-                pull_total=max(tally.pulled + tally.pull_remaining, tally.pulled),
+                pull_total=tally.pulled + tally.pull_remaining,
                 bytes_up=transport.bytes_up - up,
                 bytes_down=transport.bytes_down - down,
                 round_trips=round_trips,
             )
             if progress:
                 progress(self._progress)
-            if message is None:
-                break
-            answer = await self._exchange(session, message)
-            round_trips += answer is not None
+
+        tell()
+        async with exchanging(self._account.exchange) as exchanges:
+            while True:
+                while exchanges.count < OVERLAP_MAX and (message := await replica._run(next_message, session)):
+                    exchanges.start(message)
+                if not exchanges.count:
+                    break
+                answer = await exchanges.next()
+                round_trips += 1
+                response, ahead = await replica._run(read, session, answer)
+                if ahead is not None:
+                    exchanges.start(ahead)
+                await replica._run(absorb, session, response)
+                tell()
         pending = await replica._do(note_success)
         return SyncReport(
             pushed=tally.pushed,
@@ -186,16 +209,6 @@ class SyncLoop:
             round_trips=round_trips,
             seconds=(replica._now_us() - began_us) / 1e6,
         )
-
-    async def _exchange(self, session: "SyncSession", message: bytes) -> bytes | None:
-        """Send a message; None when it has to be made anew, under another client id."""
-        try:
-            return await self._account.exchange(message)
-        except ServerRefused as error:
-            if error.code != CLIENT_ID_TAKEN or session.tally.forks:
-                raise
-            await self._replica._run(session.client_id_taken)
-            return None
 
     async def _stay_connected(self) -> None:
         """Go live; without a live channel, look again when something is saved or after a while."""

@@ -1,17 +1,18 @@
-"""What the replica waits with: locks, an inbox with a time limit, a reader beside the loop. The async half."""
+"""What the replica waits with: locks, an inbox, a reader beside the loop, exchanges. The async half."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 import anyio
 from anyio import Event, Lock, create_task_group, move_on_after
+from anyio.abc import TaskGroup
 
 from apex_client.errors import ClientError, SyncFailed
 from apex_client.transport import LiveChannel
 
-__all__ = ["Inbox", "Lock", "pumping"]
+__all__ = ["Exchanges", "Inbox", "Lock", "exchanging", "pumping"]
 
 T = TypeVar("T")
 
@@ -71,5 +72,62 @@ async def pumping(channel: LiveChannel, deliver: Callable[[bytes | SyncFailed], 
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await channel.aclose()
+    if failure is not None:
+        raise failure
+
+
+class Exchanges:
+    """Messages on their way at once; their answers come in the order in which they were sent."""
+
+    def __init__(self, exchange: Callable[[bytes], Awaitable[bytes]], tasks: TaskGroup) -> None:
+        self._exchange = exchange
+        self._tasks = tasks
+        self._slots: deque[_Slot] = deque()
+
+    @property
+    def count(self) -> int:
+        """How many have no answer yet that was taken."""
+        return len(self._slots)
+
+    def start(self, message: bytes) -> None:
+        """Send a message."""
+        slot = _Slot()
+        self._slots.append(slot)
+        self._tasks.start_soon(self._run, slot, message)
+
+    async def next(self) -> bytes:
+        """Wait for the oldest answer. Raises what its exchange raised."""
+        slot = self._slots.popleft()
+        await slot.done.wait()
+        if slot.failure is not None:
+            raise slot.failure
+        return slot.answer
+
+    async def _run(self, slot: "_Slot", message: bytes) -> None:
+        try:
+            slot.answer = await self._exchange(message)
+        except ClientError as error:
+            slot.failure = error
+        slot.done.set()
+
+
+class _Slot:
+    def __init__(self) -> None:
+        self.done = Event()
+        self.answer = b""
+        self.failure: ClientError | None = None
+
+
+@asynccontextmanager
+async def exchanging(exchange: Callable[[bytes], Awaitable[bytes]]) -> AsyncIterator[Exchanges]:
+    """Exchange messages in the block; what is still on its way when it ends is given up."""
+    failure: ClientError | None = None
+    async with create_task_group() as tasks:
+        try:
+            yield Exchanges(exchange, tasks)
+        except ClientError as error:
+            failure = error
+        finally:
+            tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure

@@ -1,6 +1,7 @@
 """Devices without an app or an event loop: the local replica and the sync session, driven by a test."""
 
 import random
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +16,12 @@ from apex_client.local import LocalReplica
 from apex_client.rows import BLANK, COLUMNS, project
 from apex_client.searching import index_words
 from apex_client.session import SyncSession
-from apex_client.stepping import step
+from apex_client.stepping import absorb, next_message, read
 from apex_client.tally import Tally
 from apex_sync.digest import DIGEST_MODULUS, record_digest
 from apex_sync.fold import fold
 from apex_sync.op import Patch
+from apex_sync.protocol import decode_response
 from tests.client.loopback import Account, Faults, LoopbackServer, LoopbackTransport
 
 ROUNDS_MAX = 200
@@ -91,15 +93,25 @@ class Phone:
         return self.local.snapshot(collection, record_id).state
 
     def sync(self) -> Tally:
-        """Sync to the end. Raises what the network does."""
+        """Sync to the end, with requests that overlap or without. Raises what the network does."""
         assert self.local.session is not None
+        token = self.local.session.access_token
         session = SyncSession(self.local.device)
-        answer = None
+        overlap_max = self.dice.choice((1, 2))
+        answers: deque[bytes] = deque()
         for _ in range(ROUNDS_MAX):
-            message = step(session, answer)
-            if message is None:
+            while len(answers) < overlap_max and (message := next_message(session)):
+                answers.append(self.transport.exchange_now(token, message))
+            if not answers:
                 return session.tally
-            answer = self.transport.exchange_now(self.local.session.access_token, message)
+            answer = answers.popleft()
+            if overlap_max == 1:
+                absorb(session, decode_response(answer))
+                continue
+            response, ahead = read(session, answer)
+            if ahead is not None:
+                answers.append(self.transport.exchange_now(token, ahead))
+            absorb(session, response)
         raise AssertionError("the sync does not end")
 
     def try_sync(self) -> None:

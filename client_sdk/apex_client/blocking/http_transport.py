@@ -198,7 +198,7 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
     if status == 401:
         return SignedOut(detail or "the server does not know this session")
     if status in BUSY_STATUSES:
-        return ServerBusy(_seconds(problem.get("retry_after_seconds"), retry_after))
+        return ServerBusy(_seconds(problem.get("retry_after"), retry_after))
     return ServerRefused(status, str(problem.get("code") or f"http_{status}"), detail)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from apex_client import listing
 from apex_client.blocking.account import CLIENT_ID_TAKEN, Account
 from apex_client.blocking.transport import LiveChannel
-from apex_client.blocking.waiting import Inbox, Lock, pumping
+from apex_client.blocking.waiting import Inbox, Lock, exchanging, pumping
 from apex_client.changes import Change
 from apex_client.errors import (
     NoServer,
@@ -26,11 +26,11 @@ from apex_client.errors import (
     SyncFailed,
 )
 from apex_client.searching import index_some_words
+from apex_client.signing import take_new_client_id
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
-    from apex_client.session import SyncSession
 
 PAUSE_SECONDS_MIN = 1.0
 PAUSE_SECONDS_MAX = 300.0
@@ -44,6 +44,9 @@ LIVE_CHECK_SECONDS = 600.0
 
 ANSWER_SECONDS_MAX = 30.0
 """How long a frame may wait for its answer."""
+
+OVERLAP_MAX = 2
+"""Requests on their way at once: a server prepares a batch while it commits one, a page comes while one is kept."""
 
 WAKE = "wake"
 SAVED = "saved"
@@ -144,33 +147,53 @@ class SyncLoop:
                 self._pause_after(error)
 
     def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
+        """Sync; once more where the server knows this client id as another device's."""
+        self._account.ready()
+        try:
+            return self._drain(progress)
+        except ServerRefused as error:
+            if error.code != CLIENT_ID_TAKEN:
+                raise
+        self._replica._do(take_new_client_id)
+        return self._drain(progress)
+
+    def _drain(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
         # Imported with the first sync: a watch that only logs does without.
-        from apex_client.stepping import begin_session, note_success, step
+        from apex_client.stepping import absorb, begin_session, next_message, note_success, read
 
         replica, transport = self._replica, self._account.transport
-        self._account.ready()
         began_us, up, down = replica._now_us(), transport.bytes_up, transport.bytes_down
         session, waiting = replica._do(begin_session)
-        answer: bytes | None = None
+        tally = session.tally
         round_trips = 0
-        while True:
-            message = replica._run(step, session, answer)
-            tally = session.tally
+
+        def tell() -> None:
             self._progress = SyncProgress(
                 pushed=tally.acknowledged,
                 push_total=max(waiting, tally.acknowledged),
                 pulled=tally.pulled,
-                pull_total=max(tally.pulled + tally.pull_remaining, tally.pulled),
+                pull_total=tally.pulled + tally.pull_remaining,
                 bytes_up=transport.bytes_up - up,
                 bytes_down=transport.bytes_down - down,
                 round_trips=round_trips,
             )
             if progress:
                 progress(self._progress)
-            if message is None:
-                break
-            answer = self._exchange(session, message)
-            round_trips += answer is not None
+
+        tell()
+        with exchanging(self._account.exchange) as exchanges:
+            while True:
+                while exchanges.count < OVERLAP_MAX and (message := replica._run(next_message, session)):
+                    exchanges.start(message)
+                if not exchanges.count:
+                    break
+                answer = exchanges.next()
+                round_trips += 1
+                response, ahead = replica._run(read, session, answer)
+                if ahead is not None:
+                    exchanges.start(ahead)
+                replica._run(absorb, session, response)
+                tell()
         pending = replica._do(note_success)
         return SyncReport(
             pushed=tally.pushed,
@@ -187,16 +210,6 @@ class SyncLoop:
             round_trips=round_trips,
             seconds=(replica._now_us() - began_us) / 1e6,
         )
-
-    def _exchange(self, session: "SyncSession", message: bytes) -> bytes | None:
-        """Send a message; None when it has to be made anew, under another client id."""
-        try:
-            return self._account.exchange(message)
-        except ServerRefused as error:
-            if error.code != CLIENT_ID_TAKEN or session.tally.forks:
-                raise
-            self._replica._run(session.client_id_taken)
-            return None
 
     def _stay_connected(self) -> None:
         """Go live; without a live channel, look again when something is saved or after a while."""

@@ -1,4 +1,4 @@
-"""What the replica waits with: locks, an inbox with a time limit, a reader beside the loop. The blocking half."""
+"""What the replica waits with: locks, an inbox, a reader beside the loop, exchanges. The blocking half."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from apex_client.blocking.transport import LiveChannel
 from apex_client.errors import SyncFailed
 
-__all__ = ["Inbox", "Lock", "pumping"]
+__all__ = ["Exchanges", "Inbox", "Lock", "exchanging", "pumping"]
 
 T = TypeVar("T")
 
@@ -67,3 +67,30 @@ def pumping(channel: LiveChannel, deliver: Callable[[bytes | SyncFailed], None])
     finally:
         channel.close()
         reader.join(READER_SECONDS_MAX)
+
+
+class Exchanges:
+    """Messages in their order, one after another: without an event loop there is nobody to overlap them."""
+
+    def __init__(self, exchange: Callable[[bytes], bytes]) -> None:
+        self._exchange = exchange
+        self._messages: deque[bytes] = deque()
+
+    @property
+    def count(self) -> int:
+        """How many have no answer yet."""
+        return len(self._messages)
+
+    def start(self, message: bytes) -> None:
+        """Put a message in line."""
+        self._messages.append(message)
+
+    def next(self) -> bytes:
+        """Send the oldest message and give its answer. Raises what the exchange raises."""
+        return self._exchange(self._messages.popleft())
+
+
+@contextmanager
+def exchanging(exchange: Callable[[bytes], bytes]) -> Iterator[Exchanges]:
+    """Exchange messages in the block."""
+    yield Exchanges(exchange)
