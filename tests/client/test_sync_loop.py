@@ -383,7 +383,7 @@ async def test_a_busy_server_is_left_alone_as_long_as_it_says(
         await until_state(replica, "waiting")
 
         async def planned() -> bool:
-            return (await replica.status()).next_attempt_us > 0
+            return bool((await replica.status()).next_attempt_us > 0)
 
         await until(planned)
         status = await replica.status()
