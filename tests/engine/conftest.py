@@ -9,9 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import Phase, settings
 
 from apex_sync.document import Document
 from apex_sync.ids import b64
+
+# For planted bugs: that an example fails is enough, nobody reads it.
+settings.register_profile("unshrunk", settings.get_profile("apex"), phases=[Phase.explicit, Phase.generate])
 
 
 class Pycrdt:

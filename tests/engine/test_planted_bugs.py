@@ -1,0 +1,98 @@
+"""Each guard of the engine matters: without it, the test that is named beside it turns red.
+
+A copy of the engine gets one bug at a time, and the test runs on the copy in a process of its own.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+
+
+class Bug(NamedTuple):
+    """A line of the engine, what it becomes, and the test that must notice."""
+
+    module: str
+    line: str
+    becomes: str
+    test: str
+
+
+BUGS = {
+    "two sections of one client": Bug("wire", "if client_id >= previous:", "if client_id > previous:", "hostile_input"),
+    "a delta after a gap": Bug("wire", "if first > known.get(client_id, 0):", "if False:", "wire"),
+    "dead runs in pieces": Bug("wire", "if length < 1 or end == clock or", "if length < 1 or", "hostile_input"),
+    "a skip": Bug("wire", "if info == _SKIP:", "if False:", "wire"),
+    "another clock's key": Bug("wire", "or not data.startswith(digits, start)", "", "hostile_input"),
+    "a long dead item": Bug("wire", "if data[start] != 1:", "if False:", "hostile_input"),
+    "bytes behind the end": Bug("wire", "if at != len(data):", "if False:", "hostile_input"),
+    "an inexact delete set": Bug("wire", "if delta.dead != document.dead_ranges():", "if False:", "hostile_input"),
+    "a push that deletes": Bug("wire", "if echoed and not", "if False and not", "wire"),
+    "a push for another": Bug("wire", "if author != client_id:", "if False:", "hostile_input"),
+    "an over-long number": Bug("wire", "if byte == 0 or number", "if number", "hostile_input"),
+    "known ops replaced": Bug("document", "if clock >= known)", "if True)", "merge"),
+    "known clocks forgotten": Bug(
+        "document", "max(known, delta.next_clocks[client_id])", "delta.next_clocks[client_id]", "acceptance"
+    ),
+    "ties by clock": Bug(
+        "op", "return self.hlc, self.client_id, self.clock", "return self.hlc, self.clock, self.client_id", "fold"
+    ),
+    "seen one too many": Bug(
+        "op",
+        "self.seen.get(other.client_id, 0) > other.clock",
+        "self.seen.get(other.client_id, 0) >= other.clock",
+        "fold",
+    ),
+    "NUL characters": Bug("op", "if 0 in data and _has_nul(op):", "if False:", "hostile_input"),
+    "a vector of oneself": Bug("op", "or client_id == author or", "or", "hostile_input"),
+    "an overwritten leaf that conflicts": Bug("fold", "if not write.saw(entry.write)]", "]", "fold"),
+    "a leaf that no longer hides": Bug("fold", "child.map_order > hidden:", "child.map_order > cut:", "fold"),
+    "a hiding leaf compacted away": Bug("fold", "hides = last.order > cut and", "hides = False and", "compaction"),
+    "equal values that conflict": Bug(
+        "fold", "if not _agrees(entry, leaf.winner)]", "if entry is not leaf.winner]", "fold"
+    ),
+    "ops that survive compaction": Bug("compaction", "        compacted.ops[client_id] = {}\n", "", "compaction"),
+    "a fork unseen": Bug("acceptance", "op_hash(op) != dead.hash", "False", "acceptance"),
+    "a buried op lost": Bug("acceptance", "return dead is None or", "return dead is not None and", "acceptance"),
+    "future clocks": Bug("acceptance", "if write.hlc > limit:", "if False:", "acceptance"),
+    "stamps out of order": Bug("acceptance", "max(previous, self.stamps.newest(write.seen))", "previous", "acceptance"),
+    "a summary from a device": Bug("acceptance", "summary_allowed=False)", "summary_allowed=True)", "acceptance"),
+    "a record made unwritable": Bug("clock", "largest_accepted + writes", "0", "acceptance"),
+    "a dead clock like a missing one": Bug(
+        "digest", "total += _hash((record_key, client_id, next_clock))\n        for", "for", "digest"
+    ),
+    "keys that end in zero": Bug("order", 'or key.endswith("0")', "", "order"),
+    "unknown fields as problems": Bug("problems", "if key in hints)", "if True)", "collection"),
+    "requests without bounds": Bug(
+        "protocol/messages", "Meta(max_length=SCOPES_MAX)", "Meta(max_length=10**9)", "messages"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_turns_its_test_red(name: str, tmp_path: Path) -> None:
+    bug = BUGS[name]
+    shutil.copytree(ROOT / "apex_sync", tmp_path / "apex_sync", ignore=shutil.ignore_patterns("__pycache__"))
+    module = tmp_path / "apex_sync" / f"{bug.module}.py"
+    source = module.read_text()
+    assert bug.line in source, "the engine has changed: plant this bug where the guard is now"
+    module.write_text(source.replace(bug.line, bug.becomes, 1))
+    test = f"tests/engine/test_{bug.test}.py"
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=unshrunk"]
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "-o", f"pythonpath={tmp_path} {ROOT}", test],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert outcome.returncode == 1, outcome.stdout[-2000:]
