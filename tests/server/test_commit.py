@@ -163,6 +163,26 @@ async def test_other_bytes_for_a_refused_op_are_a_fork(world: World, phone: Devi
     assert [result.status for result in answer.results] == ["forked"]
 
 
+async def test_a_receipt_is_given_only_to_who_has_what_it_stands_for(world: World, phone: Device) -> None:
+    """With a receipt that runs ahead of its content a device could prove nothing after a restore."""
+    watch = await world.device(phone.caller.user_id)
+    record_id = phone.write(workout())
+    first = await phone.send(phone.request(pull=False))
+    await phone.sync()
+    await watch.sync()
+    watch.write({"mood": 5}, record_id)
+    await watch.sync()
+    phone.write({"fatigue": 5}, record_id)
+    keys = phone.outbox()
+    unaware = await phone.send(phone.request(keys, pull=False))
+    phone.take(keys, unaware)
+    await phone.sync()
+    phone.write({"fatigue": 6}, record_id)
+    aware = await phone.send(phone.request(pull=False))
+    receipts = [bool(response.results[0].receipt) for response in (first, unaware, aware)]
+    assert receipts == [True, False, True]
+
+
 async def test_a_stamp_too_far_ahead_is_refused_alone(world: World, phone: Device) -> None:
     phone.last_hlc = world.now + 2 * SKEW_MAX_MICROSECONDS
     phone.write(workout())

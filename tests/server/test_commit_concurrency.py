@@ -151,13 +151,15 @@ class MeddlingSession:
 async def test_a_dismissal_between_reading_and_locking_still_counts(world: World, db: Database, records: int) -> None:
     athlete = await world.athlete()
     coach = await world.coach(athlete)
-    tablet = await world.device(coach)
+    phone, tablet = await world.device(athlete), await world.device(coach)
+    phone.write(workout())
+    await phone.sync()
     for _ in range(records):
         tablet.write({"name": "Block"}, collection="programs", scope=f"athlete:{athlete}")
     await world.open(Meddling(db, lambda: world.dismiss(coach, athlete)))
     response = await tablet.send(tablet.request(pull=False))
     assert {result.refusals[0].code for result in response.results} == {"not_granted"}
-    assert not await world.sql("SELECT * FROM records")
+    assert len(await world.sql("SELECT * FROM records")) == 1
 
 
 @pytest.mark.parametrize("records", [1, 40])

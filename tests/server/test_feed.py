@@ -115,6 +115,27 @@ async def test_own_writes_do_not_come_back(world: World, phone: Device) -> None:
     assert (await phone.send(phone.request())).pages == []
 
 
+async def test_who_writes_to_a_record_without_having_read_it_is_sent_all_of_it(
+    world: World, phone: Device, watch: Device
+) -> None:
+    """Two devices may make one record (its id is derived); what the other wrote before is no echo."""
+    record_id = phone.write(workout(fatigue=4))
+    for _ in range(40):
+        phone.write(workout())
+    await phone.sync()
+    watch.take([], await watch.send(watch.request(pull_bytes=3_000)))
+    assert (watch.scope, record_id) not in watch.docs
+    watch.write({"mood": 7}, record_id)
+    await watch.sync(pull_bytes=3_000)
+    assert watch.state(record_id).state["fatigue"] == 4
+    assert watch.digest(watch.scope) == (await digest_of(world, watch.scope))
+
+
+async def digest_of(world: World, scope: str) -> bytes:
+    [row] = await world.sql("SELECT digest FROM scopes WHERE name = $1", scope)
+    return bytes(row["digest"])
+
+
 async def test_a_reader_near_the_head_gets_only_what_others_added(phone: Device, watch: Device) -> None:
     record_id = phone.write(workout(sets=40))
     await phone.sync()

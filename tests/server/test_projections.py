@@ -130,6 +130,12 @@ def test_wall_clock_and_offset_are_kept_apart() -> None:
     assert project("workout_logs", imported)["workout_logs"][0][3] is None
 
 
+def test_there_is_one_zero() -> None:
+    """Rows that recur are remembered by value, and minus zero equals zero."""
+    log = WORKOUT_LOGS.model(sets={"a": LoggedSet(load_kg=-0.0)})  # type: ignore[call-arg]
+    assert repr(project("workout_logs", log)["logged_sets"][0][5]) == "0.0"
+
+
 def test_a_deleted_record_has_no_rows() -> None:
     assert project("check_ins", CHECK_INS.model(deleted=True, date="2026-03-01")) == {}  # type: ignore[call-arg]
 
