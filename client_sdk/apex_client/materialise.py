@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from apex_client.held import HeldRecord
-from apex_client.rows import BLANK, COLUMNS, TABLES, USUAL_SET_COLUMNS, Row, Rows, Words, project
+from apex_client.rows import COLUMNS, TABLES, USUAL_SET_COLUMNS, Row, Rows, Words, full_row, project
 from apex_sync.fold import Claim, Conflict
 from apex_sync.models import COLLECTIONS
 
@@ -34,7 +34,6 @@ def _upsert(table: str, columns: Sequence[str]) -> str:
 
 _INSERTS = {table: _insert(table, columns) for table, columns in COLUMNS.items()}
 _INSERT_USUAL_SET = _insert("logged_set_rows", COLUMNS["logged_set_rows"][:USUAL_SET_COLUMNS])
-_NOTHING_UNUSUAL = (BLANK,) * (len(COLUMNS["logged_set_rows"]) - USUAL_SET_COLUMNS)
 _UPSERTS = {table: _upsert(table, columns) for table, columns in COLUMNS.items()}
 _WORDS_DUE = "INSERT OR IGNORE INTO words_due (record_no) VALUES (?)"
 _INSERT_CONFLICT = "INSERT INTO conflict_rows (record_no, path, keys, kept, discarded) VALUES (?, ?, ?, ?, ?)"
@@ -124,10 +123,10 @@ class Materialiser:
 
     def _insert_sets(self, rows: Sequence[Row]) -> None:
         """Bind only the columns that a usual set fills: most of a first sync's time goes into binding."""
-        usual = [row[:USUAL_SET_COLUMNS] for row in rows if row[USUAL_SET_COLUMNS:] == _NOTHING_UNUSUAL]
+        usual = [row for row in rows if len(row) == USUAL_SET_COLUMNS]
         self._sql.executemany(_INSERT_USUAL_SET, usual)
         if len(usual) < len(rows):
-            unusual = [row for row in rows if row[USUAL_SET_COLUMNS:] != _NOTHING_UNUSUAL]
+            unusual = [row for row in rows if len(row) > USUAL_SET_COLUMNS]
             self._sql.executemany(_INSERTS["logged_set_rows"], unusual)
 
     def _remove(self, held: HeldRecord) -> None:
@@ -143,7 +142,7 @@ class Materialiser:
             then = before.get(table, [])
             changed = [row for row, old in zip(now, then, strict=False) if row != old] + now[len(then) :]
             if changed:
-                self._sql.executemany(_UPSERTS[table], changed)
+                self._sql.executemany(_UPSERTS[table], [full_row(table, row) for row in changed])
             if len(then) > len(now):
                 self._sql.execute(
                     f"DELETE FROM {table} WHERE record_no = ? AND position > ?",  # noqa: S608

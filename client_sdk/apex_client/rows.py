@@ -6,7 +6,6 @@ thousands of set rows.
 """
 
 from collections.abc import Callable, Mapping
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -72,7 +71,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 """Every table in the order of its columns; parents before children."""
 
 USUAL_SET_COLUMNS = COLUMNS["logged_set_rows"].index("load")
-"""How many columns the row of a usual set fills; the rest are for pounds, notes, runs and failures."""
+"""How many columns the row of a usual set has; the rest are for pounds, notes, runs and failures."""
 
 BLANK = ""
 """What stands for an absent leaf in rows of exercises and sets, and becomes NULL.
@@ -95,6 +94,11 @@ def project(collection: str, place: tuple[int, int, str], state: Mapping[str, An
     if projector is None or state.get("deleted") is True:
         return {}, None
     return projector(place, state)
+
+
+def full_row(table: str, row: Row) -> Row:
+    """Give a row with all columns of its table."""
+    return row + (BLANK,) * (len(COLUMNS[table]) - len(row))
 
 
 def _workout_log(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
@@ -123,7 +127,7 @@ def _workout_log(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple
         volume, average_rpe,
     )  # fmt: skip
     names = "\n".join(row[5] for row in exercise_rows if row[5])
-    notes = [get("notes"), *(row[-1] for row in exercise_rows), *(row[-1] for row in set_rows)]
+    notes = [get("notes"), *(row[-1] for row in exercise_rows), *(row[17] for row in set_rows if len(row) > 17)]
     words = (get("title") or "", names, "\n".join(note for note in notes if note))
     return {"workout_log_rows": [row], "logged_exercise_rows": exercise_rows, "logged_set_rows": set_rows}, words
 
@@ -139,51 +143,59 @@ def _sets(
     homes = {row[2]: (row[1], row[5], not row[3]) for row in exercise_rows}
     nowhere = len(homes) + 1, BLANK, True
     ordered = []
-    for order, key, entry in _live(sets):
+    for key, entry in sets.items():
         exercise_key = entry.get("exercise")
         home = homes.get(exercise_key, nowhere)
-        if home is nowhere and exercise_key in entries:
-            continue  # Its exercise was deleted.
-        ordered.append((home[0], order, key, home, entry.get))
-    ordered.sort(key=_PLACE)
+        if entry.get("deleted") is not True and (home is not nowhere or exercise_key not in entries):
+            ordered.append((home[0], entry.get("order") or "", key, home, entry))
+    ordered.sort()  # Keys differ, so nothing behind them is compared.
     rows: list[Row] = []
     volume, effort_sum, effort_count = 0.0, 0.0, 0
-    for position, (_, _, key, home, get) in enumerate(ordered, 1):
-        kind = get("type") or "working"
+    for position, (_, _, key, home, entry) in enumerate(ordered, 1):
+        get = entry.get
+        kind, reps, load_kg, rpe = (
+            get("type") or "working",
+            get("reps", BLANK),
+            get("load_kg", BLANK),
+            get("rpe", BLANK),
+        )
         completed = get("completed")
         if completed is None:
             completed = home[2]
-        set_volume, reps = 0.0, get("reps")
+        set_volume = 0.0
         if completed and reps and kind != "warmup" and 0 < reps <= REPS_MAX:
-            effort = _effort(get("rpe"), get("rir"))
+            effort = _effort(rpe, get("rir", BLANK))
             if effort is None or effort >= HARD_RPE_MIN:
                 if effort is not None:
                     effort_sum += effort
                     effort_count += 1
-                load_kg = get("load_kg")
                 if load_kg and 0 < load_kg <= LOAD_KG_MAX:
                     set_volume = load_kg * reps
                     volume += set_volume
-        rows.append((
-            number, position, key, home[1], kind, int(completed), set_volume, get("exercise", BLANK),
-            get("reps", BLANK), get("load_kg", BLANK), get("rpe", BLANK), get("load", BLANK), get("load_unit", BLANK),
-            get("rir", BLANK), get("failure_reason", BLANK), get("distance_m", BLANK), get("duration_seconds", BLANK),
-            get("notes", BLANK),
-        ))  # fmt: skip
+        row: Row = (
+            number, position, key, home[1], kind, int(completed), set_volume, get("exercise", BLANK), reps, load_kg, rpe
+        )  # fmt: skip
+        if not _UNUSUAL.isdisjoint(entry):
+            row += tuple(get(leaf, BLANK) for leaf in _UNUSUAL_LEAVES)
+        rows.append(row)
     return rows, volume, effort_sum / effort_count if effort_count else None
 
 
-_PLACE: Callable[[Any], Any] = itemgetter(0, 1, 2)
+_UNUSUAL_LEAVES = COLUMNS["logged_set_rows"][USUAL_SET_COLUMNS:]
+_UNUSUAL = frozenset(_UNUSUAL_LEAVES)
 
 
-def _effort(rpe: float | None, rir: float | None) -> float | None:
+def _effort(rpe_leaf: Any, rir: Any) -> float | None:
     """Give the effort as RPE; where RPE and RIR contradict each other, RIR is believed."""
-    rpe = rpe if rpe is not None and RPE_MIN <= rpe <= RPE_MAX else None
-    if rir is None or not 0 <= rir <= RIR_MAX:
+    rpe: float | None = rpe_leaf if rpe_leaf not in _ABSENT and RPE_MIN <= rpe_leaf <= RPE_MAX else None
+    if rir in _ABSENT or not 0 <= rir <= RIR_MAX:
         return rpe
     if rpe is not None and abs(rpe + rir - 10.0) <= EFFORT_MISMATCH_MAX:
         return rpe
-    return max(RPE_MIN, 10.0 - rir)
+    return max(RPE_MIN, 10.0 - float(rir))
+
+
+_ABSENT = (BLANK, None)
 
 
 def _check_in(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
@@ -255,11 +267,8 @@ def _live(entries: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapp
     live = [
         (entry.get("order") or "", key, entry) for key, entry in entries.items() if entry.get("deleted") is not True
     ]
-    live.sort(key=_ORDER)
+    live.sort()  # Keys differ, so entries are never compared.
     return live
-
-
-_ORDER: Callable[[Any], Any] = itemgetter(0, 1)
 
 
 def _as_json(value: Any) -> str | None:

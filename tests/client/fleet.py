@@ -13,7 +13,7 @@ from apex_client.accounts import Session, User
 from apex_client.device import SELF_SCOPE
 from apex_client.errors import ServerUnreachable
 from apex_client.local import LocalReplica
-from apex_client.rows import BLANK, COLUMNS, project
+from apex_client.rows import BLANK, COLUMNS, full_row, project
 from apex_client.searching import index_words
 from apex_client.session import SyncSession
 from apex_client.stepping import absorb, next_message, read
@@ -155,7 +155,8 @@ def assert_sound(local: LocalReplica) -> None:
         conflicts += len(folded.conflicts)
         rows, said = project(held.collection, (held.place, row[0], held.record_id), folded.state)
         for table in rows.keys() & {"logged_exercise_rows", "logged_set_rows"}:
-            rows[table] = [tuple(None if value == BLANK else value for value in line) for line in rows[table]]
+            lines = [full_row(table, line) for line in rows[table]]
+            rows[table] = [tuple(None if value == BLANK else value for value in line) for line in lines]
         for table, added in rows.items():
             expected[table] += added
         if said is not None:

