@@ -1,13 +1,20 @@
 """All contracts as texts by path; pure, so that a test can compare them with what is committed."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from apex_server.app import create_app
+from apex_server.openapi_document import openapi_json
+from apex_server.settings import Settings
 from schemas import vectors
 from schemas.collections import collection_schemas
 from schemas.protocol import protocol_description
 from schemas.versions import raised_versions
+
+UNOPENED = Settings(data_dir=Path(), secret="of an app that is never served")  # noqa: S106 - it signs nothing.
+"""Settings that nothing is opened with."""
 
 
 def contracts(committed_versions: str) -> dict[str, str]:
@@ -19,6 +26,7 @@ def contracts(committed_versions: str) -> dict[str, str]:
     return {
         **{f"collections/{name}.json": _text(schema) for name, schema in schemas.items()},
         "versions.json": _text(raised_versions(msgspec.json.decode(committed_versions), schemas)),
+        "openapi.json": openapi_json(create_app(UNOPENED)),
         "protocol.json": _text(protocol_description()),
         **{f"vectors/{name}.json": _text(content) for name, content in vectors.everything().items()},
     }
