@@ -153,6 +153,17 @@ async def test_a_forbidden_op_dies_alone_and_gets_the_same_answer_again(world: W
     await assert_consistent(world)
 
 
+async def test_a_single_refused_op_is_remembered_as_well(world: World, phone: Device) -> None:
+    record_id = phone.write({"date": "2026-03-01"}, collection="check_ins")
+    await phone.sync()
+    phone.write({"coach_feedback": "well done me"}, record_id, collection="check_ins")
+    request = phone.request()
+    first, again = await phone.send(request), await phone.send(request)
+    assert [result.status for result in (*first.results, *again.results)] == ["applied", "duplicate"]
+    assert first.results[0].refusals == again.results[0].refusals
+    await assert_consistent(world)
+
+
 async def test_other_bytes_for_a_refused_op_are_a_fork(world: World, phone: Device) -> None:
     record_id = phone.write({"coach_feedback": "x"}, collection="check_ins")
     await phone.sync()

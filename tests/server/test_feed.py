@@ -57,6 +57,25 @@ async def test_a_new_device_gets_the_newest_first_and_sees_how_much_is_left(phon
     assert watch.digest(watch.scope) == phone.digest(phone.scope)
 
 
+async def test_pages_are_bounded_in_records_and_still_in_order(
+    phone: Device, watch: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = [phone.write(workout()) for _ in range(25)]
+    await phone.sync()
+    monkeypatch.setattr("apex_server.sync.feed.PULL_RECORDS_MAX", 10)
+    received = []
+    for _ in range(3):
+        response = await watch.send(watch.request())
+        watch.take([], response)
+        received.append([record.record_id for record in page_of(response.pages, watch.scope).records])
+    assert received == [written[:14:-1], written[14:4:-1], written[4::-1]]
+    for record_id in written:
+        phone.write({"fatigue": 1}, record_id)
+    await phone.sync()
+    response = await watch.send(watch.request())
+    assert [record.record_id for record in page_of(response.pages, watch.scope).records] == written[:10]
+
+
 async def test_new_changes_come_before_old_records_while_a_device_catches_up(
     world: World, phone: Device, watch: Device
 ) -> None:

@@ -85,6 +85,22 @@ async def test_what_any_device_holds_survives_a_restore(world: World, db: Databa
     await assert_consistent(world)
 
 
+async def test_a_new_epoch_alone_makes_devices_offer_everything_and_changes_nothing(world: World, db: Database) -> None:
+    athlete = await world.athlete()
+    phone, watch = await world.device(athlete), await world.device(athlete)
+    for _ in range(8):
+        phone.write(workout())
+    await phone.sync()
+    await watch.sync()
+    before = await world.sql("SELECT digest, seq FROM scopes")
+    await begin_epoch(db)
+    await world.open()
+    response = await phone.send(phone.request())
+    assert [(page.reset, page.records) for page in response.pages if page.scope == phone.scope] == [(True, [])]
+    await assert_all_agree(phone, watch)
+    assert await world.sql("SELECT digest, seq FROM scopes") == before
+
+
 async def test_a_forged_receipt_brings_in_nothing(world: World) -> None:
     """Foreign ops are taken only as the server once held them, in this record of this scope."""
     athlete = await world.athlete()
