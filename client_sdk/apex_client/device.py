@@ -68,8 +68,12 @@ class Store(Protocol):
     A record is given out as one object per transaction, to be changed and saved.
     """
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make everything in the block durable together, or nothing of it."""
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """Keep everything in the block together, or nothing of it, also when the process is killed.
+
+        What is not `durable` may be lost with the power, though never without all that was kept after it: good for what
+        a server has and sends again.
+        """
 
     def identity(self) -> Identity:
         """Read who this device is."""

@@ -6,8 +6,8 @@
 
 Requests may overlap: the next one may be asked for before the last is answered, and answers are taken in in the order
 of the requests. What is sent is marked as sent, durably, before `next_request` returns it; what an answer brings,
-results, pages and their cursors, becomes durable in one transaction. So a session can be dropped at any point, and the
-next one goes on.
+results, pages and their cursors, is kept in one transaction, which may be lost with the power but not with the process:
+the server gives the same answers again. So a session can be dropped at any point, and the next one goes on.
 """
 
 from collections import deque
@@ -129,7 +129,7 @@ class SyncSession:
         request, sent = self._outstanding.popleft()
         _check(response, len(sent))
         steps = self.tally.steps
-        with self.device.store.transaction():
+        with self.device.store.transaction(durable=False):
             self.device.learn_time(response.now_us)
             # What was sent under a client id that this device has left since says nothing about what it holds now.
             left = request.client_id != self.device.identity.client_id
@@ -148,7 +148,7 @@ class SyncSession:
     def absorb_news(self, response: SyncResponse) -> None:
         """Take in a frame that the server sent unasked over the live channel. Raises as `absorb` does."""
         _check(response, 0)
-        with self.device.store.transaction():
+        with self.device.store.transaction(durable=False):
             # A frame may be older than an answer that came before it, so its digests prove nothing.
             forked = self._absorb_pages(response, compare=False)
             self._pulling |= any(page.reset for page in response.pages)
@@ -272,7 +272,7 @@ class SyncSession:
     def _plan(self, response: SyncResponse) -> None:
         """Decide whether the next request asks for more."""
         self._hash_allowed = False
-        with self.device.store.transaction():
+        with self.device.store.transaction(durable=False):
             scopes = self.device.store.scopes().values()
         self.tally.pull_remaining = sum(scope.remaining for scope in scopes)
         self.tally.pull_total = sum(scope.total for scope in scopes)

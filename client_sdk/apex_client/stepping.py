@@ -49,7 +49,7 @@ def absorb(session: SyncSession, response: SyncResponse) -> None:
 
 def note_success(local: LocalReplica) -> int:
     """Remember that a sync went through; give how many records are pending still."""
-    with local.store.transaction():
+    with local.store.transaction(durable=False):
         local.store.keep_setting(LAST_SUCCESS, str(local.device.now_us()).encode())
     return int(counts(local)["pending"])
 

@@ -68,6 +68,7 @@ class ReplicaStore:
         self.sql = self._file.connection
         self._rows = Materialiser(self.sql)
         self._depth = 0
+        self._durable = True
         self._client_id = 0
         self._remembered: dict[tuple[str, str], HeldRecord] = {}
         self._scope_numbers: dict[str, int] = {}
@@ -80,13 +81,19 @@ class ReplicaStore:
         self._remembered.clear()
         self._file.close()
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make everything in the block durable together, or nothing of it. Blocks may be nested."""
-        return _NESTED if self._depth else _Transaction(self)
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """Keep everything in the block together, or nothing of it; blocks may be nested.
 
-    def begin(self) -> None:
+        Once it ends, a `durable` one is on the disk, and so is all that came before it.
+        """
+        return _NESTED if self._depth else _Transaction(self, durable)
+
+    def begin(self, *, durable: bool) -> None:
         """Begin a transaction."""
         with sqlite_errors(self.path):
+            if durable is not self._durable:
+                self.sql.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             self.sql.execute("BEGIN IMMEDIATE")
         self._depth = 1
 
@@ -422,11 +429,12 @@ class ReplicaStore:
 class _Transaction:
     """One block of work on a store. SQLite's errors leave it as errors of the SDK."""
 
-    def __init__(self, store: ReplicaStore) -> None:
+    def __init__(self, store: ReplicaStore, durable: bool) -> None:
         self._store = store
+        self._durable = durable
 
     def __enter__(self) -> None:
-        self._store.begin()
+        self._store.begin(durable=self._durable)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
