@@ -7,7 +7,6 @@ I/O.
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from uuid import UUID
 
 import msgspec
 
@@ -141,7 +140,7 @@ class HeldRecord:
     @property
     def key(self) -> bytes:
         """The record id as it stands on the wire."""
-        return UUID(self.record_id).bytes
+        return bytes.fromhex(self.record_id.replace("-", ""))
 
     @property
     def next_clock(self) -> int:

@@ -6,6 +6,7 @@ A record that is new is inserted; one that was saved lately is compared with the
 import json
 import sqlite3
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,10 +21,15 @@ _CHILDREN = ("logged_exercise_rows", "logged_set_rows")
 _FILLED = ("record_no", "position", "key", "type", "completed", "skipped", "volume_load_kg")
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
+SETS_A_STATEMENT = 8
+"""A statement costs as much as the binding of three columns."""
+
+
+def _insert(table: str, columns: Sequence[str], *, count: int = 1) -> str:
     filled = table not in _CHILDREN
     marks = ["?" if filled or column in _FILLED else "nullif(?, '')" for column in columns]
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(marks)})"  # noqa: S608
+    values = ", ".join([f"({', '.join(marks)})"] * count)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}"  # noqa: S608
 
 
 def _upsert(table: str, columns: Sequence[str]) -> str:
@@ -33,7 +39,9 @@ def _upsert(table: str, columns: Sequence[str]) -> str:
 
 
 _INSERTS = {table: _insert(table, columns) for table, columns in COLUMNS.items()}
-_INSERT_USUAL_SET = _insert("logged_set_rows", COLUMNS["logged_set_rows"][:USUAL_SET_COLUMNS])
+_USUAL = COLUMNS["logged_set_rows"][:USUAL_SET_COLUMNS]
+_INSERT_USUAL_SET = _insert("logged_set_rows", _USUAL)
+_INSERT_USUAL_SETS = _insert("logged_set_rows", _USUAL, count=SETS_A_STATEMENT)
 _UPSERTS = {table: _upsert(table, columns) for table, columns in COLUMNS.items()}
 _WORDS_DUE = "INSERT OR IGNORE INTO words_due (record_no) VALUES (?)"
 _INSERT_CONFLICT = "INSERT INTO conflict_rows (record_no, path, keys, kept, discarded) VALUES (?, ?, ?, ?, ?)"
@@ -124,7 +132,11 @@ class Materialiser:
     def _insert_sets(self, rows: Sequence[Row]) -> None:
         """Bind only the columns that a usual set fills: most of a first sync's time goes into binding."""
         usual = [row for row in rows if len(row) == USUAL_SET_COLUMNS]
-        self._sql.executemany(_INSERT_USUAL_SET, usual)
+        end = len(usual) - len(usual) % SETS_A_STATEMENT
+        places = range(0, end, SETS_A_STATEMENT)
+        joined = [list(chain.from_iterable(usual[place : place + SETS_A_STATEMENT])) for place in places]
+        self._sql.executemany(_INSERT_USUAL_SETS, joined)
+        self._sql.executemany(_INSERT_USUAL_SET, usual[end:])
         if len(usual) < len(rows):
             unusual = [row for row in rows if len(row) > USUAL_SET_COLUMNS]
             self._sql.executemany(_INSERTS["logged_set_rows"], unusual)

@@ -1,7 +1,6 @@
 """What comes down: pages of a scope's feed, taken in with their cursor."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -160,4 +159,5 @@ def record_id_text(key: bytes) -> str:
     """Write a record id that came over the wire. Raises BadAnswer where it is none."""
     if len(key) != 16:
         raise BadAnswer(f"a record id of {len(key)} bytes")
-    return str(UUID(bytes=key))
+    text = key.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

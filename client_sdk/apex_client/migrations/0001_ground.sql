@@ -86,7 +86,7 @@ CREATE TABLE workout_log_rows (
 CREATE INDEX workout_log_rows_by_date ON workout_log_rows (date, start_time);
 
 CREATE TABLE logged_exercise_rows (
-    record_no INTEGER NOT NULL REFERENCES workout_log_rows (record_no) ON DELETE CASCADE,
+    record_no INTEGER NOT NULL,
     position INTEGER NOT NULL,
     key TEXT NOT NULL,
     exercise_id TEXT,
@@ -98,7 +98,7 @@ CREATE TABLE logged_exercise_rows (
 ) WITHOUT ROWID;
 
 CREATE TABLE logged_set_rows (
-    record_no INTEGER NOT NULL REFERENCES workout_log_rows (record_no) ON DELETE CASCADE,
+    record_no INTEGER NOT NULL,
     position INTEGER NOT NULL,
     key TEXT NOT NULL,
     exercise_key TEXT,
@@ -118,6 +118,13 @@ CREATE TABLE logged_set_rows (
     volume_load_kg REAL NOT NULL,
     PRIMARY KEY (record_no, position)
 ) WITHOUT ROWID;
+
+-- Instead of foreign keys, which would be looked up for every set of a first sync.
+CREATE TRIGGER workout_log_row_is_gone AFTER DELETE ON workout_log_rows
+BEGIN
+    DELETE FROM logged_exercise_rows WHERE record_no = OLD.record_no;
+    DELETE FROM logged_set_rows WHERE record_no = OLD.record_no;
+END;
 
 CREATE TABLE check_in_rows (
     record_no INTEGER PRIMARY KEY REFERENCES held_records (record_no) ON DELETE CASCADE,
