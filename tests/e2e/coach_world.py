@@ -95,12 +95,11 @@ class Device:
 
     def write(self, record_id: str, patch: Patch, collection: str = "workout_logs", at_us: int | None = None) -> None:
         """Write offline; `sync` sends it."""
-        document = self.known.get(record_id, Document())
+        document = self.known.setdefault(record_id, Document())
         newest = max((write.hlc for write in document.writes()), default=0)
-        first = document.next_clocks.get(self.client_id, 0)
         seen = flat_vector(document.others(self.client_id))
         op = encode_op([Write(next_hlc(at_us or time.time_ns() // 1000, 0, newest), seen, patch)])
-        update = encode_push(self.client_id, first, [op])
+        update = encode_push(self.client_id, document.append(self.client_id, op), [op])
         scope = athlete_scope(self.person.id)
         self.unsent.append(PushedRecord(scope, collection, UUID(record_id).bytes, update))
 
@@ -111,7 +110,9 @@ class Device:
         assert {result.status for result in response.results} <= {"applied"}
         for page in response.pages:
             for record in page.records:
-                self.known[str(UUID(bytes=record.record_id))] = parse_document(record.update)
+                self.known.setdefault(str(UUID(bytes=record.record_id)), Document()).merge(
+                    parse_document(record.update)
+                )
 
     def log(self, record_id: str, patch: Patch, collection: str = "workout_logs", at_us: int | None = None) -> None:
         """Write and sync at once."""
