@@ -33,9 +33,11 @@ WRITTEN_BY_HAND = ("feed", "hop", "query", "waiting")
 
 NAMES = {
     "AsyncClient": "Client",
+    "AsyncExitStack": "ExitStack",
     "aclose": "close",
     "aiter_raw": "iter_raw",
     "asyncio": "sync",
+    "enter_async_context": "enter_context",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
 }

@@ -3,6 +3,7 @@
 What a server sends is bounded before it is unpacked and while it is; TLS is verified unless told otherwise.
 """
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -81,8 +82,9 @@ class HttpTransport:
         from websockets.exceptions import InvalidHandshake, InvalidStatus
 
         address = f"ws{server.removeprefix('http')}{LIVE_PATH}"
+        resources = AsyncExitStack()
         try:
-            connection = await connect(
+            opening = connect(
                 address,
                 additional_headers={"Authorization": f"Bearer {token}"},
                 compression=None,
@@ -90,13 +92,14 @@ class HttpTransport:
                 open_timeout=CONNECT_SECONDS,
                 ssl=self._ssl(address),
             )
+            connection = await resources.enter_async_context(opening)
         except InvalidStatus as error:
             if error.response.status_code == 401:
                 raise SignedOut from error
             raise ServerUnreachable(server, f"no live channel: {error}") from error
         except (OSError, TimeoutError, InvalidHandshake) as error:
             raise ServerUnreachable(server, str(error)) from error
-        return WebSocketChannel(self, server, connection)
+        return WebSocketChannel(self, server, connection, resources)
 
     async def aclose(self) -> None:
         """Let go of connections."""
@@ -152,9 +155,12 @@ class HttpTransport:
 class WebSocketChannel:
     """One open WebSocket."""
 
-    def __init__(self, transport: HttpTransport, server: str, connection: "ClientConnection") -> None:
+    def __init__(
+        self, transport: HttpTransport, server: str, connection: "ClientConnection", resources: AsyncExitStack
+    ) -> None:
         self._transport = transport
         self._server = server
+        self._resources = resources
         self._connection = connection
 
     async def send(self, frame: bytes) -> None:
@@ -182,7 +188,7 @@ class WebSocketChannel:
 
     async def aclose(self) -> None:
         """Close the connection."""
-        await self._connection.close()
+        await self._resources.aclose()
 
 
 def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:

@@ -4,6 +4,7 @@
 What a server sends is bounded before it is unpacked and while it is; TLS is verified unless told otherwise.
 """
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -82,8 +83,9 @@ class HttpTransport:
         from websockets.sync.client import connect
 
         address = f"ws{server.removeprefix('http')}{LIVE_PATH}"
+        resources = ExitStack()
         try:
-            connection = connect(
+            opening = connect(
                 address,
                 additional_headers={"Authorization": f"Bearer {token}"},
                 compression=None,
@@ -91,13 +93,14 @@ class HttpTransport:
                 open_timeout=CONNECT_SECONDS,
                 ssl=self._ssl(address),
             )
+            connection = resources.enter_context(opening)
         except InvalidStatus as error:
             if error.response.status_code == 401:
                 raise SignedOut from error
             raise ServerUnreachable(server, f"no live channel: {error}") from error
         except (OSError, TimeoutError, InvalidHandshake) as error:
             raise ServerUnreachable(server, str(error)) from error
-        return WebSocketChannel(self, server, connection)
+        return WebSocketChannel(self, server, connection, resources)
 
     def close(self) -> None:
         """Let go of connections."""
@@ -153,9 +156,12 @@ class HttpTransport:
 class WebSocketChannel:
     """One open WebSocket."""
 
-    def __init__(self, transport: HttpTransport, server: str, connection: "ClientConnection") -> None:
+    def __init__(
+        self, transport: HttpTransport, server: str, connection: "ClientConnection", resources: ExitStack
+    ) -> None:
         self._transport = transport
         self._server = server
+        self._resources = resources
         self._connection = connection
 
     def send(self, frame: bytes) -> None:
@@ -183,7 +189,7 @@ class WebSocketChannel:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._resources.close()
 
 
 def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
