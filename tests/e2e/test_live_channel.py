@@ -71,6 +71,6 @@ async def test_with_an_event_loop_the_same_and_a_cut_connection_is_made_again(
                 change = await feed.get()
                 assert change is not None and change.record_id == log.id
                 await (await watch.workouts.get(log.id)).note("seen")
-                while (await log.refresh()).notes != "seen":
+                while (await log.refresh()).notes != "seen":  # noqa: ASYNC110
                     await anyio.sleep(0.02)
             tasks.cancel_scope.cancel()
