@@ -41,7 +41,7 @@ class CoachWorld:
 
     def person(self, name: str, role: str, **more: Any) -> "Person":
         """Register somebody."""
-        email = f"{name.split()[0].lower()}{next(_numbers)}@example.com"
+        email = f"{name.split()[0].lower()}{next(_numbers)}@page.example"
         body = {"email": email, "password": PASSWORD, "name": name, "role": role, **more}
         answer = self.client.post("/api/auth/register", json=body)
         assert answer.status_code == 201, answer.text
