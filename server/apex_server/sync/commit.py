@@ -27,7 +27,7 @@ from apex_server.sync.judging import (
     judge_write,
     rejected,
 )
-from apex_server.sync.scope_commit import Hints, Offload, Proposal, ScopeCommitter, in_thread
+from apex_server.sync.scope_commit import Hints, Proposal, ScopeCommitter
 from apex_server.sync.store import AskedRecord, CommitStore, RecordState, Writer
 from apex_sync.ids import Scope, client_id_from
 from apex_sync.models import COLLECTIONS
@@ -82,15 +82,12 @@ class Committer:
         now_us: Callable[[], int],
         hints: Hints,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
-        offload: Offload | None = None,
     ) -> None:
         self._store = store
         self._epoch = identity.epoch
         self._now_us = now_us
         self._entropy = entropy
-        self._scopes = ScopeCommitter(
-            store, receipts=identity.receipts, now_us=now_us, hints=hints, offload=offload or in_thread()
-        )
+        self._scopes = ScopeCommitter(store, receipts=identity.receipts, now_us=now_us, hints=hints)
         self._bound: dict[int, UUID] = {}
         self._server_client_ids: dict[UUID | None, int] = {}
 
@@ -105,9 +102,7 @@ class Committer:
                 return Pushed([PushResult("forked")] * len(pushed))
             writer = Writer(user_id, device_id, client_id)
             for scope, places in places_by_scope(pushed, results):
-                proposals = [
-                    Proposal(asked_for(pushed[place]), partial(judge_safely, pushed[place])) for place in places
-                ]
+                proposals = [proposal_of(pushed[place]) for place in places]
                 outcome = await self._scopes.commit(scope, writer, proposals)
                 for place, verdict in zip(places, outcome.verdicts, strict=True):
                     results[place] = verdict.result
@@ -159,7 +154,8 @@ class Committer:
 
         record_keys = [UUID(one.record_id).bytes for one in patched]
         proposals = [
-            Proposal(AskedRecord(key, CLOCK_MAX), partial(judge, place, key)) for place, key in enumerate(record_keys)
+            Proposal(AskedRecord(key, CLOCK_MAX), 0, partial(judge, place, key))
+            for place, key in enumerate(record_keys)
         ]
         outcome = await self._scopes.commit(scope, writer, proposals)
         return [
@@ -173,7 +169,7 @@ class Committer:
         Raises DatabaseUnavailable.
         """
         writer = Writer(None, None, await self._server_client_id(None))
-        proposal = Proposal(AskedRecord(record_id, CLOCK_MAX), partial(judge_compaction, record_id))
+        proposal = Proposal(AskedRecord(record_id, CLOCK_MAX), 0, partial(judge_compaction, record_id))
         outcome = await self._scopes.commit(scope, writer, [proposal])
         return outcome.verdicts[0].result.status == "applied"
 
@@ -222,9 +218,10 @@ def places_by_scope(pushed: Sequence[PushedRecord], results: list[PushResult]) -
     yield from places.items()
 
 
-def asked_for(pushed: PushedRecord) -> AskedRecord:
-    """Tell what must be known of the record to judge a push."""
-    return AskedRecord(pushed.record_id, first_clock_of(pushed.update))
+def proposal_of(pushed: PushedRecord) -> Proposal:
+    """Propose what a device pushed."""
+    asked = AskedRecord(pushed.record_id, first_clock_of(pushed.update))
+    return Proposal(asked, len(pushed.update) + len(pushed.base), partial(judge_safely, pushed))
 
 
 def is_scope(name: str) -> bool:

@@ -1,7 +1,7 @@
-"""Rows in Postgres's binary COPY format, packed ahead and off the event loop.
+"""Rows in Postgres's binary COPY format, packed before a scope is locked.
 
-asyncpg can encode rows itself, but only while it sends them: on the event loop, and here that means while the scope is
-locked. And most rows of a training history recur but for their key, so their bytes can be remembered.
+asyncpg can encode rows itself, but only while it sends them, which here means while the scope is locked. And most rows
+of a training history recur but for their key, so their bytes can be remembered.
 
 Values are what projections hold: str, int, float, bool, date, naive datetime, None; and for the tables of sync itself
 bytes (`bytea`, and `uuid` as 16 raw bytes) and aware datetimes (`timestamptz`). A fuzz test holds this to asyncpg's

@@ -7,12 +7,12 @@ result: one read and one statement. Hints are sent after the data is durable.
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
 from typing import Any, NamedTuple
 
-import anyio.to_thread
+import anyio
 import msgspec
 import structlog
+from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
 from apex_server.db import Hint
@@ -37,16 +37,14 @@ from apex_sync.digest import add_digests
 from apex_sync.ids import Scope
 from apex_sync.protocol.messages import PUSH_RECORDS_MAX
 
-__all__ = ["Hints", "Offload", "Outcome", "Proposal", "ScopeCommitter", "in_thread"]
+__all__ = ["Hints", "Outcome", "Proposal", "ScopeCommitter"]
 
 Hints = Callable[[list[Hint]], Awaitable[None]]
-Offload = Callable[[Callable[[], None]], Awaitable[None]]
 
-OFFLOADED_RECORDS_MIN = 16
-"""Fewer are judged in about 2 ms on the spot, which is what a thread would cost in waiting."""
+SLICE_BYTES = 24 * 1024
+"""About 16 workouts, judged in 2 ms; then whatever else the server has to do gets its turn."""
 
-THREADS_MAX = 2
-"""Judging is bound by one core anyway; a second batch is judged while the first is waiting for its turn."""
+LARGE_BATCH_RECORDS = 16
 
 BATCHES_MAX = 3
 """Each is about 15 MB between judging and storing; more of them wait their turn as what came in, 4 MB at most."""
@@ -63,9 +61,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Proposal(NamedTuple):
-    """One proposed change, and how it is judged; `judge` decides from its arguments alone."""
+    """One proposed change of so many bytes, and how it is judged; `judge` decides from its arguments alone."""
 
     asked: AskedRecord
+    size: int
     judge: Callable[[Hearing, RecordState], Verdict]
 
     @property
@@ -103,16 +102,6 @@ class _Round(Struct):
         return [self.proposals[place].asked for place in places]
 
 
-def in_thread() -> Offload:
-    """Run what takes long off the event loop, a bounded number at once."""
-    limiter = anyio.CapacityLimiter(THREADS_MAX)
-
-    async def offload(work: Callable[[], None]) -> None:
-        await anyio.to_thread.run_sync(work, limiter=limiter)
-
-    return offload
-
-
 class ScopeCommitter:
     """Commits proposals to one scope at a time."""
 
@@ -123,13 +112,11 @@ class ScopeCommitter:
         receipts: ReceiptBook,
         now_us: Callable[[], int],
         hints: Hints,
-        offload: Offload,
     ) -> None:
         self._store = store
         self._receipts = receipts
         self._now_us = now_us
         self._hints = hints
-        self._offload = offload
         self._batches = anyio.CapacityLimiter(BATCHES_MAX)
 
     async def commit(self, scope: str, writer: Writer, proposals: Sequence[Proposal]) -> Outcome:
@@ -140,7 +127,7 @@ class ScopeCommitter:
         verdicts: list[Verdict] = []
         seq = 0
         for part in rounds(proposals):
-            async with nullcontext() if len(part) < OFFLOADED_RECORDS_MIN else self._batches:
+            async with self._batches if len(part) >= LARGE_BATCH_RECORDS else nullcontext():
                 outcome = await self._commit_round(scope, writer, part)
             verdicts += outcome.verdicts
             seq = outcome.seq
@@ -224,20 +211,19 @@ class ScopeCommitter:
             await self._judge(trial, again, changed)
 
     async def _judge(self, trial: _Round, places: Sequence[int], records: Mapping[bytes, RecordState]) -> None:
-        judge = partial(self._judge_now, trial, places, records)
-        if len(places) < OFFLOADED_RECORDS_MIN:
-            judge()
-        else:
-            with collector_paused():
-                await self._offload(judge)
-
-    def _judge_now(self, trial: _Round, places: Sequence[int], records: Mapping[bytes, RecordState]) -> None:
-        for place in places:
-            proposal = trial.proposals[place]
-            verdict = proposal.judge(trial.hearing, records.get(proposal.record_id, ABSENT))
-            if verdict.change is not None:
-                self._store.encode(trial.hearing.scope_id, verdict.change)
-            trial.verdicts[place] = verdict
+        """Judge in slices, so that a large batch keeps nobody waiting."""
+        judged_bytes = 0
+        with collector_paused() if len(places) >= LARGE_BATCH_RECORDS else nullcontext():
+            for place in places:
+                proposal = trial.proposals[place]
+                state = records.get(proposal.record_id, ABSENT)
+                trial.verdicts[place] = verdict = proposal.judge(trial.hearing, state)
+                if verdict.change is not None:
+                    self._store.encode(trial.hearing.scope_id, verdict.change)
+                judged_bytes += proposal.size + (len(state.record.doc) if state.record is not None else 0)
+                if judged_bytes >= SLICE_BYTES:
+                    judged_bytes = 0
+                    await checkpoint()
 
     def _hearing(self, scope: str, writer: Writer, access: Access) -> Hearing:
         parsed = Scope.parse(scope)

@@ -231,7 +231,7 @@ class CommitStore(Protocol):
         """Open a line for a user, or the system."""
 
     def encode(self, scope_id: bytes, change: RecordChange) -> None:
-        """Do ahead what saving will cost in CPU time, off the event loop, into `change.encoded`."""
+        """Do ahead, before the lock, what saving will cost in CPU time; the result is `change.encoded`."""
 
 
 class GrantedScope(NamedTuple):
