@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from apex_client import boxes
+from apex_client.session import SyncSession
+from apex_client.stepping import absorb, next_message
+from apex_sync.protocol import decode_response
 from tests.client.fleet import Clock, Phone, assert_converged, settle
 from tests.client.loopback import LoopbackServer
 
@@ -145,3 +148,31 @@ def test_a_crash_between_the_two_seals_makes_no_stranger_of_the_replica(
         monkeypatch.undo()
         phone.local = phone._open()
         assert phone.client_id == before
+
+
+def test_an_answer_to_the_client_id_of_before_says_nothing_about_the_new_one(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two requests overlap, and the answer to the first makes the device leave its client id."""
+    phone = phone_of(server, tmp_path / "a.db")
+    shared = phone.create({"title": "Push"})
+    phone.sync()
+    copy_of(phone, tmp_path / "clone" / "a.db", with_identity=True)
+    clone = phone_of(server, tmp_path / "clone" / "a.db", seed=7)
+    phone.edit(shared, {"fatigue": 3})
+    phone.sync()
+    clone.edit(shared, {"mood": 4})
+    extra = clone.create({"title": "extra"})
+    monkeypatch.setattr("apex_client.session.PUSH_RECORDS_MAX", 1)
+    session = SyncSession(clone.local.device)
+    messages = [next_message(session), next_message(session)]
+    assert clone.local.session is not None
+    token = clone.local.session.access_token
+    for answer in [clone.transport.exchange_now(token, message) for message in messages if message]:
+        absorb(session, decode_response(answer))
+    held = clone.local.store.one(clone.scope, extra)
+    assert held is not None and held.client_id == clone.client_id
+    assert (held.acked, held.pending) == (0, True)
+    settle(clone, phone)
+    assert clone.state(extra)["title"] == "extra" and phone.state(shared).keys() >= {"mood", "fatigue"}
+    assert_converged(server, phone, clone)

@@ -79,7 +79,7 @@ class HttpTransport:
 
     def connect(self, server: str, token: str) -> LiveChannel | None:
         """Open the live channel."""
-        from websockets.exceptions import InvalidHandshake, InvalidStatus
+        from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
         from websockets.sync.client import connect
 
         address = f"ws{server.removeprefix('http')}{LIVE_PATH}"
@@ -98,7 +98,7 @@ class HttpTransport:
             if error.response.status_code == 401:
                 raise SignedOut from error
             raise ServerUnreachable(server, f"no live channel: {error}") from error
-        except (OSError, TimeoutError, InvalidHandshake) as error:
+        except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError) as error:
             raise ServerUnreachable(server, str(error)) from error
         return WebSocketChannel(self, server, connection, resources)
 

@@ -1,0 +1,143 @@
+"""What comes over the network is bounded, and every way it can fail is an error with a name."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
+
+import msgspec
+import pytest
+import zstandard
+
+from apex_client.blocking.http_transport import HttpTransport
+from apex_client.compression import MESSAGE_BYTES_MAX, compress, decompress
+from apex_client.errors import (
+    BadAnswer,
+    ServerBusy,
+    ServerIncompatible,
+    ServerRefused,
+    ServerUnreachable,
+    SignedOut,
+)
+from apex_client.http_transport import MEDIA_TYPE, refusal
+
+
+@pytest.mark.parametrize("message", [b"", b"x", b"abc" * 100_000])
+def test_what_is_packed_unpacks(message: bytes) -> None:
+    assert decompress(compress(message)) == message
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"not zstd at all",
+        compress(b"abc" * 1000)[:-5],
+        compress(b"x" * (MESSAGE_BYTES_MAX + 1)),
+        zstandard.ZstdCompressor(write_content_size=False).compress(b"x" * (MESSAGE_BYTES_MAX + 1)),
+    ],
+    ids=["empty", "foreign", "cut", "bomb", "bomb of unknown size"],
+)
+def test_what_is_foreign_cut_or_a_bomb_is_a_bad_answer(packed: bytes) -> None:
+    with pytest.raises(BadAnswer):
+        decompress(packed)
+
+
+def problem(code: str, **more: object) -> bytes:
+    return msgspec.json.encode({"code": code, "title": "t", "detail": "d", **more})
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "body", "expected"),
+    [
+        (401, None, problem("token_expired"), SignedOut),
+        (426, None, problem("unsupported_version", oldest=2), ServerIncompatible),
+        (503, "7", b"", ServerBusy),
+        (429, None, b"<html>slow down</html>", ServerBusy),
+        (502, None, b"bad gateway", ServerBusy),
+        (404, None, b"<html>", ServerRefused),
+        (413, None, problem("body_too_large"), ServerRefused),
+        (500, None, b"[1, 2]", ServerRefused),
+    ],
+)
+def test_a_refusal_is_named_by_status_and_code(
+    status: int, header: str | None, body: bytes, expected: type[Exception]
+) -> None:
+    error = refusal(status, header, body)
+    assert isinstance(error, expected)
+    if isinstance(error, ServerRefused):
+        assert error.status == status and error.code in ("body_too_large", f"http_{status}")
+    if isinstance(error, ServerBusy):
+        assert error.retry_after == (7.0 if header else 5.0)
+
+
+class Odd(BaseHTTPRequestHandler):
+    """A server that answers whatever the test says."""
+
+    answer: ClassVar[tuple[int, dict[str, str], bytes]] = (200, {}, b"")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, headers, body = self.answer
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Odd)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def transport() -> Iterator[HttpTransport]:
+    transport = HttpTransport()
+    yield transport
+    transport.close()
+
+
+def test_an_answer_is_unpacked_and_counted(address: str, transport: HttpTransport) -> None:
+    packed = compress(b"answer" * 500)
+    Odd.answer = (200, {"Content-Type": MEDIA_TYPE, "Content-Encoding": "zstd"}, packed)
+    assert transport.exchange(address, "token", b"m" * 5000) == b"answer" * 500
+    assert transport.bytes_down == len(packed) and transport.bytes_up < 100
+
+
+def test_a_page_of_a_proxy_is_a_bad_answer(address: str, transport: HttpTransport) -> None:
+    Odd.answer = (200, {"Content-Type": "text/html"}, b"<html>sign in to this network</html>")
+    with pytest.raises(BadAnswer):
+        transport.exchange(address, "token", b"message")
+
+
+def test_a_redirect_is_not_followed_with_the_token(address: str, transport: HttpTransport) -> None:
+    Odd.answer = (302, {"Location": "http://127.0.0.1:1/steal"}, b"")
+    with pytest.raises(ServerRefused) as caught:
+        transport.exchange(address, "token", b"message")
+    assert caught.value.status == 302
+
+
+def test_a_body_that_is_cut_is_a_network_error(address: str, transport: HttpTransport) -> None:
+    Odd.answer = (200, {"Content-Type": MEDIA_TYPE, "Content-Length": "1000"}, b"short")
+    with pytest.raises(ServerUnreachable):
+        transport.exchange(address, "token", b"message")
+
+
+@pytest.mark.parametrize("server", ["http://127.0.0.1:1", "http://[broken", "https://127.0.0.1:1", "coach.example"])
+def test_no_server_there_is_a_network_error(transport: HttpTransport, server: str) -> None:
+    with pytest.raises(ServerUnreachable):
+        transport.exchange(server, "token", b"message")
+    with pytest.raises(ServerUnreachable):
+        transport.connect(server, "token")
