@@ -96,8 +96,8 @@ async def test_commits_go_by_the_index(world: World, db: Database) -> None:
     async with db.commit_connection() as connection:
         for sql, arguments in (
             (queries.view_scope, [athlete, athlete, scope]),
-            (queries.view_records, [athlete, ids, 7, 0, [0] * 1000]),
-            (queries.view_one, [athlete, athlete, scope, UUID(int=1), 7, 0]),
+            (queries.view_records, [athlete, ids, 7, 0, [0] * 1000, [9] * 1000]),
+            (queries.view_one, [athlete, athlete, scope, UUID(int=1), 7, 0, 9]),
             (queries.documents_after, [athlete, UUID(int=1), 500]),
             (queries.long_records, [100]),
         ):

@@ -31,7 +31,7 @@ from apex_server.sync.scope_commit import Hints, Proposal, ScopeCommitter
 from apex_server.sync.store import AskedRecord, CommitStore, RecordState, Writer
 from apex_sync.ids import Scope, client_id_from
 from apex_sync.models import COLLECTIONS
-from apex_sync.op import CLOCK_MAX, Patch, Vector
+from apex_sync.op import Patch, Vector
 from apex_sync.protocol.messages import PushedRecord, PushResult
 
 __all__ = ["Committer", "Hints", "Patched", "Pushed", "Written"]
@@ -40,6 +40,9 @@ BOUND_CLIENT_IDS_MAX = 100_000
 """Remembered bindings, about 10 MB: they never change, so none has to be looked up twice."""
 
 RECORD_ID_BYTES = 16
+
+OP_BYTES_MIN = 8
+"""What an op takes in an update at least; so the size of an update bounds its clocks before it is read."""
 
 _log = structlog.get_logger(__name__)
 
@@ -153,10 +156,7 @@ class Committer:
                 return rejected("forbidden", error.code)
 
         record_keys = [UUID(one.record_id).bytes for one in patched]
-        proposals = [
-            Proposal(AskedRecord(key, CLOCK_MAX), 0, partial(judge, place, key))
-            for place, key in enumerate(record_keys)
-        ]
+        proposals = [Proposal(AskedRecord(key), 0, partial(judge, place, key)) for place, key in enumerate(record_keys)]
         outcome = await self._scopes.commit(scope, writer, proposals)
         return [
             errors[place] if place in errors else written_or_error(verdict, outcome.seq)
@@ -169,7 +169,7 @@ class Committer:
         Raises DatabaseUnavailable.
         """
         writer = Writer(None, None, await self._server_client_id(None))
-        proposal = Proposal(AskedRecord(record_id, CLOCK_MAX), 0, partial(judge_compaction, record_id))
+        proposal = Proposal(AskedRecord(record_id), 0, partial(judge_compaction, record_id))
         outcome = await self._scopes.commit(scope, writer, [proposal])
         return outcome.verdicts[0].result.status == "applied"
 
@@ -220,7 +220,8 @@ def places_by_scope(pushed: Sequence[PushedRecord], results: list[PushResult]) -
 
 def proposal_of(pushed: PushedRecord) -> Proposal:
     """Propose what a device pushed."""
-    asked = AskedRecord(pushed.record_id, first_clock_of(pushed.update))
+    first = first_clock_of(pushed.update)
+    asked = AskedRecord(pushed.record_id, first, first + len(pushed.update) // OP_BYTES_MIN)
     return Proposal(asked, len(pushed.update) + len(pushed.base), partial(judge_safely, pushed))
 
 

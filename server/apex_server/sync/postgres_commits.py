@@ -98,9 +98,9 @@ class PostgresCommitSession:
         """Read without a lock."""
         scope_id, user_id = Scope.parse(scope).id, self._user_id
         if len(asked) == 1:
-            [(record_id, first_clock)] = asked
+            [(record_id, first, end)] = asked
             row = await self.connection.fetchrow(
-                queries.view_one, scope_id, user_id, scope, UUID(bytes=record_id), client_id, first_clock
+                queries.view_one, scope_id, user_id, scope, UUID(bytes=record_id), client_id, first, end
             )
             state = ScopeState(row["access"], row["scope_seq"], as_digest(row["scope_digest"]), row["record_count"])
             return ScopeView(state, {record_id: record_state(row)} if row["doc"] is not None else {})
@@ -214,9 +214,9 @@ def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
 async def view_records(
     connection: Connection, scope_id: UUID, client_id: int, asked: Sequence[AskedRecord], *, after_seq: int
 ) -> Mapping[bytes, RecordState]:
-    ids = [UUID(bytes=record_id) for record_id, _ in asked]
-    first_clocks = [first_clock for _, first_clock in asked]
-    rows = await connection.fetch(queries.view_records, scope_id, ids, client_id, after_seq, first_clocks)
+    ids = [UUID(bytes=one.record_id) for one in asked]
+    first_clocks, end_clocks = [one.first_clock for one in asked], [one.end_clock for one in asked]
+    rows = await connection.fetch(queries.view_records, scope_id, ids, client_id, after_seq, first_clocks, end_clocks)
     return {row["record_id"].bytes: record_state(row) for row in rows}
 
 

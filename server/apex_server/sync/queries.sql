@@ -51,7 +51,7 @@ FROM (SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2,
 LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3;
 
 -- name: view_records
--- What is dead of the asking client, from the first clock it sends, is needed to know an op that is sent again.
+-- What is dead of the clocks that the asking client sends is needed to know an op that is sent again.
 SELECT records.record_id, records.collection, records.seq, records.doc, records.digest,
     (
         SELECT array_agg((dead.clock, dead.hash, dead.code, dead.field, dead.message))
@@ -60,8 +60,9 @@ SELECT records.record_id, records.collection, records.seq, records.doc, records.
             AND dead.record_id = records.record_id
             AND dead.client_id = $3
             AND dead.clock >= asked.first_clock
+            AND dead.clock < asked.end_clock
     ) AS dead
-FROM unnest($2::uuid[], $5::bigint[]) AS asked (record_id, first_clock)
+FROM unnest($2::uuid[], $5::bigint[], $6::bigint[]) AS asked (record_id, first_clock, end_clock)
 JOIN records ON records.scope_id = $1 AND records.record_id = asked.record_id AND records.seq > $4;
 
 -- name: view_one
@@ -76,6 +77,7 @@ SELECT asked.access, coalesce(scopes.seq, 0) AS scope_seq, scopes.digest AS scop
             AND dead.record_id = records.record_id
             AND dead.client_id = $5
             AND dead.clock >= $6
+            AND dead.clock < $7
     ) AS dead
 FROM (SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2, $3) END AS access) AS asked
 LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3

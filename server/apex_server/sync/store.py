@@ -103,10 +103,11 @@ ABSENT = RecordState(None, {})
 
 
 class AskedRecord(NamedTuple):
-    """A record to look up; of what is dead in it only the asking client's clocks from `first_clock` on."""
+    """A record to look up; of what is dead in it only the asking client's clocks in this stretch."""
 
     record_id: bytes
-    first_clock: int
+    first_clock: int = 0
+    end_clock: int = 0
 
 
 class ScopeView(NamedTuple):
