@@ -22,9 +22,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_without_an_event_loop_a_save_goes_up_and_news_come_down_at_once(
-    server: WholeServer, tmp_path: Path
-) -> None:
+def test_without_an_event_loop_a_save_goes_up_and_news_come_down_at_once(server: WholeServer, tmp_path: Path) -> None:
     email = server.new_email("lena")
     with BlockingReplica.open(tmp_path / "phone.db") as phone, BlockingReplica.open(tmp_path / "watch.db") as watch:
         phone.register(server.address, email, PASSWORD, name="Lena")
