@@ -180,7 +180,7 @@ class CheckIn:
 
     async def status(self) -> RecordStatus:
         """Tell whether it is synced, pending, rejected or conflicted."""
-        return await self._replica.status_of(self.id)
+        return await self._replica._do(listing.record_status, self.id, scope=self.snapshot.scope)
 
     async def edit(
         self,

@@ -58,24 +58,24 @@ def athletes(local: LocalReplica) -> list[AthleteSummary]:
     return [AthleteSummary(**dict(zip(AthleteSummary.__struct_fields__, row, strict=True))) for row in rows]
 
 
-def record_status(local: LocalReplica, record_id: str) -> RecordStatus:
-    """Tell where one record stands. Raises NoSuchRecord."""
+def record_status(local: LocalReplica, record_id: str, *, scope: str | None = None) -> RecordStatus:
+    """Tell where one record stands, by its id alone where it is not in the scope (any more). Raises NoSuchRecord."""
     sql = (
         "SELECT record.collection, scope.name, record.pending_since_us > 0, record.blocked <> '' OR EXISTS ("
         " SELECT 1 FROM rejections WHERE rejections.record_id = record.record_id AND rejections.scope = scope.name),"
         " record.conflicts > 0, record.needs_review, record.changed_us"
         " FROM held_records AS record JOIN held_scopes AS scope ON scope.scope_no = record.scope_no"
-        " WHERE record.record_id = ? ORDER BY scope.name LIMIT 1"
+        " WHERE record.record_id = ? ORDER BY scope.name = ? DESC, scope.name LIMIT 1"
     )
     with sqlite_errors(local.store.path):
-        row = local.store.sql.execute(sql, (record_id,)).fetchone()
+        row = local.store.sql.execute(sql, (record_id, scope)).fetchone()
     if row is None:
         raise NoSuchRecord("any collection", record_id)
-    collection, scope, pending, rejected, conflicted, needs_review, changed_us = row
+    collection, home, pending, rejected, conflicted, needs_review, changed_us = row
     return RecordStatus(
         record_id=record_id,
         collection=collection,
-        scope=scope,
+        scope=home,
         state="rejected" if rejected else "conflicted" if conflicted else "pending" if pending else "synced",
         pending=bool(pending),
         rejected=bool(rejected),

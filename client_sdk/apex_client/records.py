@@ -105,7 +105,7 @@ class Record:
 
     async def status(self) -> RecordStatus:
         """Tell whether it is synced, pending, rejected or conflicted."""
-        return await self._replica.status_of(self.id)
+        return await self._replica._do(listing.record_status, self.id, scope=self.snapshot.scope)
 
 
 class ProfileRecord:

@@ -192,7 +192,7 @@ class WorkoutLog:
 
     async def status(self) -> RecordStatus:
         """Tell whether it is synced, pending, rejected or conflicted."""
-        return await self._replica.status_of(self.id)
+        return await self._replica._do(listing.record_status, self.id, scope=self.snapshot.scope)
 
     async def edit(self, **fields: Any) -> "WorkoutLog":
         """Set fields of the session itself: `title`, `date`, `program_id`, `duration_minutes` …; None empties one."""

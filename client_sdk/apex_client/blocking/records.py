@@ -102,7 +102,7 @@ class Record:
 
     def status(self) -> RecordStatus:
         """Tell whether it is synced, pending, rejected or conflicted."""
-        return self._replica.status_of(self.id)
+        return self._replica._do(listing.record_status, self.id, scope=self.snapshot.scope)
 
 
 class ProfileRecord:

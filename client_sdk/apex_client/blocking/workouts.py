@@ -193,7 +193,7 @@ class WorkoutLog:
 
     def status(self) -> RecordStatus:
         """Tell whether it is synced, pending, rejected or conflicted."""
-        return self._replica.status_of(self.id)
+        return self._replica._do(listing.record_status, self.id, scope=self.snapshot.scope)
 
     def edit(self, **fields: Any) -> "WorkoutLog":
         """Set fields of the session itself: `title`, `date`, `program_id`, `duration_minutes` …; None empties one."""
