@@ -75,7 +75,7 @@ class Fleet:
 
 
 @pytest.mark.slow
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), steps=st.integers(5, 60), chance=st.sampled_from([0.0, 0.3]))
 @example(seed=48, steps=43, chance=0.0)  # A receipt of another state than what is held, after a restore.
 @example(seed=1210925, steps=34, chance=0.3)  # Two contents of one clock, of which the server lost one.
