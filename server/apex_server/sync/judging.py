@@ -134,7 +134,8 @@ def judge_push(hearing: Hearing, pushed: PushedRecord, state: RecordState) -> Ve
         bury_unknown=epoch is not None and epoch != hearing.receipts.epoch,
     )
     case = _Case(hearing, collection, pushed.record_id, state.record, before, None if epoch is None else base)
-    return _verdict(case, acceptance)
+    # A batch waits to be stored as packed rows; what they were made from is let go, and its memory used for the next.
+    return _verdict(case, acceptance)._replace(merged=None)
 
 
 def judge_write(

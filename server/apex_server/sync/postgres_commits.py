@@ -68,8 +68,9 @@ class PostgresCommitStore:
             yield PostgresCommitSession(connection, user_id, may_copy=self._db.commit_may_copy)
 
     def encode(self, scope_id: bytes, change: RecordChange) -> None:
-        """Pack the projection rows."""
+        """Pack the projection rows, which are not needed after that."""
         change.encoded = pack_projections(scope_id, change.record_id, change.rows)
+        change.rows = {}
 
 
 class PostgresCommitSession:

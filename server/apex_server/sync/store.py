@@ -136,7 +136,8 @@ class DeadClock(NamedTuple):
 class RecordChange(Struct, kw_only=True):
     """What a commit makes of one record.
 
-    `rows` are all its projection rows afterwards. `encoded` belongs to the store: what its `encode` made of the change.
+    `rows` are all its projection rows afterwards. `encoded` belongs to the store: what its `encode` made of the change,
+    and may stand in for the rows.
     """
 
     record_id: bytes
