@@ -10,7 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check format bench schemas setup clean always
+.PHONY: help demo serve test check format torture bench schemas setup clean always
 
 help: ## List the targets
 	@echo "Apex Sync: make <target>"
@@ -34,6 +34,9 @@ check: $(STAMP) ## Check format, lint, types and import contracts, in seconds
 format: $(STAMP) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
+
+torture: $(STAMP) ## Torture real parts with real faults; hours [PARTS="fleet"]
+	@$(BIN)/python -m tests.torture $(PARTS)
 
 bench: $(STAMP) ## Measure against the limit and a naive baseline [N=10000]
 	@$(BIN)/python -m benchmarks --workouts $(N)

@@ -1,0 +1,55 @@
+"""What a torture tells: how often a fault was made, and how often something was lost, doubled, stuck or misnamed."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+
+import rich
+from msgspec import Struct
+from rich.table import Table
+
+
+class Scale(Enum):
+    """How much: a part that fits into every CI run, or all of it."""
+
+    CI = "ci"
+    FULL = "full"
+
+
+class Outcome(Struct, kw_only=True):
+    """One kind of fault: `runs` of it took `seconds`; each of `failures` says which run, and what was wrong."""
+
+    part: str
+    fault: str
+    runs: int = 0
+    failures: list[str] = []
+    seconds: float = 0.0
+
+    @contextmanager
+    def run(self, name: str) -> Iterator[None]:
+        """Count a run; an AssertionError in the block is a failure, any other error a bug of the torture."""
+        started = time.monotonic()
+        try:
+            yield
+        except AssertionError as error:
+            self.failures.append(f"{name}: {error}")
+        finally:
+            self.runs += 1
+            self.seconds += time.monotonic() - started
+
+
+def print_table(outcomes: Iterable[Outcome]) -> None:
+    """Print the table that docs/reliability.md quotes, and below it what failed."""
+    told = list(outcomes)
+    table = Table("part", "fault", "runs", "failures", "seconds")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for outcome in told:
+        table.add_row(
+            outcome.part, outcome.fault, f"{outcome.runs:,}", f"{len(outcome.failures):,}", f"{outcome.seconds:,.0f}"
+        )
+    rich.print(table)
+    for outcome in told:
+        for failure in outcome.failures:
+            rich.print(f"[red]{outcome.part}, {outcome.fault}[/red]: {failure}")
