@@ -7,7 +7,8 @@
     ├── OutOfBounds          a value that a person typed and that its field does not take
     ├── ForbiddenField       a field that this role may not write
     ├── UnknownCollection    a kind of record that this version does not know
-    └── ProtocolError        a message that is no message of this protocol
+    ├── ProtocolError        a message that is no message of this protocol
+    └── IncompatibleVersion  a message of a version of the protocol that is too old or too new
 
 An error carries the values it speaks of, so that a caller can act on them and an app can word them.
 """
@@ -86,3 +87,12 @@ class ProtocolError(ApexError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"not a sync message: {reason}")
         self.reason = reason
+
+
+class IncompatibleVersion(ApexError):
+    """A message of another version of the protocol than this side can speak."""
+
+    def __init__(self, theirs: int, own: int) -> None:
+        super().__init__(f"the other side speaks sync protocol {theirs}, this one {own}")
+        self.theirs = theirs
+        self.own = own

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 
 from apex_client.errors import NoSuchRecord, NotGranted
-from apex_client.held import HeldRecord
 from apex_client.local import LocalReplica
 from apex_client.overview import Candidate, Choice, ConflictItem, RejectedItem
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
 from apex_sync.op import Patch
+from apex_sync.session.held import HeldRecord
 
 _Claim = tuple[Any, int, int]
 

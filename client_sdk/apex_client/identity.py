@@ -11,10 +11,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from apex_client.device import Device, Identity
 from apex_client.errors import ReplicaReadOnly
 from apex_client.store import ReplicaStore
 from apex_sync.ids import client_id_from
+from apex_sync.models import COLLECTIONS
+from apex_sync.session.device import Device, Identity
 
 SEAL_BYTES = 16
 
@@ -62,7 +63,7 @@ def open_device(
         store.keep_setting("seal", new_seal)
         if is_new:
             store.save_identity(Identity(client_id_from(entropy(7))))
-        device = Device(store, now_us=now_us, entropy=entropy)
+        device = Device(store, collections=COLLECTIONS, now_us=now_us, entropy=entropy)
         if not known and not is_new:
             device.fork()
     identity_file.write(new_seal.hex(), durable=False)

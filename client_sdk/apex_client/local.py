@@ -11,9 +11,7 @@ import msgspec
 
 from apex_client.accounts import Session, User
 from apex_client.changes import Change
-from apex_client.device import SELF_SCOPE, Device
 from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchRecord, NotGranted
-from apex_client.held import HeldRecord, OpTooLarge, split_patch
 from apex_client.identity import IdentityFile, open_device
 from apex_client.store import ReplicaStore
 from apex_client.store_file import sqlite_errors
@@ -24,6 +22,8 @@ from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBou
 from apex_sync.ids import athlete_scope, derived_id, library_scope, record_id_from
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import OP_BYTES_MAX, Patch
+from apex_sync.session.device import SELF_SCOPE, Device
+from apex_sync.session.held import HeldRecord, OpTooLarge, split_patch
 from apex_sync.wire import DOCUMENT_BYTES_MAX, fits
 
 PROFILES = "profiles"

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from apex_client.held import HeldRecord
 from apex_client.rows import COLUMNS, TABLES, USUAL_SET_COLUMNS, Row, Rows, Words, full_row, project
 from apex_sync.fold import Claim, Conflict
 from apex_sync.models import COLLECTIONS
+from apex_sync.session.held import HeldRecord
 
 _CHILDREN = ("logged_exercise_rows", "logged_set_rows")
 _FILLED = ("record_no", "position", "key", "type", "completed", "skipped", "volume_load_kg")

@@ -3,10 +3,10 @@
 import msgspec
 
 from apex_client.accounts import Session, User
-from apex_client.device import SELF_SCOPE
 from apex_client.errors import AnotherUser, CoachOnAthleteReplica, UnsentWork
 from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, profile_id
 from apex_sync.ids import athlete_scope
+from apex_sync.session.device import SELF_SCOPE
 
 DEVICE_TOKEN = "device_token"  # noqa: S105
 """The setting by which a server recognises this device across sign-outs."""

@@ -1,15 +1,33 @@
 """The steps of a sync between two waits for the network, each run in one go in the replica's thread."""
 
-from apex_client.errors import BadAnswer, ServerBusy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from apex_client.errors import BadAnswer, ServerBusy, ServerIncompatible
 from apex_client.garbage import garbage_waits
 from apex_client.listing import LAST_SUCCESS, counts
 from apex_client.local import LocalReplica
-from apex_client.session import SyncSession
-from apex_sync.errors import ProtocolError
+from apex_sync.errors import IncompatibleVersion, ProtocolError
 from apex_sync.protocol import SyncResponse, decode_response, encode_message
+from apex_sync.session.session import SyncSession
 
 LIVE_PUSH_BYTES = 256 * 1024
 """A live frame carries a save or a few, uncompressed; a server takes a megabyte."""
+
+
+LONG_SYNC_RECORDS = 200
+"""What a sync of more records has written is worth bringing into the file at its end."""
+
+
+@contextmanager
+def sync_failures() -> Iterator[None]:
+    """Tell an app in the SDK's words what the engine makes of an answer."""
+    try:
+        yield
+    except ProtocolError as error:
+        raise BadAnswer(error.reason) from error
+    except IncompatibleVersion as error:
+        raise ServerIncompatible(error.theirs, error.own) from error
 
 
 def begin_session(local: LocalReplica) -> tuple[SyncSession, int]:
@@ -17,38 +35,33 @@ def begin_session(local: LocalReplica) -> tuple[SyncSession, int]:
     return SyncSession(local.device), counts(local)["pending"]
 
 
-def step(session: SyncSession, answer: bytes | None) -> bytes | None:
-    """Take in an answer, and give the next message; None when the sync is done. Raises BadAnswer, ServerBusy."""
-    if answer is not None:
-        absorb(session, _decode(answer))
-    return next_message(session)
-
-
 def next_message(session: SyncSession) -> bytes | None:
     """Give what to send next; None when there is nothing before another answer comes. Raises BadAnswer."""
-    with garbage_waits():
+    with garbage_waits(), sync_failures():
         request = session.next_request()
         return None if request is None else encode_message(request)
 
 
 def read(session: SyncSession, answer: bytes) -> tuple[SyncResponse, bytes | None]:
     """Read an answer, and give the message that may already follow it. Raises BadAnswer."""
-    with garbage_waits():
-        response = _decode(answer)
+    with garbage_waits(), sync_failures():
+        response = decode_response(answer)
         ahead = session.look_ahead(response)
         return response, None if ahead is None else encode_message(ahead)
 
 
 def absorb(session: SyncSession, response: SyncResponse) -> None:
     """Take in an answer. Raises BadAnswer, and ServerBusy after what there was is taken in."""
-    with garbage_waits():
+    with garbage_waits(), sync_failures():
         session.absorb(response)
     if session.retry_after:
         raise ServerBusy(session.retry_after)
 
 
-def note_success(local: LocalReplica) -> int:
+def note_success(local: LocalReplica, session: SyncSession) -> int:
     """Remember that a sync went through; give how many records are pending still."""
+    if session.tally.pulled + session.tally.pushed > LONG_SYNC_RECORDS:
+        local.store.shorten_log()
     with local.store.transaction(durable=False):
         local.store.keep_setting(LAST_SUCCESS, str(local.device.now_us()).encode())
     return int(counts(local)["pending"])
@@ -80,7 +93,10 @@ class LiveConversation:
 
     def take(self, frame: bytes) -> bytes | None:
         """Take in a frame; give the next one to send, if there is one."""
-        response = _decode(frame)
+        with sync_failures():
+            return self._take(decode_response(frame))
+
+    def _take(self, response: SyncResponse) -> bytes | None:
         answers = self._awaited is not None and len(response.results) == self._awaited
         if answers and (self._awaited or not self._opened):
             self._awaited, self._opened = None, True
@@ -90,7 +106,7 @@ class LiveConversation:
             self.needs_sync = self._session.wants_pull
             return None if self.needs_sync else self._next()
         if response.results:
-            raise BadAnswer("a frame with results for nothing that was sent")
+            raise ProtocolError("a frame with results for nothing that was sent")
         self._session.absorb_news(response)
         self.needs_sync = self._session.wants_pull
         return None
@@ -103,15 +119,9 @@ class LiveConversation:
         return self._next()
 
     def _next(self) -> bytes | None:
-        request = self._session.next_request()
+        with sync_failures():
+            request = self._session.next_request()
         if request is None:
             return None
         self._awaited = len(request.push)
         return encode_message(request)
-
-
-def _decode(answer: bytes) -> SyncResponse:
-    try:
-        return decode_response(answer)
-    except ProtocolError as error:
-        raise BadAnswer(error.reason) from error

@@ -13,17 +13,23 @@ from typing import Any
 import msgspec
 
 from apex_client.changes import Change
-from apex_client.device import SELF_SCOPE, HeldScope, Identity, Origin, Rejection
-from apex_client.held import HeldRecord, Offer
 from apex_client.materialise import Materialiser
 from apex_client.store_file import ReplicaFile, sqlite_errors
 from apex_sync.digest import add_digests, digest_bytes
+from apex_sync.session.device import SELF_SCOPE, HeldScope, Identity, Origin, Rejection
+from apex_sync.session.held import HeldRecord, Offer
 from apex_sync.wire import encode_document, parse_document
 
 REMEMBERED_RECORDS_MAX = 32
 """Records that stay decoded between edits: the session being logged, and a few that are looked at."""
 
 LOOKUP_CHUNK = 500
+
+CHECKPOINT_PAGES = 400
+"""Pages of log before it goes into the file, about 40 saves: a log that need not grow takes a commit less time."""
+
+BULK_CHECKPOINT_PAGES = 4000
+"""The same while records pour in, 16 MB: they write the same pages again and again."""
 
 _COLUMNS = (
     "record.record_no, record.record_id, scope.name, record.collection, record.acked, record.sent, record.offer,"
@@ -68,7 +74,7 @@ class ReplicaStore:
         self.sql = self._file.connection
         self._rows = Materialiser(self.sql)
         self._depth = 0
-        self._durable = True
+        self._durable = False
         self._client_id = 0
         self._remembered: dict[tuple[str, str], HeldRecord] = {}
         self._scope_numbers: dict[str, int] = {}
@@ -93,6 +99,9 @@ class ReplicaStore:
         with sqlite_errors(self.path):
             if durable is not self._durable:
                 self.sql.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self.sql.execute(
+                    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if durable else BULK_CHECKPOINT_PAGES}"
+                )
                 self._durable = durable
             self.sql.execute("BEGIN IMMEDIATE")
         self._depth = 1
@@ -128,6 +137,11 @@ class ReplicaStore:
         while len(self._remembered) > REMEMBERED_RECORDS_MAX:
             key = next(iter(self._remembered))
             self._rows.forget(self._remembered.pop(key).place)
+
+    def shorten_log(self) -> None:
+        """Bring the log into the file now, so that it is no later save that does."""
+        with sqlite_errors(self.path):
+            self.sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     # Settings.
 

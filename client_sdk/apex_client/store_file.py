@@ -30,11 +30,8 @@ APPLICATION_ID = 0x41505843
 BUSY_MILLISECONDS = 5000
 """How long to wait for a foreign tool (a backup, a SQL shell); our own processes exclude each other."""
 
-CHECKPOINT_PAGES = 4000
-"""16 MB of log before it goes into the file: a first sync writes the same index pages again and again."""
-
 WAL_BYTES_KEPT = 4 * 1024 * 1024
-"""What the log may keep of the disk afterwards."""
+"""What the log may keep of the disk after records poured in."""
 
 _ERRORS: dict[int, tuple[type[ReplicaError], str]] = {
     sqlite3.SQLITE_FULL: (DiskFull, "the disk is full; what was being saved is not saved"),
@@ -65,7 +62,7 @@ class ReplicaFile:
                     self.connection.executescript(
                         "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;"
                         "PRAGMA foreign_keys = ON;"
-                        f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA journal_size_limit = {WAL_BYTES_KEPT};"
+                        f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT};"
                     )
                     migrate(path, self.connection)
                 except BaseException:

@@ -193,7 +193,7 @@ class SyncLoop:
                     exchanges.start(ahead)
                 await replica._run(absorb, session, response)
                 tell()
-        pending = await replica._do(note_success)
+        pending = await replica._do(note_success, session)
         return SyncReport(
             pushed=tally.pushed,
             acknowledged=tally.acknowledged,

@@ -10,18 +10,18 @@ from uuid import UUID
 
 from apex_client import signing
 from apex_client.accounts import Session, User
-from apex_client.device import SELF_SCOPE
 from apex_client.errors import ServerUnreachable
 from apex_client.local import LocalReplica
 from apex_client.rows import BLANK, COLUMNS, full_row, project
 from apex_client.searching import index_words
-from apex_client.session import SyncSession
 from apex_client.stepping import absorb, next_message, read
-from apex_client.tally import Tally
 from apex_sync.digest import DIGEST_MODULUS, record_digest
 from apex_sync.fold import fold
 from apex_sync.op import Patch
 from apex_sync.protocol import decode_response
+from apex_sync.session.device import SELF_SCOPE
+from apex_sync.session.session import SyncSession
+from apex_sync.session.tally import Tally
 from tests.client.loopback import Account, Faults, LoopbackServer, LoopbackTransport
 
 ROUNDS_MAX = 200

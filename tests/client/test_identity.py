@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from apex_client import boxes
-from apex_client.session import SyncSession
 from apex_client.stepping import absorb, next_message
 from apex_sync.protocol import decode_response
+from apex_sync.session.session import SyncSession
 from tests.client.fleet import Clock, Phone, assert_converged, settle
 from tests.client.loopback import LoopbackServer
 
@@ -163,7 +163,7 @@ def test_an_answer_to_the_client_id_of_before_says_nothing_about_the_new_one(
     phone.sync()
     clone.edit(shared, {"mood": 4})
     extra = clone.create({"title": "extra"})
-    monkeypatch.setattr("apex_client.session.PUSH_RECORDS_MAX", 1)
+    monkeypatch.setattr("apex_sync.session.session.PUSH_RECORDS_MAX", 1)
     session = SyncSession(clone.local.device)
     messages = [next_message(session), next_message(session)]
     assert clone.local.session is not None

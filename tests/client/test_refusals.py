@@ -8,12 +8,13 @@ import pytest
 
 from apex_client import boxes, listing
 from apex_client.errors import NoSuchRecord, NotGranted, UnsentWork
-from apex_client.session import SyncSession
 from apex_client.signing import sign_out
-from apex_client.stepping import step
+from apex_client.stepping import absorb, next_message
 from apex_sync.collection import Collection
 from apex_sync.errors import FieldProblem
 from apex_sync.models import COLLECTIONS
+from apex_sync.protocol import decode_response
+from apex_sync.session import SyncSession
 from tests.client.fleet import Clock, Phone, assert_converged, assert_sound, settle
 from tests.client.loopback import LoopbackServer
 
@@ -56,10 +57,10 @@ def test_a_skewed_edit_does_not_undo_a_later_one_of_the_same_device(server: Loop
     phone = phone_of(server, tmp_path, clock=clock)
     record_id = phone.create({"fatigue": 3, "notes": "first"})
     session = SyncSession(phone.local.device)
-    message = step(session, None)
+    message = next_message(session)
     assert message is not None and phone.local.session is not None
     phone.edit(record_id, {"fatigue": 4})
-    step(session, phone.transport.exchange_now(phone.local.session.access_token, message))
+    absorb(session, decode_response(phone.transport.exchange_now(phone.local.session.access_token, message)))
     settle(phone)
     assert phone.state(record_id)["fatigue"] == 4 and phone.state(record_id)["notes"] == "first"
     assert_converged(server, phone)
@@ -96,7 +97,7 @@ def test_an_answer_lost_after_a_refusal_gives_the_same_outcome(
     record_id = phone.create({"notes": "tired", "coach_feedback": "well done"}, "check_ins")
     monkeypatch.undo()
     session = SyncSession(phone.local.device)
-    message = step(session, None)
+    message = next_message(session)
     assert message is not None and phone.local.session is not None
     phone.transport.exchange_now(phone.local.session.access_token, message)
     other.sync()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from apex_client.held import Offer
+from apex_sync.session.held import Offer
 from tests.client.fleet import Clock, Phone, assert_converged, settle
 from tests.client.loopback import LoopbackServer
 

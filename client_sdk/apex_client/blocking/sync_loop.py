@@ -194,7 +194,7 @@ class SyncLoop:
                     exchanges.start(ahead)
                 replica._run(absorb, session, response)
                 tell()
-        pending = replica._do(note_success)
+        pending = replica._do(note_success, session)
         return SyncReport(
             pushed=tally.pushed,
             acknowledged=tally.acknowledged,

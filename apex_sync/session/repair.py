@@ -11,13 +11,13 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apex_client.device import Device
-from apex_client.held import HeldRecord, Offer
-from apex_client.pull import PulledPages, record_id_text
-from apex_client.tally import Tally
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
 from apex_sync.document import Document
 from apex_sync.protocol.messages import BUCKETS, PULL_RECORDS_MAX, ScopePage, bucket_of
+from apex_sync.session.device import Device
+from apex_sync.session.held import HeldRecord, Offer
+from apex_sync.session.pull import PulledPages, record_id_text
+from apex_sync.session.tally import Tally
 
 Key = tuple[str, str]
 """Scope and record id."""

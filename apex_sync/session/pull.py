@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from apex_client.device import Device, HeldScope, Rejection
-from apex_client.errors import BadAnswer
-from apex_client.held import HeldRecord, Offer
-from apex_client.rescue import rescue
-from apex_client.tally import Tally
 from apex_sync.digest import record_digest
 from apex_sync.document import Document
-from apex_sync.errors import ClockGap, MalformedOp, MalformedUpdate
+from apex_sync.errors import ClockGap, MalformedOp, MalformedUpdate, ProtocolError
 from apex_sync.op import StampedWrite, decode_op
 from apex_sync.protocol import PulledRecord, ScopePage
+from apex_sync.session.device import Device, HeldScope, Rejection
+from apex_sync.session.held import HeldRecord, Offer
+from apex_sync.session.rescue import rescue
+from apex_sync.session.tally import Tally
 from apex_sync.wire import parse_delta, parse_document
 
 DISPLACED = "displaced"
@@ -156,8 +155,8 @@ def _is_confirmed(held: HeldRecord, whole: Document) -> bool:
 
 
 def record_id_text(key: bytes) -> str:
-    """Write a record id that came over the wire. Raises BadAnswer where it is none."""
+    """Write a record id that came over the wire. Raises ProtocolError where it is none."""
     if len(key) != 16:
-        raise BadAnswer(f"a record id of {len(key)} bytes")
+        raise ProtocolError(f"a record id of {len(key)} bytes")
     text = key.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -5,10 +5,10 @@ cloned, a pull that came in between. What the server has stands; what is here an
 where that is possible, and with what its author had seen as far as the server has it.
 """
 
-from apex_client.held import HeldRecord, Offer
 from apex_sync.clock import next_hlc
 from apex_sync.document import Document
 from apex_sync.op import StampedWrite, decode_op
+from apex_sync.session.held import HeldRecord, Offer
 
 
 def rescue(held: HeldRecord, theirs: Document) -> bool:

@@ -1,19 +1,20 @@
 """What a device is beside its records: who it is, where it stands in each scope, what was refused; its store's seam.
 
-Everything the sync needs of storage is `Store`: the SDK keeps it in SQLite (`store.py`), a simulation in memory. Clock
+Everything the sync needs of storage is `Store`: the SDK keeps it in SQLite, a simulation in memory. Clock
 and randomness are handed in, so a run repeats from its seed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apex_client.held import HeldRecord
+from apex_sync.collection import Collection
 from apex_sync.ids import client_id_from
 from apex_sync.op import Patch
+from apex_sync.session.held import HeldRecord
 
 CLOCK_ERROR_MIN_US = 60_000_000
 """A wall clock within a minute of the server's is left alone: that much may be the network."""
@@ -128,10 +129,18 @@ class Store(Protocol):
 
 
 class Device:
-    """One installation: its store, its clock and its randomness."""
+    """One installation: its store, the collections it knows, its clock and its randomness."""
 
-    def __init__(self, store: Store, *, now_us: Callable[[], int], entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        collections: Mapping[str, Collection],
+        now_us: Callable[[], int],
+        entropy: Callable[[int], bytes],
+    ) -> None:
         self.store = store
+        self.collections = collections
         self.entropy = entropy
         self._wall_us = now_us
         with store.transaction():

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from apex_client.device import Device, Rejection
-from apex_client.held import HeldRecord, Offer, without_leaves
-from apex_client.tally import Tally
 from apex_sync.acceptance import Refusal
 from apex_sync.clock import next_hlc
-from apex_sync.models import COLLECTIONS
 from apex_sync.op import Patch, StampedWrite
 from apex_sync.protocol import PushedRecord, PushResult
+from apex_sync.session.device import Device, Rejection
+from apex_sync.session.held import HeldRecord, Offer, without_leaves
+from apex_sync.session.tally import Tally
 from apex_sync.wire import encode_document, encode_push
 
 RESTAMPED = frozenset({"clock_skew", "clock_order"})
@@ -170,7 +169,7 @@ class PushAnswers:
     def _permitted(self, refusal: Refusal, write: StampedWrite, role: str, held: HeldRecord) -> Patch:
         if refusal.code in RESTAMPED:
             return write.patch
-        collection = COLLECTIONS.get(held.collection)
+        collection = self.device.collections.get(held.collection)
         if refusal.code not in TRIMMED or not refusal.field or collection is None:
             return {}
         at_fault = {refusal.field.partition(".")[0], *collection.forbidden_fields(write.patch, role)}  # type: ignore[arg-type]

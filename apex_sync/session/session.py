@@ -16,14 +16,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from apex_client.device import Device, HeldScope, Rejection
-from apex_client.errors import BadAnswer, ServerIncompatible
-from apex_client.held import HeldRecord
-from apex_client.pull import PulledPages
-from apex_client.push import PushAnswers, SentRecord, pushed_record
-from apex_client.repair import Repair
-from apex_client.tally import Tally
 from apex_sync.digest import digest_bytes
+from apex_sync.errors import IncompatibleVersion, ProtocolError
 from apex_sync.protocol.messages import (
     PROTOCOL_VERSION,
     PROTOCOL_VERSION_OLDEST,
@@ -35,6 +29,12 @@ from apex_sync.protocol.messages import (
     SyncResponse,
     hash_cursors,
 )
+from apex_sync.session.device import Device, HeldScope, Rejection
+from apex_sync.session.held import HeldRecord
+from apex_sync.session.pull import PulledPages
+from apex_sync.session.push import PushAnswers, SentRecord, pushed_record
+from apex_sync.session.repair import Repair
+from apex_sync.session.tally import Tally
 
 PUSH_BYTES_TARGET = 768 * 1024
 """About 500 workouts. Two of these may be on their way at once, and a server unpacks both."""
@@ -92,12 +92,12 @@ class SyncSession:
     def next_request(self) -> SyncRequest | None:
         """Give what to send next; None when there is nothing before an answer comes, or nothing at all any more.
 
-        Raises BadAnswer when the server's answers get the sync no further.
+        Raises ProtocolError when the server's answers get the sync no further.
         """
         if self.retry_after:
             return None
         if self._idle_rounds > IDLE_ROUNDS_MAX:
-            raise BadAnswer("the server's answers lead nowhere")
+            raise ProtocolError("the server's answers lead nowhere")
         with self.device.store.transaction():
             push, sent = self._push()
             pulls = self._pulling and not any(_pulls(other.request) for other in self._outstanding)
@@ -125,7 +125,7 @@ class SyncSession:
         return ahead
 
     def absorb(self, response: SyncResponse) -> None:
-        """Take in the answer to the oldest request. Raises BadAnswer or ServerIncompatible, with nothing changed."""
+        """Take in the answer to the oldest request. Raises ProtocolError, IncompatibleVersion, with nothing changed."""
         request, sent = self._outstanding.popleft()
         _check(response, len(sent))
         steps = self.tally.steps
@@ -291,6 +291,6 @@ def _pulls(request: SyncRequest) -> bool:
 
 def _check(response: SyncResponse, results: int) -> None:
     if not PROTOCOL_VERSION_OLDEST <= response.version <= PROTOCOL_VERSION:
-        raise ServerIncompatible(response.version, PROTOCOL_VERSION)
+        raise IncompatibleVersion(response.version, PROTOCOL_VERSION)
     if len(response.results) != results:
-        raise BadAnswer(f"{len(response.results)} results for {results} pushed records")
+        raise ProtocolError(f"{len(response.results)} results for {results} pushed records")
