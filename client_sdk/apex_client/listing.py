@@ -87,19 +87,8 @@ def record_status(local: LocalReplica, record_id: str, *, scope: str | None = No
 
 def counts(local: LocalReplica) -> dict[str, Any]:
     """Count records by where they stand."""
-    sql = (
-        "SELECT"
-        " (SELECT count(*) FROM held_records) AS records,"
-        " (SELECT count(*) FROM held_records WHERE pending_since_us > 0) AS pending,"
-        " (SELECT count(*) FROM held_records WHERE blocked <> '' AND next > acked) AS blocked,"
-        " (SELECT count(*) FROM rejections) AS rejected,"
-        " (SELECT count(*) FROM held_records WHERE conflicts > 0) AS conflicted,"
-        " (SELECT count(*) FROM held_records WHERE needs_review) AS needs_review,"
-        " (SELECT min(pending_since_us) FROM held_records WHERE pending_since_us > 0) AS oldest_pending_us"
-    )
     with sqlite_errors(local.store.path):
-        cursor = local.store.sql.execute(sql)
-        found = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
+        found = local.store.counts()
         last_success = local.store.setting(LAST_SUCCESS)
     return found | {"last_success_us": int(last_success) if last_success else 0}
 

@@ -56,12 +56,7 @@ def sign_out(local: LocalReplica, *, discard_unsent: bool) -> None:
 def unsent(local: LocalReplica) -> int:
     """Count records and rejected edits whose content is nowhere but here."""
     with local.store.transaction():
-        row = local.store.sql.execute(
-            "SELECT (SELECT count(*) FROM held_records WHERE pending_since_us > 0 AND next > acked)"
-            " + (SELECT count(*) FROM held_records WHERE blocked <> '' AND next > acked)"
-            " + (SELECT count(*) FROM rejections WHERE NOT held)"
-        ).fetchone()
-    return int(row[0])
+        return local.store.unsent()
 
 
 def device_token(local: LocalReplica) -> str | None:
@@ -89,7 +84,7 @@ def _take_off(local: LocalReplica) -> None:
     store = local.store
     for name in (*store.scopes(), SELF_SCOPE):
         store.drop_scope(name)
-    store.sql.execute("DELETE FROM rejections")
+    store.empty_rejected_box()
     # Clocks of records that are forgotten must not be used again.
     local.device.fork()
 

@@ -421,6 +421,34 @@ class ReplicaStore:
         )
         self._remembered.clear()
 
+    def counts(self) -> dict[str, Any]:
+        """Count records by where they stand."""
+        sql = (
+            "SELECT"
+            " (SELECT count(*) FROM held_records) AS records,"
+            " (SELECT count(*) FROM held_records WHERE pending_since_us > 0) AS pending,"
+            " (SELECT count(*) FROM held_records WHERE blocked <> '' AND next > acked) AS blocked,"
+            " (SELECT count(*) FROM rejections) AS rejected,"
+            " (SELECT count(*) FROM held_records WHERE conflicts > 0) AS conflicted,"
+            " (SELECT count(*) FROM held_records WHERE needs_review) AS needs_review,"
+            " (SELECT min(pending_since_us) FROM held_records WHERE pending_since_us > 0) AS oldest_pending_us"
+        )
+        cursor = self.sql.execute(sql)
+        return dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
+
+    def unsent(self) -> int:
+        """Count records and rejected edits whose content is nowhere but here."""
+        sql = (
+            "SELECT (SELECT count(*) FROM held_records WHERE pending_since_us > 0 AND next > acked)"
+            " + (SELECT count(*) FROM held_records WHERE blocked <> '' AND next > acked)"
+            " + (SELECT count(*) FROM rejections WHERE NOT held)"
+        )
+        return int(self.sql.execute(sql).fetchone()[0])
+
+    def empty_rejected_box(self) -> None:
+        """Forget what was refused."""
+        self.sql.execute("DELETE FROM rejections")
+
     def drop_held_rejections(self, scope: str) -> None:
         """Take out of the rejected box what still stands in records of a scope."""
         self.sql.execute("DELETE FROM rejections WHERE held AND scope = ?", (scope,))
