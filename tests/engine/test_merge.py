@@ -95,6 +95,20 @@ def test_a_delta_after_a_gap_is_refused_and_changes_nothing() -> None:
     assert document == before
 
 
+def test_an_older_delta_after_a_newer_one_takes_nothing_back() -> None:
+    """Neither the ops nor the clocks: with clocks that move back, the next op would come under a used one."""
+    writer = Document()
+    writer.append(1, b"one")
+    older = writer.since({})
+    writer.append(1, b"two")
+    writer.append_dead(1)
+    reader = Document()
+    for delta in (writer.since({}), older):
+        reader.apply(delta)
+        assert reader == writer
+    assert reader.next_clocks == {1: 3}
+
+
 def test_what_is_dead_stays_dead_when_a_replica_that_does_not_know_brings_it_again() -> None:
     knows, does_not = Document(), Document()
     for document in (knows, does_not):

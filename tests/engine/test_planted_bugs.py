@@ -40,7 +40,7 @@ BUGS = {
     "an over-long number": Bug("wire", "if byte == 0 or number", "if number", "hostile_input"),
     "known ops replaced": Bug("document", "if clock >= known)", "if True)", "merge"),
     "known clocks forgotten": Bug(
-        "document", "max(known, delta.next_clocks[client_id])", "delta.next_clocks[client_id]", "acceptance"
+        "document", "max(known, delta.next_clocks[client_id])", "delta.next_clocks[client_id]", "merge"
     ),
     "ties by clock": Bug(
         "op", "return self.hlc, self.client_id, self.clock", "return self.hlc, self.clock, self.client_id", "fold"
