@@ -1,11 +1,13 @@
 """Signing in and staying signed in: tokens are renewed once when the server refuses them, and kept in the replica."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from apex_client import signing
-from apex_client.accounts import Credentials, DeviceKind, Role, Session, User
-from apex_client.errors import NoServer, ServerRefused, SignedOut, SyncFailed, WrongCredentials
+from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
+from apex_client.errors import BadAnswer, NoServer, ServerRefused, SignedOut, SyncFailed, WrongCredentials
 from apex_client.transport import LiveChannel, Transport
 from apex_client.waiting import Lock
 
@@ -16,6 +18,8 @@ CLIENT_ID_TAKEN = "client_id_taken"
 """The server's code for a client id that belongs to another device."""
 
 MICROSECONDS = 1_000_000
+
+T = TypeVar("T")
 
 
 class Account:
@@ -131,7 +135,7 @@ class Account:
             answer = await self.transport.call(session.server, None, "POST", "/api/auth/refresh", body)
         except SignedOut:
             return await self._sign_in_again(session.server)
-        renewed = self._session(session.server, session.user, answer)
+        renewed = self._session(session.server, session.user, _read(answer, Tokens))
         await self._replica._do(signing.keep_session, renewed)
         return renewed
 
@@ -150,13 +154,12 @@ class Account:
         device_token = await self._replica._do(signing.device_token)
         if device_token and verb == "login":
             body["device_token"] = device_token
-        answer = await self._claim(server, f"/api/auth/{verb}", body)
-        user = _user(answer["user"])
-        await self._replica._do(signing.sign_in, self._session(server, user, answer))
-        await self._replica._do(signing.keep_device_token, answer.get("device_token"))
+        answer = _read(await self._claim(server, f"/api/auth/{verb}", body), SignedIn)
+        await self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
+        await self._replica._do(signing.keep_device_token, answer.device_token)
         self._server = server
         self._replica.wake()
-        return user
+        return answer.user
 
     async def _claim(self, server: str, path: str, body: dict[str, Any]) -> Any:
         """Sign in on this device; where its client id is another device's, under a new one."""
@@ -172,13 +175,17 @@ class Account:
             body["device"]["client_id"] = await self._replica._do(signing.take_new_client_id)
             return await self.transport.call(server, None, "POST", path, body)
 
-    def _session(self, server: str, user: User, tokens: Any) -> Session:
-        expires_us = self._replica._now_us() + int(tokens["expires_in"]) * MICROSECONDS
-        return Session(user, server, tokens["access_token"], tokens["refresh_token"], expires_us)
+    def _session(self, server: str, user: User, tokens: Tokens) -> Session:
+        expires_us = self._replica._now_us() + int(tokens.expires_in * MICROSECONDS)
+        return Session(user, server, tokens.access_token, tokens.refresh_token, expires_us)
 
 
-def _user(account: Any) -> User:
-    return User(str(account["id"]), account["email"], account["name"], account["role"])
+def _read(answer: Any, kind: type[T]) -> T:
+    """Read what is to be an answer of the account endpoints; another server may have given it. Raises BadAnswer."""
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise BadAnswer(str(error)) from error
 
 
 def _normal(server: str) -> str:

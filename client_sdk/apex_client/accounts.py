@@ -38,3 +38,24 @@ class Session(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Session({self.user!r}, {self.server!r}, ...)"
+
+
+class Tokens(Struct, frozen=True, kw_only=True):
+    """What a server gives to go on with; `expires_in` seconds until the access token is no good any more."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: float
+
+    def __repr__(self) -> str:
+        return "Tokens(...)"
+
+
+class SignedIn(Tokens, frozen=True, kw_only=True):
+    """What a server answers to a sign-in."""
+
+    user: User
+    device_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SignedIn({self.user!r}, ...)"

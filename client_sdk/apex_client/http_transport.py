@@ -34,6 +34,12 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """A commit of 1,000 records on a busy server takes a few seconds."""
 
+PING_SECONDS = 20.0
+"""How often a silent live channel is tried; one that does not answer as long is given up."""
+
+CLOSE_SECONDS = 1.0
+"""How long a live channel that is let go of may take to say so; one that hangs must not hold up the next."""
+
 FRAME_BYTES_MAX = 4 * 1024 * 1024
 BUSY_SECONDS = 5.0
 """How long to leave a busy server alone that did not say."""
@@ -45,12 +51,26 @@ BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
 
 class HttpTransport:
-    """A connection pool to a server. `verify` is False, a path of certificates or an SSL context, as in httpx."""
+    """A connection pool to a server. `verify` is False, a path of certificates or an SSL context, as in httpx.
 
-    def __init__(self, *, verify: "bool | str | ssl.SSLContext" = True) -> None:
+    A network that swallows everything is noticed after `connect_seconds` while connecting, `answer_seconds` while
+    waiting for an answer, and twice `ping_seconds` on a live channel.
+    """
+
+    def __init__(
+        self,
+        *,
+        verify: "bool | str | ssl.SSLContext" = True,
+        connect_seconds: float = CONNECT_SECONDS,
+        answer_seconds: float = READ_SECONDS,
+        ping_seconds: float = PING_SECONDS,
+    ) -> None:
         self.bytes_up = 0
         self.bytes_down = 0
         self._verify = verify
+        self._connect_seconds = connect_seconds
+        self._answer_seconds = answer_seconds
+        self._ping_seconds = ping_seconds
         self._client: httpx.AsyncClient | None = None
 
     async def exchange(self, server: str, token: str, message: bytes) -> bytes:
@@ -89,7 +109,10 @@ class HttpTransport:
                 additional_headers={"Authorization": f"Bearer {token}"},
                 compression=None,
                 max_size=FRAME_BYTES_MAX,
-                open_timeout=CONNECT_SECONDS,
+                open_timeout=self._connect_seconds,
+                ping_interval=self._ping_seconds,
+                ping_timeout=self._ping_seconds,
+                close_timeout=CLOSE_SECONDS,
                 ssl=self._ssl(address),
             )
             connection = await resources.enter_async_context(opening)
@@ -140,7 +163,7 @@ class HttpTransport:
     def _new_client(self) -> "httpx.AsyncClient":
         import httpx
 
-        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+        timeout = httpx.Timeout(self._answer_seconds, connect=self._connect_seconds)
         self._client = httpx.AsyncClient(verify=self._verify, timeout=timeout, follow_redirects=False)
         return self._client
 
@@ -192,7 +215,10 @@ class WebSocketChannel:
 
 
 def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
-    """Give the error for an answer that is no success, from its problem document or whatever a proxy made of it."""
+    """Give the error for an answer that is no success, from its problem document or whatever a proxy made of it.
+
+    Only the server itself ends a session: the 401 of a hotel's network is one more refusal that passes.
+    """
     try:
         problem = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:
@@ -200,7 +226,7 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
     detail = str(problem.get("detail") or problem.get("title") or body[:200].decode("utf-8", "replace"))
     if problem.get("code") == UNSUPPORTED_VERSION:
         return ServerIncompatible(int(problem.get("oldest") or 0), PROTOCOL_VERSION)
-    if status == 401:
+    if status == 401 and "code" in problem:
         return SignedOut(detail or "the server does not know this session")
     if status in BUSY_STATUSES:
         return ServerBusy(_seconds(problem.get("retry_after"), retry_after))

@@ -13,6 +13,7 @@ from apex_client import listing
 from apex_client.account import CLIENT_ID_TAKEN, Account
 from apex_client.changes import Change
 from apex_client.errors import (
+    BadAnswer,
     NoServer,
     ReplicaClosed,
     ReplicaError,
@@ -68,6 +69,7 @@ class SyncLoop:
         self._last_attempt_us = 0
         self._next_attempt_us = 0
         self._failures = 0
+        self._live_failures = 0
         self._stopped = False
         self._live = False
 
@@ -211,20 +213,26 @@ class SyncLoop:
         )
 
     async def _stay_connected(self) -> None:
-        """Go live; without a live channel, look again when something is saved or after a while."""
+        """Go live; without a live channel, look again when something is saved or after a while.
+
+        A proxy that lets no WebSocket through cannot be told from a bad moment, so that while is short at first.
+        """
+        self._live_failures += 1
         try:
             channel = await self._account.connect()
-        except (ServerUnreachable, ServerRefused):
-            channel = None
-        if channel is None:
-            await self._wait(POLL_SECONDS, WAKE, SAVED)
-            return
-        async with pumping(channel, self._inbox.put):
-            self._live = True
-            try:
-                await self._converse(channel)
-            finally:
-                self._live = False
+            if channel is None:
+                await self._wait(POLL_SECONDS, WAKE, SAVED)
+                return
+            async with pumping(channel, self._inbox.put):
+                self._live = True
+                try:
+                    await self._converse(channel)
+                finally:
+                    self._live = False
+        except (ServerUnreachable, ServerRefused, BadAnswer):
+            if not self._live_failures:
+                raise
+            await self._wait(self._pause_seconds(self._live_failures, POLL_SECONDS), WAKE, SAVED)
 
     async def _converse(self, channel: LiveChannel) -> None:
         """Send saves up and take news in until something calls for a full sync. Raises ServerUnreachable."""
@@ -238,6 +246,7 @@ class SyncLoop:
             signal = await self._inbox.get(ANSWER_SECONDS_MAX if conversation.awaits_answer else LIVE_CHECK_SECONDS)
             if isinstance(signal, bytes):
                 frame = await self._replica._run(conversation.take, signal)
+                self._live_failures = 0
             elif signal == SAVED:
                 frame = await self._replica._run(conversation.push)
             elif isinstance(signal, SyncFailed):
@@ -260,8 +269,7 @@ class SyncLoop:
             seconds = error.retry_after * (1 + 0.1 * self._chance())
         else:
             self._failures += 1
-            longest = min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN * 2 ** min(self._failures, 16))
-            seconds = longest * self._chance()
+            seconds = self._pause_seconds(self._failures, PAUSE_SECONDS_MAX)
         self._next_attempt_us = self._replica._now_us() + int(seconds * 1e6)
         await self._wait(seconds, WAKE)
         self._next_attempt_us = 0
@@ -272,6 +280,11 @@ class SyncLoop:
             signal = await self._inbox.get(seconds)
             if signal is None or signal in signals:
                 return
+
+    def _pause_seconds(self, failures: int, longest_seconds: float) -> float:
+        """Draw a pause, the longer the more attempts in a row have failed."""
+        longest = min(longest_seconds, PAUSE_SECONDS_MIN * 2.0 ** min(failures, 16))
+        return longest * self._chance()
 
     def _chance(self) -> float:
         """Draw a number from 0 to 1."""

@@ -199,6 +199,21 @@ async def test_an_expired_token_is_renewed_once_without_a_word(
     assert (await replica.sync()).acknowledged == 1
 
 
+@pytest.mark.parametrize("answer", [None, {}, [], "sign in to this network", {"access_token": 1}])
+async def test_an_answer_of_another_kind_to_a_renewal_is_refused_and_the_session_stays(
+    open_replica: OpenReplica, server: LoopbackServer, answer: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = await open_replica("a", ANNA)
+    await replica.sync()
+    replica._account._credentials = None
+    server.expire_access_tokens()
+    monkeypatch.setattr(LoopbackTransport, "call_now", lambda *_: answer)
+    with pytest.raises(BadAnswer):
+        await replica.sync()
+    monkeypatch.undo()
+    assert (await replica.sync()).round_trips == 1
+
+
 async def test_a_session_survives_reopening_and_is_readable_by_its_owner_alone(
     open_replica: OpenReplica, server: LoopbackServer
 ) -> None:
@@ -348,6 +363,29 @@ async def test_a_lost_connection_is_made_again_and_nothing_is_missed(
         await synced(phone, 20)
         await synced(watch, 20)
         await until_state(watch, "live")
+
+
+async def test_a_live_channel_that_fails_is_tried_again_soon_and_then_less_often(
+    open_replica: OpenReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad moment is over in seconds; a proxy that lets no WebSocket through is polled through."""
+    monkeypatch.setattr(sync_loop, "PAUSE_SECONDS_MIN", 0.01)
+    replica = await open_replica("a", ANNA)
+    connect, attempts = LoopbackTransport.connect, 5
+
+    async def failing(transport: LoopbackTransport, server: str, token: str) -> object:
+        nonlocal attempts
+        attempts -= 1
+        if attempts:
+            raise ServerUnreachable(server, "no live channel")
+        return await connect(transport, server, token)
+
+    monkeypatch.setattr(LoopbackTransport, "connect", failing)
+    transport_of(replica).live = True
+    async with running(replica):
+        await until_state(replica, "live")
+    pauses = [replica._loop._pause_seconds(failures, sync_loop.POLL_SECONDS) for failures in range(40)]
+    assert max(pauses) <= sync_loop.POLL_SECONDS < sum(pauses)
 
 
 async def test_without_a_network_it_waits_and_goes_on_when_woken(

@@ -51,6 +51,7 @@ def problem(code: str, **more: object) -> bytes:
     ("status", "header", "body", "expected"),
     [
         (401, None, problem("token_expired"), SignedOut),
+        (401, None, b"<html>sign in to this network</html>", ServerRefused),
         (426, None, problem("unsupported_version", oldest=2), ServerIncompatible),
         (503, "7", b"", ServerBusy),
         (429, None, b"<html>slow down</html>", ServerBusy),
