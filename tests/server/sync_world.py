@@ -3,27 +3,29 @@
 A `Device` is the smallest replica that obeys the protocol: documents in memory, writes and syncs when it is told to.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import count
 from random import Random
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
 
-from apex_server.caller import Caller
+from apex_server.caller import Caller, Role
 from apex_server.db import Database, Hint
 from apex_server.sync import (
     Committer,
     Feed,
     PostgresCommitStore,
     PostgresFeedStore,
+    ServerIdentity,
     SyncExchange,
     load_identity,
 )
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import project
-from apex_server.sync.store import CommitStore
+from apex_server.sync.store import CommitStore, FeedStore
 from apex_sync.clock import next_hlc
 from apex_sync.digest import digest_bytes, record_digest
 from apex_sync.document import Document
@@ -48,27 +50,46 @@ START_US = 1_767_225_600_000_000
 Key = tuple[str, bytes]
 
 
-class World:
-    """A server on a real database, its people, and a clock that moves by itself."""
+class SyncWorld(ABC):
+    """A server, its people, and a clock that moves by itself, wherever the data is kept."""
 
-    def __init__(self, db: Database, owner_url: str, seed: int = 1) -> None:
-        self.db = db
-        self.owner_url = owner_url
+    def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.now = START_US
         self.hints: list[Hint] = []
 
-    async def open(self, store: CommitStore | None = None) -> "World":
+    @abstractmethod
+    def commit_store(self) -> CommitStore: ...
+
+    @abstractmethod
+    def feed_store(self) -> FeedStore: ...
+
+    @abstractmethod
+    async def load_identity(self) -> ServerIdentity: ...
+
+    @abstractmethod
+    async def add_person(self, user_id: UUID, role: Role) -> None: ...
+
+    @abstractmethod
+    async def add_device(self, user_id: UUID, device_id: UUID) -> None: ...
+
+    @abstractmethod
+    async def engage(self, coach_id: UUID, athlete_id: UUID) -> None: ...
+
+    @abstractmethod
+    async def dismiss(self, coach_id: UUID, athlete_id: UUID) -> None: ...
+
+    async def open(self, store: CommitStore | None = None) -> Self:
         """Start the server; again, for one that was restored or restarted."""
-        self.identity = await load_identity(self.db, SECRET)
+        self.identity = await self.load_identity()
         self.committer = Committer(
-            store or PostgresCommitStore(self.db),
+            store or self.commit_store(),
             identity=self.identity,
             now_us=self.now_us,
             hints=self.hear,
             entropy=self.random.randbytes,
         )
-        self.feed = Feed(PostgresFeedStore(self.db), self.identity)
+        self.feed = Feed(self.feed_store(), self.identity)
         self.exchange = SyncExchange(self.committer, self.feed, identity=self.identity, now_us=self.now_us)
         return self
 
@@ -79,6 +100,46 @@ class World:
     async def hear(self, hints: list[Hint]) -> None:
         self.hints += hints
 
+    async def person(self, role: Role) -> UUID:
+        user_id = UUID(int=self.random.getrandbits(128), version=4)
+        await self.add_person(user_id, role)
+        return user_id
+
+    async def athlete(self) -> UUID:
+        return await self.person("athlete")
+
+    async def coach(self, *athletes: UUID) -> UUID:
+        coach_id = await self.person("coach")
+        for athlete_id in athletes:
+            await self.engage(coach_id, athlete_id)
+        return coach_id
+
+    async def device(self, user_id: UUID, client_id: int | None = None) -> "Device":
+        device_id = UUID(int=self.random.getrandbits(128), version=4)
+        await self.add_device(user_id, device_id)
+        return Device(self, user_id, device_id, client_id or client_id_from(self.random.randbytes(7)))
+
+    def record_id(self) -> bytes:
+        return UUID(record_id_from(self.now_us() // 1000, self.random.randbytes(10))).bytes
+
+
+class World(SyncWorld):
+    """The same on a real database."""
+
+    def __init__(self, db: Database, owner_url: str, seed: int = 1) -> None:
+        super().__init__(seed)
+        self.db = db
+        self.owner_url = owner_url
+
+    def commit_store(self) -> CommitStore:
+        return PostgresCommitStore(self.db)
+
+    def feed_store(self) -> FeedStore:
+        return PostgresFeedStore(self.db)
+
+    async def load_identity(self) -> ServerIdentity:
+        return await load_identity(self.db, SECRET)
+
     async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """Ask the database as its owner."""
         connection = await asyncpg.connect(self.owner_url)
@@ -88,8 +149,7 @@ class World:
         finally:
             await connection.close()
 
-    async def person(self, role: str) -> UUID:
-        user_id = UUID(int=self.random.getrandbits(128), version=4)
+    async def add_person(self, user_id: UUID, role: Role) -> None:
         await self.sql(
             "INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at) "
             "VALUES ($1, $2, $2, 'x', 'Somebody', $3, now())",
@@ -97,18 +157,11 @@ class World:
             f"{user_id}@example.org",
             role,
         )
-        return user_id
 
-    async def athlete(self) -> UUID:
-        return await self.person("athlete")
-
-    async def coach(self, *athletes: UUID) -> UUID:
-        coach_id = await self.person("coach")
-        for athlete_id in athletes:
-            await self.sql(
-                "INSERT INTO coach_athletes (coach_id, athlete_id, since) VALUES ($1, $2, now())", coach_id, athlete_id
-            )
-        return coach_id
+    async def engage(self, coach_id: UUID, athlete_id: UUID) -> None:
+        await self.sql(
+            "INSERT INTO coach_athletes (coach_id, athlete_id, since) VALUES ($1, $2, now())", coach_id, athlete_id
+        )
 
     async def dismiss(self, coach_id: UUID, athlete_id: UUID) -> None:
         await self.sql(
@@ -117,8 +170,7 @@ class World:
             athlete_id,
         )
 
-    async def device(self, user_id: UUID, client_id: int | None = None) -> "Device":
-        device_id = UUID(int=self.random.getrandbits(128), version=4)
+    async def add_device(self, user_id: UUID, device_id: UUID) -> None:
         await self.sql(
             "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
             "VALUES ($1, $2, 'phone', 'phone', $3, now(), now())",
@@ -126,16 +178,12 @@ class World:
             user_id,
             self.random.randbytes(32),
         )
-        return Device(self, user_id, device_id, client_id or client_id_from(self.random.randbytes(7)))
-
-    def record_id(self) -> bytes:
-        return UUID(record_id_from(self.now_us() // 1000, self.random.randbytes(10))).bytes
 
 
 class Device:
     """A replica in memory."""
 
-    def __init__(self, world: World, user_id: UUID, device_id: UUID, client_id: int) -> None:
+    def __init__(self, world: SyncWorld, user_id: UUID, device_id: UUID, client_id: int) -> None:
         self.world = world
         self.client_id = client_id
         self.caller = Caller(user_id, "athlete", device_id, UUID(int=1), 2**40)
