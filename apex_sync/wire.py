@@ -22,6 +22,7 @@ __all__ = [
     "CLOCK_MAX",
     "DOCUMENT_BYTES_MAX",
     "OPS_MAX",
+    "STRUCTS_MAX",
     "encode_delta",
     "encode_document",
     "encode_push",
@@ -41,11 +42,11 @@ OPS_MAX = 8192
 CLIENTS_MAX = 1024
 """Clients in a record; a person has a few, and each restore of the server adds one."""
 
-_RUNS_MAX = OPS_MAX + CLIENTS_MAX
-"""Dead runs in a record: live ops part them."""
+STRUCTS_MAX = OPS_MAX + CLIENTS_MAX
+"""Live ops and runs of dead clocks in a record. It bounds what the worst update costs to read to 5 ms."""
 
-_STRUCTS_MAX = OPS_MAX + 2 * _RUNS_MAX
-"""Structs in a record: ops, dead runs, and as many dead items again where a plain Yjs peer wrote it."""
+_RUNS_MAX = (STRUCTS_MAX + CLIENTS_MAX) // 2
+"""Dead runs in a record: live ops part them, and each client may end with one."""
 
 _OP_OVERHEAD_BYTES_MAX = 64
 """What the codec puts around an op and the dead run before it, in structs and delete set, or around a client."""
@@ -60,6 +61,7 @@ _ITEM_HEAD = b"\x01\x01o"
 _ANY_BUFFER = b"\x01t"
 """One Any value, of the type buffer."""
 _DIGITS = [digit.encode() for digit in ALPHABET]
+_NOWHERE = (CLOCK_MAX + 1, CLOCK_MAX + 1)
 
 
 def encode_document(document: Document) -> bytes:
@@ -97,11 +99,12 @@ def encode_refusals(client_id: int, clocks: Collection[int]) -> bytes:
 
 
 def fits(document: Document, new_ops: Collection[bytes] = (), new_clients: int = 0) -> bool:
-    """Tell whether a record with these ops added stays within what `parse_document` reads."""
+    """Tell whether a record with these ops added, alive or dead, stays within what `parse_document` reads."""
     ops = [*new_ops, *(op for client_ops in document.ops.values() for op in client_ops.values())]
     clients = len(document.next_clocks) + new_clients
+    structs = len(ops) + sum(map(len, document.dead_ranges().values())) + new_clients
     size = sum(map(len, ops)) + _OP_OVERHEAD_BYTES_MAX * (len(ops) + clients)
-    return len(ops) <= OPS_MAX and clients <= CLIENTS_MAX and size <= DOCUMENT_BYTES_MAX
+    return len(ops) <= OPS_MAX and structs <= STRUCTS_MAX and clients <= CLIENTS_MAX and size <= DOCUMENT_BYTES_MAX
 
 
 def parse_document(data: bytes) -> Document:
@@ -151,11 +154,19 @@ def parse_push(data: bytes, client_id: int, current: Document | None = None) -> 
 
 def _are_dead(ranges: Ranges, current: Document) -> bool:
     dead = current.dead_ranges()
-    return all(
-        any(start <= first and end <= stop for start, stop in dead.get(client_id, ()))
-        for client_id, runs in ranges.items()
-        for first, end in runs
-    )
+    return all(_lie_within(runs, dead.get(client_id, [])) for client_id, runs in ranges.items())
+
+
+def _lie_within(runs: list[tuple[int, int]], outer: list[tuple[int, int]]) -> bool:
+    """Tell whether each run lies within one of the outer runs; both ascend, so one pass does."""
+    candidates = iter(outer)
+    start, stop = next(candidates, _NOWHERE)
+    for first, end in runs:
+        while stop < end:
+            start, stop = next(candidates, _NOWHERE)
+        if first < start:
+            return False
+    return True
 
 
 def _parse(data: bytes, known: Vector) -> Delta:
@@ -164,7 +175,7 @@ def _parse(data: bytes, known: Vector) -> Delta:
     count, at = _varint(data, 0)
     if count > CLIENTS_MAX:
         raise MalformedUpdate(f"{count} clients, at most {CLIENTS_MAX}", 0)
-    previous, structs_left = EXACT_INT_MAX + 1, _STRUCTS_MAX
+    previous, structs_left = EXACT_INT_MAX + 1, STRUCTS_MAX
     for _ in range(count):
         structs, _ = _varint(data, at)
         client_id, first, ops, next_clock, at = _structs(data, at, structs_left)
@@ -194,7 +205,8 @@ def _structs(data: bytes, at: int, structs_max: int) -> tuple[int, int, dict[int
         raise MalformedUpdate("a client section with a number out of range", at)
     ops: dict[int, bytes] = {}
     clock, end, size = first, -1, len(data)
-    head, width = b"", 0
+    prefix, block = b"", -1
+    starts_with = data.startswith
     try:
         for _ in range(count):
             info = data[at]
@@ -206,25 +218,28 @@ def _structs(data: bytes, at: int, structs_max: int) -> tuple[int, int, dict[int
                 continue
             if info == _SKIP:
                 raise ClockGap(client_id, clock, at)
-            digits = _clock_digits(clock)
-            if len(digits) != width:
-                width = len(digits)
-                head = _item_head(client_id, width)
-            start = at + 1 + len(head)
-            if not data.startswith(head, at + 1) or not data.startswith(digits, start):
+            if clock >> 6 != block:
+                block = clock >> 6
+                prefix = _item_prefix(client_id, block)
+            place = prefix + _DIGITS[clock & 63]
+            if not starts_with(place, at + 1):
                 raise MalformedUpdate("an item that is not the op of this client and clock", at)
-            start += width
+            start = at + 1 + len(place)
             clock += 1
-            if info == _DELETED_ITEM:
+            if info == _ANY_ITEM and starts_with(_ANY_BUFFER, start):
+                start += 2
+            elif info == _DELETED_ITEM:
                 if data[start] != 1:
                     raise MalformedUpdate("a deleted item longer than one op", start)
                 at = start + 1
                 continue
-            if info == _ANY_ITEM and data.startswith(_ANY_BUFFER, start):
-                start += 2
             elif info != _BINARY_ITEM:
                 raise MalformedUpdate(f"a struct of kind {info:#04x} that is not one buffer", at)
-            length, start = _varint(data, start)
+            length = data[start]
+            if length < 128:
+                start += 1
+            else:
+                length, start = _varint(data, start)
             at = start + length
             if not 1 <= length <= SUMMARY_BYTES_MAX or at > size:
                 raise MalformedUpdate("an op that is empty, too long or cut off", start)
@@ -237,19 +252,10 @@ def _structs(data: bytes, at: int, structs_max: int) -> tuple[int, int, dict[int
 
 
 @lru_cache(maxsize=1024)
-def _item_head(client_id: int, width: int) -> bytes:
-    """Give what stands between the kind of an item and the digits of its clock; a device pushes thousands alike."""
-    prefix = f"{b64(client_id)}.".encode()
-    return _ITEM_HEAD + bytes([len(prefix) + width]) + prefix
-
-
-def _clock_digits(clock: int) -> bytes:
-    """Write a clock in base 64; nearly all have one or two digits."""
-    if clock < 64:
-        return _DIGITS[clock]
-    if clock < 4096:
-        return _DIGITS[clock >> 6] + _DIGITS[clock & 63]
-    return b64(clock).encode()
+def _item_prefix(client_id: int, block: int) -> bytes:
+    """Give what stands between the kind of an item and the last digit of its clock; 64 clocks make a block."""
+    start = f"{b64(client_id)}.{b64(block) if block else ''}".encode()
+    return _ITEM_HEAD + bytes([len(start) + 1]) + start
 
 
 def _delete_set(data: bytes, at: int) -> Ranges:
@@ -299,17 +305,19 @@ def _runs(clocks: list[int]) -> list[tuple[int, int]]:
 
 def _put_structs(out: bytearray, client_id: int, first: int, ops: dict[int, bytes], next_clock: int) -> None:
     body = bytearray()
-    clock = first
+    clock, prefix, block = first, b"", -1
     structs = len(ops)
     for live, op in ops.items():
         if live > clock:
             body.append(_GC)
             _put_varint(body, live - clock)
             structs += 1
-        digits = _clock_digits(live)
+        if live >> 6 != block:
+            block = live >> 6
+            prefix = _item_prefix(client_id, block)
         body.append(_ANY_ITEM)
-        body += _item_head(client_id, len(digits))
-        body += digits
+        body += prefix
+        body += _DIGITS[live & 63]
         body += _ANY_BUFFER
         _put_varint(body, len(op))
         body += op

@@ -33,7 +33,7 @@ LIMITS: dict[Any, tuple[str, ...]] = {
         "BUCKETS",
         "BUCKET_SCOPES_MAX",
     ),
-    wire: ("DOCUMENT_BYTES_MAX", "OPS_MAX", "CLIENTS_MAX"),
+    wire: ("DOCUMENT_BYTES_MAX", "OPS_MAX", "STRUCTS_MAX", "CLIENTS_MAX"),
     op: ("EXACT_INT_MAX", "CLOCK_MAX", "OP_BYTES_MAX", "SUMMARY_BYTES_MAX", "DEPTH_MAX", "WRITES_MAX"),
     clock: ("SKEW_MAX_MICROSECONDS",),
     compaction: ("COMPACTION_OPS", "COMPACTION_BYTES"),

@@ -29,6 +29,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     text = " ".join(PAGE.read_text().split())
     for said, limit in (
         ("live ops ≤ 8,192", wire.OPS_MAX == 8192),
+        ("structs ≤ 9,216", wire.STRUCTS_MAX == 9216),
         ("document ≤ 1 MB", wire.DOCUMENT_BYTES_MAX == 2**20),
         ("clients ≤ 1,024", wire.CLIENTS_MAX == 1024),
         ("clocks ≤ 2^31 − 1", op.CLOCK_MAX == 2**31 - 1),
