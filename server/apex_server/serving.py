@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import TypeVar
 
 import anyio
 import httpx
@@ -35,6 +36,8 @@ POLL_SECONDS = 0.05
 
 _log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 
 class ServerNotAnswering(Exception):
     """The web processes were started and did not become ready."""
@@ -53,9 +56,10 @@ async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncItera
     """
     check_port(settings)
     async with ready_database(settings) as ready:
-        commands = {"web": web_command(ready), **({"worker": worker_command()} if with_worker else {})}
+        # A granian each: one whose only process crashes twice in 5.5 s gives up, and would take the others with it.
+        commands = [("web", web_command(ready))] * ready.workers + [("worker", worker_command())] * with_worker
         environment = environment_of(ready)
-        async with in_background(*(partial(keep_running, *each, environment) for each in commands.items())):
+        async with in_background(*(partial(keep_running, *each, environment) for each in commands)):
             await until_ready(address_of(ready))
             yield ready
 
@@ -112,10 +116,10 @@ def check_port(settings: Settings) -> None:
 
 
 def web_command(settings: Settings) -> list[str]:
-    """The web processes: granian, each with one event loop."""
+    """A web process: granian with one event loop; those of one server share the port."""
     return [
         *(sys.executable, "-m", "granian", "apex_server.app:create_app", "--factory", "--interface", "asgi"),
-        *("--host", settings.host, "--port", str(settings.port), "--workers", str(settings.workers)),
+        *("--host", settings.host, "--port", str(settings.port), "--workers", "1"),
         *("--no-log", "--respawn-failed-workers", "--workers-kill-timeout", str(int(STOP_TIMEOUT_SECONDS))),
     ]
 
@@ -128,24 +132,42 @@ def worker_command() -> list[str]:
 async def keep_running(name: str, command: list[str], environment: Mapping[str, str]) -> None:
     """Start a process again whenever it ends, until cancelled; then stop it and wait for it."""
     while True:
-        with stopped_at_the_end(command, environment) as process:
-            code = await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+        async with stopped_at_the_end(command, environment) as process:
+            code = await in_a_thread(process.wait)
         _log.error("process_ended", process=name, code=code)
         await anyio.sleep(RESTART_DELAY_SECONDS)
 
 
-@contextmanager
-def stopped_at_the_end(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+@asynccontextmanager
+async def stopped_at_the_end(
+    command: list[str], environment: Mapping[str, str]
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Run a process in a session of its own, so that Ctrl+C reaches it through us and in order."""
-    process = subprocess.Popen(command, env=dict(environment), start_new_session=True)  # noqa: S603 - our own command.
+    process = start(command, environment)
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_TIMEOUT_SECONDS)
-        # A web process that lost its parent would go on answering on the shared port, beside the one started next.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with anyio.CancelScope(shield=True):
+            await in_a_thread(partial(stop, process))
+
+
+def start(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process."""
+    return subprocess.Popen(command, env=dict(environment), start_new_session=True)  # noqa: S603 - our own command.
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_SECONDS)
+    # A web process that lost its parent would go on answering on the shared port, beside the one started next.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+async def in_a_thread(call: Callable[[], T]) -> T:
+    """Run what waits for a process; in a thread outside the shared limit, which a server of many would exhaust."""
+    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))

@@ -11,7 +11,7 @@ import asyncpg
 
 from apex_server.db.errors import DatabaseBusy, DatabaseUnavailable
 
-__all__ = ["connecting", "has_lost_track", "outage_of"]
+__all__ = ["BUSY", "GONE", "connecting", "has_lost_track", "outage_of"]
 
 GONE = (
     asyncpg.PostgresConnectionError,

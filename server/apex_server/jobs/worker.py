@@ -24,8 +24,9 @@ from pgqueuer.qm import QueueManager
 from apex_server.ai import TemplateWording, Wording
 from apex_server.ai.ledger import Ledger
 from apex_server.ai.wording import InsightKind
-from apex_server.db import Database, DatabaseUnavailable, Hint, HintHub, load_queries
+from apex_server.db import Database, DatabaseError, DatabaseUnavailable, Hint, HintHub, load_queries
 from apex_server.db.background import in_background
+from apex_server.db.outage import BUSY, GONE
 from apex_server.db.pool import COMMIT_LIMITS, open_pool
 from apex_server.db.roles import COMMIT_ROLE, role_urls
 from apex_server.errors import ServerBusy
@@ -54,7 +55,10 @@ CONCURRENT_JOBS_MAX = 4
 """Jobs wait for the model most of the time, but reading ten years of logs is a second of CPU."""
 
 ATTEMPTS_MAX = 5
-"""A job that finds Postgres gone or busy so often, over about half a minute, is held; any other failure is at once."""
+"""A job that finds its records busy so often, over about half a minute, is held; any other failure is at once."""
+
+RETRY_SECONDS_MAX = 64
+"""A job that finds Postgres gone or full waits as long as that takes, and looks about once a minute."""
 
 QUEUE_CONNECTIONS_MAX = 3
 DELIVERY_RECHECK_SECONDS = 300.0
@@ -66,6 +70,8 @@ LINKS_SECONDS = 5.0
 KEEP_HOUSE_SECONDS = 3600.0
 JOB_LOG_DAYS = 14
 RESTART_SECONDS = 1.0
+RESTART_AFTER_BUG_SECONDS = 10.0
+"""Its traceback goes to the log each time."""
 
 JOB_NAME = "analysis"
 
@@ -75,10 +81,12 @@ PASSING = (
     FailingListenerError,
     OSError,
     asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
+    *GONE,
+    *BUSY,
 )
-"""What a lost Postgres looks like from inside the queue."""
+"""What a Postgres that is lost, full or busy looks like from inside the queue."""
 
 _log = structlog.get_logger(__name__)
 _queries = load_queries(__package__)
@@ -94,7 +102,8 @@ class AnalysisJob(Struct, frozen=True):
 async def run_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; what is under way is then finished.
 
-    Raises SettingsError without a database, DatabaseNotMigrated and the like for one that is not ready.
+    Whatever else goes wrong is logged, and the worker opens anew. Raises SettingsError without a database,
+    DatabaseNotMigrated and the like for one that is not ready.
     """
     if settings.database_url is None:
         raise SettingsError("APEX_DATABASE_URL", "is needed: a worker starts no Postgres of its own")
@@ -104,9 +113,11 @@ async def run_worker(settings: Settings) -> None:
             try:
                 async with Worker.open(settings) as worker:
                     await worker.run(stop)
-            except PASSING as error:
-                _log.warning("worker_waits_for_database", reason=str(error))
-                with anyio.move_on_after(RESTART_SECONDS):
+            except Exception as error:  # A bug in one job, or in the queue, must not leave all others undone.
+                if isinstance(error, DatabaseError) and not isinstance(error, DatabaseUnavailable):
+                    raise
+                log_failure("worker_opens_anew", error)
+                with anyio.move_on_after(RESTART_SECONDS if passes(error) else RESTART_AFTER_BUG_SECONDS):
                     await stop.wait()
 
 
@@ -233,9 +244,10 @@ class Worker:
                 if kind == asked.kind:
                     await self.analyst.analyse(asked.athlete_id, kind)
         except (DatabaseUnavailable, ServerBusy) as error:
-            if job.attempts >= ATTEMPTS_MAX:
+            if isinstance(error, ServerBusy) and job.attempts >= ATTEMPTS_MAX:
                 raise
-            raise RetryRequested(timedelta(seconds=2**job.attempts), str(error)) from error
+            delay = timedelta(seconds=min(RETRY_SECONDS_MAX, 2 ** min(job.attempts, 10)))
+            raise RetryRequested(delay, str(error)) from error
 
     async def _deliver_decisions(self) -> None:
         while True:
@@ -288,18 +300,33 @@ def wall_clock() -> datetime:
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do something again and again; an outage of Postgres only puts it off."""
+    """Do something again and again; a failure only puts it off."""
     while True:
         await passing(work)
         await anyio.sleep(seconds)
 
 
 async def passing(work: Callable[[], Awaitable[None]]) -> None:
-    """Do something, and leave it for the next time when Postgres is gone."""
+    """Do something, and leave it for the next time when it fails: the other work must go on."""
     try:
         await work()
-    except PASSING as error:
-        _log.warning("postponed", reason=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and tried again.
+        log_failure("postponed", error)
+
+
+def passes(error: Exception) -> bool:
+    """Tell what passes with an outage of Postgres from a bug of ours."""
+    if isinstance(error, ExceptionGroup):
+        return all(passes(each) for each in error.exceptions)
+    return isinstance(error, PASSING)
+
+
+def log_failure(event: str, error: Exception) -> None:
+    """Log an outage in one line, and a bug with all that is known."""
+    if passes(error):
+        _log.warning(event, reason=str(error))
+    else:
+        _log.error(event, exc_info=error)
 
 
 async def set_on_signal(stop: anyio.Event) -> None:
