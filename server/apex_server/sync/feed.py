@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-import anyio.to_thread
-
 from apex_server.sync.cursors import Cursor, read_cursor
 from apex_server.sync.identity import ServerIdentity
 from apex_server.sync.repair import differing_records
@@ -256,8 +254,7 @@ class Feed:
         found: list[tuple[str, bytes, bytes]] = []
         for scope in asked[:REPAIR_SCOPES_MAX]:
             ours = await snapshot.digests(scope)
-            differing = await anyio.to_thread.run_sync(differing_records, ours, theirs[scope])
-            found += [(scope, record_id, digest) for record_id, digest in differing]
+            found += [(scope, *record) for record in await differing_records(ours, theirs[scope])]
         return found[:REPAIR_RECORDS_MAX]
 
 

@@ -62,7 +62,7 @@ class LiveHub:
     async def open(cls, hints: HintHub) -> AsyncIterator["LiveHub"]:
         """Listen to the hints of all processes until the block ends."""
         hub = cls()
-        unsubscribe = hints.subscribe(hub._spread, hub._wake_all)
+        unsubscribe = hints.subscribe(hub.spread, hub.wake_all)
         try:
             yield hub
         finally:
@@ -96,12 +96,14 @@ class LiveHub:
         """How many are connected to this process."""
         return len(self._listeners)
 
-    async def _spread(self, hints: list[Hint]) -> None:
+    async def spread(self, hints: list[Hint]) -> None:
+        """Pass hints on to whoever is connected and follows their scopes."""
         for hint in hints:
             for listener in self._by_scope.get(hint.scope, ()):
                 listener.hear(hint)
 
-    async def _wake_all(self) -> None:
+    async def wake_all(self) -> None:
+        """Let everybody look for themselves: hints may have been missed."""
         for listener in self._listeners:
             listener.wake()
 
