@@ -2,7 +2,7 @@
 
 Every op is judged alone. A refused op becomes a dead clock, so the device's later ops still flow; its hash is kept, so
 that sending it again gives the same answer, and other content under a known clock shows as a fork (a cloned or restored
-device).
+device). A record that gets crowded is compacted on the way, so that no history is ever too long to go on.
 """
 
 from bisect import bisect_left
@@ -13,11 +13,15 @@ from msgspec import Struct, field
 
 from apex_sync.clock import latest_acceptable_hlc
 from apex_sync.collection import Collection, Role
+from apex_sync.compaction import CROWDED, Load, compact, load_of, settled_load
 from apex_sync.digest import op_hash
 from apex_sync.document import Document, Ranges
 from apex_sync.errors import MalformedOp
 from apex_sync.op import CLOCK_MAX, StampedWrite, Vector, decode_op
-from apex_sync.wire import fits
+from apex_sync.wire import CLIENTS_MAX, fits
+
+SERVER_CLIENTS_MAX = 64
+"""Clients of a record that are left to the server itself, which takes a new one with each restore."""
 
 Status = Literal["applied", "duplicate", "gap", "forked", "retry", "rejected"]
 """`applied`: durable (each refused op is listed). `duplicate`: it was durable before. `gap`: send the whole record.
@@ -25,7 +29,14 @@ Status = Literal["applied", "duplicate", "gap", "forked", "retry", "rejected"]
 this record can be taken; see the refusals."""
 
 RefusalCode = Literal[
-    "malformed", "mistyped", "forbidden", "clock_skew", "clock_order", "not_granted", "unknown_collection"
+    "malformed",
+    "mistyped",
+    "forbidden",
+    "clock_skew",
+    "clock_order",
+    "record_full",
+    "not_granted",
+    "unknown_collection",
 ]
 
 
@@ -55,6 +66,7 @@ class Acceptance(Struct):
     `applied`, `first_clock` to `next_clock` are the clocks that are new, and `writes` is every write of the record, for
     the fold; otherwise it is empty. `refusals` answers every pushed op that was refused now or before; `newly_refused`
     is to be kept. `buried` are clocks of other clients that died because an op had seen them and they survive nowhere.
+    `compacted` has the hashes, by client and clock, of what went into a summary on the way; they are to be kept too.
     """
 
     status: Status
@@ -65,6 +77,7 @@ class Acceptance(Struct):
     refusals: list[Refusal] = field(default_factory=list)
     newly_refused: dict[int, RefusedOp] = field(default_factory=dict)
     buried: Ranges = field(default_factory=dict)
+    compacted: dict[int, dict[int, bytes]] = field(default_factory=dict)
 
 
 class Author(Struct, frozen=True):
@@ -84,6 +97,7 @@ def accept(
     refused: Mapping[int, RefusedOp],
     now_us: int,
     bury_unknown: bool = False,
+    compacting_as: int | None = None,
 ) -> Acceptance:
     """Judge what a device pushed for one record.
 
@@ -91,6 +105,10 @@ def accept(
     took away. An op for a dead clock of which nothing is kept is a fork: the clock was buried after a restore, and
     under a new client id the device loses nothing. `bury_unknown` accepts, after the server was restored from a backup,
     an op that has seen clocks which survive nowhere: they become dead.
+
+    `compacting_as` is the client id under which the server writes summaries; without it a record that is full is
+    answered `retry` until somebody else has compacted it. What is too much even for a compacted record is refused as
+    `record_full`, and the whole push rejected where the record can take no more clients or clocks.
     """
     known = current.next_clocks.get(author.client_id, 0)
     if first_clock > known:
@@ -101,18 +119,32 @@ def accept(
         return Acceptance("forked", current, [])
     again = [kept.refusal for clock, kept in refused.items() if clock in repeated and kept.refusal is not None]
     new = ops[len(repeated) :]
-    if not new:
+    if not new and fits(current):
         return Acceptance("duplicate", current, [], known, known, again)
-    if known + len(new) > CLOCK_MAX or not fits(current, new, new_clients=0 if known else 1):
+    is_newcomer = author.client_id not in current.next_clocks
+    if known + len(new) > CLOCK_MAX or (is_newcomer and len(current.next_clocks) >= CLIENTS_MAX - SERVER_CLIENTS_MAX):
+        return Acceptance("rejected", current, [], refusals=[_full(known)])
+    if compacting_as is None and not fits(current, new, new_clients=is_newcomer):
         return Acceptance("retry", current, [])
-    judge = _Judge(current.copy(), author, collection, now_us, bury_unknown)
-    for clock, op in enumerate(new, known):
-        if not judge.take(clock, op):
+    judge = _Judge(current.copy(), author, collection, now_us, bury_unknown, compacting_as)
+    if not new and not judge.make_room():
+        return Acceptance("rejected", current, [], refusals=[_full(known)])
+    for op in new:
+        if not judge.take(op):
             return Acceptance("gap", current, [])
     refusals = [*again, *(refusal for op in judge.refused.values() if (refusal := op.refusal) is not None)]
     refusals.sort(key=_clock)
-    next_clock = known + len(new)
-    return Acceptance("applied", judge.document, judge.writes, known, next_clock, refusals, judge.refused, judge.buried)
+    return Acceptance(
+        "applied",
+        judge.document,
+        judge.writes,
+        known,
+        judge.document.next_clocks.get(author.client_id, 0),
+        refusals,
+        judge.refused,
+        judge.buried,
+        judge.compacted,
+    )
 
 
 def _differs(op: bytes, live: bytes | None, dead: RefusedOp | None) -> bool:
@@ -126,26 +158,42 @@ def _clock(refusal: Refusal) -> int:
     return refusal.clock
 
 
+def _full(clock: int) -> Refusal:
+    return Refusal(clock, "record_full", "", "the record holds as much as a record can")
+
+
 class _Judge:
     """Takes the new ops of one push in turn."""
 
     def __init__(
-        self, document: Document, author: Author, collection: Collection, now_us: int, bury_unknown: bool
+        self,
+        document: Document,
+        author: Author,
+        collection: Collection,
+        now_us: int,
+        bury_unknown: bool,
+        compacting_as: int | None,
     ) -> None:
         self.document = document
         self.writes = list(document.writes())
+        self.load = load_of(document)
+        self.settled: Load | None = None
         self.author = author
         self.collection = collection
         self.now_us = now_us
         self.bury_unknown = bury_unknown
+        self.compacting_as = compacting_as
         self.largest_hlc = max((write.hlc for write in self.writes), default=0)
         self.own_hlc = max((write.hlc for write in self.writes if write.client_id == author.client_id), default=0)
         self.stamps = _NewestStamps(self.writes)
         self.refused: dict[int, RefusedOp] = {}
         self.buried: Ranges = {}
+        self.compacted: dict[int, dict[int, bytes]] = {}
 
-    def take(self, clock: int, op: bytes) -> bool:
+    def take(self, op: bytes) -> bool:
         """Take or refuse one op; False when it has seen what is not here, so that nothing can be said of it."""
+        has_room = self.make_room(op)
+        clock = self.document.next_clocks.get(self.author.client_id, 0)
         try:
             writes = decode_op(op, client_id=self.author.client_id, clock=clock, summary_allowed=False)
         except MalformedOp as error:
@@ -155,15 +203,39 @@ class _Judge:
         if unknown and not (self.bury_unknown and fits(self.document, new_clients=len(unknown) + 1)):
             return False
         refusal = self._objection(clock, writes)
+        if refusal is None and not has_room:
+            refusal = _full(clock)
         if refusal is not None:
             self._refuse(op, refusal)
             return True
         self._bury(unknown)
         self.document.append(self.author.client_id, op)
+        self.load = self.load.plus(op)
         self.writes += writes
         self.own_hlc = writes[-1].hlc
         self.largest_hlc = max(self.largest_hlc, self.own_hlc)
         return True
+
+    def make_room(self, *ops: bytes) -> bool:
+        """Compact a record that gets crowded, where that pays; tell whether it holds these ops then."""
+        if self.compacting_as is None:
+            return True
+        wanted = self.load.plus(*ops)
+        if wanted.exceeds(CROWDED):
+            self.settled = self.settled or settled_load(self.document)
+            last_resort = wanted.exceeds(1) and not self.compacted
+            if wanted.outgrows(self.settled) or last_resort:
+                self._compact(self.compacting_as)
+                wanted = self.load.plus(*ops)
+        return not wanted.exceeds(1)
+
+    def _compact(self, client_id: int) -> None:
+        compacted = compact(self.document, client_id)
+        for author_id, hashes in compacted.hashes.items():
+            self.compacted.setdefault(author_id, {}).update(hashes)
+        self.document = compacted.document
+        self.writes = list(self.document.writes())
+        self.load = self.settled = load_of(self.document)
 
     def _unknown(self, writes: Iterable[StampedWrite]) -> dict[int, int]:
         """Give what an author had seen and is not here; only without that can the fold tell what is concurrent."""
@@ -179,6 +251,7 @@ class _Judge:
             first = self.document.next_clocks.get(client_id, 0)
             self.document.append_dead(client_id, next_clock - first)
             self.buried.setdefault(client_id, []).append((first, next_clock))
+            self.load = self.load.plus(b"")
 
     def _objection(self, clock: int, writes: list[StampedWrite]) -> Refusal | None:
         limit = latest_acceptable_hlc(self.now_us, self.largest_hlc, len(writes))
@@ -199,6 +272,7 @@ class _Judge:
 
     def _refuse(self, op: bytes, refusal: Refusal) -> None:
         self.document.append_dead(self.author.client_id)
+        self.load = self.load.plus(b"")
         self.refused[refusal.clock] = RefusedOp(op_hash(op), refusal)
 
 

@@ -4,9 +4,13 @@ Every op of the record dies, and a summary under the server's own client id carr
 original stamps: winners and unresolved losers. An earlier summary dies with the rest. Fold and conflicts stay the same,
 and what a device wrote concurrently merges as if nothing had happened. Only the server compacts; devices take the
 result in like any other change, dead runs and one op.
+
+A job of the server does it from time to time. Where that is late, the commit does it itself (`acceptance.py`) from half
+the limits of a record on: well before a device, whose own unsent ops come on top, finds it full.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -14,12 +18,53 @@ from apex_sync.digest import op_hash
 from apex_sync.document import Document
 from apex_sync.fold import surviving_writes
 from apex_sync.op import SUMMARY_BYTES_MAX, WRITES_MAX, StampedWrite, encode_summary, is_summary
+from apex_sync.wire import DOCUMENT_BYTES_MAX, OPS_MAX
 
 COMPACTION_OPS = 1024
 """From here on a record is worth compacting: parsing and folding it takes a few milliseconds."""
 
 COMPACTION_BYTES = 64 * 1024
 """The same for its size. What summaries hold is not counted, unless it is outweighed by what came since."""
+
+
+CROWDED = 0.5
+"""The share of the limits from which on a push compacts; a push to a record of half the ops still takes 20 ms."""
+
+STRUCT_OVERHEAD_BYTES_MAX = 64
+"""What the codec puts around an op or a client, as `fits` counts it."""
+
+
+class Load(NamedTuple):
+    """How much a record holds: ops and runs of dead clocks, and the bytes of all that at most."""
+
+    structs: int
+    size_bytes: int
+
+    def plus(self, *ops: bytes) -> "Load":
+        """Give it with more ops, live or dead."""
+        size = sum(map(len, ops)) + STRUCT_OVERHEAD_BYTES_MAX * len(ops)
+        return Load(self.structs + len(ops), self.size_bytes + size)
+
+    def exceeds(self, share: float) -> bool:
+        """Tell whether it is more than a share of what a record may hold; beyond 1 it may not be readable."""
+        return self.structs > share * OPS_MAX or self.size_bytes > share * DOCUMENT_BYTES_MAX
+
+    def outgrows(self, settled: "Load") -> bool:
+        """Tell whether it is so much more than the last compaction left that the next one pays."""
+        grown = self.size_bytes - settled.size_bytes
+        return self.structs - settled.structs >= COMPACTION_OPS or grown >= COMPACTION_BYTES
+
+
+def load_of(document: Document) -> Load:
+    """Measure a record."""
+    runs = sum(map(len, document.dead_ranges().values()))
+    clients = STRUCT_OVERHEAD_BYTES_MAX * (len(document.next_clocks) + 1)
+    return Load(runs, clients).plus(*(op for ops in document.ops.values() for op in ops.values()))
+
+
+def settled_load(document: Document) -> Load:
+    """Measure what the last compaction of a record left of it, or less."""
+    return Load(0, 0).plus(*(op for ops in document.ops.values() for op in ops.values() if is_summary(op)))
 
 
 class Compacted(Struct, frozen=True):

@@ -37,6 +37,8 @@ from apex_sync.protocol import (
 from apex_sync.wire import encode_delta, encode_document, encode_refusals, parse_document, parse_push
 
 SECRET = b"survives restores"
+SUMMARIES_CLIENT_ID = 1
+"""Under which the server writes summaries; no device draws it."""
 
 
 @dataclass
@@ -190,15 +192,20 @@ class LoopbackServer:
         refused = record.refused.get(client_id, {})
         judged = accept(
             document, first, ops, author=Author(client_id, cast(Any, role)), collection=collection, refused=refused,
-            now_us=self.now_us(), bury_unknown=foreign,
+            now_us=self.now_us(), bury_unknown=foreign, compacting_as=SUMMARIES_CLIENT_ID,
         )  # fmt: skip
         if judged.status in ("gap", "forked", "retry", "rejected"):
-            return PushResult(judged.status)
+            return PushResult(judged.status, refusals=judged.refusals)
         if judged.status == "applied" or spans:
             if judged.status == "applied":
                 spans.append(Span(0, client_id, judged.first_clock))
+            if judged.compacted:
+                spans.append(Span(0, SUMMARIES_CLIENT_ID, document.next_clocks.get(SUMMARIES_CLIENT_ID, 0)))
             self._commit(scope, pushed.record_id, record, judged.document, spans)
             record.refused.setdefault(client_id, {}).update(judged.newly_refused)
+            for author, hashes in judged.compacted.items():
+                kept = {clock: RefusedOp(op_hash) for clock, op_hash in hashes.items()}
+                record.refused.setdefault(author, {}).update(kept)
         dead = encode_refusals(client_id, [refusal.clock for refusal in judged.refusals]) if judged.refusals else b""
         next_clock = record.document.next_clocks.get(client_id, 0)
         receipt = self._receipt(pushed.record_id, record.digest)

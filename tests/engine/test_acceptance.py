@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apex_sync.acceptance import Acceptance, Author, RefusedOp, accept
+from apex_sync.acceptance import SERVER_CLIENTS_MAX, Acceptance, Author, RefusedOp, accept
 from apex_sync.clock import SKEW_MAX_MICROSECONDS
 from apex_sync.collection import Collection, Role
+from apex_sync.compaction import COMPACTION_BYTES, COMPACTION_OPS, Compacted, compact
 from apex_sync.digest import op_hash, record_digest
 from apex_sync.document import Document
 from apex_sync.fold import fold
 from apex_sync.models import CHECK_INS
 from apex_sync.op import CLOCK_MAX, Patch, StampedWrite, Write, encode_op, encode_summary
-from apex_sync.wire import CLIENTS_MAX, OPS_MAX, encode_document, parse_document
+from apex_sync.wire import CLIENTS_MAX, DOCUMENT_BYTES_MAX, OPS_MAX, encode_document, fits, parse_document
 from tests.engine.histories import HISTORIES, Fleet, Step
 
 NOW_US = 1_000_000_000_000
@@ -35,6 +36,7 @@ def push(
     collection: Collection = CHECK_INS,
     refused: dict[int, RefusedOp] | None = None,
     bury_unknown: bool = False,
+    compacting_as: int | None = None,
 ) -> Acceptance:
     return accept(
         current or Document(),
@@ -45,6 +47,7 @@ def push(
         refused=refused or {},
         now_us=NOW_US,
         bury_unknown=bury_unknown,
+        compacting_as=compacting_as,
     )
 
 
@@ -280,24 +283,99 @@ def test_a_summary_from_a_device_is_refused() -> None:
     assert codes(push([summary])) == [(0, "malformed")]
 
 
-@pytest.mark.parametrize("stage", ["ops", "bytes", "clocks", "clients"])
-def test_a_record_that_is_full_asks_for_patience_and_refuses_nothing(stage: str) -> None:
+SERVER = 99
+
+
+def full_of(ops: int, op: bytes) -> Document:
     current = Document()
-    match stage:
-        case "ops":
-            current.ops[7] = dict.fromkeys(range(OPS_MAX), GOOD)
-            current.next_clocks[7] = OPS_MAX
-        case "bytes":
-            current.ops[7] = dict.fromkeys(range(20), b"x" * 60_000)
-            current.next_clocks[7] = 20
-        case "clocks":
-            current.append_dead(ME, CLOCK_MAX)
-        case _:
-            for client_id in range(10, 10 + CLIENTS_MAX):
-                current.append_dead(client_id)
-    known = current.next_clocks.get(ME, 0)
-    result = push([GOOD], current=current, first_clock=known)
+    current.ops[7] = dict.fromkeys(range(ops), op)
+    current.next_clocks[7] = ops
+    return current
+
+
+@pytest.mark.parametrize("current", [full_of(OPS_MAX, GOOD), full_of(20, op(10, {"notes": "x" * 60_000}))])
+def test_a_full_record_waits_for_whoever_compacts_it(current: Document) -> None:
+    """A judge without a client id for summaries can't make room itself, and refuses nothing."""
+    result = push([GOOD], current=current)
     assert (result.status, result.refusals) == ("retry", [])
+
+
+@pytest.mark.parametrize("stage", ["clocks", "clients"])
+def test_a_record_that_no_compaction_helps_is_rejected_and_never_asks_for_patience(stage: str) -> None:
+    current = Document()
+    if stage == "clocks":
+        current.append_dead(ME, CLOCK_MAX)
+    else:
+        for client_id in range(100, 100 + CLIENTS_MAX - SERVER_CLIENTS_MAX):
+            current.append_dead(client_id)
+    result = push([GOOD], current=current, first_clock=current.next_clocks.get(ME, 0), compacting_as=SERVER)
+    assert (result.status, result.document is current) == ("rejected", True)
+    assert [refusal.code for refusal in result.refusals] == ["record_full"]
+
+
+def test_a_crowded_record_is_compacted_by_the_push_that_finds_it_so() -> None:
+    current = full_of(OPS_MAX, GOOD)
+    result = push([op(20, {"notes": "more"})], current=current, compacting_as=SERVER)
+    assert (result.status, result.refusals, result.document.op_count) == ("applied", [], 2)
+    assert result.compacted == {7: dict.fromkeys(range(OPS_MAX), op_hash(GOOD))}
+    assert fold(result.writes).state == {"notes": "more"}
+    assert result.document.next_clocks == {7: OPS_MAX, ME: 1, SERVER: 1}
+
+
+@pytest.mark.parametrize("author", [ME, SERVER])
+def test_a_push_of_as_many_ops_as_a_record_holds_is_taken_whole(author: int) -> None:
+    """Whoever pushes; the server's own ops take their clocks after its summaries'."""
+    ops = [op(10 + clock, {"notes": str(clock)}) for clock in range(OPS_MAX)]
+    current = full_of(OPS_MAX - 5, GOOD)
+    result = push(ops, current=current, client_id=author, compacting_as=SERVER)
+    assert (result.status, result.refusals) == ("applied", [])
+    assert fold(result.writes).state == {"notes": str(OPS_MAX - 1)}
+    assert sorted(map(repr, result.writes)) == sorted(map(repr, result.document.writes()))
+    assert parse_document(encode_document(result.document)) == result.document
+    summaries = result.document.next_clocks[SERVER] - (OPS_MAX if author == SERVER else 0)
+    assert 1 <= summaries <= 4
+    assert result.next_clock == result.document.next_clocks[author]
+
+
+@pytest.mark.parametrize("op_bytes", [1_000, 50_000])
+def test_what_is_too_much_for_a_compacted_record_is_refused_op_by_op_and_what_fits_is_taken(op_bytes: int) -> None:
+    count = 2 * DOCUMENT_BYTES_MAX // op_bytes
+    ops = [op(10 + clock, {"photos": {str(clock): {"notes": "x" * op_bytes}}}) for clock in range(count)]
+    result = push(ops, current=full_of(1, GOOD), compacting_as=SERVER, collection=_ANYTHING)
+    assert result.status == "applied"
+    assert {code for _, code in codes(result)} == {"record_full"}
+    kept = fold(result.writes).state["photos"]
+    assert [str(clock) for clock in range(count) if clock not in result.newly_refused] == sorted(kept, key=int)
+    assert len(kept) * op_bytes > 0.9 * DOCUMENT_BYTES_MAX
+    assert fits(result.document)
+    assert parse_document(encode_document(result.document)) == result.document
+
+
+def test_refusals_alone_never_make_a_record_unreadable() -> None:
+    """Every other op is dead, so that live ops and dead runs together are more than a record may have."""
+    ops = [b"junk" if clock % 2 else op(10 + clock, {"notes": str(clock)}) for clock in range(OPS_MAX)]
+    result = push(ops, current=full_of(OPS_MAX // 2, GOOD), compacting_as=SERVER)
+    assert len(result.refusals) == OPS_MAX // 2
+    assert parse_document(encode_document(result.document)) == result.document
+
+
+def test_room_is_made_a_bounded_number_of_times_however_full_the_record_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    compactions = 0
+
+    def counting(document: Document, client_id: int) -> Compacted:
+        nonlocal compactions
+        compactions += 1
+        return compact(document, client_id)
+
+    monkeypatch.setattr("apex_sync.acceptance.compact", counting)
+    large = {str(clock): {"notes": "x" * 60_000} for clock in range(17)}
+    current = Document()
+    for key, photo in large.items():
+        current.append(7, op(10, {"photos": {key: photo}}))
+    ops = [op(20 + clock, {"notes": "x" * 100 + str(clock)}) for clock in range(4000)]
+    result = push(ops, current=current, compacting_as=SERVER)
+    assert result.status == "applied"
+    assert compactions <= 1 + len(ops) // COMPACTION_OPS + sum(map(len, ops)) // COMPACTION_BYTES
 
 
 def test_judging_a_long_push_to_a_long_record_stays_linear() -> None:

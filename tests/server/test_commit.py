@@ -296,16 +296,24 @@ async def test_a_commit_marks_what_is_to_be_analysed(world: World, phone: Device
     assert second[1]["first_marked_at"] == first[1]["first_marked_at"]
 
 
-async def test_a_record_at_its_limit_is_postponed_not_refused(world: World, phone: Device) -> None:
+async def test_a_history_longer_than_a_record_is_taken_without_waiting_for_anybody(world: World, phone: Device) -> None:
     record_id = phone.write(workout())
     await phone.sync()
-    statuses = []
-    for _ in range(2):
+    for _ in range(4):
         for _ in range(10):
             phone.write({"notes": "x" * 60_000}, record_id)
-        keys = phone.outbox()
-        response = await phone.send(phone.request(keys))
-        phone.take(keys, response)
-        statuses += [result.status for result in response.results]
-    assert statuses == ["applied", "retry"]
+        assert {result.status for result in (await phone.sync()).results} == {"applied"}
+    await assert_consistent(world)
+
+
+async def test_content_that_no_record_holds_is_refused_and_named(world: World, phone: Device) -> None:
+    """Nothing waits for ever for room that never comes."""
+    record_id = phone.write(workout())
+    await phone.sync()
+    for part in range(20):
+        phone.write({"sets": {f"long{part}": {"notes": "x" * 60_000}}}, record_id)
+        await phone.sync()
+    assert {refusal.code for _, refusal in phone.refusals} == {"record_full"}
+    sets = phone.state(record_id).state["sets"]
+    assert 14 <= sum(key.startswith("long") for key in sets) < 20
     await assert_consistent(world)

@@ -104,9 +104,10 @@ class Committer:
             if not await self.owns(user_id, device_id, client_id):
                 return Pushed([PushResult("forked")] * len(pushed))
             writer = Writer(user_id, device_id, client_id)
+            system_id = await self._server_client_id(None)
             for scope, places in places_by_scope(pushed, results):
                 proposals = [proposal_of(pushed[place]) for place in places]
-                outcome = await self._scopes.commit(scope, writer, proposals)
+                outcome = await self._scopes.commit(scope, writer, proposals, system_client_id=system_id)
                 for place, verdict in zip(places, outcome.verdicts, strict=True):
                     results[place] = verdict.result
         except DatabaseUnavailable as error:
@@ -143,6 +144,7 @@ class Committer:
         Raises DatabaseUnavailable.
         """
         writer = Writer(user_id, None, await self._server_client_id(user_id))
+        system_id = await self._server_client_id(None)
         declaration = COLLECTIONS[collection]
         errors: dict[int, ApiError] = {}
 
@@ -157,7 +159,7 @@ class Committer:
 
         record_keys = [UUID(one.record_id).bytes for one in patched]
         proposals = [Proposal(AskedRecord(key), 0, partial(judge, place, key)) for place, key in enumerate(record_keys)]
-        outcome = await self._scopes.commit(scope, writer, proposals)
+        outcome = await self._scopes.commit(scope, writer, proposals, system_client_id=system_id)
         return [
             errors[place] if place in errors else written_or_error(verdict, outcome.seq)
             for place, verdict in enumerate(outcome.verdicts)
@@ -170,7 +172,7 @@ class Committer:
         """
         writer = Writer(None, None, await self._server_client_id(None))
         proposal = Proposal(AskedRecord(record_id), 0, partial(judge_compaction, record_id))
-        outcome = await self._scopes.commit(scope, writer, [proposal])
+        outcome = await self._scopes.commit(scope, writer, [proposal], system_client_id=writer.client_id)
         return outcome.verdicts[0].result.status == "applied"
 
     async def owns(self, user_id: UUID, device_id: UUID, client_id: int) -> bool:

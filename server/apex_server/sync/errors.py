@@ -84,8 +84,8 @@ class VersionUnknown(Conflict):
 
 
 class RecordFull(Conflict):
-    """The record has as much history as one may have, until it is compacted."""
+    """The record holds as much as one may hold, however short its history is made."""
 
     code = "record_full"
-    title = "The record's history is as long as it may be."
-    next_step = "Try again in a few minutes, when it has been compacted."
+    title = "The record holds as much as a record can."
+    next_step = "Shorten what it says, or go on in a new record."

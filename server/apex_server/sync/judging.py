@@ -36,7 +36,7 @@ from apex_sync.op import (
     without_empty_maps,
 )
 from apex_sync.protocol.messages import PushedRecord, PushResult
-from apex_sync.wire import encode_document, encode_refusals, fits, parse_document, parse_push
+from apex_sync.wire import encode_document, encode_refusals, parse_document, parse_push
 
 __all__ = [
     "RETRY",
@@ -59,12 +59,16 @@ HEAD_BYTES_MAX = 24
 
 
 class Hearing(Struct, frozen=True):
-    """Who proposes changes to a scope, when, and what they may do there; `client_id` is the author's."""
+    """Who proposes changes to a scope, when, and what they may do there.
+
+    `client_id` is the author's, `system_client_id` the one under which the server writes summaries.
+    """
 
     scope_kind: str
     scope_id: bytes
     access: Access
     client_id: int
+    system_client_id: int
     now_us: int
     receipts: ReceiptBook
 
@@ -132,6 +136,7 @@ def judge_push(hearing: Hearing, pushed: PushedRecord, state: RecordState) -> Ve
         refused=state.dead,
         now_us=hearing.now_us,
         bury_unknown=epoch is not None and epoch != hearing.receipts.epoch,
+        compacting_as=hearing.system_client_id,
     )
     case = _Case(hearing, collection, pushed.record_id, state.record, before, None if epoch is None else base)
     # A batch waits to be stored as packed rows; what they were made from is let go, and its memory used for the next.
@@ -171,14 +176,11 @@ def judge_write(
         collection=collection,
         refused={},
         now_us=hearing.now_us,
+        compacting_as=hearing.system_client_id,
     )
-    if acceptance.refusals:
-        refusal = acceptance.refusals[0]
-        raise InvalidFields.one(refusal.field, refusal.message)
-    verdict = _verdict(case, acceptance)
-    if verdict.result.status != "applied":
-        raise RecordFull
-    return verdict
+    for refusal in acceptance.refusals:
+        raise RecordFull if refusal.code == "record_full" else InvalidFields.one(refusal.field, refusal.message)
+    return _verdict(case, acceptance)
 
 
 def judge_compaction(record_id: bytes, hearing: Hearing, state: RecordState) -> Verdict:
@@ -190,11 +192,7 @@ def judge_compaction(record_id: bytes, hearing: Hearing, state: RecordState) -> 
     document = compacted.document
     collection = COLLECTIONS[state.record.collection]
     case = _Case(hearing, collection, record_id, state.record, before, None)
-    dead = [
-        DeadClock(client_id, clock, RefusedOp(digest))
-        for client_id, hashes in compacted.hashes.items()
-        for clock, digest in hashes.items()
-    ]
+    dead = _compacted_clocks(compacted.hashes)
     merged, is_sound = _merged(collection, document, list(document.writes()))
     doc = encode_document(document)
     change = _change(case, merged, doc, record_digest(record_id, document), dead, is_sound=is_sound)
@@ -258,17 +256,17 @@ def _with_base(
 def _verdict(case: _Case, acceptance: Acceptance) -> Verdict:
     document, client_id = acceptance.document, case.hearing.client_id
     if acceptance.status not in ("applied", "duplicate"):
-        return Verdict(PushResult(acceptance.status, case.before.next_clocks.get(client_id, 0)))
+        known = case.before.next_clocks.get(client_id, 0)
+        return Verdict(PushResult(acceptance.status, known, refusals=acceptance.refusals))
     if case.stored is not None and document is case.before:
         return Verdict(_result(case, acceptance, case.stored.doc))
-    digest, doc = _digest(case, document), encode_document(document)
+    digest, doc = _digest(case, acceptance), encode_document(document)
     result = _result(case, acceptance, doc)
     if case.stored is not None and digest == case.stored.digest:
         return Verdict(result)
-    if case.base is not None and not fits(document):
-        return Verdict(RETRY)
     merged, is_sound = _merged(case.collection, document, acceptance.writes or list(document.writes()))
     dead = [DeadClock(client_id, clock, op) for clock, op in acceptance.newly_refused.items()]
+    dead += _compacted_clocks(acceptance.compacted)
     change = _change(case, merged, doc, digest, dead, is_sound=is_sound)
     return Verdict(msgspec.structs.replace(result, status="applied"), change, merged)
 
@@ -298,9 +296,18 @@ def _is_long(document: Document, size: int) -> bool:
     return (size >= COMPACTION_BYTES or document.op_count >= COMPACTION_OPS) and needs_compaction(document)
 
 
-def _digest(case: _Case, document: Document) -> int:
+def _compacted_clocks(hashes: Mapping[int, Mapping[int, bytes]]) -> list[DeadClock]:
+    return [
+        DeadClock(client_id, clock, RefusedOp(op_hash))
+        for client_id, hash_by_clock in hashes.items()
+        for clock, op_hash in hash_by_clock.items()
+    ]
+
+
+def _digest(case: _Case, acceptance: Acceptance) -> int:
     """Give the digest of a record after the push: carried over where ops were only added, else summed up anew."""
-    if case.stored is None or case.base is not None:
+    document = acceptance.document
+    if case.stored is None or case.base is not None or acceptance.compacted:
         return record_digest(case.record_id, document)
     digest = case.stored.digest
     for client_id, first, next_clock in _spans(case.before.next_clocks, document.next_clocks):

@@ -119,27 +119,32 @@ class ScopeCommitter:
         self._hints = hints
         self._batches = anyio.CapacityLimiter(BATCHES_MAX)
 
-    async def commit(self, scope: str, writer: Writer, proposals: Sequence[Proposal]) -> Outcome:
+    async def commit(
+        self, scope: str, writer: Writer, proposals: Sequence[Proposal], *, system_client_id: int
+    ) -> Outcome:
         """Judge and store proposals; the answers are true once this returns.
 
-        Raises DatabaseUnavailable, and whatever a `judge` raises: then nothing of its round was stored.
+        `system_client_id` is the one under which the server shortens what has grown too long. Raises
+        DatabaseUnavailable, and whatever a `judge` raises: then nothing of its round was stored.
         """
         verdicts: list[Verdict] = []
         seq = 0
         for part in rounds(proposals):
             async with self._batches if len(part) >= LARGE_BATCH_RECORDS else nullcontext():
-                outcome = await self._commit_round(scope, writer, part)
+                outcome = await self._commit_round(scope, writer, part, system_client_id)
             verdicts += outcome.verdicts
             seq = outcome.seq
         return Outcome(verdicts, seq)
 
-    async def _commit_round(self, scope: str, writer: Writer, proposals: Sequence[Proposal]) -> Outcome:
+    async def _commit_round(
+        self, scope: str, writer: Writer, proposals: Sequence[Proposal], system_client_id: int
+    ) -> Outcome:
         asked = [proposal.asked for proposal in proposals]
         async with self._store.session(writer.user_id) as session:
             view = await session.view(scope, writer.client_id, asked)
             if view.state.access is None:
                 return Outcome([not_granted() for _ in proposals], 0)
-            hearing = self._hearing(scope, writer, view.state.access)
+            hearing = self._hearing(scope, writer, view.state.access, system_client_id)
             trial = _Round(scope, writer, hearing, proposals, [Verdict(RETRY)] * len(proposals), view.state.seq)
             if len(proposals) == 1:
                 return Outcome(trial.verdicts, await self._commit_one(session, trial, view.state, view.records))
@@ -225,9 +230,17 @@ class ScopeCommitter:
                     judged_bytes = 0
                     await checkpoint()
 
-    def _hearing(self, scope: str, writer: Writer, access: Access) -> Hearing:
+    def _hearing(self, scope: str, writer: Writer, access: Access, system_client_id: int) -> Hearing:
         parsed = Scope.parse(scope)
-        return Hearing(parsed.kind, parsed.id.bytes, access, writer.client_id, self._now_us(), self._receipts)
+        return Hearing(
+            parsed.kind,
+            parsed.id.bytes,
+            access,
+            writer.client_id,
+            system_client_id,
+            self._now_us(),
+            self._receipts,
+        )
 
     def _commit_of(self, trial: _Round, places: Sequence[int], state: ScopeState) -> Commit:
         changes: list[Any] = [trial.verdicts[place].change for place in places]
