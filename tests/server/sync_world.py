@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import count
 from random import Random
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 import asyncpg
@@ -369,10 +369,17 @@ def workout(sets: int = 2, **leaves: Any) -> Patch:
     }
 
 
-async def assert_consistent(world: World) -> None:
+class Reads(Protocol):
+    """What gives rows of a database, as its owner."""
+
+    async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]: ...
+
+
+async def assert_consistent(world: Reads) -> None:
     """Hold what Postgres has against what its documents say: rows, flags, digests, counts, and the audit's clocks."""
     expected: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
     digests: dict[UUID, int] = {}
+    audited = await audited_clocks(world)
     for row in await world.sql(
         "SELECT scope_id, record_id, collection, seq, doc, digest, needs_review, deleted FROM records"
     ):
@@ -385,7 +392,7 @@ async def assert_consistent(world: World) -> None:
         digests[row["scope_id"]] = (digests.get(row["scope_id"], 0) + digest) % 2**128
         for table, rows in project(collection.name, record).items():
             expected[table] += [(row["scope_id"], row["record_id"], *projected) for projected in rows]
-        await assert_audited(world, row["scope_id"], row["record_id"], document)
+        assert audited[row["scope_id"], row["record_id"]] == document.next_clocks
     for name, declared in TABLES.items():
         columns = ", ".join(["scope_id", "record_id", *(column.name for column in declared.columns)])
         found = [tuple(row) for row in await world.sql(f"SELECT {columns} FROM {name}")]
@@ -396,15 +403,13 @@ async def assert_consistent(world: World) -> None:
         assert (counted["count"], counted["max"] or 0) == (row["record_count"], row["seq"])
 
 
-async def assert_audited(world: World, scope_id: UUID, record_id: UUID, document: Document) -> None:
-    """Hold that the audit names every clock exactly once."""
-    clocks: dict[int, int] = {}
-    rows = await world.sql(
-        "SELECT client_id, first_clock, next_clock FROM audit WHERE scope_id = $1 AND record_id = $2 ORDER BY seq",
-        scope_id,
-        record_id,
-    )
-    for client_id, first, following in rows:
-        assert clocks.get(client_id, 0) == first
-        clocks[client_id] = following
-    assert clocks == document.next_clocks
+async def audited_clocks(world: Reads) -> dict[tuple[UUID, UUID], dict[int, int]]:
+    """Give the next clocks of each record by its audit, which must name every clock exactly once."""
+    clocks: dict[tuple[UUID, UUID], dict[int, int]] = {}
+    for scope_id, record_id, client_id, first, following in await world.sql(
+        "SELECT scope_id, record_id, client_id, first_clock, next_clock FROM audit ORDER BY scope_id, seq"
+    ):
+        of_record = clocks.setdefault((scope_id, record_id), {})
+        assert of_record.get(client_id, 0) == first
+        of_record[client_id] = following
+    return clocks
