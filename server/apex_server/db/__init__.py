@@ -6,7 +6,7 @@ from apex_server.db.migrate import migrate
 from apex_server.db.notify import Hint, HintHub
 from apex_server.db.pool import Connection, Database
 from apex_server.db.queries import Queries, load_queries
-from apex_server.db.ready import ready_database
+from apex_server.db.ready import joined_database, ready_database, started_database
 
 __all__ = [
     "Connection",
@@ -18,7 +18,9 @@ __all__ = [
     "Hint",
     "HintHub",
     "Queries",
+    "joined_database",
     "load_queries",
     "migrate",
     "ready_database",
+    "started_database",
 ]

@@ -27,7 +27,7 @@ from apex_server.db.data_directory import OWNER_ROLE, DataDirectory
 from apex_server.db.errors import PostgresKeepsCrashing, PostgresStartFailed
 from apex_server.db.postmaster import Postmaster, clear_remains, read_pid_file, spawn
 
-__all__ = ["EmbeddedPostgres"]
+__all__ = ["EmbeddedPostgres", "running_dsn"]
 
 DATABASE_NAME = "apex"
 POLL_SECONDS = 0.02
@@ -84,8 +84,7 @@ class EmbeddedPostgres:
         return await self._exit.__aexit__(kind, error, trace)
 
     def _dsn(self, database: str) -> str:
-        host = quote(str(self._socket_directory), safe="")
-        return f"postgresql://{OWNER_ROLE}@/{database}?host={host}&port=5432"
+        return dsn_of(self._socket_directory, database)
 
     def _prepare(self) -> None:
         """Decide who runs what where, and make the cluster if it is not there yet."""
@@ -178,3 +177,16 @@ class EmbeddedPostgres:
         with anyio.CancelScope(shield=True):
             await self._postmaster.stop()
             self.directory.forget_socket_directory()
+
+
+def running_dsn(data_dir: Path) -> str | None:
+    """Give the address, as the owner, of the Postgres that runs in a data directory; None where none takes connections.
+
+    For what joins a running server: it may end at any time, and nobody restarts it for the caller.
+    """
+    running = read_pid_file(DataDirectory(data_dir).cluster)
+    return dsn_of(running.socket_directory, DATABASE_NAME) if running and running.is_ready else None
+
+
+def dsn_of(socket_directory: Path, database: str) -> str:
+    return f"postgresql://{OWNER_ROLE}@/{database}?host={quote(str(socket_directory), safe='')}&port=5432"

@@ -34,7 +34,15 @@ from apex_server.db.errors import (
 from apex_server.db.outage import connecting
 from apex_server.db.roles import ensure_roles
 
-__all__ = ["MIGRATIONS_DIR", "Migration", "load_migrations", "migrate"]
+__all__ = [
+    "MIGRATIONS_DIR",
+    "Migration",
+    "apply_together",
+    "connect_owner",
+    "load_migrations",
+    "migrate",
+    "migration_lock",
+]
 
 MIGRATIONS_DIR = Path(__file__).parent / "migrations"
 FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
@@ -128,7 +136,23 @@ async def migrate(
         await owner.close()
 
 
+async def apply_together(owner: asyncpg.Connection, migrations: Sequence[Migration]) -> None:
+    """Apply files within the caller's transaction, to a schema that nobody uses yet.
+
+    So no index has to be built beside the work of others, and files that usually run without a transaction need none
+    of their own.
+    """
+    await owner.execute(CREATE_LEDGER)
+    for migration in migrations:
+        try:
+            await owner.execute(migration.sql.replace(" CONCURRENTLY", ""))
+            await record(owner, migration)
+        except asyncpg.PostgresError as error:
+            raise MigrationFailed(migration.version, migration.name, str(error), line=None) from error
+
+
 async def connect_owner(owner_url: str) -> asyncpg.Connection:
+    """Open a connection for work on the schema. Raises DatabaseUnavailable or OwnerRefused."""
     try:
         with connecting():
             return await asyncpg.connect(owner_url, server_settings=OWNER_SETTINGS)
@@ -137,7 +161,13 @@ async def connect_owner(owner_url: str) -> asyncpg.Connection:
 
 
 @asynccontextmanager
-async def migration_lock(owner: asyncpg.Connection, timeout_seconds: float) -> AsyncIterator[None]:
+async def migration_lock(
+    owner: asyncpg.Connection, timeout_seconds: float = LOCK_TIMEOUT_SECONDS
+) -> AsyncIterator[None]:
+    """Keep every other process from migrating, and so from starting to serve, until the block ends.
+
+    Raises MigrationLockTimeout.
+    """
     clock = asyncio.get_running_loop().time
     give_up_at = clock() + timeout_seconds
     while not await owner.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):

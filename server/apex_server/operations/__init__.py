@@ -1,0 +1,8 @@
+"""The operator's hands: backup, restore and verification of a whole database. Only the command line uses them."""
+
+from apex_server.operations.backup import back_up
+from apex_server.operations.errors import OperationError
+from apex_server.operations.restore import restore
+from apex_server.operations.verify import verify
+
+__all__ = ["OperationError", "back_up", "restore", "verify"]

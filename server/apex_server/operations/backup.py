@@ -1,0 +1,136 @@
+"""Backing up: everything that cannot be made anew, as it was at one moment, into one file, while the server serves.
+
+One read-only transaction copies all tables, so the backup is the state between two commits. Left out are relational
+rows, which follow from the documents and are made anew by a restore, and what a server does not need to go on: the
+queue (what is due stands in `analyses_due`) and the counters of the login throttle.
+
+A backup holds no password and no token, only their hashes; APEX_SECRET is not in it either, and belongs beside it.
+Why COPY and not pg_dump: docs/decisions/backups_by_copy.md.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from apex_server.db import load_queries
+from apex_server.db.migrate import connect_owner
+from apex_server.operations.backup_file import BackedUpTable, BackupWriter, Manifest, SchemaStep
+from apex_server.operations.errors import BackupIncomplete
+from apex_server.settings import Settings
+from apex_server.sync.projection_tables import TABLES
+
+__all__ = ["LEFT_OUT", "back_up", "fingerprint"]
+
+queries = load_queries(__package__)
+
+LEFT_OUT = frozenset(
+    {
+        *TABLES,
+        "login_attempts",
+        "pgqueuer",
+        "pgqueuer_log",
+        "pgqueuer_schedules",
+        "pgqueuer_statistics",
+        "schema_migrations",  # The manifest names them, and a restore applies them.
+    }
+)
+
+Progress = Callable[[int, int], None]
+"""Bytes that were read, of about how many."""
+
+
+async def back_up(settings: Settings, path: Path, told: Progress = lambda done, total: None) -> Manifest:
+    """Write a backup of the database, and give what is in it.
+
+    Raises BackupExists, BackupIncomplete, DatabaseUnavailable, OSError; then there is no file of that name.
+    """
+    made_at = datetime.now(UTC)
+    with BackupWriter.open(path, made_at) as writer:
+        owner = await connect_owner(str(settings.database_url))
+        try:
+            async with owner.transaction(isolation="repeatable_read", readonly=True):
+                manifest = Manifest(
+                    made_at=made_at,
+                    server_version=version("apex-sync-server"),
+                    **await describe(owner),
+                    secret_fingerprint=fingerprint(settings.secret),
+                    tables=await copy_out(owner, writer, told),
+                )
+        finally:
+            await owner.close()
+        writer.describe(manifest)
+    return manifest
+
+
+def fingerprint(secret: str) -> str:
+    """Give 8 bytes in hex by which an installation's secret is recognised."""
+    return hashlib.blake2b(secret.encode(), digest_size=8, person=b"apex backup").hexdigest()
+
+
+async def describe(owner: asyncpg.Connection) -> dict[str, Any]:
+    life = await owner.fetchrow(queries.get_life)
+    schema = [
+        SchemaStep(row["version"], row["name"], row["sha256"].hex()) for row in await owner.fetch(queries.list_schema)
+    ]
+    return {"schema": schema, "epoch": life["epoch"].hex(), "postgres_version": life["postgres_version"]}
+
+
+async def copy_out(owner: asyncpg.Connection, writer: BackupWriter, told: Progress) -> list[BackedUpTable]:
+    rows = {row["name"]: row for row in await owner.fetch(queries.list_tables) if row["name"] not in LEFT_OUT}
+    hidden = [name for name, row in rows.items() if row["hides_rows"]]
+    if hidden:
+        raise BackupIncomplete(hidden)
+    references = [(row["child"], row["parent"]) for row in await owner.fetch(queries.list_references)]
+    total = sum(row["bytes"] for row in rows.values())
+    done = 0
+    copied = []
+    for name in in_order(rows, references):
+        told(done, total)
+        copied.append(await copy_table(owner, writer, name, rows[name]["columns"]))
+        done += rows[name]["bytes"]
+    told(total, total)
+    return copied
+
+
+async def copy_table(
+    owner: asyncpg.Connection, writer: BackupWriter, name: str, columns: Sequence[str]
+) -> BackedUpTable:
+    with writer.table(name) as sink:
+
+        async def take(chunk: bytes) -> None:
+            sink.write(chunk)
+
+        # A query and not the table: COPY of a table under row-level security is refused. The names are the catalogue's.
+        query = f"SELECT {', '.join(map(quoted, columns))} FROM public.{quoted(name)}"  # noqa: S608
+        status = await owner.copy_from_query(query, output=take, format="binary")
+    return BackedUpTable(name, list(columns), int(status.split()[-1]), sink.bytes, sink.sha256)
+
+
+def quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def in_order(names: Iterable[str], references: Iterable[tuple[str, str]]) -> list[str]:
+    """Order tables so that each stands after those it refers to.
+
+    >>> in_order(["devices", "sessions", "users"], [("devices", "users"), ("sessions", "devices")])
+    ['users', 'devices', 'sessions']
+    """
+    parents: dict[str, set[str]] = {name: set() for name in names}
+    for child, parent in references:
+        if child in parents and parent in parents:
+            parents[child].add(parent)
+    ordered: list[str] = []
+    while parents:
+        free = sorted(name for name, before in parents.items() if before <= set(ordered))
+        if not free:
+            raise ValueError(f"tables that refer to each other in a circle: {sorted(parents)}")
+        ordered += free
+        for name in free:
+            del parents[name]
+    return ordered

@@ -1,0 +1,96 @@
+"""What an operator's command refuses to do.
+
+    OperationError
+    ├── BackupExists          the file is there already
+    ├── BackupIncomplete      the database would not give everything
+    ├── NotABackup            a file that is no backup, or of a form this server does not know
+    │   └── BackupDamaged     a backup that was cut or altered
+    ├── BackupNewer           a backup of a schema that this server does not know
+    ├── DatabaseNotEmpty      there is data that a restore would destroy
+    └── DatabaseInUse         something is connected to the database that a restore would replace
+
+Every message says what to do next; the values it speaks of are attributes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = [
+    "BackupDamaged",
+    "BackupExists",
+    "BackupIncomplete",
+    "BackupNewer",
+    "DatabaseInUse",
+    "DatabaseNotEmpty",
+    "NotABackup",
+    "OperationError",
+]
+
+
+class OperationError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class BackupExists(OperationError):
+    """A backup never replaces a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is there already and was left alone; name another file")
+        self.path = path
+
+
+class BackupIncomplete(OperationError):
+    """The login does not see every row, so a backup would silently lack some."""
+
+    def __init__(self, tables: Sequence[str]) -> None:
+        super().__init__(
+            f"the login in APEX_DATABASE_URL may not see every row of {', '.join(tables)}; run apex-server migrate "
+            "with this version first, or give the owner of the schema BYPASSRLS"
+        )
+        self.tables = tuple(tables)
+
+
+class NotABackup(OperationError):
+    """A file that `apex-server backup` did not write, or a later version of it did."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is no backup that this server can read: {reason}; nothing was changed")
+        self.path = path
+        self.reason = reason
+
+
+class BackupDamaged(NotABackup):
+    """A backup of which a byte is missing, or another one than when it was written."""
+
+
+class BackupNewer(OperationError):
+    """The backup has a schema that is not this server's."""
+
+    def __init__(self, path: Path, versions: Sequence[int]) -> None:
+        super().__init__(
+            f"{path} has migrations that this server does not have: {', '.join(f'{v:04d}' for v in versions)}; restore "
+            "it with the version of the server that made it, or a newer one. Nothing was changed"
+        )
+        self.path = path
+        self.versions = tuple(versions)
+
+
+class DatabaseNotEmpty(OperationError):
+    """A restore destroys what is there only when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database has data already; to replace all of it give --replace (make a backup of it first), "
+            "or restore into another one with APEX_DATA_DIR or APEX_DATABASE_URL"
+        )
+
+
+class DatabaseInUse(OperationError):
+    """Whoever is connected would go on with what they knew of the old data."""
+
+    def __init__(self, logins: Sequence[str]) -> None:
+        super().__init__(
+            f"the database is in use by {', '.join(logins)}; stop every server and worker of it, and close other "
+            "connections, then restore again. Nothing was changed"
+        )
+        self.logins = tuple(logins)

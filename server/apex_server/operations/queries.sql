@@ -1,0 +1,144 @@
+-- name: list_tables
+-- What there is to back up; a new table is found by itself. What an extension brought is the extension's.
+SELECT relation.relname AS name, pg_table_size(relation.oid) AS bytes,
+    (
+        SELECT array_agg(attname ORDER BY attnum)
+        FROM pg_attribute
+        WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+    ) AS columns,
+    row_security_active(relation.oid) AND NOT EXISTS (
+        SELECT 1
+        FROM pg_policy
+        WHERE polrelid = relation.oid
+            AND polpermissive
+            AND polcmd IN ('*', 'r')
+            AND pg_get_expr(polqual, polrelid) = 'true'
+            AND polroles && ARRAY(SELECT oid FROM pg_roles WHERE pg_has_role(oid, 'USAGE'))
+    ) AS hides_rows
+FROM pg_class AS relation
+WHERE relation.relnamespace = 'public'::regnamespace
+    AND relation.relkind = 'r'
+    AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE pg_depend.objid = relation.oid AND pg_depend.deptype = 'e')
+ORDER BY relation.relname;
+
+-- name: list_references
+-- A row is restored after the rows that it refers to.
+SELECT child.relname AS child, parent.relname AS parent
+FROM pg_constraint
+JOIN pg_class AS child ON child.oid = pg_constraint.conrelid
+JOIN pg_class AS parent ON parent.oid = pg_constraint.confrelid
+WHERE pg_constraint.contype = 'f' AND child.oid <> parent.oid
+ORDER BY child.relname, parent.relname;
+
+-- name: list_schema
+-- Which migrations made the schema.
+SELECT version, name, sha256
+FROM schema_migrations
+ORDER BY version;
+
+-- name: get_life
+-- Which epoch is backed up, and by which Postgres.
+SELECT epoch, current_setting('server_version') AS postgres_version
+FROM server_identity;
+
+-- name: list_other_logins
+-- Whoever is connected remembers things of the old data.
+SELECT DISTINCT usename::text AS login
+FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL
+ORDER BY login;
+
+-- name: drop_tables
+-- As a statement, null where there is none; views, policies and sequences go with their tables.
+SELECT 'DROP TABLE ' || string_agg(format('public.%I', relname), ', ') || ' CASCADE'
+FROM pg_class
+WHERE relnamespace = 'public'::regnamespace
+    AND relkind IN ('r', 'p')
+    AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE pg_depend.objid = pg_class.oid AND pg_depend.deptype = 'e');
+
+-- name: drop_routines
+-- What migrations defined beside tables.
+SELECT 'DROP ROUTINE ' || string_agg(oid::regprocedure::text, ', ') || ' CASCADE'
+FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace
+    AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE pg_depend.objid = pg_proc.oid AND pg_depend.deptype = 'e');
+
+-- name: drop_types
+-- Enumerations; the row types of tables are gone by now.
+SELECT 'DROP TYPE ' || string_agg(format('public.%I', typname), ', ') || ' CASCADE'
+FROM pg_type
+WHERE typnamespace = 'public'::regnamespace
+    AND typtype IN ('e', 'd')
+    AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE pg_depend.objid = pg_type.oid AND pg_depend.deptype = 'e');
+
+-- name: list_forced
+-- Row-level security that binds even the owner, and does not let them COPY.
+SELECT relname AS name
+FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relforcerowsecurity
+ORDER BY relname;
+
+-- name: begin_epoch
+-- The restored data begins a new life, and its relational rows are still to be made.
+UPDATE server_identity
+SET epoch = substring(sha256(epoch || uuid_send(gen_random_uuid())) FROM 1 FOR 8),
+    epoch_began_at = now(),
+    projections_version = 0
+RETURNING epoch;
+
+-- name: verify_scopes
+-- Where to begin, and how much there is.
+SELECT name, record_count
+FROM scopes
+ORDER BY name;
+
+-- name: verify_scope
+-- What the scope says of all its records together, and what they say.
+SELECT scope_id, seq, digest, record_count,
+    (SELECT count(*) FROM records WHERE records.scope_id = scopes.scope_id) AS records_found,
+    (SELECT coalesce(max(records.seq), 0) FROM records WHERE records.scope_id = scopes.scope_id) AS last_seq
+FROM scopes
+WHERE name = $1;
+
+-- name: verify_records
+-- Some documents at a time, by the primary key: one at least, and no more than fit into memory.
+SELECT record_id, collection, seq, doc, digest, needs_review, has_conflicts, deleted, is_long
+FROM (
+    SELECT record_id, collection, seq, doc, digest, needs_review, has_conflicts, deleted, is_long,
+        sum(octet_length(doc)) OVER (ORDER BY record_id) - octet_length(doc) AS bytes_before
+    FROM (
+        SELECT record_id, collection, seq, doc, digest, needs_review, has_conflicts, deleted, is_long
+        FROM records
+        WHERE scope_id = $1 AND record_id > $2
+        ORDER BY record_id
+        LIMIT $3
+    ) AS next
+) AS sized
+WHERE bytes_before < $4
+ORDER BY record_id;
+
+-- name: verify_audit
+-- A line for each author of each record, whatever the number of commits; `gapless`: each began where the last ended.
+SELECT record_id, client_id, max(next_clock) AS next_clock,
+    bool_and(first_clock = clock_before AND next_clock > first_clock AND previous_seq < seq) AS gapless,
+    max(seq) AS last_seq
+FROM (
+    SELECT record_id, client_id, seq, previous_seq, first_clock, next_clock,
+        lag(next_clock, 1, 0::bigint) OVER (PARTITION BY record_id, client_id ORDER BY seq) AS clock_before
+    FROM audit
+    WHERE scope_id = $1
+) AS change
+GROUP BY record_id, client_id
+ORDER BY record_id, client_id;
+
+-- name: verify_dead_ops
+-- As runs: a compaction lets thousands of clocks die that follow each other.
+SELECT record_id, client_id, min(clock) AS first_clock, max(clock) + 1 AS end_clock
+FROM (
+    SELECT record_id, client_id, clock,
+        clock - row_number() OVER (PARTITION BY record_id, client_id ORDER BY clock) AS run
+    FROM dead_ops
+    WHERE scope_id = $1
+) AS numbered
+GROUP BY record_id, client_id, run
+ORDER BY record_id, client_id, first_clock;

@@ -1,0 +1,142 @@
+"""Restoring a backup: the schema it was made with, its rows, the migrations since, a new epoch; all of it or nothing.
+
+One transaction does it, so a file that turns out to be bad, a full disk or a kill -9 leaves the database as it was.
+Only the relational rows come after it, from the documents; a server that is started before they are there makes them by
+itself.
+
+The new epoch makes every device offer again what it holds, so what was written after the backup comes back as far as
+any device has it. Accounts that were made after the backup do not.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from apex_server.db import Database, load_queries
+from apex_server.db.migrate import Migration, apply_together, connect_owner, load_migrations, migration_lock
+from apex_server.db.roles import ensure_roles
+from apex_server.operations.backup import Progress, fingerprint, quoted
+from apex_server.operations.backup_file import BackedUpTable, BackupReader, Manifest
+from apex_server.operations.errors import BackupNewer, DatabaseInUse, DatabaseNotEmpty
+from apex_server.settings import Settings
+from apex_server.sync import rebuild_projections
+
+__all__ = ["Restored", "restore"]
+
+queries = load_queries(__package__)
+
+
+class Restored(NamedTuple):
+    """What was restored, into which epoch, how many records have rows again, and whether the secret is the old one."""
+
+    manifest: Manifest
+    epoch: bytes
+    projected: int
+    same_secret: bool
+
+
+async def restore(
+    settings: Settings,
+    path: Path,
+    *,
+    replace: bool = False,
+    migrations: Sequence[Migration] | None = None,
+    told: Progress = lambda done, total: None,
+) -> Restored:
+    """Put a backup in the place of the database, which must be empty unless it is to be replaced.
+
+    Raises NotABackup, BackupDamaged, BackupNewer, DatabaseNotEmpty, DatabaseInUse, a MigrationError, RolesMissing or
+    OSError, and then nothing is changed; DatabaseUnavailable, where only the relational rows may be missing.
+    """
+    known = load_migrations() if migrations is None else migrations
+    with BackupReader.open(path) as reader:
+        before, after = split_migrations(path, reader.manifest, known)
+        meter = Meter(told, sum(table.bytes for table in reader.manifest.tables))
+        owner = await connect_owner(str(settings.database_url))
+        try:
+            async with migration_lock(owner):
+                await check_target(owner, replace=replace)
+                await ensure_roles(owner, secret=settings.secret)
+                async with owner.transaction():
+                    await drop_everything(owner)
+                    await apply_together(owner, before)
+                    await copy_in(owner, reader, meter)
+                    await apply_together(owner, after)
+                    epoch = bytes(await owner.fetchval(queries.begin_epoch))
+                await owner.execute("ANALYZE")
+        finally:
+            await owner.close()
+    async with Database.open(settings) as database:
+        projected = await rebuild_projections(database)
+    same_secret = reader.manifest.secret_fingerprint == fingerprint(settings.secret)
+    return Restored(reader.manifest, epoch, projected, same_secret)
+
+
+class Meter:
+    """Adds up what was read."""
+
+    def __init__(self, told: Progress, total: int) -> None:
+        self._told = told
+        self._total = total
+        self._done = 0
+
+    def __call__(self, count: int) -> None:
+        """Count bytes."""
+        self._done += count
+        self._told(self._done, self._total)
+
+
+def split_migrations(
+    path: Path, manifest: Manifest, known: Sequence[Migration]
+) -> tuple[list[Migration], list[Migration]]:
+    """Part the migrations into those of the backup and those since. Raises BackupNewer."""
+    backed_up = {(step.version, step.sha256) for step in manifest.schema}
+    unknown = backed_up - {(migration.version, migration.sha256.hex()) for migration in known}
+    if unknown:
+        raise BackupNewer(path, sorted(version for version, _ in unknown))
+    versions = {version for version, _ in backed_up}
+    before = [migration for migration in known if migration.version in versions]
+    return before, [migration for migration in known if migration.version not in versions]
+
+
+async def check_target(owner: asyncpg.Connection, *, replace: bool) -> None:
+    if not replace and await owner.fetch(queries.list_tables):
+        raise DatabaseNotEmpty
+    logins = [row["login"] for row in await owner.fetch(queries.list_other_logins)]
+    if logins:
+        raise DatabaseInUse(logins)
+
+
+async def drop_everything(owner: asyncpg.Connection) -> None:
+    """Drop what is in the schema, but for what extensions brought."""
+    for query in (queries.drop_tables, queries.drop_routines, queries.drop_types):
+        statement = await owner.fetchval(query)
+        if statement is not None:
+            await owner.execute(statement)
+
+
+async def copy_in(owner: asyncpg.Connection, reader: BackupReader, meter: Meter) -> None:
+    """Fill the tables; nobody else sees them yet, so row-level security, under which there is no COPY, can pause."""
+    names = [table.name for table in reader.manifest.tables]
+    forced = [row["name"] for row in await owner.fetch(queries.list_forced) if row["name"] in names]
+    for name in forced:
+        await owner.execute(f"ALTER TABLE public.{quoted(name)} NO FORCE ROW LEVEL SECURITY")
+    # Migrations put in rows of their own (the identity of the server).
+    await owner.execute(f"TRUNCATE {', '.join(f'public.{quoted(name)}' for name in names)}")
+    for table in reader.manifest.tables:
+        await copy_table(owner, table, reader.stream(table, meter))
+    for name in forced:
+        await owner.execute(f"ALTER TABLE public.{quoted(name)} FORCE ROW LEVEL SECURITY")
+
+
+async def copy_table(owner: asyncpg.Connection, table: BackedUpTable, chunks: Iterator[bytes]) -> None:
+    await owner.copy_to_table(
+        table.name, schema_name="public", columns=table.columns, source=as_stream(chunks), format="binary"
+    )
+
+
+async def as_stream(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
