@@ -87,7 +87,7 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
         try:
             msgspec.convert(patch, self.loose_model)
         except msgspec.ValidationError as error:
-            return next(iter(find_problems(patch, self.loose_model)), problem_of(error))
+            return next(iter(find_problems(patch, self.loose_model, limit=1)), problem_of(error))
         return None
 
     def check_bounds(self, patch: Patch) -> None:
@@ -99,10 +99,10 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
             msgspec.convert(patch, self.model)
             check_patch(patch)
         except msgspec.ValidationError as error:
-            problem = next(iter(find_problems(patch, self.model)), problem_of(error))
+            problem = next(iter(find_problems(patch, self.model, limit=1)), problem_of(error))
             raise OutOfBounds(self.name, problem) from error
         except MalformedOp as error:
-            problem = next(iter(find_problems(patch, self.loose_model)), FieldProblem("", error.reason))
+            problem = next(iter(find_problems(patch, self.loose_model, limit=1)), FieldProblem("", error.reason))
             raise OutOfBounds(self.name, problem) from error
 
     def forbidden_fields(self, patch: Patch, role: Role) -> list[str]:

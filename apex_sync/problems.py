@@ -17,10 +17,13 @@ PROBLEMS_MAX = 100
 """A record with more is broken as a whole; nobody reads on."""
 
 
-def find_problems(value: Any, model: type[Struct]) -> list[FieldProblem]:
-    """List what keeps a value from being one of a model, by dotted path: `sets.k3f9.reps`, `goals[2]`."""
+def find_problems(value: Any, model: type[Struct], limit: int = PROBLEMS_MAX) -> list[FieldProblem]:
+    """List what keeps a value from being one of a model, by dotted path: `sets.k3f9.reps`, `goals[2]`.
+
+    Nothing is looked at beyond the first `limit` problems: a value that is wrong everywhere costs no more than others.
+    """
     problems: list[FieldProblem] = []
-    _examine(value, model, "", problems)
+    _examine(value, model, "", problems, limit)
     return problems
 
 
@@ -32,15 +35,19 @@ def problem_of(error: msgspec.ValidationError) -> FieldProblem:
     return FieldProblem(path.rstrip("`").removeprefix("$").removeprefix("."), message)
 
 
-def _examine(value: Any, annotation: Any, path: str, problems: list[FieldProblem]) -> Any:
+def _examine(value: Any, annotation: Any, path: str, problems: list[FieldProblem], limit: int) -> Any:
     """Collect the problems of a value and all within it, and give it back without unknown fields."""
+    if len(problems) >= limit:
+        return value
     problem = _problem(value, annotation)
-    if problem is None or len(problems) >= PROBLEMS_MAX:
+    if problem is None:
         return value
     arm = _arm(annotation, type(value))
     if arm is not None:
         found = len(problems)
-        known = [(key, _examine(part, hint, where, problems)) for key, part, hint, where in _parts(value, arm, path)]
+        known = [
+            (key, _examine(part, hint, where, problems, limit)) for key, part, hint, where in _parts(value, arm, path)
+        ]
         value = dict(known) if isinstance(value, dict) else [part for _, part in known]
         # What is wrong with a part is no second problem of the whole.
         problem = _problem(value, annotation) if len(problems) == found else None

@@ -200,6 +200,25 @@ def test_problems_are_bounded() -> None:
     assert len(DAYS.read(state)[1]) == PROBLEMS_MAX
 
 
+@pytest.mark.parametrize("limit", [1, 3, PROBLEMS_MAX])
+def test_a_value_that_is_wrong_everywhere_is_not_searched_to_the_end(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted in conversions: the value, its map, the entries and their two leaves up to the last that is told."""
+    state = {"dishes": {str(number): {"grams": -1} for number in range(1000)}}
+    conversions = 0
+    convert = msgspec.convert
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal conversions
+        conversions += 1
+        return convert(*arguments)
+
+    monkeypatch.setattr("apex_sync.problems.msgspec.convert", counted)
+    assert len(find_problems(state, Day, limit)) == limit
+    assert conversions <= 2 + 3 * limit
+
+
 @pytest.mark.parametrize(
     ("patch", "field"),
     [
