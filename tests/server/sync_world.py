@@ -386,7 +386,8 @@ async def assert_consistent(world: Reads) -> None:
         document = parse_document(row["doc"])
         collection = COLLECTIONS[row["collection"]]
         record, problems = collection.read(fold(document.writes()).state)
-        assert (row["needs_review"], row["deleted"]) == (bool(problems), record.deleted is True)
+        flags = bool(problems), record.deleted is True
+        assert (row["needs_review"], row["deleted"]) == flags, f"the flags of {row['record_id']}"
         digest = record_digest(row["record_id"].bytes, document)
         assert row["digest"] == digest_bytes(digest)
         digests[row["scope_id"]] = (digests.get(row["scope_id"], 0) + digest) % 2**128
