@@ -185,7 +185,7 @@ class _Judge:
         self.compacting_as = compacting_as
         self.largest_hlc = max((write.hlc for write in self.writes), default=0)
         self.own_hlc = max((write.hlc for write in self.writes if write.client_id == author.client_id), default=0)
-        self.stamps = _NewestStamps(self.writes)
+        self.stamps = NewestStamps(self.writes)
         self.refused: dict[int, RefusedOp] = {}
         self.buried: Ranges = {}
         self.compacted: dict[int, dict[int, bytes]] = {}
@@ -276,7 +276,7 @@ class _Judge:
         self.refused[refusal.clock] = RefusedOp(op_hash(op), refusal)
 
 
-class _NewestStamps:
+class NewestStamps:
     """Finds the newest stamp among the writes that a vector covers, in the logarithm of their number.
 
     What the author adds meanwhile may be missing: no author's vector names itself.

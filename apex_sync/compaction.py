@@ -9,7 +9,7 @@ A job of the server does it from time to time. Where that is late, the commit do
 the limits of a record on: well before a device, whose own unsent ops come on top, finds it full.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -100,21 +100,21 @@ def compact(document: Document, server_client_id: int) -> Compacted:
     for client_id, ops in document.ops.items():
         compacted.ops[client_id] = {}
         hashes[client_id] = {clock: op_hash(op) for clock, op in ops.items()}
-    for writes in _portions(surviving_writes(document.writes())):
+    survivors = surviving_writes(document.writes())
+    for writes in portions(((write, len(encode_summary([write]))) for write in survivors), SUMMARY_BYTES_MAX):
         compacted.append(server_client_id, encode_summary(writes))
     return Compacted(compacted, hashes)
 
 
-def _portions(writes: list[StampedWrite]) -> Iterator[list[StampedWrite]]:
-    """Split writes into what fits one summary each; nearly always they all do."""
+def portions(sized: Iterable[tuple[StampedWrite, int]], bytes_max: int) -> Iterator[list[StampedWrite]]:
+    """Split writes, each with its size in an op of its own, into what fits one op; nearly always they all do."""
     portion: list[StampedWrite] = []
     size = 0
-    for write in writes:
-        row_size = len(encode_summary([write]))
-        if portion and (size + row_size > SUMMARY_BYTES_MAX or len(portion) == WRITES_MAX):
+    for write, write_size in sized:
+        if portion and (size + write_size > bytes_max or len(portion) == WRITES_MAX):
             yield portion
             portion, size = [], 0
         portion.append(write)
-        size += row_size
+        size += write_size
     if portion:
         yield portion

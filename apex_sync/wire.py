@@ -30,6 +30,7 @@ __all__ = [
     "fits",
     "parse_delta",
     "parse_document",
+    "parse_held_document",
     "parse_push",
 ]
 
@@ -109,7 +110,16 @@ def fits(document: Document, new_ops: Collection[bytes] = (), new_clients: int =
 
 def parse_document(data: bytes) -> Document:
     """Read a whole record. Raises MalformedUpdate, or ClockGap when a client does not start at clock 0."""
-    delta = _parse(data, {})
+    return _document(data, times=1)
+
+
+def parse_held_document(data: bytes) -> Document:
+    """Read a whole record as a device keeps it: a full one of the server's, and beside it as much that is unsent."""
+    return _document(data, times=2)
+
+
+def _document(data: bytes, *, times: int) -> Document:
+    delta = _parse(data, {}, times)
     document = Document(delta.ops, delta.next_clocks)
     if delta.dead != document.dead_ranges():
         raise MalformedUpdate("a delete set that is not the dead clocks", len(data))
@@ -169,13 +179,13 @@ def _lie_within(runs: list[tuple[int, int]], outer: list[tuple[int, int]]) -> bo
     return True
 
 
-def _parse(data: bytes, known: Vector) -> Delta:
-    _check_size(data)
+def _parse(data: bytes, known: Vector, times: int = 1) -> Delta:
+    _check_size(data, times)
     delta = Delta()
     count, at = _varint(data, 0)
     if count > CLIENTS_MAX:
         raise MalformedUpdate(f"{count} clients, at most {CLIENTS_MAX}", 0)
-    previous, structs_left = EXACT_INT_MAX + 1, STRUCTS_MAX
+    previous, structs_left = EXACT_INT_MAX + 1, times * STRUCTS_MAX
     for _ in range(count):
         structs, _ = _varint(data, at)
         client_id, first, ops, next_clock, at = _structs(data, at, structs_left)
@@ -186,7 +196,7 @@ def _parse(data: bytes, known: Vector) -> Delta:
             raise ClockGap(client_id, known.get(client_id, 0), at)
         previous = client_id
         delta.ops[client_id], delta.first_clocks[client_id], delta.next_clocks[client_id] = ops, first, next_clock
-    if sum(map(len, delta.ops.values())) > OPS_MAX:
+    if sum(map(len, delta.ops.values())) > times * OPS_MAX:
         raise MalformedUpdate(f"more than {OPS_MAX} ops", at)
     delta.dead = _delete_set(data, at)
     for client_id, ranges in delta.dead.items():
@@ -368,6 +378,6 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return number, place + 1
 
 
-def _check_size(data: bytes) -> None:
-    if len(data) > DOCUMENT_BYTES_MAX:
-        raise MalformedUpdate(f"{len(data)} bytes, at most {DOCUMENT_BYTES_MAX}", 0)
+def _check_size(data: bytes, times: int = 1) -> None:
+    if len(data) > times * DOCUMENT_BYTES_MAX:
+        raise MalformedUpdate(f"{len(data)} bytes, at most {times * DOCUMENT_BYTES_MAX}", 0)

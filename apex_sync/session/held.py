@@ -11,10 +11,11 @@ from enum import IntEnum
 import msgspec
 
 from apex_sync.clock import next_hlc
+from apex_sync.compaction import portions
 from apex_sync.digest import record_digest
 from apex_sync.document import Delta, Document
 from apex_sync.errors import FieldProblem
-from apex_sync.fold import Conflict, fold
+from apex_sync.fold import Conflict, fold, surviving_writes
 from apex_sync.op import (
     OP_BYTES_MAX,
     WRITES_MAX,
@@ -315,6 +316,18 @@ class HeldRecord:
         """Take the ops that were never sent out of the record, clocks and all, and give their writes."""
         return self._take_from(max(self.sent, self.acked))
 
+    def drop_overwritten(self) -> int:
+        """Write the ops that were never sent anew, without what later ones of them overwrote; give the bytes it frees.
+
+        State and conflicts stay the same for everyone, as with a compaction: nobody else can have seen any of it.
+        """
+        before = sum(map(len, self._unsent()))
+        survivors = surviving_writes(self.take_unsent())
+        sized = ((write, len(encode_op([write_of(write)]))) for write in survivors)
+        for portion in portions(sized, OP_BYTES_MAX):
+            self.document.append(self.client_id, encode_op(map(write_of, portion)))
+        return before - sum(map(len, self._unsent()))
+
     def forget_fold(self) -> None:
         """Let the state be folded anew when it is next asked for."""
         self._writes = self._state = self.problems = None
@@ -337,6 +350,10 @@ class HeldRecord:
             for write in decode_op(op, client_id=self.client_id, clock=clock)
         ]
 
+    def _unsent(self) -> list[bytes]:
+        mine = self.document.ops.get(self.client_id, {})
+        return [op for clock, op in mine.items() if clock >= max(self.sent, self.acked)]
+
     def _own_unacknowledged(self) -> dict[int, bytes]:
         mine = self.document.ops.get(self.client_id, {})
         return {clock: op for clock, op in mine.items() if clock >= self.acked}
@@ -352,16 +369,24 @@ class HeldRecord:
         self.encoded = b""
         clock = self.next_clock - 1
         if clock >= max(self.sent, self.acked):
-            writes = _decode_raw(self.document.ops[self.client_id][clock])
+            last = self.document.ops[self.client_id][clock]
+            writes = _decode_raw(last)
             joined = _encode([*writes, *_decode_raw(op)])
             if len(writes) < WRITES_MAX and len(joined) <= OP_BYTES_MAX:
                 self.document.ops[self.client_id][clock] = joined
                 return clock, len(writes)
+            if self.drop_overwritten() >= len(last) // 2:
+                return self._append(op)
         return self.document.append(self.client_id, op), 0
 
     def _fold(self) -> None:
         folded = fold(self.writes)
         self._state, self._conflicts, self._last_hlc = folded.state, folded.conflicts, folded.last_hlc
+
+
+def write_of(write: StampedWrite) -> Write:
+    """Give a write as it stands in an op."""
+    return Write(write.hlc, flat_vector(write.seen), write.patch)
 
 
 def overlaid(state: Patch, patch: Patch) -> Patch:
@@ -390,6 +415,22 @@ def without_leaves(patch: Patch, later: Iterable[Patch]) -> Patch:
     for other in later:
         patch = _without(patch, other)
     return without_empty_maps(patch)
+
+
+def covering(one: Patch, other: Patch) -> Patch:
+    """Give a patch that takes out, by `without_leaves`, whatever one or the other does; the values mean nothing.
+
+    >>> covering({"a": 1, "b": {"c": 2}}, {"a": {"d": 3}, "b": {"e": 4}})
+    {'a': 1, 'b': {'c': 2, 'e': 4}}
+    """
+    result = dict(one)
+    for key, value in other.items():
+        before = result.get(key)
+        if key not in result or type(value) is not dict:
+            result[key] = value
+        elif type(before) is dict:
+            result[key] = covering(before, value)
+    return result
 
 
 def _without(patch: Patch, other: Patch) -> Patch:

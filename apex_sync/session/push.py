@@ -1,15 +1,16 @@
 """What goes up of a record, and what becomes of it with each answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from apex_sync.acceptance import Refusal
+from apex_sync.acceptance import NewestStamps, Refusal
 from apex_sync.clock import next_hlc
 from apex_sync.op import Patch, StampedWrite
 from apex_sync.protocol import PushedRecord, PushResult
 from apex_sync.session.device import Device, Rejection
-from apex_sync.session.held import HeldRecord, Offer, without_leaves
+from apex_sync.session.held import HeldRecord, Offer, covering, without_leaves
 from apex_sync.session.tally import Tally
 from apex_sync.wire import encode_document, encode_push
 
@@ -19,6 +20,9 @@ RESTAMPED = frozenset({"clock_skew", "clock_order"})
 TRIMMED = frozenset({"forbidden", "mistyped"})
 """Refused for a field: the other fields of the edit are fine."""
 
+RECORD_BYTES_MAX = 512 * 1024
+"""Own ops of one record that go up at once; what is left follows when these are acknowledged."""
+
 EPOCH_BYTES = 8
 """How a receipt begins: with the epoch of the server that gave it."""
 
@@ -27,7 +31,7 @@ REISSUES_MAX = 3
 
 
 class SentRecord(Struct, frozen=True):
-    """What a request carried of a record: its own ops below `next_clock`."""
+    """What a request carried of a record: its own ops below `next_clock`, and none from there on."""
 
     scope: str
     record_id: str
@@ -38,27 +42,37 @@ class Unsendable(Exception):
     """An own history with dead clocks that must go up from clock 0, which only a new client id can do."""
 
 
-def pushed_record(held: HeldRecord) -> PushedRecord | None:
-    """Give what goes up of a record now; None when there is nothing to send or to offer."""
+class Outgoing(NamedTuple):
+    """What goes up of a record now, and the own clock up to which that is."""
+
+    pushed: PushedRecord
+    next_clock: int
+
+
+def outgoing(held: HeldRecord) -> Outgoing | None:
+    """Give what goes up of a record now; None when it can't go up as it is."""
     if held.offer is Offer.WHOLE and not held.receipt:
         held.offer = Offer.AS_PULLED
     if held.offer is Offer.AS_PULLED and not held.pull_receipt:
         held.offer = Offer.FROM_ZERO
     first, receipt = _start(held)
-    ops = _own_ops(held, first)
-    if held.offer is Offer.FROM_ZERO and (not ops or len(ops) < held.next_clock):
+    ops = {clock: op for clock, op in held.document.ops.get(held.client_id, {}).items() if clock >= first}
+    if len(ops) < held.next_clock - first or (held.offer is Offer.FROM_ZERO and not ops):
         # Nothing here can be proven, and dead clocks cannot be sent.
         held.offer = Offer.RESCUE
     if held.offer is Offer.RESCUE:
         return None
-    return PushedRecord(
+    next_clock = _end(held, ops)
+    part = [op for clock, op in ops.items() if clock < next_clock]
+    pushed = PushedRecord(
         scope=held.scope,
         collection=held.collection,
         record_id=held.key,
-        update=encode_push(held.client_id, first, ops) if ops else b"",
+        update=encode_push(held.client_id, first, part) if part else b"",
         base=encode_document(held.up_to(first)) if receipt else b"",
         receipt=receipt,
     )
+    return Outgoing(pushed, next_clock)
 
 
 def _start(held: HeldRecord) -> tuple[int, bytes]:
@@ -73,9 +87,19 @@ def _start(held: HeldRecord) -> tuple[int, bytes]:
     return held.acked, b""
 
 
-def _own_ops(held: HeldRecord, first: int) -> list[bytes]:
-    mine = held.document.ops.get(held.client_id, {})
-    return [op for clock, op in mine.items() if clock >= first]
+def _end(held: HeldRecord, ops: Mapping[int, bytes]) -> int:
+    """Give the own clock up to which ops go up together.
+
+    Those that may have left before go alone: while they have no answer what follows is still coalesced, so that however
+    often an attempt fails there is one more op at most.
+    """
+    size = 0
+    for clock, op in ops.items():
+        size += len(op)
+        again_alone = clock == held.sent > held.acked
+        if again_alone or (size > RECORD_BYTES_MAX and size > len(op)):
+            return clock
+    return held.next_clock
 
 
 class PushAnswers:
@@ -88,11 +112,11 @@ class PushAnswers:
         """What the server asked to be sent later, or cannot take now."""
         self._reissues: dict[tuple[str, str], int] = {}
 
-    def absorb(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str) -> bool:
+    def absorb(self, held: HeldRecord, sent: SentRecord, result: PushResult, *, role: str, epoch: bytes) -> bool:
         """Take in the answer to one record; tell whether somebody else writes under this device's client id."""
         match result.status:
             case "applied" | "duplicate":
-                return self._acknowledge(held, sent, result, role)
+                return self._acknowledge(held, sent, result, role, epoch)
             case "gap":
                 self._escalate(held)
             case "forked":
@@ -103,13 +127,13 @@ class PushAnswers:
                 self._block(held, result.refusals)
         return False
 
-    def _acknowledge(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str) -> bool:
+    def _acknowledge(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str, epoch: bytes) -> bool:
         if result.next_clock > held.next_clock:
             return True
         if result.next_clock < sent.next_clock:
             self._escalate(held)
             return False
-        if self._is_restored(held, result):
+        if self._is_restored(held, epoch):
             self._escalate(held)
             return False
         held.acked = result.next_clock
@@ -122,12 +146,11 @@ class PushAnswers:
         held.settle()
         return False
 
-    def _is_restored(self, held: HeldRecord, result: PushResult) -> bool:
+    def _is_restored(self, held: HeldRecord, epoch: bytes) -> bool:
         """Tell whether the server may have lost ops of others that are here, so that they must be offered first."""
         known = held.receipt or held.pull_receipt
         others = held.document.next_clocks.keys() - {held.client_id}
-        new_epoch = known[:EPOCH_BYTES] != result.receipt[:EPOCH_BYTES]
-        return held.offer is Offer.NONE and bool(known and others) and new_epoch
+        return held.offer is Offer.NONE and bool(known and others) and known[:EPOCH_BYTES] != epoch
 
     def _escalate(self, held: HeldRecord) -> None:
         """Send more of the record the next time."""
@@ -180,15 +203,20 @@ class PushAnswers:
 
         It keeps the sight it had, so that what was concurrent to it still is.
         """
-        own = [write for write in held.writes if write.client_id == held.client_id]
+        own = sorted((write for write in held.writes if write.client_id == held.client_id), key=_own_order)
+        stamps = NewestStamps(held.writes)
         last_hlc = max((write.hlc for write in own), default=0)
         now_us = self.device.now_us()
-        for write, patch in again:
-            left = without_leaves(patch, (other.patch for other in own if _own_order(other) > _own_order(write)))
-            if left:
-                seen_hlc = max((other.hlc for other in held.writes if write.saw(other)), default=0)
-                last_hlc = next_hlc(now_us, last=last_hlc, seen=seen_hlc)
-                held.rewrite(left, last_hlc, write.seen)
+        overwritten: Patch = {}
+        left: list[tuple[StampedWrite, Patch]] = []
+        for write, patch in sorted(again, key=_own_order_of_first, reverse=True):
+            while own and _own_order(own[-1]) > _own_order(write):
+                overwritten = covering(overwritten, own.pop().patch)
+            left.append((write, without_leaves(patch, [overwritten])))
+        for write, patch in reversed(left):
+            if patch:
+                last_hlc = next_hlc(now_us, last=last_hlc, seen=stamps.newest(write.seen))
+                held.rewrite(patch, last_hlc, write.seen)
 
     def _reject(self, record: HeldRecord, refusal: Refusal, patches: Sequence[Patch], *, held: bool) -> None:
         rejection = Rejection(
@@ -207,6 +235,10 @@ class PushAnswers:
 
 def _clock(refusal: Refusal) -> int:
     return refusal.clock
+
+
+def _own_order_of_first(item: tuple[StampedWrite, Patch]) -> tuple[int, int]:
+    return _own_order(item[0])
 
 
 def _own_order(write: StampedWrite) -> tuple[int, int]:

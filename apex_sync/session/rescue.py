@@ -5,6 +5,7 @@ cloned, a pull that came in between. What the server has stands; what is here an
 where that is possible, and with what its author had seen as far as the server has it.
 """
 
+from apex_sync.acceptance import NewestStamps
 from apex_sync.clock import next_hlc
 from apex_sync.document import Document
 from apex_sync.op import StampedWrite, decode_op
@@ -23,8 +24,7 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
     held.acked = held.sent = durable
     held.offer = Offer.NONE
     held.forget_fold()
-    for write in lost:
-        _write_on_top(held, write)
+    _write_on_top(held, lost)
     return reused
 
 
@@ -39,14 +39,16 @@ def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
     return sorted(lost, key=lambda write: write.rank)
 
 
-def _write_on_top(held: HeldRecord, write: StampedWrite) -> None:
-    known = held.document.next_clocks
-    sight = {**write.seen, write.client_id: write.clock}
-    seen = {
-        client_id: min(clock, known[client_id])
-        for client_id, clock in sight.items()
-        if client_id != held.client_id and client_id in known and clock
-    }
-    last = max((other.hlc for other in held.writes if other.client_id == held.client_id), default=0)
-    newest = max((other.hlc for other in held.writes if seen.get(other.client_id, 0) > other.clock), default=0)
-    held.rewrite(write.patch, next_hlc(write.hlc, last=last, seen=newest), seen)
+def _write_on_top(held: HeldRecord, lost: list[StampedWrite]) -> None:
+    known = dict(held.document.next_clocks)
+    stamps = NewestStamps(held.writes)
+    last = max((write.hlc for write in held.writes if write.client_id == held.client_id), default=0)
+    for write in lost:
+        sight = {**write.seen, write.client_id: write.clock}
+        seen = {
+            client_id: min(clock, known[client_id])
+            for client_id, clock in sight.items()
+            if client_id != held.client_id and client_id in known and clock
+        }
+        last = next_hlc(write.hlc, last=last, seen=stamps.newest(seen))
+        held.rewrite(write.patch, last, seen)

@@ -32,7 +32,7 @@ from apex_sync.protocol.messages import (
 from apex_sync.session.device import Device, HeldScope, Rejection
 from apex_sync.session.held import HeldRecord
 from apex_sync.session.pull import PulledPages
-from apex_sync.session.push import PushAnswers, SentRecord, pushed_record
+from apex_sync.session.push import PushAnswers, SentRecord, outgoing
 from apex_sync.session.repair import Repair
 from apex_sync.session.tally import Tally
 
@@ -171,17 +171,18 @@ class SyncSession:
             size = 0
             touched: list[HeldRecord] = []
             for held in waiting:
-                pushed = pushed_record(held)
-                if pushed is None:
+                going = outgoing(held)
+                if going is None:
                     self._answers.deferred.add((held.scope, held.record_id))
                     self._repair.missing.add((held.scope, held.record_id))
                 else:
+                    pushed, next_clock = going
                     size += len(pushed.update) + len(pushed.base) + RECORD_OVERHEAD_BYTES
                     if push and size > self._push_bytes:
                         break
                     push.append(pushed)
-                    sent.append(SentRecord(held.scope, held.record_id, held.next_clock))
-                    held.sent = held.next_clock
+                    sent.append(SentRecord(held.scope, held.record_id, next_clock))
+                    held.sent = max(held.sent, next_clock)
                 touched.append(held)
             store.save_progress(touched)
         return push, sent
@@ -221,7 +222,7 @@ class SyncSession:
             if record is None:
                 continue
             role = scopes[item.scope].role if item.scope in scopes else "athlete"
-            forked |= self._answers.absorb(record, item, result, role)
+            forked |= self._answers.absorb(record, item, result, role=role, epoch=response.epoch)
             (changed if result.refusals else progressed).append(record)
         self.tally.pushed += len(sent)
         store.save_progress(progressed)

@@ -15,7 +15,8 @@
     │   ├── NoSuchEntry         no such exercise, set or photo in this record
     │   ├── AthleteNeeded       a coach must say whose record it is
     │   ├── NotGranted          no access to these records (any more)
-    │   └── EditTooLarge        more than one op holds
+    │   ├── EditTooLarge        more than one op holds
+    │   └── RecordFull          the record says as much as a record can
     ├── QueryFailed             SQL that SQLite refuses
     ├── UnsentWork              signing out or changing users would discard it
     │   └── AnotherUser         the unsent work in this file belongs to somebody else
@@ -134,6 +135,14 @@ class EditTooLarge(RecordError):
         super().__init__(f"an edit of {size_bytes} bytes, at most {limit_bytes}; make it in smaller steps")
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+
+class RecordFull(RecordError):
+    """A record that has no room for the edit, even without what was overwritten; what was saved before stays."""
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__(f"{record_id} holds as much as a record can: shorten it, or go on in a new one")
+        self.record_id = record_id
 
 
 class QueryFailed(ClientError):

@@ -11,20 +11,20 @@ import msgspec
 
 from apex_client.accounts import Session, User
 from apex_client.changes import Change
-from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchRecord, NotGranted
+from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchRecord, NotGranted, RecordFull
 from apex_client.identity import IdentityFile, open_device
 from apex_client.store import ReplicaStore
 from apex_client.store_file import sqlite_errors
 from apex_client.times import utc_text
 from apex_client.views import Snapshot
 from apex_sync.collection import Role
+from apex_sync.compaction import compact, load_of
 from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBounds, UnknownCollection
 from apex_sync.ids import athlete_scope, derived_id, library_scope, record_id_from
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import OP_BYTES_MAX, Patch
 from apex_sync.session.device import SELF_SCOPE, Device
 from apex_sync.session.held import HeldRecord, OpTooLarge, split_patch
-from apex_sync.wire import DOCUMENT_BYTES_MAX, fits
 
 PROFILES = "profiles"
 SELF_PROFILE_ID = derived_id("profile", "self")
@@ -32,6 +32,10 @@ SELF_PROFILE_ID = derived_id("profile", "self")
 
 SESSION = "session"
 """The setting that holds who is signed in, or was last."""
+
+FULL = 7 / 8
+"""The share of what a record may hold that the edits of an app fill; the rest is for devices that did not know of each
+other, and for shortening it again."""
 
 OP_ROOM_BYTES = 4096
 """Left free in an op for stamp and sight."""
@@ -143,7 +147,7 @@ class LocalReplica:
     def stamp(self, held: HeldRecord, patch: Patch) -> bool:
         """Write an edit into a record that is saved afterwards; tell whether there was anything to write.
 
-        Raises OutOfBounds, ForbiddenField or EditTooLarge before there is an op, so that nothing of it is saved.
+        Raises OutOfBounds, ForbiddenField, EditTooLarge or RecordFull, and then nothing of it is saved.
         """
         collection = COLLECTIONS.get(held.collection)
         if collection is None:
@@ -153,6 +157,7 @@ class LocalReplica:
         if forbidden:
             raise ForbiddenField(collection.name, forbidden, role)
         is_new = not held.document.next_clocks
+        before = held.state
         try:
             typed = msgspec.convert(patch, collection.model)
             written = self._write(held, patch)
@@ -161,8 +166,8 @@ class LocalReplica:
             raise OutOfBounds(collection.name, FieldProblem("", str(error))) from error
         if is_new:
             held.problems = list(collection.check(typed))
-        if not fits(held.document):
-            raise EditTooLarge(DOCUMENT_BYTES_MAX + 1, DOCUMENT_BYTES_MAX)
+        if load_of(held.document).exceeds(FULL) and _is_full(held, before):
+            raise RecordFull(held.record_id)
         return written
 
     def _write(self, held: HeldRecord, patch: Patch) -> bool:
@@ -206,6 +211,17 @@ class LocalReplica:
         kind, _, rest = scope.partition(":")
         own = rest.split(":")[0] == user.id
         return user.role if own and (kind == "athlete") == (user.role == "athlete") else None
+
+
+def _is_full(held: HeldRecord, before: Patch) -> bool:
+    """Tell whether a record says too much after an edit; one that says no more than before may always be edited.
+
+    It is what a compaction would leave that counts: the history is the server's to shorten.
+    """
+    held.drop_overwritten()
+    if load_of(compact(held.document, held.client_id).document).exceeds(FULL):
+        return len(msgspec.msgpack.encode(held.state)) > len(msgspec.msgpack.encode(before))
+    return False
 
 
 def snapshot_of(held: HeldRecord) -> Snapshot:

@@ -18,7 +18,7 @@ from apex_client.store_file import ReplicaFile, sqlite_errors
 from apex_sync.digest import add_digests, digest_bytes
 from apex_sync.session.device import SELF_SCOPE, HeldScope, Identity, Origin, Rejection
 from apex_sync.session.held import HeldRecord, Offer
-from apex_sync.wire import encode_document, parse_document
+from apex_sync.wire import encode_document, parse_held_document
 
 REMEMBERED_RECORDS_MAX = 32
 """Records that stay decoded between edits: the session being logged, and a few that are looked at."""
@@ -282,7 +282,7 @@ class ReplicaStore:
         return HeldRecord(
             row[1], row[2], row[3], self._client_id, place=row[0], acked=row[4], sent=row[5], offer=Offer(row[6]),
             blocked=row[7], pending_since_us=row[8], known_conflicts=row[9], digest=int.from_bytes(row[10], "big"),
-            receipt=row[11], pull_receipt=row[12], pull_clock=row[13], document=parse_document(row[14]),
+            receipt=row[11], pull_receipt=row[12], pull_clock=row[13], document=parse_held_document(row[14]),
         )  # fmt: skip
 
     def save(self, records: Sequence[HeldRecord], origin: Origin) -> None:

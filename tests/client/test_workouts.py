@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from apex_client import Replica
-from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchEntry, NoSuchRecord
+from apex_client.errors import AthleteNeeded, NoSuchEntry, NoSuchRecord, RecordFull
 from apex_sync.errors import OutOfBounds
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
@@ -186,11 +186,12 @@ async def test_a_huge_edit_is_split_and_a_record_that_is_full_says_so(replica: R
     sets = {f"k{n:05d}": {"reps": n % 100, "notes": "x" * 100} for n in range(2000)}
     await log.edit(sets=sets)
     assert len(log.sets) == 2000
-    with pytest.raises(EditTooLarge):
-        for _ in range(10):
-            await log.edit(sets={key: {"notes": "y" * 100} for key in sets})
+    for _ in range(10):
+        await log.edit(sets={key: {"notes": "y" * 100} for key in sets})
+    with pytest.raises(RecordFull):
+        await log.edit(sets={key: {"notes": "z" * 1000} for key in sets})
     assert_sound(replica._open)
-    assert len((await log.refresh()).sets) == 2000
+    assert {entry.notes for entry in (await log.refresh()).sets} == {"y" * 100}
 
 
 async def test_a_coach_says_whose_workout_it_is(open_replica: OpenReplica) -> None:
