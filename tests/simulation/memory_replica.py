@@ -1,9 +1,10 @@
 """The SDK's replica over a store in memory: the real `Replica`, `Account` and `SyncLoop`, without file and thread."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
+from apex_client.accounts import Credentials, DeviceKind
 from apex_client.changes import Change
 from apex_client.hop import P, T
 from apex_client.identity import IdentityFile, open_device
@@ -12,7 +13,8 @@ from apex_client.replica import Replica
 from apex_client.searching import index_some_words
 from apex_client.store import ReplicaStore
 from apex_client.transport import Transport
-from apex_sync.session.device import HeldScope, Origin
+from apex_sync.op import Patch
+from apex_sync.session.device import HeldScope, Origin, Rejection
 from apex_sync.session.held import HeldRecord
 from apex_sync.testing.memory_store import Image, MemoryStore, Row, Stage, strike_never
 
@@ -96,8 +98,12 @@ class MemoryReplicaStore(MemoryStore):
         """There is nothing to close."""
 
     def rows(self) -> dict[tuple[str, str], Row]:
-        """Look at what is kept."""
+        """Look at the records."""
         return self._image.records
+
+    def rejected(self) -> Iterable[Rejection]:
+        """Look into the rejected box."""
+        return self._image.rejections.values()
 
 
 class MemoryIdentityFile:
@@ -135,9 +141,10 @@ class MemoryReplica(Replica):
         *,
         now_us: Callable[[], int],
         entropy: Callable[[int], bytes],
-        kind: Any = "phone",
+        credentials: Credentials | None = None,
     ) -> None:
-        super().__init__(NOWHERE, None, "memory", None, transport, "kg", None, ("device", kind), now_us, entropy)
+        device: tuple[str, DeviceKind] = ("device", "phone")
+        super().__init__(NOWHERE, None, "memory", credentials, transport, "kg", None, device, now_us, entropy)
         self._thread = cast(Any, InlineThread())
         self.store = store
         self.identity_file = identity_file
@@ -149,3 +156,8 @@ class MemoryReplica(Replica):
         device = open_device(store, identity_file, now_us=self._now_us, entropy=self._entropy)
         self._local = LocalReplica(store, device)
         return self._local
+
+    def save(self, collection: str, scope: str, patch: Patch, record_id: str) -> None:
+        """Write a record at once, and tell whoever watches, as `_do` does."""
+        self._open.create(collection, scope, patch, record_id=record_id)
+        self._loop.changed(self._open.take_changes())

@@ -1,0 +1,247 @@
+"""The oracles of a run: what must hold at every step, after everything has healed, and at the end."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from apex_client.local import LocalReplica
+from apex_server.sync.projections import project
+from apex_sync.collection import Role
+from apex_sync.digest import add_digests, record_digest
+from apex_sync.document import Document
+from apex_sync.fold import Claim, fold
+from apex_sync.ids import Scope
+from apex_sync.models import COLLECTIONS
+from apex_sync.op import Patch, is_summary
+from apex_sync.wire import parse_document
+from tests.engine.naive_fold import naive_conflicts, naive_state
+from tests.simulation.device import SimulatedDevice
+from tests.simulation.ledger import Ledger, RecordKey, Saved, in_boxes, leaves, on_server, values_of
+from tests.simulation.memory_database import MemoryRecord, ScopeContent
+from tests.simulation.server import SimulatedServer
+
+FOLDED_LIMIT = 100
+_parsed = lru_cache(4096)(parse_document)
+
+
+class Judge:
+    """Looks at everything and believes nobody."""
+
+    def __init__(self, server: SimulatedServer, ledger: Ledger) -> None:
+        self._server = server
+        self._ledger = ledger
+        self._rows: dict[int, dict[RecordKey, Any]] = {}
+        self._stores: dict[int, Any] = {}
+        self._was_restored = False
+        self._owners: dict[int, UUID | None] = {}
+        self.secret: dict[str, str] = {}
+        """Values that were written into a private scope."""
+
+    def server_was_restored(self) -> None:
+        """From now on a server may lack what it has acknowledged."""
+        self._was_restored = True
+
+    # At every step.
+
+    def on_the_way(self, device: SimulatedDevice) -> Iterator[str]:
+        """Look at what a device's store holds after a step."""
+        self._owners |= {client_id: owner for client_id, (owner, _) in self._server.database.bindings.items()}
+        rows = device.rows
+        before = self._rows.get(id(device.store), {})
+        self._stores[id(device.store)] = device.store
+        sums: Counter[str] = Counter()
+        for key, row in rows.items():
+            sums[key[0]] = add_digests(sums[key[0]], (0, row.digest))
+            old = before.get(key)
+            if old is row:
+                continue
+            if old is not None and not self._was_restored:
+                yield from self._monotonic(device, key, old, row)
+            if not self._was_restored:
+                yield from self._acknowledged(device, key, row)
+        for name, scope in device.local.store.scopes().items():
+            if scope.digest != sums[name]:
+                yield f"{device.lineage}: a torn page: the digest of {name} is not that of its records"
+        self._rows[id(device.store)] = dict(rows)
+
+    def _monotonic(self, device: SimulatedDevice, key: RecordKey, old: Any, row: Any) -> Iterator[str]:
+        own = {old.client_id, row.client_id}
+        for client_id, clock in old.document.next_clocks.items():
+            if client_id not in own and row.document.next_clocks.get(client_id, 0) < clock:
+                yield f"{device.lineage}: {key} has forgotten ops of {client_id} that it had read"
+
+    def _acknowledged(self, device: SimulatedDevice, key: RecordKey, row: Any) -> Iterator[str]:
+        if row.acked and row.client_id:
+            there = self._document(key)
+            if there is None or there.next_clocks.get(row.client_id, 0) < row.acked:
+                yield f"{device.lineage}: {key} counts {row.acked} ops as acknowledged that the server does not have"
+
+    def own_write(self, device: SimulatedDevice, key: RecordKey, patch: Patch) -> Iterator[str]:
+        """Read at once what was written."""
+        held = device.store.one(*key)
+        state = held.state if held else {}
+        for path, value in leaves(patch):
+            node: Any = state
+            for part in path:
+                node = node.get(part) if isinstance(node, dict) else None
+            if node != value:
+                yield f"{device.lineage}: {key} {path} reads {node!r} right after {value!r} was saved"
+
+    # After everything has healed.
+
+    def left_over(self, devices: Iterable[SimulatedDevice], when: str) -> list[str]:
+        """List what is not settled."""
+        return [f"{device.lineage} {when}: {what}" for device in devices for what in self._unsettled(device)]
+
+    def _unsettled(self, device: SimulatedDevice) -> Iterator[str]:
+        granted = self._server.people.scopes_of(device.person.id)
+        for key, row in device.rows.items():
+            if row.pending_since_us and key[0] in granted:
+                yield f"{key} still waits to be sent (offer {row.offer!r}, {row.next_clock - row.acked} ops)"
+        scopes = device.local.store.scopes()
+        for name in granted:
+            there = self._content(name).digest
+            here = scopes[name].digest if name in scopes else 0
+            if here != there:
+                yield f"the digest of {name} differs from the server's"
+        for name in scopes.keys() - granted.keys():
+            yield f"{name} is still here, and not granted"
+
+    # At the end.
+
+    def at_the_end(self, devices: Sequence[SimulatedDevice], fresh: Sequence[SimulatedDevice]) -> Iterator[str]:
+        """Judge what the server and every device hold."""
+        yield from self.left_over(fresh, "as a new device")
+        for scope, content in self._server.database.scopes.items():
+            yield from self._scope(scope, content)
+        expected = {
+            (scope, str(UUID(bytes=record_id))): (naive_state(writes), naive_conflicts(writes))
+            for scope, content in self._server.database.scopes.items()
+            for record_id, record in content.records.items()
+            if (writes := list(_parsed(record.stored.doc).writes()))
+        }
+        for device in [*devices, *fresh]:
+            yield from self._device(device, expected)
+        yield from self._values(devices)
+
+    def _scope(self, scope: str, content: ScopeContent) -> Iterator[str]:
+        digest = 0
+        clocks: dict[tuple[bytes, int], int] = {}
+        seqs = set()
+        for entry in content.audit:
+            if entry.first_clock != clocks.get((entry.record_id, entry.client_id), 0):
+                yield f"{scope}: the audit of {entry.record_id.hex()} has a gap or says something twice"
+            clocks[entry.record_id, entry.client_id] = entry.next_clock
+            seqs.add(entry.seq)
+        if seqs != set(range(1, content.seq + 1)):
+            yield f"{scope}: the feed has a gap"
+        for record_id, record in content.records.items():
+            document = _parsed(record.stored.doc)
+            digest = add_digests(digest, (0, record.stored.digest))
+            if record.stored.digest != record_digest(record_id, document):
+                yield f"{scope}: the digest of {record_id.hex()} is not that of its ops"
+            audited = {client: clock for (key, client), clock in clocks.items() if key == record_id}
+            if audited != document.next_clocks:
+                yield f"{scope}: the audit of {record_id.hex()} does not tell its ops"
+            yield from self._projection(scope, record_id, record, document)
+            yield from self._authors(scope, record_id, record, document)
+        if digest != content.digest:
+            yield f"{scope}: its digest is not that of its records"
+
+    def _projection(self, scope: str, record_id: bytes, record: MemoryRecord, document: Document) -> Iterator[str]:
+        folded = fold(document.writes())
+        typed, _ = COLLECTIONS[record.stored.collection].read(folded.state)
+        if project(record.stored.collection, typed) != record.rows:
+            yield f"{scope}: the rows of {record_id.hex()} are not those of what it folds to"
+        if record.has_conflicts != bool(naive_conflicts(list(document.writes()))):
+            yield f"{scope}: {record_id.hex()} has conflicts, and does not say so, or the other way round"
+
+    def _authors(self, scope: str, record_id: bytes, record: MemoryRecord, document: Document) -> Iterator[str]:
+        for write in document.writes():
+            role = self._role(scope, write.client_id)
+            if role is None:
+                yield f"{scope}: {record_id.hex()} has an op of {write.client_id}, who has no part in it"
+            elif forbidden := COLLECTIONS[record.stored.collection].forbidden_fields(write.patch, role):
+                yield f"{scope}: {record_id.hex()} has {forbidden}, written by the {role}"
+
+    def _role(self, scope: str, client_id: int) -> Role | None:
+        """Say as whom a client id may have written to a scope, ever."""
+        owner = self._owners.get(client_id, UUID(int=0))
+        parsed = Scope.parse(scope)
+        if owner is None:
+            return "system"
+        if parsed.kind == "athlete" and parsed.id == owner:
+            return "athlete"
+        people = self._server.sign_ins.people.values()
+        return "coach" if any((person.id, person.role) == (owner, "coach") for person in people) else None
+
+    def _device(self, device: SimulatedDevice, expected: dict[RecordKey, tuple[Any, Any]]) -> Iterator[str]:
+        local: LocalReplica = device.local
+        granted = self._server.people.scopes_of(device.person.id)
+        for scope in granted:
+            there = {str(UUID(bytes=record_id)): record for record_id, record in self._content(scope).records.items()}
+            here = {key[1] for key, row in device.rows.items() if key[0] == scope and row.digest}
+            if here != there.keys():
+                yield f"{device.lineage}: holds other records of {scope} than the server"
+                continue
+            for record_id in there:
+                held = local.store.one(scope, record_id)
+                if held is None or held.blocked or (scope, record_id) not in expected:
+                    continue
+                state, conflicts = expected[scope, record_id]
+                if held.state != state:
+                    yield f"{device.lineage}: {record_id} reads {held.state}, by the naive model {state}"
+                found = [
+                    (each.path, each.kept and _claim(each.kept), [_claim(loser) for loser in each.discarded])
+                    for each in held.conflicts
+                ]
+                if repr(found) != repr(conflicts):
+                    yield f"{device.lineage}: {record_id} has the conflicts {found}, by the naive model {conflicts}"
+        for key, row in device.rows.items():
+            for value in values_of(row.document):
+                if value in self.secret and self.secret[value] not in granted:
+                    yield f"{device.lineage}: {key} shows {value}, which is private to others"
+
+    def _values(self, devices: Sequence[SimulatedDevice]) -> Iterator[str]:
+        counted = on_server(self._server.database)
+        self._ledger.refused |= self._refused()
+        self._ledger.compacted |= self._compacted()
+        for saved in self._ledger.missing(set(counted) | in_boxes(devices)):
+            yield f"lost: {_told(saved)}"
+        if not self._ledger.may_double:
+            for value, count in counted.items():
+                if count > 1 and value in self._ledger.owed:
+                    yield f"doubled: {_told(self._ledger.owed[value])}"
+
+    def _refused(self) -> set[RecordKey]:
+        return {
+            (scope, str(UUID(bytes=record_id)))
+            for scope, content in self._server.database.scopes.items()
+            for (record_id, _), dead in content.dead.items()
+            if any(op.refusal is not None for op in dead.values())
+        }
+
+    def _compacted(self) -> set[RecordKey]:
+        return {
+            (scope, str(UUID(bytes=record_id)))
+            for scope, content in self._server.database.scopes.items()
+            for record_id, record in content.records.items()
+            if any(is_summary(op) for ops in _parsed(record.stored.doc).ops.values() for op in ops.values())
+        }
+
+    def _content(self, scope: str) -> ScopeContent:
+        return self._server.database.scopes.get(scope, ScopeContent())
+
+    def _document(self, key: RecordKey) -> Document | None:
+        record = self._content(key[0]).records.get(UUID(key[1]).bytes)
+        return _parsed(record.stored.doc) if record else None
+
+
+def _claim(claim: Claim) -> tuple[Any, int, int]:
+    return claim.value, claim.client_id, claim.hlc
+
+
+def _told(saved: Saved) -> str:
+    return f"{saved.value} of {saved.author} at {'.'.join(saved.path)} of {saved.record[1][-4:]}, save {saved.number}"
