@@ -35,9 +35,14 @@ from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.subjects import KINDS
 from apex_server.settings import Settings, SettingsError
-from apex_server.sync.commit import Committer
-from apex_server.sync.identity import load_identity
-from apex_server.sync.postgres_commits import PostgresCommitStore
+from apex_server.sync import (
+    Committer,
+    PostgresCommitStore,
+    compact_long_records,
+    load_identity,
+    projections_are_current,
+    rebuild_projections,
+)
 
 __all__ = ["Worker", "run_worker"]
 
@@ -69,6 +74,13 @@ LINKS_SECONDS = 5.0
 
 KEEP_HOUSE_SECONDS = 3600.0
 JOB_LOG_DAYS = 14
+
+COMPACT_SECONDS = 2.0
+"""How late a record that has grown long is noticed; looking is one probe of an index that is nearly always empty."""
+
+PROJECTIONS_SECONDS = 3600.0
+"""Projections can only be another version's when a server starts; a rebuild that failed then is tried again."""
+
 RESTART_SECONDS = 1.0
 RESTART_AFTER_BUG_SECONDS = 10.0
 """Its traceback goes to the log each time."""
@@ -131,6 +143,7 @@ class Worker:
         queue: QueueManager,
         analyst: Analyst,
         publisher: Publisher,
+        committer: Committer,
         hints: HintHub,
         *,
         now: Callable[[], datetime],
@@ -140,6 +153,7 @@ class Worker:
         self._settings = settings
         self._database = database
         self._queue = queue
+        self._committer = committer
         self._hints = hints
         self._now = now
         self._moved: set[str] = set()
@@ -179,6 +193,7 @@ class Worker:
                 queue_manager(pool),
                 Analyst(database, committer, wording, now=clock),
                 Publisher(database, committer, now=clock),
+                committer,
                 hints,
                 now=clock,
             )
@@ -192,6 +207,8 @@ class Worker:
                 partial(every, SWEEP_SECONDS, self.sweep),
                 partial(every, LINKS_SECONDS, self.welcome_new_links),
                 partial(every, KEEP_HOUSE_SECONDS, self.keep_house),
+                partial(every, COMPACT_SECONDS, self.compact),
+                partial(every, PROJECTIONS_SECONDS, self.project_anew),
                 self._deliver_decisions,
                 partial(self._stop_queue, stop),
             ):
@@ -236,6 +253,18 @@ class Worker:
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.forget_old_jobs, self._now() - timedelta(days=JOB_LOG_DAYS))
         await Ledger(self._database, now=self._now).forget_old()
+
+    async def compact(self) -> None:
+        """Shorten the histories that have grown long."""
+        count = await compact_long_records(self._database, self._committer)
+        if count:
+            _log.info("records_compacted", records=count)
+
+    async def project_anew(self) -> None:
+        """Make the relational rows anew where another version made those that are there, or a restore left none."""
+        if not await projections_are_current(self._database):
+            _log.info("projections_rebuilding")
+            _log.info("projections_rebuilt", records=await rebuild_projections(self._database))
 
     async def _do(self, job: Job) -> None:
         asked = msgspec.json.decode(job.payload or b"", type=AnalysisJob)

@@ -4,7 +4,7 @@ Scope by scope and under the scope's lock, so the server may go on serving. What
 the documents alone.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,8 @@ __all__ = ["projections_are_current", "rebuild_projections"]
 queries = load_queries(__package__)
 
 RECORDS_AT_ONCE = 500
-"""About 5 MB of documents and rows."""
+BYTES_AT_ONCE = 8 * 1024 * 1024
+"""Usually 500 records are 1 MB; of very long ones fewer are taken."""
 
 FIRST_ID = UUID(int=0)
 
@@ -34,8 +35,11 @@ async def projections_are_current(db: Database) -> bool:
         return bool(await connection.fetchval(queries.get_projections_version) == VERSION)
 
 
-async def rebuild_projections(db: Database) -> int:
-    """Make all projections anew, and give the number of records. Raises DatabaseUnavailable; then run it again."""
+async def rebuild_projections(db: Database, told: Callable[[int], None] = lambda count: None) -> int:
+    """Make all projections anew, and give the number of records; `told` hears how many there were so far.
+
+    Several processes may do so at once, and do the same work twice. Raises DatabaseUnavailable; then run it again.
+    """
     store = PostgresCommitStore(db)
     count = 0
     async with db.commit_connection() as connection:
@@ -46,6 +50,7 @@ async def rebuild_projections(db: Database) -> int:
             async for rows in pages(session.connection, locked.scope_id):
                 await locked.tables.write_projections([packed(locked.scope_id, row) for row in rows])
                 count += len(rows)
+                told(count)
     async with db.commit_connection() as connection:
         await connection.execute(queries.set_projections_version, VERSION)
     return count
@@ -54,7 +59,7 @@ async def rebuild_projections(db: Database) -> int:
 async def pages(connection: Connection, scope_id: UUID) -> AsyncIterator[Sequence[Any]]:
     """Read the documents of a scope, some at a time."""
     last = FIRST_ID
-    while rows := await connection.fetch(queries.documents_after, scope_id, last, RECORDS_AT_ONCE):
+    while rows := await connection.fetch(queries.documents_page, scope_id, last, RECORDS_AT_ONCE, BYTES_AT_ONCE):
         yield rows
         last = rows[-1]["record_id"]
 

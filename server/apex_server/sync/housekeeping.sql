@@ -1,0 +1,24 @@
+-- name: documents_page
+-- Pages through a scope by the primary key: one document at least, and no more than fit into memory.
+SELECT record_id, collection, doc
+FROM (
+    SELECT record_id, collection, doc, sum(octet_length(doc)) OVER (ORDER BY record_id) AS bytes
+    FROM (
+        SELECT record_id, collection, doc
+        FROM records
+        WHERE scope_id = $1 AND record_id > $2
+        ORDER BY record_id
+        LIMIT $3
+    ) AS next
+) AS sized
+WHERE bytes - octet_length(doc) < $4
+ORDER BY record_id;
+
+-- name: long_records_after
+-- What is compacted leaves the index that this reads; what cannot be is passed by, and holds up nothing behind it.
+SELECT scopes.name, records.scope_id, records.record_id
+FROM records
+JOIN scopes ON scopes.scope_id = records.scope_id
+WHERE records.is_long AND (records.scope_id, records.record_id) > ($1, $2)
+ORDER BY records.scope_id, records.record_id
+LIMIT $3;
