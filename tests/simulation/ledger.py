@@ -5,7 +5,7 @@ travels in the end.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from apex_sync.document import Document
@@ -115,12 +115,27 @@ def in_boxes(devices: Iterable[SimulatedDevice]) -> set[str]:
     }
 
 
-def on_devices(devices: Iterable[SimulatedDevice]) -> set[str]:
-    """List the values in the records of devices, sent or not."""
-    return {value for device in devices for row in device.rows.values() for value in values_of(row.document)}
+def on_devices(devices: Iterable[SimulatedDevice], granted: Callable[[SimulatedDevice], Container[str]]) -> set[str]:
+    """List the values in the records of devices, sent or not.
+
+    What a device has read of a scope that its user has lost goes when it hears of that; its own unsent work does not.
+    """
+    return {
+        value
+        for device in devices
+        for (scope, _), row in device.rows.items()
+        for write in row.document.writes()
+        if scope in granted(device) or (write.client_id == row.client_id and write.clock >= row.acked)
+        for _, value in leaves(write.patch)
+        if type(value) is str
+    }
 
 
-def held_anywhere(database: MemoryDatabase, devices: Iterable[SimulatedDevice]) -> set[str]:
-    """List every value that is still somewhere."""
+def held_anywhere(
+    database: MemoryDatabase,
+    devices: Iterable[SimulatedDevice],
+    granted: Callable[[SimulatedDevice], Container[str]],
+) -> set[str]:
+    """List every value that is still somewhere, and can reach the server or its user."""
     devices = list(devices)
-    return set(on_server(database)) | on_devices(devices) | in_boxes(devices)
+    return set(on_server(database)) | on_devices(devices, granted) | in_boxes(devices)

@@ -1,6 +1,7 @@
 """One run: people, devices, a server and everything that happens to them, in one process and from one seed."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import nullcontext
 from hashlib import blake2b
 from random import Random
@@ -238,6 +239,8 @@ class World:
             athlete = dice.choice(self.athletes)
             change = self.server.people.dismiss if dice.random() < 0.6 else self.server.people.engage
             change(self.coach.id, athlete.id)
+            if self.counts.get("restore"):
+                self._forgive()
 
     async def _expire(self, dice: Random) -> None:
         self.server.sign_ins.expire_access()
@@ -356,7 +359,10 @@ class World:
         self._look()
 
     def _forgive(self) -> None:
-        self.ledger.keep_what_is_held(held_anywhere(self.server.database, self.devices))
+        def granted(device: SimulatedDevice) -> Mapping[str, Any]:
+            return self.server.people.scopes_of(device.person.id)
+
+        self.ledger.keep_what_is_held(held_anywhere(self.server.database, self.devices, granted))
 
     def _scope_for(self, device: SimulatedDevice, dice: Random) -> str | None:
         """Choose an athlete in whose scope a device may write, as far as it knows."""

@@ -19,6 +19,7 @@ from apex_sync.acceptance import Acceptance, Author, Refusal, RefusalCode, Refus
 from apex_sync.clock import next_hlc
 from apex_sync.collection import Collection, Record, Role
 from apex_sync.compaction import COMPACTION_BYTES, COMPACTION_OPS, compact, needs_compaction
+from apex_sync.deaths import with_offered
 from apex_sync.digest import extend_digest, record_digest
 from apex_sync.document import Document
 from apex_sync.errors import MalformedUpdate, OutOfBounds
@@ -124,8 +125,10 @@ def judge_push(hearing: Hearing, pushed: PushedRecord, state: RecordState) -> Ve
         return rejected("malformed", str(error))
     current, epoch = _with_base(hearing, pushed, before, base)
     if not ops:
+        if base is None:
+            return rejected("malformed", "neither ops of the device nor a record")
         if epoch is None:
-            return rejected("malformed", "neither ops of the device nor a record with its receipt")
+            return Verdict(PushResult("gap", before.next_clocks.get(hearing.client_id, 0)))
         first_clock = current.next_clocks.get(hearing.client_id, 0)
     acceptance = accept(
         current,
@@ -248,9 +251,7 @@ def _with_base(
     epoch = hearing.receipts.issued_in(pushed.receipt, hearing.scope_id, pushed.record_id, doc)
     if epoch is None:
         return before, None
-    current = before.copy()
-    current.merge(base)
-    return current, epoch
+    return with_offered(before, base), epoch
 
 
 def _verdict(case: _Case, acceptance: Acceptance) -> Verdict:
