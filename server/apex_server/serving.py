@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -19,6 +18,7 @@ import httpx
 import msgspec
 import structlog
 
+from apex_server.attached import attached_command
 from apex_server.db import ready_database
 from apex_server.db.background import in_background
 from apex_server.settings import Settings, SettingsError
@@ -117,16 +117,16 @@ def check_port(settings: Settings) -> None:
 
 def web_command(settings: Settings) -> list[str]:
     """A web process: granian with one event loop; those of one server share the port."""
-    return [
-        *(sys.executable, "-m", "granian", "apex_server.app:create_app", "--factory", "--interface", "asgi"),
+    return attached_command(
+        *("granian", "apex_server.attached:create_attached_app", "--factory", "--interface", "asgi"),
         *("--host", settings.host, "--port", str(settings.port), "--workers", "1"),
         *("--no-log", "--respawn-failed-workers", "--workers-kill-timeout", str(int(STOP_TIMEOUT_SECONDS))),
-    ]
+    )
 
 
 def worker_command() -> list[str]:
     """The job worker."""
-    return [sys.executable, "-m", "apex_server.cli", "worker"]
+    return attached_command("apex_server.cli", "worker")
 
 
 async def keep_running(name: str, command: list[str], environment: Mapping[str, str]) -> None:
