@@ -107,3 +107,20 @@ def test_an_own_history_with_dead_clocks_and_no_receipt_goes_up_under_a_new_id(
     assert one.client_id != before
     assert one.state(record_id) == {"fatigue": 3}
     assert_converged(server, one)
+
+
+def test_an_answer_without_a_receipt_is_no_sign_of_a_restored_server(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real server gives none while its record holds what this device has not seen: no reason to push again."""
+    one, two = phones_of(server, tmp_path, 2)
+    record_id = one.create({"title": "Push"})
+    settle(one, two)
+    two.edit(record_id, {"mood": 4})
+    two.sync()
+    one.edit(record_id, {"fatigue": 3})
+    monkeypatch.setattr(LoopbackServer, "_receipt", lambda *_: b"")
+    assert one.sync().pushed == 1
+    monkeypatch.undo()
+    settle(one, two)
+    assert_converged(server, one, two)
