@@ -133,7 +133,10 @@ class MemoryCommitSession:
         if change.dead:
             return False
         await self._connection.reach("lock")
-        async with self._database.locks[commit.scope]:
+        lock = self._database.locks[commit.scope]
+        if lock.locked():
+            return False
+        async with lock:
             await self._connection.reach("commit")
             content = self._database.scopes.get(commit.scope)
             access = self._database.access(commit.writer.user_id, commit.scope)

@@ -178,7 +178,8 @@ def with_dead(
         return dead
     dead = dead.copy()
     for record_id, (client_id, clock, op) in added:
-        dead[record_id, client_id] = {clock: op, **dead.get((record_id, client_id), {})}
+        known = {clock: op, **dead.get((record_id, client_id), {})}
+        dead[record_id, client_id] = dict(sorted(known.items()))
     return dead
 
 

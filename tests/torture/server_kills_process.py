@@ -189,11 +189,8 @@ def commit_without_a_transaction() -> None:
 
     @asynccontextmanager
     async def locked(session: Any, scope: str) -> Any:
-        scope_id, user_id = Scope.parse(scope).id, session._user_id
-        queries = postgres_commits.queries
-        await session.connection.execute(queries.create_scope, scope_id, user_id, scope)
-        row = await session.connection.fetchrow(queries.lock_scope, scope_id, user_id, scope)
-        state = postgres_commits.scope_state(row)
+        state = await session.lock(scope)
+        scope_id = Scope.parse(scope).id
         yield postgres_commits.PostgresLockedScope(session.connection, scope_id, state, may_copy=session._may_copy)
 
     postgres_commits.PostgresCommitSession.locked = locked  # type: ignore[assignment,method-assign]

@@ -12,6 +12,7 @@ import zstandard
 from apex_server.errors import BodyTooLarge, UnsupportedMediaType
 from apex_server.sync.errors import NotZstd
 from apex_sync.protocol.messages import REQUEST_BYTES_MAX
+from apex_sync.protocol.zstd_frame import is_one_frame
 
 __all__ = ["ENCODING", "packed", "read_body"]
 
@@ -49,10 +50,9 @@ async def read_body(chunks: AsyncIterator[bytes], encoding: str) -> bytes:
 
 
 def unpack(body: bytes | bytearray) -> bytes:
-    """Unpack a zstd frame, no further than the bound. Raises NotZstd or BodyTooLarge.
-
-    Of a frame that was cut off this gives what is there: the message in it then shows that it is not whole.
-    """
+    """Unpack one whole zstd frame, no further than the bound. Raises NotZstd or BodyTooLarge."""
+    if not is_one_frame(body):
+        raise NotZstd
     decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
     try:
         with decompressor.stream_reader(io.BytesIO(body)) as reader:

@@ -4,16 +4,18 @@ Works under the commit role. Where that role may not bypass row-level security, 
 copied into a temporary table and inserted from there.
 """
 
+import struct
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from apex_server.db import Connection, Database, load_queries
 from apex_server.sync.postgres_rows import (
+    PackedRows,
     TableWriter,
     as_datetime,
     as_digest,
@@ -44,6 +46,7 @@ queries = load_queries(__package__)
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 UNSTORABLE = (
+    asyncpg.CardinalityViolationError,
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
@@ -68,9 +71,10 @@ class PostgresCommitStore:
             yield PostgresCommitSession(connection, user_id, may_copy=self._db.commit_may_copy)
 
     def encode(self, scope_id: bytes, change: RecordChange) -> None:
-        """Pack the projection rows, which are not needed after that."""
-        change.encoded = pack_projections(scope_id, change.record_id, change.rows)
-        change.rows = {}
+        """Pack the projection rows, which are not needed after that; what can't be packed is told when it is saved."""
+        with suppress(UnstorableBatch):
+            change.encoded = packed_rows(scope_id, change)
+            change.rows = {}
 
 
 class PostgresCommitSession:
@@ -105,7 +109,8 @@ class PostgresCommitSession:
             )
             state = ScopeState(row["access"], row["scope_seq"], as_digest(row["scope_digest"]), row["record_count"])
             return ScopeView(state, {record_id: record_state(row)} if row["doc"] is not None else {})
-        state = scope_state(await self.connection.fetchrow(queries.view_scope, scope_id, user_id, scope))
+        row = await self.connection.fetchrow(queries.view_scope, scope_id, user_id, scope)
+        state = scope_state(row, row["access"])
         if state.access is None:
             return ScopeView(state, {})
         return ScopeView(state, await view_records(self.connection, scope_id, client_id, asked, after_seq=0))
@@ -113,15 +118,21 @@ class PostgresCommitSession:
     @asynccontextmanager
     async def locked(self, scope: str) -> AsyncIterator["PostgresLockedScope"]:
         """Hold a scope for the block."""
-        scope_id, user_id = Scope.parse(scope).id, self._user_id
         with unstorable():
             async with self.connection.transaction():
-                row = await self.connection.fetchrow(queries.lock_scope, scope_id, user_id, scope)
-                if row is None:
-                    await self.connection.execute(queries.create_scope, scope_id, user_id, scope)
-                    row = await self.connection.fetchrow(queries.lock_scope, scope_id, user_id, scope)
-                state = ScopeState(None) if row is None else scope_state(row)
-                yield PostgresLockedScope(self.connection, scope_id, state, may_copy=self._may_copy)
+                state = await self.lock(scope)
+                yield PostgresLockedScope(self.connection, Scope.parse(scope).id, state, may_copy=self._may_copy)
+
+    async def lock(self, scope: str) -> ScopeState:
+        """Lock a scope until the transaction ends, and see how it stands."""
+        scope_id, user_id = Scope.parse(scope).id, self._user_id
+        row = await self.connection.fetchrow(queries.lock_scope, scope_id, user_id, scope)
+        if row is None:
+            await self.connection.execute(queries.create_scope, scope_id, user_id, scope)
+            row = await self.connection.fetchrow(queries.lock_scope, scope_id, user_id, scope)
+        if row is None:
+            return ScopeState(None)
+        return scope_state(row, await self.connection.fetchval(queries.access_now, user_id, scope))
 
     async def save_if_unchanged(self, commit: Commit) -> bool:
         """Store a commit of one change, if nothing else has been committed to its scope."""
@@ -154,7 +165,7 @@ class PostgresLockedScope:
         """Store a commit."""
         for change in commit.changes:
             if change.encoded is None:
-                change.encoded = pack_projections(self.scope_id.bytes, change.record_id, change.rows)
+                change.encoded = packed_rows(self.scope_id.bytes, change)
         former = [change for change in commit.changes if change.before is not None]
         if former:
             ids = [UUID(bytes=change.record_id) for change in former]
@@ -183,6 +194,14 @@ class PostgresLockedScope:
             [dead.op.hash for _, dead in rows],
             *zip(*(refusal_columns(dead.op.refusal) for _, dead in rows), strict=True),
         )
+
+
+def packed_rows(scope_id: bytes, change: RecordChange) -> PackedRows:
+    """Pack the projection rows of a change. Raises UnstorableBatch."""
+    try:
+        return pack_projections(scope_id, change.record_id, change.rows)
+    except (AttributeError, TypeError, ValueError, struct.error) as error:
+        raise UnstorableBatch(f"{type(error).__name__}: {error}") from error
 
 
 def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
@@ -234,8 +253,8 @@ def refusal_columns(refusal: Refusal | None) -> tuple[str | None, str | None, st
     return (None, None, None) if refusal is None else (refusal.code, refusal.field, refusal.message)
 
 
-def scope_state(row: Any) -> ScopeState:
-    return ScopeState(cast(Access, row["access"]), row["seq"], as_digest(row["digest"]), row["record_count"])
+def scope_state(row: Any, access: Access | None) -> ScopeState:
+    return ScopeState(access, row["seq"], as_digest(row["digest"]), row["record_count"])
 
 
 @contextmanager

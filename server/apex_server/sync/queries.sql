@@ -84,11 +84,15 @@ LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3
 LEFT JOIN records ON records.scope_id = $1 AND records.record_id = $4 AND asked.access IS NOT NULL;
 
 -- name: lock_scope
--- Whoever holds this row is the one writer of the scope; it checks authority and takes the counter in one go.
-SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2, $3) END AS access, seq, digest, record_count
+-- Whoever holds this row is the one writer of the scope. Nobody waits for the lock of a scope that is not theirs.
+SELECT seq, digest, record_count
 FROM scopes
 WHERE scope_id = $1 AND ($2::uuid IS NULL OR apex_scope_access($2, $3) IS NOT NULL)
 FOR NO KEY UPDATE;
+
+-- name: access_now
+-- The statement above saw the grants as they were before it waited; what was revoked meanwhile holds.
+SELECT CASE WHEN $1::uuid IS NULL THEN 'system' ELSE apex_scope_access($1, $2) END;
 
 -- name: create_scope
 -- A scope begins with its first commit.
@@ -121,14 +125,22 @@ SET watermark = excluded.watermark, last_marked_at = excluded.last_marked_at;
 
 -- name: save_one
 -- A single change as one statement: nothing happens unless the scope still stands where it was read, and then nobody
--- else has changed anything in it. The projections of the collection take the place of the comment (save_one.py).
-WITH held AS (
-    UPDATE scopes
-    SET seq = seq + 1, digest = $4, record_count = $5
+-- else has changed anything in it. It does not wait for who holds the scope, because it sees the grants of its beginning
+-- and might be overtaken by a revocation. The projections of the collection take the place of the comment (save_one.py).
+WITH free AS MATERIALIZED (
+    SELECT scope_id
+    FROM scopes
     WHERE scope_id = $1
         AND seq = $3
         AND CASE WHEN $6::uuid IS NULL THEN 'system' ELSE apex_scope_access($6, name) END = $7
-    RETURNING seq
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+held AS (
+    UPDATE scopes
+    SET seq = scopes.seq + 1, digest = $4, record_count = $5
+    FROM free
+    WHERE scopes.scope_id = free.scope_id
+    RETURNING scopes.seq
 ),
 recorded AS (
     INSERT INTO records (

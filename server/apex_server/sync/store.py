@@ -7,7 +7,8 @@ What every implementation promises:
 - Records, projections, audit, dead ops, scope counter and digest of one `Commit` become durable together or not
   at all.
 - A feed snapshot shows one moment: every change up to each scope's seq, and none beyond.
-- Access is looked up by the store itself, in the statement that locks the scope; nobody passes it a role.
+- Access is looked up by the store itself, once it has the lock: what was revoked while it waited holds. Nobody passes
+  it a role.
 
 Record ids are 16 raw bytes here, digests integers, times microseconds since the Unix epoch. Whatever has to wait for
 Postgres may raise DatabaseUnavailable: then it is not known whether a commit happened, and the same push is repeated.
@@ -186,7 +187,7 @@ class LockedScope(Protocol):
 
     @property
     def state(self) -> ScopeState:
-        """The scope now; when `access` is None, nothing is locked and nothing may be saved."""
+        """The scope now; when `access` is None, nothing may be saved."""
 
     async def changed(
         self, client_id: int, asked: Sequence[AskedRecord], since_seq: int
@@ -221,8 +222,8 @@ class CommitSession(Protocol):
     async def save_if_unchanged(self, commit: Commit) -> bool:
         """Store a commit of one change if the scope still stands at `commit.before` and the access is the same.
 
-        For single ops: cheaper than `locked`, with the same result. False: nothing was stored, do it with `locked`.
-        Raises UnstorableBatch.
+        For single ops: cheaper than `locked`, with the same result. False: nothing was stored, do it with `locked`;
+        so it is for a scope that is held or was never locked, and for a change with dead ops. Raises UnstorableBatch.
         """
 
 
@@ -286,7 +287,7 @@ class FeedSnapshot(Protocol):
         """List the feed upwards after a seq."""
 
     async def below(self, scope: str, seq: int, records_max: int, bytes_max: int) -> Sequence[FeedRecord]:
-        """Read the feed downwards before a seq: one record at least if there is one, and no more than fit."""
+        """Read the feed downwards before a seq, until it is `bytes_max` of documents; the last may go beyond."""
 
     async def first_seq(self, scope: str, record_ids: Sequence[bytes]) -> int | None:
         """Give the place in the feed of the first of some records; None where there is none of them."""
@@ -298,7 +299,7 @@ class FeedSnapshot(Protocol):
         """Tell who added what to which record in a stretch of the feed, one item per record and client."""
 
     async def records(self, scope: str, record_ids: Sequence[bytes], bytes_max: int) -> Sequence[FeedRecord]:
-        """Read records by id, in the order of their ids: one at least if there is one, and no more than fit."""
+        """Read records in the order of their ids, until it is `bytes_max` of documents; the last may go beyond."""
 
     async def digests(self, scope: str) -> Sequence[tuple[bytes, int]]:
         """Give the id and digest of every record of a scope."""
