@@ -1,22 +1,31 @@
-"""`apex-server`: run the server, or one part of it.
+"""`apex-server`: run the server, or one part of it, and look after its data.
 
 `serve` is all most people need: it starts Postgres (its own, or the one in APEX_DATABASE_URL), migrates it, and keeps
 the web processes and one job worker running until it is stopped. Larger installations run the parts apart.
+
+The commands for data find the Postgres of a server that is running by its data directory. Results go to the standard
+output, everything about them to the standard error. Exit codes: 0 done, 1 not done or something is wrong, 2 misused.
 """
 
 import os
 import signal
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
 import anyio
 import click
+import msgspec
 
-from apex_server.db import Database, DatabaseError, ready_database
+from apex_server.db import Database, DatabaseError, joined_database, ready_database, started_database
 from apex_server.jobs.failures import list_failed_jobs
 from apex_server.logs import configure_logs
+from apex_server.operations import ADVICE, OperationError, Verification, back_up
+from apex_server.operations import restore as restore_backup
+from apex_server.operations import verify as verify_database
 from apex_server.serving import ServerNotAnswering, address_of, serving
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import begin_epoch, rebuild_projections
@@ -34,6 +43,8 @@ def main() -> None:
       apex-server serve                          an own Postgres in ~/.local/share/apex-server
       apex-server serve --port 9000 --workers 4
       APEX_DATABASE_URL=postgresql://… apex-server serve
+      apex-server backup monday.apexbackup
+      apex-server verify
     """  # noqa: D301 - the backspace keeps the lines of the examples.
 
 
@@ -44,8 +55,12 @@ def reports_errors(command: Callable[..., Coroutine[Any, Any, None]]) -> Callabl
     def run(**options: Any) -> None:
         try:
             anyio.run(partial(command, **options))
-        except (SettingsError, DatabaseError, ServerNotAnswering) as error:
+        except (SettingsError, DatabaseError, OperationError, ServerNotAnswering) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(
+                f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            ) from error
 
     return run
 
@@ -90,14 +105,120 @@ async def worker() -> None:
 @reports_errors
 async def rebuild() -> None:
     """Make all relational rows anew from the documents. The server may go on serving meanwhile."""
-    async with ready_database(read_settings()) as ready, Database.open(ready) as database:
+    async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         click.echo(f"{await rebuild_projections(database)} records projected anew")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@reports_errors
+async def backup(file: Path) -> None:
+    """Write everything to FILE, as it is at this moment. The server may go on serving meanwhile.
+
+    FILE must not be there yet. It holds no secret: keep APEX_SECRET (the file `secret` in the data directory) with it.
+
+    \b
+    Examples:
+      apex-server backup /backups/apex-$(date +%F).apexbackup
+      APEX_DATABASE_URL=postgresql://… apex-server backup monday.apexbackup
+    """  # noqa: D301 - as above.
+    settings = read_settings()
+    async with joined_database(settings, otherwise=started_database) as started:
+        with progress("backing up") as told:
+            manifest = await back_up(started, file, told)
+    click.echo(f"{file}: {manifest.row_count:,} rows of {len(manifest.tables)} tables, epoch {manifest.epoch}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--replace", is_flag=True, help="Destroy what the database has now.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="APEX_DATA_DIR, else ~/.local/share/apex-server.")
+@reports_errors
+async def restore(file: Path, replace: bool, data_dir: Path | None) -> None:
+    """Put a backup in the place of the database, whole or not at all, and begin a new epoch.
+
+    The server must be stopped. A file that was cut or altered is refused before anything is touched. Devices offer
+    again what they hold, so what was written after the backup comes back as far as any device has it.
+
+    \b
+    Examples:
+      apex-server restore monday.apexbackup --data-dir /srv/apex-new     a trial, beside the real one
+      apex-server restore monday.apexbackup --replace
+    """  # noqa: D301 - as above.
+    async with started_database(read_settings(data_dir=data_dir)) as started:
+        with progress("restoring") as told:
+            restored = await restore_backup(started, file, replace=replace, told=told)
+    manifest = restored.manifest
+    click.echo(f"restored {manifest.row_count:,} rows as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    click.echo(f"epoch {restored.epoch.hex()} begins: start the server, and devices offer again what they hold")
+    click.echo("accounts made after the backup are gone, and who renewed a session since signs in again")
+    if not restored.same_secret:
+        click.echo(
+            "warning: APEX_SECRET is another one than when the backup was made. Put the old one in place before any "
+            "device syncs: without it devices bring back only what they wrote themselves, and all sign in again",
+            err=True,
+        )
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@reports_errors
+async def verify(as_json: bool) -> None:
+    """Compute everything anew from the documents, and compare. Writes nothing; the server may go on serving.
+
+    Exits 1 and lists what differs, with what to do about it.
+
+    \b
+    Examples:
+      apex-server verify
+      apex-server verify --json | jq .damages
+    """  # noqa: D301 - as above.
+    async with joined_database(read_settings()) as ready, Database.open(ready) as database:
+        with progress("verifying") as told:
+            found = await verify_database(database, told)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode({"sound": found.is_sound, **msgspec.to_builtins(found)})))
+    else:
+        show_verification(found)
+    if not found.is_sound:
+        sys.exit(1)
+
+
+def show_verification(found: Verification) -> None:
+    """Print a line for each check, and one for each damage."""
+    for check, looked_at in found.looked_at.items():
+        wrong = found.wrong[check]
+        state = click.style("ok", fg="green") if not wrong else click.style(f"{wrong:,} wrong", fg="red", bold=True)
+        click.echo(f"{check:<10} {looked_at:>12,}  {state}" + (f": {ADVICE[check]}" if wrong else ""))
+    for damage in found.damages:
+        where = " ".join(part for part in (damage.scope, damage.record_id) if part)
+        click.echo(f"{damage.check}: {where + ': ' if where else ''}{damage.words}")
+    unlisted = sum(found.wrong.values()) - len(found.damages)
+    if unlisted:
+        click.echo(f"and {unlisted:,} more")
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar where somebody is looking; it is told how much is done, of how much."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with click.progressbar(length=1, label=title, file=sys.stderr) as bar:
+
+        def told(done: int, total: int) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos)
+
+        yield told
 
 
 @main.command()
 @reports_errors
 async def restored() -> None:
-    """Say that the database was restored from a backup: run it once, before the server serves again.
+    """Say that the database was restored by other means than `restore` (pg_restore, a copy of the directory).
+
+    Run it once, before the server serves again.
 
     It begins a new epoch. Every device then offers again what it holds, so whatever any of them has comes back.
     """
@@ -109,7 +230,7 @@ async def restored() -> None:
 @reports_errors
 async def failed_jobs() -> None:
     """List the analyses that failed for good, the newest first, with the reason."""
-    async with ready_database(read_settings()) as ready, Database.open(ready) as database:
+    async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         jobs = await list_failed_jobs(database)
     for job in jobs:
         click.echo(f"{job.failed_at:%Y-%m-%d %H:%M}  {job.about}  {job.reason}")

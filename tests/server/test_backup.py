@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from apex_server.db import Database, EmbeddedPostgres, migrate
-from apex_server.db.errors import MigrationFailed
+from apex_server.db.errors import DatabaseNotMigrated, MigrationFailed
 from apex_server.db.migrate import Migration, load_migrations
 from apex_server.operations import back_up, restore
 from apex_server.operations.backup import LEFT_OUT
@@ -24,6 +24,7 @@ from apex_server.operations.errors import (
     BackupNewer,
     DatabaseInUse,
     DatabaseNotEmpty,
+    DatabaseRefused,
     NotABackup,
 )
 from apex_server.settings import Settings
@@ -148,7 +149,7 @@ async def test_a_file_is_never_replaced_and_a_failure_leaves_none(
         await back_up(settings, path)
     assert path.read_text() == "precious"
     await world.sql("DROP TABLE server_identity")
-    with pytest.raises(asyncpg.UndefinedTableError):
+    with pytest.raises(DatabaseNotMigrated):
         await back_up(settings, tmp_path / "failed")
     assert [each.name for each in tmp_path.iterdir()] == ["backup"]
 
@@ -217,7 +218,7 @@ class TestDamagedFiles:
         """Even where somebody sealed the file anew: rows that were half copied go with the transaction."""
         forged = tmp_path / "forged"
         rewrite(backup, forged, lambda manifest: manifest, swapped=("records", "audit"))
-        with pytest.raises((BackupDamaged, asyncpg.PostgresError)):
+        with pytest.raises((BackupDamaged, DatabaseRefused)):
             await restore(kept, forged, replace=True)
 
     async def test_the_schema_of_a_newer_server_is_refused(self, kept: Settings, backup: Path, tmp_path: Path) -> None:

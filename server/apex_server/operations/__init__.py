@@ -3,6 +3,6 @@
 from apex_server.operations.backup import back_up
 from apex_server.operations.errors import OperationError
 from apex_server.operations.restore import restore
-from apex_server.operations.verify import verify
+from apex_server.operations.verify import ADVICE, Verification, verify
 
-__all__ = ["OperationError", "back_up", "restore", "verify"]
+__all__ = ["ADVICE", "OperationError", "Verification", "back_up", "restore", "verify"]

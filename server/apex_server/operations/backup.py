@@ -18,9 +18,9 @@ from typing import Any
 import asyncpg
 
 from apex_server.db import load_queries
-from apex_server.db.migrate import connect_owner
 from apex_server.operations.backup_file import BackedUpTable, BackupWriter, Manifest, SchemaStep
 from apex_server.operations.errors import BackupIncomplete
+from apex_server.operations.owner import connected_owner
 from apex_server.settings import Settings
 from apex_server.sync.projection_tables import TABLES
 
@@ -47,22 +47,21 @@ Progress = Callable[[int, int], None]
 async def back_up(settings: Settings, path: Path, told: Progress = lambda done, total: None) -> Manifest:
     """Write a backup of the database, and give what is in it.
 
-    Raises BackupExists, BackupIncomplete, DatabaseUnavailable, OSError; then there is no file of that name.
+    Raises BackupExists, BackupIncomplete, OSError, and what `connected_owner` raises; then there is no such file.
     """
     made_at = datetime.now(UTC)
     with BackupWriter.open(path, made_at) as writer:
-        owner = await connect_owner(str(settings.database_url))
-        try:
-            async with owner.transaction(isolation="repeatable_read", readonly=True):
-                manifest = Manifest(
-                    made_at=made_at,
-                    server_version=version("apex-sync-server"),
-                    **await describe(owner),
-                    secret_fingerprint=fingerprint(settings.secret),
-                    tables=await copy_out(owner, writer, told),
-                )
-        finally:
-            await owner.close()
+        async with (
+            connected_owner(settings) as owner,
+            owner.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            manifest = Manifest(
+                made_at=made_at,
+                server_version=version("apex-sync-server"),
+                **await describe(owner),
+                secret_fingerprint=fingerprint(settings.secret),
+                tables=await copy_out(owner, writer, told),
+            )
         writer.describe(manifest)
     return manifest
 

@@ -7,7 +7,8 @@
     │   └── BackupDamaged     a backup that was cut or altered
     ├── BackupNewer           a backup of a schema that this server does not know
     ├── DatabaseNotEmpty      there is data that a restore would destroy
-    └── DatabaseInUse         something is connected to the database that a restore would replace
+    ├── DatabaseInUse         something is connected to the database that a restore would replace
+    └── DatabaseRefused       Postgres does not do its part
 
 Every message says what to do next; the values it speaks of are attributes.
 """
@@ -22,6 +23,7 @@ __all__ = [
     "BackupNewer",
     "DatabaseInUse",
     "DatabaseNotEmpty",
+    "DatabaseRefused",
     "NotABackup",
     "OperationError",
 ]
@@ -94,3 +96,11 @@ class DatabaseInUse(OperationError):
             "connections, then restore again. Nothing was changed"
         )
         self.logins = tuple(logins)
+
+
+class DatabaseRefused(OperationError):
+    """Postgres said no to a statement that should work; what it was part of is undone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Postgres refused: {reason}. Nothing was changed; its log may say more")
+        self.reason = reason

@@ -15,11 +15,12 @@ from typing import NamedTuple
 import asyncpg
 
 from apex_server.db import Database, load_queries
-from apex_server.db.migrate import Migration, apply_together, connect_owner, load_migrations, migration_lock
+from apex_server.db.migrate import Migration, apply_together, load_migrations, migration_lock
 from apex_server.db.roles import ensure_roles
 from apex_server.operations.backup import Progress, fingerprint, quoted
 from apex_server.operations.backup_file import BackedUpTable, BackupReader, Manifest
 from apex_server.operations.errors import BackupNewer, DatabaseInUse, DatabaseNotEmpty
+from apex_server.operations.owner import connected_owner
 from apex_server.settings import Settings
 from apex_server.sync import rebuild_projections
 
@@ -47,27 +48,24 @@ async def restore(
 ) -> Restored:
     """Put a backup in the place of the database, which must be empty unless it is to be replaced.
 
-    Raises NotABackup, BackupDamaged, BackupNewer, DatabaseNotEmpty, DatabaseInUse, a MigrationError, RolesMissing or
-    OSError, and then nothing is changed; DatabaseUnavailable, where only the relational rows may be missing.
+    Raises NotABackup, BackupDamaged, BackupNewer, DatabaseNotEmpty, DatabaseInUse, DatabaseRefused, a MigrationError,
+    RolesMissing or OSError, and then nothing is changed; DatabaseUnavailable, where at most the relational rows are
+    missing.
     """
     known = load_migrations() if migrations is None else migrations
     with BackupReader.open(path) as reader:
         before, after = split_migrations(path, reader.manifest, known)
         meter = Meter(told, sum(table.bytes for table in reader.manifest.tables))
-        owner = await connect_owner(str(settings.database_url))
-        try:
-            async with migration_lock(owner):
-                await check_target(owner, replace=replace)
-                await ensure_roles(owner, secret=settings.secret)
-                async with owner.transaction():
-                    await drop_everything(owner)
-                    await apply_together(owner, before)
-                    await copy_in(owner, reader, meter)
-                    await apply_together(owner, after)
-                    epoch = bytes(await owner.fetchval(queries.begin_epoch))
-                await owner.execute("ANALYZE")
-        finally:
-            await owner.close()
+        async with connected_owner(settings) as owner, migration_lock(owner):
+            await check_target(owner, replace=replace)
+            await ensure_roles(owner, secret=settings.secret)
+            async with owner.transaction():
+                await drop_everything(owner)
+                await apply_together(owner, before)
+                await copy_in(owner, reader, meter)
+                await apply_together(owner, after)
+                epoch = bytes(await owner.fetchval(queries.begin_epoch))
+            await owner.execute("ANALYZE")
     async with Database.open(settings) as database:
         projected = await rebuild_projections(database)
     same_secret = reader.manifest.secret_fingerprint == fingerprint(settings.secret)

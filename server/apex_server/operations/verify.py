@@ -7,7 +7,7 @@ Not covered, because only devices know it: dead clocks whose op nobody remembers
 on purpose (docs/protocol.md).
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import groupby
 from typing import Any, get_args
@@ -23,7 +23,7 @@ from apex_server.sync.store import Row
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
 from apex_sync.ids import Scope
 
-__all__ = ["Damage", "Verification", "verify"]
+__all__ = ["ADVICE", "Damage", "Verification", "verify"]
 
 queries = load_queries(__package__)
 
@@ -37,6 +37,18 @@ FLAGS = ("needs_review", "has_conflicts", "deleted", "is_long")
 FIRST_ID = UUID(int=0)
 OF_RECORDS = ("audit", "dead_ops", *TABLES)
 """Tables whose rows belong to a record."""
+
+ADVICE: Mapping[Check, str] = {
+    "documents": "restore a backup from before the damage; devices then bring back what came since",
+    "digests": "restore a backup from before the damage; devices then bring back what came since",
+    "flags": "the next change of the record sets them; until then lists of what to look at may miss it",
+    "rows": "apex-server rebuild makes them anew",
+    "audit": "devices may be sent more than they need, or a change late; restore a backup from before the damage",
+    "dead ops": "an op sent again may be taken for a fork, which costs its device a new id and nothing else",
+    "scopes": "every sync of this scope looks for a difference; restore a backup from before the damage",
+    "orphans": "relational rows go with apex-server rebuild; others are of records that were deleted by hand",
+}
+"""What a damage means or what to do about it."""
 
 Progress = Callable[[int, int], None]
 """Records that were looked at, of how many."""
