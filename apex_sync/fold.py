@@ -13,6 +13,7 @@ concurrently.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -62,7 +63,7 @@ def fold(writes: Iterable[StampedWrite]) -> Fold:
 
     Patches are as `decode_op` gives them, without empty maps. The state may share maps with them: don't change it.
     """
-    ordered = sorted(writes, key=_rank)
+    ordered = _in_order(writes)
     if len(ordered) == 1:
         return Fold(ordered[0].patch, [], ordered[0].hlc, ordered)
     root = _tree(ordered)
@@ -78,7 +79,7 @@ def surviving_writes(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
     beneath. Together with whatever writes are yet to come they fold to the same state and conflicts as all writes do.
     """
     patches: dict[int, Patch] = {}
-    ordered = sorted(writes, key=_rank)
+    ordered = _in_order(writes)
     for leaf in sorted(_leaves(_tree(ordered)), key=_path):
         for order, _, value in leaf.survivors:
             _set_leaf(patches.setdefault(order, {}), leaf.path, value)
@@ -131,6 +132,33 @@ def _rank(write: StampedWrite) -> tuple[int, int, int, int]:
 
 def _path(found: "Conflict | _Leaf") -> Path:
     return found.path
+
+
+def _in_order(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
+    """Give each write once: two servers, of which one was restored, may both have carried it into a summary."""
+    ordered = sorted(writes, key=_rank)
+    if not any(_is_same(one, other) for one, other in pairwise(ordered)):
+        return ordered
+    once: list[StampedWrite] = []
+    for write in ordered:
+        if once and _is_same(once[-1], write):
+            # Each copy has the leaves that mattered when it was made.
+            once[-1] = replace(write, patch=_union(once[-1].patch, write.patch))
+        else:
+            once.append(write)
+    return once
+
+
+def _is_same(one: StampedWrite, other: StampedWrite) -> bool:
+    return one.hlc == other.hlc and one.client_id == other.client_id and one.clock == other.clock
+
+
+def _union(one: Patch, other: Patch) -> Patch:
+    union = {**one, **other}
+    for key in one.keys() & other.keys():
+        if type(one[key]) is dict and type(other[key]) is dict:
+            union[key] = _union(one[key], other[key])
+    return union
 
 
 def _tree(ordered: list[StampedWrite]) -> _Node:

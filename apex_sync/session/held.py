@@ -12,6 +12,7 @@ import msgspec
 
 from apex_sync.clock import next_hlc
 from apex_sync.compaction import portions
+from apex_sync.deaths import lost_ops
 from apex_sync.digest import record_digest
 from apex_sync.document import Delta, Document
 from apex_sync.errors import FieldProblem
@@ -226,29 +227,29 @@ class HeldRecord:
         self.forget_fold()
 
     def is_forked_by(self, theirs: Delta) -> bool:
-        """Tell whether somebody else writes under this device's client id: other bytes, or clocks it never used.
+        """Tell whether this device has to leave its client id, since what stands under it there is not what it wrote.
 
-        Own ops from the first such clock on then count as not acknowledged.
+        Others wrote under it: that shows in other bytes, and in clocks it never used. Or a restored server, which knew
+        no more of an own op than that somebody had seen it, let its clock die. Own ops from there on count as not
+        acknowledged.
         """
-        ops = theirs.ops.get(self.client_id)
-        if ops is None:
-            return False
         mine = self.document.ops.get(self.client_id, {})
-        other = [clock for clock, op in ops.items() if mine.get(clock, op) != op]
-        if other:
-            self.acked = min(self.acked, other[0])
-        return bool(other) or theirs.next_clocks[self.client_id] > self.next_clock
+        lost = [clock for clock, op in theirs.ops.get(self.client_id, {}).items() if mine.get(clock, op) != op]
+        lost += self._own_deaths(theirs)
+        self.acked = min([self.acked, *lost])
+        return bool(lost) or theirs.next_clocks.get(self.client_id, 0) > self.next_clock
 
-    def absorb(self, theirs: Delta) -> None:
-        """Take in what the server holds of this record, and leave own ops alone that it has not acknowledged.
+    def absorb(self, theirs: Delta) -> list[StampedWrite]:
+        """Take in what the server holds of this record, and give the writes of others that died of it.
 
-        A refusal reaches this device with the answer to its push; until then its content is not taken away here.
-        Raises ClockGap, with nothing changed.
+        Own ops that it has not acknowledged are left alone: a refusal reaches this device with the answer to its push.
+        What died in a compaction is in its summary, and is not given. Raises ClockGap, with nothing changed.
         """
-        own = self._own_unacknowledged()
+        own, before, compacted = self._own_unacknowledged(), dict(self.document.ops), self._lacks_summary_of(theirs)
         self.document.apply(theirs)
         self._put_back(own)
         self.forget_fold()
+        return self._displaced(before, deaths=not compacted)
 
     def absorb_whole(self, theirs: Document) -> list[StampedWrite]:
         """Take in the whole record as the server holds it, and give the writes of others that it displaced.
@@ -256,22 +257,18 @@ class HeldRecord:
         Two devices can have written under one client id before the server told them apart, and this device read the one
         that the server, restored since, does not have. What the server has stands.
         """
-        displaced: list[StampedWrite] = []
-        compacted = any(is_summary(op) for ops in theirs.ops.values() for op in ops.values())
+        delta = theirs.since({})
+        before, compacted = dict(self.document.ops), self._lacks_summary_of(delta)
         for client_id, ops in theirs.ops.items():
-            mine = self.document.ops.get(client_id)
-            if client_id == self.client_id or mine is None:
-                continue
-            end = theirs.next_clocks[client_id]
-            for clock, op in mine.items():
-                # Without a compaction nothing dies that was ever relayed.
-                gone = clock not in ops and clock < end and not compacted
-                if gone or ops.get(clock, op) != op:
-                    displaced += decode_op(op, client_id=client_id, clock=clock)
-            later = {clock: op for clock, op in mine.items() if clock >= end}
-            self.document.ops[client_id] = {**ops, **later}
-        self.absorb(theirs.since({}))
-        return displaced
+            if client_id in before:
+                end = theirs.next_clocks[client_id]
+                if client_id == self.client_id:
+                    end = min(end, self.acked)
+                earlier = {clock: op for clock, op in ops.items() if clock < end}
+                later = {clock: op for clock, op in before[client_id].items() if clock >= end}
+                self.document.ops[client_id] = earlier | later
+        self.absorb(delta)
+        return self._displaced(before, deaths=not compacted)
 
     def acknowledged(self) -> Document:
         """Give the part of the record that the server is known to have."""
@@ -353,6 +350,35 @@ class HeldRecord:
     def _unsent(self) -> list[bytes]:
         mine = self.document.ops.get(self.client_id, {})
         return [op for clock, op in mine.items() if clock >= max(self.sent, self.acked)]
+
+    def _lacks_summary_of(self, theirs: Delta) -> bool:
+        """Tell whether a compaction comes along: nothing else lets an op die that was ever relayed."""
+        return any(
+            is_summary(op) and clock not in self.document.ops.get(client_id, {})
+            for client_id, ops in theirs.ops.items()
+            for clock, op in ops.items()
+        )
+
+    def _own_deaths(self, theirs: Delta) -> list[int]:
+        """Give the clocks of acknowledged own ops that the server let die, though no summary has anything of them."""
+        ranges = theirs.dead.get(self.client_id)
+        if not ranges or self._lacks_summary_of(theirs):
+            return []
+        after = self.acknowledged().copy()
+        after.apply(Delta(dead={self.client_id: ranges}))
+        return [*lost_ops(self.acknowledged(), after).get(self.client_id, ())]
+
+    def _displaced(self, before: dict[int, dict[int, bytes]], *, deaths: bool) -> list[StampedWrite]:
+        """Give the writes of others that were here before and are not any more."""
+        displaced: list[StampedWrite] = []
+        for client_id, ops in before.items():
+            now = self.document.ops[client_id]
+            if client_id == self.client_id or now is ops:
+                continue
+            for clock, op in ops.items():
+                if now.get(clock, op) != op or (deaths and clock not in now):
+                    displaced += decode_op(op, client_id=client_id, clock=clock)
+        return displaced
 
     def _own_unacknowledged(self) -> dict[int, bytes]:
         mine = self.document.ops.get(self.client_id, {})

@@ -114,10 +114,7 @@ class PulledPages:
         if held.offer is Offer.RESCUE and whole is not None:
             return self.rescue(held, whole, record.receipt)
         forked = held.is_forked_by(delta)
-        if whole is None:
-            held.absorb(delta)
-        else:
-            self._keep_displaced(held, held.absorb_whole(whole))
+        self._keep_displaced(held, held.absorb(delta) if whole is None else held.absorb_whole(whole))
         own_clock = held.acked if whole is None else whole.next_clocks.get(held.client_id, 0)
         held.keep_pull_receipt(record.receipt, own_clock)
         if forked:

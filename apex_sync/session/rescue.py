@@ -8,7 +8,7 @@ where that is possible, and with what its author had seen as far as the server h
 from apex_sync.acceptance import NewestStamps
 from apex_sync.clock import next_hlc
 from apex_sync.document import Document
-from apex_sync.op import StampedWrite, decode_op
+from apex_sync.op import StampedWrite, decode_op, is_summary
 from apex_sync.session.held import HeldRecord, Offer
 
 
@@ -29,12 +29,13 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
 
 
 def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
-    """Give the writes that are here and not there, in their order; dead clocks of the server stay dead."""
+    """Give the writes that are here and not there, in their order; what died in a compaction is there."""
     lost: list[StampedWrite] = []
+    compacted = any(is_summary(op) for ops in theirs.ops.values() for op in ops.values())
     for client_id, ops in mine.ops.items():
         known, there = theirs.next_clocks.get(client_id, 0), theirs.ops.get(client_id, {})
         for clock, op in ops.items():
-            if clock >= known or there.get(clock, op) != op:
+            if clock >= known or there.get(clock, op if compacted else b"") != op:
                 lost += decode_op(op, client_id=client_id, clock=clock)
     return sorted(lost, key=lambda write: write.rank)
 

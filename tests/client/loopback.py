@@ -17,6 +17,7 @@ import msgspec
 from apex_client.accounts import Role
 from apex_client.errors import ServerBusy, ServerRefused, ServerUnreachable, SignedOut
 from apex_sync.acceptance import Author, Refusal, RefusedOp, accept
+from apex_sync.deaths import with_offered
 from apex_sync.digest import add_digests, digest_bytes, record_digest
 from apex_sync.document import Document
 from apex_sync.errors import MalformedUpdate
@@ -177,8 +178,7 @@ class LoopbackServer:
             if not self._proves(pushed, base):
                 return PushResult("gap")
             foreign = pushed.receipt[:8] != self.epoch
-            merged = document.copy()
-            merged.merge(base)
+            merged = with_offered(document, base)
             spans = [
                 Span(0, client, document.next_clocks.get(client, 0))
                 for client, clock in merged.next_clocks.items()

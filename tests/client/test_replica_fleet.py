@@ -81,6 +81,8 @@ class Fleet:
 @example(seed=1210925, steps=34, chance=0.3)  # Two contents of one clock, of which the server lost one.
 @example(seed=533, steps=53, chance=0.1)  # One record twice in a page.
 @example(seed=3, steps=35, chance=0.1)  # What nothing proves, and what died without a compaction.
+@example(seed=61915054, steps=52, chance=0.0)  # What a clone was refused died again, though it had been taken since.
+@example(seed=1340050970, steps=26, chance=0.3)  # What a twice restored server has less of than it acknowledged.
 def test_whatever_goes_wrong_the_fleet_ends_with_every_edit_and_one_content(
     seed: int, steps: int, chance: float
 ) -> None:

@@ -1,0 +1,58 @@
+"""Ops that die: which of them are in a summary, and which would be lost.
+
+Merging two documents lets an op die that is dead in one of them. That is right where it died for good, by a refusal or
+in a compaction. But a restored server takes ops anew: under a clock that was dead before there can live what was
+refused then, or what a clone wrote, and its author was told that it is durable.
+"""
+
+from collections.abc import Iterator
+
+from apex_sync.document import Document
+from apex_sync.op import StampedWrite, decode_op, is_summary
+
+_WriteKey = tuple[int, int, int]
+"""Client, clock and stamp: the last tells two writes under one clock apart."""
+
+
+def with_offered(current: Document, offered: Document) -> Document:
+    """Give what a server has of a record, with all that a device brings back of it beyond that; neither is changed.
+
+    No op dies of it that no summary speaks for. So what a compaction dropped altogether, because it was overwritten,
+    lives on until the next one; it shows nowhere.
+    """
+    taken = current.copy()
+    taken.merge(offered)
+    for client_id, spared in lost_ops(current, taken).items():
+        taken.ops[client_id] = dict(sorted((taken.ops[client_id] | spared).items()))
+    return taken
+
+
+def lost_ops(before: Document, after: Document) -> dict[int, dict[int, bytes]]:
+    """Give the ops that died between two states of a record without a summary that has anything of them."""
+    carried: set[_WriteKey] | None = None
+    lost: dict[int, dict[int, bytes]] = {}
+    for client_id, ops in before.ops.items():
+        for clock in sorted(ops.keys() - after.ops.get(client_id, {}).keys()):
+            if carried is None:
+                carried = {_key(write) for write in _summarised(after)}
+            if not _is_carried(client_id, clock, ops[clock], carried):
+                lost.setdefault(client_id, {})[clock] = ops[clock]
+    return lost
+
+
+def _summarised(document: Document) -> Iterator[StampedWrite]:
+    for client_id, ops in document.ops.items():
+        for clock, op in ops.items():
+            if is_summary(op):
+                yield from decode_op(op, client_id=client_id, clock=clock)
+
+
+def _is_carried(client_id: int, clock: int, op: bytes, carried: set[_WriteKey]) -> bool:
+    """Tell whether summaries have something of an op; a summary dies for nothing but the next one."""
+    if is_summary(op):
+        return bool(carried)
+    return any(_key(write) in carried for write in decode_op(op, client_id=client_id, clock=clock))
+
+
+def _key(write: StampedWrite) -> _WriteKey:
+    return write.client_id, write.clock, write.hlc

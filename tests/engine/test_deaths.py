@@ -1,0 +1,94 @@
+"""A whole record that a device brings back adds what the server lacks, and takes away nothing that would be lost."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apex_sync.compaction import compact
+from apex_sync.deaths import lost_ops, with_offered
+from apex_sync.document import Document
+from apex_sync.fold import Fold, fold
+from apex_sync.op import Patch, Write, encode_op
+from tests.engine.histories import HISTORIES, SERVER_CLIENT_ID, Fleet, Step
+
+RESTORED_SERVER_CLIENT_ID = 4712
+
+
+def op(hlc: int, patch: Patch) -> bytes:
+    return encode_op([Write(hlc, [], patch)])
+
+
+def document(ops: Sequence[bytes | None]) -> Document:
+    """Give a record of one client; None is a dead clock."""
+    made = Document()
+    for each in ops:
+        if each is None:
+            made.append_dead(1)
+        else:
+            made.append(1, each)
+    return made
+
+
+def visible(folded: Fold) -> object:
+    return folded.state, folded.conflicts, folded.last_hlc
+
+
+FIRST, SECOND, THIRD = (op(10 * number, {"notes": str(number)}) for number in (1, 2, 3))
+
+
+def test_what_lives_here_outlives_an_offer_in_which_its_clock_is_dead() -> None:
+    """Another op was refused under it before the restore: a clone's, or the same one when its author might not."""
+    current, offered = document([FIRST, SECOND]), document([FIRST, None, THIRD])
+    taken = with_offered(current, offered)
+    assert taken == document([FIRST, SECOND, THIRD])
+    assert list(taken.ops[1]) == [0, 1, 2]
+
+
+def test_what_is_dead_here_stays_dead_and_what_differs_stays_as_it_is() -> None:
+    current = document([None, SECOND])
+    assert with_offered(current, document([FIRST, THIRD])) == current
+
+
+def test_neither_document_is_changed() -> None:
+    current, offered = document([FIRST, SECOND]), document([FIRST, None, THIRD])
+    with_offered(current, offered)
+    assert (current, offered) == (document([FIRST, SECOND]), document([FIRST, None, THIRD]))
+
+
+def test_an_op_dies_where_the_summary_of_its_compaction_comes_along() -> None:
+    current = document([FIRST, SECOND])
+    offered = compact(document([FIRST, SECOND]), SERVER_CLIENT_ID).document
+    taken = with_offered(current, offered)
+    assert lost_ops(current, offered) == {1: {0: FIRST}}, "overwritten, so in no summary"
+    assert taken.ops == {1: {0: FIRST}, SERVER_CLIENT_ID: offered.ops[SERVER_CLIENT_ID]}
+    assert visible(fold(taken.writes())) == visible(fold(current.writes()))
+
+
+def test_another_op_than_the_one_that_was_compacted_lives_on() -> None:
+    offered = compact(document([FIRST, SECOND]), SERVER_CLIENT_ID).document
+    taken = with_offered(document([FIRST, THIRD]), offered)
+    assert taken.ops[1] == {0: FIRST, 1: THIRD}
+
+
+def test_a_summary_dies_for_the_one_that_took_its_place() -> None:
+    backup = compact(document([FIRST]), SERVER_CLIENT_ID).document
+    later = backup.copy()
+    later.append(1, SECOND)
+    offered = compact(later, SERVER_CLIENT_ID).document
+    assert with_offered(backup, offered) == offered
+
+
+@given(HISTORIES, HISTORIES, st.booleans(), st.booleans())
+def test_what_a_restored_server_gets_back_shows_as_if_it_had_never_lost_it(
+    before: list[Step], after: list[Step], compacted_before: bool, compacted_now: bool
+) -> None:
+    """Whether the record was compacted since the backup, or the backup since the restore, or both."""
+    fleet = Fleet(before)
+    current = fleet.merged()
+    for step in after:
+        fleet.run(step)
+    latest = fleet.merged()
+    offered = compact(latest, SERVER_CLIENT_ID).document if compacted_before else latest
+    current = compact(current, RESTORED_SERVER_CLIENT_ID).document if compacted_now else current
+    assert visible(fold(with_offered(current, offered).writes())) == visible(fold(latest.writes()))
