@@ -41,12 +41,12 @@ class Ledger:
         self._overwritten: dict[tuple[str, RecordKey, Path], int] = {}
         self._number = 0
 
-    def save(self, author: str, record: RecordKey, patch: Patch) -> None:
-        """Owe the values of a patch that was saved."""
+    def save(self, author: str, record: RecordKey, patch: Patch, *, is_sure: bool = True) -> None:
+        """Owe the values of a patch that was saved; where it is not sure that it was, know that it may have been."""
         self._number += 1
         for path, value in leaves(patch):
             self._overwritten[author, record, path] = self._overwritten["", record, path] = self._number
-            if type(value) is str and value.startswith("v"):
+            if is_sure and type(value) is str and value.startswith("v"):
                 self.owed[value] = Saved(value, record, path, author, self._number)
 
     def keep_what_is_held(self, held: set[str]) -> None:

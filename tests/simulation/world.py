@@ -143,6 +143,7 @@ class World:
         try:
             device.save(scope, collection, record_id, patch)
         except Crashed:
+            self.ledger.save(device.lineage, (scope, record_id), patch, is_sure=False)
             return
         except (ClientError, ApexError) as error:
             self.counts[type(error).__name__] = self.counts.get(type(error).__name__, 0) + 1
@@ -291,6 +292,7 @@ class World:
         try:
             device.force(scope, collection, record_id, patch)
         except Crashed:
+            self.ledger.save(device.lineage, (scope, record_id), patch, is_sure=False)
             return
         self.ledger.save(device.lineage, (scope, record_id), patch)
 
