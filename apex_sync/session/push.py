@@ -26,6 +26,9 @@ RECORD_BYTES_MAX = 512 * 1024
 EPOCH_BYTES = 8
 """How a receipt begins: with the epoch of the server that gave it."""
 
+OWN_ROLE = "athlete"
+"""Who writes to a scope of which no page has come yet: the athlete it belongs to."""
+
 REISSUES_MAX = 3
 """How often one sync writes refused content of one record again; a server that refuses that too will not take it."""
 
@@ -112,8 +115,11 @@ class PushAnswers:
         """What the server asked to be sent later, or cannot take now."""
         self._reissues: dict[tuple[str, str], int] = {}
 
-    def absorb(self, held: HeldRecord, sent: SentRecord, result: PushResult, *, role: str, epoch: bytes) -> bool:
-        """Take in the answer to one record; tell whether somebody else writes under this device's client id."""
+    def absorb(self, held: HeldRecord, sent: SentRecord, result: PushResult, *, role: str | None, epoch: bytes) -> bool:
+        """Take in the answer to one record; tell whether somebody else writes under this device's client id.
+
+        `role` is that of the user in the record's scope; None where no page of it has come yet.
+        """
         match result.status:
             case "applied" | "duplicate":
                 return self._acknowledge(held, sent, result, role, epoch)
@@ -124,10 +130,14 @@ class PushAnswers:
             case "retry":
                 self.deferred.add((held.scope, held.record_id))
             case "rejected":
-                self._block(held, result.refusals)
+                if role in (None, "reader") or not _is_revoked(result):
+                    self._block(held, result.refusals)
+                else:
+                    # The next page says that the scope is to be forgotten; if it does not, access has been given back.
+                    self.deferred.add((held.scope, held.record_id))
         return False
 
-    def _acknowledge(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str, epoch: bytes) -> bool:
+    def _acknowledge(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str | None, epoch: bytes) -> bool:
         if result.next_clock > held.next_clock:
             return True
         if result.next_clock < sent.next_clock:
@@ -141,7 +151,7 @@ class PushAnswers:
         held.offer = Offer.NONE
         self.tally.acknowledged += 1
         if result.refusals:
-            self._refuse(held, result.refusals, role)
+            self._refuse(held, result.refusals, role or OWN_ROLE)
         held.receipt = result.receipt
         held.settle()
         return False
@@ -231,6 +241,10 @@ class PushAnswers:
             held=held,
         )
         self.device.store.reject([rejection])
+
+
+def _is_revoked(result: PushResult) -> bool:
+    return any(refusal.code == "not_granted" for refusal in result.refusals)
 
 
 def _clock(refusal: Refusal) -> int:

@@ -221,7 +221,7 @@ class SyncSession:
             record = held.get((item.scope, item.record_id))
             if record is None:
                 continue
-            role = scopes[item.scope].role if item.scope in scopes else "athlete"
+            role = scopes[item.scope].role if item.scope in scopes else None
             forked |= self._answers.absorb(record, item, result, role=role, epoch=response.epoch)
             (changed if result.refusals else progressed).append(record)
         self.tally.pushed += len(sent)
