@@ -31,13 +31,18 @@ BUGS = {
     "a delta after a gap": Bug("wire", "if first > known.get(client_id, 0):", "if False:", "wire"),
     "dead runs in pieces": Bug("wire", "if length < 1 or end == clock or", "if length < 1 or", "hostile_input"),
     "a skip": Bug("wire", "if info == _SKIP:", "if False:", "wire"),
-    "another clock's key": Bug("wire", "or not data.startswith(digits, start)", "", "hostile_input"),
+    "another clock's key": Bug(
+        "wire", "if not starts_with(place, at + 1):", "if not starts_with(prefix, at + 1):", "hostile_input"
+    ),
     "a long dead item": Bug("wire", "if data[start] != 1:", "if False:", "hostile_input"),
     "bytes behind the end": Bug("wire", "if at != len(data):", "if False:", "hostile_input"),
     "an inexact delete set": Bug("wire", "if delta.dead != document.dead_ranges():", "if False:", "hostile_input"),
     "a push that deletes": Bug("wire", "if echoed and not", "if False and not", "wire"),
     "a push for another": Bug("wire", "if author != client_id:", "if False:", "hostile_input"),
     "an over-long number": Bug("wire", "if byte == 0 or number", "if number", "hostile_input"),
+    "dead runs that count for nothing": Bug("wire", "structs <= STRUCTS_MAX and", "", "wire"),
+    "an echo of live clocks": Bug("wire", "if first < start:", "if False:", "hostile_input"),
+    "bytes behind a frame": Bug("protocol/zstd_frame", "== len(body)", "<= len(body)", "hostile_input"),
     "known ops replaced": Bug("document", "if clock >= known)", "if True)", "merge"),
     "known clocks forgotten": Bug(
         "document", "max(known, delta.next_clocks[client_id])", "delta.next_clocks[client_id]", "merge"

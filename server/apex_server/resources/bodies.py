@@ -14,6 +14,7 @@ from litestar.openapi.spec import Schema
 from litestar.typing import FieldDefinition
 
 from apex_server.errors import BodyTooLarge, InvalidFields, MalformedRequest, UnsupportedMediaType
+from apex_sync.protocol.zstd_frame import is_one_frame
 
 __all__ = ["Described", "described_as", "list_body", "object_body"]
 
@@ -64,7 +65,7 @@ class Described(AbstractDTO[Any]):
 
 
 def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
-    """Unpack a gzip or zstd body, no further than the bound: 4 kB can hold 100 MB.
+    """Unpack a gzip or zstd body, which is one whole stream or frame, no further than the bound: 4 kB can hold 100 MB.
 
     Raises MalformedRequest, BodyTooLarge, UnsupportedMediaType.
     """
@@ -75,11 +76,11 @@ def unpacked(body: bytes, encoding: str, limit_bytes: int) -> bytes:
             case "gzip":
                 unpacking = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
                 content = unpacking.decompress(body, limit_bytes + 1)
-                whole = unpacking.eof or len(content) > limit_bytes
+                whole = (unpacking.eof and not unpacking.unused_data) or len(content) > limit_bytes
             case "zstd":
                 with zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX).stream_reader(body) as reader:
                     content = reader.read(limit_bytes + 1)
-                whole = True
+                whole = is_one_frame(body)
             case _:
                 raise UnsupportedMediaType
     except (zlib.error, zstandard.ZstdError) as error:
