@@ -64,7 +64,7 @@ class Rejection(Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """Where a device keeps everything; every method but `transaction` is called within one.
+    """Where a device keeps everything; every method but `transaction` and `identity` is called within one.
 
     A record is given out as one object per transaction, to be changed and saved.
     """
@@ -77,7 +77,7 @@ class Store(Protocol):
         """
 
     def identity(self) -> Identity:
-        """Read who this device is."""
+        """Read who this device is; cheap, and asked within a transaction or without."""
 
     def save_identity(self, identity: Identity) -> None:
         """Replace it."""
@@ -143,8 +143,11 @@ class Device:
         self.collections = collections
         self.entropy = entropy
         self._wall_us = now_us
-        with store.transaction():
-            self.identity = store.identity()
+
+    @property
+    def identity(self) -> Identity:
+        """Who this device is. The store knows, since a transaction that failed may have been about to change it."""
+        return self.store.identity()
 
     def now_us(self) -> int:
         """Read the time, corrected by what a server has said about this device's clock."""
@@ -166,7 +169,6 @@ class Device:
     def save_identity(self, identity: Identity) -> None:
         """Remember what changed about this device."""
         self.store.save_identity(identity)
-        self.identity = identity
 
     def fork(self) -> None:
         """Take a new client id, because another device writes under this one.

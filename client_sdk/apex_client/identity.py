@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from apex_client.errors import ReplicaReadOnly
 from apex_client.store import ReplicaStore
+from apex_client.store_file import file_error, sync_folder
 from apex_sync.ids import client_id_from
 from apex_sync.models import COLLECTIONS
 from apex_sync.session.device import Device, Identity
@@ -27,25 +27,34 @@ class IdentityFile:
         self.path = (folder or replica_path.parent) / f"{replica_path.name}.identity"
 
     def read(self) -> set[str]:
-        """Give the seals; none where there is no such file, or no readable one."""
+        """Give the seals; none where there is no such file, or not one of ours.
+
+        Raises a ReplicaError where the disk fails: a moment's failure must not make a stranger of the replica.
+        """
         try:
             return set(json.loads(self.path.read_text("utf-8"))["seals"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, PermissionError, ValueError, KeyError, TypeError):
             return set()
+        except OSError as error:
+            raise file_error(self.path, "the identity file cannot be read", error) from error
 
     def write(self, *seals: str, durable: bool) -> None:
-        """Replace the seals at once. Raises ReplicaReadOnly."""
+        """Replace the seals at once, and where it is `durable` for good. Raises a ReplicaError.
+
+        With the power may go the replacement, never the seals that it replaces.
+        """
         new = self.path.with_suffix(".identity-new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
                 json.dump({"seals": seals}, file)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
+                file.flush()
+                os.fsync(file.fileno())
             new.replace(self.path)
+            if durable:
+                sync_folder(self.path.parent)
         except OSError as error:
-            raise ReplicaReadOnly(self.path, f"the identity file cannot be written: {error.strerror}") from error
+            raise file_error(self.path, "the identity file cannot be written", error) from error
 
 
 def open_device(

@@ -75,7 +75,7 @@ class ReplicaStore:
         self._rows = Materialiser(self.sql)
         self._depth = 0
         self._durable = False
-        self._client_id = 0
+        self._identity: Identity | None = None
         self._remembered: dict[tuple[str, str], HeldRecord] = {}
         self._scope_numbers: dict[str, int] = {}
         self._roles: dict[str, str | None] = {}
@@ -127,6 +127,7 @@ class ReplicaStore:
     def _forget_uncommitted(self) -> None:
         if self.sql.in_transaction:
             self.sql.execute("ROLLBACK")
+        self._identity = None
         self._remembered.clear()
         self._forget_scopes()
         self._unpublished = []
@@ -159,16 +160,17 @@ class ReplicaStore:
 
     def identity(self) -> Identity:
         """Read who this device is; a file without an identity has client id 0."""
-        value = self.setting("identity")
-        identity = msgspec.json.decode(value, type=Identity) if value is not None else Identity(0)
-        self._client_id = identity.client_id
-        return identity
+        if self._identity is None:
+            with sqlite_errors(self.path):
+                value = self.setting("identity")
+            self._identity = msgspec.json.decode(value, type=Identity) if value is not None else Identity(0)
+        return self._identity
 
     def save_identity(self, identity: Identity) -> None:
         """Replace it."""
-        if identity.client_id != self._client_id:
+        if identity.client_id != self.identity().client_id:
             self._remembered.clear()
-        self._client_id = identity.client_id
+        self._identity = identity
         self.keep_setting("identity", msgspec.json.encode(identity))
 
     # Scopes.
@@ -280,9 +282,10 @@ class ReplicaStore:
 
     def _held(self, row: Sequence[Any]) -> HeldRecord:
         return HeldRecord(
-            row[1], row[2], row[3], self._client_id, place=row[0], acked=row[4], sent=row[5], offer=Offer(row[6]),
-            blocked=row[7], pending_since_us=row[8], known_conflicts=row[9], digest=int.from_bytes(row[10], "big"),
-            receipt=row[11], pull_receipt=row[12], pull_clock=row[13], document=parse_held_document(row[14]),
+            row[1], row[2], row[3], self.identity().client_id, place=row[0], acked=row[4], sent=row[5],
+            offer=Offer(row[6]), blocked=row[7], pending_since_us=row[8], known_conflicts=row[9],
+            digest=int.from_bytes(row[10], "big"), receipt=row[11], pull_receipt=row[12], pull_clock=row[13],
+            document=parse_held_document(row[14]),
         )  # fmt: skip
 
     def save(self, records: Sequence[HeldRecord], origin: Origin) -> None:

@@ -4,6 +4,7 @@ A file that is not ours, is damaged, is newer or may not be written gives a type
 A migration is one SQLite transaction, so an interrupted one leaves the old schema and content.
 """
 
+import errno
 import os
 import sqlite3
 import sys
@@ -37,12 +38,17 @@ _ERRORS: dict[int, tuple[type[ReplicaError], str]] = {
     sqlite3.SQLITE_FULL: (DiskFull, "the disk is full; what was being saved is not saved"),
     sqlite3.SQLITE_READONLY: (ReplicaReadOnly, "may not be written"),
     sqlite3.SQLITE_PERM: (ReplicaReadOnly, "may not be opened"),
-    sqlite3.SQLITE_CORRUPT: (ReplicaDamaged, "is damaged; keep it, and start with a new file"),
+    sqlite3.SQLITE_CORRUPT: (
+        ReplicaDamaged,
+        "cannot be read: it is damaged, or the disk failed; open it again before giving it up",
+    ),
     sqlite3.SQLITE_NOTADB: (NotAReplica, "is not a replica"),
     sqlite3.SQLITE_BUSY: (ReplicaInUse, "is locked by another program"),
     sqlite3.SQLITE_LOCKED: (ReplicaInUse, "is locked by another program"),
     sqlite3.SQLITE_CANTOPEN: (ReplicaReadOnly, "cannot be opened or made"),
 }
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ReplicaFile:
@@ -124,6 +130,25 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         raise kind(path, reason) from error
 
 
+def file_error(path: Path, what: str, error: OSError) -> ReplicaError:
+    """Give what the operating system says of a file as an error of the SDK."""
+    if error.errno in _NO_ROOM:
+        return DiskFull(path, f"{what}: the disk is full")
+    kind = ReplicaError if error.errno == errno.EIO else ReplicaReadOnly
+    return kind(path, f"{what}: {error.strerror}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system knows of such a thing. Raises OSError."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, timeout=BUSY_MILLISECONDS / 1000, cached_statements=256
@@ -148,12 +173,8 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except IsADirectoryError as error:
         raise NotAReplica(path, "is a directory") from error
-    except PermissionError as error:
-        raise ReplicaReadOnly(path, "may not be written") from error
     except OSError as error:
-        if error.errno == 28:
-            raise DiskFull(path, "the disk is full") from error
-        raise ReplicaReadOnly(path, f"cannot be opened or made: {error.strerror}") from error
+        raise file_error(path, "cannot be opened or made", error) from error
     if not os.access(path.parent, os.W_OK):
         raise ReplicaReadOnly(path, "its folder may not be written, which SQLite needs for its log")
 
@@ -163,7 +184,7 @@ def _lock(path: Path) -> IO[bytes]:
     try:
         lock = path.with_name(f"{path.name}.lock").open("ab")
     except OSError as error:
-        raise ReplicaReadOnly(path, f"no lock can be made beside it: {error.strerror}") from error
+        raise file_error(path, "no lock can be made beside it", error) from error
     try:
         _take(lock)
     except OSError as error:

@@ -1,11 +1,13 @@
 """No two devices write as one: copies, clones and restored images of a replica are told apart, and lose nothing."""
 
+import errno
 import shutil
 from pathlib import Path
 
 import pytest
 
 from apex_client import boxes
+from apex_client.errors import ReplicaError
 from apex_client.stepping import absorb, next_message
 from apex_sync.protocol import decode_response
 from apex_sync.session.session import SyncSession
@@ -148,6 +150,38 @@ def test_a_crash_between_the_two_seals_makes_no_stranger_of_the_replica(
         monkeypatch.undo()
         phone.local = phone._open()
         assert phone.client_id == before
+
+
+def test_a_moments_failure_to_read_the_identity_makes_no_stranger_of_the_replica(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    before = phone.client_id
+    phone.local.close()
+
+    def failing(self: Path, *args: object) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_text", failing)
+    with pytest.raises(ReplicaError):
+        phone._open()
+    monkeypatch.undo()
+    phone.local = phone._open()
+    assert phone.client_id == before
+
+
+def test_a_new_client_id_that_was_not_kept_is_not_written_under(server: LoopbackServer, tmp_path: Path) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    record_id = phone.create({"title": "Push"})
+    phone.sync()
+    before = phone.client_id
+    with pytest.raises(RuntimeError), phone.local.store.transaction():
+        phone.local.device.fork()
+        raise RuntimeError("the disk failed")
+    phone.edit(record_id, {"fatigue": 3})
+    assert phone.client_id == before
+    settle(phone)
+    assert_converged(server, phone)
 
 
 def test_an_answer_to_the_client_id_of_before_says_nothing_about_the_new_one(
