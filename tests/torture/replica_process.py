@@ -1,0 +1,159 @@
+"""A device process under strace: a run of a scenario with a fault at the n-th syscall of a kind, or with a log of all.
+
+strace is attached to a fork of a warm process and looks only at syscalls on the files of the replica, so a run takes a
+tenth of a second and n counts the same in every run.
+"""
+
+import multiprocessing
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from apex_sync.protocol import decode_request, encode_message
+from tests.torture.replica_device import TOLD, run
+from tests.torture.replica_scenarios import SCENARIOS, Scenario, World
+from tests.torture.report import Scale
+
+WRITES = ("openat", "pwrite64", "write", "fsync", "fdatasync", "ftruncate", "rename", "unlink")
+"""How a process changes files; what it maps is the index of the log, which a crash throws away."""
+
+READS = ("pread64", "read")
+
+FILES = ("", "-wal", "-shm", "-journal", ".lock", ".identity", ".identity-new")
+DEVICE_SECONDS_AHEAD = 1
+STRACE_SECONDS_MAX = 30.0
+CI_STEP = 7
+"""In CI every seventh syscall is a fault, about a hundred in all: they take half a minute."""
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    [
+        "apex_client.blocking.replica",
+        "apex_client.blocking.importing",
+        "apex_client.importers.reading",
+        "apex_client.stepping",
+        "apex_sync.models",
+        "tests.torture.replica_scenarios",
+    ]
+)
+
+_CALL = re.compile(r"(\w+)\(")
+
+
+@dataclass(frozen=True)
+class Point:
+    """The n-th call of one syscall on the files of a replica."""
+
+    syscall: str
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.syscall} {self.n}"
+
+
+@dataclass
+class Ended:
+    """How a run ended: what the device told, and what strace saw."""
+
+    told: list[list[str]]
+    log: list[str]
+    killed: bool
+
+    @property
+    def injected(self) -> int:
+        """How many syscalls failed because strace said so."""
+        return sum(line.endswith("(INJECTED)") for line in self.log)
+
+    def words(self, first: str) -> list[list[str]]:
+        """Give what was told under one word."""
+        return [words[1:] for words in self.told if words[0] == first]
+
+
+def strace_is_here() -> bool:
+    """Tell whether the faults can be made on this machine."""
+    found = shutil.which("strace") is not None
+    if not found:
+        print("left out, no strace on this machine: apt-get install strace", file=sys.stderr)
+    return found
+
+
+def points(scenario: Scenario, prepared: World, folder: Path, syscalls: Sequence[str] = WRITES) -> list[Point]:
+    """Run a scenario without a fault, and give every call it makes of some syscalls on its files."""
+    ended = act(scenario, prepared.copied(folder))
+    assert not ended.killed and not ended.words("wrong"), ended.told
+    calls = Counter(found[1] for line in ended.log if (found := _CALL.match(line)))
+    return [Point(syscall, n) for syscall in syscalls for n in range(1, calls[syscall] + 1)]
+
+
+def chosen(every: list[Point], scale: Scale) -> list[Point]:
+    """Give the points that are run at a scale."""
+    return every[:: 1 if scale is Scale.FULL else CI_STEP]
+
+
+def act(scenario: Scenario, world: World, *options: str) -> Ended:
+    """Let the device act in a world, with options for strace."""
+    pipe, theirs = _context.Pipe()
+    now_us = world.server.now_us() + DEVICE_SECONDS_AHEAD * 1_000_000
+    process = _context.Process(target=_acting, args=(scenario.name, world.folder, theirs, now_us), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        with _strace(process.pid or 0, world, options):
+            _serve(pipe, world)
+            process.join()
+    finally:
+        process.kill()
+        process.join()
+        pipe.close()
+    told = [line.split(" ") for line in (world.folder / TOLD).read_text().splitlines()]
+    log = world.log.read_text().splitlines()
+    return Ended(told, log, process.exitcode == -signal.SIGKILL)
+
+
+def _acting(name: str, folder: Path, pipe: Connection, now_us: int) -> None:
+    """Run in the process of the device."""
+    scenario = next(scenario for scenario in SCENARIOS if scenario.name == name)
+    with scenario.schema():
+        run(scenario.act, folder, pipe, now_us)
+
+
+def _serve(pipe: Connection, world: World) -> None:
+    """Let the device begin, and answer its syncs until it ends."""
+    try:
+        pipe.send_bytes(b"begin")
+        while True:
+            request = decode_request(pipe.recv_bytes())
+            pipe.send_bytes(encode_message(world.server.sync(world.account.id, request)))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+@contextmanager
+def _strace(pid: int, world: World, options: tuple[str, ...]) -> Iterator[None]:
+    """Trace a process from the start of the block until it ends."""
+    paths = [str(world.folder), *(f"{world.path}{suffix}" for suffix in FILES)]
+    command = ["strace", "-p", str(pid), "-o", str(world.log), f"-etrace={','.join(WRITES + READS)}"]
+    command += [word for path in paths for word in ("-P", path)]
+    tracer = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr is not None
+    try:
+        said: list[str] = []
+        while not any("attached" in line for line in said):
+            line = tracer.stderr.readline()
+            if not line:
+                raise RuntimeError(f"strace cannot trace here: {''.join(said)}")
+            said.append(line)
+        yield
+        tracer.wait(STRACE_SECONDS_MAX)
+    finally:
+        tracer.kill()
+        tracer.wait()
+        tracer.stderr.close()
