@@ -3,10 +3,25 @@
 import pytest
 
 from apex_server.db import Database
-from tests.simulation.commit_store_conformance import StoreConformance
+from tests.simulation.commit_store_conformance import LockConformance, ShortWayConformance, ViewConformance
+from tests.simulation.feed_store_conformance import FeedConformance
+from tests.simulation.session_conformance import BindingConformance, OutageConformance
 from tests.simulation.store_world import MemoryStoreWorld, PostgresStoreWorld
+from tests.simulation.unstorable_conformance import UnstorableConformance
 
 pytestmark = pytest.mark.anyio
+
+
+class StoreConformance(
+    ViewConformance,
+    LockConformance,
+    ShortWayConformance,
+    UnstorableConformance,
+    BindingConformance,
+    FeedConformance,
+    OutageConformance,
+):
+    """All of it."""
 
 
 class TestMemory(StoreConformance):
