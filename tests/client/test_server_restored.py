@@ -1,12 +1,14 @@
 """A server that lost what it had acknowledged gets it back from the devices, other devices' edits included."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from apex_client import boxes
 from apex_sync.session.held import Offer
 from tests.client.fleet import Clock, Phone, assert_converged, settle
-from tests.client.loopback import LoopbackServer
+from tests.client.loopback import LoopbackServer, Span
 
 
 @pytest.fixture
@@ -124,3 +126,49 @@ def test_an_answer_without_a_receipt_is_no_sign_of_a_restored_server(
     monkeypatch.undo()
     settle(one, two)
     assert_converged(server, one, two)
+
+
+def test_own_edits_that_a_restored_server_buried_are_written_again(server: LoopbackServer, tmp_path: Path) -> None:
+    """All that was left of them there is that somebody had seen them, so their clocks died."""
+    one, two = phones_of(server, tmp_path, 2)
+    record_id = one.create({"title": "t"})
+    settle(one, two)
+    backup = server.backup()
+    one.edit(record_id, {"notes": "seen and lost"})
+    settle(one, two)
+    server.restore(backup)
+    bury(server, one, record_id)
+    before = one.client_id
+    settle(one)
+    assert one.client_id != before
+    assert one.state(record_id)["notes"] == "seen and lost"
+    assert boxes.rejected(one.local, limit=10) == []
+    settle(two)
+    assert_converged(server, one, two)
+
+
+def test_edits_of_others_that_a_restored_server_buried_are_in_the_rejected_box(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    one, gone = phones_of(server, tmp_path, 2)
+    record_id = one.create({"title": "t"})
+    settle(one, gone)
+    backup = server.backup()
+    gone.edit(record_id, {"notes": "from a lost watch"})
+    settle(gone, one)
+    gone.close()
+    server.restore(backup)
+    bury(server, gone, record_id)
+    settle(one)
+    (rejected,) = boxes.rejected(one.local, limit=10)
+    assert (rejected.code, rejected.patches) == ("displaced", ({"notes": "from a lost watch"},))
+    assert_converged(server, one)
+
+
+def bury(server: LoopbackServer, author: Phone, record_id: str) -> None:
+    """Let the next clock of a device die, as when an op arrives that had seen it."""
+    scope = server.scopes[author.scope]
+    key = UUID(record_id).bytes
+    document = scope.records[key].document.copy()
+    clock = document.append_dead(author.client_id)
+    server._commit(scope, key, scope.records[key], document, [Span(0, author.client_id, clock)])
