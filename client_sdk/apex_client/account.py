@@ -1,4 +1,4 @@
-"""Signing in and staying signed in: tokens are renewed once when the server refuses them, and kept in the replica."""
+"""Signing in and staying signed in: tokens are renewed when the server refuses them, and kept in the replica."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +9,7 @@ from apex_client import signing
 from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
 from apex_client.errors import BadAnswer, NoServer, ServerRefused, SignedOut, SyncFailed, WrongCredentials
 from apex_client.transport import LiveChannel, Transport
-from apex_client.waiting import Lock
+from apex_client.waiting import Lock, ServerCall
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
@@ -18,6 +18,9 @@ CLIENT_ID_TAKEN = "client_id_taken"
 """The server's code for a client id that belongs to another device."""
 
 MICROSECONDS = 1_000_000
+
+RENEWALS_MAX = 2
+"""The first may bring a token of a session that ends in the same moment; the second signs in again, if it may."""
 
 T = TypeVar("T")
 
@@ -82,35 +85,30 @@ class Account:
 
     async def call(self, method: str, path: str, json: Any) -> Any:
         """Call the JSON API as the user."""
-        server, token = await self._token()
-        try:
-            return await self.transport.call(server, token, method, path, json)
-        except SignedOut:
-            server, token = await self._token(refused=token)
-            return await self.transport.call(server, token, method, path, json)
+        return await self._as_user(lambda server, token: self.transport.call(server, token, method, path, json))
 
     async def exchange(self, message: bytes) -> bytes:
         """Send one sync message and give its answer."""
-        server, token = await self._token()
-        try:
-            return await self.transport.exchange(server, token, message)
-        except SignedOut:
-            server, token = await self._token(refused=token)
-            return await self.transport.exchange(server, token, message)
+        return await self._as_user(lambda server, token: self.transport.exchange(server, token, message))
 
     async def connect(self) -> LiveChannel | None:
         """Open the live channel."""
-        server, token = await self._token()
-        try:
-            return await self.transport.connect(server, token)
-        except SignedOut:
-            server, token = await self._token(refused=token)
-            return await self.transport.connect(server, token)
+        return await self._as_user(lambda server, token: self.transport.connect(server, token))
 
     async def aclose(self) -> None:
         """Let go of connections."""
         if self._transport is not None:
             await self._transport.aclose()
+
+    async def _as_user(self, call: ServerCall[T]) -> T:
+        """Call the server with a token that it takes: the one that is here, a renewed one, that of a new sign-in."""
+        server, token = await self._token()
+        for _ in range(RENEWALS_MAX):
+            try:
+                return await call(server, token)
+            except SignedOut:
+                server, token = await self._token(refused=token)
+        return await call(server, token)
 
     async def _token(self, refused: str | None = None) -> tuple[str, str]:
         """Give server and token; a token that was refused is renewed first. Raises NoServer or SignedOut."""

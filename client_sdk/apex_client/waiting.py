@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import anyio
 from anyio import Event, Lock, create_task_group, move_on_after
@@ -12,9 +12,12 @@ from anyio.abc import TaskGroup
 from apex_client.errors import ClientError, SyncFailed
 from apex_client.transport import LiveChannel
 
-__all__ = ["Exchanges", "Inbox", "Lock", "exchanging", "pumping"]
+__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pumping"]
 
 T = TypeVar("T")
+
+ServerCall: TypeAlias = Callable[[str, str], Awaitable[T]]
+"""Something asked of a server, by its address and with a token."""
 
 
 class Inbox(Generic[T]):

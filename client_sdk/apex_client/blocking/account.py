@@ -1,5 +1,5 @@
 # Made from ../account.py by client_sdk/generate_blocking.py; edit that file instead.
-"""Signing in and staying signed in: tokens are renewed once when the server refuses them, and kept in the replica."""
+"""Signing in and staying signed in: tokens are renewed when the server refuses them, and kept in the replica."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +9,7 @@ import msgspec
 from apex_client import signing
 from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
 from apex_client.blocking.transport import LiveChannel, Transport
-from apex_client.blocking.waiting import Lock
+from apex_client.blocking.waiting import Lock, ServerCall
 from apex_client.errors import BadAnswer, NoServer, ServerRefused, SignedOut, SyncFailed, WrongCredentials
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ CLIENT_ID_TAKEN = "client_id_taken"
 """The server's code for a client id that belongs to another device."""
 
 MICROSECONDS = 1_000_000
+
+RENEWALS_MAX = 2
+"""The first may bring a token of a session that ends in the same moment; the second signs in again, if it may."""
 
 T = TypeVar("T")
 
@@ -81,35 +84,30 @@ class Account:
 
     def call(self, method: str, path: str, json: Any) -> Any:
         """Call the JSON API as the user."""
-        server, token = self._token()
-        try:
-            return self.transport.call(server, token, method, path, json)
-        except SignedOut:
-            server, token = self._token(refused=token)
-            return self.transport.call(server, token, method, path, json)
+        return self._as_user(lambda server, token: self.transport.call(server, token, method, path, json))
 
     def exchange(self, message: bytes) -> bytes:
         """Send one sync message and give its answer."""
-        server, token = self._token()
-        try:
-            return self.transport.exchange(server, token, message)
-        except SignedOut:
-            server, token = self._token(refused=token)
-            return self.transport.exchange(server, token, message)
+        return self._as_user(lambda server, token: self.transport.exchange(server, token, message))
 
     def connect(self) -> LiveChannel | None:
         """Open the live channel."""
-        server, token = self._token()
-        try:
-            return self.transport.connect(server, token)
-        except SignedOut:
-            server, token = self._token(refused=token)
-            return self.transport.connect(server, token)
+        return self._as_user(lambda server, token: self.transport.connect(server, token))
 
     def close(self) -> None:
         """Let go of connections."""
         if self._transport is not None:
             self._transport.close()
+
+    def _as_user(self, call: ServerCall[T]) -> T:
+        """Call the server with a token that it takes: the one that is here, a renewed one, that of a new sign-in."""
+        server, token = self._token()
+        for _ in range(RENEWALS_MAX):
+            try:
+                return call(server, token)
+            except SignedOut:
+                server, token = self._token(refused=token)
+        return call(server, token)
 
     def _token(self, refused: str | None = None) -> tuple[str, str]:
         """Give server and token; a token that was refused is renewed first. Raises NoServer or SignedOut."""

@@ -4,14 +4,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Lock, Thread
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from apex_client.blocking.transport import LiveChannel
 from apex_client.errors import SyncFailed
 
-__all__ = ["Exchanges", "Inbox", "Lock", "exchanging", "pumping"]
+__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pumping"]
 
 T = TypeVar("T")
+
+ServerCall: TypeAlias = Callable[[str, str], T]
+"""Something asked of a server, by its address and with a token."""
 
 READER_SECONDS_MAX = 10.0
 """How long to wait for the reader of a channel that was closed."""
