@@ -73,7 +73,7 @@ class Materialiser:
 
     def take(self, held: HeldRecord, scope_no: int, *, new: bool, remember: bool) -> bool:
         """Take a record to be written with the next flush; tell whether it breaks bounds of its model."""
-        rows, words, needs_review = _project(held, scope_no)
+        rows, words, needs_review = projected(held, scope_no)
         before = self._written.get(held.place)
         if new:
             self._insert(rows)
@@ -102,7 +102,7 @@ class Materialiser:
         if self._words_due:
             self._sql.executemany(_WORDS_DUE, self._words_due)
         self._clear()
-        conflicts = [_conflict_row(held.place, conflict) for held in records for conflict in held.conflicts]
+        conflicts = [conflict_row(held.place, conflict) for held in records for conflict in held.conflicts]
         if conflicts:
             self._sql.executemany(_INSERT_CONFLICT, conflicts)
 
@@ -167,7 +167,7 @@ class Materialiser:
         self._words_due.clear()
 
 
-def _project(held: HeldRecord, scope_no: int) -> tuple[Rows, Words | None, bool]:
+def projected(held: HeldRecord, scope_no: int) -> tuple[Rows, Words | None, bool]:
     """Give rows, words, and whether the record needs a review; a record that is not readable has no rows and does."""
     collection = COLLECTIONS.get(held.collection)
     if collection is None:
@@ -182,7 +182,8 @@ def _project(held: HeldRecord, scope_no: int) -> tuple[Rows, Words | None, bool]
     return rows, words, bool(held.problems)
 
 
-def _conflict_row(place: int, conflict: Conflict) -> tuple[Any, ...]:
+def conflict_row(place: int, conflict: Conflict) -> tuple[Any, ...]:
+    """Give the row of a conflict in the record at a place."""
     return (
         place,
         ".".join(conflict.path),
