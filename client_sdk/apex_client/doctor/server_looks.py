@@ -3,7 +3,6 @@
 It reads what a sync would read and keeps nothing of it.
 """
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -34,13 +33,14 @@ def server_findings(replica: "Replica") -> Iterator[Finding]:
         yield Finding("server", "note", "none is known yet; nothing was compared", SIGN_IN)
         return
     try:
-        me = replica.request("GET", "/api/auth/me")
-        yield Finding("server", "good", f"{replica.server} knows this device as {me['user']['email']}'s")
+        replica.request("GET", "/api/auth/me")
+        email = replica.user.email if replica.user else "somebody"
+        yield Finding("server", "good", f"{replica.server} knows this device as {email}'s")
         cursors, busy = _cursors(replica)
-        asked_us = time.time_ns() // 1000
+        asked_us = replica._now_us()
         request = SyncRequest(PROTOCOL_VERSION, replica.client_id, asked_us, cursors=cursors, pull_bytes=1)
         response = decode_response(replica._account.exchange(encode_message(request)))
-        yield from _clock(response, asked_us, time.time_ns() // 1000)
+        yield from _clock(response, asked_us, replica._now_us())
         yield from _digests(response, [cursor.scope for cursor in cursors], busy)
     except (SignedOut, NoServer):
         yield Finding("server", "hand", f"{replica.server}: you are signed out; nothing was compared", SIGN_IN)
