@@ -119,7 +119,7 @@ async def test_sql_smuggled_into_a_request_does_not_reach_other_rows(diary: Data
 
 async def test_the_settings_of_a_session_survive_its_return_to_the_pool(db: Database) -> None:
     shown = "SELECT array[current_setting('jit'), current_setting('statement_timeout'), current_setting('search_path')]"
-    for pool, timeout in ((db.app, "15s"), (db.commit, "1min")):
+    for pool, timeout in ((db.app, "15s"), (db.commit, "30s")):
         async with pool.acquire() as connection:
             await connection.execute("SET jit = on; SET statement_timeout = 0; SET search_path = pg_catalog")
             pid = connection.get_server_pid()

@@ -49,10 +49,10 @@ class Cluster:
 
 
 @contextmanager
-def own_cluster(options: Mapping[str, str] = NOT_DURABLE) -> Iterator[Cluster]:
-    """Run a Postgres until the block ends, and leave nothing behind."""
+def own_cluster(options: Mapping[str, str] = NOT_DURABLE, disk: Path | None = None) -> Iterator[Cluster]:
+    """Run a Postgres until the block ends, on a disk of its own if one is given, and leave nothing behind."""
     path = Path(tempfile.mkdtemp(prefix="apex-torture-"))
-    server = EmbeddedPostgres(path / "server", options=options)
+    server = EmbeddedPostgres((disk or path) / "server", options=options)
     try:
         with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(server):
             portal.call(make_template, server)

@@ -4,7 +4,8 @@ Documents are opened with pycrdt, digests summed up by the formula of docs/proto
 in SQL: none of it by the code that wrote them. Only what a projection must equal is asked of the server, `project`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -61,15 +62,17 @@ UNSOUND = {
         FROM scopes
         WHERE record_count <> (SELECT count(*) FROM records WHERE records.scope_id = scopes.scope_id)
     """,
-    "a change that was not marked for analysis": """
-        SELECT scopes.name
-        FROM scopes
-        JOIN records USING (scope_id)
-        LEFT JOIN dirty ON dirty.athlete_id = scopes.scope_id
-        WHERE scopes.name LIKE 'athlete:%' AND records.collection = 'workout_logs' AND dirty.athlete_id IS NULL
-    """,
 }
 """What must never be found, by what it means."""
+
+
+UNMARKED = """
+    SELECT scopes.name
+    FROM scopes
+    JOIN records USING (scope_id)
+    LEFT JOIN dirty ON dirty.athlete_id = scopes.scope_id
+    WHERE scopes.name LIKE 'athlete:%' AND records.collection = 'workout_logs' AND dirty.athlete_id IS NULL
+"""
 
 
 class Truth:
@@ -78,14 +81,56 @@ class Truth:
     def __init__(self, owner_url: str) -> None:
         self._owner_url = owner_url
 
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator["Moment"]:
+        """Look at one moment, while others may go on writing."""
+        connection = await asyncpg.connect(self._owner_url)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield Moment(connection)
+        finally:
+            await connection.close()
+
     async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
-        """Read rows."""
+        """Run a statement."""
         connection = await asyncpg.connect(self._owner_url)
         try:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
             return rows
         finally:
             await connection.close()
+
+    async def assert_sound(self) -> None:
+        """Hold everything against everything else."""
+        async with self.moment() as moment:
+            await moment.assert_sound()
+
+    async def assert_holds(self, expected: OpsByRecord) -> None:
+        """Hold the scopes that are named to exactly these ops."""
+        async with self.moment() as moment:
+            await moment.assert_holds(expected)
+
+    async def assert_marked(self) -> None:
+        """Hold that analysis will hear of every change; for a database on which no worker runs."""
+        found = await self.sql(UNMARKED)
+        assert not found, f"a change that was not marked for analysis: {found[:3]}"
+
+    async def ops(self, scopes: Sequence[str]) -> dict[tuple[str, bytes], Ops]:
+        """Read the ops of scopes; what died must be known by its hash."""
+        async with self.moment() as moment:
+            return await moment.ops(scopes)
+
+
+class Moment:
+    """The database as it was when the transaction began."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Read rows."""
+        rows: list[asyncpg.Record] = await self._connection.fetch(statement, *arguments)
+        return rows
 
     async def assert_sound(self) -> None:
         """Hold everything against everything else."""

@@ -127,6 +127,7 @@ async def check_end(truth: Truth, push: Push) -> None:
     """Hold the database to what a push does that nothing happened to."""
     await truth.assert_holds(push.after)
     await truth.assert_sound()
+    await truth.assert_marked()
 
 
 def check_answer(push: Push, status: int, body: bytes, committed: set[str] | None) -> None:

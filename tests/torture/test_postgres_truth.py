@@ -22,7 +22,6 @@ DAMAGES = {
         "clocks lost or doubled"
     ),
     "UPDATE scopes SET record_count = record_count + 1": "miscounts its records",
-    "DELETE FROM dirty": "not marked for analysis",
     f"UPDATE records SET digest = sha256(digest)::bytea WHERE record_id = {ONE_RECORD}": "the digest of",
     "UPDATE scopes SET digest = decode(repeat('07', 16), 'hex')": "the digest of athlete",
     "UPDATE logged_sets SET reps = reps + 1 WHERE position = 1": "logged_sets",
@@ -69,6 +68,15 @@ def test_what_contradicts_itself_is_named(cluster: Cluster, pushed: tuple[Push, 
         cluster.portal.call(truth.sql, damage)
         with pytest.raises(AssertionError, match=DAMAGES[damage]):
             cluster.portal.call(truth.assert_sound)
+
+
+def test_a_lost_mark_is_named(cluster: Cluster, pushed: tuple[Push, str]) -> None:
+    with cluster.database(pushed[1]) as url:
+        truth = Truth(url)
+        cluster.portal.call(truth.assert_marked)
+        cluster.portal.call(truth.sql, "DELETE FROM dirty")
+        with pytest.raises(AssertionError, match="not marked for analysis"):
+            cluster.portal.call(truth.assert_marked)
 
 
 @pytest.mark.parametrize("damage", LOSSES)

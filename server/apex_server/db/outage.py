@@ -53,6 +53,8 @@ def outage_of(error: Exception, *, closed: bool) -> DatabaseUnavailable | None:
         return DatabaseUnavailable(describe(error))
     if isinstance(error, BUSY):
         return DatabaseBusy(describe(error))
+    if isinstance(error, TimeoutError):
+        return DatabaseUnavailable("it has gone silent")
     if (closed and isinstance(error, asyncpg.InterfaceError | OSError)) or has_lost_track(error):
         return DatabaseUnavailable(describe(error))
     return None

@@ -10,13 +10,13 @@ and a listener needs a session.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import anyio
 import asyncpg
 
-from apex_server.db.errors import DatabaseNotMigrated, RoleLoginRefused, RoleMisconfigured
+from apex_server.db.errors import DatabaseNotMigrated, DatabaseUnavailable, RoleLoginRefused, RoleMisconfigured
 from apex_server.db.outage import connecting, has_lost_track, outage_of
 from apex_server.db.roles import APP_ROLE, COMMIT_ROLE, role_urls
 from apex_server.settings import Settings
@@ -38,8 +38,35 @@ SESSION_SETTINGS = {
     "search_path": "public, pg_temp",  # A temporary table never stands in for a real one.
     "client_connection_check_interval": "2s",  # A killed process leaves no query running (Postgres 14 and later).
 }
-APP_LIMITS = {"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
-COMMIT_LIMITS = {"statement_timeout": "60s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "60s"}
+
+
+class Limits(NamedTuple):
+    """How long Postgres may take for what."""
+
+    statement_seconds: int
+    lock_seconds: int
+    idle_in_transaction_seconds: int
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Give the limits as Postgres knows them."""
+        return {
+            "statement_timeout": f"{self.statement_seconds}s",
+            "lock_timeout": f"{self.lock_seconds}s",
+            "idle_in_transaction_session_timeout": f"{self.idle_in_transaction_seconds}s",
+        }
+
+    @property
+    def silence_seconds(self) -> float:
+        """How long an answer may take: only a connection that the network has forgotten takes so long."""
+        return self.statement_seconds + 5.0
+
+
+APP_LIMITS = Limits(statement_seconds=15, lock_seconds=5, idle_in_transaction_seconds=30)
+COMMIT_LIMITS = Limits(statement_seconds=30, lock_seconds=10, idle_in_transaction_seconds=60)
+
+LEFTOVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What tidying up a connection may raise when Postgres is gone, and nobody needs to know."""
 
 DESCRIBE_LOGIN = """
     SELECT current_user AS role, rolsuper AS is_superuser, rolbypassrls AS bypasses_rls,
@@ -118,6 +145,8 @@ async def transaction_on(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
     """Lend a connection; what passes with Postgres's outage leaves as DatabaseUnavailable."""
+    if pool.is_closing():
+        raise DatabaseUnavailable("this server is stopping")
     with connecting():
         connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
     try:
@@ -126,12 +155,14 @@ async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         outage = outage_of(error, closed=is_lost(connection))
         if outage is None:
             raise
-        if has_lost_track(error):
+        if isinstance(error, TimeoutError):
+            await pool.expire_connections()  # What the network forgot of one connection, it forgot of all.
+        if isinstance(error, TimeoutError) or has_lost_track(error):
             connection.terminate()
         raise outage from error
     finally:
         # Postgres may die after the commit, in asyncpg's clean-up: what was committed must not look refused.
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        with suppress(*LEFTOVERS):
             await pool.release(connection)
 
 
@@ -145,16 +176,18 @@ def is_lost(connection: Connection) -> bool:
 
 @asynccontextmanager
 async def open_pool(
-    url: str, variable: str, role: str, limits: dict[str, str], connections_max: int
+    url: str, variable: str, role: str, limits: Limits, connections_max: int
 ) -> AsyncIterator[asyncpg.Pool]:
     """Open a pool; its limits are start-up parameters, so the RESET ALL of asyncpg's release returns to them."""
     pool = asyncpg.create_pool(
         url,
-        min_size=1,
+        init_size=1,
+        min_size=0,  # A floor would be restored in the background, with a traceback for each attempt of an outage.
         max_size=connections_max,
         timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=limits.silence_seconds,
         statement_cache_size=STATEMENT_CACHE_SIZE,
-        server_settings={"application_name": role, **SESSION_SETTINGS, **limits},
+        server_settings={"application_name": role, **SESSION_SETTINGS, **limits.settings},
     )
     try:
         with connecting():
@@ -169,7 +202,7 @@ async def open_pool(
 
 async def close_pool(pool: asyncpg.Pool) -> None:
     """Close when the last connection is back, or cut what is still out."""
-    with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_TIMEOUT_SECONDS):
+    with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_TIMEOUT_SECONDS), suppress(*LEFTOVERS):
         await pool.close()
     pool.terminate()
 
