@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from apex_client.errors import DiskFull
 from apex_client.store import ReplicaStore
 from apex_client.store_file import file_error, sync_folder
 from apex_sync.ids import client_id_from
@@ -60,20 +61,33 @@ class IdentityFile:
 def open_device(
     store: ReplicaStore, identity_file: IdentityFile, *, now_us: Callable[[], int], entropy: Callable[[int], bytes]
 ) -> Device:
-    """Give the device of a store, under a new client id where the store is not the one that this installation knows."""
+    """Give the device of a store, under a new client id where the store is not the one that this installation knows.
+
+    Where the disk is full a store that is known keeps its seal, so that it can be read.
+    """
     with store.transaction():
         seal = (store.setting("seal") or b"").hex()
-        is_new = store.identity().client_id == 0
     known = bool(seal) and seal in identity_file.read()
-    new_seal = entropy(SEAL_BYTES)
-    # Between the first line and the last, both seals are good: a crash in between makes no stranger of the replica.
-    identity_file.write(*([seal] if known else []), new_seal.hex(), durable=True)
-    with store.transaction():
-        store.keep_setting("seal", new_seal)
-        if is_new:
-            store.save_identity(Identity(client_id_from(entropy(7))))
-        device = Device(store, collections=COLLECTIONS, now_us=now_us, entropy=entropy)
-        if not known and not is_new:
-            device.fork()
-    identity_file.write(new_seal.hex(), durable=False)
+    device = Device(store, collections=COLLECTIONS, now_us=now_us, entropy=entropy)
+    try:
+        _renew_seal(store, device, identity_file, [seal] if known else [])
+    except DiskFull:
+        if not known:
+            raise
     return device
+
+
+def _renew_seal(store: ReplicaStore, device: Device, identity_file: IdentityFile, known_by: list[str]) -> None:
+    """Seal store and file anew, and give a store that is new or not known a client id.
+
+    Between the first line and the last, both seals are good: a crash in between makes no stranger of the replica.
+    """
+    seal = device.entropy(SEAL_BYTES)
+    identity_file.write(*known_by, seal.hex(), durable=True)
+    with store.transaction():
+        store.keep_setting("seal", seal)
+        if not device.identity.client_id:
+            device.save_identity(Identity(client_id_from(device.entropy(7))))
+        elif not known_by:
+            device.fork()
+    identity_file.write(seal.hex(), durable=False)

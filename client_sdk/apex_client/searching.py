@@ -4,8 +4,10 @@ Indexing costs as much as a fifth of a save, so a save only notes that it is due
 """
 
 import re
+from contextlib import suppress
 from typing import Any
 
+from apex_client.errors import DiskFull
 from apex_client.local import LocalReplica, snapshot_of
 from apex_client.overview import SearchHit
 from apex_client.rows import project
@@ -30,7 +32,7 @@ def matching(local: LocalReplica, collection: str, scope: str | None, text: str,
     query = _fts_query(text)
     if not query:
         return []
-    index_words(local)
+    _index_what_fits(local)
     where = (
         "JOIN words ON words.rowid = record.record_no"
         " WHERE words MATCH ? AND record.collection = ? AND (scope.name = ? OR ? IS NULL)"
@@ -45,7 +47,7 @@ def hits(local: LocalReplica, text: str, *, limit: int) -> list[SearchHit]:
     query = _fts_query(text)
     if not query:
         return []
-    index_words(local)
+    _index_what_fits(local)
     sql = (
         "SELECT record.record_id, record.collection, words.title, snippet(words, -1, '[', ']', '…', 12)"
         " FROM words JOIN held_records AS record ON record.record_no = words.rowid"
@@ -63,6 +65,12 @@ def index_words(local: LocalReplica) -> None:
     """Bring the index up to date."""
     while index_some_words(local):
         pass
+
+
+def _index_what_fits(local: LocalReplica) -> None:
+    """Bring the index up to date; on a full disk one searches what was indexed before."""
+    with suppress(DiskFull):
+        index_words(local)
 
 
 def index_some_words(local: LocalReplica) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from apex_client import boxes
-from apex_client.errors import ReplicaError
+from apex_client.errors import DiskFull, ReplicaError
+from apex_client.identity import IdentityFile
 from apex_client.stepping import absorb, next_message
 from apex_sync.protocol import decode_response
 from apex_sync.session.session import SyncSession
@@ -129,7 +130,6 @@ def test_a_crash_between_the_two_seals_makes_no_stranger_of_the_replica(
 ) -> None:
     phone = phone_of(server, tmp_path / "a.db")
     before = phone.client_id
-    from apex_client.identity import IdentityFile
     from apex_client.store import ReplicaStore
 
     for target, name in ((IdentityFile, "write"), (ReplicaStore, "keep_setting")):
@@ -167,6 +167,24 @@ def test_a_moments_failure_to_read_the_identity_makes_no_stranger_of_the_replica
         phone._open()
     monkeypatch.undo()
     phone.local = phone._open()
+    assert phone.client_id == before
+
+
+def test_a_replica_that_is_known_can_be_read_on_a_full_disk(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    record_id, before = phone.create({"title": "Push"}), phone.client_id
+    phone.local.close()
+
+    def failing(self: IdentityFile, *seals: str, durable: bool) -> None:
+        raise DiskFull(self.path, "the disk is full")
+
+    monkeypatch.setattr(IdentityFile, "write", failing)
+    phone.local = phone._open()
+    assert phone.state(record_id)["title"] == "Push"
+    monkeypatch.undo()
+    phone.reopen()
     assert phone.client_id == before
 
 
