@@ -19,7 +19,7 @@ from pathlib import Path
 
 from apex_sync.protocol import decode_request, encode_message
 from tests.torture.replica_device import TOLD, run
-from tests.torture.replica_scenarios import SCENARIOS, Scenario, World
+from tests.torture.replica_scenarios import Scenario, World
 from tests.torture.report import Scale
 
 WRITES = ("openat", "pwrite64", "write", "fsync", "fdatasync", "ftruncate", "rename", "unlink")
@@ -30,6 +30,7 @@ READS = ("pread64", "read")
 FILES = ("", "-wal", "-shm", "-journal", ".lock", ".identity", ".identity-new")
 DEVICE_SECONDS_AHEAD = 1
 STRACE_SECONDS_MAX = 30.0
+WRITE_BYTES_MAX = 1 << 20
 CI_STEP = 7
 """In CI every seventh syscall is a fault, about a hundred in all: they take half a minute."""
 
@@ -65,7 +66,7 @@ class Ended:
 
     told: list[list[str]]
     log: list[str]
-    killed: bool
+    killed: bool = False
 
     @property
     def injected(self) -> int:
@@ -98,11 +99,16 @@ def chosen(every: list[Point], scale: Scale) -> list[Point]:
     return every[:: 1 if scale is Scale.FULL else CI_STEP]
 
 
+def recorded(scenario: Scenario, world: World) -> Ended:
+    """Let the device act in a world, and have every byte that it writes or tells in the log."""
+    return act(scenario, world, "-xx", "-y", f"-s{WRITE_BYTES_MAX}", "-P", str(world.folder / TOLD))
+
+
 def act(scenario: Scenario, world: World, *options: str) -> Ended:
     """Let the device act in a world, with options for strace."""
     pipe, theirs = _context.Pipe()
     now_us = world.server.now_us() + DEVICE_SECONDS_AHEAD * 1_000_000
-    process = _context.Process(target=_acting, args=(scenario.name, world.folder, theirs, now_us), daemon=True)
+    process = _context.Process(target=_acting, args=(scenario, world.folder, theirs, now_us), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -118,9 +124,8 @@ def act(scenario: Scenario, world: World, *options: str) -> Ended:
     return Ended(told, log, process.exitcode == -signal.SIGKILL)
 
 
-def _acting(name: str, folder: Path, pipe: Connection, now_us: int) -> None:
+def _acting(scenario: Scenario, folder: Path, pipe: Connection, now_us: int) -> None:
     """Run in the process of the device."""
-    scenario = next(scenario for scenario in SCENARIOS if scenario.name == name)
     with scenario.schema():
         run(scenario.act, folder, pipe, now_us)
 

@@ -5,6 +5,7 @@
 
 from apex_client import store_file
 from apex_client.blocking import Replica
+from apex_client.errors import ClientError
 from tests.client.fleet import Phone, assert_converged, assert_sound, settle
 from tests.torture.replica_process import Ended
 from tests.torture.replica_scenarios import EXPORT, WORKOUTS, Scenario, World
@@ -13,10 +14,13 @@ from tests.torture.replica_scenarios import EXPORT, WORKOUTS, Scenario, World
 def assert_survived(scenario: Scenario, world: World, ended: Ended) -> None:
     """Hold everything against what the device had and told."""
     assert not ended.words("wrong"), ended.told
-    with scenario.schema():
-        _assert_kept(world, ended)
-        if (world.folder / EXPORT).exists():
-            _assert_importable(world)
+    try:
+        with scenario.schema():
+            _assert_kept(world, ended)
+            if (world.folder / EXPORT).exists():
+                _assert_importable(world)
+    except ClientError as error:
+        raise AssertionError(f"{type(error).__name__}: {error}") from error
 
 
 def _assert_kept(world: World, ended: Ended) -> None:
@@ -25,7 +29,7 @@ def _assert_kept(world: World, ended: Ended) -> None:
         assert world.client_id in (0, phone.client_id), "the replica has become a stranger"
         assert_sound(phone.local)
         _assert_told(phone, ended)
-        if ended.words("synced") and world.client_id:
+        if ended.words("synced") and ended.killed and world.client_id:
             assert_converged(world.server, phone)
         settle(phone)
         assert_converged(world.server, phone)
