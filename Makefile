@@ -10,7 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check format torture bench schemas setup clean always
+.PHONY: help demo serve test check format simulate torture bench schemas setup clean always
 
 help: ## List the targets
 	@echo "Apex Sync: make <target>"
@@ -34,6 +34,10 @@ check: $(STAMP) ## Check format, lint, types and import contracts, in seconds
 format: $(STAMP) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
+
+simulate: $(STAMP) ## Simulated fleets with every fault [SEEDS=2000] [SEED=1 for one] [OUT=file]
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(STEPS),--steps $(STEPS)) $(if $(OUT),--out $(OUT))
 
 torture: $(STAMP) ## Torture real parts with real faults; hours [PARTS="fleet"]
 	@$(BIN)/python -m tests.torture $(PARTS)

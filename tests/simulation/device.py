@@ -58,6 +58,7 @@ class SimulatedDevice:
         self._wall_us = wall_us
         self._tasks: set[asyncio.Task[Any]] = set()
         self._background: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._boot(image)
 
     def now_us(self) -> int:
@@ -121,10 +122,17 @@ class SimulatedDevice:
 
     def run_in_background(self, on: bool) -> None:
         """Start or stop the background sync."""
-        if on and (self._background is None or self._background.done()):
-            self._background = self._start(self.replica.run())
-        elif not on and self._background is not None:
+        before = self._background
+        if on and (self._is_stopping or before is None or before.done()):
+            self._background = self._start(self._run_after(before))
+        elif not on and before is not None:
             self.replica.stop()
+        self._is_stopping = not on
+
+    async def _run_after(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        await self.replica.run()
 
     async def _sync(self) -> SyncReport | None:
         try:
@@ -187,7 +195,7 @@ class SimulatedDevice:
             task.cancel()
         self.link.drop_channels()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._background = None
+        self._background, self._is_stopping = None, False
 
 
 def why(error: BaseException) -> str:

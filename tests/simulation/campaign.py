@@ -1,0 +1,43 @@
+"""Many runs on all cores, one line for each in a file, so that a campaign that was stopped goes on where it was."""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from tests.simulation.plan import Plan
+from tests.simulation.world import Outcome, simulate
+
+SEEDS_AT_ONCE = 8
+
+
+def outcomes(seeds: Iterable[int], *, steps: int, jobs: int = os.cpu_count() or 1) -> Iterator[Outcome]:
+    """Run seeds, and give what became of each as it ends, in the order of the seeds."""
+    with ProcessPoolExecutor(jobs, initializer=be_quiet) as pool:
+        yield from pool.map(partial(outcome, steps=steps), seeds, chunksize=SEEDS_AT_ONCE)
+
+
+def outcome(seed: int, *, steps: int) -> Outcome:
+    """Run one seed; an exception that nobody caught is a failure of it, too."""
+    return simulate(Plan.of(seed, steps))
+
+
+def be_quiet() -> None:
+    """Let the server's warnings go: a simulated database is away all the time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+def recorded(path: Path) -> dict[int, Outcome]:
+    """Read what a campaign has written; a last line that was cut off is run again."""
+    found = {}
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        try:
+            read = msgspec.json.decode(line, type=Outcome)
+        except msgspec.DecodeError:
+            continue
+        found[read.seed] = read
+    return found
