@@ -3,7 +3,6 @@
 import datetime
 import random
 import re
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -161,34 +160,8 @@ def test_findings_survive_their_own_json() -> None:
     assert msgspec.json.decode(canonical_json(findings), type=list[Finding]) == findings
 
 
-def test_ten_years_of_logs_take_less_than_a_second() -> None:
-    rng = random.Random(1)
-    names = [f"Exercise {n}" for n in range(60)]
-    workouts = [
-        (
-            f"w{week}-{offset}",
-            workout(
-                day(7 * week + offset),
-                {
-                    name: sets(*[(round(60 + week / 10 + rng.random(), 1), rng.randint(3, 12))] * 4)
-                    for name in rng.sample(names, 6)
-                },
-                notes="good",
-            ),
-        )
-        for week in range(520)
-        for offset in (0, 1, 3, 5)
-    ]
-    check_ins = [
-        (f"c{week}", check_in(day(7 * week), energy=5, stress=5, sleep=5, weight_kg=80.0)) for week in range(520)
-    ]
-    library = {f"name:exercise {n}": ExerciseTraits(muscles={"chest": 1.0, "triceps": 0.5}) for n in range(60)}
-    logged: list[Any] = [record for _, record in workouts]
-    assert sum(len(record.sets) for record in logged) > 49_000
-    times, findings = [], list[Finding]()
-    for _ in range(3):
-        start = time.process_time()
-        findings = analyse_training(workouts, check_ins=check_ins, as_of=day(7 * 520), profile=EAGER, library=library)
-        times.append(time.process_time() - start)
-    assert len(findings) <= FINDINGS_MAX
-    assert min(times) < 1.0, times
+def test_ten_years_of_logs_give_no_more_findings_than_anybody_reads() -> None:
+    """How long that takes is measured by `python -m benchmarks.long_lives`."""
+    workouts, check_ins = sampled(seed=1, weeks=520)
+    findings = analyse_training(workouts, check_ins=check_ins, as_of=day(7 * 520), profile=EAGER, library=LIBRARY)
+    assert 0 < len(findings) <= FINDINGS_MAX
