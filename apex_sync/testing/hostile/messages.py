@@ -287,7 +287,6 @@ def pushed_records(scope: str) -> dict[str, Case]:
         "one's own id as a coach's": f"coach:{owner}",
         "one's own id as a library's": f"library:{owner}",
         "private notes about oneself": f"private:{owner}:{owner}",
-        "everyone's library": "global",
     }
     collections = {
         "no collection": "",
@@ -313,21 +312,23 @@ def pushed_records(scope: str) -> dict[str, Case]:
     }
     return cases | {
         "a collection of another kind of scope": (record(collection="insights"), "rejected", "forbidden"),
+        "a check-in of everyone's": (record(scope="global"), "rejected", "forbidden"),
+        "an exercise of everyone's": (record(scope="global", collection="exercises"), "rejected", "not_granted"),
         "neither an update nor a base": (record(update=b""), "rejected", "malformed"),
         "a base without an update or a receipt": (
             record(update=b"", base=encode_push(ME, 0, [GOOD_OP])),
-            "rejected",
-            "malformed",
+            "gap",
+            None,
         ),
         "a forged receipt": (
             record(update=b"", base=encode_push(ME + 1, 0, [GOOD_OP]), receipt=bytes(24)),
-            "rejected",
-            "malformed",
+            "gap",
+            None,
         ),
         "a receipt of a megabyte": (
             record(update=b"", base=encode_push(ME + 1, 0, [GOOD_OP]), receipt=bytes(2**20)),
-            "rejected",
-            "malformed",
+            "gap",
+            None,
         ),
         "ops from a clock to come": (record(update=encode_push(ME, 5, [GOOD_OP])), "gap", None),
         "ops from the last clock": (record(update=encode_push(ME, CLOCK_MAX - 1, [GOOD_OP])), "gap", None),
