@@ -92,7 +92,7 @@ async def _live(plan: Plan, orders: Orders) -> None:
                 tasks.start_soon(replica.run)
                 await Editor(replica, plan, journal).edit_until(lambda: bool(orders.quiet.value))
                 while True:
-                    plan.status.write_bytes(msgspec.json.encode(await replica.status()))
+                    say(plan, await replica.status())
                     await anyio.sleep(STATUS_SECONDS)
 
 
@@ -198,6 +198,13 @@ class Editor:
         os.fsync(self._journal.fileno())
 
 
+def say(plan: Plan, status: ReplicaStatus) -> None:
+    """Say how it goes; whoever reads it reads it whole."""
+    new = plan.status.with_suffix(".new")
+    new.write_bytes(msgspec.json.encode(status))
+    new.replace(plan.status)
+
+
 def read_journal(path: Path) -> list[Saved]:
     """Read what a device has saved; a last line that a kill cut off was not promised to anybody."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
@@ -205,10 +212,10 @@ def read_journal(path: Path) -> list[Saved]:
 
 
 def read_status(plan: Plan) -> ReplicaStatus | None:
-    """Read what a device last said of itself, if it was whole."""
+    """Read what a device last said of itself, if it has said anything."""
     try:
         return msgspec.json.decode(plan.status.read_bytes(), type=ReplicaStatus)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except FileNotFoundError:
         return None
 
 
