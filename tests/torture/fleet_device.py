@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from ctypes import c_bool, c_int64
+from multiprocessing import parent_process
 from pathlib import Path
 from random import Random
 from typing import IO, Any, NamedTuple
@@ -90,10 +91,19 @@ async def _live(plan: Plan, orders: Orders) -> None:
         with plan.journal.open("ab") as journal:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(replica.run)
+                tasks.start_soon(end_with_the_torture)
                 await Editor(replica, plan, journal).edit_until(lambda: bool(orders.quiet.value))
                 while True:
                     say(plan, await replica.status())
                     await anyio.sleep(STATUS_SECONDS)
+
+
+async def end_with_the_torture() -> None:
+    """Leave no device behind when the torture itself is killed."""
+    torture = parent_process()
+    while torture is not None and torture.is_alive():
+        await anyio.sleep(STATUS_SECONDS)
+    os._exit(1)
 
 
 class Editor:
