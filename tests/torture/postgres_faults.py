@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -46,6 +47,10 @@ PATIENCE_SECONDS = 30.0
 RECORDS_PER_BATCH = (1, 1, 2, 20)
 MEMORY_GROWTH_BYTES_MAX = 64 * 2**20
 DISK_BYTES = 500 * 2**20
+LOG_SEGMENTS = 8
+"""More than Postgres keeps to use again."""
+
+IMPORTED_BATCHES_MAX = 40
 CREW_FAULTS_MAX = 20
 """After so many faults new people take over, so that what is looked at after each stays small."""
 
@@ -65,8 +70,7 @@ STRAY_CONNECTIONS = f"""
     SELECT pid, usename, application_name, state, query
     FROM pg_stat_activity
     WHERE usename IN ('apex_app', 'apex_commit')
-        AND (state = 'idle in transaction (aborted)'
-            OR state_change < now() - interval '1 second' AND state IN ('idle in transaction', 'active')
+        AND (state <> 'idle'
             OR (SELECT count(*) FROM pg_stat_activity WHERE usename IN ('apex_app', 'apex_commit')) > {CONNECTIONS_MAX})
 """
 
@@ -146,9 +150,9 @@ class Arena:
         self.memory_bytes = self.memory_bytes or memory_bytes
         assert memory_bytes - self.memory_bytes < MEMORY_GROWTH_BYTES_MAX, f"{memory_bytes} bytes of memory"
 
-    async def until_tidy(self) -> None:
+    async def until_tidy(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for the connections to Postgres to be as few and as idle as ever."""
-        with anyio.move_on_after(PATIENCE_SECONDS):
+        with anyio.move_on_after(seconds):
             while await self.world.sql(STRAY_CONNECTIONS):  # noqa: ASYNC110 - backends give no event.
                 await anyio.sleep(0.1)
             return
@@ -307,7 +311,7 @@ async def frozen(arena: Arena) -> AsyncIterator[None]:
 async def deadlock(arena: Arena) -> AsyncIterator[None]:
     """Somebody locks records first and their scope then; a commit does it the other way round, and must lose."""
     user_id = arena.devices[0].caller.user_id
-    before = await deadlocks(arena)
+    before = deadlocks(arena)
     async with arena.owner() as other, other.transaction():
         await other.execute("SET LOCAL deadlock_timeout = '1h'")
         await other.fetch("SELECT record_id FROM records WHERE scope_id = $1 FOR UPDATE", user_id)
@@ -316,15 +320,14 @@ async def deadlock(arena: Arena) -> AsyncIterator[None]:
                 await anyio.sleep(0.005)
         await other.fetch("SELECT seq FROM scopes WHERE scope_id = $1 FOR UPDATE", user_id)
     with anyio.fail_after(PATIENCE_SECONDS):
-        while await deadlocks(arena) == before:  # noqa: ASYNC110 - a counter, written late.
-            await anyio.sleep(0.1)
+        while deadlocks(arena) == before:  # noqa: ASYNC110 - a line in a file.
+            await anyio.sleep(0.05)
     yield
 
 
-async def deadlocks(arena: Arena) -> int:
+def deadlocks(arena: Arena) -> int:
     """Give how many deadlocks Postgres has broken."""
-    [row] = await arena.world.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-    return int(row["deadlocks"])
+    return arena.cluster.postgres.directory.log_path.read_text(errors="replace").count("deadlock detected")
 
 
 @asynccontextmanager
@@ -355,7 +358,7 @@ async def table_locked(arena: Arena, seconds: float) -> AsyncIterator[None]:
     await arena.proxy.reset()
     await anyio.sleep(0.2)
     async with arena.owner() as other, other.transaction():
-        await other.execute("LOCK TABLE audit, records")
+        await other.execute("LOCK TABLE records")
         await anyio.sleep(seconds)
     try:
         yield
@@ -391,19 +394,42 @@ async def no_connection_left(arena: Arena) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def connections_forgotten(arena: Arena) -> AsyncIterator[None]:
+    """As by a router that was restarted: all connections are silent for ever, and new ones work."""
+    arena.proxy.forget()
+    yield
+
+
+@asynccontextmanager
 async def disk_full(arena: Arena) -> AsyncIterator[None]:
-    """Somebody else has filled the disk; a commit fails, or Postgres itself ends where it can't write its log."""
+    """Somebody else has filled the disk: a table can't grow, or Postgres ends where its log can't."""
     folder = arena.cluster.postgres.directory.path
+    importing = await arena.world.device(arena.devices[0].caller.user_id)
+    arena.devices.append(importing)
     ballast = folder / "ballast"
     try:
-        with ballast.open("wb") as file:
-            while free_bytes := shutil.disk_usage(folder).free:
-                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free_bytes)
-                file.seek(0, os.SEEK_END)
-        await anyio.sleep(arena.dice.uniform(0.5, 2.0))
+        fill(ballast)
+        if arena.dice.random() < 0.5:
+            with suppress(OSError, asyncpg.PostgresError):
+                for _ in range(LOG_SEGMENTS):
+                    await arena.world.sql("SELECT pg_switch_wal()")
+        with suppress(ComeBackLater):
+            for _ in range(IMPORTED_BATCHES_MAX):
+                for _ in range(50):
+                    importing.write(workout(20))
+                await arena.world.sync_once(importing)
+            raise AssertionError("the disk is not full")
+        await anyio.sleep(arena.dice.uniform(0.1, 1.0))
     finally:
         ballast.unlink()
     yield
+
+
+def fill(ballast: Path) -> None:
+    """Take what is left of a disk."""
+    with ballast.open("wb") as file:
+        while free_bytes := shutil.disk_usage(ballast.parent).free:
+            os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free_bytes)
 
 
 def kill(pid: int, number: signal.Signals) -> None:
@@ -438,6 +464,7 @@ FAULTS = {
     "lock timeout": Planned(lock_timeout, 1, 8),
     "no connection left": Planned(no_connection_left, 1, 8),
     "pool exhausted": Planned(pool_exhausted, 0, 4),
+    "connections forgotten by the network": Planned(connections_forgotten, 0, 3),
     "disk full": Planned(disk_full, 1, 12),
 }
 
@@ -452,13 +479,15 @@ def torture(scale: Scale) -> Iterator[Outcome]:
 async def all_faults(cluster: Cluster, url: str, faults: dict[str, Planned], scale: Scale) -> list[Outcome]:
     """Run the server, and make the faults one after the other."""
     outcomes = []
+    made = 0
     async with arena_on(cluster, url) as arena:
         for name, planned in faults.items():
             times = planned.ci if scale is Scale.CI else planned.full
             outcome = Outcome(part="Postgres", fault=name)
             for number in range(times):
-                if number % CREW_FAULTS_MAX == 0:
+                if made % CREW_FAULTS_MAX == 0:
                     await arena.change_crew()
+                made += 1
                 print(f"{name}: {number + 1} of {times}", file=sys.stderr)
                 with outcome.run(f"number {number + 1}"):
                     await hurt(arena, planned.fault)
@@ -473,8 +502,7 @@ async def all_faults(cluster: Cluster, url: str, faults: dict[str, Planned], sca
 async def arena_on(cluster: Cluster, url: str) -> AsyncIterator[Arena]:
     """Bring up everything on a database."""
     dice = Random(SEED)
-    folder = cluster.folder / "proxy"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="proxy", dir=cluster.folder))
     sockets = Path(url.partition("?host=")[2].partition("&")[0].replace("%2F", "/"))
     async with (
         postgres_proxy(sockets, folder, dice) as proxy,
