@@ -101,7 +101,7 @@ async def _live(plan: Plan, orders: Orders) -> None:
 async def end_with_the_torture() -> None:
     """Leave no device behind when the torture itself is killed."""
     torture = parent_process()
-    while torture is not None and torture.is_alive():
+    while torture is not None and torture.is_alive():  # noqa: ASYNC110 - processes give no event.
         await anyio.sleep(STATUS_SECONDS)
     os._exit(1)
 
