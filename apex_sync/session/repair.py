@@ -35,7 +35,6 @@ class Repair:
         self._asked: dict[str, int] = {}
         self._answered: set[str] = set()
         self._expected: dict[Key, int] = {}
-        self._awaited: set[Key] = set()
 
     @property
     def wanted(self) -> bool:
@@ -58,7 +57,6 @@ class Repair:
         """Give the records to ask for whole."""
         asked = sorted(self.missing)[:PULL_RECORDS_MAX]
         self.missing.difference_update(asked)
-        self._awaited.update(asked)
         return [(scope, UUID(record_id).bytes) for scope, record_id in asked]
 
     def bucket_digests(self) -> list[tuple[str, list[bytes]]]:
@@ -80,18 +78,19 @@ class Repair:
         identity = self.device.identity
         self.device.save_identity(replace(identity, repairs=identity.repairs + len(asked)))
 
-    def settle(self, pages: PulledPages) -> bool:
-        """After what was asked for has come, see to what the server has less of than is here.
+    def settle(self, asked: Sequence[tuple[str, bytes]], pages: PulledPages) -> bool:
+        """After the answer to what was asked for whole, see to what the server has less of than is here.
 
         Tell whether a new client id is needed.
         """
-        arrived, pages.arrived = pages.arrived & self._awaited, set()
-        if arrived != self._awaited and arrived:
-            # An answer holds what fits it; the rest is asked for again.
-            self.missing |= self._awaited - arrived
-        elif self.missing or not self._awaited:
+        awaited = {(scope, record_id_text(key)) for scope, key in asked}
+        arrived, pages.arrived = pages.arrived & awaited, set()
+        if not awaited:
             return False
-        awaited, self._awaited = arrived or self._awaited, set()
+        if arrived:
+            # An answer holds what fits it; the rest is asked for again.
+            self.missing |= awaited - arrived
+            awaited = arrived
         self.tally.repaired += len(awaited)
         forked = False
         for scope in sorted({scope for scope, _ in awaited}):

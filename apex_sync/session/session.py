@@ -136,7 +136,7 @@ class SyncSession:
             forked = not left and self._absorb_results(sent, response)
             forked |= self._absorb_pages(response)
             self._repair.absorb(response.repair)
-            forked |= self._repair.settle(self._pages)
+            forked |= self._repair.settle(request.resend, self._pages)
             self._answers.deferred -= self._pages.rescued
             self._forget(response.forget)
             if forked:
