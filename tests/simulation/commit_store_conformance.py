@@ -131,12 +131,12 @@ class LockConformance:
         pen = await pen_of(world)
         await pen.save(pen.change(A), pen.change(B), pen.change(C))
         await pen.save(pen.change(B, await pen.known(B), dead=[refused(pen.writer.client_id, 5)]))
-        asked = [AskedRecord(A, 0, 9), AskedRecord(B, 0, 9), AskedRecord(D)]
+        asked = [AskedRecord(A, 0, 9), AskedRecord(B, 0, 9), AskedRecord(C), AskedRecord(D)]
         async with pen.store.session(pen.writer.user_id) as session, session.locked(pen.scope) as locked:
             since_3 = await locked.changed(pen.writer.client_id, asked, 3)
             since_0 = await locked.changed(pen.writer.client_id, asked, 0)
         assert since_3 == (await pen.view(B)).records
-        assert since_0 == (await pen.view(A, B)).records
+        assert since_0 == (await pen.view(A, B, C)).records
 
     async def test_a_block_that_fails_leaves_nothing(self, world: StoreWorld) -> None:
         pen = await pen_of(world)
