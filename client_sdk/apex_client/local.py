@@ -160,7 +160,7 @@ class LocalReplica:
         before = held.state
         try:
             typed = msgspec.convert(patch, collection.model)
-            written = self._write(held, patch)
+            written = self.append(held, patch)
         except (msgspec.ValidationError, MalformedOp, TypeError, OverflowError, UnicodeEncodeError) as error:
             collection.check_bounds(patch)
             raise OutOfBounds(collection.name, FieldProblem("", str(error))) from error
@@ -170,7 +170,11 @@ class LocalReplica:
             raise RecordFull(held.record_id)
         return written
 
-    def _write(self, held: HeldRecord, patch: Patch) -> bool:
+    def append(self, held: HeldRecord, patch: Patch) -> bool:
+        """Write an edit as it is into a record that is saved afterwards, in as many ops as it needs.
+
+        Tells whether there was anything to write. Raises EditTooLarge, and what no op can hold.
+        """
         try:
             return held.write(patch, self.device.now_us())
         except OpTooLarge:

@@ -5,6 +5,7 @@ import msgspec
 from apex_client.accounts import Session, User
 from apex_client.errors import AnotherUser, CoachOnAthleteReplica, UnsentWork
 from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, profile_id
+from apex_client.lost_account import carry_over, is_same_person
 from apex_sync.ids import athlete_scope
 from apex_sync.session.device import SELF_SCOPE
 
@@ -26,9 +27,14 @@ def sign_in(local: LocalReplica, session: Session) -> None:
 
     Raises AnotherUser and CoachOnAthleteReplica, with nothing changed.
     """
-    check_user(local, session.user.id)
+    previous = local.user
+    is_lost = previous is not None and _is_lost(local, previous, session)
+    if not is_lost:
+        check_user(local, session.user.id)
     with local.store.transaction():
-        if local.user is not None and local.user.id != session.user.id:
+        if previous is not None and is_lost:
+            _move_to_new_account(local, previous, session.user)
+        elif previous is not None and previous.id != session.user.id:
             _take_off(local)
         _adopt(local, session.user)
         local.store.keep_setting(SESSION, msgspec.json.encode(session))
@@ -78,6 +84,21 @@ def take_new_client_id(local: LocalReplica) -> int:
     with local.store.transaction():
         local.device.fork()
     return local.client_id
+
+
+def _is_lost(local: LocalReplica, previous: User, session: Session) -> bool:
+    """Tell whether the server gave the person who is signed in here another account under the same address."""
+    same_server = local.session is not None and local.session.server == session.server
+    return same_server and previous.id != session.user.id and is_same_person(previous, session.user)
+
+
+def _move_to_new_account(local: LocalReplica, lost: User, user: User) -> None:
+    store = local.store
+    old = list(store.scopes())
+    local.device.fork()
+    carry_over(local, lost, user)
+    for name in old:
+        store.drop_scope(name)
 
 
 def _take_off(local: LocalReplica) -> None:

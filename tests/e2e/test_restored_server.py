@@ -11,7 +11,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from apex_client import Replica
-from apex_client.errors import SignedOut
+from apex_client.errors import SignedOut, WrongCredentials
 from apex_server.db import Database, joined_database, ready_database, started_database
 from apex_server.operations import back_up, restore, verify
 from apex_server.operations.verify import Damage
@@ -87,11 +87,12 @@ async def sync_all(*devices: Replica) -> None:
 async def test_what_any_surviving_device_holds_comes_back_after_a_restore(
     portal: BlockingPortal, settings: Settings, data_dir: Path, tmp_path: Path
 ) -> None:
-    """Also what a device wrote that is no more, and an edit of it; one that signed in since signs in again."""
+    """Also what a device wrote that is no more, an edit of it, and an account that is younger than the backup."""
     backup = tmp_path / "old.apexbackup"
+    (tmp_path / "late").mkdir()
     with ExitStack() as lives:
         server = lives.enter_context(served(portal, settings))
-        async with athlete_of(server, tmp_path) as athlete:
+        async with athlete_of(server, tmp_path) as athlete, athlete_of(server, tmp_path / "late") as latecomer:
             phone, watch, lost = [await athlete.device(name) for name in ("phone", "watch", "lost")]
             await phone.import_file(data_dir / REAL_EXPORT)
             await log_numbered(phone, BEFORE)
@@ -113,6 +114,9 @@ async def test_what_any_surviving_device_holds_comes_back_after_a_restore(
             await sync_all(tablet)
             await log_numbered(tablet, TABLET_UNSENT)
             await log_numbered(phone, PHONE_UNSENT)
+            late_phone = await latecomer.device("phone")
+            await log_numbered(late_phone, BEFORE)
+            await sync_all(late_phone)
             assert await damages(settings) == []
 
             lives.close()
@@ -124,13 +128,23 @@ async def test_what_any_surviving_device_holds_comes_back_after_a_restore(
             with pytest.raises(SignedOut):
                 await tablet.sync()
             await tablet.login(server.address, athlete.email, PASSWORD)
-            await sync_all(phone, watch, tablet, phone, watch)
+            with pytest.raises(SignedOut):
+                await late_phone.sync()
+            with pytest.raises(WrongCredentials):
+                await late_phone.login(server.address, latecomer.email, PASSWORD)
+            latecomer.server, lost_id = server, latecomer.id
+            await latecomer.register(late_phone)
+            await sync_all(phone, watch, tablet, late_phone, phone, watch)
             expected = Counter(range(BEFORE, PHONE_UNSENT + 10))
             assert await numbers_in(server, athlete) == Counter(number for number in expected if number % 10 < SETS)
             notes = {log.title: log.notes for log in await phone.workouts.list(limit=50)}
             assert notes[f"Session {LOST}"] == "seen on the watch"
             await assert_one_digest(server, athlete.scope, phone, watch, tablet)
-            assert [(await device.status()).rejected for device in (phone, watch, tablet)] == [0, 0, 0]
+            assert latecomer.id != lost_id
+            assert await numbers_in(server, latecomer) == Counter(range(BEFORE, BEFORE + SETS))
+            await assert_one_digest(server, latecomer.scope, late_phone)
+            devices = (phone, watch, tablet, late_phone)
+            assert [(await device.status()).rejected for device in devices] == [0, 0, 0, 0]
             assert await damages(settings) == []
 
 

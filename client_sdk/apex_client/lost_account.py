@@ -1,0 +1,58 @@
+"""Keeping what is here when the server has lost the account: it was restored to before that was made.
+
+Whoever registers again under the same address has another user id, and so other scopes. What this device holds of the
+old ones is nowhere else then, and must not go with them: it is written anew, as it stands, without its history and
+without what others alone may write.
+"""
+
+from apex_client.accounts import User
+from apex_client.local import PROFILES, LocalReplica, profile_id
+from apex_sync.ids import athlete_scope, library_scope
+from apex_sync.models import COLLECTIONS
+from apex_sync.op import Patch
+from apex_sync.session.held import HeldRecord
+
+__all__ = ["carry_over", "is_same_person"]
+
+RECORDS_AT_ONCE = 100
+
+
+def is_same_person(lost: User, user: User) -> bool:
+    """Tell whether two accounts of one server are of one person: addresses are unique."""
+    return (lost.email.casefold(), lost.role) == (user.email.casefold(), user.role)
+
+
+def carry_over(local: LocalReplica, lost: User, user: User) -> None:
+    """Write what is the person's own anew for their new account, within a transaction of the caller.
+
+    The old records stay for the caller to drop.
+    """
+    for old, new in zip(_own_scopes(lost), _own_scopes(user), strict=True):
+        place = 0
+        while records := local.store.select(
+            "WHERE scope.name = ? AND record.record_no > ? ORDER BY record.record_no LIMIT ?",
+            (old, place, RECORDS_AT_ONCE),
+        ):
+            local.store.save([_anew(local, held, new, user) for held in records], "local")
+            place = records[-1].place
+        local.store.drop_held_rejections(old)
+        local.store.sql.execute("UPDATE rejections SET scope = ? WHERE scope = ?", (new, old))
+
+
+def _own_scopes(user: User) -> list[str]:
+    if user.role == "athlete":
+        return [athlete_scope(user.id)]
+    return [f"coach:{user.id}", library_scope(user.id)]
+
+
+def _anew(local: LocalReplica, held: HeldRecord, scope: str, user: User) -> HeldRecord:
+    record_id = profile_id(scope) if held.collection == PROFILES else held.record_id
+    new = local.device.new_record(record_id, scope, held.collection)
+    local.append(new, _writable(held, user))
+    return new
+
+
+def _writable(held: HeldRecord, user: User) -> Patch:
+    collection = COLLECTIONS.get(held.collection)
+    forbidden = collection.forbidden_fields(held.state, user.role) if collection else ()
+    return {field: value for field, value in held.state.items() if field not in forbidden}
