@@ -98,8 +98,8 @@ async def test_commits_go_by_the_index(world: World, db: Database) -> None:
             (queries.view_scope, [athlete, athlete, scope]),
             (queries.view_records, [athlete, ids, 7, 0, [0] * 1000, [9] * 1000]),
             (queries.view_one, [athlete, athlete, scope, UUID(int=1), 7, 0, 9]),
-            (queries.documents_after, [athlete, UUID(int=1), 500]),
-            (queries.long_records, [100]),
+            (queries.documents_page, [athlete, UUID(int=1), 500, 100_000]),
+            (queries.long_records_after, [UUID(int=0), UUID(int=0), 100]),
         ):
             assert await explain(connection, sql, *arguments) == [], sql
         for table in ("records", *TABLES):

@@ -250,20 +250,3 @@ ORDER BY record_id;
 SELECT name
 FROM scopes
 ORDER BY name;
-
--- name: documents_after
--- Pages through a scope by the primary key.
-SELECT record_id, collection, doc
-FROM records
-WHERE scope_id = $1 AND record_id > $2
-ORDER BY record_id
-LIMIT $3;
-
--- name: long_records
--- Whoever compacts takes a few at a time; what it compacts leaves the index.
-SELECT scopes.name, records.record_id
-FROM records
-JOIN scopes ON scopes.scope_id = records.scope_id
-WHERE records.is_long
-ORDER BY records.scope_id, records.record_id
-LIMIT $1;
