@@ -57,6 +57,16 @@ async def test_a_request_on_a_silent_connection_is_an_outage_and_the_next_gets_a
             assert await answer(forgetful) == 1
 
 
+async def test_a_connection_that_falls_silent_between_two_statements_is_an_outage(
+    proxy: PostgresProxy, forgetful: Database
+) -> None:
+    with anyio.fail_after(5 * SILENCE_SECONDS), pytest.raises(DatabaseUnavailable):
+        async with forgetful.request(None) as connection:
+            proxy.forget()
+            await connection.fetchval("SELECT 1")
+    assert await answer(forgetful) == 1
+
+
 async def fill(database: Database) -> None:
     """Let the pool open all of its connections."""
     async with anyio.create_task_group() as tasks:

@@ -145,7 +145,7 @@ class PostgresProxy:
     async def _pass_on(self, link: "Link", direction: Direction, chunk: bytes, writer: asyncio.StreamWriter) -> bool:
         await self._flows.wait()
         if link.forgotten:
-            await asyncio.Event().wait()
+            return True
         left = link.left.get(direction)
         writer.write(chunk if left is None else chunk[:left])
         await writer.drain()

@@ -158,7 +158,8 @@ async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         if isinstance(error, TimeoutError):
             await pool.expire_connections()  # What the network forgot of one connection, it forgot of all.
         if isinstance(error, TimeoutError) or has_lost_track(error):
-            connection.terminate()
+            with suppress(*LEFTOVERS):
+                connection.terminate()
         raise outage from error
     finally:
         # Postgres may die after the commit, in asyncpg's clean-up: what was committed must not look refused.
