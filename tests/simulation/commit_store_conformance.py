@@ -298,6 +298,15 @@ class ShortWayConformance:
         assert not await tablet.save_short(tablet.change(B), state)
         assert await everything(pen) == before
 
+    async def test_it_stores_nothing_for_a_stranger(self, world: StoreWorld) -> None:
+        """Who may do nothing has the same access as before: none."""
+        pen = await pen_of(world)
+        await pen.write(A)
+        stranger = await pen_of(world, scope=pen.scope)
+        before = await everything(pen)
+        assert not await stranger.save_short(stranger.change(B))
+        assert await everything(pen) == before
+
     async def test_it_does_not_wait_for_who_holds_the_scope(self, world: StoreWorld) -> None:
         """It would wait with the grants of when it began, and not hear of a dismissal."""
         pen = await pen_of(world)

@@ -140,7 +140,7 @@ class MemoryCommitSession:
             await self._connection.reach("commit")
             content = self._database.scopes.get(commit.scope)
             access = self._database.access(commit.writer.user_id, commit.scope)
-            if content is None or (content.seq, access) != (commit.before.seq, commit.before.access):
+            if content is None or access is None or content.state(access) != commit.before:
                 return False
             refuse_unstorable(content, commit)
             self._database.scopes[commit.scope] = content.after(commit)
