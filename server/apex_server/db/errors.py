@@ -103,7 +103,7 @@ class DataDirectoryVersion(EmbeddedPostgresError):
         super().__init__(
             f"the data in {path} was made by Postgres {found}, and this machine has {have}. Nothing was changed. "
             f"Install Postgres {found} (its binaries are then found by themselves), or move the data with "
-            "pg_dump and pg_restore, or pg_upgrade"
+            "apex-server backup there and apex-server restore here"
         )
         self.path = path
         self.found = found
