@@ -70,6 +70,14 @@ BUGS = {
     "future clocks": Bug("acceptance", "if write.hlc > limit:", "if False:", "acceptance"),
     "stamps out of order": Bug("acceptance", "max(previous, self.stamps.newest(write.seen))", "previous", "acceptance"),
     "a summary from a device": Bug("acceptance", "summary_allowed=False)", "summary_allowed=True)", "acceptance"),
+    "a crowded record that nobody compacts": Bug(
+        "acceptance", "if wanted.outgrows(self.settled) or last_resort:", "if False:", "acceptance"
+    ),
+    "a compaction that forgets what it was made of": Bug(
+        "acceptance", "self.compacted.setdefault(author_id, {}).update(hashes)", "pass", "acceptance"
+    ),
+    "a full record overfilled": Bug("acceptance", "return not wanted.exceeds(1)", "return True", "acceptance"),
+    "a client too many": Bug("acceptance", ">= CLIENTS_MAX - SERVER_CLIENTS_MAX", ">= CLIENTS_MAX * 9", "acceptance"),
     "a record made unwritable": Bug("clock", "largest_accepted + writes", "0", "acceptance"),
     "a dead clock like a missing one": Bug(
         "digest", "total += _hash((record_key, client_id, next_clock))\n        for", "for", "digest"
