@@ -35,7 +35,7 @@ from tests.server.sync_world import assert_consistent
 from tests.torture.fleet_device import read_journal, read_status
 from tests.torture.fleet_faults import draw_faults
 from tests.torture.fleet_judge import Scopes, holding_of, judge, look_at
-from tests.torture.fleet_world import Device, Fleet, fleet_of
+from tests.torture.fleet_world import LOOK_SECONDS, Device, Fleet, fleet_of
 from tests.torture.report import Outcome, Scale
 
 RUNS = 50
@@ -49,7 +49,6 @@ SETTLE_SECONDS = 45.0
 """From the moment everything has healed. After a minute of such a network a device draws pauses of up to 16 s, and a
 hint that died with its process is made up for when a server process looks for itself, every 30 s."""
 
-LOOK_SECONDS = 0.25
 OUT = Path("build/torture-fleet.jsonl")
 FAILURES_KEPT = 20
 """Of one run; a fleet that loses one edit often loses hundreds."""
