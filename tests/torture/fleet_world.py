@@ -110,7 +110,7 @@ class Fleet:
         for device in self.devices:
             device.start()
         with anyio.fail_after(START_SECONDS_MAX):
-            while not all(read_journal(device.plan.journal) for device in self.devices):
+            while not all(read_journal(device.plan.journal) for device in self.devices):  # noqa: ASYNC110
                 await anyio.sleep(LOOK_SECONDS)
         async with anyio.create_task_group() as tasks:
             for fault in faults:
