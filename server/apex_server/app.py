@@ -54,6 +54,7 @@ class Metrics(PrometheusController):
     """Metrics for Prometheus."""
 
     path = "/metrics"
+    include_in_schema = False
     opt = {"exclude_from_auth": True}  # noqa: RUF012 - the framework reads it from the class.
 
 
@@ -89,7 +90,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
             tags=TAGS,
             use_handler_docstrings=True,
             render_plugins=[JsonRenderPlugin()],
-            openapi_router=Router("/schema", route_handlers=[], opt={"exclude_from_auth": True}),
+            openapi_router=Router(
+                "/schema", route_handlers=[], opt={"exclude_from_auth": True}, include_in_schema=False
+            ),
         ),
         logging_config=None,
     )

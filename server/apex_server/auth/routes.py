@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from apex_server.auth.access_tokens import ACCESS_TOKEN_LIFETIME
@@ -47,6 +48,9 @@ __all__ = ["auth_routes"]
 
 _BODY_BYTES_MAX = 16_384
 """A thousand characters of password in four bytes each, escaped, and everything else twice over."""
+
+_NO_BODY = ResponseSpec(None, description="Done; there is nothing to say.")
+"""What the framework does not see of a `Response[None]`: that it has no body, and so no media type."""
 
 _SECRET_ANSWER = {"Cache-Control": "no-store"}
 
@@ -137,7 +141,7 @@ class AuthController(Controller):
         _write_cookies(response, session, None, accounts, session_cookies)
         return response
 
-    @post("/logout", status_code=204, responses=problem_responses(*SIGN_IN_REFUSALS))
+    @post("/logout", status_code=204, responses={204: _NO_BODY, **problem_responses(*SIGN_IN_REFUSALS)})
     async def log_out(
         self,
         caller: NamedDependency[Caller],
