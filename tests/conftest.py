@@ -1,4 +1,4 @@
-"""What every test may rely on: the event loop, the real exports, and node or Chromium where a mark asks for them.
+"""What every test may rely on: the event loop, the real exports, and the programs that a mark asks for.
 
 A machine without one of these skips the tests that need it and says why; in CI (`CI=true`) the same lack is a failure,
 so that nothing is ever green for want of being run.
@@ -27,6 +27,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         require_node()
     if item.get_closest_marker("needs_chromium"):
         require_chromium()
+    if item.get_closest_marker("needs_strace"):
+        require_strace()
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +63,11 @@ def require_chromium() -> Path:
     if found is None:
         lacking("no Chromium on this machine")
     return Path(found)
+
+
+def require_strace() -> None:
+    if shutil.which("strace") is None:
+        lacking("no strace on this machine")
 
 
 def lacking(reason: str) -> NoReturn:

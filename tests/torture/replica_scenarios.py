@@ -77,6 +77,8 @@ class Scenario:
     act: Callable[[Device], None]
     later_schema: bool = False
     """Whether the device runs a later version of the SDK, and so must whoever looks at its file."""
+    plant: Callable[[], None] | None = None
+    """What to spoil in the process of the device; see `replica_planted`."""
 
     def prepared(self, folder: Path) -> World:
         """Make the world as it is before the device acts."""
@@ -227,9 +229,10 @@ def _import(device: Device) -> None:
     device.do(lambda: device.replica.import_file(device.folder / EXPORT, unit="kg"), "imported")
 
 
+SAVE = Scenario("save", _a_long_log, _log_sets)
 SCENARIOS = (
     Scenario("first opening", _nothing, _only_open),
-    Scenario("save", _a_long_log, _log_sets),
+    SAVE,
     Scenario("push and acknowledgement", _unsent_workouts, _sync),
     Scenario("pull", _news_and_unsent_edits, _sync),
     Scenario("taking a new client id", _a_clone, _sync),
