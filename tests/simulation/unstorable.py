@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct, defstruct
 
 from apex_server.sync.projection_tables import TABLES, Table
 from apex_server.sync.store import Commit, RecordChange, Row
@@ -23,16 +23,19 @@ COLUMN_TYPES: dict[str, Any] = {
 """What each type of column takes, beside null."""
 
 
-def row_type(table: Table) -> Any:
-    """Spell out the rows of a table as a type; the key is never null."""
+def rows_type(table: Table) -> type[Struct]:
+    """Make the type of all rows of a table for one record; the key is never null.
+
+    A Struct, because msgspec would look into any other type anew for each record.
+    """
     columns = [
         COLUMN_TYPES[column.kind] if column.name == table.key else COLUMN_TYPES[column.kind] | None
         for column in table.columns
     ]
-    return list[tuple[tuple(columns)]]  # type: ignore[misc]
+    return defstruct(table.name, [("rows", list[tuple[tuple(columns)]])])  # type: ignore[misc]
 
 
-ROW_TYPES = {table.name: row_type(table) for table in TABLES.values()}
+ROWS_TYPES = {table.name: rows_type(table) for table in TABLES.values()}
 
 
 def refusal_of(content: ScopeContent, commit: Commit) -> str | None:
@@ -66,17 +69,13 @@ def bad_refusals(change: RecordChange) -> Iterator[str]:
 def bad_rows(table: Table, rows: Sequence[Row]) -> Iterator[str]:
     """Find rows that their table would not take."""
     try:
-        msgspec.convert(rows, ROW_TYPES[table.name])
+        msgspec.convert({"rows": rows}, ROWS_TYPES[table.name])
     except msgspec.ValidationError as error:
         yield f"{table.name}: {error}"
-    if not all(is_text(value) for row in rows for value in row if value.__class__ is str):
+    texts = "".join([value for row in rows for value in row if value.__class__ is str])
+    if not is_text(texts):
         yield f"{table.name}: text that is none"
-    if table.key is None:
-        distinct = 1
-    else:
-        place = [column.name for column in table.columns].index(table.key)
-        distinct = len({row[place] for row in rows})
-    if distinct < len(rows):
+    if len({row[0] if table.key is not None else None for row in rows}) < len(rows):
         yield f"{table.name}: two rows with one key"
 
 
