@@ -24,7 +24,6 @@ from uuid import UUID
 import httpx
 from msgspec import Struct
 
-from apex_server.app import create_app
 from apex_server.auth.access_tokens import AccessTokens, SigningKeys
 from apex_server.caller import Role
 from apex_server.settings import Settings
@@ -36,7 +35,7 @@ from tests.server.sync_world import SECRET
 T = TypeVar("T")
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.torture.server_kills_process"])
+_context.set_forkserver_preload(["tests.torture.server_kills_process", "tests.torture.server_kills_app"])
 
 
 class Errand(Struct, frozen=True, kw_only=True):
@@ -134,15 +133,17 @@ def counted(work: Coroutine[Any, Any, T], places: Places) -> Generator[Any, Any,
 
 async def answer(errand: Errand, places: Places, told: Connection) -> None:
     """Serve the request, and tell the answer."""
+    from tests.torture.server_kills_app import APP
+
     settings = Settings(data_dir=errand.folder, secret=SECRET, database_url=errand.database_url, log_level="error")
-    app = create_app(settings)
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    APP.state["settings"] = settings
+    transport = httpx.ASGITransport(APP)  # type: ignore[arg-type]
     headers = {
         "Authorization": f"Bearer {token_of(errand)}",
         "Content-Type": MEDIA_TYPE,
         "Content-Encoding": "zstd",
     }
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://coach.example") as client:
+    async with APP.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://coach.example") as client:
         places.armed = True
         answered = await counted(client.post("/api/sync", content=errand.body, headers=headers), places)
         told.send((answered.status_code, answered.content, places.count + 1))
