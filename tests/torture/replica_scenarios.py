@@ -229,6 +229,7 @@ def _import(device: Device) -> None:
     device.do(lambda: device.replica.import_file(device.folder / EXPORT, unit="kg"), "imported")
 
 
+SIGNED_IN = Scenario("an empty replica", _signed_in, _only_open)
 SAVE = Scenario("save", _a_long_log, _log_sets)
 SCENARIOS = (
     Scenario("first opening", _nothing, _only_open),
