@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from apex_sync.digest import record_digest
-from apex_sync.document import Document
+from apex_sync.document import Delta, Document
 from apex_sync.errors import ClockGap, MalformedOp, MalformedUpdate, ProtocolError
 from apex_sync.op import StampedWrite, decode_op
 from apex_sync.protocol import PulledRecord, ScopePage
@@ -114,12 +114,14 @@ class PulledPages:
         if held.offer is Offer.RESCUE and whole is not None:
             return self.rescue(held, whole, record.receipt)
         forked = held.is_forked_by(delta)
+        if forked:
+            # What others wrote under this id is not this device's to write again under its next one. It comes once more
+            # when this device has left the id to them.
+            self.missing.add((held.scope, held.record_id))
+            _leave_out(held.client_id, delta, whole)
         self._keep_displaced(held, held.absorb(delta) if whole is None else held.absorb_whole(whole))
         own_clock = held.acked if whole is None else whole.next_clocks.get(held.client_id, 0)
-        held.keep_pull_receipt(record.receipt, own_clock)
-        if forked:
-            # What the other one wrote under this id comes again, once this device has left the id to it.
-            self.missing.add((held.scope, held.record_id))
+        held.keep_pull_receipt(b"" if forked else record.receipt, own_clock)
         return forked
 
     def rescue(self, held: HeldRecord, whole: Document, receipt: bytes) -> bool:
@@ -144,6 +146,15 @@ class PulledPages:
             )
             self.device.store.reject([rejection])
             self.tally.rejected += 1
+
+
+def _leave_out(client_id: int, delta: Delta, whole: Document | None) -> None:
+    """Take what stands under one client id out of what came."""
+    for section in (delta.ops, delta.first_clocks, delta.next_clocks, delta.dead):
+        section.pop(client_id, None)
+    if whole is not None:
+        whole.ops.pop(client_id, None)
+        whole.next_clocks.pop(client_id, None)
 
 
 def _is_confirmed(held: HeldRecord, whole: Document) -> bool:

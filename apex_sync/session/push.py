@@ -137,8 +137,11 @@ class PushAnswers:
                     self.deferred.add((held.scope, held.record_id))
         return False
 
-    def _acknowledge(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str | None, epoch: bytes) -> bool:
-        if result.next_clock > held.next_clock:
+    def _acknowledge(
+        self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str | None, epoch: bytes
+    ) -> bool:
+        if result.next_clock > held.sent:
+            # Clocks that this device has not used yet, or for what has not left it.
             return True
         if result.next_clock < sent.next_clock:
             self._escalate(held)

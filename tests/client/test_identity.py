@@ -104,6 +104,56 @@ def test_a_clone_with_its_identity_is_told_apart_by_the_server(
     assert_converged(server, phone, clone)
 
 
+def test_what_a_clone_wrote_is_its_own_and_not_written_again_by_the_other(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    """Written again, it would come after what this device wrote, as if that had been overwritten knowingly."""
+    phone, watch = phone_of(server, tmp_path / "a.db"), phone_of(server, tmp_path / "b.db", seed=1)
+    record_id = phone.create({"title": "Push"})
+    settle(phone, watch)
+    copy_of(phone, tmp_path / "clone" / "a.db", with_identity=True)
+    clone = phone_of(server, tmp_path / "clone" / "a.db", seed=7)
+    for title in ("one", "two"):
+        clone.edit(record_id, {"title": title})
+        clone.sync()
+    watch.edit(record_id, {"mood": 4})
+    watch.sync()
+    phone.edit(record_id, {"title": "three"})
+    settle(phone, clone, watch)
+    assert clone.client_id != phone.client_id
+    (conflict,) = boxes.conflicts(phone.local, None, limit=10)
+    assert {claim.value for claim in (conflict.kept, *conflict.discarded) if claim} == {"two", "three"}
+    assert_converged(server, phone, clone, watch)
+
+
+def test_an_edit_that_never_left_is_not_acknowledged_because_a_clone_wrote_under_its_clock(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    record_id = phone.create({"title": "Push"})
+    phone.sync()
+    phone.edit(record_id, {"fatigue": 3})
+    lost = next_message(SyncSession(phone.local.device))
+    assert lost is not None
+    copy_of(phone, tmp_path / "clone" / "a.db", with_identity=True)
+    clone = phone_of(server, tmp_path / "clone" / "a.db", seed=7)
+    clone.sync()
+    clone.edit(record_id, {"mood": 4})
+    clone.sync()
+    phone.edit(record_id, {"notes": "unsent"})
+    session = SyncSession(phone.local.device, pull=False)
+    message = next_message(session)
+    assert message is not None
+    assert phone.local.session is not None
+    absorb(session, decode_response(phone.transport.exchange_now(phone.local.session.access_token, message)))
+    held = phone.local.store.one(phone.scope, record_id)
+    assert held is not None
+    assert held.unacknowledged
+    settle(phone, clone)
+    assert {"fatigue": 3, "mood": 4, "notes": "unsent"}.items() <= phone.state(record_id).items()
+    assert_converged(server, phone, clone)
+
+
 def test_an_old_image_of_a_device_comes_back_without_losing_what_either_had(
     server: LoopbackServer, tmp_path: Path
 ) -> None:
