@@ -1,11 +1,7 @@
 """The real yjs reads documents written here, and writes documents accepted here: any Yjs program can hold a record."""
 
-import base64
 import json
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,13 +12,13 @@ from apex_sync.collection import Collection, Record
 from apex_sync.document import Document
 from apex_sync.errors import MalformedUpdate
 from apex_sync.fold import fold
-from apex_sync.ids import b64
 from apex_sync.op import OP_BYTES_MAX, Write, encode_op, flat_vector
 from apex_sync.wire import encode_delta, encode_document, encode_refusals, parse_delta, parse_document, parse_push
 from tests.engine.conftest import ops_by_key
 from tests.engine.histories import HISTORIES, HISTORIES_WITH_COMPACTIONS, HISTORIES_WITH_DEAD_CLOCKS, Fleet, Step
 from tests.engine.near_grammar import near_grammar
 from tests.engine.test_wire import ANY_DOCUMENTS
+from tests.yjs.yjs_process import Yjs
 
 pytestmark = pytest.mark.needs_node
 
@@ -32,54 +28,6 @@ MANY = settings(max_examples=300)
 ANYTHING = Collection(
     name="anything", model=Record, scope_kinds=frozenset({"athlete"}), default_writers=frozenset({"athlete"})
 )
-
-
-class Yjs:
-    """Asks one node process for all tests; starting one for each history would take minutes."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-
-    def read(self, *updates: bytes, reader: tuple[bytes, ...] = ()) -> dict[str, Any]:
-        """Apply updates in their order; see `worker.mjs`."""
-        answer = self._ask(updates=_texts(updates), reader=_texts(reader))
-        return {
-            "ops": {name: base64.b64decode(op) for name, op in answer["ops"].items()},
-            "pending": answer["pending"],
-            **{name: base64.b64decode(answer[name]) for name in ("update", "delta", "merged")},
-        }
-
-    def write(self, base: bytes, client_id: int, first_clock: int, ops: list[bytes]) -> tuple[bytes, bytes]:
-        """Write ops as a plain Yjs client does; give what it would push, and its whole document."""
-        keyed = [(f"{b64(client_id)}.{b64(clock)}", text) for clock, text in enumerate(_texts(tuple(ops)), first_clock)]
-        answer = self._ask(base=_texts((base,)), client_id=client_id, ops=keyed)
-        assert answer["client_id"] == client_id
-        return base64.b64decode(answer["push"]), base64.b64decode(answer["update"])
-
-    def _ask(self, **request: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, f"yjs did not survive {request!r} (exit {self._process.wait()})"
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-
-def _texts(values: tuple[bytes, ...]) -> list[str]:
-    return [base64.b64encode(value).decode() for value in values]
-
-
-@pytest.fixture(scope="module")
-def yjs() -> Iterator[Yjs]:
-    worker = Path(__file__).with_name("worker.mjs")
-    with subprocess.Popen(
-        ["node", str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
-        yield Yjs(process)
-        assert process.stdin is not None
-        process.stdin.close()
 
 
 @given(document=ANY_DOCUMENTS)
