@@ -59,5 +59,5 @@ def test_a_device_that_takes_a_lost_answer_for_the_end_of_its_session_is_caught(
             raise SignedOut from error
 
     monkeypatch.setattr(Account, "_renew", planted)
-    outcomes = torture_one(server, SyncOnce("refresh", log_with_an_expired_token), Density(150, 10_000, 0))
+    outcomes = torture_one(server, SyncOnce("refresh", log_with_an_expired_token), SPARSE)
     assert any("signed out" in failure for outcome in outcomes for failure in outcome.failures)
