@@ -29,7 +29,8 @@ pytestmark = pytest.mark.anyio
 STEPS = 60
 ODD_VALUES: tuple[Any, ...] = (
     None, -1, 0, 2**53 - 1, -(2**53) + 1, 0.1, -0.0, 1e300, 5e-324, "", "x" * 300, "2026-02-31", "2026-03-01",
-    "9999-12-31", "0001-01-01", "2026-03-01T23:59:59.999999+14:00", True, False, "\u202e", "\U0001d7d8", [], {"deeper": 1},
+    "9999-12-31", "0001-01-01", "2026-03-01T23:59:59.999999+14:00", True, False, "\u202e", "\U0001d7d8", [],
+    {"deeper": 1},
 )  # fmt: skip
 """What a field of whatever type may be given by a newer app, or by nobody."""
 
