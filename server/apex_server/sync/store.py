@@ -1,4 +1,6 @@
-"""The seam between the sync logic and where records are kept: Postgres in `postgres_store.py`, memory in a simulation.
+"""The seam between the sync logic and where records are kept: Postgres, or the memory of a simulation.
+
+In Postgres it is `postgres_commits.py` and `postgres_feed.py`. One conformance suite holds both (tests/simulation).
 
 What every implementation promises:
 
