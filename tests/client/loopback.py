@@ -17,6 +17,7 @@ import msgspec
 from apex_client.accounts import Role
 from apex_client.errors import ServerBusy, ServerRefused, ServerUnreachable, SignedOut
 from apex_sync.acceptance import Author, Refusal, RefusedOp, accept
+from apex_sync.compaction import compact
 from apex_sync.deaths import with_offered
 from apex_sync.digest import add_digests, digest_bytes, record_digest
 from apex_sync.document import Document
@@ -38,6 +39,9 @@ from apex_sync.protocol import (
 from apex_sync.wire import encode_delta, encode_document, encode_refusals, parse_document, parse_push
 
 SECRET = b"survives restores"
+
+COMPACTING_CLIENT_ID = 4711
+"""Each epoch's summaries stand under one of their own, counted from here."""
 SUMMARIES_CLIENT_ID = 1
 """Under which the server writes summaries; no device draws it."""
 
@@ -129,6 +133,20 @@ class LoopbackServer:
     def restore(self, scopes: "dict[str, StoredScope]") -> None:
         self.scopes = copy.deepcopy(scopes)
         self.epoch = b"epoch--" + str(int(self.epoch[7:]) + 1).encode()
+
+    def compact(self) -> None:
+        """Shorten the history of every record, as a real server does with long ones."""
+        client_id = COMPACTING_CLIENT_ID + int(self.epoch[7:])
+        for scope in self.scopes.values():
+            for key, record in scope.records.items():
+                if not record.document.op_count:
+                    continue
+                span = Span(0, client_id, record.document.next_clocks.get(client_id, 0))
+                compacted = compact(record.document, client_id)
+                for author_id, hashes in compacted.hashes.items():
+                    kept = record.refused.setdefault(author_id, {})
+                    kept.update((clock, RefusedOp(op_hash)) for clock, op_hash in hashes.items())
+                self._commit(scope, key, record, compacted.document, [span])
 
     def replay(self, scope: str, record_id: str) -> Document:
         return self.scopes[scope].records[UUID(record_id).bytes].document

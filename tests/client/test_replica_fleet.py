@@ -1,4 +1,7 @@
-"""A fleet with everything that goes wrong at once: bad clocks, copied devices, restored servers, bad networks."""
+"""A fleet with everything that goes wrong at once: bad clocks, copied devices, restored servers, bad networks.
+
+And records that are compacted meanwhile.
+"""
 
 import random
 import shutil
@@ -28,8 +31,9 @@ class Skewed:
 
 
 class Fleet:
-    def __init__(self, folder: Path, seed: int, chance: float) -> None:
+    def __init__(self, folder: Path, seed: int, chance: float, *, compacting: bool) -> None:
         self.folder = folder
+        self.compacting = compacting
         self.dice = random.Random(seed)
         self.chance = chance
         self.clock = Clock()
@@ -60,6 +64,8 @@ class Fleet:
             self.backup = self.server.backup()
         elif action < 0.98:
             self.server.restore(self.backup)
+        elif action < 0.99 and self.compacting:
+            self.server.compact()
         else:
             self.clock.pass_seconds(self.dice.choice((1, 60, 3600)))
 
@@ -76,18 +82,26 @@ class Fleet:
 
 @pytest.mark.slow
 @settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**32), steps=st.integers(5, 60), chance=st.sampled_from([0.0, 0.3]))
-@example(seed=48, steps=43, chance=0.0)  # A receipt of another state than what is held, after a restore.
-@example(seed=1210925, steps=34, chance=0.3)  # Two contents of one clock, of which the server lost one.
-@example(seed=533, steps=53, chance=0.1)  # One record twice in a page.
-@example(seed=3, steps=35, chance=0.1)  # What nothing proves, and what died without a compaction.
-@example(seed=61915054, steps=52, chance=0.0)  # What a clone was refused died again, though it had been taken since.
-@example(seed=1340050970, steps=26, chance=0.3)  # What a twice restored server has less of than it acknowledged.
+@given(
+    seed=st.integers(0, 2**32), steps=st.integers(5, 60), chance=st.sampled_from([0.0, 0.3]), compacting=st.booleans()
+)
+# A receipt of another state than what is held, after a restore.
+@example(seed=48, steps=43, chance=0.0, compacting=False)
+# Two contents of one clock, of which the server lost one.
+@example(seed=1210925, steps=34, chance=0.3, compacting=False)
+# One record twice in a page.
+@example(seed=533, steps=53, chance=0.1, compacting=False)
+# What nothing proves, and what died without a compaction.
+@example(seed=3, steps=35, chance=0.1, compacting=False)
+# What a clone was refused died again, though it had been taken since.
+@example(seed=61915054, steps=52, chance=0.0, compacting=False)
+# What a twice restored server has less of than it acknowledged.
+@example(seed=1340050970, steps=26, chance=0.3, compacting=False)
 def test_whatever_goes_wrong_the_fleet_ends_with_every_edit_and_one_content(
-    seed: int, steps: int, chance: float
+    seed: int, steps: int, chance: float, compacting: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        fleet = Fleet(Path(folder), seed, chance)
+        fleet = Fleet(Path(folder), seed, chance, compacting=compacting)
         for _ in range(steps):
             fleet.step()
         settle(*fleet.phones)
