@@ -119,14 +119,16 @@ class Served:
         self.address = address
         self.log = log
         self._supervisor = process
-        self.processes = self._living()
+        self.processes = {process, *self.children()}
 
-    def _living(self) -> set[psutil.Process]:
-        return {self._supervisor, *self._supervisor.children(recursive=True)}
+    def children(self) -> set[psutil.Process]:
+        """List what the supervisor has started, and what that has."""
+        return set(self._supervisor.children(recursive=True))
 
     def assert_alive(self) -> None:
         """Hold that no process has ended, and none was started."""
-        assert self._living() == self.processes, f"{self.processes - self._living()} died"
+        living = {self._supervisor, *self.children()}
+        assert living == self.processes, f"{self.processes - living} died"
 
     def memory_bytes(self) -> int:
         """Give the memory of the largest process."""

@@ -104,7 +104,7 @@ def kill_at(cluster: Cluster, push: Push, place: int, *, planted: str = "", at_o
         truth = Truth(url)
         errand = replace(push.errand, database_url=url)
         first = run(replace(errand, die_at=place, planted=planted))
-        assert first.was_killed, "the process passed the place"
+        assert first.was_killed
         committed = None if at_once else cluster.portal.call(check_in_between, truth, push)
         if first.status:
             check_answer(push, first.status, first.body, committed=set())

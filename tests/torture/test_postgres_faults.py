@@ -8,12 +8,16 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from apex_server.db.roles import APP_ROLE, login_url
+from apex_server.serving import until_ready
 from tests.server.sync_world import SECRET
 from tests.torture.postgres_cluster import own_cluster
 from tests.torture.postgres_faults import OPTIONS, Arena, Fault, arena_on, hurt, torture
 from tests.torture.report import Scale
 
 pytestmark = pytest.mark.slow
+
+OUTAGE_SECONDS = 8.0
+"""Long enough for granian to give up starting a web process, so that it has to be started anew itself."""
 
 
 def test_devices_get_through_every_fault() -> None:
@@ -91,3 +95,17 @@ def test_what_must_not_happen_is_noticed(portal: BlockingPortal, arena: Arena, p
     portal.call(hurt, arena, nothing)
     with pytest.raises(AssertionError, match=complaint):
         portal.call(hurt, arena, planted)
+
+
+def test_processes_that_start_during_an_outage_serve_once_it_is_over(portal: BlockingPortal, arena: Arena) -> None:
+    portal.call(restart_in_an_outage, arena)
+
+
+async def restart_in_an_outage(arena: Arena) -> None:
+    await arena.proxy.refuse()
+    for process in arena.server.children():
+        process.kill()
+    await anyio.sleep(OUTAGE_SECONDS)
+    await arena.proxy.heal()
+    await until_ready(arena.server.address)
+    await arena.change_crew()
