@@ -11,7 +11,7 @@ the server gives the same answers again. So a session can be dropped at any poin
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -131,10 +131,11 @@ class SyncSession:
         steps = self.tally.steps
         with self.device.store.transaction(durable=False):
             self.device.learn_time(response.now_us)
+            unmoved = self._unmoved(request, response)
             # What was sent under a client id that this device has left since says nothing about what it holds now.
             left = request.client_id != self.device.identity.client_id
             forked = not left and self._absorb_results(sent, response)
-            forked |= self._absorb_pages(response)
+            forked |= self._absorb_pages(response, comparable=unmoved)
             self._repair.absorb(response.repair)
             forked |= self._repair.settle(request.resend, self._pages)
             self._answers.deferred -= self._pages.rescued
@@ -150,7 +151,7 @@ class SyncSession:
         _check(response, 0)
         with self.device.store.transaction(durable=False):
             # A frame may be older than an answer that came before it, so its digests prove nothing.
-            forked = self._absorb_pages(response, compare=False)
+            forked = self._absorb_pages(response, comparable=())
             self._pulling |= any(page.reset for page in response.pages)
             self._forget(response.forget)
             if forked:
@@ -229,12 +230,23 @@ class SyncSession:
         store.save(changed, "pulled")
         return forked
 
-    def _absorb_pages(self, response: SyncResponse, *, compare: bool = True) -> bool:
+    def _unmoved(self, request: SyncRequest, response: SyncResponse) -> set[str]:
+        """Name the scopes of an answer that are still as its request told the server.
+
+        Where they are not, an answer that came in between or a frame of the live channel may know more than this one;
+        then its digests prove nothing, and the next sync tells.
+        """
+        told = {cursor.scope: cursor for cursor in request.cursors or ()}
+        held = self.device.store.scopes()
+        return {page.scope for page in response.pages if _is_as_told(held.get(page.scope), told.get(page.scope))}
+
+    def _absorb_pages(self, response: SyncResponse, *, comparable: Container[str]) -> bool:
         forked = False
         for page in response.pages:
             forked |= self._pages.absorb(page)
-        for page in response.pages if compare else ():
-            self._repair.compare(page)
+        for page in response.pages:
+            if page.scope in comparable:
+                self._repair.compare(page)
         self._repair.missing |= self._pages.missing
         self._pages.missing.clear()
         return forked
@@ -284,6 +296,12 @@ class SyncSession:
 def cursors(scopes: Mapping[str, HeldScope]) -> list[ScopeCursor]:
     """Give where the device stands, ordered by scope."""
     return [ScopeCursor(name, scopes[name].cursor, digest_bytes(scopes[name].digest)) for name in sorted(scopes)]
+
+
+def _is_as_told(held: HeldScope | None, told: ScopeCursor | None) -> bool:
+    if held is None or told is None:
+        return held is None and told is None
+    return held.cursor == told.cursor and told.digest in (b"", digest_bytes(held.digest))
 
 
 def _pulls(request: SyncRequest) -> bool:
