@@ -146,6 +146,8 @@ class Arena:
         self.server.assert_alive()
         await self.truth.assert_holds(written_by(self.devices))
         await self.until_tidy()
+        failed = await self.world.sql("SELECT dedupe_key FROM pgqueuer WHERE status = 'failed'")
+        assert not failed, f"{len(failed)} analyses failed for good, the first {failed[0]}"
         memory_bytes = self.server.memory_bytes()
         self.memory_bytes = self.memory_bytes or memory_bytes
         assert memory_bytes - self.memory_bytes < MEMORY_GROWTH_BYTES_MAX, f"{memory_bytes} bytes of memory"
