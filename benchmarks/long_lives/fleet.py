@@ -21,9 +21,12 @@ from apex_client.local import LocalReplica
 from apex_client.stepping import absorb, next_message
 from apex_server.caller import Caller
 from apex_server.db import Hint
-from apex_sync.op import Patch
+from apex_sync.document import Document
+from apex_sync.fold import fold
+from apex_sync.op import Patch, Write, encode_op
 from apex_sync.protocol import decode_request, decode_response, encode_message
 from apex_sync.session.session import SyncSession
+from apex_sync.wire import encode_document, parse_document
 from tests.simulation.memory_world import MemoryWorld
 
 RAM_DISK = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it.
@@ -31,7 +34,7 @@ FILES_A_DEVICE = 4
 UNPACKED_BYTES_MAX = 512
 """Shorter messages are sent as they are."""
 
-PEOPLE_AT_ONCE = 1
+YARDSTICK_OPS = 200
 ROUND_TRIPS_MAX = 200
 
 
@@ -107,6 +110,17 @@ class FleetDevice:
         cost = Cost(1000 * device, 1000 * server, size, round_trips)
         self.costs.append(cost)
         return cost
+
+
+def yardstick_ms() -> float:
+    """Give the processor time that a fixed piece of the engine's work takes now: busy machines are slower ones."""
+    document = Document()
+    for number in range(YARDSTICK_OPS):
+        document.append(7, encode_op([Write(number + 1, [], {"sets": {f"s{number}": {"reps": 8}}})]))
+    stored = encode_document(document)
+    started = process_time()
+    fold(parse_document(stored).writes())
+    return 1000 * (process_time() - started)
 
 
 def allow_files(devices: int) -> None:

@@ -1,27 +1,21 @@
 """One record, edited ten thousand times with a sync after each edit: what the next edit costs as the history grows.
 
-Real server over HTTP, real Postgres, a real replica. Once with the job that compacts, once without it, and beside both
-what a record costs the engine that nobody ever compacts. `python -m benchmarks.long_lives.long_record [edits]`.
+Once with the job that compacts, once without it, and beside both what a record costs the engine that nobody ever
+compacts. `python -m benchmarks.long_lives.long_record [edits]` prints the tables.
 """
 
 import asyncio
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
+from statistics import median
 
-import asyncpg
 import psutil
 from msgspec import Struct
 
-from apex_client import Replica
-from apex_server.db import Database, Hint
-from apex_server.serving import address_of, serving
-from apex_server.settings import Settings
-from apex_server.sync import Committer, PostgresCommitStore, compact_long_records, load_identity
 from apex_sync.acceptance import Author, accept
 from apex_sync.clock import next_hlc
 from apex_sync.document import Document
@@ -29,33 +23,34 @@ from apex_sync.fold import fold
 from apex_sync.models import WORKOUT_LOGS
 from apex_sync.op import Write, encode_op
 from apex_sync.wire import encode_document, parse_document
-from benchmarks.devices import athlete_device, free_port
+from benchmarks.long_lives.fleet import RAM_DISK, FleetDevice, FleetWorld
 
 EDITS = 10_000
 MARKS = (100, 1_000, 5_000, 8_191, 10_000)
 LAST_EDITS = 100
-"""Edits before a mark over which a median is taken."""
+"""Edits before a mark over which medians are taken."""
 
-JOB_EVERY_EDITS = 500
+JOB_EVERY_EDITS = 100
+LOOK_EVERY_EDITS = 10
 NOTE = "Edit {}: elbows in."
+SEED = 20260301
 
 
 class Mark(Struct, frozen=True):
-    """What an edit costs after so many of them; processor time, but for the one that says wall."""
+    """What an edit costs after so many of them, in processor time; `worst` and `max` are since the mark before."""
 
     life: str
     edits: int
-    save_ms_p50: float
-    save_ms_max: float
-    sync_device_ms_p50: float
-    sync_device_ms_max: float
-    sync_server_ms_mean: float
-    sync_wall_ms_p50: float
+    save_ms: float
+    sync_device_ms: float
+    sync_server_ms: float
+    worst_ms: float
     bytes_an_edit: float
     live_ops: int
+    live_ops_max: int
     document_bytes: int
-    device_rss_mb: float
-    server_rss_mb: float
+    document_bytes_max: int
+    rss_mb: float
 
 
 class Uncompacted(Struct, frozen=True):
@@ -67,100 +62,84 @@ class Uncompacted(Struct, frozen=True):
 
 
 async def long_record(edits: int = EDITS) -> list[Mark]:
-    """Live both lives on one server each."""
-    return [mark for has_job in (True, False) for mark in await _live(edits, has_job)]
+    """Live both lives."""
+    return [mark for has_job in (True, False) for mark in await _live(edits, has_job=has_job)]
 
 
-async def _live(edits: int, has_job: bool) -> list[Mark]:
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder)
-        settings = Settings.from_environment(
-            {"APEX_DATA_DIR": str(directory / "server"), "APEX_PORT": str(free_port()), "APEX_LOG_LEVEL": "error"}
+async def _live(edits: int, *, has_job: bool) -> list[Mark]:
+    with tempfile.TemporaryDirectory(dir=RAM_DISK if RAM_DISK.is_dir() else None) as folder:
+        world = await FleetWorld(SEED).open()
+        user_id = await world.athlete()
+        phone, watch = (
+            FleetDevice(Path(folder) / f"{name}.db", world, user_id, "athlete", Random(name))
+            for name in ("phone", "watch")
         )
-        async with serving(settings, with_worker=False) as ready, Database.open(ready) as db:
-            phone = await athlete_device(directory, "phone", address_of(ready), "long@apex.example", register=True)
-            record = _LongRecord(phone, db, str(ready.database_url), "with the job" if has_job else "without it")
-            marks = await record.live(edits, await _committer(db, ready) if has_job else None)
-            await phone.aclose()
+        record = _LongRecord(world, phone, "with the job" if has_job else "without it")
+        marks = await record.live(edits, has_job=has_job)
+        await watch.sync()
+        assert watch.local.snapshot("workout_logs", record.record_id).state == record.state
+        for device in (phone, watch):
+            device.local.close()
     return marks
 
 
-async def _committer(db: Database, settings: Settings) -> Committer:
-    async def tell_nobody(hints: list[Hint]) -> None:
-        pass
-
-    identity = await load_identity(db, settings.secret)
-    return Committer(
-        PostgresCommitStore(db), identity=identity, now_us=lambda: time.time_ns() // 1000, hints=tell_nobody
-    )
-
-
 class _LongRecord:
-    def __init__(self, phone: Replica, db: Database, owner_url: str, life: str) -> None:
-        self.phone = phone
-        self.db = db
-        self.owner_url = owner_url
-        self.life = life
-        self.saves: list[float] = []
-        self.syncs: list[float] = []
-        self.wall: list[float] = []
-        self.server_seconds: list[float] = []
-        self.sizes: list[int] = []
+    """One record, and what its edits have cost."""
 
-    async def live(self, edits: int, committer: Committer | None) -> list[Mark]:
-        log = await self.phone.workouts.start(title="Endless")
+    def __init__(self, world: FleetWorld, phone: FleetDevice, life: str) -> None:
+        self.world = world
+        self.phone = phone
+        self.life = life
+        self.record_id = phone.create("workout_logs", {"title": "Endless"})
+        self._live_ops: list[int] = []
+        self._doc_bytes: list[int] = []
+
+    @property
+    def state(self) -> object:
+        """What it says on the phone."""
+        return self.phone.local.snapshot("workout_logs", self.record_id).state
+
+    async def live(self, edits: int, *, has_job: bool) -> list[Mark]:
+        """Edit it so often; give what that cost at each mark."""
         await self.phone.sync()
-        marks, web = [], _web_processes()
+        self.phone.costs, self.phone.save_ms = [], []
+        marks = []
         for number in range(1, edits + 1):
-            self.server_seconds.append(_cpu_seconds(web))
-            with _timing(self.saves, time.process_time):
-                await log.note(NOTE.format(number))
-            with _timing(self.wall), _timing(self.syncs, time.process_time):
-                report = await self.phone.sync()
-            assert (report.pending, report.rejected) == (0, 0), report
-            self.sizes.append(report.bytes_up + report.bytes_down)
-            if committer and number % JOB_EVERY_EDITS == 0:
-                await compact_long_records(self.db, committer)
+            self.phone.edit("workout_logs", self.record_id, {"notes": NOTE.format(number)})
+            await self.phone.sync()
+            if number % LOOK_EVERY_EDITS == 0:
+                self._look()
+            if has_job and number % JOB_EVERY_EDITS == 0:
+                await self.world.compact()
             if number in MARKS or number == edits:
-                marks.append(await self._mark(number))
-                print(f"  {self.life}: {marks[-1]}", file=sys.stderr, flush=True)
-        assert (await log.refresh()).snapshot.state["notes"] == NOTE.format(edits)
+                marks.append(self._mark(number))
         return marks
 
-    async def _mark(self, edits: int) -> Mark:
-        connection = await asyncpg.connect(self.owner_url)
-        doc = await connection.fetchval("SELECT doc FROM records ORDER BY octet_length(doc) DESC LIMIT 1")
-        await connection.close()
-        saves, syncs, wall = (values[-LAST_EDITS:] for values in (self.saves, self.syncs, self.wall))
-        server_seconds = _cpu_seconds(_web_processes()) - self.server_seconds[-LAST_EDITS:][0]
-        return Mark(
+    def _look(self) -> None:
+        content = self.world.database.scopes[self.phone.local.own_scope("workout_logs")]
+        [stored] = [record.stored for record in content.records.values()]
+        self._doc_bytes.append(len(stored.doc))
+        self._live_ops.append(parse_document(stored.doc).op_count)
+
+    def _mark(self, edits: int) -> Mark:
+        saves, costs = self.phone.save_ms, self.phone.costs
+        edit_ms = [save + cost.device_ms + cost.server_ms for save, cost in zip(saves, costs, strict=True)]
+        mark = Mark(
             life=self.life,
             edits=edits,
-            save_ms_p50=statistics.median(saves),
-            save_ms_max=max(saves),
-            sync_device_ms_p50=statistics.median(syncs),
-            sync_device_ms_max=max(syncs),
-            sync_server_ms_mean=1000 * server_seconds / len(wall),
-            sync_wall_ms_p50=statistics.median(wall),
-            bytes_an_edit=statistics.median(self.sizes[-LAST_EDITS:]),
-            live_ops=parse_document(doc).op_count,
-            document_bytes=len(doc),
-            device_rss_mb=psutil.Process().memory_info().rss / 1e6,
-            server_rss_mb=server_rss_mb(),
+            save_ms=median(saves[-LAST_EDITS:]),
+            sync_device_ms=median(cost.device_ms for cost in costs[-LAST_EDITS:]),
+            sync_server_ms=median(cost.server_ms for cost in costs[-LAST_EDITS:]),
+            worst_ms=max(edit_ms),
+            bytes_an_edit=median(float(cost.bytes) for cost in costs[-LAST_EDITS:]),
+            live_ops=self._live_ops[-1],
+            live_ops_max=max(self._live_ops),
+            document_bytes=self._doc_bytes[-1],
+            document_bytes_max=max(self._doc_bytes),
+            rss_mb=psutil.Process().memory_info().rss / 1e6,
         )
-
-
-def server_rss_mb() -> float:
-    """Give the memory of the largest web process beneath this one."""
-    return max(process.memory_info().rss / 1e6 for process in _web_processes())
-
-
-def _cpu_seconds(processes: Sequence[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
-
-
-def _web_processes() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children(recursive=True) if "granian" in " ".join(each.cmdline())]
+        self.phone.costs, self.phone.save_ms, self._live_ops, self._doc_bytes = [], [], [], []
+        return mark
 
 
 def uncompacted(marks: Sequence[int] = MARKS) -> list[Uncompacted]:
@@ -175,33 +154,23 @@ def _uncompacted(ops: int) -> Uncompacted:
         document.append(7, encode_op([Write(hlc, [], {"notes": NOTE.format(number)})]))
     stored = encode_document(document)
     more = encode_op([Write(hlc + 1, [], {"notes": NOTE.format(ops)})])
-    times: list[float] = []
+    times = []
     for _ in range(5):
-        with _timing(times, clock=time.process_time):
-            current = parse_document(stored)
-            judged = accept(
-                current, ops, [more], author=Author(7, "athlete"), collection=WORKOUT_LOGS, refused={}, now_us=hlc
-            )
-            assert judged.status == "applied"
-            fold(judged.writes)
-            encode_document(judged.document)
+        started = time.process_time()
+        current, author = parse_document(stored), Author(7, "athlete")
+        judged = accept(current, ops, [more], author=author, collection=WORKOUT_LOGS, refused={}, now_us=hlc)
+        fold(judged.writes)
+        encode_document(judged.document)
+        times.append(1000 * (time.process_time() - started))
+        assert judged.status == "applied"
     return Uncompacted(ops, min(times), len(stored))
-
-
-@contextmanager
-def _timing(times: list[float], clock: Callable[[], float] = time.perf_counter) -> Iterator[None]:
-    started = clock()
-    yield
-    times.append(1000 * (clock() - started))
 
 
 def table(marks: Sequence[Mark], naive: Sequence[Uncompacted]) -> str:
     """Write everything in Markdown."""
     names = Mark.__struct_fields__
-    lines = [
-        "| " + " | ".join(name.replace("_", " ") for name in names) + " |",
-        "|---" + "|---:" * (len(names) - 1) + "|",
-    ]
+    lines = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |"]
+    lines.append("|---" + "|---:" * (len(names) - 1) + "|")
     lines += ["| " + " | ".join(_figure(getattr(mark, name)) for name in names) + " |" for mark in marks]
     lines += ["", "| edits, never compacted | engine ms an edit | document bytes |", "|---:|---:|---:|"]
     lines += [f"| {one.edits:,} | {one.engine_ms:.1f} | {one.document_bytes:,} |" for one in naive]

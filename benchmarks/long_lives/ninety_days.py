@@ -22,7 +22,7 @@ from msgspec import Struct
 from apex_sync.ids import athlete_scope
 from apex_sync.op import Patch
 from apex_sync.testing.training import check_in_patch, sessions, workout_patch
-from benchmarks.long_lives.fleet import RAM_DISK, Cost, FleetDevice, FleetWorld, allow_files
+from benchmarks.long_lives.fleet import RAM_DISK, Cost, FleetDevice, FleetWorld, allow_files, yardstick_ms
 from tests.simulation.memory_database import MemoryDatabase
 
 DAYS = 90
@@ -38,6 +38,8 @@ class Period(Struct, frozen=True):
     """Ten days of the fleet; times are processor time in milliseconds, of one sync or save."""
 
     last_day: int
+    yardstick_ms: float
+    """A fixed piece of work in the same days: what a busy machine adds to everything."""
     syncs: int
     sync_ms_p50: float
     sync_ms_p95: float
@@ -119,6 +121,7 @@ class Fleet:
         self.athletes: list[Athlete] = []
         self.coaches: list[Coach] = []
         self.devices: list[FleetDevice] = []
+        self.yardsticks: list[float] = []
 
     async def gather(self, count: int) -> None:
         """Sign everybody up."""
@@ -155,6 +158,7 @@ class Fleet:
         for coach in self.coaches:
             await coach.live_a_day(day)
         await self.world.compact()
+        self.yardsticks.append(yardstick_ms())
 
     def _period(self, last_day: int) -> Period:
         coaches = {coach.tablet for coach in self.coaches}
@@ -169,6 +173,7 @@ class Fleet:
         gc.collect()
         return Period(
             last_day=last_day,
+            yardstick_ms=median(self.yardsticks[-DAYS_A_PERIOD:]),
             syncs=len(costs) + len(coach_costs),
             sync_ms_p50=median(both),
             sync_ms_p95=_p95(both),

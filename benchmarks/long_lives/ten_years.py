@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from msgspec import Struct
 
 from apex_client import Replica
@@ -27,7 +28,6 @@ from apex_sync.models import CHECK_INS, WORKOUT_LOGS
 from apex_sync.testing.training import check_in_patch, sessions, workout_patch
 from benchmarks.devices import PASSWORD, athlete_device, free_port, save_all
 from benchmarks.local import OPEN_PROBE, probe
-from benchmarks.long_lives.long_record import server_rss_mb
 from benchmarks.workload import LAST_DAY, SEED, LoggedRecord
 
 YEARS = 10
@@ -108,7 +108,7 @@ async def _life(directory: Path, address: str, years: int) -> Life:
         open_ms=open_ms,
         open_rss_mb=rss_mb,
         analysis_cpu_ms=_analysis_ms(records),
-        server_rss_mb=server_rss_mb(),
+        server_rss_mb=_server_rss_mb(),
     )
 
 
@@ -237,6 +237,12 @@ def _analysis_ms(records: Sequence[LoggedRecord]) -> float:
         )
         times.append(1000 * (time.process_time() - started))
     return min(times)
+
+
+def _server_rss_mb() -> float:
+    """Give the memory of the largest web process."""
+    web = [each for each in psutil.Process().children(recursive=True) if "granian" in " ".join(each.cmdline())]
+    return max(process.memory_info().rss / 1e6 for process in web)
 
 
 def table(year: Life, decade: Life) -> str:
