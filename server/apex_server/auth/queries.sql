@@ -177,6 +177,13 @@ SELECT token.expires_at,
             AND sibling.token_hash <> token.token_hash
             AND sibling.used_at IS NOT NULL
     ) AS sibling_used,
+    EXISTS (
+        SELECT 1
+        FROM refresh_tokens AS child
+        WHERE child.parent_hash = token.token_hash
+            AND child.user_id = $1
+            AND child.used_at IS NOT NULL
+    ) AS child_used,
     users.role
 FROM refresh_tokens AS token
 JOIN sessions AS session ON session.id = token.session_id
@@ -191,7 +198,7 @@ INSERT INTO refresh_tokens (token_hash, session_id, user_id, issued_at, expires_
 VALUES ($2, $3, $1, $4, $5, $6);
 
 -- name: use_refresh_token
--- A retry keeps the first use as it was, or the minute of grace would never end.
+-- A retry keeps the first use as it was: what counts is when and by whom the token was exchanged at first.
 UPDATE refresh_tokens
 SET used_at = $3,
     used_by_device = $4

@@ -4,8 +4,9 @@ One sign-in is a family. Exchanging a token makes the next one of the family; a 
 that two parties hold it, and as nobody can tell which is the thief, the family ends (RFC 9700, 4.14).
 
 The exception is an answer that was lost: the device that made the exchange, proven both times by its device token, may
-repeat it for a minute and gets another fresh token. So one token can have several children; only one of them is ever
-exchanged, since one device keeps one of them, and a second one that comes is a copy, too.
+repeat it and gets another fresh token, for as long as nobody has exchanged one of those it got before. A phone may lose
+the answer and then its network for days. So one token can have several children; only one of them is ever exchanged,
+since one device keeps one of them, and a second one that comes is a copy, too: a thief is found out then.
 
 The invariant: under the lock of its family, at most one line of descent is alive. What is found there is judged by
 `judge`, which touches nothing. Tokens unused for 30 days, and families older than a year, are over.
@@ -25,8 +26,8 @@ from apex_server.opaque_tokens import fingerprint, new_token
 
 __all__ = ["Renewed", "TokenRow", "exchange_refresh_token", "judge", "store_refresh_token"]
 
-LOST_RESPONSE_GRACE = timedelta(seconds=60)
-"""A device that got no answer asks again within seconds; a minute covers a bad network."""
+LATE_REQUEST_GRACE = timedelta(seconds=60)
+"""How late a request may come whose repetition was answered, and that answer used, before it."""
 INACTIVITY_MAX = timedelta(days=30)
 SESSION_AGE_MAX = timedelta(days=365)
 """Even a session in daily use asks for the password once a year."""
@@ -54,6 +55,8 @@ class TokenRow(NamedTuple):
     """Whether this exchange is."""
     sibling_used: bool
     """Whether another child of the same exchange was used."""
+    child_used: bool
+    """Whether what an exchange of this token gave was used."""
     session_ended_at: datetime | None
 
 
@@ -72,15 +75,16 @@ def judge(token: TokenRow, *, now: datetime) -> Verdict:
     """Decide what a presented token is worth."""
     if token.session_ended_at is not None:
         return "ended"
-    if token.used_at is not None:
-        return "exchange" if _is_retry(token, token.used_at, now) else "reused"
-    if token.sibling_used:
+    if token.used_at is not None and not _is_retry(token, token.used_at, now):
+        return "reused"
+    if token.used_at is None and token.sibling_used:
         return "reused"
     return "exchange" if now < token.expires_at else "expired"
 
 
 def _is_retry(token: TokenRow, used_at: datetime, now: datetime) -> bool:
-    return token.used_by_device and token.device_proven and now <= used_at + LOST_RESPONSE_GRACE
+    own_device = token.used_by_device and token.device_proven
+    return own_device and (not token.child_used or now <= used_at + LATE_REQUEST_GRACE)
 
 
 async def exchange_refresh_token(
@@ -150,6 +154,7 @@ async def _exchange(
             used_by_device=row["used_by_device"] is True,
             device_proven=device_proven,
             sibling_used=row["sibling_used"],
+            child_used=row["child_used"],
             session_ended_at=row["ended_at"],
         ),
         now=now,

@@ -121,8 +121,8 @@ class AuthController(Controller):
     ) -> Response[Tokens]:
         """Exchange a refresh token, once.
 
-        If the answer is lost, the same device may repeat the exchange for a minute, with its `device_token`. A token
-        that comes again in any other way ends its session.
+        If the answer is lost, the same device may repeat the exchange, with its `device_token`, until an answer to it
+        was used. A token that comes again in any other way ends its session.
         """
         if data.refresh_token is not None:
             session = await accounts.refresh(
