@@ -48,6 +48,9 @@ FIRST_PULL_BYTES = 128 * 1024
 CURSORS_MAX = 4
 """A device with more scopes asks with a hash of its cursors whether anything is new at all."""
 
+FORKS_MAX = 3
+"""Client ids that one sync may use up; they are drawn at random, so a server that knows the fourth too is mistaken."""
+
 IDLE_ROUNDS_MAX = 3
 """Rounds that may bring nothing: a hash that did not match, buckets, an escalation."""
 
@@ -96,7 +99,7 @@ class SyncSession:
         """
         if self.retry_after:
             return None
-        if self._idle_rounds > IDLE_ROUNDS_MAX:
+        if self._idle_rounds > IDLE_ROUNDS_MAX or self.tally.forks > FORKS_MAX:
             raise ProtocolError("the server's answers lead nowhere")
         with self.device.store.transaction():
             push, sent = self._push()

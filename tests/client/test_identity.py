@@ -10,7 +10,8 @@ from apex_client import boxes
 from apex_client.errors import DiskFull, ReplicaError
 from apex_client.identity import IdentityFile
 from apex_client.stepping import absorb, next_message
-from apex_sync.protocol import decode_response
+from apex_sync.errors import ProtocolError
+from apex_sync.protocol import PROTOCOL_VERSION, PushResult, SyncResponse, decode_response
 from apex_sync.session.session import SyncSession
 from tests.client.fleet import Clock, Phone, assert_converged, settle
 from tests.client.loopback import LoopbackServer
@@ -249,6 +250,21 @@ def test_a_new_client_id_that_was_not_kept_is_not_written_under(server: Loopback
     phone.edit(record_id, {"fatigue": 3})
     assert phone.client_id == before
     settle(phone)
+    assert_converged(server, phone)
+
+
+def test_a_server_that_finds_every_client_id_taken_ends_a_sync(server: LoopbackServer, tmp_path: Path) -> None:
+    phone = phone_of(server, tmp_path / "a.db")
+    record_id = phone.create({"title": "Push"})
+    session = SyncSession(phone.local.device)
+    before = phone.client_id
+    with pytest.raises(ProtocolError):
+        while request := session.next_request():
+            results = [PushResult("forked") for _ in request.push]
+            session.absorb(SyncResponse(PROTOCOL_VERSION, server.now_us(), server.epoch, results))
+    assert phone.client_id != before
+    settle(phone)
+    assert phone.state(record_id)["title"] == "Push"
     assert_converged(server, phone)
 
 
