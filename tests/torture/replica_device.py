@@ -64,14 +64,15 @@ class PipedServer:
 class Device:
     """The replica of a scenario. Each call is made once more where it fails with an error of the replica."""
 
-    def __init__(self, folder: Path, pipe: Connection, now_us: int) -> None:
+    def __init__(self, folder: Path, pipe: Connection, now_us: int, seed: int) -> None:
         self.folder = folder
+        self.seed = seed
         self.tell = Telling(folder)
         self.replica = Replica.open(
             folder / REPLICA,
             transport=PipedServer(pipe, self.tell),
             now_us=Clock(now_us),
-            entropy=Random("device").randbytes,
+            entropy=Random(f"device {seed}").randbytes,
             zone=UTC,
         )
 
@@ -86,9 +87,9 @@ class Device:
         return result
 
 
-def run(act: Callable[[Device], None], folder: Path, pipe: Connection, now_us: int) -> None:
+def run(act: Callable[[Device], None], folder: Path, pipe: Connection, now_us: int, seed: int) -> None:
     """Act once the parent says so; what no error of the SDK explains is told as `wrong`."""
-    device = Device(folder, pipe, now_us)
+    device = Device(folder, pipe, now_us, seed)
     pipe.recv_bytes()
     try:
         device.do(device.replica.start, "opened")

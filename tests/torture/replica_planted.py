@@ -7,6 +7,7 @@ from pathlib import Path
 
 from apex_client import store
 from apex_client.materialise import Materialiser
+from apex_sync.session.device import Device
 from apex_sync.session.held import HeldRecord
 
 
@@ -49,3 +50,12 @@ def leave_seals_to_the_cache() -> None:
         pass
 
     os.fsync = leave  # type: ignore[assignment]
+
+
+def go_on_as_another() -> None:
+    """Write on under a client id that is another device's."""
+
+    def stay(self: Device) -> None:
+        pass
+
+    Device.fork = stay  # type: ignore[method-assign]

@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from apex_sync.protocol import decode_request, encode_message
@@ -106,41 +107,53 @@ def recorded(scenario: Scenario, world: World) -> Ended:
 
 def act(scenario: Scenario, world: World, *options: str) -> Ended:
     """Let the device act in a world, with options for strace."""
+    with device_process(scenario, world) as (process, pipe), _strace(process.pid or 0, world, options):
+        serve([pipe], world)
+        process.join()
+    return Ended(told_in(world), world.log.read_text().splitlines(), process.exitcode == -signal.SIGKILL)
+
+
+@contextmanager
+def device_process(scenario: Scenario, world: World, seed: int = 0) -> Iterator[tuple[BaseProcess, Connection]]:
+    """Give a process that is about to act, and the pipe to it; it ends with the block at the latest."""
     pipe, theirs = _context.Pipe()
     now_us = world.server.now_us() + DEVICE_SECONDS_AHEAD * 1_000_000
-    process = _context.Process(target=_acting, args=(scenario, world.folder, theirs, now_us), daemon=True)
+    process = _context.Process(target=_acting, args=(scenario, world.folder, theirs, now_us, seed), daemon=True)
     process.start()
     theirs.close()
     try:
-        with _strace(process.pid or 0, world, options):
-            _serve(pipe, world)
-            process.join()
+        yield process, pipe
     finally:
         process.kill()
         process.join()
         pipe.close()
-    told = [line.split(" ") for line in (world.folder / TOLD).read_text().splitlines()]
-    log = world.log.read_text().splitlines()
-    return Ended(told, log, process.exitcode == -signal.SIGKILL)
 
 
-def _acting(scenario: Scenario, folder: Path, pipe: Connection, now_us: int) -> None:
+def _acting(scenario: Scenario, folder: Path, pipe: Connection, now_us: int, seed: int) -> None:
     """Run in the process of the device."""
     if scenario.plant:
         scenario.plant()
     with scenario.schema():
-        run(scenario.act, folder, pipe, now_us)
+        run(scenario.act, folder, pipe, now_us, seed)
 
 
-def _serve(pipe: Connection, world: World) -> None:
-    """Let the device begin, and answer its syncs until it ends."""
-    try:
+def serve(pipes: Sequence[Connection], world: World) -> None:
+    """Let devices begin, and answer their syncs as they come until all of them have ended."""
+    running = list(pipes)
+    for pipe in pipes:
         pipe.send_bytes(b"begin")
-        while True:
-            request = decode_request(pipe.recv_bytes())
-            pipe.send_bytes(encode_message(world.server.sync(world.account.id, request)))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
+    while running:
+        for pipe in [pipe for pipe in wait(running) if isinstance(pipe, Connection)]:
+            try:
+                request = decode_request(pipe.recv_bytes())
+                pipe.send_bytes(encode_message(world.server.sync(world.account.id, request)))
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                running.remove(pipe)
+
+
+def told_in(world: World) -> list[list[str]]:
+    """Read what a device has told."""
+    return [line.split(" ") for line in (world.folder / TOLD).read_text().splitlines()]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from unittest.mock import patch
 
 from apex_client import store_file
@@ -23,6 +24,7 @@ from tests.torture.replica_device import REPLICA, Device
 WORKOUTS = 12
 PAGE_RECORDS = 8
 SAVED_SETS = 4
+LIVED_SETS = 10
 FRAME_BYTES = 4096 + 24
 KEPT_BY_A_COPY = ("", "-wal", ".identity")
 EXPORT = "export.csv"
@@ -143,6 +145,15 @@ def _unsent_workouts(world: World) -> None:
     _pull_the_plug(world, phone)
 
 
+def _shared_and_unsent(world: World) -> None:
+    phone = world.phone()
+    shared = [phone.create(workout(number)) for number in range(2)]
+    phone.sync()
+    for number, record_id in enumerate(shared):
+        phone.edit(record_id, {"notes": "unsent", "sets": {f"u{number}": {"reps": 1, "load_kg": load(500, number)}}})
+    phone.close()
+
+
 def _news_and_unsent_edits(world: World) -> None:
     """Leave unsent edits here and newer ones on the server, some of the same fields, in more than one page."""
     phone, other = world.phone(), world.phone(seed=1, beside="other")
@@ -225,11 +236,24 @@ def _sync(device: Device) -> None:
     device.do(device.replica.sync, "synced")
 
 
+def _log_and_sync(device: Device) -> None:
+    """Log sets into a workout of before and into one of this device's own, and sync now and then."""
+    dice = Random(device.seed)
+    workouts = device.replica.workouts
+    logs = [workouts.list()[-1], device.do(lambda: workouts.start(title=f"Session {device.seed}"), "started")]
+    for place in range(LIVED_SETS):
+        log, kg = dice.choice(logs), load(1000 + 10 * device.seed, place)
+        device.do(lambda log=log, kg=kg: log.add_set("Bench Press", reps=5, load=kg), "set", kg)  # type: ignore[misc]
+        if dice.random() < 0.3:
+            device.do(device.replica.sync, "synced")
+
+
 def _import(device: Device) -> None:
     device.do(lambda: device.replica.import_file(device.folder / EXPORT, unit="kg"), "imported")
 
 
 SIGNED_IN = Scenario("an empty replica", _signed_in, _only_open)
+LIFE = Scenario("a life", _shared_and_unsent, _log_and_sync)
 SAVE = Scenario("save", _a_long_log, _log_sets)
 SCENARIOS = (
     Scenario("first opening", _nothing, _only_open),
