@@ -148,7 +148,7 @@ async def test_a_receipt_covers_the_bytes_of_a_record_and_not_only_their_digest(
     monkeypatch.setattr("apex_server.sync.judging.record_digest", lambda *_: 1)
     pushed = [PushedRecord(phone.scope, "check_ins", check_in, b"", encode_document(forged), receipt)]
     answer = await world.committer.push(coach_id, tablet.caller.device_id, tablet.client_id, pushed)
-    assert [result.status for result in answer.results] == ["rejected"]
+    assert [result.status for result in answer.results] == ["gap"]
 
 
 async def test_an_op_that_had_seen_what_survives_nowhere_is_taken_and_its_author_loses_nothing(
