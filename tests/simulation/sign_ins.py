@@ -112,14 +112,15 @@ class SignIns:
         if token is None:
             raise SignedOut("unknown")
         proven = self._devices.get(body.get("device_token") or "") == token.sign_in.device_id
-        siblings = (other for other in self._refresh.values() if other.parent is token.parent is not None)
+        others = [other for other in self._refresh.values() if other is not token and other.used_at is not None]
         row = TokenRow(
-            token.expires_at,
-            token.used_at,
-            token.used_by_device,
-            proven,
-            any(other is not token and other.used_at is not None for other in siblings),
-            token.sign_in.ended_at,
+            expires_at=token.expires_at,
+            used_at=token.used_at,
+            used_by_device=token.used_by_device,
+            device_proven=proven,
+            sibling_used=any(other.parent is token.parent is not None for other in others),
+            child_used=any(other.parent is token for other in others),
+            session_ended_at=token.sign_in.ended_at,
         )
         verdict = judge(row, now=self._now())
         if verdict != "exchange":
