@@ -1,5 +1,6 @@
 """The Postgres we run ourselves, under real faults: killed, doubled, broken, as root, in awkward places."""
 
+import errno
 import os
 import shutil
 import signal
@@ -414,6 +415,22 @@ async def test_the_log_stays_bounded(fresh_data_dir: Path, monkeypatch: pytest.M
             await run(postgres.dsn, "SELECT 0 FROM the_last_table")
         assert "the_last_table" in log_path.read_text()
         assert "\0" not in log_path.read_text()
+
+
+def test_a_full_disk_leaves_the_log_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It once ended the server, at the very moment when its log was needed."""
+
+    def fail(_source: Path, aside: Path) -> None:
+        aside.write_text("half of i")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    directory = data_directory.DataDirectory(tmp_path)
+    directory.log_path.write_text("could not extend file")
+    monkeypatch.setattr(data_directory, "LOG_BYTES_MAX", 1)
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    directory.bound_log()
+    assert [path.name for path in tmp_path.iterdir()] == ["postgres.log"]
+    assert directory.log_path.read_text() == "could not extend file"
 
 
 async def is_smaller(path: Path, limit_bytes: int) -> bool:

@@ -1,6 +1,7 @@
 """Hints between processes: every listener hears of every scope, and a gap in listening is said, never passed over."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import asyncpg
@@ -119,6 +120,28 @@ async def test_hints_that_failed_to_be_sent_are_sent_with_the_next_connection(
     await near.hears_resync()
     assert far.hints == []
     monkeypatch.setattr(notify, "SEND_TIMEOUT_SECONDS", 5)
+    await far.hears(Hint(ANNA, 9))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"), KeyError()],
+)
+async def test_no_failure_ends_the_listening(
+    here: HintHub, there: HintHub, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A backend that dies between two statements leaves asyncpg confused; that once ended the whole hub."""
+    far = Listener(there)
+    whole = notify.notify
+    failing = [error]
+
+    async def fail_once(*arguments: Any, **options: Any) -> None:
+        if failing:
+            raise failing.pop()
+        await whole(*arguments, **options)
+
+    monkeypatch.setattr(notify, "notify", fail_once)
+    await here.publish([Hint(ANNA, 9)])
     await far.hears(Hint(ANNA, 9))
 
 

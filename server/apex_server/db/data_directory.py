@@ -141,10 +141,18 @@ class DataDirectory:
             self.socket_record.unlink()
 
     def bound_log(self) -> None:
-        """Put a log that has grown too large aside; Postgres goes on appending to the emptied file."""
+        """Put a log that has grown too large aside; Postgres goes on appending to the emptied file.
+
+        On a full disk the log stays as it is, until there is room.
+        """
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES_MAX:
-            shutil.copyfile(self.log_path, self.log_path.with_name("postgres.log.1"))
-            os.truncate(self.log_path, 0)
+            aside = self.log_path.with_name("postgres.log.1")
+            try:
+                shutil.copyfile(self.log_path, aside)
+            except OSError:
+                aside.unlink(missing_ok=True)
+            else:
+                os.truncate(self.log_path, 0)
 
     def log_size(self) -> int:
         """Give the size of the log, to tell later what was said since."""

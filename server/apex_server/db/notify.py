@@ -149,8 +149,8 @@ class HintHub:
                 connection = connection or await self._connect()
                 attempts = 0
                 await self._serve(connection)
-            except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("hints: %s; connecting again", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is: without this loop a process hears nothing more.
+                log.warning("hints: %s; connecting again", str(error) or type(error).__name__)
             finally:
                 if connection is not None:
                     connection.terminate()
@@ -165,7 +165,11 @@ class HintHub:
                 timeout=CONNECT_TIMEOUT_SECONDS,
                 server_settings={"application_name": "apex_hints", "statement_timeout": "5s"},
             )
-            await connection.add_listener(CHANNEL, self._on_notification)
+            try:
+                await connection.add_listener(CHANNEL, self._on_notification)
+            except BaseException:
+                connection.terminate()
+                raise
         if self._connected_before:
             self._inbound.add_resync()
         self._connected_before = True
@@ -191,8 +195,8 @@ class HintHub:
             try:
                 await notify(connection, hints, resync=resync)
                 sent = True
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                log.warning("hints: cannot be sent: %s", error)
+            except Exception as error:  # noqa: BLE001 - as above; they go out with the next connection.
+                log.warning("hints: cannot be sent: %s", str(error) or type(error).__name__)
                 serving.cancel()
                 return
             finally:
