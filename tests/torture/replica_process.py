@@ -43,7 +43,7 @@ _context.set_forkserver_preload(
         "apex_client.importers.reading",
         "apex_client.stepping",
         "apex_sync.models",
-        "tests.torture.replica_scenarios",
+        "tests.torture.replica_process",
     ]
 )
 

@@ -1,9 +1,11 @@
 """What a torture tells: how often a fault was made, and how often something was lost, doubled, stuck or misnamed."""
 
 import time
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
 
 import rich
 from msgspec import Struct
@@ -33,10 +35,16 @@ class Outcome(Struct, kw_only=True):
         try:
             yield
         except AssertionError as error:
-            self.failures.append(f"{name}: {error}")
+            self.failures.append(f"{name}: {str(error) or _claim(error)}")
         finally:
             self.runs += 1
             self.seconds += time.monotonic() - started
+
+
+def _claim(error: AssertionError) -> str:
+    """Give the line that did not hold."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.line} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def print_table(outcomes: Iterable[Outcome]) -> None:
