@@ -1,5 +1,6 @@
 """Backup and restore: one moment of a serving database in one file; all of it comes back, or nothing is touched."""
 
+import errno
 import zipfile
 from collections.abc import AsyncIterator, Set
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from apex_server.db.errors import DatabaseNotMigrated, MigrationFailed
 from apex_server.db.migrate import Migration, load_migrations
 from apex_server.operations import back_up, restore
 from apex_server.operations.backup import LEFT_OUT
-from apex_server.operations.backup_file import BackupReader, BackupWriter, Manifest
+from apex_server.operations.backup_file import BackupReader, BackupWriter, Manifest, TableSink
 from apex_server.operations.errors import (
     BackupDamaged,
     BackupExists,
@@ -321,3 +322,18 @@ async def test_row_level_security_is_forced_again_after_a_restore(
     connection = await asyncpg.connect(str(elsewhere.database_url))
     assert await connection.fetch(forced) == await world.sql(forced)
     await connection.close()
+
+
+async def test_a_full_disk_is_said_to_be_one(
+    world: World, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not taken for an outage of Postgres, which the next attempt would cure."""
+    await some_training(world)
+
+    def no_room(self: TableSink, chunk: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TableSink, "write", no_room)
+    with pytest.raises(OSError, match="No space left"):
+        await back_up(settings, tmp_path / "backup")
+    assert list(tmp_path.iterdir()) == []

@@ -99,14 +99,22 @@ async def copy_out(owner: asyncpg.Connection, writer: BackupWriter, told: Progre
 async def copy_table(
     owner: asyncpg.Connection, writer: BackupWriter, name: str, columns: Sequence[str]
 ) -> BackedUpTable:
+    failures: list[OSError] = []
     with writer.table(name) as sink:
 
         async def take(chunk: bytes) -> None:
-            sink.write(chunk)
+            # asyncpg may wait for ever when what takes its bytes raises; the rest of the table is read and let go.
+            try:
+                if not failures:
+                    sink.write(chunk)
+            except OSError as error:
+                failures.append(error)
 
         # A query and not the table: COPY of a table under row-level security is refused. The names are the catalogue's.
         query = f"SELECT {', '.join(map(quoted, columns))} FROM public.{quoted(name)}"  # noqa: S608
         status = await owner.copy_from_query(query, output=take, format="binary")
+        if failures:
+            raise failures[0]
     return BackedUpTable(name, list(columns), int(status.split()[-1]), sink.bytes, sink.sha256)
 
 
