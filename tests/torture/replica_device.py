@@ -88,12 +88,14 @@ class Device:
 
 
 def run(act: Callable[[Device], None], folder: Path, pipe: Connection, now_us: int, seed: int) -> None:
-    """Act once the parent says so; what no error of the SDK explains is told as `wrong`."""
+    """Act once the parent says so; tell what made it stop, and as `wrong` what is no error of the replica."""
     device = Device(folder, pipe, now_us, seed)
     pipe.recv_bytes()
     try:
         device.do(device.replica.start, "opened")
         act(device)
         device.do(device.replica.close, "closed")
+    except ReplicaError as error:
+        device.tell("stopped", type(error).__name__, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it.
         device.tell("wrong", type(error).__name__, error)

@@ -242,7 +242,7 @@ def _log_and_sync(device: Device) -> None:
     workouts = device.replica.workouts
     logs = [workouts.list()[-1], device.do(lambda: workouts.start(title=f"Session {device.seed}"), "started")]
     for place in range(LIVED_SETS):
-        log, kg = dice.choice(logs), load(1000 + 10 * device.seed, place)
+        log, kg = dice.choice(logs), load(1000 + 3 * device.seed, place)
         device.do(lambda log=log, kg=kg: log.add_set("Bench Press", reps=5, load=kg), "set", kg)  # type: ignore[misc]
         if dice.random() < 0.3:
             device.do(device.replica.sync, "synced")

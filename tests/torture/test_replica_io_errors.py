@@ -13,12 +13,12 @@ from tests.torture.report import Scale
 pytestmark = pytest.mark.needs_strace
 
 
-@pytest.mark.parametrize("error", FAILING)
+@pytest.mark.parametrize("fault", FAILING)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_file_syscall_that_fails_is_told_and_the_device_works_on(
-    scenario: Scenario, error: str, tmp_path: Path
+    scenario: Scenario, fault: str, tmp_path: Path
 ) -> None:
-    outcome = failed_everywhere(scenario, error, tmp_path, Scale.CI)
+    outcome = failed_everywhere(scenario, fault, tmp_path, Scale.CI)
     assert outcome.runs
     assert outcome.failures == []
 
