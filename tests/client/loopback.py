@@ -42,8 +42,6 @@ SECRET = b"survives restores"
 
 COMPACTING_CLIENT_ID = 4711
 """Each epoch's summaries stand under one of their own, counted from here."""
-SUMMARIES_CLIENT_ID = 1
-"""Under which the server writes summaries; no device draws it."""
 
 
 @dataclass
@@ -134,9 +132,14 @@ class LoopbackServer:
         self.scopes = copy.deepcopy(scopes)
         self.epoch = b"epoch--" + str(int(self.epoch[7:]) + 1).encode()
 
+    @property
+    def system_client_id(self) -> int:
+        """Under which this epoch's summaries stand."""
+        return COMPACTING_CLIENT_ID + int(self.epoch[7:])
+
     def compact(self) -> None:
         """Shorten the history of every record, as a real server does with long ones."""
-        client_id = COMPACTING_CLIENT_ID + int(self.epoch[7:])
+        client_id = self.system_client_id
         for scope in self.scopes.values():
             for key, record in scope.records.items():
                 if not record.document.op_count:
@@ -210,7 +213,7 @@ class LoopbackServer:
         refused = record.refused.get(client_id, {})
         judged = accept(
             document, first, ops, author=Author(client_id, cast(Any, role)), collection=collection, refused=refused,
-            now_us=self.now_us(), bury_unknown=foreign, compacting_as=SUMMARIES_CLIENT_ID,
+            now_us=self.now_us(), bury_unknown=foreign, compacting_as=self.system_client_id,
         )  # fmt: skip
         if judged.status in ("gap", "forked", "retry", "rejected"):
             return PushResult(judged.status, refusals=judged.refusals)
@@ -218,7 +221,7 @@ class LoopbackServer:
             if judged.status == "applied":
                 spans.append(Span(0, client_id, judged.first_clock))
             if judged.compacted:
-                spans.append(Span(0, SUMMARIES_CLIENT_ID, document.next_clocks.get(SUMMARIES_CLIENT_ID, 0)))
+                spans.append(Span(0, self.system_client_id, document.next_clocks.get(self.system_client_id, 0)))
             self._commit(scope, pushed.record_id, record, judged.document, spans)
             record.refused.setdefault(client_id, {}).update(judged.newly_refused)
             for author, hashes in judged.compacted.items():

@@ -6,6 +6,7 @@ server takes is kept here, and folded in the end as if there had never been a co
 """
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -72,6 +73,11 @@ def torture(scale: Scale) -> Iterator[Outcome]:
             outcome = Outcome(part=PART, fault=f"{life.edits:,} {life.name}")
             with outcome.run(life.name):
                 live_in(cluster, life)
+            print(
+                f"  {outcome.fault}: {outcome.seconds:,.0f} s, {outcome.failures or 'well'}",
+                file=sys.stderr,
+                flush=True,
+            )
             yield outcome
 
 
