@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -63,6 +64,7 @@ class Terminal:
             stderr=subprocess.STDOUT,
             text=True,
             env=self.environment,
+            preexec_fn=_heed_interrupts,
         )
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
@@ -70,3 +72,8 @@ class Terminal:
         with closing(sqlite3.connect(f"{self.db.as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql)]
+
+
+def _heed_interrupts() -> None:
+    """Let an interrupt end a command also where these tests run in the background of a shell, which ignores them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -145,7 +145,8 @@ async def test_a_model_that_fails_leaves_the_template(
 ) -> None:
     model.mode = mode
     findings = worded_findings(BY_NAME["strain"])
-    worded = await model_wording(db, model, clock, total_seconds=0.5).word(findings, context())
+    patience = {"total_seconds": 0.5} if mode == "hanging" else {}
+    worded = await model_wording(db, model, clock, **patience).word(findings, context())
     assert (worded.worded_by, worded.outcome, worded.model_name) == ("rules", outcome, "")
     assert replace(worded, outcome="worded") == await TemplateWording().word(findings, context())
 
