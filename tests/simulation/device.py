@@ -56,7 +56,7 @@ class SimulatedDevice:
         self.bugs: list[str] = []
         self.reports: list[SyncReport] = []
         self._wall_us = wall_us
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._background: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._boot(image)
@@ -144,8 +144,8 @@ class SimulatedDevice:
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(self._held_to_its_errors(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
         return task
 
     async def _held_to_its_errors(self, work: Coroutine[Any, Any, Any]) -> Any:

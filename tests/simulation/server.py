@@ -37,7 +37,8 @@ class ServerProcess:
 
     def __init__(self, server: "SimulatedServer") -> None:
         self._server = server
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        """In the order in which they began: a set would end them in another order each time."""
         identity = server.database.identity(SECRET)
         self.hub = LiveHub()
         self.committer = Committer(
@@ -68,8 +69,8 @@ class ServerProcess:
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Do something in the background."""
         task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks[task] = None
+        task.add_done_callback(self.tasks.pop)
         return task
 
     def kill(self) -> None:

@@ -54,8 +54,9 @@ class LiveHub:
     """One per process: spreads hints to the listeners that are connected to it."""
 
     def __init__(self) -> None:
-        self._listeners: set[Listener] = set()
-        self._by_scope: defaultdict[str, set[Listener]] = defaultdict(set)
+        # In the order in which they came, so that a simulation repeats itself.
+        self._listeners: dict[Listener, None] = {}
+        self._by_scope: defaultdict[str, dict[Listener, None]] = defaultdict(dict)
 
     @classmethod
     @asynccontextmanager
@@ -72,23 +73,23 @@ class LiveHub:
     def listening(self, scopes: Iterable[str] = ()) -> Iterator[Listener]:
         """Connect a listener for the block."""
         listener = Listener()
-        self._listeners.add(listener)
+        self._listeners[listener] = None
         self.follow(listener, scopes)
         try:
             yield listener
         finally:
-            self._listeners.discard(listener)
+            self._listeners.pop(listener, None)
             self.follow(listener, ())
 
     def follow(self, listener: Listener, scopes: Iterable[str]) -> None:
         """Let a listener hear of exactly these scopes from now on."""
         wanted = set(scopes)
-        for scope in listener.scopes - wanted:
-            self._by_scope[scope].discard(listener)
+        for scope in sorted(listener.scopes - wanted):
+            self._by_scope[scope].pop(listener, None)
             if not self._by_scope[scope]:
                 del self._by_scope[scope]
-        for scope in wanted - listener.scopes:
-            self._by_scope[scope].add(listener)
+        for scope in sorted(wanted - listener.scopes):
+            self._by_scope[scope][listener] = None
         listener.scopes = wanted
 
     @property
