@@ -20,7 +20,7 @@ from tests.torture.replica_survival import assert_survived
 from tests.torture.report import Outcome, Scale
 
 IMAGES_PER_CUT = 24
-CI_IMAGES = 40
+CI_IMAGES = 30
 """In CI so many images of a scenario, from moments all over it."""
 
 

@@ -32,7 +32,7 @@ FILES = ("", "-wal", "-shm", "-journal", ".lock", ".identity", ".identity-new")
 DEVICE_SECONDS_AHEAD = 1
 STRACE_SECONDS_MAX = 30.0
 WRITE_BYTES_MAX = 1 << 20
-CI_RUNS = 16
+CI_RUNS = 12
 """In CI so many syscalls of a scenario fail, all over it: each run takes a tenth of a second."""
 
 _context = multiprocessing.get_context("forkserver")
