@@ -65,6 +65,8 @@ BUGS = {
         "fold", "if not _agrees(entry, leaf.winner)]", "if entry is not leaf.winner]", "fold"
     ),
     "ops that survive compaction": Bug("compaction", "        compacted.ops[client_id] = {}\n", "", "compaction"),
+    "a death that an offer brings": Bug("deaths", "if not _is_carried(", "if False and (", "deaths"),
+    "a write that counts twice": Bug("fold", "return one.hlc == other.hlc and", "return False and", "deaths"),
     "a fork unseen": Bug("acceptance", "op_hash(op) != dead.hash", "False", "acceptance"),
     "a buried op lost": Bug("acceptance", "return dead is None or", "return dead is not None and", "acceptance"),
     "future clocks": Bug("acceptance", "if write.hlc > limit:", "if False:", "acceptance"),
