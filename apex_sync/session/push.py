@@ -26,6 +26,14 @@ RECORD_BYTES_MAX = 512 * 1024
 EPOCH_BYTES = 8
 """How a receipt begins: with the epoch of the server that gave it."""
 
+STEPS = {
+    Offer.NONE: Offer.WHOLE,
+    Offer.WHOLE: Offer.AS_PULLED,
+    Offer.FROM_ZERO: Offer.RESCUE,
+    Offer.RESCUE: Offer.RESCUE,
+}
+"""What is tried after what failed; after AS_PULLED it depends on what there is."""
+
 OWN_ROLE = "athlete"
 """Who writes to a scope of which no page has come yet: the athlete it belongs to."""
 
@@ -57,7 +65,7 @@ def outgoing(held: HeldRecord) -> Outgoing | None:
     if held.offer is Offer.WHOLE and not held.receipt:
         held.offer = Offer.AS_PULLED
     if held.offer is Offer.AS_PULLED and not held.pull_receipt:
-        held.offer = Offer.FROM_ZERO
+        held.offer = _without_proof(held)
     first, receipt = _start(held)
     ops = {clock: op for clock, op in held.document.ops.get(held.client_id, {}).items() if clock >= first}
     if len(ops) < held.next_clock - first or (held.offer is Offer.FROM_ZERO and not ops):
@@ -76,6 +84,12 @@ def outgoing(held: HeldRecord) -> Outgoing | None:
         receipt=receipt,
     )
     return Outgoing(pushed, next_clock)
+
+
+def _without_proof(held: HeldRecord) -> Offer:
+    """Say how a record goes up of which nothing can be proven: own ops from clock 0 leave out what others wrote."""
+    others = held.document.next_clocks.keys() - {held.client_id}
+    return Offer.RESCUE if others and not held.unacknowledged else Offer.FROM_ZERO
 
 
 def _start(held: HeldRecord) -> tuple[int, bytes]:
@@ -167,7 +181,7 @@ class PushAnswers:
 
     def _escalate(self, held: HeldRecord) -> None:
         """Send more of the record the next time."""
-        held.offer = Offer(min(held.offer + 1, Offer.RESCUE))
+        held.offer = STEPS[held.offer] if held.offer in STEPS else _without_proof(held)
         self.tally.pages += 1
 
     def _block(self, held: HeldRecord, refusals: Sequence[Refusal]) -> None:
