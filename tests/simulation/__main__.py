@@ -13,6 +13,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from tests.simulation.campaign import be_quiet, outcome, outcomes, recorded
 from tests.simulation.plan import STEPS, Plan
+from tests.simulation.planted import BUGS, finding_seed
 from tests.simulation.shrinking import shrunk
 from tests.simulation.world import Outcome, simulate
 
@@ -83,6 +85,21 @@ def print_table(told: list[Outcome]) -> None:
     rich.print(table)
 
 
+def find_bugs(seeds: int, steps: int) -> int:
+    """Plant each bug, and print the first seed that finds it."""
+    table = Table("planted bug", "found by seed")
+    table.columns[1].justify = "right"
+    missed = 0
+    with ProcessPoolExecutor(initializer=be_quiet) as pool:
+        searches = [pool.submit(finding_seed, name, range(seeds), steps) for name in BUGS]
+        for name, search in zip(BUGS, track(searches, "planting"), strict=True):
+            found = search.result()
+            missed += found is None
+            table.add_row(name, "[red]none[/red]" if found is None else str(found))
+    rich.print(table)
+    return int(bool(missed))
+
+
 def main() -> int:
     """Read the arguments, and run."""
     formatter = argparse.RawDescriptionHelpFormatter
@@ -92,7 +109,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of each run (default: {STEPS})")
     parser.add_argument("--out", type=Path, help="record the runs here, and go on from there")
+    parser.add_argument("--bugs", action="store_true", help="plant bugs, and say which seed finds each first")
     given = parser.parse_args()
+    if given.bugs:
+        return find_bugs(given.seeds, given.steps)
     if given.seed is not None:
         return run_one(given.seed, given.steps)
     return run_many(range(given.first, given.first + given.seeds), given.steps, given.out)

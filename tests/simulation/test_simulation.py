@@ -1,0 +1,87 @@
+"""Fleets from seeds: nothing is lost, nothing doubled, nobody stuck; and the oracles notice when something is."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import pytest
+
+from tests.simulation.campaign import be_quiet, outcome, outcomes
+from tests.simulation.plan import STEPS, Plan
+from tests.simulation.planted import BUGS, finding_seed, planted
+from tests.simulation.shrinking import shrunk
+from tests.simulation.world import simulate
+
+SEEDS = 2000
+SEEDS_FOR_A_BUG = 60
+
+ONCE_FAILED = {
+    "an answer without a receipt was taken for a restored server": (73, [53, 57, 68, 70, 101, 118]),
+    "an offer over a dead own clock was numbered wrongly, and so a fork": (
+        4,
+        [103, 105, 106, 107, 112, 115, 116, 117, 125, 126, 133, 134, 135, 136, 138, 148, 153],
+    ),
+    "a record whose receipt proved nothing was refused for good": (
+        2,
+        [6, 7, 37, 39, 40, 42, 43, 46, 66, 68, 154, 165, 166, 167, 169],
+    ),
+    "work on a scope that was revoked and granted again was never sent": (
+        178,
+        [52, 53, 54, 69, 71, 73, 76, 78, 86, 89],
+    ),
+    "a background sync with good credentials waited for a sign-in": (
+        2286,
+        [106, 108, 110, 127, 128, 155, 159, 163, 166, 172, 176, 182],
+    ),
+    "a record was taken for lost by the answer to another question": (
+        3160,
+        [
+            25, 26, 27, 29, 30, 31, 33, 50, 52, 54, 55, 57, 66, 70, 71, 73, 74, 75, 86, 89, 94, 95, 103, 104, 105, 106,
+            108, 109, 111, 112, 114, 116, 117, 118, 119, 120, 123, 124, 125, 126, 127, 128, 130,
+        ],
+    ),
+    "two conversations at once were taken for a divergence": (3294, list(range(STEPS))),
+    "what others wrote was offered without proof, over and over": (5039, list(range(STEPS))),
+}  # fmt: skip
+"""Runs that found a bug of the product, shrunk to the steps they needed."""
+
+
+@pytest.fixture(scope="module")
+def found() -> Iterator[dict[str, "Future[int | None]"]]:
+    with ProcessPoolExecutor(initializer=be_quiet) as pool:
+        yield {name: pool.submit(finding_seed, name, range(SEEDS_FOR_A_BUG), STEPS) for name in BUGS}
+
+
+@pytest.mark.slow
+def test_no_fleet_loses_doubles_or_gets_stuck() -> None:
+    failed = {run.seed: run.failures[0] for run in outcomes(range(SEEDS), steps=STEPS) if run.failures}
+    assert failed == {}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name: str, found: dict[str, "Future[int | None]"]) -> None:
+    assert found[name].result() is not None
+
+
+@pytest.mark.parametrize("name", ONCE_FAILED)
+def test_what_was_found_once_stays_mended(name: str) -> None:
+    seed, kept = ONCE_FAILED[name]
+    assert simulate(Plan.of(seed).only(kept)).failures == []
+
+
+@pytest.mark.parametrize("seed", range(0, 100, 9))
+def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
+    first, second = outcome(seed, steps=STEPS), outcome(seed, steps=STEPS)
+    assert (first.trace, first.counts) == (second.trace, second.counts)
+
+
+def test_different_seeds_give_different_traces() -> None:
+    assert len({outcome(seed, steps=40).trace for seed in range(10)}) == 10
+
+
+def test_a_failing_run_is_shrunk_to_steps_that_all_matter() -> None:
+    with planted("the tables lag"):
+        plan = Plan.of(0, 60)
+        kept = shrunk(plan, lambda fewer: bool(simulate(fewer).failures))
+        assert 0 < len(kept) < 10
+        assert simulate(plan.only(kept)).failures
+        assert not any(simulate(plan.only(kept[:place] + kept[place + 1 :])).failures for place in range(len(kept)))
