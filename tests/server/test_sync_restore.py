@@ -181,3 +181,36 @@ async def test_an_op_that_had_seen_what_survives_nowhere_is_taken_and_its_author
     results = (await world.committer.push(athlete, watch.caller.device_id, watch.client_id, [lost])).results
     assert [result.status for result in results] == ["forked"]
     await assert_consistent(world)
+
+
+async def test_what_was_taken_since_the_restore_outlives_an_offer_in_which_its_clock_is_dead(
+    world: World, db: Database
+) -> None:
+    """A clone was refused an op under it before; what the phone is told is durable must not die of that."""
+    athlete = await world.athlete()
+    phone, watch = await world.device(athlete), await world.device(athlete)
+    record_id = phone.write({"date": "2026-03-01"}, collection="check_ins")
+    await phone.sync()
+    await back_up(world)
+    key = (phone.scope, record_id)
+    forbidden = encode_op([Write(world.now_us(), [], {"coach_feedback": "by a clone"})])
+    clones = PushedRecord(phone.scope, "check_ins", record_id, encode_push(phone.client_id, 1, [forbidden]))
+    answer = await world.committer.push(athlete, phone.caller.device_id, phone.client_id, [clones])
+    assert [refusal.code for refusal in answer.results[0].refusals] == ["forbidden"]
+    await watch.sync()
+    assert watch.docs[key].dead_ranges() == {phone.client_id: [(1, 2)]}
+    await restore(world, db)
+    phone.write({"notes": "taken since"}, record_id, collection="check_ins")
+    results = (
+        await world.committer.push(athlete, phone.caller.device_id, phone.client_id, [phone.pushed(key)])
+    ).results
+    assert [(result.status, result.refusals) for result in results] == [("applied", [])]
+    offer = PushedRecord(
+        phone.scope, "check_ins", record_id, b"", encode_document(watch.docs[key]), watch.receipts[key][0]
+    )
+    results = (await world.committer.push(athlete, watch.caller.device_id, watch.client_id, [offer])).results
+    assert [result.status for result in results] == ["duplicate"]
+    newcomer = await world.device(athlete)
+    await newcomer.sync()
+    assert newcomer.state(record_id).state["notes"] == "taken since"
+    await assert_consistent(world)
