@@ -106,8 +106,8 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
             raise OutOfBounds(self.name, problem) from error
 
     def forbidden_fields(self, patch: Patch, role: Role) -> list[str]:
-        """List the top-level fields of a patch that this role may not write."""
-        if patch.keys() <= self._writable[role]:
+        """List the top-level fields of a patch that this role may not write; of a newer server's role, all."""
+        if patch.keys() <= self._writable.get(role, frozenset()):
             return []
         return sorted(field for field in patch if role not in self.writers.get(field, self.default_writers))
 

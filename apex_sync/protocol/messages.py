@@ -41,6 +41,10 @@ BUCKET_SCOPES_MAX = 1000
 
 _ClientId = Annotated[int, Meta(ge=1, le=EXACT_INT_MAX)]
 _Natural = Annotated[int, Meta(ge=0, le=EXACT_INT_MAX)]
+_ServerTime = Annotated[int, Meta(ge=0, le=2**52)]
+"""Up to the year 2112. A device takes it for its own, so one at the end of all stamps would leave it none to write."""
+_Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+"""No infinity, and no NaN, which fails every comparison."""
 
 
 class PushedRecord(Struct, array_like=True, frozen=True):
@@ -65,7 +69,7 @@ class PushResult(Struct, array_like=True, frozen=True):
     """
 
     status: Status
-    next_clock: int = 0
+    next_clock: _Natural = 0
     receipt: bytes = b""
     refusals: list[Refusal] = []
     dead: bytes = b""
@@ -124,8 +128,8 @@ class ScopePage(Struct, array_like=True, frozen=True):
     role: str
     cursor: bytes
     records: list[PulledRecord] = []
-    remaining: int = 0
-    total: int = 0
+    remaining: _Natural = 0
+    total: _Natural = 0
     digest: bytes = b""
     reset: bool = False
 
@@ -137,14 +141,14 @@ class SyncResponse(Struct, array_like=True, frozen=True):
     `retry_after` (seconds) asks the device to come back later; results then may be `retry`.
     """
 
-    version: int
-    now_us: int
+    version: _Natural
+    now_us: _ServerTime
     epoch: bytes
     results: list[PushResult] = []
     pages: list[ScopePage] = []
     forget: list[str] = []
     send_cursors: bool = False
-    retry_after: float = 0.0
+    retry_after: _Seconds = 0.0
     repair: list[tuple[str, bytes, bytes]] = []
     """(scope, record id, digest) of every record in a differing bucket."""
 

@@ -1,5 +1,6 @@
 """What comes down: pages of a scope's feed, taken in with their cursor."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -14,6 +15,9 @@ from apex_sync.session.held import HeldRecord, Offer
 from apex_sync.session.rescue import rescue
 from apex_sync.session.tally import Tally
 from apex_sync.wire import parse_delta, parse_document
+
+RESETS_MAX = 3
+"""How often a server may be restored during one sync; one that says so more often would keep it going for ever."""
 
 DISPLACED = "displaced"
 """The code of edits in the rejected box that no server refused: the server has other content in their place."""
@@ -32,6 +36,7 @@ class PulledPages:
         self.missing: set[tuple[str, str]] = set()
         self.rescued: set[tuple[str, str]] = set()
         self.arrived: set[tuple[str, str]] = set()
+        self._resets: Counter[str] = Counter()
 
     def absorb(self, page: ScopePage) -> bool:
         """Store a page with its cursor; tell whether somebody else writes under this device's client id."""
@@ -44,7 +49,13 @@ class PulledPages:
         return forked
 
     def _begin_again(self, scope: HeldScope, page: ScopePage) -> None:
-        """Offer everything to a server that may have lost it, before anything is read: receipts prove what is here."""
+        """Offer everything to a server that may have lost it, before anything is read: receipts prove what is here.
+
+        Raises ProtocolError when that happens again and again.
+        """
+        self._resets[page.scope] += 1
+        if self._resets[page.scope] > RESETS_MAX:
+            raise ProtocolError("a scope that begins again and again")
         self.device.store.offer_all(page.scope)
         again = replace(scope, role=page.role, cursor=b"", remaining=max(1, page.total), total=page.total)
         self.device.store.save_scope(again)

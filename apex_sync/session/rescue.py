@@ -25,6 +25,7 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
     held.offer = Offer.NONE
     held.forget_fold()
     _write_on_top(held, lost)
+    held.settle()
     return reused
 
 

@@ -39,6 +39,8 @@ from pathlib import Path
 
 from apex_sync.errors import ApexError
 
+RETRY_AFTER_SECONDS_MAX = 3600.0
+
 
 class ClientError(ApexError):
     """The root of every error the SDK raises on purpose."""
@@ -210,11 +212,11 @@ class WrongCredentials(SignedOut):
 
 
 class ServerBusy(SyncFailed):
-    """The server asked to come back in `retry_after` seconds."""
+    """The server asked to come back in `retry_after` seconds, of which an hour at most is believed."""
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(f"the server is busy, come back in {retry_after:.0f} s")
-        self.retry_after = retry_after
+        self.retry_after = max(0.0, min(RETRY_AFTER_SECONDS_MAX, retry_after))  # In this order NaN is an hour, too.
+        super().__init__(f"the server is busy, come back in {self.retry_after:.0f} s")
 
 
 class ServerRefused(SyncFailed):

@@ -5,14 +5,14 @@ Indexing costs as much as a fifth of a save, so a save only notes that it is due
 
 import re
 from contextlib import suppress
-from typing import Any
 
 from apex_client.errors import DiskFull
 from apex_client.local import LocalReplica, snapshot_of
+from apex_client.materialise import projected
 from apex_client.overview import SearchHit
-from apex_client.rows import project
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
+from apex_sync.session.held import HeldRecord
 
 CHUNK_RECORDS = 500
 """Indexed in one transaction, about 50 ms."""
@@ -86,18 +86,16 @@ def index_some_words(local: LocalReplica) -> bool:
         store.sql.executemany("DELETE FROM words WHERE rowid = ?", due)
         store.sql.executemany("DELETE FROM words_due WHERE record_no = ?", due)
         held = store.select(f"WHERE record.record_no IN ({','.join('?' * len(due))})", numbers)
-        rows = [row for record in held if (row := _words_row(record.place, record.collection, record.state))]
+        rows = [row for record in held if (row := _words_row(record))]
         store.sql.executemany("INSERT INTO words (rowid, title, names, notes) VALUES (?, ?, ?, ?)", rows)
         store.keep_setting(WORDS_UP_TO, str(max(up_to, *numbers)).encode())
     return True
 
 
-def _words_row(place: int, collection: str, state: dict[str, Any]) -> tuple[int, str, str, str] | None:
-    try:
-        _, words = project(collection, (place, 0, ""), state)
-    except (TypeError, AttributeError, ValueError):
-        return None
-    return None if words is None else (place, *words)
+def _words_row(held: HeldRecord) -> tuple[int, str, str, str] | None:
+    """Give the words of a record that is shown at all; one that a newer version has changed beyond reading is not."""
+    _, words, _ = projected(held, 0)
+    return None if words is None else (held.place, *words)
 
 
 def _fts_query(text: str) -> str:

@@ -12,7 +12,8 @@ from apex_client import signing
 from apex_client.accounts import Session, User
 from apex_client.errors import ServerUnreachable
 from apex_client.local import LocalReplica
-from apex_client.rows import BLANK, COLUMNS, full_row, project
+from apex_client.materialise import projected
+from apex_client.rows import BLANK, COLUMNS, full_row
 from apex_client.searching import index_words
 from apex_client.stepping import absorb, next_message, read
 from apex_sync.digest import DIGEST_MODULUS, record_digest
@@ -153,7 +154,7 @@ def assert_sound(local: LocalReplica) -> None:
         ).fetchone()
         assert (bool(row[1]), row[2], row[3]) == (held.pending, len(folded.conflicts), held.next_clock)
         conflicts += len(folded.conflicts)
-        rows, said = project(held.collection, (held.place, row[0], held.record_id), folded.state)
+        rows, said, _ = projected(held, row[0])
         for table in rows.keys() & {"logged_exercise_rows", "logged_set_rows"}:
             lines = [full_row(table, line) for line in rows[table]]
             rows[table] = [tuple(None if value == BLANK else value for value in line) for line in lines]

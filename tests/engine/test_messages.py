@@ -52,7 +52,7 @@ REQUESTS = st.builds(
 RESPONSES = st.builds(
     SyncResponse,
     NATURAL,
-    NATURAL,
+    st.integers(0, 2**52),
     BYTES,
     results=st.lists(RESULTS, max_size=2),
     pages=st.lists(

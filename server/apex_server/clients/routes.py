@@ -73,7 +73,11 @@ class InvitesController(Controller):
             )
         return Invite(code=code, link=f"/join/{code}", expires_at=expires_at)
 
-    @get("/{code:str}", exclude_from_auth=True, responses=problem_responses(NotFound, InviteUsed, InviteExpired))
+    @get(
+        "/{code:str}",
+        exclude_from_auth=True,
+        responses=problem_responses(InvalidFields, NotFound, InviteUsed, InviteExpired),
+    )
     async def show_invite(self, code: _InviteCode, database: NamedDependency[Database]) -> InviteOffer:
         """Tell who invites, before signing in or registering."""
         async with database.request(None) as connection:
@@ -89,7 +93,7 @@ class InvitesController(Controller):
     @post(
         "/{code:str}/accept",
         status_code=200,
-        responses=problem_responses(*_REFUSALS, NotFound, InviteUsed, InviteExpired, InviteForAnother),
+        responses=problem_responses(*_REFUSALS, InvalidFields, NotFound, InviteUsed, InviteExpired, InviteForAnother),
     )
     async def accept(
         self, code: _InviteCode, caller: NamedDependency[Caller], database: NamedDependency[Database]
