@@ -223,9 +223,20 @@ def _is_full(held: HeldRecord, before: Patch) -> bool:
     It is what a compaction would leave that counts: the history is the server's to shorten.
     """
     held.drop_overwritten()
-    if load_of(compact(held.document, held.client_id).document).exceeds(FULL):
-        return len(msgspec.msgpack.encode(held.state)) > len(msgspec.msgpack.encode(before))
-    return False
+    if not load_of(compact(held.document, held.client_id).document).exceeds(FULL):
+        return False
+    return _size(held.state) > _size(before) and _size(_shown(held.state)) > _size(_shown(before))
+
+
+def _shown(state: Patch) -> Patch:
+    """Leave out what is deleted: deleting says less, though it takes a leaf more."""
+    if state.get("deleted") is True:
+        return {}
+    return {key: _shown(value) if isinstance(value, dict) else value for key, value in state.items()}
+
+
+def _size(state: Patch) -> int:
+    return len(msgspec.msgpack.encode(state))
 
 
 def snapshot_of(held: HeldRecord) -> Snapshot:

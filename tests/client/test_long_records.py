@@ -111,6 +111,8 @@ def test_a_full_record_says_so_keeps_what_it_had_and_can_be_shortened(
     assert watch.state(record_id)["sets"] == sets
     with pytest.raises(RecordFull):
         watch.edit(record_id, long_sets("more"))
+    for deleted in (True, False):
+        watch.edit(record_id, {"deleted": deleted})
     watch.edit(record_id, {"sets": {key: {"notes": "", "deleted": True} for key in list(sets)[:6]}})
     settle(phone, watch)
     phone.edit(record_id, long_sets("more"))
