@@ -11,11 +11,12 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 from asyncio import selector_events
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import coroutine
 from typing import Any, NamedTuple, TypeVar
@@ -36,6 +37,9 @@ T = TypeVar("T")
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.torture.server_kills_process", "tests.torture.server_kills_app"])
+
+_one_at_a_time = threading.Lock()
+"""To start a process collects those that have ended, and an exit code can be read but once."""
 
 
 class Errand(Struct, frozen=True, kw_only=True):
@@ -182,13 +186,16 @@ def run(errand: Errand) -> Told:
     """Let a new process run the errand, and give what it told."""
     hear, told = _context.Pipe(duplex=False)
     process = _context.Process(target=live, args=(errand, told))
-    process.start()
+    with _one_at_a_time:
+        process.start()
     told.close()
     words: tuple[int, bytes, int] = (0, b"", 0)
     with suppress(EOFError):
         words = hear.recv()
-    process.join()
     hear.close()
+    wait([process.sentinel])
+    with _one_at_a_time:
+        process.join()
     assert process.exitcode in (0, -signal.SIGKILL), f"the process ended with {process.exitcode} by itself"
     return Told(process.exitcode != 0, *words)
 
