@@ -4,6 +4,7 @@ CI: a handful, beside the same ones each time in tests/server/test_openapi_fuzz.
 """
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def torture(scale: Scale) -> Iterator[Outcome]:
         ):
             people = People(server)
             for operation in sorted(OPERATIONS.keys() - NOT_ASKED.keys()):
+                print(operation, file=sys.stderr, flush=True)
                 for role in ROLES:
                     asked = People(server) if operation in ENDS_THE_SESSION else people
                     with outcome.run(f"{operation} as {role}"):
