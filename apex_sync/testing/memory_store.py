@@ -277,9 +277,10 @@ class MemoryStore:
 
     def offer_all(self, scope: str) -> None:
         """Let every record of a scope be sent whole."""
+        now_us = self._now_us()
         for key, row in list(self._image.records.items()):
             if key[0] == scope and not row.blocked:
-                since_us = row.pending_since_us or self._now_us()
+                since_us = row.pending_since_us or now_us
                 self._put(self._image.records, key, replace(row, offer=Offer.WHOLE, pending_since_us=since_us))
         self._given.clear()
 
