@@ -487,12 +487,12 @@ async def all_faults(cluster: Cluster, url: str, faults: dict[str, Planned], sca
             times = planned.ci if scale is Scale.CI else planned.full
             outcome = Outcome(part="Postgres", fault=name)
             for number in range(times):
-                if made % CREW_FAULTS_MAX == 0:
-                    await arena.change_crew()
-                made += 1
                 print(f"{name}: {number + 1} of {times}", file=sys.stderr)
                 with outcome.run(f"number {number + 1}"):
+                    if made % CREW_FAULTS_MAX == 0:
+                        await arena.change_crew()
                     await hurt(arena, planned.fault)
+                made += 1
             with outcome.run("all that is stored"):
                 await arena.truth.assert_sound()
             outcome.runs = times
