@@ -16,7 +16,8 @@ from tests.e2e.whole_server import PASSWORD, Athlete, WholeServer, assert_one_di
 pytestmark = pytest.mark.anyio
 
 SECONDS_MAX = 1.0
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
+"""How long a fact may take that must come; on a crowded machine a server alone takes 15 s to start again."""
 EDITS = 10
 
 
