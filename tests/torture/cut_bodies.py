@@ -12,7 +12,7 @@ Every k-th offset in CI, every one at full scale.
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -101,7 +101,7 @@ async def measure(world: NetWorld, exchange: Exchange) -> dict[Direction, int]:
     return dict(world.cutter.passed)
 
 
-async def spoil(world: NetWorld, exchange: Exchange, name: str, faults: "list[Fault]") -> Outcome:
+async def spoil(world: NetWorld, exchange: Exchange, name: str, faults: "Sequence[Fault]") -> Outcome:
     """Make the exchange once for each fault."""
     outcome = Outcome(part="cut_bodies", fault=f"{exchange.name}: {name}")
     missed = 0
