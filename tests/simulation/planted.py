@@ -166,7 +166,6 @@ BUGS: dict[str, list[Patch]] = {
     "the rejected box is not kept": [(MemoryReplicaStore, "reject", nothing)],
     "records in doubt are never asked for": [(Repair, "resend", no_values)],
     "a compaction loses a write": [(compaction, "surviving_writes", lambda writes: real_surviving_writes(writes)[1:])],
-    "compacted ops are forgotten": [(judging, "_compacted_clocks", no_values)],
     "everybody may write everywhere": [(MemoryDatabase, "access", lambda self, user_id, scope: "athlete")],
     "the feed skips what is older": [(feed.Feed, "_older", nothing_older)],
     "a page loses its last record, and no digest tells": [
