@@ -118,8 +118,9 @@ class HttpTransport:
             )
             connection = resources.enter_context(opening)
         except InvalidStatus as error:
-            if error.response.status_code == 401:
-                raise SignedOut from error
+            refused = refusal(error.response.status_code, None, error.response.body or b"")
+            if isinstance(refused, SignedOut):
+                raise refused from error
             raise ServerUnreachable(server, f"no live channel: {error}") from error
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError) as error:
             raise ServerUnreachable(server, str(error)) from error
