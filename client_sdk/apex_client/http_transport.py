@@ -117,7 +117,7 @@ class HttpTransport:
             )
             connection = await resources.enter_async_context(opening)
         except InvalidStatus as error:
-            refused = refusal(error.response.status_code, None, error.response.body or b"")
+            refused = refusal(error.response.status_code, None, bytes(error.response.body or b""))
             if isinstance(refused, SignedOut):
                 raise refused from error
             raise ServerUnreachable(server, f"no live channel: {error}") from error
