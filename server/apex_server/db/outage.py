@@ -39,6 +39,8 @@ def connecting() -> Iterator[None]:
         raise DatabaseBusy("no connection became free in time") from error
     except asyncpg.TooManyConnectionsError as error:
         raise DatabaseBusy("it has no connection left") from error
+    except BUSY as error:  # A disk so full that Postgres, after a crash, can't even let anybody in.
+        raise DatabaseBusy(describe(error)) from error
     except (OSError, *GONE) as error:
         raise DatabaseUnavailable(describe(error)) from error
 
