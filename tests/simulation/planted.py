@@ -139,6 +139,8 @@ real_start = feed.Feed._start
 real_transaction = MemoryReplicaStore.transaction
 
 LOSING_PAGES: list[Patch] = [(PulledPages, "_absorb_records", without_the_last)]
+NO_COMPARING: Patch = (Repair, "compare", nothing)
+"""Digests find and mend what these guards prevent, so both are taken away together."""
 
 BUGS: dict[str, list[Patch]] = {
     "retry counts as acknowledged": [(PushAnswers, "absorb", acknowledged_anyway)],
@@ -152,10 +154,13 @@ BUGS: dict[str, list[Patch]] = {
     "refused edits are not written again": [(PushAnswers, "_write_again", nothing)],
     "a gap is not answered": [(PushAnswers, "_escalate", nothing)],
     "own work goes when a record is pulled": [(HeldRecord, "_put_back", nothing)],
-    "a restored server is offered nothing": [(MemoryReplicaStore, "offer_all", nothing)],
+    "a restored server is offered nothing, and no digest tells": [
+        (MemoryReplicaStore, "offer_all", nothing),
+        NO_COMPARING,
+    ],
     "a fork writes nothing again": [(device, "_write_again_as", nothing)],
     "saves are not durable": [(MemoryReplicaStore, "transaction", never_durable)],
-    "old cursors hold in a new epoch": [(feed.Feed, "_start", from_any_epoch)],
+    "old cursors hold in a new epoch, and no digest tells": [(feed.Feed, "_start", from_any_epoch), NO_COMPARING],
     "changes of others are taken for echoes": [(feed, "is_echo", told_of_everything)],
     "nothing is judged again under the lock": [(ScopeCommitter, "_judge_again", stored_without_a_look)],
     "conflicts are not shown": [(held, "fold", without_conflicts)],
