@@ -155,7 +155,9 @@ class PushAnswers:
         self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str | None, epoch: bytes
     ) -> bool:
         if result.next_clock > held.sent:
-            # Clocks that this device has not used yet, or for what has not left it.
+            # Clocks that this device has not used yet, or for what has not left it. What it sent is there, though.
+            if not result.refusals:
+                held.acked = max(held.acked, sent.next_clock)
             return True
         if result.next_clock < sent.next_clock:
             self._escalate(held)
