@@ -113,6 +113,7 @@ class SimulatedServer:
         self.people = MemoryPeople()
         self.sign_ins = SignIns(now_us, dice)
         self.sign_ins.bound_elsewhere = self._is_bound_elsewhere
+        self.sign_ins.device_of_client = self._device_of_client
         self.database = MemoryDatabase(self.people.scopes_of, epoch=dice.randbytes(8))
         self.version_oldest = PROTOCOL_VERSION_OLDEST
         self.trouble = 0.0
@@ -235,6 +236,10 @@ class SimulatedServer:
         for process in self.processes:
             process.kill()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _device_of_client(self, client_id: int, user_id: UUID) -> UUID | None:
+        owner, device_id = self.database.bindings.get(client_id, (None, None))
+        return device_id if owner == user_id else None
 
     def _is_bound_elsewhere(self, client_id: int, user_id: UUID, device_id: UUID) -> bool:
         return self.database.bindings.setdefault(client_id, (user_id, device_id)) != (user_id, device_id)

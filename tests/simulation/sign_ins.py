@@ -55,6 +55,8 @@ class SignIns:
         self._refresh: dict[str, RefreshToken] = {}
         self.bound_elsewhere: Callable[[int, UUID, UUID], bool] = lambda client_id, user_id, device_id: False
         """Whether a client id is another device's."""
+        self.device_of_client: Callable[[int, UUID], UUID | None] = lambda client_id, user_id: None
+        """The user's device that a client id is bound to."""
         self.ended_for_reuse = 0
 
     def add(self, role: Role) -> Person:
@@ -99,9 +101,12 @@ class SignIns:
         person = self.people.get(body["email"])
         if person is None or body["password"] != PASSWORD:
             raise SignedOut("wrong")
+        client_id = body["device"]["client_id"]
         device_token = body.get("device_token") or self._dice.randbytes(16).hex()
-        device_id = self._devices.setdefault(device_token, self._uuid())
-        if self.bound_elsewhere(body["device"]["client_id"], person.id, device_id):
+        # An installation whose first answer was lost has no token; its client id, kind and name tell who it is.
+        known = self._devices.get(device_token) or self.device_of_client(client_id, person.id)
+        device_id = self._devices.setdefault(device_token, known or self._uuid())
+        if self.bound_elsewhere(client_id, person.id, device_id):
             raise ServerRefused(409, "client_id_taken", "another device's")
         sign_in = SignIn(self._uuid(), person, device_id)
         user = {"id": str(person.id), "email": person.email, "name": person.email, "role": person.role}
