@@ -49,10 +49,6 @@ class SentRecord(Struct, frozen=True):
     next_clock: int
 
 
-class Unsendable(Exception):
-    """An own history with dead clocks that must go up from clock 0, which only a new client id can do."""
-
-
 class Outgoing(NamedTuple):
     """What goes up of a record now, and the own clock up to which that is."""
 

@@ -37,15 +37,15 @@ def _plain(node: Any) -> Any:
 
 
 def naive_conflicts(writes: list[StampedWrite]) -> list[NaiveConflict]:
-    """List every leaf that was written without the knowledge of another write there."""
+    """List every leaf that was written, and that no later write there was made in the knowledge of."""
     all_leaves = [(write, path, value) for write in _in_order(writes) for path, value in leaves(write.patch)]
     found = []
     for path in sorted({path for _, path, _ in all_leaves}):
         there = [(write, at, value) for write, at, value in all_leaves if _meet(at, path)]
         unseen = [
             (write, value)
-            for write, at, value in there
-            if at == path and not any(other.saw(write) for other, _, _ in there)
+            for place, (write, at, value) in enumerate(there)
+            if at == path and not any(other.saw(write) for other, _, _ in there[place + 1 :])
         ]
         last_write, last_path, last_value = there[-1]
         wins = last_path == path

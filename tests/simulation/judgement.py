@@ -14,7 +14,7 @@ from apex_sync.document import Document
 from apex_sync.fold import Claim, fold
 from apex_sync.ids import Scope
 from apex_sync.models import COLLECTIONS
-from apex_sync.op import Patch, StampedWrite, is_summary
+from apex_sync.op import Patch, is_summary
 from apex_sync.wire import parse_document
 from tests.engine.naive_fold import naive_conflicts, naive_state
 from tests.simulation.device import SimulatedDevice
@@ -198,7 +198,7 @@ class Judge:
                     (each.path, each.kept and _claim(each.kept), [_claim(loser) for loser in each.discarded])
                     for each in held.conflicts
                 ]
-                if _told_once(found) != _told_once(conflicts) and _is_in_order(held.writes):
+                if _told_once(found) != _told_once(conflicts):
                     yield f"{device.lineage}: {record_id} has the conflicts {found}, by the naive model {conflicts}"
         for key, row in device.rows.items():
             for value in values_of(row.document):
@@ -238,20 +238,6 @@ class Judge:
     def _document(self, key: RecordKey) -> Document | None:
         record = self._content(key[0]).records.get(UUID(key[1]).bytes)
         return _parsed(record.stored.doc) if record else None
-
-
-def _is_in_order(writes: Iterable[StampedWrite]) -> bool:
-    """Tell whether each client's stamps ascend with its clocks.
-
-    Not so where a restored server was offered what two clones had written under one id: `accept` never saw it as one
-    history. Then it is no question of fold or model which of them had seen the other.
-    """
-    newest: dict[int, int] = {}
-    for write in sorted(writes, key=lambda write: (write.client_id, write.clock, write.index)):
-        if write.hlc <= newest.get(write.client_id, 0):
-            return False
-        newest[write.client_id] = write.hlc
-    return True
 
 
 def _told_once(conflicts: list[Any]) -> list[str]:
