@@ -29,6 +29,7 @@ from apex_server.operations import verify as verify_database
 from apex_server.serving import ServerNotAnswering, address_of, serving
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import begin_epoch, rebuild_projections
+from apex_server.vault import VaultError
 
 __all__ = ["main"]
 
@@ -55,7 +56,7 @@ def reports_errors(command: Callable[..., Coroutine[Any, Any, None]]) -> Callabl
     def run(**options: Any) -> None:
         try:
             anyio.run(partial(command, **options))
-        except (SettingsError, DatabaseError, OperationError, ServerNotAnswering) as error:
+        except (SettingsError, DatabaseError, OperationError, ServerNotAnswering, VaultError) as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
             raise click.ClickException(

@@ -35,8 +35,10 @@ from apex_server.errors import (
     MethodNotAllowed,
     NotFound,
     SessionEnded,
+    Unavailable,
     UnsupportedMediaType,
 )
+from apex_server.vault import KeyDestroyed, MasterKeyMissing, MasterKeyOutdated
 
 __all__ = [
     "BODY_REFUSALS",
@@ -144,6 +146,17 @@ def _answer_postgres_away(_request: Request[Any, Any, Any], error: PostgresAway)
     return _answer(DatabaseUnavailable(retry_after=ceil(error.retry_after_seconds)))
 
 
+def _answer_master_key_changed(
+    _request: Request[Any, Any, Any], error: MasterKeyMissing | MasterKeyOutdated
+) -> Response[dict[str, Any]]:
+    _log.error("master_key_changed", reason=str(error))
+    return _answer(Unavailable())
+
+
+def _answer_key_destroyed(_request: Request[Any, Any, Any], _error: KeyDestroyed) -> Response[dict[str, Any]]:
+    return _answer(NotFound("user"))
+
+
 def _answer_bad_text(_request: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Response[dict[str, Any]]:
     return _answer(MalformedRequest())
 
@@ -198,6 +211,9 @@ def _message(detail: Mapping[str, Any]) -> str:
 exception_handlers: ExceptionHandlersMap = {
     ApiError: _answer_api_error,
     PostgresAway: _answer_postgres_away,
+    MasterKeyMissing: _answer_master_key_changed,
+    MasterKeyOutdated: _answer_master_key_changed,
+    KeyDestroyed: _answer_key_destroyed,
     HTTPException: _answer_framework_error,
     UnicodeDecodeError: _answer_bad_text,
     Exception: _answer_unexpected,

@@ -86,8 +86,13 @@ async def until_ready(address: str) -> None:
 def environment_of(settings: Settings) -> Mapping[str, str]:
     """Hand the settings as they turned out (the address of our own Postgres, the secret) to the processes."""
     fields = msgspec.structs.asdict(settings)
-    known = {f"APEX_{name.upper()}": str(value) for name, value in fields.items() if value is not None}
+    known = {f"APEX_{name.upper()}": variable_of(value) for name, value in fields.items() if value is not None}
     return {**os.environ, **known, **shared_metrics(settings)}
+
+
+def variable_of(value: object) -> str:
+    """Write a setting as the environment has it."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def shared_metrics(settings: Settings) -> Mapping[str, str]:

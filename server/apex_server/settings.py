@@ -8,6 +8,9 @@
     APEX_PUBLIC_URL             how browsers reach the server; cookies are for HTTPS only when it starts with https://
     APEX_SECRET                 at least 32 characters; signs tokens, and the role passwords follow from it;
                                 default: made once and kept in the data directory
+    APEX_MASTER_KEY             32 bytes in base64; wraps the keys that people's records are sealed with;
+                                default: the file `master_key` in the data directory, made once
+    APEX_FORMER_MASTER_KEYS     separated by commas: what was APEX_MASTER_KEY before, or will be soon
     APEX_OPENAI_API_KEY         or OPENAI_API_KEY; without it the template provider words the insights
     APEX_OPENAI_BASE_URL, APEX_OPENAI_MODEL
     APEX_ANALYSIS_QUIET_SECONDS how long an athlete's record must be quiet before it is analysed; 60
@@ -36,7 +39,17 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 SECRET_CHARACTERS_MIN = 32  # 128 bits even when written in hex.
 WORKERS_MAX = 64  # Beyond this a typing error is likelier than a machine that large.
 SECONDS_MAX = 86_400.0  # A day: analysis that waits longer is switched off, not debounced.
-MASKED = frozenset({"database_url", "database_url_app", "database_url_commit", "openai_api_key", "secret"})
+MASKED = frozenset(
+    {
+        "database_url",
+        "database_url_app",
+        "database_url_commit",
+        "former_master_keys",
+        "master_key",
+        "openai_api_key",
+        "secret",
+    }
+)
 
 
 class SettingsError(Exception):
@@ -56,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str | None = None
     database_url_app: str | None = None
     database_url_commit: str | None = None
+    master_key: str | None = None
+    former_master_keys: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str | None = None
@@ -81,6 +96,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             database_url=read_database_url(given, "APEX_DATABASE_URL"),
             database_url_app=read_database_url(given, "APEX_DATABASE_URL_APP"),
             database_url_commit=read_database_url(given, "APEX_DATABASE_URL_COMMIT"),
+            master_key=given.get("APEX_MASTER_KEY"),
+            former_master_keys=read_list(given, "APEX_FORMER_MASTER_KEYS"),
             host=given.get("APEX_HOST", "127.0.0.1"),
             port=read_int(given, "APEX_PORT", 8000, low=0, high=65_535),
             public_url=read_http_url(given, "APEX_PUBLIC_URL"),
@@ -115,6 +132,8 @@ def check_together(settings: Settings) -> None:
     if settings.database_url is None and (settings.database_url_app or settings.database_url_commit):
         variable = "APEX_DATABASE_URL_APP" if settings.database_url_app else "APEX_DATABASE_URL_COMMIT"
         raise SettingsError(variable, "needs APEX_DATABASE_URL beside it, which migrates the schema")
+    if settings.former_master_keys and settings.master_key is None:
+        raise SettingsError("APEX_FORMER_MASTER_KEYS", "needs APEX_MASTER_KEY beside it, the current one")
 
 
 def read_data_dir(given: Mapping[str, str]) -> Path:
@@ -160,6 +179,10 @@ def make_secret(path: Path) -> None:
         return
     finally:
         written.unlink()
+
+
+def read_list(given: Mapping[str, str], variable: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.get(variable, "").split(",") if part.strip())
 
 
 def read_database_url(given: Mapping[str, str], variable: str) -> str | None:

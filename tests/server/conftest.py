@@ -6,12 +6,13 @@ Fixtures:
     database_url    the owner's URL of a database of this test alone, migrated to the newest schema (about 30 ms)
     settings        Settings for that database; roles and pools follow from them
     db              a Database open on it, with the request and the commit pool
+    vault           the keys of that database, under a master key of this test alone
     empty_database_url  the owner's URL of a database without any schema
     fresh_data_dir  a directory for an EmbeddedPostgres of the test's own; what still runs in it is ended afterwards
 
-All but `db` are plain fixtures, for blocking tests and for those that start processes;
-`db` needs an async test. Postgres runs in an event loop of its own in a thread, so a test that blocks does not stop its
-supervision. The data goes when the session ends; what a killed session left is removed by the next one.
+All but `db` and `vault` are plain fixtures, for blocking tests and for those that start processes;
+these two need an async test. Postgres runs in an event loop of its own in a thread, so a test that blocks does not stop
+its supervision. The data goes when the session ends; what a killed session left is removed by the next one.
 """
 
 import itertools
@@ -31,6 +32,7 @@ from apex_server.db.data_directory import DataDirectory
 from apex_server.db.errors import EmbeddedPostgresError
 from apex_server.db.postmaster import Postmaster, read_pid_file
 from apex_server.settings import Settings
+from apex_server.vault import Vault
 
 SECRET = "a secret for tests, long enough to be taken"
 DIRECTORY_PREFIX = "apex-test-"
@@ -91,6 +93,12 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 async def db(settings: Settings) -> AsyncIterator[Database]:
     async with Database.open(settings) as database:
         yield database
+
+
+@pytest.fixture
+async def vault(db: Database, settings: Settings) -> AsyncIterator[Vault]:
+    async with Vault.open(db, settings) as opened:
+        yield opened
 
 
 def url_of(postgres: EmbeddedPostgres, name: str) -> str:

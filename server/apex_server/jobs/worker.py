@@ -43,6 +43,7 @@ from apex_server.sync import (
     projections_are_current,
     rebuild_projections,
 )
+from apex_server.vault import Vault, VaultError
 
 __all__ = ["Worker", "run_worker"]
 
@@ -115,7 +116,7 @@ async def run_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; what is under way is then finished.
 
     Whatever else goes wrong is logged, and the worker opens anew. Raises SettingsError without a database,
-    DatabaseNotMigrated and the like for one that is not ready.
+    DatabaseNotMigrated and the like for one that is not ready, MasterKeyMissing for one sealed under another key.
     """
     if settings.database_url is None:
         raise SettingsError("APEX_DATABASE_URL", "is needed: a worker starts no Postgres of its own")
@@ -126,7 +127,7 @@ async def run_worker(settings: Settings) -> None:
                 async with Worker.open(settings) as worker:
                     await worker.run(stop)
             except Exception as error:  # A bug in one job, or in the queue, must not leave all others undone.
-                if isinstance(error, DatabaseError) and not isinstance(error, DatabaseUnavailable):
+                if isinstance(error, DatabaseError | VaultError) and not isinstance(error, DatabaseUnavailable):
                     raise
                 log_failure("worker_opens_anew", error)
                 with anyio.move_on_after(RESTART_SECONDS if passes(error) else RESTART_AFTER_BUG_SECONDS):
@@ -140,6 +141,7 @@ class Worker:
         self,
         settings: Settings,
         database: Database,
+        vault: Vault,
         queue: QueueManager,
         analyst: Analyst,
         publisher: Publisher,
@@ -152,6 +154,7 @@ class Worker:
         self.publisher = publisher
         self._settings = settings
         self._database = database
+        self.vault = vault
         self._queue = queue
         self._committer = committer
         self._hints = hints
@@ -169,6 +172,7 @@ class Worker:
         clock = now or wall_clock
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(Database.open(settings))
+            vault = await stack.enter_async_context(Vault.open(database, settings))
             hints = await stack.enter_async_context(HintHub.open(settings))
             pool = await stack.enter_async_context(
                 open_pool(
@@ -190,6 +194,7 @@ class Worker:
             yield cls(
                 settings,
                 database,
+                vault,
                 queue_manager(pool),
                 Analyst(database, committer, wording, now=clock),
                 Publisher(database, committer, now=clock),

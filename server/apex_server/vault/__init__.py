@@ -1,0 +1,33 @@
+"""Encryption at rest: what people write stands in Postgres only sealed, under a key of their own.
+
+Every user has one random data key; it is stored wrapped under the installation's master key, which never enters the
+database. Destroying a data key erases everything sealed with it, wherever a copy of that lies.
+"""
+
+from apex_server.vault.data_keys import UserKey
+from apex_server.vault.errors import (
+    KeyDestroyed,
+    MasterKeyInvalid,
+    MasterKeyMissing,
+    MasterKeyOutdated,
+    SealBroken,
+    VaultError,
+)
+from apex_server.vault.master_keys import FileMasterKeys, LocalMasterKeys, MasterKeys, master_keys_of
+from apex_server.vault.vault import SERVER_KEYS, Vault
+
+__all__ = [
+    "SERVER_KEYS",
+    "FileMasterKeys",
+    "KeyDestroyed",
+    "LocalMasterKeys",
+    "MasterKeyInvalid",
+    "MasterKeyMissing",
+    "MasterKeyOutdated",
+    "MasterKeys",
+    "SealBroken",
+    "UserKey",
+    "Vault",
+    "VaultError",
+    "master_keys_of",
+]

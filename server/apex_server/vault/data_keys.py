@@ -1,0 +1,57 @@
+"""Sealing with a data key: AES-256-GCM, bound to the place that a value was sealed for.
+
+    sealed value = version (1 byte, 1) · nonce (12 bytes, random) · ciphertext · tag (16 bytes)
+
+`what` names the place ("users.name", "records.doc <scope>/<record>"). It is authenticated and not stored, so a value
+that somebody copies to another row or column does not open there. Random nonces are safe for 2**32 values per key
+(NIST SP 800-38D), and a key seals what one person writes.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from apex_server.vault.errors import SealBroken
+
+__all__ = ["DATA_KEY_BYTES", "SEAL_OVERHEAD_BYTES", "UserKey"]
+
+DATA_KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+TAG_BYTES: Final = 16
+VERSION: Final = b"\x01"
+SEAL_OVERHEAD_BYTES: Final = len(VERSION) + NONCE_BYTES + TAG_BYTES
+
+
+class UserKey:
+    """The data key of one person; seals what is theirs."""
+
+    __slots__ = ("_cipher", "_entropy")
+
+    def __init__(self, key: bytes, *, entropy: Callable[[int], bytes] = os.urandom) -> None:
+        self._cipher = AESGCM(key)
+        self._entropy = entropy
+
+    def seal(self, plain: bytes, *, what: str) -> bytes:
+        """Encrypt a value for one place; it grows by SEAL_OVERHEAD_BYTES."""
+        nonce = self._entropy(NONCE_BYTES)
+        return VERSION + nonce + self._cipher.encrypt(nonce, plain, what.encode())
+
+    def open(self, sealed: bytes, *, what: str) -> bytes:
+        """Give back what was sealed for that place. Raises SealBroken for anything else."""
+        if sealed[:1] != VERSION or len(sealed) < SEAL_OVERHEAD_BYTES:
+            raise SealBroken(what)
+        try:
+            return self._cipher.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], what.encode())
+        except InvalidTag as error:
+            raise SealBroken(what) from error
+
+    def seal_text(self, plain: str, *, what: str) -> bytes:
+        """Encrypt a text for one place."""
+        return self.seal(plain.encode(), what=what)
+
+    def open_text(self, sealed: bytes, *, what: str) -> str:
+        """Give back the text that was sealed for that place. Raises SealBroken."""
+        return self.open(sealed, what=what).decode()

@@ -1,0 +1,178 @@
+"""The vault of a server process: the keys of people, and those of the installation.
+
+The invariant: a data key is in the database only wrapped, and only under the master key that the server keys are
+wrapped under at that moment (the policy of `data_keys` holds it), so a rotation that has changed these first misses
+none. Every call reads the wrapped key anew under the asker's row-level security; only the unwrapping is remembered, so
+a key that was destroyed, or is none of the asker's business, does not open for the time being from memory.
+"""
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from apex_server.db import Connection, Database, load_queries
+from apex_server.settings import Settings
+from apex_server.vault.data_keys import DATA_KEY_BYTES, UserKey
+from apex_server.vault.errors import KeyDestroyed, MasterKeyMissing, MasterKeyOutdated
+from apex_server.vault.master_keys import FileMasterKeys, MasterKeys, master_keys_of
+
+__all__ = ["SERVER_KEYS", "Vault", "server_key_context", "user_key_context"]
+
+queries = load_queries(__package__)
+
+SERVER_KEYS: Final = ("audit_chain", "email_index")
+"""What the installation needs a key of its own for; each is made once and stays the same for ever."""
+
+UNWRAPPED_MAX: Final = 4096
+"""About 1 KB each; more people than one process serves at a time."""
+
+UNWRAPPED_SECONDS: Final = 30.0
+"""How long a key stays in memory after it was unwrapped: a key service is asked seldom, and a dump holds few keys."""
+
+
+class Unwrapped(NamedTuple):
+    """A key in memory, and until when."""
+
+    key: UserKey
+    until: float
+
+
+class Vault:
+    """The keys; made by `Vault.open`."""
+
+    def __init__(
+        self,
+        database: Database,
+        master_keys: MasterKeys,
+        *,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._master_keys = master_keys
+        self._entropy = entropy
+        self._monotonic = monotonic
+        self._server_keys: Mapping[str, bytes] = {}
+        self._wraps_under = ""
+        self._unwrapped: OrderedDict[bytes, Unwrapped] = OrderedDict()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, database: Database, settings: Settings, *, master_keys: MasterKeys | None = None
+    ) -> AsyncIterator["Vault"]:
+        """Open the vault of an installation; the first to do so makes its keys.
+
+        Raises MasterKeyMissing when the database was sealed under another master key, MasterKeyInvalid, or
+        DatabaseUnavailable.
+        """
+        vault = cls(database, master_keys or master_keys_of(settings))
+        await vault.load_server_keys()
+        yield vault
+
+    def server_key(self, name: str) -> bytes:
+        """Give one of SERVER_KEYS: 32 random bytes that outlive every rotation."""
+        return self._server_keys[name]
+
+    async def add_user_key(self, connection: Connection, user_id: UUID) -> UserKey:
+        """Make the key of a new user, in the transaction that makes the user.
+
+        Raises MasterKeyOutdated when the master key was changed a moment ago; nothing of the transaction stands then.
+        """
+        key = self._entropy(DATA_KEY_BYTES)
+        wrapped = await self._master_keys.wrap(key, master_key_id=self._wraps_under, context=user_key_context(user_id))
+        try:
+            await connection.execute(queries.add_data_key, user_id, wrapped, self._wraps_under)
+        except asyncpg.InsufficientPrivilegeError as error:
+            await self.load_server_keys()
+            raise MasterKeyOutdated from error
+        return UserKey(key)
+
+    async def user_key(self, connection: Connection, user_id: UUID) -> UserKey:
+        """Give the key of a user whose row the connection's user may see.
+
+        Raises KeyDestroyed where there is none to be had, or MasterKeyMissing.
+        """
+        keys = await self.user_keys(connection, [user_id])
+        if user_id not in keys:
+            raise KeyDestroyed(user_id)
+        return keys[user_id]
+
+    async def user_keys(self, connection: Connection, user_ids: Iterable[UUID]) -> Mapping[UUID, UserKey]:
+        """Give the keys of several users; those that are destroyed or out of sight are missing.
+
+        Raises MasterKeyMissing.
+        """
+        rows = await connection.fetch(queries.get_data_keys, list(set(user_ids)))
+        return {
+            row["user_id"]: await self.unwrapped(row["user_id"], row["wrapped"], row["master_key_id"]) for row in rows
+        }
+
+    async def unwrapped(self, user_id: UUID, wrapped: bytes, master_key_id: str) -> UserKey:
+        """Unwrap a user's key as it stands in the database, for whoever has read it together with something else."""
+        now = self._monotonic()
+        known = self._unwrapped.get(wrapped)
+        if known is not None and known.until > now:
+            return known.key
+        context = user_key_context(user_id)
+        key = UserKey(await self._master_keys.unwrap(wrapped, master_key_id=master_key_id, context=context))
+        self._remember(wrapped, Unwrapped(key, now + UNWRAPPED_SECONDS))
+        return key
+
+    async def destroy_user_key(self, connection: Connection, user_id: UUID) -> None:
+        """Destroy a user's key for good, on a connection of the commit role.
+
+        Whatever was sealed with it is unreadable from the commit on, here, in every copy and in every backup.
+        """
+        await connection.execute(queries.destroy_data_key, user_id)
+
+    async def load_server_keys(self) -> None:
+        """Read the keys of the installation, and make those that are missing."""
+        async with self._database.commit_connection() as connection:
+            rows = await connection.fetch(queries.list_server_keys)
+            missing = set(SERVER_KEYS) - {row["name"] for row in rows}
+            if missing:
+                async with connection.transaction():
+                    await self._make_server_keys(connection, sorted(missing), known=rows)
+                rows = await connection.fetch(queries.list_server_keys)
+        self._wraps_under = rows[0]["master_key_id"]
+        self._server_keys = {
+            row["name"]: await self._master_keys.unwrap(
+                row["wrapped"], master_key_id=row["master_key_id"], context=server_key_context(row["name"])
+            )
+            for row in rows
+        }
+
+    async def _make_server_keys(self, connection: Connection, names: list[str], *, known: list[asyncpg.Record]) -> None:
+        if not known and isinstance(self._master_keys, FileMasterKeys):
+            self._master_keys.make_if_absent()
+        # All are under one master key at any time, so new ones go where the others are.
+        under = known[0]["master_key_id"] if known else self._master_keys.current_id
+        if under is None:
+            raise MasterKeyMissing("of this installation", source="its key service")
+        for name in names:
+            key = self._entropy(DATA_KEY_BYTES)
+            wrapped = await self._master_keys.wrap(key, master_key_id=under, context=server_key_context(name))
+            await connection.execute(queries.add_server_key, name, wrapped, under)
+
+    def _remember(self, wrapped: bytes, unwrapped: Unwrapped) -> None:
+        self._unwrapped[wrapped] = unwrapped
+        self._unwrapped.move_to_end(wrapped)
+        while len(self._unwrapped) > UNWRAPPED_MAX or next(iter(self._unwrapped.values())).until <= self._monotonic():
+            self._unwrapped.popitem(last=False)
+
+
+def user_key_context(user_id: UUID) -> str:
+    """Name the place of a user's wrapped key."""
+    return f"data_keys {user_id}"
+
+
+def server_key_context(name: str) -> str:
+    """Name the place of a wrapped key of the installation."""
+    return f"server_keys {name}"
