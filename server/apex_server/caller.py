@@ -5,14 +5,12 @@ The auth slice finds it out (`auth.Authenticator`) before any handler runs; a ha
 """
 
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from apex_server.errors import RoleRequired
+from apex_server.policy import Role
 
 __all__ = ["Caller", "Role", "require_role"]
-
-Role = Literal["athlete", "coach"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +25,10 @@ class Caller:
     """Unix seconds: when the access token ends. A live channel closes then, or proves itself anew."""
 
 
-def require_role(caller: Caller, role: Role) -> None:
-    """Return if the caller has the role.
+def require_role(caller: Caller, role: Role, *others: Role) -> None:
+    """Return if the caller has the role, or one of the others.
 
-    Raises RoleRequired otherwise.
+    Raises RoleRequired otherwise, with the first.
     """
-    if caller.role != role:
+    if caller.role not in (role, *others):
         raise RoleRequired(role)

@@ -1,13 +1,11 @@
-"""Who is there and who coaches whom, and the scopes that follow from it: the policy `apex_scopes_of`, in memory."""
+"""Who is there and who coaches whom, in memory; what follows from it says the policy itself."""
 
 from collections.abc import Mapping
-from typing import Literal
 from uuid import UUID
 
-from apex_server.sync.store import Access
-from apex_sync.ids import athlete_scope, library_scope, private_scope
+from apex_server.policy import Access, Coaching, People, Role, scopes_of
 
-Role = Literal["athlete", "coach"]
+__all__ = ["MemoryPeople"]
 
 
 class MemoryPeople:
@@ -37,21 +35,6 @@ class MemoryPeople:
         """Give every scope granted to a user, and what they may do there."""
         scopes = self._scopes.get(user_id)
         if scopes is None:
-            scopes = self._scopes[user_id] = self._follow(user_id)
-        return scopes
-
-    def _follow(self, user_id: UUID) -> dict[str, Access]:
-        if user_id not in self._roles:
-            return {}
-        scopes: dict[str, Access] = {"global": "reader"}
-        if self._roles[user_id] == "athlete":
-            scopes[athlete_scope(str(user_id))] = "athlete"
-        else:
-            scopes |= {f"coach:{user_id}": "coach", library_scope(str(user_id)): "coach"}
-        for coach_id, athlete_id in self._pairs:
-            if coach_id == user_id:
-                scopes[athlete_scope(str(athlete_id))] = "coach"
-                scopes[private_scope(str(coach_id), str(athlete_id))] = "coach"
-            if athlete_id == user_id:
-                scopes[library_scope(str(coach_id))] = "reader"
+            pairs = [Coaching(*pair) for pair in sorted(self._pairs)]
+            scopes = self._scopes[user_id] = scopes_of(People(self._roles, pairs), user_id)
         return scopes

@@ -61,7 +61,7 @@ class RegisterRequest(_Confidential, kw_only=True):
     email: _Email
     password: _NewPassword
     name: _Name
-    role: Role
+    role: Literal["athlete", "coach", "owner"]
     invite: _InviteCode | None = None
     device: DeviceClaim | None = None
     token_delivery: TokenDelivery = "body"  # noqa: S105

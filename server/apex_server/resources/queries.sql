@@ -42,7 +42,7 @@ LIMIT 1000;
 
 -- name: get_scope_access
 -- Whether a scope is the caller's business before anything was ever written to it.
-SELECT apex_scope_access($1, $2);
+SELECT apex_read_access($1, $2);
 
 -- name: list_own_client_ids
 -- The ids under which the server wrote for this user in a scope: writes under one id are never concurrent.

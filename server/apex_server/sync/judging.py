@@ -58,6 +58,9 @@ HEAD_NUMBERS = 4
 
 HEAD_BYTES_MAX = 24
 
+READ_ONLY: frozenset[Access] = frozenset({"reader", "support"})
+"""Who writes nothing of their own. A reader may still bring back what others wrote; support is granted no scope."""
+
 
 class Hearing(Struct, frozen=True):
     """Who proposes changes to a scope, when, and what they may do there.
@@ -115,7 +118,7 @@ def judge_push(hearing: Hearing, pushed: PushedRecord, state: RecordState) -> Ve
         return rejected("forbidden", f"a scope of kind {hearing.scope_kind} holds no {collection.name}")
     if state.record is not None and state.record.collection != collection.name:
         return rejected("malformed", f"the record is one of {state.record.collection}")
-    if hearing.access == "reader" and pushed.update:
+    if hearing.access in READ_ONLY and pushed.update:
         return rejected("not_granted", "this scope can only be read")
     before = _document(state)
     try:
@@ -218,8 +221,8 @@ def first_clock_of(update: bytes) -> int:
 
 
 def _check_write(hearing: Hearing, collection: Collection, role: Role, patch: Patch, state: RecordState) -> None:
-    if hearing.access == "reader":
-        raise FieldForbidden(sorted(patch), "reader")
+    if hearing.access in READ_ONLY:
+        raise FieldForbidden(sorted(patch), hearing.access)
     is_other = state.record is not None and state.record.collection != collection.name
     if is_other or hearing.scope_kind not in collection.scope_kinds:
         raise NotFound("record")
@@ -234,7 +237,7 @@ def _check_write(hearing: Hearing, collection: Collection, role: Role, patch: Pa
 
 def _role(access: Access) -> Role:
     """Give the writer's role; a reader, who may write nothing, can only bring back what others wrote."""
-    return "athlete" if access == "reader" else access
+    return "athlete" if access == "reader" or access == "support" else access
 
 
 def _document(state: RecordState) -> Document:

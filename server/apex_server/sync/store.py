@@ -18,11 +18,12 @@ Postgres may raise DatabaseUnavailable: then it is not known whether a commit ha
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from msgspec import Struct, field
 
+from apex_server.policy import Access
 from apex_sync.acceptance import RefusedOp
 
 __all__ = [
@@ -51,9 +52,6 @@ __all__ = [
     "UnstorableBatch",
     "Writer",
 ]
-
-Access = Literal["athlete", "coach", "reader", "system"]
-"""What the policy function `apex_scope_access` says, and `system` for the server itself."""
 
 Row = tuple[Any, ...]
 RowsByTable = Mapping[str, Sequence[Row]]
