@@ -4,6 +4,7 @@ What has a life of its own (pools, the hint hub, the live channel) is opened onc
 in the application's state, and handed to handlers as the dependency of the same name.
 """
 
+import ipaddress
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 
 from apex_server.auth import account_parts, auth_routes, provide_caller
 from apex_server.checkins import checkin_routes
+from apex_server.client_address import TRUSTED_PROXIES
 from apex_server.clients import clients_routes
 from apex_server.db import Database, HintHub
 from apex_server.exercises import exercise_routes
@@ -89,7 +91,12 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *web_routes,
         ],
         lifespan=[_opened_parts],
-        state=State({"settings": settings}),
+        state=State(
+            {
+                "settings": settings,
+                TRUSTED_PROXIES: tuple(ipaddress.ip_network(each) for each in settings.trusted_proxies),
+            }
+        ),
         guards=[_guard],
         dependencies={"caller": Provide(provide_caller), **{name: Provide(_handing(name)) for name in _OPENED}},
         exception_handlers=exception_handlers,
@@ -121,7 +128,12 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
         identity = await load_identity(database, settings.secret)
         committer = Committer(PostgresCommitStore(database), identity=identity, now_us=_now_us, hints=hints.publish)
         feed = Feed(PostgresFeedStore(database), identity)
-        accounts = account_parts(database, secret=settings.secret, public_url=settings.public_url)
+        accounts = account_parts(
+            database,
+            secret=settings.secret,
+            former_secrets=settings.former_secrets,
+            public_url=settings.public_url,
+        )
         app.state.update(
             accounts=accounts.accounts,
             answer=SyncExchange(committer, feed, identity=identity, now_us=_now_us),

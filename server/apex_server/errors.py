@@ -8,16 +8,16 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     ├── MalformedRequest 400
     ├── Unauthenticated 401
     │   ├── CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded
-    │   ├── WrongCredentials
+    │   ├── WrongCredentials, SignInAgain
     │   └── RefreshTokenInvalid, RefreshTokenReused
     ├── Forbidden 403
-    │   └── CsrfRefused, RoleRequired, InviteForAnother
+    │   └── CsrfRefused, RoleRequired, InviteForAnother, EmailNotVerified
     ├── NotFound 404
     ├── MethodNotAllowed 405
     ├── Conflict 409
     │   └── EmailTaken, ClientIdTaken, TooManyInvites
     ├── Gone 410
-    │   └── InviteExpired, InviteUsed
+    │   └── InviteExpired, InviteUsed, MailTokenInvalid
     ├── BodyTooLarge 413
     ├── UnsupportedMediaType 415
     ├── InvalidFields 422
@@ -45,6 +45,7 @@ __all__ = [
     "CredentialsMissing",
     "CsrfRefused",
     "DatabaseUnavailable",
+    "EmailNotVerified",
     "EmailTaken",
     "FieldError",
     "Forbidden",
@@ -54,6 +55,7 @@ __all__ = [
     "InviteExpired",
     "InviteForAnother",
     "InviteUsed",
+    "MailTokenInvalid",
     "MalformedRequest",
     "MethodNotAllowed",
     "NotFound",
@@ -62,6 +64,7 @@ __all__ = [
     "RoleRequired",
     "ServerBusy",
     "SessionEnded",
+    "SignInAgain",
     "TooManyAttempts",
     "TooManyInvites",
     "Unauthenticated",
@@ -166,6 +169,15 @@ class WrongCredentials(Unauthenticated):
     challenge = "Bearer"
 
 
+class SignInAgain(Unauthenticated):
+    """The session stands, and its last proof of the person is too long ago for what they ask."""
+
+    code = "sign_in_again"
+    title = "This needs your password again: you signed in some time ago."
+    next_step = "Send the password to /api/auth/reauthenticate, then repeat the request within 15 minutes."
+    challenge = 'Bearer error="insufficient_user_authentication"'
+
+
 class RefreshTokenInvalid(Unauthenticated):
     """The refresh token is unknown or has expired."""
 
@@ -218,6 +230,14 @@ class InviteForAnother(Forbidden):
     code = "invite_for_another"
     title = "This invite is meant for another e-mail address."
     next_step = "Use the account with the invited address, or ask the coach for a new invite."
+
+
+class EmailNotVerified(Forbidden):
+    """Only somebody who reads the mails to their address may do this."""
+
+    code = "email_not_verified"
+    title = "Your e-mail address is not verified yet."
+    next_step = "Open the link in the mail we sent you, or ask for another one, then try again."
 
 
 @dataclass(eq=False)
@@ -302,6 +322,14 @@ class InviteUsed(Gone):
     code = "invite_used"
     title = "This invite has been used."
     next_step = "Ask the coach for a new invite."
+
+
+class MailTokenInvalid(Gone):
+    """The link of a mail was used, is too old, or never was one; the caller does not learn which."""
+
+    code = "mail_token_invalid"
+    title = "This link is no longer good."
+    next_step = "It was used already, or it is too old. Ask for a new mail."
 
 
 @dataclass(eq=False)

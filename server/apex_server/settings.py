@@ -11,6 +11,12 @@
     APEX_MASTER_KEY             32 bytes in base64; wraps the keys that people's records are sealed with;
                                 default: the file `master_key` in the data directory, made once
     APEX_FORMER_MASTER_KEYS     separated by commas: what was APEX_MASTER_KEY before, or will be soon
+    APEX_FORMER_SECRETS         separated by commas: what was APEX_SECRET before, or will be soon
+    APEX_SMTP_URL               smtps://user:password@host or smtp://…:587 (STARTTLS); without it mails go to the
+                                folder `mails` in the data directory
+    APEX_MAIL_FROM              the sender of mails; default: Apex <no-reply@> and the host of APEX_PUBLIC_URL
+    APEX_TRUSTED_PROXIES        networks of our own proxies, as 10.0.0.0/8,fd00::/8: who asks is then read from the
+                                X-Forwarded-For header that they write; default: nobody is believed
     APEX_OPENAI_API_KEY         or OPENAI_API_KEY; without it the template provider words the insights
     APEX_OPENAI_BASE_URL, APEX_OPENAI_MODEL
     APEX_ANALYSIS_QUIET_SECONDS how long an athlete's record must be quiet before it is analysed; 60
@@ -21,10 +27,12 @@
 An empty variable counts as unset. Nothing here is printed: `repr` masks what opens doors.
 """
 
+import ipaddress
 import os
 import secrets
 import tempfile
 from collections.abc import Mapping
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -39,15 +47,19 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 SECRET_CHARACTERS_MIN = 32  # 128 bits even when written in hex.
 WORKERS_MAX = 64  # Beyond this a typing error is likelier than a machine that large.
 SECONDS_MAX = 86_400.0  # A day: analysis that waits longer is switched off, not debounced.
+FORMER_SECRETS_MAX = 8  # Nobody is in the middle of more changes than that.
+TRUSTED_PROXIES_MAX = 64  # More networks than the largest provider of proxies publishes.
 MASKED = frozenset(
     {
         "database_url",
         "database_url_app",
         "database_url_commit",
         "former_master_keys",
+        "former_secrets",
         "master_key",
         "openai_api_key",
         "secret",
+        "smtp_url",
     }
 )
 
@@ -74,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str | None = None
+    former_secrets: tuple[str, ...] = ()
+    smtp_url: str | None = None
+    mail_from: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
     openai_api_key: str | None = None
     openai_base_url: str | None = None
     openai_model: str = "gpt-5-mini"
@@ -101,6 +117,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             host=given.get("APEX_HOST", "127.0.0.1"),
             port=read_int(given, "APEX_PORT", 8000, low=0, high=65_535),
             public_url=read_http_url(given, "APEX_PUBLIC_URL"),
+            former_secrets=read_former_secrets(given),
+            smtp_url=read_url(given, "APEX_SMTP_URL", ("smtps", "smtp")),
+            mail_from=read_mail_from(given),
+            trusted_proxies=read_trusted_proxies(given),
             openai_api_key=given.get("APEX_OPENAI_API_KEY", given.get("OPENAI_API_KEY")),
             openai_base_url=read_http_url(given, "APEX_OPENAI_BASE_URL"),
             openai_model=given.get("APEX_OPENAI_MODEL", "gpt-5-mini"),
@@ -163,6 +183,32 @@ def checked_secret(variable: str, secret: str) -> str:
     if len(secret) < SECRET_CHARACTERS_MIN:
         raise SettingsError(variable, f"needs at least {SECRET_CHARACTERS_MIN} characters, has {len(secret)}")
     return secret
+
+
+def read_former_secrets(given: Mapping[str, str]) -> tuple[str, ...]:
+    variable = "APEX_FORMER_SECRETS"
+    former = [each.strip() for each in given.get(variable, "").split(",") if each.strip()]
+    if len(former) > FORMER_SECRETS_MAX:
+        raise SettingsError(variable, f"names {len(former)} secrets, at most {FORMER_SECRETS_MAX} are of use")
+    return tuple(checked_secret(variable, each) for each in former)
+
+
+def read_mail_from(given: Mapping[str, str]) -> str | None:
+    sender = given.get("APEX_MAIL_FROM")
+    if sender is not None and "@" not in parseaddr(sender)[1]:
+        raise SettingsError("APEX_MAIL_FROM", "must be an e-mail address, or a name with one: Apex <no-reply@…>")
+    return sender
+
+
+def read_trusted_proxies(given: Mapping[str, str]) -> tuple[str, ...]:
+    variable = "APEX_TRUSTED_PROXIES"
+    networks = given.get(variable, "").replace(",", " ").split()
+    if len(networks) > TRUSTED_PROXIES_MAX:
+        raise SettingsError(variable, f"names {len(networks)} networks, at most {TRUSTED_PROXIES_MAX} are taken")
+    try:
+        return tuple(str(ipaddress.ip_network(each)) for each in networks)
+    except ValueError as error:
+        raise SettingsError(variable, f"{error}; a network looks like 10.0.0.0/8 or fd00::/8") from error
 
 
 def make_secret(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The account slices alone as an app, spoken to over HTTP: what the tests of accounts, devices and invites share."""
 
+import ipaddress
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -8,11 +9,13 @@ from uuid import UUID
 
 import httpx
 from litestar import Litestar, Router, WebSocket, get, websocket
+from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.openapi.config import OpenAPIConfig
 
 from apex_server.auth import Passwords, account_parts, auth_routes
 from apex_server.caller import Caller
+from apex_server.client_address import TRUSTED_PROXIES
 from apex_server.clients import clients_routes
 from apex_server.db import Database
 from apex_server.problems import exception_handlers
@@ -58,6 +61,7 @@ def accounts_app(
     public_url: str | None = None,
     passwords: Passwords = CHEAP_PASSWORDS,
     more_routes: Sequence[Any] = (),
+    trusted_proxies: Sequence[str] = (),
 ) -> Litestar:
     """Compose the slices as the server does."""
     parts = account_parts(
@@ -67,6 +71,7 @@ def accounts_app(
         route_handlers=[*auth_routes, *clients_routes, whoami, live, *more_routes],
         guards=[parts.authenticator.guard],
         dependencies={**parts.dependencies, "database": Provide(lambda: database, sync_to_thread=False)},
+        state=State({TRUSTED_PROXIES: tuple(ipaddress.ip_network(each) for each in trusted_proxies)}),
         exception_handlers=exception_handlers,
         openapi_config=OpenAPIConfig(
             title="accounts",

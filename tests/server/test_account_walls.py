@@ -15,8 +15,11 @@ from tests.server.accounts_app import Clock, accounts_app, bearer, refresh, regi
 
 pytestmark = pytest.mark.anyio
 
-PERSONAL_TABLES = ["users", "devices", "client_ids", "sessions", "refresh_tokens", "coach_athletes", "invites"]
-TABLES = [*PERSONAL_TABLES, "login_attempts"]
+PERSONAL_TABLES = [
+    "users", "devices", "client_ids", "sessions", "refresh_tokens", "coach_athletes", "invites",
+    "email_changes", "mail_tokens", "awaiting_invites",
+]  # fmt: skip
+TABLES = [*PERSONAL_TABLES, "login_attempts", "mails"]
 
 
 @dataclass
@@ -157,8 +160,8 @@ async def test_what_no_request_needs_is_not_granted_at_all(db: Database, people:
         "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
         "VALUES (gen_random_uuid(), $1, 'x', 'phone', sha256('x'), now(), now())",
         "INSERT INTO client_ids (client_id, user_id, bound_at) VALUES (1, $1, now())",
-        "INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at) "
-        "SELECT gen_random_uuid(), $1, id, now(), now() FROM devices",
+        "INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at, authenticated_at) "
+        "SELECT gen_random_uuid(), $1, id, now(), now(), now() FROM devices",
         "INSERT INTO refresh_tokens (token_hash, session_id, user_id, issued_at, expires_at) "
         "SELECT sha256('x'), id, $1, now(), now() FROM sessions",
         "INSERT INTO invites (code_hash, coach_id, created_at, expires_at) VALUES (sha256('x'), $1, now(), now())",

@@ -63,7 +63,8 @@ class ServedWorld(World):
         await super().add_device(user_id, device_id)
         self._sessions[device_id] = uuid4()
         await self.sql(
-            "INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at) VALUES ($1, $2, $3, now(), now())",
+            "INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at, authenticated_at) "
+            "VALUES ($1, $2, $3, now(), now(), now())",
             self._sessions[device_id],
             user_id,
             device_id,

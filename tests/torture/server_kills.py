@@ -179,7 +179,8 @@ async def prepare(cluster: Cluster, template: str, write: Callable[["Stage"], De
         request = device.request()
         session_id = uuid4()
         await stage.world.sql(
-            "INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at) VALUES ($1, $2, $3, now(), now())",
+            "INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at, authenticated_at) "
+            "VALUES ($1, $2, $3, now(), now(), now())",
             session_id,
             device.caller.user_id,
             device.caller.device_id,

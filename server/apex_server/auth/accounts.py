@@ -18,7 +18,7 @@ from apex_server.auth.devices import recognise_device
 from apex_server.auth.passwords import Passwords
 from apex_server.auth.payloads import AccountView, DeviceClaim, LoginRequest, RegisterRequest
 from apex_server.auth.refresh import Renewed, exchange_refresh_token, store_refresh_token
-from apex_server.auth.throttle import begin_login, forget_attempts, login_origin
+from apex_server.auth.throttle import begin_login, count_attempt, forget_attempt, forget_attempts, login_origin
 from apex_server.caller import Caller, Role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import EmailTaken, InvalidFields, WrongCredentials
@@ -55,17 +55,20 @@ class Accounts:
     access_tokens: AccessTokens
     now: Callable[[], datetime] = wall_clock
 
-    async def register(self, request: RegisterRequest) -> NewSession:
-        """Make an account and sign it in.
+    async def register(self, request: RegisterRequest, *, address: str) -> NewSession:
+        """Make an account and sign it in, from a network address.
 
-        Raises InvalidFields, EmailTaken, ClientIdTaken, what `accept_invite` raises, or ServerBusy.
+        Raises InvalidFields, EmailTaken, TooManyAttempts, ClientIdTaken, what `accept_invite` raises, or ServerBusy.
         """
         email, name = normalise_email(request.email), clean_name(request.name, field="name")
         if request.invite is not None and request.role != "athlete":
             raise InvalidFields.one("invite", "Only an athlete can accept an invite")
-        password_hash = await self.passwords.hash(request.password)
         user_id, now = uuid4(), self.now()
+        async with self.database.request(None) as connection:
+            await count_attempt(connection, "register", email, address=address, now=now)
+        password_hash = await self.passwords.hash(request.password)
         async with self.database.request(user_id) as connection:
+            await forget_attempt(connection, "register", email, address=address)
             typed = request.email.strip()
             await _add_user(connection, user_id, email, typed, password_hash, name, request.role, now)
             coach = await accept_invite(connection, request.invite) if request.invite is not None else None
@@ -97,6 +100,30 @@ class Accounts:
             begun = await self._begin_session(connection, user_id, request.device, proven_id=proven_id)
         _log.info("logged_in", user_id=str(user_id), device_id=str(begun.session.device_id))
         return begun
+
+    async def reauthenticate(self, caller: Caller, password: str, *, address: str) -> None:
+        """Take the password of somebody signed in as proof that they are there; dangerous acts ask for it.
+
+        Raises WrongCredentials, TooManyAttempts, or ServerBusy.
+        """
+        await self.check_password(caller, password, address=address)
+        async with self.database.request(caller.user_id) as connection:
+            await connection.execute(_queries.note_authenticated, caller.user_id, caller.session_id, self.now())
+
+    async def check_password(self, caller: Caller, password: str, *, address: str) -> None:
+        """Return when this is the caller's password.
+
+        Wrong ones count for the session from this address alone, so a thief of one device locks nobody out of another.
+        Raises WrongCredentials, TooManyAttempts, or ServerBusy.
+        """
+        subject = str(caller.session_id)
+        async with self.database.request(caller.user_id) as connection:
+            await count_attempt(connection, "password", subject, address=address, now=self.now())
+            password_hash = await connection.fetchval(_queries.get_own_password_hash)
+        if not await self.passwords.matches(password, password_hash):
+            raise WrongCredentials
+        async with self.database.request(caller.user_id) as connection:
+            await forget_attempt(connection, "password", subject, address=address)
 
     async def refresh(self, token: str, *, device_token: str | None, check_session: Callable[[UUID], None]) -> Renewed:
         """Exchange a refresh token; raises as `exchange_refresh_token` does."""

@@ -18,6 +18,7 @@ __all__ = [
     "DeviceView",
     "LoginRequest",
     "MeView",
+    "ReauthenticateRequest",
     "RefreshRequest",
     "RegisterRequest",
     "SignedIn",
@@ -82,6 +83,12 @@ class RefreshRequest(_Confidential, kw_only=True):
 
     refresh_token: _Token | None = None
     device_token: _Token | None = None
+
+
+class ReauthenticateRequest(_Confidential, kw_only=True):
+    """The password once more, of whoever is signed in."""
+
+    password: _Password
 
 
 class AccountView(Struct):

@@ -117,8 +117,20 @@ RETURNING id;
 
 -- name: add_session
 -- One sign-in is one family of refresh tokens.
-INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at)
-VALUES ($2, $1, $3, $4, $4);
+INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at, authenticated_at)
+VALUES ($2, $1, $3, $4, $4, $4);
+
+-- name: get_own_password_hash
+-- For a password that is given again by somebody who is signed in.
+SELECT apex_own_password_hash();
+
+-- name: note_authenticated
+-- The person of this session has just proven to be there.
+UPDATE sessions
+SET authenticated_at = $3
+WHERE id = $2
+    AND user_id = $1
+    AND ended_at IS NULL;
 
 -- name: is_session_open
 -- An access token outlives a sign-out by minutes; the session does not.

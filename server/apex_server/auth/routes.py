@@ -17,6 +17,7 @@ from apex_server.auth.payloads import (
     DeviceView,
     LoginRequest,
     MeView,
+    ReauthenticateRequest,
     RefreshRequest,
     RegisterRequest,
     SignedIn,
@@ -25,6 +26,7 @@ from apex_server.auth.payloads import (
 )
 from apex_server.auth.refresh import Renewed
 from apex_server.caller import Caller
+from apex_server.client_address import client_address
 from apex_server.db import Database, load_queries
 from apex_server.errors import (
     ClientIdTaken,
@@ -69,7 +71,7 @@ class AuthController(Controller):
         exclude_from_auth=True,
         responses=problem_responses(
             *BODY_REFUSALS, EmailTaken, ClientIdTaken, NotFound, InviteUsed, InviteExpired,
-            InviteForAnother, CsrfRefused, ServerBusy,
+            InviteForAnother, TooManyAttempts, CsrfRefused, ServerBusy,
         ),
     )  # fmt: skip
     async def register(
@@ -81,7 +83,7 @@ class AuthController(Controller):
     ) -> Response[SignedIn]:
         """Make an account and sign in; with an invite code, the athlete is linked to the coach at once."""
         _check_delivery(request, data.token_delivery, session_cookies)
-        begun = await accounts.register(data)
+        begun = await accounts.register(data, address=client_address(request))
         return _signed_in(begun, data.token_delivery, accounts, session_cookies, status_code=201)
 
     @post(
@@ -103,7 +105,7 @@ class AuthController(Controller):
         _check_delivery(request, data.token_delivery, session_cookies)
         if data.device_token is None:
             data.device_token = request.cookies.get(session_cookies.device_name)
-        begun = await accounts.log_in(data, address=request.client.host if request.client else "")
+        begun = await accounts.log_in(data, address=client_address(request))
         return _signed_in(begun, data.token_delivery, accounts, session_cookies, status_code=200)
 
     @post(
@@ -140,6 +142,24 @@ class AuthController(Controller):
         response = Response(_tokens(session, "cookie", accounts, session_cookies), headers=_SECRET_ANSWER)
         _write_cookies(response, session, None, accounts, session_cookies)
         return response
+
+    @post(
+        "/reauthenticate",
+        status_code=204,
+        responses={
+            204: _NO_BODY,
+            **problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, WrongCredentials, TooManyAttempts, ServerBusy),
+        },
+    )
+    async def reauthenticate(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[ReauthenticateRequest],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+    ) -> None:
+        """Give your password again: for a quarter of an hour this session may do what cannot be taken back."""
+        await accounts.reauthenticate(caller, data.password, address=client_address(request))
 
     @post("/logout", status_code=204, responses={204: _NO_BODY, **problem_responses(*SIGN_IN_REFUSALS)})
     async def log_out(
