@@ -5,7 +5,7 @@ in a compaction. But a restored server takes ops anew: under a clock that was de
 refused then, or what a clone wrote, and its author was told that it is durable.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from apex_sync.document import Document
 from apex_sync.op import StampedWrite, decode_op, is_summary
@@ -17,8 +17,7 @@ _WriteKey = tuple[int, int, int]
 def with_offered(current: Document, offered: Document) -> Document:
     """Give what a server has of a record, with all that a device brings back of it beyond that; neither is changed.
 
-    No op dies of it that no summary speaks for. So what a compaction dropped altogether, because it was overwritten,
-    lives on until the next one; it shows nowhere.
+    No op dies of it that no summary speaks for.
     """
     taken = current.copy()
     taken.merge(offered)
@@ -28,14 +27,14 @@ def with_offered(current: Document, offered: Document) -> Document:
 
 
 def lost_ops(before: Document, after: Document) -> dict[int, dict[int, bytes]]:
-    """Give the ops that died between two states of a record without a summary that has anything of them."""
-    carried: set[_WriteKey] | None = None
+    """Give the ops that died between two states of a record without a summary that speaks for them."""
+    summarised: dict[_WriteKey, StampedWrite] | None = None
     lost: dict[int, dict[int, bytes]] = {}
     for client_id, ops in before.ops.items():
         for clock in sorted(ops.keys() - after.ops.get(client_id, {}).keys()):
-            if carried is None:
-                carried = {_key(write) for write in _summarised(after)}
-            if not _is_carried(client_id, clock, ops[clock], carried):
+            if summarised is None:
+                summarised = {_key(write): write for write in _summarised(after)}
+            if not _is_spoken_for(client_id, clock, ops[clock], summarised):
                 lost.setdefault(client_id, {})[clock] = ops[clock]
     return lost
 
@@ -47,11 +46,21 @@ def _summarised(document: Document) -> Iterator[StampedWrite]:
                 yield from decode_op(op, client_id=client_id, clock=clock)
 
 
-def _is_carried(client_id: int, clock: int, op: bytes, carried: set[_WriteKey]) -> bool:
-    """Tell whether summaries have something of an op; a summary dies for nothing but the next one."""
+def _is_spoken_for(client_id: int, clock: int, op: bytes, summarised: Mapping[_WriteKey, StampedWrite]) -> bool:
+    """Tell whether summaries have an op, less what was overwritten of it; a summary dies for nothing but the next one.
+
+    A device that was put back to a backup may have gone on with an op that it had not sent by then. So one clock has
+    two ops that begin alike, and the rest of one of them nobody has seen.
+    """
     if is_summary(op):
-        return bool(carried)
-    return any(_key(write) in carried for write in decode_op(op, client_id=client_id, clock=clock))
+        return bool(summarised)
+    missing = (write for write in decode_op(op, client_id=client_id, clock=clock) if _key(write) not in summarised)
+    return all(_is_overwritten(write, summarised.values()) for write in missing)
+
+
+def _is_overwritten(write: StampedWrite, summarised: Iterable[StampedWrite]) -> bool:
+    """Tell whether there is a write by somebody who had this one: whatever overwrote it, or overwrote that in turn."""
+    return any(later.hlc > write.hlc and later.saw(write) for later in summarised)
 
 
 def _key(write: StampedWrite) -> _WriteKey:

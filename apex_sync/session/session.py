@@ -147,7 +147,7 @@ class SyncSession:
                 self._fork()
         self.retry_after = response.retry_after
         self._idle_rounds = 0 if self.tally.steps > steps else self._idle_rounds + 1
-        self._plan(response)
+        self._plan(request, response)
 
     def absorb_news(self, response: SyncResponse) -> None:
         """Take in a frame that the server sent unasked over the live channel. Raises as `absorb` does."""
@@ -285,14 +285,15 @@ class SyncSession:
         self.device.fork()
         self.tally.forks += 1
 
-    def _plan(self, response: SyncResponse) -> None:
+    def _plan(self, request: SyncRequest, response: SyncResponse) -> None:
         """Decide whether the next request asks for more."""
+        postponed = self._pulling and not _pulls(request)
         self._hash_allowed = False
         with self.device.store.transaction(durable=False):
             scopes = self.device.store.scopes().values()
         self.tally.pull_remaining = sum(scope.remaining for scope in scopes)
         self.tally.pull_total = sum(scope.total for scope in scopes)
-        more = self.tally.pull_remaining > 0 or response.send_cursors or self._repair.wanted
+        more = postponed or self.tally.pull_remaining > 0 or response.send_cursors or self._repair.wanted
         self._pulling = self._may_pull and more
 
 

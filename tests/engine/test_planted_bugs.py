@@ -65,7 +65,8 @@ BUGS = {
         "fold", "if not _agrees(entry, leaf.winner)]", "if entry is not leaf.winner]", "fold"
     ),
     "ops that survive compaction": Bug("compaction", "        compacted.ops[client_id] = {}\n", "", "compaction"),
-    "a death that an offer brings": Bug("deaths", "if not _is_carried(", "if False and (", "deaths"),
+    "a death that an offer brings": Bug("deaths", "if not _is_spoken_for(", "if False and (", "deaths"),
+    "a death of half an op": Bug("deaths", "return all(_is_over", "return not missing or any(_is_over", "deaths"),
     "a write that counts twice": Bug("fold", "return one.hlc == other.hlc and", "return False and", "deaths"),
     "a fork unseen": Bug("acceptance", "op_hash(op) != dead.hash", "False", "acceptance"),
     "a buried op lost": Bug("acceptance", "return dead is None or", "return dead is not None and", "acceptance"),

@@ -41,6 +41,19 @@ ONCE_FAILED = {
     ),
     "two conversations at once were taken for a divergence": (3294, list(range(STEPS))),
     "what others wrote was offered without proof, over and over": (5039, list(range(STEPS))),
+    "an op that began like one that was compacted died with it": (
+        2508,
+        [
+            7, 8, 18, 23, 27, 29, 30, 31, 32, 41, 53, 58, 60, 61, 63, 65, 66, 67, 73, 81, 82, 83, 84, 85,
+            87, 88, 89, 91, 95, 96, 109, 110, 112, 113, 117, 118, 119, 160,
+        ],
+    ),
+    "a record offered where access had ended kept its device from pulling": (
+        6148,
+        [
+            4, 9, 11, 14, 16, 18, 19, 20, 21, 24, 25, 28, 39, 41, 49, 51, 52, 61, 62, 67, 69, 71, 127, 130,
+        ],
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 
