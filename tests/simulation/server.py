@@ -70,8 +70,13 @@ class ServerProcess:
         """Do something in the background."""
         task = asyncio.create_task(work)
         self.tasks[task] = None
-        task.add_done_callback(self.tasks.pop)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        del self.tasks[task]
+        if not task.cancelled():
+            task.exception()  # Whoever asked may be gone by now; what nobody may cause is in `bugs`.
 
     def kill(self) -> None:
         """End whatever it does, wherever it waits."""
