@@ -43,7 +43,6 @@ from apex_server.sync import (
 )
 from apex_server.sync.live import LiveHub
 from apex_server.sync.live_routes import live_routes
-from apex_server.vault import Vault
 from apex_server.web import web_routes
 from apex_server.workouts import workout_routes
 
@@ -123,7 +122,6 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
         Database.open(settings) as database,
         HintHub.open(settings) as hints,
         LiveHub.open(hints) as live_hub,
-        Vault.open(database, settings) as vault,
     ):
         identity = await load_identity(database, settings.secret)
         committer = Committer(PostgresCommitStore(database), identity=identity, now_us=_now_us, hints=hints.publish)
@@ -144,7 +142,7 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
             is_session_open=accounts.authenticator.is_session_open,
             live_hub=live_hub,
             session_cookies=accounts.session_cookies,
-            vault=vault,
+            vault=database.vault,
         )
         yield
 

@@ -96,9 +96,8 @@ async def db(settings: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def vault(db: Database, settings: Settings) -> AsyncIterator[Vault]:
-    async with Vault.open(db, settings) as opened:
-        yield opened
+def vault(db: Database) -> Vault:
+    return db.vault
 
 
 def url_of(postgres: EmbeddedPostgres, name: str) -> str:

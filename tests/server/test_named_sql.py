@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from apex_server.db import Queries, load_queries
-from apex_server.db.errors import QueryFileError
-from apex_server.db.queries import parse_queries
+from apex_server.named_sql import QueryFileError, parse_queries
 
 GET_USER = """\
 -- name: get_user

@@ -144,8 +144,8 @@ async def test_a_wrapped_key_does_not_open_in_another_persons_row(db: Database, 
 
 
 async def test_server_keys_are_made_once_and_are_different(db: Database, settings: Settings, vault: Vault) -> None:
-    async with Vault.open(db, settings) as again:
-        assert {name: again.server_key(name) for name in SERVER_KEYS} == {
+    async with Database.open(settings) as again:
+        assert {name: again.vault.server_key(name) for name in SERVER_KEYS} == {
             name: vault.server_key(name) for name in SERVER_KEYS
         }
     assert len({vault.server_key(name) for name in SERVER_KEYS}) == len(SERVER_KEYS)
@@ -162,7 +162,7 @@ async def test_a_vault_does_not_open_under_another_master_key(
 ) -> None:
     elsewhere = msgspec.structs.replace(settings, data_dir=tmp_path / "elsewhere")
     with pytest.raises(MasterKeyMissing, match=r"elsewhere/master_key"):
-        async with Vault.open(db, elsewhere):
+        async with Database.open(elsewhere):
             pass
     assert not (tmp_path / "elsewhere").exists()  # A key made now would only hide that the right one is missing.
 

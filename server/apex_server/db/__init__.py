@@ -5,8 +5,8 @@ from apex_server.db.errors import DatabaseBusy, DatabaseError, DatabaseUnavailab
 from apex_server.db.migrate import migrate
 from apex_server.db.notify import Hint, HintHub
 from apex_server.db.pool import Connection, Database
-from apex_server.db.queries import Queries, load_queries
 from apex_server.db.ready import joined_database, ready_database, started_database
+from apex_server.named_sql import Queries, load_queries
 
 __all__ = [
     "Connection",

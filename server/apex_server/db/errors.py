@@ -19,12 +19,11 @@
     │   ├── MigrationLockTimeout     another process has been migrating for too long
     │   ├── DatabaseNewer            the database was migrated by a newer server
     │   └── DatabaseNotMigrated      opened for serving before it was migrated
-    ├── RoleError
-    │   ├── OwnerRefused             Postgres does not let the owner in
-    │   ├── RolesMissing             the owner may not create the login roles, and they are not there
-    │   ├── RoleLoginRefused         a login role exists with another password
-    │   └── RoleMisconfigured        a login role may do more, or less, than its part
-    └── QueryFileError               named SQL that is unnamed, doubled, unexplained or unknown
+    └── RoleError
+        ├── OwnerRefused             Postgres does not let the owner in
+        ├── RolesMissing             the owner may not create the login roles, and they are not there
+        ├── RoleLoginRefused         a login role exists with another password
+        └── RoleMisconfigured        a login role may do more, or less, than its part
 
 Every message says what to do next; the values it speaks of are attributes.
 """
@@ -269,13 +268,3 @@ class RoleMisconfigured(RoleError):
         self.role = role
         self.reason = reason
         self.variable = variable
-
-
-class QueryFileError(DatabaseError):
-    """A file of named SQL that breaks its form, or a name that is not in it."""
-
-    def __init__(self, file_name: str, reason: str, *, line: int | None = None) -> None:
-        super().__init__(f"{file_name}{f':{line}' if line else ''}: {reason}")
-        self.file_name = file_name
-        self.reason = reason
-        self.line = line

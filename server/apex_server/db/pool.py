@@ -10,6 +10,7 @@ and a listener needs a session.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from apex_server.db.errors import DatabaseNotMigrated, DatabaseUnavailable, Role
 from apex_server.db.outage import connecting, has_lost_track, outage_of
 from apex_server.db.roles import APP_ROLE, COMMIT_ROLE, role_urls
 from apex_server.settings import Settings
+from apex_server.vault import MasterKeys, Vault, master_keys_of
 
 __all__ = ["Connection", "Database"]
 
@@ -82,21 +84,27 @@ DESCRIBE_LOGIN = """
 
 
 class Database:
-    """A migrated database, open for serving; made by `Database.open`."""
+    """A migrated database, open for serving; made by `Database.open`.
 
-    def __init__(self, app: asyncpg.Pool, commit: asyncpg.Pool, *, commit_may_copy: bool) -> None:
+    `vault` has the keys, without which nothing that people wrote can be read.
+    """
+
+    def __init__(self, app: asyncpg.Pool, commit: asyncpg.Pool, *, commit_may_copy: bool, vault: Vault) -> None:
         self.app = app
         self.commit = commit
         self.commit_may_copy = commit_may_copy
+        self.vault = vault
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator["Database"]:
+    async def open(cls, settings: Settings, *, master_keys: MasterKeys | None = None) -> AsyncIterator["Database"]:
         """Open both pools on `settings.database_url`, and close them at the end.
+
+        `master_keys` are those of a key service; without it they come from the environment or the data directory.
 
         `commit_may_copy` is False where the commit role lacks BYPASSRLS: then COPY into a temporary table and
         INSERT … SELECT. Raises DatabaseUnavailable when Postgres does not answer, RoleLoginRefused or
-        RoleMisconfigured when it would not be safe to serve.
+        RoleMisconfigured when it would not be safe to serve, MasterKeyMissing when what people wrote cannot be read.
         """
         urls = role_urls(settings)
         async with (
@@ -107,7 +115,8 @@ class Database:
         ):
             await check_login(app, APP_ROLE, "APEX_DATABASE_URL_APP", may_bypass=False)
             bypasses = await check_login(commit, COMMIT_ROLE, "APEX_DATABASE_URL_COMMIT", may_bypass=True)
-            yield cls(app, commit, commit_may_copy=bypasses)
+            vault = await Vault.open(partial(connection_of, commit), master_keys or master_keys_of(settings))
+            yield cls(app, commit, commit_may_copy=bypasses, vault=vault)
 
     @asynccontextmanager
     async def request(self, user_id: UUID | None) -> AsyncIterator[Connection]:

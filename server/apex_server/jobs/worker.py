@@ -43,7 +43,7 @@ from apex_server.sync import (
     projections_are_current,
     rebuild_projections,
 )
-from apex_server.vault import Vault, VaultError
+from apex_server.vault import VaultError
 
 __all__ = ["Worker", "run_worker"]
 
@@ -141,7 +141,6 @@ class Worker:
         self,
         settings: Settings,
         database: Database,
-        vault: Vault,
         queue: QueueManager,
         analyst: Analyst,
         publisher: Publisher,
@@ -154,7 +153,6 @@ class Worker:
         self.publisher = publisher
         self._settings = settings
         self._database = database
-        self.vault = vault
         self._queue = queue
         self._committer = committer
         self._hints = hints
@@ -172,7 +170,6 @@ class Worker:
         clock = now or wall_clock
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(Database.open(settings))
-            vault = await stack.enter_async_context(Vault.open(database, settings))
             hints = await stack.enter_async_context(HintHub.open(settings))
             pool = await stack.enter_async_context(
                 open_pool(
@@ -194,7 +191,6 @@ class Worker:
             yield cls(
                 settings,
                 database,
-                vault,
                 queue_manager(pool),
                 Analyst(database, committer, wording, now=clock),
                 Publisher(database, committer, now=clock),

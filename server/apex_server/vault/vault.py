@@ -6,25 +6,30 @@ none. Every call reads the wrapped key anew under the asker's row-level security
 a key that was destroyed, or is none of the asker's business, does not open for the time being from memory.
 """
 
+import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from apex_server.db import Connection, Database, load_queries
-from apex_server.settings import Settings
+from apex_server.named_sql import load_queries
 from apex_server.vault.data_keys import DATA_KEY_BYTES, UserKey
 from apex_server.vault.errors import KeyDestroyed, MasterKeyMissing, MasterKeyOutdated
-from apex_server.vault.master_keys import FileMasterKeys, MasterKeys, master_keys_of
+from apex_server.vault.master_keys import FileMasterKeys, MasterKeys
 
 __all__ = ["SERVER_KEYS", "Vault", "server_key_context", "user_key_context"]
 
 queries = load_queries(__package__)
+
+# asyncpg ships no types.
+Connection = Any
+Connect = Callable[[], AbstractAsyncContextManager[Connection]]
+"""Lends a connection that may read and write the keys: of the commit role, or of the owner."""
 
 SERVER_KEYS: Final = ("audit_chain", "email_index")
 """What the installation needs a key of its own for; each is made once and stays the same for ever."""
@@ -44,17 +49,17 @@ class Unwrapped(NamedTuple):
 
 
 class Vault:
-    """The keys; made by `Vault.open`."""
+    """The keys; made by `Vault.open`, and at hand as `Database.vault`."""
 
     def __init__(
         self,
-        database: Database,
+        connect: Connect,
         master_keys: MasterKeys,
         *,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database = database
+        self._connect = connect
         self._master_keys = master_keys
         self._entropy = entropy
         self._monotonic = monotonic
@@ -63,22 +68,25 @@ class Vault:
         self._unwrapped: OrderedDict[bytes, Unwrapped] = OrderedDict()
 
     @classmethod
-    @asynccontextmanager
-    async def open(
-        cls, database: Database, settings: Settings, *, master_keys: MasterKeys | None = None
-    ) -> AsyncIterator["Vault"]:
+    async def open(cls, connect: Connect, master_keys: MasterKeys) -> "Vault":
         """Open the vault of an installation; the first to do so makes its keys.
 
-        Raises MasterKeyMissing when the database was sealed under another master key, MasterKeyInvalid, or
-        DatabaseUnavailable.
+        Raises MasterKeyMissing when the database was sealed under another master key.
         """
-        vault = cls(database, master_keys or master_keys_of(settings))
+        vault = cls(connect, master_keys)
         await vault.load_server_keys()
-        yield vault
+        return vault
 
     def server_key(self, name: str) -> bytes:
         """Give one of SERVER_KEYS: 32 random bytes that outlive every rotation."""
         return self._server_keys[name]
+
+    def email_index(self, email_key: str) -> bytes:
+        """Give what an address is found by, which says nothing about it to whoever lacks the key of the installation.
+
+        `email_key` is what `people.email_key` makes of an address.
+        """
+        return hmac.digest(self._server_keys["email_index"], email_key.encode("utf-8", "surrogatepass"), "sha256")
 
     async def add_user_key(self, connection: Connection, user_id: UUID) -> UserKey:
         """Make the key of a new user, in the transaction that makes the user.
@@ -134,7 +142,7 @@ class Vault:
 
     async def load_server_keys(self) -> None:
         """Read the keys of the installation, and make those that are missing."""
-        async with self._database.commit_connection() as connection:
+        async with self._connect() as connection:
             rows = await connection.fetch(queries.list_server_keys)
             missing = set(SERVER_KEYS) - {row["name"] for row in rows}
             if missing:

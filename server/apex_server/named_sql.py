@@ -18,12 +18,20 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
-from apex_server.db.errors import QueryFileError
-
-__all__ = ["Queries", "load_queries", "parse_queries"]
+__all__ = ["Queries", "QueryFileError", "load_queries", "parse_queries"]
 
 NAME_LINE = re.compile(r"--\s*name:\s*(?P<name>.*?)\s*$")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class QueryFileError(Exception):
+    """A file of named SQL that breaks its form, or a name that is not in it."""
+
+    def __init__(self, file_name: str, reason: str, *, line: int | None = None) -> None:
+        super().__init__(f"{file_name}{f':{line}' if line else ''}: {reason}")
+        self.file_name = file_name
+        self.reason = reason
+        self.line = line
 
 
 class NamedQuery(NamedTuple):
