@@ -23,6 +23,7 @@ from apex_server.auth import account_parts, auth_routes, provide_caller
 from apex_server.checkins import checkin_routes
 from apex_server.client_address import TRUSTED_PROXIES
 from apex_server.clients import clients_routes
+from apex_server.consents import consent_routes
 from apex_server.db import Database, HintHub
 from apex_server.exercises import exercise_routes
 from apex_server.health import health_routes
@@ -32,6 +33,7 @@ from apex_server.openapi_document import TAGS
 from apex_server.problems import exception_handlers
 from apex_server.programs import program_routes
 from apex_server.settings import Settings
+from apex_server.support import guard_support, support_routes
 from apex_server.sync import (
     Committer,
     Feed,
@@ -80,6 +82,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             Metrics,
             *auth_routes,
             *clients_routes,
+            *consent_routes,
+            *support_routes,
             *workout_routes,
             *checkin_routes,
             *program_routes,
@@ -96,7 +100,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
                 TRUSTED_PROXIES: tuple(ipaddress.ip_network(each) for each in settings.trusted_proxies),
             }
         ),
-        guards=[_guard],
+        guards=[_guard, guard_support],
         dependencies={"caller": Provide(provide_caller), **{name: Provide(_handing(name)) for name in _OPENED}},
         exception_handlers=exception_handlers,
         after_exception=[log_socket_failure],

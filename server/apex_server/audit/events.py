@@ -68,6 +68,8 @@ Action = Literal[
     "signed_in",
     "signed_out",
     "signed_out_everywhere",
+    "support_look_begun",
+    "support_look_ended",
     "support_read",
 ]
 """Everything that is recorded. A new action is added here, by the alphabet, and described in docs/privacy.md."""

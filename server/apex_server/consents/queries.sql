@@ -1,0 +1,41 @@
+-- name: list_consents
+-- What a person ever consented to, the latest first; a hundred of a kind are years of giving and taking back.
+SELECT kind, version, given_at, withdrawn_at, expires_at,
+    withdrawn_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS stands
+FROM consents
+WHERE user_id = $1
+ORDER BY given_at DESC, kind
+LIMIT 300;
+
+-- name: lock_person
+-- Two requests at once leave one consent standing and not two.
+SELECT pg_advisory_xact_lock(3, hashtext($1::text));
+
+-- name: get_standing
+-- The same consent given again changes nothing, so its time stays true.
+SELECT version, expires_at
+FROM consents
+WHERE user_id = $1
+    AND kind = $2
+    AND withdrawn_at IS NULL
+    AND (expires_at IS NULL OR expires_at > now());
+
+-- name: withdraw
+-- Taken back, replaced, or tidied up after it ran out.
+UPDATE consents
+SET withdrawn_at = now()
+WHERE user_id = $1
+    AND kind = $2
+    AND withdrawn_at IS NULL;
+
+-- name: give
+-- A consent to support ends by itself.
+INSERT INTO consents (user_id, kind, version, given_at, expires_at)
+VALUES ($1, $2, $3, now(), now() + $4::interval);
+
+-- name: end_looks
+-- Whoever takes back their consent ends what support is looking at, not only what it may read next.
+UPDATE support_looks
+SET ended_at = now()
+WHERE user_id = $1
+    AND ended_at IS NULL;
