@@ -130,8 +130,8 @@ async def status_of(client: httpx.AsyncClient, session: dict[str, Any]) -> int:
     return (await client.get("/api/whoami", headers=bearer(session))).status_code
 
 
-async def open_socket(app: Litestar, headers: dict[str, str]) -> list[dict[str, Any]]:
-    """Open the WebSocket /api/live as a server would, and give all that the app sends."""
+async def open_socket(app: Litestar, headers: dict[str, str], path: str = "/api/live") -> list[dict[str, Any]]:
+    """Open a WebSocket as a server would, and give all that the app sends."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -145,8 +145,8 @@ async def open_socket(app: Litestar, headers: dict[str, str]) -> list[dict[str, 
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "scheme": "ws",
-        "path": "/api/live",
-        "raw_path": b"/api/live",
+        "path": path,
+        "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
         "headers": [(b"host", b"coach.example"), *((k.lower().encode(), v.encode()) for k, v in headers.items())],

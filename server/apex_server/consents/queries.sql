@@ -21,9 +21,9 @@ WHERE user_id = $1
     AND (expires_at IS NULL OR expires_at > now());
 
 -- name: withdraw
--- Taken back, replaced, or tidied up after it ran out.
+-- Taken back, replaced, or tidied up after it ran out. The time is that of holding the lock, not of asking for it.
 UPDATE consents
-SET withdrawn_at = now()
+SET withdrawn_at = clock_timestamp()
 WHERE user_id = $1
     AND kind = $2
     AND withdrawn_at IS NULL;
@@ -31,7 +31,8 @@ WHERE user_id = $1
 -- name: give
 -- A consent to support ends by itself.
 INSERT INTO consents (user_id, kind, version, given_at, expires_at)
-VALUES ($1, $2, $3, now(), now() + $4::interval);
+SELECT $1, $2, $3, moment.now, moment.now + $4::interval
+FROM clock_timestamp() AS moment (now);
 
 -- name: end_looks
 -- Whoever takes back their consent ends what support is looking at, not only what it may read next.

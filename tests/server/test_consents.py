@@ -1,0 +1,113 @@
+"""Consents: given for a text, for a while where they are for support, and taken back at any time."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import pytest
+
+from apex_server.settings import Settings
+from tests.server.accounts_app import problem
+from tests.server.whole_app import Signed, WholeApp, whole_app
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world(settings: Settings) -> AsyncIterator[WholeApp]:
+    async with whole_app(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def anna(world: WholeApp) -> Signed:
+    return await world.person("anna", "athlete")
+
+
+async def consent(person: Signed, kind: str) -> dict[str, Any]:
+    answer = await person("GET", "/api/consents")
+    [found] = [each for each in answer.json()["consents"] if each["kind"] == kind]
+    return dict(found)
+
+
+async def change(person: Signed, kind: str, *, given: bool = True, **more: Any) -> int:
+    version = {"version": "2026-03"} if given else {}
+    body = {"kind": kind, "given": given, **version, **more}
+    return (await person("PUT", "/api/consents", body)).status_code
+
+
+async def test_nothing_is_consented_to_until_somebody_says_so(anna: Signed) -> None:
+    answer = await anna("GET", "/api/consents")
+    kinds = [each["kind"] for each in answer.json()["consents"]]
+    assert kinds == ["ai_analysis", "messages", "support_access"]
+    assert not any(each["given"] or each["history"] for each in answer.json()["consents"])
+
+
+async def test_a_consent_names_its_text_and_time_and_its_history_stays(anna: Signed) -> None:
+    assert await change(anna, "ai_analysis") == 200
+    first = await consent(anna, "ai_analysis")
+    assert (first["given"], first["version"], first["expires_at"]) == (True, "2026-03", None)
+    assert await change(anna, "ai_analysis", given=False) == 200
+    assert await change(anna, "ai_analysis", version="2026-04") == 200
+    last = await consent(anna, "ai_analysis")
+    assert (last["given"], last["version"]) == (True, "2026-04")
+    assert [entry["version"] for entry in last["history"]] == ["2026-04", "2026-03"]
+    assert [entry["withdrawn_at"] is None for entry in last["history"]] == [True, False]
+
+
+async def test_the_same_consent_again_keeps_its_time(anna: Signed) -> None:
+    await change(anna, "messages")
+    before = await consent(anna, "messages")
+    await change(anna, "messages")
+    assert await consent(anna, "messages") == before
+    assert await change(anna, "support_access", given=False) == 200
+    assert (await consent(anna, "support_access"))["history"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "ai_analysis", "given": True},
+        {"kind": "ai_analysis", "given": True, "version": "1", "days": 3},
+        {"kind": "support_access", "given": True, "version": "1"},
+        {"kind": "support_access", "given": True, "version": "1", "days": 8},
+        {"kind": "support_access", "given": True, "version": "1", "days": 0},
+        {"kind": "support_access", "given": False, "days": 1},
+        {"kind": "everything", "given": True, "version": "1"},
+        {"kind": "messages", "given": True, "version": "1\n"},
+        {"kind": "messages", "given": True, "version": "what I think of it"},
+        {"kind": "messages", "given": True, "version": "1", "user_id": "00000000-0000-0000-0000-000000000000"},
+    ],
+)
+async def test_a_consent_that_says_too_little_or_too_much_is_refused(anna: Signed, body: dict[str, Any]) -> None:
+    assert problem(await anna("PUT", "/api/consents", body)) == (422, "invalid_fields")
+
+
+async def test_a_consent_is_in_the_audit_of_whoever_gave_it(world: WholeApp, anna: Signed) -> None:
+    await change(anna, "ai_analysis")
+    await change(anna, "ai_analysis", given=False)
+    rows = await world.owner.fetch(
+        "SELECT action FROM account_events WHERE subject_id = $1 AND action LIKE 'consent%' ORDER BY seq", anna.id
+    )
+    assert [row["action"] for row in rows] == ["consent_given", "consent_withdrawn"]
+
+
+async def test_two_consents_at_once_leave_one_standing(world: WholeApp, anna: Signed) -> None:
+    async def give(version: str) -> None:
+        assert await change(anna, "ai_analysis", version=version) == 200
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(give, f"v{number}")
+    standing = await world.owner.fetchval(
+        "SELECT count(*) FROM consents WHERE user_id = $1 AND withdrawn_at IS NULL", anna.id
+    )
+    assert standing == 1
+
+
+async def test_people_see_and_change_their_own_consents_only(world: WholeApp, anna: Signed) -> None:
+    ben = await world.person("ben", "athlete")
+    await change(anna, "ai_analysis")
+    assert not (await consent(ben, "ai_analysis"))["given"]
+    await change(ben, "ai_analysis", given=False)
+    assert (await consent(anna, "ai_analysis"))["given"]
