@@ -23,7 +23,8 @@
     ├── CoachOnAthleteReplica   a coach signs in where an athlete has logged without an account
     └── SyncFailed              nothing is lost; what is unsent stays in the outbox
         ├── NoServer            no server was ever named
-        ├── ServerUnreachable   no network, no answer, or no TLS
+        ├── ServerUnreachable   no network, no answer, or no trusted certificate
+        ├── InsecureServer      plain http, or TLS older than 1.3
         ├── SignedOut           sign in again
         │   └── WrongCredentials
         ├── ServerBusy          the server asked to come back later
@@ -193,6 +194,18 @@ class ServerUnreachable(SyncFailed):
 
     def __init__(self, server: str, reason: str) -> None:
         super().__init__(f"{server} cannot be reached: {reason}")
+        self.server = server
+        self.reason = reason
+
+
+class InsecureServer(SyncFailed):
+    """A server that others in the network could read along with; nothing was sent to it."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(
+            f"{server or 'no server'} is not used: {reason}; use an https:// address of a server with TLS 1.3, or, in a"
+            " network that you trust, allow_insecure=True (apex --insecure)"
+        )
         self.server = server
         self.reason = reason
 

@@ -17,7 +17,7 @@ from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.plugins.prometheus import PrometheusConfig
 
 from apex_server.auth import account_parts, auth_routes, provide_caller
 from apex_server.checkins import checkin_routes
@@ -26,9 +26,11 @@ from apex_server.clients import clients_routes
 from apex_server.consents import consent_routes
 from apex_server.db import Database, HintHub
 from apex_server.exercises import exercise_routes
+from apex_server.headers import cors_of, hardened_headers
 from apex_server.health import health_routes
 from apex_server.insights import insight_routes
 from apex_server.logs import configure_logs, log_socket_failure, request_log
+from apex_server.metrics import Metrics
 from apex_server.openapi_document import TAGS
 from apex_server.problems import exception_handlers
 from apex_server.programs import program_routes
@@ -64,14 +66,6 @@ _OPENED = (
 """What `_opened_parts` opens and handlers may ask for by name."""
 
 
-class Metrics(PrometheusController):
-    """Metrics for Prometheus."""
-
-    path = "/metrics"
-    include_in_schema = False
-    opt = {"exclude_from_auth": True}  # noqa: RUF012 - the framework reads it from the class.
-
-
 def create_app(settings: Settings | None = None) -> Litestar:
     """Build the ASGI application; without settings it reads the environment, which must name a migrated database."""
     settings = settings or Settings.from_environment()
@@ -104,6 +98,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         dependencies={"caller": Provide(provide_caller), **{name: Provide(_handing(name)) for name in _OPENED}},
         exception_handlers=exception_handlers,
         after_exception=[log_socket_failure],
+        before_send=[hardened_headers(settings)],
+        cors_config=cors_of(settings),
         middleware=[request_log, PrometheusConfig(app_name="apex", prefix="apex").middleware],
         openapi_config=OpenAPIConfig(
             title="Apex Sync",
@@ -135,6 +131,7 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
             secret=settings.secret,
             former_secrets=settings.former_secrets,
             public_url=settings.public_url,
+            https=settings.is_https,
         )
         app.state.update(
             accounts=accounts.accounts,

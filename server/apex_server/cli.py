@@ -71,10 +71,24 @@ def reports_errors(command: Callable[..., Coroutine[Any, Any, None]]) -> Callabl
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; APEX_PORT, else 8000.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes; APEX_WORKERS, else 1.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="APEX_DATA_DIR, else ~/.local/share/apex-server.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM); APEX_TLS_CERTIFICATE.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key (PEM); APEX_TLS_KEY.")
 @reports_errors
-async def serve(host: str | None, port: int | None, workers: int | None, data_dir: Path | None) -> None:
-    """Run everything: Postgres, the web processes, and a job worker."""
-    settings = read_settings(host=host, port=port, workers=workers, data_dir=data_dir)
+async def serve(
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    data_dir: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+) -> None:
+    """Run everything: Postgres, the web processes, and a job worker.
+
+    With a certificate and its key the server speaks TLS 1.3 itself, and takes a renewed one over within seconds.
+    """
+    settings = read_settings(
+        host=host, port=port, workers=workers, data_dir=data_dir, tls_certificate=tls_cert, tls_key=tls_key
+    )
     configure_logs(settings.log_level)
     async with serving(settings) as ready:
         click.echo(f"Apex Sync is served at {address_of(ready)} (Ctrl+C stops it)")

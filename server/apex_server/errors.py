@@ -11,7 +11,7 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     │   ├── WrongCredentials, SignInAgain
     │   └── RefreshTokenInvalid, RefreshTokenReused
     ├── Forbidden 403
-    │   └── CsrfRefused, RoleRequired, InviteForAnother, EmailNotVerified
+    │   └── CsrfRefused, MetricsRefused, RoleRequired, InviteForAnother, EmailNotVerified
     ├── NotFound 404
     ├── MethodNotAllowed 405
     ├── Conflict 409
@@ -58,6 +58,7 @@ __all__ = [
     "MailTokenInvalid",
     "MalformedRequest",
     "MethodNotAllowed",
+    "MetricsRefused",
     "NotFound",
     "RefreshTokenInvalid",
     "RefreshTokenReused",
@@ -206,6 +207,14 @@ class CsrfRefused(Forbidden):
     code = "csrf_refused"
     title = "The request does not prove that it came from this server's own pages."
     next_step = "Send the value of the csrf cookie as the X-CSRF-Token header, from the server's own origin."
+
+
+class MetricsRefused(Forbidden):
+    """Somebody from elsewhere, or without the token, asks for the metrics."""
+
+    code = "metrics_refused"
+    title = "The metrics are not for everybody."
+    next_step = "Scrape from the server's own machine, or set APEX_METRICS_TOKEN and send it as a bearer token."
 
 
 @dataclass(eq=False)

@@ -22,6 +22,7 @@ from apex_server.attached import attached_command
 from apex_server.db import ready_database
 from apex_server.db.background import in_background
 from apex_server.settings import Settings, SettingsError
+from apex_server.tls import CertificateFiles, certificate_files
 
 __all__ = ["ServerNotAnswering", "address_of", "serving"]
 
@@ -34,9 +35,15 @@ STOP_TIMEOUT_SECONDS = 10.0
 RESTART_DELAY_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
+CERTIFICATE_POLL_SECONDS = 10.0
+"""How often to look whether the certificate was renewed; a renewal comes weeks before the old one ends."""
+
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+Running = set[subprocess.Popen[bytes]]
+"""The web processes that there are just now."""
 
 
 class ServerNotAnswering(Exception):
@@ -55,23 +62,32 @@ async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncItera
     ServerNotAnswering.
     """
     check_port(settings)
+    certificate = certificate_files(settings)
+    if certificate is not None:
+        certificate.take()
     async with ready_database(settings) as ready:
         # A granian each: one whose only process crashes twice in 5.5 s gives up, and would take the others with it.
         commands = [("web", web_command(ready))] * ready.workers + [("worker", worker_command())] * with_worker
         environment = environment_of(ready)
-        async with in_background(*(partial(keep_running, *each, environment) for each in commands)):
+        running: Running = set()
+        tasks = [partial(keep_running, *each, environment, running) for each in commands]
+        if certificate is not None:
+            tasks.append(partial(keep_renewed, certificate, running))
+        async with in_background(*tasks):
             await until_ready(address_of(ready))
             yield ready
 
 
 def address_of(settings: Settings) -> str:
     """Give the address to open in a browser."""
-    return f"http://{settings.host}:{settings.port}"
+    scheme = "https" if settings.speaks_tls else "http"
+    return f"{scheme}://{settings.host}:{settings.port}"
 
 
 async def until_ready(address: str) -> None:
     """Return when `/ready` says so."""
-    async with httpx.AsyncClient(base_url=address) as client:
+    # Only whether our own process answers, on an address that its certificate need not name; nothing is told to it.
+    async with httpx.AsyncClient(base_url=address, verify=False) as client:  # noqa: S501 # nosec B501
         with anyio.move_on_after(START_TIMEOUT_SECONDS):
             while True:
                 try:
@@ -126,7 +142,17 @@ def web_command(settings: Settings) -> list[str]:
         *("granian", "apex_server.attached:create_attached_app", "--factory", "--interface", "asgi"),
         *("--host", settings.host, "--port", str(settings.port), "--workers", "1"),
         *("--no-log", "--respawn-failed-workers", "--workers-kill-timeout", str(int(STOP_TIMEOUT_SECONDS))),
+        *tls_words(settings),
     )
+
+
+def tls_words(settings: Settings) -> list[str]:
+    """What a web process needs to speak TLS; nothing where it is not to."""
+    certificate = certificate_files(settings)
+    if certificate is None:
+        return []
+    files = ["--ssl-certificate", str(certificate.certificate), "--ssl-keyfile", str(certificate.key)]
+    return [*files, "--ssl-protocol-min", "tls1.3"]
 
 
 def worker_command() -> list[str]:
@@ -134,13 +160,41 @@ def worker_command() -> list[str]:
     return attached_command("apex_server.cli", "worker")
 
 
-async def keep_running(name: str, command: list[str], environment: Mapping[str, str]) -> None:
+async def keep_running(name: str, command: list[str], environment: Mapping[str, str], running: Running) -> None:
     """Start a process again whenever it ends, until cancelled; then stop it and wait for it."""
     while True:
         async with stopped_at_the_end(command, environment) as process:
-            code = await in_a_thread(process.wait)
+            if name == "web":
+                running.add(process)
+            try:
+                code = await in_a_thread(process.wait)
+            finally:
+                running.discard(process)
         _log.error("process_ended", process=name, code=code)
         await anyio.sleep(RESTART_DELAY_SECONDS)
+
+
+async def keep_renewed(certificate: CertificateFiles, running: Running) -> None:
+    """Let web processes begin anew with each certificate that takes the place of the old, until cancelled.
+
+    A new one is up before the old one ends, which answers what it has begun. A certificate that cannot be used is said
+    once; the old one stays.
+    """
+    served = certificate.signature()
+    while True:
+        await anyio.sleep(CERTIFICATE_POLL_SECONDS)
+        found = certificate.signature()
+        if found is None or found == served:
+            continue
+        served = found
+        try:
+            certificate.take()
+        except SettingsError as error:
+            _log.error("certificate_not_renewed", reason=str(error))
+            continue
+        _log.info("certificate_renewed")
+        for process in list(running):
+            process.send_signal(signal.SIGHUP)
 
 
 @asynccontextmanager

@@ -6,6 +6,11 @@
     APEX_DATA_DIR               where an embedded Postgres, the secret and local media live
     APEX_HOST, APEX_PORT        where to listen; 127.0.0.1:8000
     APEX_PUBLIC_URL             how browsers reach the server; cookies are for HTTPS only when it starts with https://
+    APEX_TLS_CERTIFICATE, APEX_TLS_KEY
+                                PEM files: the server speaks TLS 1.3 itself; docs/security.md
+    APEX_CORS_ORIGINS           origins whose pages may call the API, with commas between; none
+    APEX_METRICS_TOKEN          what a scraper of /metrics shows as its bearer token; without it only this machine
+                                may read them
     APEX_SECRET                 at least 32 characters; signs tokens, and the role passwords follow from it;
                                 default: made once and kept in the data directory
     APEX_MASTER_KEY             32 bytes in base64; wraps the keys that people's records are sealed with;
@@ -57,11 +62,14 @@ MASKED = frozenset(
         "former_master_keys",
         "former_secrets",
         "master_key",
+        "metrics_token",
         "openai_api_key",
         "secret",
         "smtp_url",
     }
 )
+CERTIFICATE_AND_KEY = ("APEX_TLS_CERTIFICATE", "APEX_TLS_KEY")
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SettingsError(Exception):
@@ -90,6 +98,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str | None = None
     mail_from: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    cors_origins: str | None = None
+    metrics_token: str | None = None
     openai_api_key: str | None = None
     openai_base_url: str | None = None
     openai_model: str = "gpt-5-mini"
@@ -121,6 +133,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             smtp_url=read_url(given, "APEX_SMTP_URL", ("smtps", "smtp")),
             mail_from=read_mail_from(given),
             trusted_proxies=read_trusted_proxies(given),
+            tls_certificate=read_file_name(given, "APEX_TLS_CERTIFICATE"),
+            tls_key=read_file_name(given, "APEX_TLS_KEY"),
+            cors_origins=read_origins(given, "APEX_CORS_ORIGINS"),
+            metrics_token=read_metrics_token(given, "APEX_METRICS_TOKEN"),
             openai_api_key=given.get("APEX_OPENAI_API_KEY", given.get("OPENAI_API_KEY")),
             openai_base_url=read_http_url(given, "APEX_OPENAI_BASE_URL"),
             openai_model=given.get("APEX_OPENAI_MODEL", "gpt-5-mini"),
@@ -131,6 +147,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
         check_together(settings)
         return settings
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the server itself speaks TLS."""
+        return self.tls_certificate is not None
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the server over HTTPS, be it through a proxy."""
+        return self.speaks_tls or (self.public_url or "").startswith("https://")
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins of other sites whose pages may call the API with a token."""
+        return [] if self.cors_origins is None else self.cors_origins.split(",")
 
     @override
     def __repr__(self) -> str:
@@ -154,6 +185,31 @@ def check_together(settings: Settings) -> None:
         raise SettingsError(variable, "needs APEX_DATABASE_URL beside it, which migrates the schema")
     if settings.former_master_keys and settings.master_key is None:
         raise SettingsError("APEX_FORMER_MASTER_KEYS", "needs APEX_MASTER_KEY beside it, the current one")
+    if (settings.tls_certificate is None) is not (settings.tls_key is None):
+        given, missing = CERTIFICATE_AND_KEY if settings.tls_key is None else CERTIFICATE_AND_KEY[::-1]
+        raise SettingsError(missing, f"is needed beside {given}")
+
+
+def read_file_name(given: Mapping[str, str], variable: str) -> Path | None:
+    return Path(given[variable]).expanduser().absolute() if variable in given else None
+
+
+def read_origins(given: Mapping[str, str], variable: str) -> str | None:
+    """Read a list of origins; each is exact, because whoever may call the API may do all that its user may."""
+    if variable not in given:
+        return None
+    origins = [origin.strip() for origin in given[variable].split(",")]
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in ("https", "http") or "*" in origin:
+            raise SettingsError(variable, f"{origin!r} is no origin such as https://app.example")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+            raise SettingsError(variable, f"{origin} must start with https://")
+    return ",".join(origins)
+
+
+def read_metrics_token(given: Mapping[str, str], variable: str) -> str | None:
+    return checked_secret(variable, given[variable]) if variable in given else None
 
 
 def read_data_dir(given: Mapping[str, str]) -> Path:

@@ -144,7 +144,7 @@ class MemoryReplica(Replica):
         credentials: Credentials | None = None,
     ) -> None:
         device: tuple[str, DeviceKind] = ("device", "phone")
-        super().__init__(NOWHERE, None, "memory", credentials, transport, "kg", None, device, now_us, entropy)
+        super().__init__(NOWHERE, None, "memory", credentials, lambda: transport, "kg", None, device, now_us, entropy)
         self._thread = cast(Any, InlineThread())
         self.store = store
         self.identity_file = identity_file

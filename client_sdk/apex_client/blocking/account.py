@@ -1,6 +1,7 @@
 # Made from ../account.py by client_sdk/generate_blocking.py; edit that file instead.
 """Signing in and staying signed in: tokens are renewed when the server refuses them, and kept in the replica."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,12 +33,13 @@ class Account:
     def __init__(
         self,
         replica: "Replica",
-        transport: Transport | None,
+        transport: Callable[[], Transport],
         server: str | None,
         credentials: Credentials | None,
         device: tuple[str, DeviceKind],
     ) -> None:
-        self._transport = transport
+        self._new_transport = transport
+        self._transport: Transport | None = None
         self._replica = replica
         self._server = _normal(server) if server else None
         self._credentials = credentials
@@ -48,9 +50,7 @@ class Account:
     def transport(self) -> Transport:
         """The way to the server, made when it is first needed."""
         if self._transport is None:
-            from apex_client.blocking.http_transport import HttpTransport
-
-            self._transport = HttpTransport()
+            self._transport = self._new_transport()
         return self._transport
 
     @property

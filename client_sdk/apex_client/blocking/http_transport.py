@@ -1,7 +1,7 @@
 # Made from ../http_transport.py by client_sdk/generate_blocking.py; edit that file instead.
 """The transport over HTTPS and WebSocket. httpx, zstandard and websockets are imported with the first connection.
 
-What a server sends is bounded before it is unpacked and while it is; TLS is verified unless told otherwise.
+What a server sends is bounded before it is unpacked and while it is. A connection is as `Trust` demands, or not made.
 """
 
 from contextlib import ExitStack
@@ -11,11 +11,21 @@ import msgspec
 
 from apex_client.blocking.transport import LiveChannel
 from apex_client.compression import compress, decompress
-from apex_client.errors import BadAnswer, ServerBusy, ServerIncompatible, ServerRefused, ServerUnreachable, SignedOut
+from apex_client.errors import (
+    BadAnswer,
+    InsecureServer,
+    ServerBusy,
+    ServerIncompatible,
+    ServerRefused,
+    ServerUnreachable,
+    SignedOut,
+)
+from apex_client.tls import Trust, too_old
 from apex_sync.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     import httpx
     from websockets.sync.client import ClientConnection
@@ -52,7 +62,7 @@ BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
 
 class HttpTransport:
-    """A connection pool to a server. `verify` is False, a path of certificates or an SSL context, as in httpx.
+    """A connection pool to a server. `ca_file`, `verify` and `allow_insecure` say whom it trusts, see `Trust`.
 
     A network that swallows everything is noticed after `connect_seconds` while connecting, `answer_seconds` while
     waiting for an answer, and twice `ping_seconds` on a live channel.
@@ -61,18 +71,20 @@ class HttpTransport:
     def __init__(
         self,
         *,
-        verify: "bool | str | ssl.SSLContext" = True,
+        ca_file: "str | Path | None" = None,
+        verify: "ssl.SSLContext | None" = None,
+        allow_insecure: bool = False,
         connect_seconds: float = CONNECT_SECONDS,
         answer_seconds: float = READ_SECONDS,
         ping_seconds: float = PING_SECONDS,
     ) -> None:
         self.bytes_up = 0
         self.bytes_down = 0
-        self._verify = verify
+        self._trust = Trust(ca_file=ca_file, verify=verify, allow_insecure=allow_insecure)
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
         self._ping_seconds = ping_seconds
-        self._client: httpx.Client | None = None
+        self._clients: dict[ssl.SSLContext, httpx.Client] = {}
 
     def exchange(self, server: str, token: str, message: bytes) -> bytes:
         """Send a SyncRequest and give the SyncResponse, both as plain msgpack."""
@@ -102,6 +114,7 @@ class HttpTransport:
         from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
         from websockets.sync.client import connect
 
+        context = self._trust.context_for(server)
         address = f"ws{server.removeprefix('http')}{LIVE_PATH}"
         resources = ExitStack()
         try:
@@ -114,7 +127,7 @@ class HttpTransport:
                 ping_interval=self._ping_seconds,
                 ping_timeout=self._ping_seconds,
                 close_timeout=CLOSE_SECONDS,
-                ssl=self._ssl(address),
+                ssl=context if address.startswith("wss") else None,
             )
             connection = resources.enter_context(opening)
         except InvalidStatus as error:
@@ -123,13 +136,13 @@ class HttpTransport:
                 raise refused from error
             raise ServerUnreachable(server, f"no live channel: {error}") from error
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError) as error:
-            raise ServerUnreachable(server, str(error)) from error
+            raise _no_connection(server, error) from error
         return WebSocketChannel(self, server, connection, resources)
 
     def close(self) -> None:
         """Let go of connections."""
-        client, self._client = self._client, None
-        if client is not None:
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
             client.close()
 
     def _send(
@@ -146,7 +159,7 @@ class HttpTransport:
 
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        client = self._client or self._new_client()
+        client = self._client(self._trust.context_for(server))
         try:
             with client.stream(method, f"{server}{path}", content=content, headers=headers) as response:
                 body = bytearray()
@@ -155,26 +168,22 @@ class HttpTransport:
                     if len(body) > limit_bytes:
                         raise BadAnswer(f"more than {limit_bytes} bytes")
         except (httpx.TransportError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise ServerUnreachable(server, str(error) or type(error).__name__) from error
+            raise _no_connection(server, error) from error
         self.bytes_up += len(content)
         self.bytes_down += len(body)
         if not response.is_success:
             raise refusal(response.status_code, response.headers.get("Retry-After"), bytes(body))
         return response, bytes(body)
 
-    def _new_client(self) -> "httpx.Client":
+    def _client(self, context: "ssl.SSLContext") -> "httpx.Client":
         import httpx
 
-        timeout = httpx.Timeout(self._answer_seconds, connect=self._connect_seconds)
-        self._client = httpx.Client(verify=self._verify, timeout=timeout, follow_redirects=False)
-        return self._client
-
-    def _ssl(self, address: str) -> "ssl.SSLContext | None":
-        if not address.startswith("wss"):
-            return None
-        import httpx
-
-        return httpx.create_ssl_context(verify=self._verify)
+        client = self._clients.get(context)
+        if client is None:
+            timeout = httpx.Timeout(self._answer_seconds, connect=self._connect_seconds)
+            client = httpx.Client(verify=context, timeout=timeout, follow_redirects=False)
+            self._clients[context] = client
+        return client
 
 
 class WebSocketChannel:
@@ -233,6 +242,12 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
     if status in BUSY_STATUSES:
         return ServerBusy(_seconds(problem.get("retry_after"), retry_after))
     return ServerRefused(status, str(problem.get("code") or f"http_{status}"), detail)
+
+
+def _no_connection(server: str, error: Exception) -> Exception:
+    if too_old(error):
+        return InsecureServer(server, "it speaks no TLS 1.3")
+    return ServerUnreachable(server, str(error) or type(error).__name__)
 
 
 def _seconds(*candidates: Any) -> float:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date as Date
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
@@ -64,7 +65,7 @@ class Replica:
         identity_dir: Path | None,
         server: str | None,
         credentials: Credentials | None,
-        transport: Transport | None,
+        transport: Callable[[], Transport],
         load_unit: Literal["kg", "lb"],
         zone: tzinfo | None,
         device: tuple[str, DeviceKind],
@@ -107,6 +108,8 @@ class Replica:
         device_name: str = "device",
         device_kind: DeviceKind = "phone",
         transport: Transport | None = None,
+        ca_file: str | Path | None = None,
+        allow_insecure: bool = False,
         now_us: Callable[[], int] = system_now_us,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> Self:
@@ -115,13 +118,16 @@ class Replica:
         No network is needed, ever, to open and to log. `server` and `credentials` are used when a sync finds nobody
         signed in. `identity_dir` is a folder that the device's backups leave out (default: beside the file). `zone` is
         the athlete's time zone (default: the system's), `load_unit` the unit of loads that are given without one.
+
+        A server must speak TLS 1.3 with a certificate of an authority in `ca_file` (default: the usual ones), unless it
+        is this machine; with `allow_insecure`, plain http and TLS 1.2 will do.
         """
         return cls(
             Path(path),
             Path(identity_dir) if identity_dir is not None else None,
             server,
             credentials,
-            transport,
+            partial(_transport, transport, ca_file, allow_insecure),
             load_unit,
             zone,
             (device_name, device_kind),
@@ -292,3 +298,11 @@ class Replica:
 
     def _day(self, day: Date | str | None) -> str | None:
         return calendar_day(day)
+
+
+def _transport(given: Transport | None, ca_file: str | Path | None, allow_insecure: bool) -> Transport:
+    if given is not None:
+        return given
+    from apex_client.blocking.http_transport import HttpTransport
+
+    return HttpTransport(ca_file=ca_file, allow_insecure=allow_insecure)

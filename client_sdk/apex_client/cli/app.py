@@ -1,5 +1,6 @@
 """The command line as a whole: every command, in the order a newcomer meets them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from apex_client.cli import (
     syncing,
 )
 from apex_client.cli.examples import examples
-from apex_client.cli.opening import NO_DB, Db, use_from_here
+from apex_client.cli.opening import NO_DB, Db, trust_from_here, use_from_here
 
 app = typer.Typer(
     name="apex",
@@ -48,11 +49,25 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _apex(
     db: Db = NO_DB,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Trust the authorities in this PEM file alone; APEX_CA_FILE.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", metavar="", help="Sync over plain http or old TLS, too; APEX_INSECURE=1."),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", metavar="", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     use_from_here(db)
+    trust_from_here(ca_file=ca_file, insecure=insecure)
 
 
 for part in (account, log, checkin, importing, syncing, status, boxes, querying, exporting, doctor):

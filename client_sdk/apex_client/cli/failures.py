@@ -23,6 +23,7 @@ MORE_ADVICE = {
     "NotAReplica": "it was left alone; choose another with --db",
     "ReplicaDamaged": "",
     "ServerUnreachable": "nothing is lost, try again later",
+    "InsecureServer": "",
     "BadAnswer": "is this the address of an Apex Sync server?",
     "UnsentWork": "run apex sync first, or give --discard-unsent",
     "AnotherUser": "",

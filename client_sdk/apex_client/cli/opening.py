@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LoadUnit = Literal["kg", "lb"]
 
 DB_VARIABLE = "APEX_DB"
+CA_FILE_VARIABLE = "APEX_CA_FILE"
+INSECURE_VARIABLE = "APEX_INSECURE"
 
 OPEN_PATIENCE_SECONDS = 3.0
 """How long to wait for another command to be done with the file; most take a tenth of a second."""
@@ -58,6 +60,14 @@ def use_from_here(db: Path) -> None:
         os.environ[DB_VARIABLE] = str(db)
 
 
+def trust_from_here(*, ca_file: Path | None, insecure: bool) -> None:
+    """Let the replicas of this command trust what was said before it."""
+    if ca_file is not None:
+        os.environ[CA_FILE_VARIABLE] = str(ca_file)
+    if insecure:
+        os.environ[INSECURE_VARIABLE] = "1"
+
+
 @contextmanager
 def opened(db: Path, *, make: bool = False, patience_seconds: float = OPEN_PATIENCE_SECONDS) -> "Iterator[Replica]":
     """Open the replica for one command; with `make`, where there is none, it is made. Raises CommandFailed."""
@@ -80,7 +90,13 @@ def _patiently_opened(path: Path, patience_seconds: float) -> "Replica":
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
-            replica = Replica.open(path, device_name=platform.node() or "computer", device_kind="desktop")
+            replica = Replica.open(
+                path,
+                device_name=platform.node() or "computer",
+                device_kind="desktop",
+                ca_file=os.environ.get(CA_FILE_VARIABLE) or None,
+                allow_insecure=os.environ.get(INSECURE_VARIABLE) == "1",
+            )
             replica.start()
         except ReplicaInUse:
             if time.monotonic() > deadline:
