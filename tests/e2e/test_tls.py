@@ -33,14 +33,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def tls_server(
-    portal: BlockingPortal, server: WholeServer, authority: Authority, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[WholeServer]:
+def tls_server(portal: BlockingPortal, server: WholeServer, authority: Authority) -> Iterator[WholeServer]:
     """A server with a certificate, on the database of the other."""
     certificate, key = authority.issue("server")
-    settings = replace(
-        server.settings, tls_certificate=certificate, tls_key=key, data_dir=tmp_path_factory.mktemp("tls-data")
-    )
+    settings = replace(server.settings, tls_certificate=certificate, tls_key=key)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serving, "CERTIFICATE_POLL_SECONDS", 0.1)
         with running_server(portal, settings) as running:
