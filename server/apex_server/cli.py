@@ -23,6 +23,7 @@ import msgspec
 from apex_server.db import Database, DatabaseError, joined_database, ready_database, started_database
 from apex_server.jobs.failures import list_failed_jobs
 from apex_server.logs import configure_logs
+from apex_server.mail import list_held_mails
 from apex_server.operations import ADVICE, OperationError, Verification, back_up
 from apex_server.operations import restore as restore_backup
 from apex_server.operations import verify as verify_database
@@ -244,12 +245,15 @@ async def restored() -> None:
 @main.command("failed-jobs")
 @reports_errors
 async def failed_jobs() -> None:
-    """List the analyses that failed for good, the newest first, with the reason."""
+    """List the analyses and mails that failed for good, the newest first, with the reason."""
     async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         jobs = await list_failed_jobs(database)
+        mails = await list_held_mails(database)
     for job in jobs:
         click.echo(f"{job.failed_at:%Y-%m-%d %H:%M}  {job.about}  {job.reason}")
-    if not jobs:
+    for mail in mails:
+        click.echo(f"{mail.failed_at:%Y-%m-%d %H:%M}  mail:{mail.purpose}:{mail.user_id or '?'}  {mail.failure}")
+    if not jobs and not mails:
         click.echo("no job has failed")
 
 

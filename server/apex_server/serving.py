@@ -10,6 +10,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ import structlog
 from apex_server.attached import attached_command
 from apex_server.db import ready_database
 from apex_server.db.background import in_background
+from apex_server.mail import FolderMailer, mailer_of
 from apex_server.settings import Settings, SettingsError
 from apex_server.tls import CertificateFiles, certificate_files
 
@@ -65,6 +67,7 @@ async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncItera
     certificate = certificate_files(settings)
     if certificate is not None:
         certificate.take()
+    tell_where_mails_go(settings)
     async with ready_database(settings) as ready:
         # A granian each: one whose only process crashes twice in 5.5 s gives up, and would take the others with it.
         commands = [("web", web_command(ready))] * ready.workers + [("worker", worker_command())] * with_worker
@@ -76,6 +79,13 @@ async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         async with in_background(*tasks):
             await until_ready(address_of(ready))
             yield ready
+
+
+def tell_where_mails_go(settings: Settings) -> None:
+    """Say so before somebody waits for a mail that lies in a folder. Raises SettingsError for a post that is none."""
+    mailer = mailer_of(settings, now=lambda: datetime.now(UTC))
+    if isinstance(mailer, FolderMailer):
+        _log.info("mails_go_to_a_folder", folder=str(mailer.folder), because="APEX_SMTP_URL is not set")
 
 
 def address_of(settings: Settings) -> str:

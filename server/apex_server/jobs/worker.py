@@ -34,6 +34,7 @@ from apex_server.jobs.analysis import Analyst
 from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.subjects import KINDS
+from apex_server.mail import MailSender, mailer_of, public_url_of
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import (
     Committer,
@@ -69,6 +70,9 @@ RETRY_SECONDS_MAX = 64
 QUEUE_CONNECTIONS_MAX = 3
 DELIVERY_RECHECK_SECONDS = 300.0
 """How late a decision is seen whose hint was lost."""
+
+MAIL_SECONDS = 1.0
+"""How late a mail that was asked for is sent; looking is one probe of an index that is nearly always empty."""
 
 LINKS_SECONDS = 5.0
 """How late a new coach of an athlete is noticed."""
@@ -127,7 +131,9 @@ async def run_worker(settings: Settings) -> None:
                 async with Worker.open(settings) as worker:
                     await worker.run(stop)
             except Exception as error:  # A bug in one job, or in the queue, must not leave all others undone.
-                if isinstance(error, DatabaseError | VaultError) and not isinstance(error, DatabaseUnavailable):
+                if isinstance(error, DatabaseError | SettingsError | VaultError) and not isinstance(
+                    error, DatabaseUnavailable
+                ):
                     raise
                 log_failure("worker_opens_anew", error)
                 with anyio.move_on_after(RESTART_SECONDS if passes(error) else RESTART_AFTER_BUG_SECONDS):
@@ -144,6 +150,7 @@ class Worker:
         queue: QueueManager,
         analyst: Analyst,
         publisher: Publisher,
+        mails: MailSender,
         committer: Committer,
         hints: HintHub,
         *,
@@ -151,6 +158,7 @@ class Worker:
     ) -> None:
         self.analyst = analyst
         self.publisher = publisher
+        self.mails = mails
         self._settings = settings
         self._database = database
         self._queue = queue
@@ -194,6 +202,7 @@ class Worker:
                 queue_manager(pool),
                 Analyst(database, committer, wording, now=clock),
                 Publisher(database, committer, now=clock),
+                MailSender(database, mailer_of(settings, now=clock), public_url=public_url_of(settings), now=clock),
                 committer,
                 hints,
                 now=clock,
@@ -210,6 +219,7 @@ class Worker:
                 partial(every, KEEP_HOUSE_SECONDS, self.keep_house),
                 partial(every, COMPACT_SECONDS, self.compact),
                 partial(every, PROJECTIONS_SECONDS, self.project_anew),
+                partial(every, MAIL_SECONDS, self.mails.send_due),
                 self._deliver_decisions,
                 partial(self._stop_queue, stop),
             ):
@@ -254,6 +264,7 @@ class Worker:
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.forget_old_jobs, self._now() - timedelta(days=JOB_LOG_DAYS))
         await Ledger(self._database, now=self._now).forget_old()
+        await self.mails.forget_old()
 
     async def compact(self) -> None:
         """Shorten the histories that have grown long."""
@@ -329,14 +340,14 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
     """Do something again and again; a failure only puts it off."""
     while True:
         await passing(work)
         await anyio.sleep(seconds)
 
 
-async def passing(work: Callable[[], Awaitable[None]]) -> None:
+async def passing(work: Callable[[], Awaitable[object]]) -> None:
     """Do something, and leave it for the next time when it fails: the other work must go on."""
     try:
         await work()

@@ -1,0 +1,59 @@
+"""Mails: asked for in a transaction, sent by a worker, through SMTP or into a folder.
+
+A slice asks with `ask_for_mail`; everything else happens in the worker (`MailSender`), the only place where an address
+and a token meet.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from apex_server.mail.asking import ask_for_mail, ask_for_mail_to_index
+from apex_server.mail.folder import FolderMailer
+from apex_server.mail.letters import MailPurpose
+from apex_server.mail.mailer import Mailer, MailError, MailPostponed, MailRefused
+from apex_server.mail.message import Mail
+from apex_server.mail.sending import HeldMail, MailSender, list_held_mails
+from apex_server.mail.smtp import SmtpMailer, smtp_address
+from apex_server.settings import Settings, SettingsError
+
+__all__ = [
+    "FolderMailer",
+    "HeldMail",
+    "Mail",
+    "MailError",
+    "MailPostponed",
+    "MailPurpose",
+    "MailRefused",
+    "MailSender",
+    "Mailer",
+    "SmtpMailer",
+    "ask_for_mail",
+    "ask_for_mail_to_index",
+    "list_held_mails",
+    "mailer_of",
+    "public_url_of",
+    "smtp_address",
+]
+
+
+def mailer_of(settings: Settings, *, now: Callable[[], datetime]) -> Mailer:
+    """Give the post of an installation: SMTP where it is set, else the folder `mails` in the data directory.
+
+    Raises SettingsError for an APEX_SMTP_URL that cannot be used.
+    """
+    host = urlsplit(public_url_of(settings)).hostname or "localhost"
+    sender = settings.mail_from or f"Apex <no-reply@{'localhost' if ':' in host else host}>"
+    if settings.smtp_url is None:
+        return FolderMailer(settings.data_dir / "mails", sender=sender, now=now)
+    try:
+        address = smtp_address(settings.smtp_url)
+    except ValueError as error:
+        raise SettingsError("APEX_SMTP_URL", str(error)) from error
+    return SmtpMailer(address, sender=sender, now=now)
+
+
+def public_url_of(settings: Settings) -> str:
+    """Give the address that links in mails begin with."""
+    scheme = "https" if settings.speaks_tls else "http"
+    return settings.public_url or f"{scheme}://{settings.host}:{settings.port}"

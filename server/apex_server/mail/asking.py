@@ -1,0 +1,36 @@
+"""Asking for a mail, in the transaction of what it tells of: it is sent if that stands, and only then.
+
+What waits names a person and a purpose. No address, no token and no text of a mail stands in the queue.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from apex_server.db import Connection, load_queries
+from apex_server.mail.letters import MailPurpose
+
+__all__ = ["ask_for_mail", "ask_for_mail_to_index"]
+
+_queries = load_queries(__package__)
+
+
+async def ask_for_mail(
+    connection: Connection,
+    user_id: UUID,
+    purpose: MailPurpose,
+    *,
+    now: datetime,
+    email_change_id: UUID | None = None,
+) -> None:
+    """Have a letter sent to the user that the connection acts for; asking again while it waits changes nothing."""
+    await connection.execute(_queries.queue_mail, user_id, purpose, email_change_id, now)
+
+
+async def ask_for_mail_to_index(
+    connection: Connection, email_index: bytes, purpose: MailPurpose, *, now: datetime
+) -> None:
+    """Have a letter sent to whoever has an address.
+
+    The same happens whether anybody has: one row is written, and only the worker looks.
+    """
+    await connection.execute(_queries.queue_mail_to_index, email_index, purpose, now)

@@ -1,0 +1,154 @@
+"""What our mails say: one letter for each purpose, in plain words, each the same in text and as a page.
+
+A letter says what happened, what to do, how long there is time, and what to do if it was not you. It holds no name of
+anybody else, no link but ours, and nothing that is loaded from elsewhere.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
+
+from apex_server.mail.message import Mail
+
+__all__ = ["LETTERS", "Letter", "MailPurpose", "TokenPurpose", "write_letter"]
+
+MailPurpose = Literal[
+    "confirm_email",
+    "email_changed",
+    "email_restored",
+    "password_changed",
+    "password_was_reset",
+    "reset_password",
+    "sign_in_protection_changed",
+    "verify_email",
+]
+"""Why a mail is sent. Others add theirs here, with a letter below."""
+
+TokenPurpose = Literal["verify_email", "reset_password", "confirm_email", "undo_email"]
+
+
+class Letter(Struct, frozen=True, kw_only=True):
+    """One purpose: the words, and the link if there is one."""
+
+    subject: str
+    opening: str
+    button: str | None = None
+    path: str | None = None
+    """Of our own page; the token goes into the fragment, which no server and no log sees."""
+    token: TokenPurpose | None = None
+    lifetime: timedelta | None = None
+    """How long the token is good."""
+    time_left: str | None = None
+    closing: str
+    goes_to: Literal["address", "old_address", "new_address"] = "address"
+
+
+LETTERS: Final[Mapping[MailPurpose, Letter]] = {
+    "verify_email": Letter(
+        subject="Confirm your e-mail address",
+        opening="Welcome to Apex. One tap confirms that this address is yours. You can log and sync meanwhile.",
+        button="Confirm this address",
+        path="/verify-email",
+        token="verify_email",  # noqa: S106 - the name of a purpose.
+        lifetime=timedelta(days=3),
+        time_left="The link is good for three days and works once.",
+        closing="You did not create an account? Then leave this mail alone: without the link nothing happens.",
+    ),
+    "reset_password": Letter(
+        subject="Choose a new password",
+        opening="Somebody, we hope you, wants a new password for your Apex account.",
+        button="Choose a new password",
+        path="/reset-password",
+        token="reset_password",  # noqa: S106
+        lifetime=timedelta(hours=1),
+        time_left="The link is good for an hour and works once. All your devices will ask for the new password.",
+        closing="It was not you? Then leave this mail alone: your password stays as it is.",
+    ),
+    "confirm_email": Letter(
+        subject="Confirm your new e-mail address",
+        opening="You want to use this address for your Apex account from now on.",
+        button="Use this address",
+        path="/verify-email",
+        token="confirm_email",  # noqa: S106
+        lifetime=timedelta(days=1),
+        time_left="The link is good for a day and works once.",
+        closing="You know nothing of this? Then leave this mail alone: without the link nothing happens.",
+        goes_to="new_address",
+    ),
+    "email_changed": Letter(
+        subject="Your e-mail address was changed",
+        opening="Your Apex account has another e-mail address now. This one no longer opens it.",
+        button="That was not me: put it back",
+        path="/undo-email-change",
+        token="undo_email",  # noqa: S106
+        lifetime=timedelta(days=7),
+        time_left="You can put it back for seven days. Every device is then signed out, and you choose a new password.",
+        closing="It was you? Then there is nothing to do.",
+        goes_to="old_address",
+    ),
+    "email_restored": Letter(
+        subject="Your e-mail address is back: choose a new password",
+        opening="This address opens your Apex account again, and every device was signed out. "
+        "Whoever changed it may know your password, so choose a new one now.",
+        button="Choose a new password",
+        path="/reset-password",
+        token="reset_password",  # noqa: S106
+        lifetime=timedelta(hours=1),
+        time_left="The link is good for an hour and works once.",
+        closing="Too late for the link? Ask for another one on the sign-in page.",
+    ),
+    "password_changed": Letter(
+        subject="Your password was changed",
+        opening="The password of your Apex account was changed on one of your devices. All others were signed out.",
+        button="It was not me",
+        path="/forgot-password",
+        closing="It was you? Then there is nothing to do. If not, choose a new password at once.",
+    ),
+    "password_was_reset": Letter(
+        subject="Your password was reset",
+        opening="Your Apex account has a new password, chosen through a link that we mailed to you. "
+        "Every device was signed out.",
+        button="It was not me",
+        path="/forgot-password",
+        closing="It was you? Then sign in with the new password. If not, somebody reads your mail: "
+        "secure your mailbox first, then choose a new password.",
+    ),
+    "sign_in_protection_changed": Letter(
+        subject="How you sign in was changed",
+        opening="A second factor or a passkey of your Apex account was added, removed or renewed.",
+        button="Look at my devices",
+        path="/security",
+        closing="It was you? Then there is nothing to do. If not, choose a new password and sign out everywhere.",
+    ),
+}
+
+_environment = Environment(
+    loader=PackageLoader(__package__),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write_letter(purpose: MailPurpose, *, to: str, name: str | None, public_url: str, token: str | None = None) -> Mail:
+    """Write the letter of a purpose to one person; `token` is what its link holds, if it holds one.
+
+    `name` is None where the address may be somebody else's: a name can be an advertisement, and we would deliver it.
+    """
+    letter = LETTERS[purpose]
+    link = None
+    if letter.path is not None:
+        link = public_url.rstrip("/") + letter.path + (f"#{token}" if token else "")
+    html = _environment.get_template("letter.html").render(letter=letter, name=name, link=link, public_url=public_url)
+    return Mail(to=to, subject=letter.subject, text=_in_plain_text(letter, name, link), html=html)
+
+
+def _in_plain_text(letter: Letter, name: str | None, link: str | None) -> str:
+    action = [f"{letter.button}:\n{link}"] if letter.button and link else []
+    time_left = [letter.time_left] if letter.time_left else []
+    parts = [f"Hello {name}," if name else "Hello,", letter.opening, *action, *time_left, letter.closing, "Apex"]
+    return "\n\n".join(parts) + "\n"

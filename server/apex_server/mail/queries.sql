@@ -1,0 +1,87 @@
+-- name: queue_mail
+-- To oneself. What waits already is not asked for twice.
+INSERT INTO mails (purpose, user_id, email_change_id, asked_at, due_at)
+VALUES ($2, $1, $3, $4, $4)
+ON CONFLICT DO NOTHING;
+
+-- name: queue_mail_to_index
+-- Before anybody is signed in: to whoever has the address, if anybody has. Only the worker finds out.
+INSERT INTO mails (purpose, email_index, asked_at, due_at)
+VALUES ($2, $1, $3, $3)
+ON CONFLICT DO NOTHING;
+
+-- name: take_due_mails
+-- Whoever takes a mail has it for a while; a worker that dies leaves it to be sent again.
+UPDATE mails
+SET attempts = mails.attempts + 1,
+    due_at = $1 + $2::interval
+WHERE mails.id IN (
+    SELECT waiting.id
+    FROM mails AS waiting
+    WHERE waiting.due_at <= $1
+        AND waiting.failed_at IS NULL
+    ORDER BY waiting.due_at
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, purpose, user_id, email_index, email_change_id, asked_at, attempts;
+
+-- name: finish_mail
+-- It has gone, or there is nobody to send it to.
+DELETE FROM mails
+WHERE id = $1;
+
+-- name: postpone_mail
+-- To be tried again.
+UPDATE mails
+SET due_at = $2
+WHERE id = $1;
+
+-- name: hold_mail
+-- It will not go by itself; an operator sees it in the list, with the reason.
+UPDATE mails
+SET failed_at = $2,
+    failure = $3
+WHERE id = $1;
+
+-- name: get_addressee
+-- Where a person's mails go.
+SELECT id, email_typed, name, email_verified_at
+FROM users
+WHERE id = $1;
+
+-- name: count_tokens_lately
+-- How many links of one kind a person got; nobody is flooded, whoever asks.
+SELECT count(*)
+FROM mail_tokens
+WHERE user_id = $1
+    AND purpose = $2
+    AND created_at > $3;
+
+-- name: add_mail_token
+-- Only the fingerprint is kept.
+INSERT INTO mail_tokens (token_hash, user_id, purpose, email_change_id, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: drop_mail_token
+-- The mail it was made for did not go.
+DELETE FROM mail_tokens
+WHERE token_hash = $1;
+
+-- name: list_held_mails
+-- What an operator must look at, the newest first; no address stands here.
+SELECT id, purpose, user_id, failed_at, failure, attempts
+FROM mails
+WHERE failed_at IS NOT NULL
+ORDER BY failed_at DESC
+LIMIT $1;
+
+-- name: forget_held_mails
+-- Nobody will mend what is so old.
+DELETE FROM mails
+WHERE failed_at < $1;
+
+-- name: forget_mail_tokens
+-- Long over; while they last, an old link is told from one that never was by nobody.
+DELETE FROM mail_tokens
+WHERE expires_at < $1;

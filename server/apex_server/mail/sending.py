@@ -1,0 +1,158 @@
+"""Sends what waits: looks the person up, makes the token, writes the letter, hands it to the post.
+
+Any number of workers share the queue. A mail that was taken and not finished, because the worker died, is taken again;
+so one may come twice, and never not at all. What the post does not take now is tried for about a day, what it refuses
+for good is held, and `apex-server failed-jobs` lists it.
+
+How many links of one kind a person gets is bounded here, where whoever asked does not see it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+import structlog
+from msgspec import Struct
+
+from apex_server.db import Connection, Database, load_queries
+from apex_server.mail.letters import LETTERS, Letter, MailPurpose, write_letter
+from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
+from apex_server.opaque_tokens import fingerprint, new_token
+
+__all__ = ["HeldMail", "MailSender", "list_held_mails"]
+
+BATCH_MAILS = 10
+LEASE = timedelta(minutes=5)
+"""How long a worker may be at a mail before another takes it; the post times out long before."""
+RETRY_SECONDS = 30
+ATTEMPTS_MAX = 12
+"""Waiting twice as long each time, up to RETRY_MAX: about a day."""
+RETRY_MAX = timedelta(hours=4)
+TOKENS_MAX = 5
+TOKENS_WINDOW = timedelta(hours=1)
+"""More than five of the same mail in an hour help nobody."""
+HELD_MAX = 100
+HELD_DAYS = 14
+TOKEN_MEMORY = timedelta(days=1)
+
+_queries = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+class HeldMail(Struct, frozen=True):
+    """A mail that did not go, and why."""
+
+    id: int
+    purpose: str
+    user_id: str | None
+    failed_at: datetime
+    failure: str
+
+
+class Addressee(Struct, frozen=True):
+    """Where a letter goes, and whether that address is known to be the person's."""
+
+    address: str
+    name: str | None
+
+
+class MailSender:
+    """The part of the worker that sends mails."""
+
+    def __init__(self, database: Database, mailer: Mailer, *, public_url: str, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._mailer = mailer
+        self._public_url = public_url
+        self._now = now
+
+    async def send_due(self) -> int:
+        """Send what is due; gives how many were taken up. Raises DatabaseUnavailable."""
+        async with self._database.commit_connection() as connection:
+            mails = await connection.fetch(_queries.take_due_mails, self._now(), LEASE, BATCH_MAILS)
+        for mail in mails:
+            await self._send(mail)
+        return len(mails)
+
+    async def forget_old(self) -> None:
+        """Forget held mails and tokens that are long over."""
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.forget_held_mails, self._now() - timedelta(days=HELD_DAYS))
+            await connection.execute(_queries.forget_mail_tokens, self._now() - TOKEN_MEMORY)
+
+    async def _send(self, mail: Any) -> None:
+        if mail["purpose"] not in get_args(MailPurpose):
+            await self._hold(mail, "this version knows no such letter")
+            return
+        letter = LETTERS[mail["purpose"]]
+        token = new_token() if letter.token else None
+        async with self._database.commit_connection() as connection, connection.transaction():
+            user = await self._find_user(connection, mail)
+            addressee = user and await self._addressee(connection, user, mail, letter)
+            if addressee is None or not await self._make_token(connection, user["id"], mail, letter, token):
+                await connection.execute(_queries.finish_mail, mail["id"])
+                return
+        written = write_letter(
+            mail["purpose"], to=addressee.address, name=addressee.name, public_url=self._public_url, token=token
+        )
+        try:
+            await self._mailer.send(written)
+        except (MailPostponed, MailRefused) as error:
+            await self._drop_token(token)
+            await self._put_off(mail, error)
+            return
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.finish_mail, mail["id"])
+        _log.info("mail_sent", purpose=mail["purpose"], user_id=str(user["id"]))
+
+    async def _find_user(self, connection: Connection, mail: Any) -> Any:
+        return await connection.fetchrow(_queries.get_addressee, mail["user_id"])
+
+    async def _addressee(self, connection: Connection, user: Any, mail: Any, letter: Letter) -> Addressee | None:
+        return Addressee(user["email_typed"], user["name"] if user["email_verified_at"] else None)
+
+    async def _make_token(
+        self, connection: Connection, user_id: Any, mail: Any, letter: Letter, token: str | None
+    ) -> bool:
+        """Store the token of a letter that has one; False when the person got too many already."""
+        if token is None or letter.lifetime is None:
+            return True
+        now = self._now()
+        lately = await connection.fetchval(_queries.count_tokens_lately, user_id, letter.token, now - TOKENS_WINDOW)
+        if lately >= TOKENS_MAX:
+            _log.warning("mail_not_sent_again", purpose=mail["purpose"], user_id=str(user_id))
+            return False
+        change, expires_at = mail["email_change_id"], now + letter.lifetime
+        arguments = (fingerprint(token), user_id, letter.token, change, now, expires_at)
+        await connection.execute(_queries.add_mail_token, *arguments)
+        return True
+
+    async def _drop_token(self, token: str | None) -> None:
+        if token is not None:
+            async with self._database.commit_connection() as connection:
+                await connection.execute(_queries.drop_mail_token, fingerprint(token))
+
+    async def _put_off(self, mail: Any, error: MailPostponed | MailRefused) -> None:
+        if isinstance(error, MailRefused) or mail["attempts"] >= ATTEMPTS_MAX:
+            await self._hold(mail, error.reason)
+            return
+        delay = min(RETRY_MAX, timedelta(seconds=RETRY_SECONDS * 2 ** (mail["attempts"] - 1)))
+        _log.warning("mail_postponed", purpose=mail["purpose"], reason=error.reason, seconds=delay.total_seconds())
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.postpone_mail, mail["id"], self._now() + delay)
+
+    async def _hold(self, mail: Any, reason: str) -> None:
+        _log.error("mail_held", purpose=mail["purpose"], mail=mail["id"], reason=reason)
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.hold_mail, mail["id"], self._now(), reason)
+
+
+async def list_held_mails(database: Database) -> list[HeldMail]:
+    """List the mails that did not go, the newest first. Raises DatabaseUnavailable."""
+    async with database.commit_connection() as connection:
+        rows = await connection.fetch(_queries.list_held_mails, HELD_MAX)
+    return [
+        HeldMail(
+            row["id"], row["purpose"], row["user_id"] and str(row["user_id"]), row["failed_at"], row["failure"] or ""
+        )
+        for row in rows
+    ]
