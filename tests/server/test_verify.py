@@ -54,8 +54,8 @@ async def grow_long(world: World, device: Device, record_id: bytes) -> None:
     assert await compact_long_records(world.db, world.committer) == 1
 
 
-async def wrong_in(db: Database) -> dict[Check, int]:
-    return {check: count for check, count in (await verify(db)).wrong.items() if count}
+async def wrong_in(world: World) -> dict[Check, int]:
+    return {check: count for check, count in (await verify(world.db)).wrong.items() if count}
 
 
 async def test_what_the_server_wrote_is_sound(world: World, db: Database, phone: Device) -> None:
@@ -88,10 +88,20 @@ DAMAGES: list[tuple[str, dict[Check, int]]] = [
     (f"DELETE FROM workout_logs WHERE {ONE_RECORD}", {"rows": 1}),
     ("UPDATE check_ins SET weight_kg = 80.0 WHERE date IS NOT NULL", {"rows": 1}),
     ("UPDATE server_identity SET projections_version = 0", {"rows": 1}),
-    (f"DELETE FROM audit WHERE {ONE_RECORD}", {"audit": 1}),
-    (f"UPDATE audit SET first_clock = 1, next_clock = 2 WHERE {ONE_RECORD}", {"audit": 1}),
-    (f"UPDATE audit SET client_id = client_id + 1 WHERE {ONE_RECORD}", {"audit": 1}),
-    ("UPDATE audit SET seq = seq + 1000 WHERE seq = (SELECT max(seq) FROM audit)", {"audit": 1}),
+    (f"DELETE FROM audit WHERE {ONE_RECORD}", {"audit": 1, "chains": 1}),
+    (f"UPDATE audit SET first_clock = 1, next_clock = 2 WHERE {ONE_RECORD}", {"audit": 1, "chains": 1}),
+    (f"UPDATE audit SET client_id = client_id + 1 WHERE {ONE_RECORD}", {"audit": 1, "chains": 1}),
+    ("UPDATE audit SET seq = seq + 1000 WHERE seq = (SELECT max(seq) FROM audit)", {"audit": 1, "chains": 1}),
+    ("UPDATE audit SET user_id = NULL WHERE seq = 2", {"chains": 1}),
+    ("UPDATE audit SET device_id = user_id WHERE seq = 2", {"chains": 1}),
+    ("UPDATE audit SET committed_at = committed_at - interval '1 hour' WHERE seq = 2", {"chains": 1}),
+    ("UPDATE audit SET link = NULL", {"chains": 1}),
+    (
+        "WITH stripped AS (UPDATE audit SET link = NULL), since AS (UPDATE server_identity SET chained_since = 'epoch')"
+        " UPDATE scopes SET chain = ''",
+        {"chains": 1},
+    ),
+    ("UPDATE scopes SET chain = (SELECT sha256(link) FROM audit ORDER BY seq DESC LIMIT 1)", {"chains": 1}),
     ("UPDATE dead_ops SET clock = clock + 100000 WHERE code IS NOT NULL", {"dead ops": 1}),
     ("UPDATE scopes SET digest = decode(repeat('00', 16), 'hex')", {"scopes": 1}),
     ("UPDATE scopes SET record_count = record_count + 1", {"scopes": 1}),
@@ -111,14 +121,14 @@ async def test_each_kind_of_damage_is_named(
     world: World, db: Database, phone: Device, damage: str, expected: dict[Check, int]
 ) -> None:
     await world.sql(damage)
-    assert await wrong_in(db) == expected
+    assert await wrong_in(world) == expected
 
 
 async def test_a_deleted_record_leaves_the_sums_wrong_and_its_rows_behind(
     world: World, db: Database, phone: Device
 ) -> None:
     await world.sql(f"DELETE FROM records WHERE {ONE_RECORD}")
-    assert (await wrong_in(db)).keys() == {"scopes", "orphans"}
+    assert (await wrong_in(world)).keys() == {"scopes", "orphans"}
 
 
 async def test_a_damage_says_which_record_it_is(world: World, db: Database, phone: Device) -> None:
@@ -140,7 +150,7 @@ async def test_pages_and_what_stands_beside_them_stay_together(world: World, db:
     assert verification.is_sound
     assert seen == [(PAGE_RECORDS, len(ids)), (len(ids), len(ids))]
     await world.sql("UPDATE records SET digest = ''")
-    assert (await wrong_in(db))["digests"] == len(ids)
+    assert (await wrong_in(world))["digests"] == len(ids)
 
 
 def test_a_thousand_damages_are_listed_and_the_rest_counted() -> None:

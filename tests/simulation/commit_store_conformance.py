@@ -8,7 +8,10 @@ from typing import Any
 import anyio
 import pytest
 from anyio import CancelScope
+from msgspec.structs import replace
 
+from apex_server.audit.chain import link_of
+from apex_server.sync.chaining import audit_row, scope_chain_name
 from apex_server.sync.store import (
     AskedRecord,
     ClockSpan,
@@ -16,7 +19,8 @@ from apex_server.sync.store import (
     ScopeState,
 )
 from apex_sync.acceptance import RefusedOp
-from tests.server.sync_world import workout
+from apex_sync.ids import Scope
+from tests.server.sync_world import START_US, workout
 from tests.simulation.store_pen import A, B, C, D, Pen, everything, pen_of, refused, rows_of, save_and, user_of
 from tests.simulation.store_world import StoreWorld
 
@@ -100,8 +104,8 @@ class LockConformance:
         first = await pen.save(pen.change(C), pen.change(A))
         second = await pen.save(pen.change(B))
         assert await feed_of(pen) == [(C, 1), (A, 2), (B, 3)]
-        assert second.before == ScopeState("athlete", 2, first.digest, 2)
-        assert await pen.state() == ScopeState("athlete", 3, second.digest, 3)
+        assert second.before == ScopeState("athlete", 2, first.digest, 2, first.chain)
+        assert await pen.state() == ScopeState("athlete", 3, second.digest, 3, second.chain)
 
     async def test_a_record_that_changes_moves_to_its_latest_seq(self, world: StoreWorld) -> None:
         pen = await pen_of(world)
@@ -126,6 +130,26 @@ class LockConformance:
             (2, client_id + 1, A, 1, 0, 7, user_id, device_id),
             (3, client_id, B, 0, 0, 1, user_id, device_id),
         ]
+
+    async def test_the_audit_is_one_chain_whichever_way_a_change_came(self, world: StoreWorld) -> None:
+        """Under the lock, the short way, and with several authors in a change."""
+        pen = await pen_of(world)
+        client_id = pen.writer.client_id
+        spans = [ClockSpan(client_id + 1, 0, 7), ClockSpan(client_id, 1, 4)]
+        await pen.save(pen.change(A), pen.change(B))
+        assert await pen.save_short(pen.change(A, await pen.known(A), spans=spans))
+        await pen.save(pen.change(C))
+        scope_id = Scope.parse(pen.scope).id
+        state = pen.store.audit_chain.beginning(scope_chain_name(scope_id, 0))
+        links = []
+        for seq, client, record_id, previous, first, following, user_id, device_id in await world.audited(pen.scope):
+            span = ClockSpan(client, first, following)
+            row = audit_row(seq, record_id, previous, span, user_id, device_id, START_US)
+            state = pen.store.audit_chain.after(state, row)
+            links.append(link_of(state))
+        assert len(links) == 5
+        assert await world.links(pen.scope) == links
+        assert (await pen.state()).chain == state
 
     async def test_only_what_changed_after_a_seq_is_given_again(self, world: StoreWorld) -> None:
         pen = await pen_of(world)
@@ -262,7 +286,8 @@ class ShortWayConformance:
                 change = pen.change(record_id, await pen.known(record_id), b"%d sets" % sets, rows=rows_of(patch))
                 assert await pen.save_short(change) if is_short else await pen.save(change)
             feed, view, audit, tables = await everything(pen)
-            left.append((feed[1:5], feed[6:], view, [entry[2:6] for entry in audit], tables))
+            unchained = replace(view.state, chain=b"")
+            left.append((feed[1:5], feed[6:], (unchained, view.records), [entry[2:6] for entry in audit], tables))
         assert left[0] == left[1]
 
     async def test_it_stores_nothing_once_the_scope_has_moved_on(self, world: StoreWorld) -> None:

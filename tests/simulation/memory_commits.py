@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 from uuid import UUID
 
+from apex_server.audit.chain import AuditChain
 from apex_server.db import DatabaseUnavailable
 from apex_server.sync.store import (
     AskedRecord,
@@ -58,6 +59,8 @@ class Connection:
 
 class MemoryCommitStore:
     """The commit store of one server process."""
+
+    audit_chain = AuditChain(b"the audit's key of a simulated installation")
 
     def __init__(self, database: MemoryDatabase, hook: Hook = go_on) -> None:
         self._database = database

@@ -14,6 +14,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from apex_server.sync.chaining import spans_in_order
 from apex_server.sync.identity import ServerIdentity
 from apex_server.sync.receipts import ReceiptBook, receipt_key
 from apex_server.sync.store import Access, Commit, RecordChange, Row, RowsByTable, ScopeState, StoredRecord, Writer
@@ -45,6 +46,7 @@ class AuditEntry(NamedTuple):
     next_clock: int
     writer: Writer
     at_us: int
+    link: bytes
 
 
 class DirtyMark(NamedTuple):
@@ -64,6 +66,7 @@ class ScopeContent(Struct, frozen=True):
     seq: int = 0
     digest: int = 0
     record_count: int = 0
+    chain: bytes = b""
     records: dict[bytes, MemoryRecord] = {}
     audit: tuple[AuditEntry, ...] = ()
     dead: dict[tuple[bytes, int], dict[int, RefusedOp]] = {}
@@ -71,7 +74,7 @@ class ScopeContent(Struct, frozen=True):
 
     def state(self, access: Access | None) -> ScopeState:
         """Say where the scope stands to somebody who may do this there."""
-        return ScopeState(access, self.seq, self.digest, self.record_count)
+        return ScopeState(access, self.seq, self.digest, self.record_count, self.chain)
 
     def after(self, commit: Commit) -> "ScopeContent":
         """Give the content with a commit."""
@@ -84,6 +87,7 @@ class ScopeContent(Struct, frozen=True):
             seq=commit.seq,
             digest=commit.digest,
             record_count=commit.record_count,
+            chain=commit.chain,
             records=records,
             audit=(*self.audit, *audit_entries(commit)),
             dead=with_dead(self.dead, commit),
@@ -163,10 +167,11 @@ def record_of(change: RecordChange, seq: int) -> MemoryRecord:
 
 
 def audit_entries(commit: Commit) -> Iterator[AuditEntry]:
+    links = iter(commit.links)
     for seq, change in enumerate(commit.changes, commit.before.seq + 1):
         previous_seq = change.before.seq if change.before is not None else 0
-        for span in change.spans:
-            yield AuditEntry(seq, change.record_id, previous_seq, *span, commit.writer, commit.at_us)
+        for span in spans_in_order(change):
+            yield AuditEntry(seq, change.record_id, previous_seq, *span, commit.writer, commit.at_us, next(links))
 
 
 def with_dead(

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+from apex_server.sync.chaining import chained
 from apex_server.sync.projections import project
 from apex_server.sync.store import (
     AskedRecord,
@@ -74,6 +75,7 @@ class Pen:
     def commit(self, state: ScopeState, *changes: RecordChange) -> Commit:
         """Make a commit of changes to the scope as it stands."""
         digests = ((change.before.digest if change.before else 0, change.digest) for change in changes)
+        chain = chained(self.store.audit_chain, self.scope, state, self.writer, START_US, changes)
         return Commit(
             scope=self.scope,
             before=state,
@@ -81,6 +83,8 @@ class Pen:
             at_us=START_US,
             changes=changes,
             digest=add_digests(state.digest, *digests),
+            chain=chain.state,
+            links=chain.links,
             dirty_kinds=["training"] if self.scope.startswith("athlete:") else [],
         )
 

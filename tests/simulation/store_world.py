@@ -35,6 +35,10 @@ class StoreWorld(SyncWorld):
         """Give the audit of a scope, ordered by seq and client."""
 
     @abstractmethod
+    async def links(self, scope: str) -> list[bytes]:
+        """Give the links of the audit of a scope, ordered by seq and client."""
+
+    @abstractmethod
     async def until_waiting(self) -> None:
         """Return when somebody waits for the lock of a scope."""
 
@@ -69,6 +73,11 @@ class MemoryStoreWorld(MemoryWorld, StoreWorld):
         )
 
     @override
+    async def links(self, scope: str) -> list[bytes]:
+        content = self.database.scopes.get(scope, EMPTY)
+        return [entry.link for entry in sorted(content.audit)]
+
+    @override
     async def until_waiting(self) -> None:
         await wait_all_tasks_blocked()
 
@@ -94,6 +103,13 @@ class PostgresStoreWorld(World, StoreWorld):
             Scope.parse(scope).id,
         )
         return [(row[0], row[1], row[2].bytes, *row[3:]) for row in map(tuple, rows)]
+
+    @override
+    async def links(self, scope: str) -> list[bytes]:
+        rows = await self.sql(
+            "SELECT link FROM audit WHERE scope_id = $1 ORDER BY seq, client_id", Scope.parse(scope).id
+        )
+        return [row["link"] for row in rows]
 
     @override
     async def until_waiting(self) -> None:

@@ -27,6 +27,7 @@ class Plant(NamedTuple):
 
 
 states_of, fitting = memory_commits.states_of, memory_feed.fitting
+audit_entries = memory_database.audit_entries
 
 
 @asynccontextmanager
@@ -91,6 +92,12 @@ PLANTS: Mapping[str, Plant] = {
         memory_database, "with_dead", lambda dead, commit: dead, "test_what_was_compacted_away_has_no_refusal"
     ),
     "nobody remembered": Plant(memory_database, "audit_entries", lambda commit: (), "test_who_changed_what_is_kept"),
+    "links of nothing": Plant(
+        memory_database,
+        "audit_entries",
+        lambda commit: (entry._replace(link=bytes(16)) for entry in audit_entries(commit)),
+        "test_the_audit_is_one_chain_whichever_way_a_change_came",
+    ),
     "one byte too many": Plant(
         memory_feed,
         "fitting",

@@ -142,3 +142,35 @@ FROM (
 ) AS numbered
 GROUP BY record_id, client_id, run
 ORDER BY record_id, client_id, first_clock;
+
+-- name: verify_chained_since
+-- Rows of the audit that are younger must have a link.
+SELECT chained_since
+FROM server_identity;
+
+-- name: verify_scope_head
+-- Where the chain of a scope is said to stand.
+SELECT scope_id, chain
+FROM scopes
+WHERE name = $1;
+
+-- name: verify_scope_chain
+-- The whole audit of a scope in the order in which it was chained.
+SELECT seq, client_id, record_id, previous_seq, first_clock, next_clock, user_id, device_id, committed_at, link
+FROM audit
+WHERE scope_id = $1
+ORDER BY seq, client_id;
+
+-- name: verify_event_chains
+-- One person after the other; somebody with events and no head has lost it.
+SELECT subject_id, coalesce(event_chains.seq, 0) AS seq, coalesce(event_chains.state, '') AS state
+FROM event_chains
+FULL JOIN (SELECT DISTINCT account_events.subject_id FROM account_events) AS told USING (subject_id)
+ORDER BY subject_id;
+
+-- name: verify_event_chain
+-- The events of a person in the order in which they were chained.
+SELECT seq, at, action, actor_id, actor_role, device_id, sealed, link
+FROM account_events
+WHERE subject_id = $1
+ORDER BY seq;

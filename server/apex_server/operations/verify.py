@@ -9,13 +9,16 @@ on purpose (docs/protocol.md).
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import groupby
 from typing import Any, get_args
 from uuid import UUID
 
 from msgspec import Struct, field
 
+from apex_server.audit import AuditChain
 from apex_server.db import Connection, Database, load_queries
+from apex_server.operations.chain_checks import problem_of_event_chain, problem_of_scope_chain
 from apex_server.operations.record_checks import AuditedClient, Check, DeadRun, RecordOnTrial, problems_of
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import VERSION
@@ -44,6 +47,7 @@ ADVICE: Mapping[Check, str] = {
     "flags": "the next change of the record sets them; until then lists of what to look at may miss it",
     "rows": "apex-server rebuild makes them anew",
     "audit": "devices may be sent more than they need, or a change late; restore a backup from before the damage",
+    "chains": "somebody wrote to the audit by hand; compare with a backup from before, and find out who could",
     "dead ops": "an op sent again may be taken for a fork, which costs its device a new id and nothing else",
     "scopes": "every sync of this scope looks for a difference; restore a backup from before the damage",
     "orphans": "relational rows go with apex-server rebuild; others are of records that were deleted by hand",
@@ -89,7 +93,10 @@ class Verification(Struct):
 async def verify(database: Database, told: Progress = lambda done, total: None) -> Verification:
     """Look at everything. Raises DatabaseUnavailable; nothing is ever written."""
     verification = Verification()
+    chain = AuditChain(database.vault.server_key("audit_chain"))
     async with one_moment(database) as connection:
+        await verify_events(connection, chain, verification)
+        chained_since = await connection.fetchval(queries.verify_chained_since)
         scopes = await connection.fetch(queries.verify_scopes)
         await look_for_strays(connection, verification)
         if await connection.fetchval("SELECT projections_version FROM server_identity") != VERSION:
@@ -101,6 +108,7 @@ async def verify(database: Database, told: Progress = lambda done, total: None) 
             async for count in verify_scope(connection, row["name"], verification):
                 done += count
                 told(min(done, total), total)
+            await verify_scope_chain(connection, row["name"], chain, chained_since, verification)
     return verification
 
 
@@ -139,6 +147,28 @@ async def verify_scope(connection: Connection, name: str, verification: Verifica
         strays = await connection.fetchval(strays_of_scope(table), scope_id)
         if strays:
             verification.found(Damage("orphans", f"{strays} rows in {table} belong to no record", name))
+
+
+async def verify_scope_chain(
+    connection: Connection, name: str, chain: AuditChain, chained_since: datetime, verification: Verification
+) -> None:
+    """Follow the chain of a scope's audit."""
+    verification.looked("chains")
+    scope = await connection.fetchrow(queries.verify_scope_head, name)
+    rows = connection.cursor(queries.verify_scope_chain, scope["scope_id"], prefetch=AHEAD_ROWS)
+    problem = await problem_of_scope_chain(chain, scope["scope_id"], scope["chain"], rows, chained_since=chained_since)
+    if problem is not None:
+        verification.found(Damage("chains", problem, name))
+
+
+async def verify_events(connection: Connection, chain: AuditChain, verification: Verification) -> None:
+    """Follow the events of every person."""
+    async for subject_id, *head in connection.cursor(queries.verify_event_chains, prefetch=AHEAD_ROWS):
+        verification.looked("chains")
+        rows = connection.cursor(queries.verify_event_chain, subject_id, prefetch=AHEAD_ROWS)
+        problem = await problem_of_event_chain(chain, subject_id, head, rows)
+        if problem is not None:
+            verification.found(Damage("chains", problem))
 
 
 def scope_problems(name: str, scope: Any, digest: int) -> Iterable[str]:

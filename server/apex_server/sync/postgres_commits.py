@@ -13,7 +13,9 @@ from uuid import UUID
 
 import asyncpg
 
+from apex_server.audit.chain import AuditChain
 from apex_server.db import Connection, Database, load_queries
+from apex_server.sync.chaining import spans_in_order
 from apex_server.sync.postgres_rows import (
     PackedRows,
     TableWriter,
@@ -60,6 +62,7 @@ class PostgresCommitStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.audit_chain = AuditChain(db.vault.server_key("audit_chain"))
 
     @asynccontextmanager
     async def session(self, user_id: UUID | None) -> AsyncIterator["PostgresCommitSession"]:
@@ -107,7 +110,8 @@ class PostgresCommitSession:
             row = await self.connection.fetchrow(
                 queries.view_one, scope_id, user_id, scope, UUID(bytes=record_id), client_id, first, end
             )
-            state = ScopeState(row["access"], row["scope_seq"], as_digest(row["scope_digest"]), row["record_count"])
+            digest = as_digest(row["scope_digest"])
+            state = ScopeState(row["access"], row["scope_seq"], digest, row["record_count"], row["chain"])
             return ScopeView(state, {record_id: record_state(row)} if row["doc"] is not None else {})
         row = await self.connection.fetchrow(queries.view_scope, scope_id, user_id, scope)
         state = scope_state(row, row["access"])
@@ -178,7 +182,12 @@ class PostgresLockedScope:
         if commit.dirty_kinds:
             await self.connection.execute(queries.mark_dirty, self.scope_id, commit.dirty_kinds, commit.seq, at)
         await self.connection.execute(
-            queries.advance_scope, self.scope_id, commit.seq, digest_bytes(commit.digest), commit.record_count
+            queries.advance_scope,
+            self.scope_id,
+            commit.seq,
+            digest_bytes(commit.digest),
+            commit.record_count,
+            commit.chain,
         )
 
     async def _add_dead(self, commit: Commit) -> None:
@@ -205,6 +214,7 @@ def packed_rows(scope_id: bytes, change: RecordChange) -> PackedRows:
 
 
 def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
+    spans = list(spans_in_order(change))
     return [
         Scope.parse(commit.scope).id,
         UUID(bytes=change.record_id),
@@ -222,11 +232,13 @@ def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
         change.before.seq if change.before is not None else 0,
         commit.writer.device_id,
         as_datetime(commit.at_us),
-        [span.client_id for span in change.spans],
-        [span.first_clock for span in change.spans],
-        [span.next_clock for span in change.spans],
+        [span.client_id for span in spans],
+        [span.first_clock for span in spans],
+        [span.next_clock for span in spans],
         list(commit.dirty_kinds),
         change.is_long,
+        list(commit.links),
+        commit.chain,
         *save_one_arguments(change.collection, change.rows),
     ]
 
@@ -254,7 +266,7 @@ def refusal_columns(refusal: Refusal | None) -> tuple[str | None, str | None, st
 
 
 def scope_state(row: Any, access: Access | None) -> ScopeState:
-    return ScopeState(access, row["seq"], as_digest(row["digest"]), row["record_count"])
+    return ScopeState(access, row["seq"], as_digest(row["digest"]), row["record_count"], row["chain"])
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from apex_server.db import Connection
+from apex_server.sync.chaining import spans_in_order
 from apex_server.sync.copy_rows import COPY_HEADER, COPY_TRAILER, RecurringRowPacker, RowPacker
 from apex_server.sync.projection_tables import TABLES, Table
 from apex_server.sync.store import Commit, RowsByTable
@@ -26,13 +27,13 @@ RECORDS_COLUMNS = (
 )  # fmt: skip
 AUDIT_COLUMNS = (
     "scope_id", "seq", "client_id", "record_id", "previous_seq", "first_clock", "next_clock", "user_id", "device_id",
-    "committed_at",
+    "committed_at", "link",
 )  # fmt: skip
 RECORDS_PACKER = RowPacker(
     ["uuid", "bigint", "text", "bytea", "bytea", "boolean", "boolean", "boolean", "boolean"], shared=["uuid"]
 )
 AUDIT_PACKER = RowPacker(
-    ["bigint", "bigint", "uuid", "bigint", "bigint", "bigint", "uuid", "uuid", "timestamptz"], shared=["uuid"]
+    ["bigint", "bigint", "uuid", "bigint", "bigint", "bigint", "uuid", "uuid", "timestamptz", "bytea"], shared=["uuid"]
 )
 
 
@@ -141,11 +142,12 @@ def audit_rows(scope_id: UUID, commit: Commit) -> Iterator[bytes]:
     shared = AUDIT_PACKER.share(scope_id.bytes)
     user_id, device_id = as_bytes(commit.writer.user_id), as_bytes(commit.writer.device_id)
     at = as_datetime(commit.at_us)
+    links = iter(commit.links)
     for seq, change in enumerate(commit.changes, commit.before.seq + 1):
         previous_seq = change.before.seq if change.before is not None else 0
         rows = [
-            (seq, client_id, change.record_id, previous_seq, first, following, user_id, device_id, at)
-            for client_id, first, following in change.spans
+            (seq, client_id, change.record_id, previous_seq, first, following, user_id, device_id, at, next(links))
+            for client_id, first, following in spans_in_order(change)
         ]
         yield AUDIT_PACKER.pack(shared, rows)
 

@@ -46,7 +46,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: view_scope
 -- A scope nobody has written to yet has no row, and is empty.
-SELECT asked.access, coalesce(scopes.seq, 0) AS seq, scopes.digest, coalesce(scopes.record_count, 0) AS record_count
+SELECT asked.access, coalesce(scopes.seq, 0) AS seq, scopes.digest, coalesce(scopes.record_count, 0) AS record_count,
+    coalesce(scopes.chain, '') AS chain
 FROM (SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2, $3) END AS access) AS asked
 LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3;
 
@@ -68,7 +69,7 @@ JOIN records ON records.scope_id = $1 AND records.record_id = asked.record_id AN
 -- name: view_one
 -- The same as the two above for a single record, in one round trip.
 SELECT asked.access, coalesce(scopes.seq, 0) AS scope_seq, scopes.digest AS scope_digest,
-    coalesce(scopes.record_count, 0) AS record_count,
+    coalesce(scopes.record_count, 0) AS record_count, coalesce(scopes.chain, '') AS chain,
     records.collection, records.seq, records.doc, records.digest,
     (
         SELECT array_agg((dead.clock, dead.hash, dead.code, dead.field, dead.message))
@@ -85,7 +86,7 @@ LEFT JOIN records ON records.scope_id = $1 AND records.record_id = $4 AND asked.
 
 -- name: lock_scope
 -- Whoever holds this row is the one writer of the scope. Nobody waits for the lock of a scope that is not theirs.
-SELECT seq, digest, record_count
+SELECT seq, digest, record_count, chain
 FROM scopes
 WHERE scope_id = $1 AND ($2::uuid IS NULL OR apex_scope_access($2, $3) IS NOT NULL)
 FOR NO KEY UPDATE;
@@ -104,7 +105,7 @@ ON CONFLICT DO NOTHING;
 -- name: advance_scope
 -- The last word of a commit: from here on readers see its changes.
 UPDATE scopes
-SET seq = $2, digest = $3, record_count = $4
+SET seq = $2, digest = $3, record_count = $4, chain = $5
 WHERE scope_id = $1;
 
 -- name: add_dead_ops
@@ -137,7 +138,7 @@ WITH free AS MATERIALIZED (
 ),
 held AS (
     UPDATE scopes
-    SET seq = scopes.seq + 1, digest = $4, record_count = $5
+    SET seq = scopes.seq + 1, digest = $4, record_count = $5, chain = $23
     FROM free
     WHERE scopes.scope_id = free.scope_id
     RETURNING scopes.seq
@@ -159,10 +160,13 @@ recorded AS (
 ),
 audited AS (
     INSERT INTO audit (
-        scope_id, seq, client_id, record_id, previous_seq, first_clock, next_clock, user_id, device_id, committed_at
+        scope_id, seq, client_id, record_id, previous_seq, first_clock, next_clock, user_id, device_id, committed_at,
+        link
     )
-    SELECT $1, held.seq, span.client_id, $2, $14, span.first_clock, span.next_clock, $6, $15, $16
-    FROM held, unnest($17::bigint[], $18::bigint[], $19::bigint[]) AS span (client_id, first_clock, next_clock)
+    SELECT $1, held.seq, span.client_id, $2, $14, span.first_clock, span.next_clock, $6, $15, $16, span.link
+    FROM held,
+        unnest($17::bigint[], $18::bigint[], $19::bigint[], $22::bytea[])
+            AS span (client_id, first_clock, next_clock, link)
 ),
 marked AS (
     INSERT INTO dirty (athlete_id, kind, watermark, first_marked_at, last_marked_at)

@@ -16,7 +16,7 @@ __all__ = ["save_one_arguments", "save_one_statement"]
 
 queries = load_queries(__package__)
 
-FIRST_ARGUMENT = 22
+FIRST_ARGUMENT = 24
 """The number of the first parameter after those in queries.sql."""
 
 

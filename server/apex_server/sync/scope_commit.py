@@ -16,6 +16,7 @@ from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
 from apex_server.db import Hint
+from apex_server.sync.chaining import chained
 from apex_server.sync.collecting import collector_paused
 from apex_server.sync.judging import RETRY, Hearing, Verdict, rejected
 from apex_server.sync.receipts import ReceiptBook
@@ -245,13 +246,17 @@ class ScopeCommitter:
     def _commit_of(self, trial: _Round, places: Sequence[int], state: ScopeState) -> Commit:
         changes: list[Any] = [trial.verdicts[place].change for place in places]
         digests = ((0 if change.before is None else change.before.digest, change.digest) for change in changes)
+        at_us = trial.hearing.now_us
+        chain = chained(self._store.audit_chain, trial.scope, state, trial.writer, at_us, changes)
         return Commit(
             scope=trial.scope,
             before=state,
             writer=trial.writer,
-            at_us=trial.hearing.now_us,
+            at_us=at_us,
             changes=changes,
             digest=add_digests(state.digest, *digests),
+            chain=chain.state,
+            links=chain.links,
             dirty_kinds=dirty_kinds(trial, changes),
         )
 

@@ -23,6 +23,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
+from apex_server.audit.chain import AuditChain
 from apex_server.policy import Access
 from apex_sync.acceptance import RefusedOp
 
@@ -75,12 +76,16 @@ class Writer(NamedTuple):
 
 
 class ScopeState(Struct, frozen=True):
-    """Where a scope stands, and what the asking user may do in it; `access` None is nothing at all."""
+    """Where a scope stands, and what the asking user may do in it; `access` None is nothing at all.
+
+    `chain` is the state of the audit's chain (chaining.py); empty where nothing is chained yet.
+    """
 
     access: Access | None
     seq: int = 0
     digest: int = 0
     record_count: int = 0
+    chain: bytes = b""
 
 
 class StoredRecord(Struct, frozen=True):
@@ -159,8 +164,9 @@ class RecordChange(Struct, kw_only=True):
 class Commit(Struct, kw_only=True):
     """Changes of one scope by one writer, to be stored together.
 
-    The changes take the seqs after `before.seq`, in their order; a record occurs once. `digest` is that of the scope
-    afterwards. `dirty_kinds` are the analyses that the changes call for.
+    The changes take the seqs after `before.seq`, in their order; a record occurs once. `digest` and `chain` are those
+    of the scope afterwards, and `links` the links of the audit's rows, by change and then by client id. `dirty_kinds`
+    are the analyses that the changes call for.
     """
 
     scope: str
@@ -169,6 +175,8 @@ class Commit(Struct, kw_only=True):
     at_us: int
     changes: Sequence[RecordChange]
     digest: int
+    chain: bytes
+    links: Sequence[bytes]
     dirty_kinds: Sequence[str] = field(default_factory=list)
 
     @property
@@ -229,6 +237,10 @@ class CommitSession(Protocol):
 
 class CommitStore(Protocol):
     """Where commits go."""
+
+    @property
+    def audit_chain(self) -> AuditChain:
+        """What makes the chains of the installation."""
 
     def session(self, user_id: UUID | None) -> AbstractAsyncContextManager[CommitSession]:
         """Open a line for a user, or the system."""
