@@ -8,6 +8,7 @@ import ipaddress
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Router
@@ -25,10 +26,12 @@ from apex_server.client_address import TRUSTED_PROXIES
 from apex_server.clients import clients_routes
 from apex_server.consents import consent_routes
 from apex_server.db import Database, HintHub
+from apex_server.db.background import in_background
 from apex_server.exercises import exercise_routes
 from apex_server.headers import cors_of, hardened_headers
 from apex_server.health import health_routes
 from apex_server.insights import insight_routes
+from apex_server.limits import Limits, PostgresLimits, admit, charge_requests, limits_routes
 from apex_server.logs import configure_logs, log_socket_failure, request_log
 from apex_server.metrics import Metrics
 from apex_server.openapi_document import TAGS
@@ -45,6 +48,7 @@ from apex_server.sync import (
     load_identity,
     sync_routes,
 )
+from apex_server.sync.limited import LimitedExchange
 from apex_server.sync.live import LiveHub
 from apex_server.sync.live_routes import live_routes
 from apex_server.web import web_routes
@@ -59,6 +63,8 @@ _OPENED = (
     "database",
     "hints",
     "is_session_open",
+    "limits",
+    "live_answer",
     "live_hub",
     "session_cookies",
     "vault",
@@ -83,6 +89,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *program_routes,
             *exercise_routes,
             *insight_routes,
+            *limits_routes,
             *sync_routes,
             *live_routes,
             *web_routes,
@@ -100,7 +107,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         after_exception=[log_socket_failure],
         before_send=[hardened_headers(settings)],
         cors_config=cors_of(settings),
-        middleware=[request_log, PrometheusConfig(app_name="apex", prefix="apex").middleware],
+        middleware=[request_log, PrometheusConfig(app_name="apex", prefix="apex").middleware, charge_requests],
         openapi_config=OpenAPIConfig(
             title="Apex Sync",
             version="1",
@@ -133,23 +140,31 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
             public_url=settings.public_url,
             https=settings.is_https,
         )
+        limits = Limits(PostgresLimits(database), clock=time.monotonic, factor=settings.limits_factor)
+        answer = SyncExchange(committer, feed, identity=identity, now_us=_now_us)
+        limited = partial(LimitedExchange, answer, limits, epoch=identity.epoch, now_us=_now_us)
         app.state.update(
             accounts=accounts.accounts,
-            answer=SyncExchange(committer, feed, identity=identity, now_us=_now_us),
+            answer=limited(),
             authenticator=accounts.authenticator,
             committer=committer,
             database=database,
             hints=hints,
             is_session_open=accounts.authenticator.is_session_open,
+            limits=limits,
+            live_answer=limited(live=True),
             live_hub=live_hub,
             session_cookies=accounts.session_cookies,
             vault=database.vault,
         )
-        yield
+        async with in_background(limits.keep_settling):
+            yield
+        await limits.settle_at_the_end()
 
 
 async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    await connection.app.state.authenticator.guard(connection, handler)
+    state = connection.app.state
+    await admit(state.limits, connection, partial(state.authenticator.guard, connection, handler))
 
 
 def _handing(name: str) -> Any:

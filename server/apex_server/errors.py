@@ -22,6 +22,7 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     ├── UnsupportedMediaType 415
     ├── InvalidFields 422
     ├── TooManyAttempts 429
+    │   └── TooManyRequests
     ├── InternalError 500
     └── Unavailable 503
         └── DatabaseUnavailable, ServerBusy
@@ -30,7 +31,7 @@ A foreign object answers like an absent one: both are `NotFound`, so that nobody
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 import msgspec
@@ -68,6 +69,7 @@ __all__ = [
     "SignInAgain",
     "TooManyAttempts",
     "TooManyInvites",
+    "TooManyRequests",
     "Unauthenticated",
     "Unavailable",
     "UnsupportedMediaType",
@@ -399,6 +401,32 @@ class TooManyAttempts(ApiError):
     def headers(self) -> Mapping[str, str]:
         """Say in seconds when to come back."""
         return {"Retry-After": str(self.retry_after)}
+
+
+@dataclass(eq=False)
+class TooManyRequests(TooManyAttempts):
+    """A budget of the account, or of the address of somebody who is not signed in, is used up for now."""
+
+    budget: str
+    """Which: `requests`, `sync_bytes`, `cpu_ms`, `upload_bytes`, or `turns`: too many at the same time."""
+    policy: str = field(default="", repr=False)
+    """Amount and window in the form of the RateLimit-Policy header."""
+
+    code = "too_many_requests"
+    title = "You have used up what your account may use for now."
+    next_step = "Wait for 'retry_after' seconds, then repeat the request. Nothing of it was done, and nothing is lost."
+
+    def members(self) -> Mapping[str, object]:
+        """Name the budget and the wait."""
+        return {"retry_after": self.retry_after, "budget": self.budget}
+
+    def headers(self) -> Mapping[str, str]:
+        """Say when to come back, for any client and in the terms of draft-ietf-httpapi-ratelimit-headers."""
+        wait = {"Retry-After": str(self.retry_after)}
+        if not self.policy:
+            return wait
+        state = f'"{self.budget}";r=0;t={self.retry_after}'
+        return {**wait, "RateLimit-Policy": f'"{self.budget}";{self.policy}', "RateLimit": state}
 
 
 class InternalError(ApiError):

@@ -35,6 +35,7 @@ from apex_server.errors import (
     MethodNotAllowed,
     NotFound,
     SessionEnded,
+    TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -62,7 +63,7 @@ SIGN_IN_REFUSALS: tuple[type[ApiError], ...] = (
     CsrfRefused,
 )
 """What a handler that wants a signed-in caller may answer with."""
-_ANY_HANDLER_REFUSALS: tuple[type[ApiError], ...] = (MalformedRequest, DatabaseUnavailable)
+_ANY_HANDLER_REFUSALS: tuple[type[ApiError], ...] = (MalformedRequest, TooManyRequests, DatabaseUnavailable)
 
 _WEBSOCKET_CODE_BASE = 4000
 """Close codes from here on belong to applications; 4401 says about a socket what 401 says about a request."""
@@ -91,6 +92,8 @@ class Problem(msgspec.Struct, omit_defaults=True):
     """What a person can do about it."""
     retry_after: int | None = None
     """Seconds to wait before the same request may succeed."""
+    budget: str | None = None
+    """What is used up, for the code `too_many_requests`."""
     errors: list[FieldError] = []
     """The fields that were refused, for the code `invalid_fields`."""
 

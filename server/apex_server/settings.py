@@ -26,6 +26,7 @@
     APEX_OPENAI_BASE_URL, APEX_OPENAI_MODEL
     APEX_ANALYSIS_QUIET_SECONDS how long an athlete's record must be quiet before it is analysed; 60
     APEX_ANALYSIS_MAX_SECONDS   how long analysis may be put off at most; 600
+    APEX_LIMITS_FACTOR          what the limits of all tiers are multiplied by (docs/limits.md); 1
     APEX_LOG_LEVEL              debug, info, warning or error
     APEX_WORKERS                number of server processes
 
@@ -51,6 +52,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 SECRET_CHARACTERS_MIN = 32  # 128 bits even when written in hex.
 WORKERS_MAX = 64  # Beyond this a typing error is likelier than a machine that large.
+LIMITS_FACTOR_MIN, LIMITS_FACTOR_MAX = 0.001, 1_000_000.0  # From a trial of what being refused is like, to no limits.
 SECONDS_MAX = 86_400.0  # A day: analysis that waits longer is switched off, not debounced.
 FORMER_SECRETS_MAX = 8  # Nobody is in the middle of more changes than that.
 TRUSTED_PROXIES_MAX = 64  # More networks than the largest provider of proxies publishes.
@@ -107,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     openai_model: str = "gpt-5-mini"
     analysis_quiet_seconds: float = 60.0
     analysis_max_seconds: float = 600.0
+    limits_factor: float = 1.0
     log_level: LogLevel = "info"
     workers: int = 1
 
@@ -142,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             openai_model=given.get("APEX_OPENAI_MODEL", "gpt-5-mini"),
             analysis_quiet_seconds=read_seconds(given, "APEX_ANALYSIS_QUIET_SECONDS", 60.0),
             analysis_max_seconds=read_seconds(given, "APEX_ANALYSIS_MAX_SECONDS", 600.0),
+            limits_factor=read_limits_factor(given),
             log_level=read_log_level(given),
             workers=read_int(given, "APEX_WORKERS", 1, low=1, high=WORKERS_MAX),
         )
@@ -324,6 +328,17 @@ def read_seconds(given: Mapping[str, str], variable: str, default: float) -> flo
     if not 0 <= seconds <= SECONDS_MAX:
         raise SettingsError(variable, f"{seconds:g} is not between 0 and {SECONDS_MAX:g} seconds")
     return seconds
+
+
+def read_limits_factor(given: Mapping[str, str]) -> float:
+    variable = "APEX_LIMITS_FACTOR"
+    try:
+        factor = float(given.get(variable, 1.0))
+    except ValueError:
+        raise SettingsError(variable, f"{given[variable]!r} is not a number") from None
+    if not LIMITS_FACTOR_MIN <= factor <= LIMITS_FACTOR_MAX:
+        raise SettingsError(variable, f"{factor:g} is not between {LIMITS_FACTOR_MIN:g} and {LIMITS_FACTOR_MAX:g}")
+    return factor
 
 
 def read_log_level(given: Mapping[str, str]) -> LogLevel:

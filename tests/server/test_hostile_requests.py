@@ -40,7 +40,7 @@ def server(
     """Give a server with real HTTP on a database of its own."""
     portal.call(execute, postgres.dsn, f"CREATE DATABASE {DATABASE} TEMPLATE apex_template")
     folder: Path = tmp_path_factory.mktemp("hostile")
-    settings = Settings(data_dir=folder, secret=SECRET, database_url=url_of(postgres, DATABASE))
+    settings = Settings(data_dir=folder, secret=SECRET, database_url=url_of(postgres, DATABASE), limits_factor=1e6)
     with running_server(portal, settings) as running:
         yield running
     portal.call(execute, postgres.dsn, f"DROP DATABASE {DATABASE} WITH (FORCE)")

@@ -32,7 +32,10 @@ def server(
 ) -> Iterator[WholeServer]:
     portal.call(execute, postgres.dsn, f"CREATE DATABASE {DATABASE} TEMPLATE apex_template")
     settings = Settings(
-        data_dir=tmp_path_factory.mktemp("fuzz"), secret=SECRET, database_url=url_of(postgres, DATABASE)
+        data_dir=tmp_path_factory.mktemp("fuzz"),
+        secret=SECRET,
+        database_url=url_of(postgres, DATABASE),
+        limits_factor=1e6,
     )
     with running_server(portal, settings) as running:
         yield running

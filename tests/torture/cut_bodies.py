@@ -56,7 +56,7 @@ def torture(scale: Scale) -> Iterator[Outcome]:
 def net_server() -> Iterator[WholeServer]:
     """Run a server for as many exchanges as one likes."""
     folder = Path(tempfile.mkdtemp(prefix="apex-net-"))
-    settings = Settings(data_dir=folder / "server", secret=SECRET)
+    settings = Settings(data_dir=folder / "server", secret=SECRET, limits_factor=1e6)
     try:
         with start_blocking_portal("asyncio") as portal, running_server(portal, settings) as server:
             yield server

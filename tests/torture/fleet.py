@@ -114,7 +114,7 @@ def run_once(seed: int, *, devices: int, seconds: float) -> Run:
     folder = Path(tempfile.mkdtemp(prefix="apex-fleet-"))
     run = Run(seed=seed, commit=commit(), devices=devices, seconds=seconds)
     try:
-        settings = Settings(data_dir=folder / "server", secret=SECRET, workers=WEB_PROCESSES)
+        settings = Settings(data_dir=folder / "server", secret=SECRET, workers=WEB_PROCESSES, limits_factor=1e6)
         with start_blocking_portal("asyncio") as portal, running_server(portal, settings) as server:
             anyio.run(_run, run, server, folder)
     finally:

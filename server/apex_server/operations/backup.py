@@ -36,6 +36,7 @@ LEFT_OUT = frozenset(
         "pgqueuer_log",
         "pgqueuer_schedules",
         "pgqueuer_statistics",
+        "used_budgets",
         "schema_migrations",  # The manifest names them, and a restore applies them.
     }
 )

@@ -5,7 +5,7 @@ lost hint costs latency and never correctness, a revoked grant shows nothing mor
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from apex_server.caller import Caller
 from apex_server.db import Hint, HintHub
-from apex_server.sync.exchange import SyncExchange
 from apex_sync.ids import athlete_scope
 from apex_sync.protocol.messages import PROTOCOL_VERSION, ScopeCursor, SyncRequest, SyncResponse
 
 __all__ = ["Listener", "LiveHub", "LiveSession"]
+
+Answer = Callable[[Caller, SyncRequest], Awaitable[SyncResponse]]
 
 RECHECK_SECONDS = 30.0
 """How often a session looks for itself: for new grants, and for a lost hint. A revocation holds at once anyway."""
@@ -116,7 +117,7 @@ class LiveSession:
     continues the one before it.
     """
 
-    def __init__(self, caller: Caller, answer: SyncExchange, hub: LiveHub, listener: Listener) -> None:
+    def __init__(self, caller: Caller, answer: Answer, hub: LiveHub, listener: Listener) -> None:
         self._caller = caller
         self._answer = answer
         self._hub = hub

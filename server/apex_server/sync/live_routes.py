@@ -21,7 +21,6 @@ from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
 from apex_server.errors import AccessTokenExpired, BodyTooLarge, MalformedRequest, SessionEnded
 from apex_server.problems import websocket_refusal
-from apex_server.sync.exchange import SyncExchange
 from apex_server.sync.live import RECHECK_SECONDS, LiveHub, LiveSession
 from apex_sync.errors import ProtocolError
 from apex_sync.protocol.messages import SyncResponse, decode_request, encode_message
@@ -43,14 +42,14 @@ _queries = load_queries(__package__)
 async def live(
     socket: WebSocket[Any, Any, Any],
     caller: NamedDependency[Caller],
-    answer: NamedDependency[SyncExchange],
+    live_answer: NamedDependency[Any],
     live_hub: NamedDependency[LiveHub],
     is_session_open: NamedDependency[Any],
 ) -> None:
     """Sync while connected."""
     await socket.accept()
     with live_hub.listening() as listener:
-        session = LiveSession(caller, answer, live_hub, listener)
+        session = LiveSession(caller, live_answer, live_hub, listener)
         try:
             with anyio.fail_after(seconds_left(caller)):
                 async with anyio.create_task_group() as tasks:

@@ -10,9 +10,8 @@ from apex_server.errors import AccessTokenExpired, BodyTooLarge, DatabaseUnavail
 from apex_server.problems import problem_responses
 from apex_server.sync.body import ENCODING, packed, read_body
 from apex_server.sync.errors import NotMsgpack, NotZstd, UnsupportedVersion
-from apex_server.sync.exchange import SyncExchange
 from apex_sync.errors import ProtocolError
-from apex_sync.protocol.messages import REQUEST_BYTES_MAX, decode_request, encode_message
+from apex_sync.protocol.messages import REQUEST_BYTES_MAX, SyncResponse, decode_request, encode_message
 
 __all__ = ["MEDIA_TYPE", "sync_routes"]
 
@@ -31,7 +30,7 @@ MEDIA_TYPE = "application/vnd.apex.sync+msgpack"
     ),
 )
 async def sync(
-    request: Request[Any, Any, Any], caller: NamedDependency[Caller], answer: NamedDependency[SyncExchange]
+    request: Request[Any, Any, Any], caller: NamedDependency[Caller], answer: NamedDependency[Any]
 ) -> Response[bytes]:
     """Answer a SyncRequest with a SyncResponse, both msgpack as docs/protocol.md describes, and zstd when long."""
     body = await read_body(request.stream(), request.headers.get("content-encoding", ""))
@@ -39,7 +38,7 @@ async def sync(
         message = decode_request(body)
     except ProtocolError as error:
         raise NotMsgpack(error.reason) from error
-    response = await answer(caller, message)
+    response: SyncResponse = await answer(caller, message)
     content, encoding = await packed(encode_message(response))
     headers = {"Cache-Control": "no-store", **({"Content-Encoding": encoding} if encoding == ENCODING else {})}
     return Response(content, media_type=MEDIA_TYPE, headers=headers)

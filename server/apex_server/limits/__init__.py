@@ -1,0 +1,31 @@
+"""Limits: what each tier may use of requests, bytes and CPU time, held by all server processes together.
+
+| module | what it does |
+|---|---|
+| `tiers` | the amounts, by tier |
+| `meter` | the arithmetic of one budget in one process |
+| `limits`, `postgres` | all accounts of a process, and what the processes share |
+| `cpu` | measures a coroutine |
+| `admission` | where requests meet the limits |
+| `routes` | `GET /api/limits` |
+"""
+
+from apex_server.limits.admission import admit, charge_requests
+from apex_server.limits.cpu import Metered
+from apex_server.limits.limits import Account, Limits
+from apex_server.limits.postgres import PostgresLimits
+from apex_server.limits.routes import limits_routes
+from apex_server.limits.tiers import TIERS, Tier, tier_named
+
+__all__ = [
+    "TIERS",
+    "Account",
+    "Limits",
+    "Metered",
+    "PostgresLimits",
+    "Tier",
+    "admit",
+    "charge_requests",
+    "limits_routes",
+    "tier_named",
+]

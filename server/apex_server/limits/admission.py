@@ -1,0 +1,132 @@
+"""Where requests meet the limits: admitted before anything of theirs is done, charged when they have been answered.
+
+Who is signed in pays from their own account, wherever they are; only who is not, or fails to be, pays from that of
+their network address, so nobody can use up what belongs to somebody else.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from apex_server.caller import Caller
+from apex_server.client_address import client_address
+from apex_server.errors import TooManyRequests, Unauthenticated
+from apex_server.limits.cpu import Metered
+from apex_server.limits.limits import Account, Limits
+from apex_server.limits.tiers import Budget
+from apex_server.problems import websocket_refusal
+
+__all__ = ["admit", "charge_requests", "network_of"]
+
+_Connection = ASGIConnection[Any, Any, Any, Any]
+
+SYNC_PATH = "/api/sync"
+UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})
+"""Asked by machines of the operator, who must not lose sight of a busy server."""
+
+IPV6_PREFIX = 64
+"""One customer's line has at least this many addresses, so they count as one."""
+
+SYNC_BUDGETS: tuple[Budget, ...] = ("cpu_ms", "sync_bytes")
+OTHER_BUDGETS: tuple[Budget, ...] = ("cpu_ms",)
+BODY_BUDGETS: tuple[Budget, ...] = ("cpu_ms", "upload_bytes")
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+def network_of(address: str) -> str:
+    """Give the network that an address stands for: itself, or the customer's line of IPv6."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, IPV6_PREFIX), strict=False))
+    return str(ip)
+
+
+async def admit(limits: Limits, connection: _Connection, authenticate: Callable[[], Awaitable[None]]) -> None:
+    """Find out who calls, and let them pass or not: their account is kept in the scope, to be charged later.
+
+    Raises what `authenticate` raises, or TooManyRequests; as a WebSocketException for a WebSocket.
+    """
+    scope = connection.scope
+    if scope["path"] in UNLIMITED_PATHS:
+        await authenticate()
+        return
+    budgets = budgets_of(scope)
+    stranger = limits.network(network_of(client_address(connection)))
+    scope["apex_account"] = stranger  # type: ignore[typeddict-unknown-key]
+    try:
+        try:
+            await authenticate()
+        except Exception as error:
+            if is_unauthenticated(error):
+                await limits.admit(stranger, *budgets)
+            raise
+        caller = scope.get("user")
+        account = limits.user(caller.user_id, caller.role) if isinstance(caller, Caller) else stranger
+        scope["apex_account"] = account  # type: ignore[typeddict-unknown-key]
+        await limits.admit(account, *budgets)
+    except TooManyRequests as error:
+        if scope["type"] == ScopeType.WEBSOCKET:
+            raise websocket_refusal(error) from error
+        raise
+
+
+def budgets_of(scope: Mapping[str, Any]) -> tuple[Budget, ...]:
+    """Name the budgets that must not be used up for a request, beside the one of requests."""
+    if scope["path"].startswith(SYNC_PATH):
+        return SYNC_BUDGETS
+    return BODY_BUDGETS if scope.get("method") in BODY_METHODS else OTHER_BUDGETS
+
+
+def is_unauthenticated(error: Exception) -> bool:
+    """Tell whether it is not known who called; over a WebSocket the error comes in another's clothes."""
+    return isinstance(error, Unauthenticated) or isinstance(error.__cause__, Unauthenticated)
+
+
+def charge_requests(app: ASGIApp) -> ASGIApp:
+    """Charge each HTTP request for the bytes it moved and, outside of sync, the CPU time it took.
+
+    What a sync takes is measured where it is answered, the same over HTTP and live.
+    """
+
+    async def charged(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        received = sent = 0
+
+        async def counted_receive() -> Any:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+            return message
+
+        async def counted_send(message: Message) -> None:
+            nonlocal sent
+            if message["type"] == "http.response.body":
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        is_sync = scope["path"].startswith(SYNC_PATH)
+        answering = app(scope, counted_receive, counted_send)
+        answered: Metered[None] = Metered(answering)  # type: ignore[arg-type]
+        try:
+            await answered
+        finally:
+            account: Account | None = scope.get("apex_account")  # type: ignore[assignment]
+            limits: Limits | None = scope["litestar_app"].state.get("limits")
+            if account is not None and limits is not None:
+                if is_sync:
+                    limits.charge(account, "sync_bytes", received + sent)
+                else:
+                    limits.charge(account, "upload_bytes", received)
+                    limits.charge(account, "cpu_ms", answered.cpu_ms)
+
+    return charged

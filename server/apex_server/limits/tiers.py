@@ -1,0 +1,138 @@
+"""What each tier may use: the one place where it is written.
+
+A budget is a leaky bucket: `amount` may be used at once, and drains away evenly within `window_seconds`. So somebody
+who stays below the rate is never refused, and somebody who is refused knows to the second when they will not be.
+
+The amounts are far above honest use: ten years of one athlete's log (3,000 workouts, as many check-ins) come up in some
+15 requests, 6 MB and 3 seconds of CPU time. They bound what one account can take from all others.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+__all__ = ["ANONYMOUS", "BUDGETS", "TIERS", "Allowance", "Budget", "Tier", "TierName", "tier_named"]
+
+Budget = Literal["requests", "sync_bytes", "cpu_ms", "upload_bytes"]
+TierName = Literal["athlete_free", "athlete_coached", "coach_solo", "coach_team", "organisation", "support"]
+
+BUDGETS: tuple[Budget, ...] = get_args(Budget)
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+CPU_WINDOW = 600.0
+"""Ten minutes: so short that what may be used at once is a few seconds, in which a process serves others in between."""
+MIB = 1024 * 1024
+SHARE_UNSEEN = 16
+"""A process may use this part of an amount before the others have to know, so so few processes cannot double it."""
+
+
+class Allowance(NamedTuple):
+    """So much at once, which drains away within so many seconds."""
+
+    amount: float
+    window_seconds: float
+
+    @property
+    def drains_per_second(self) -> float:
+        """How fast what was used is forgotten."""
+        return self.amount / self.window_seconds
+
+    @property
+    def slice(self) -> float:
+        """What one process may use before it has to settle."""
+        return self.amount / SHARE_UNSEEN
+
+
+class Tier(Struct, frozen=True, kw_only=True):
+    """The budgets of one account; `ai_tokens_per_month` is of a coach, for all their athletes."""
+
+    name: str
+    requests: Allowance
+    """All over HTTP, and pushes over the live channel."""
+    sync_bytes: Allowance
+    """To and from `/api/sync`, as they go over the wire."""
+    cpu_ms: Allowance
+    """What answering takes of a web process, in milliseconds."""
+    upload_bytes: Allowance
+    """Bodies of all other requests: imports, photos, edits."""
+    ai_tokens_per_month: int = 0
+
+    def allowance(self, budget: Budget) -> Allowance:
+        """Give one of the budgets."""
+        allowance: Allowance = getattr(self, budget)
+        return allowance
+
+    def scaled(self, factor: float) -> "Tier":
+        """Give the same with every budget of requests, bytes and time multiplied."""
+        changes = {name: self.allowance(name)._replace(amount=self.allowance(name).amount * factor) for name in BUDGETS}
+        return replace(self, **changes)
+
+
+TIERS: Mapping[TierName, Tier] = {
+    "athlete_free": Tier(
+        name="athlete_free",
+        requests=Allowance(600, MINUTE),
+        sync_bytes=Allowance(256 * MIB, HOUR),
+        cpu_ms=Allowance(20_000, CPU_WINDOW),
+        upload_bytes=Allowance(256 * MIB, DAY),
+    ),
+    "athlete_coached": Tier(
+        name="athlete_coached",
+        requests=Allowance(900, MINUTE),
+        sync_bytes=Allowance(512 * MIB, HOUR),
+        cpu_ms=Allowance(30_000, CPU_WINDOW),
+        upload_bytes=Allowance(1024 * MIB, DAY),
+    ),
+    "coach_solo": Tier(
+        name="coach_solo",
+        requests=Allowance(1_800, MINUTE),
+        sync_bytes=Allowance(2_048 * MIB, HOUR),
+        cpu_ms=Allowance(90_000, CPU_WINDOW),
+        upload_bytes=Allowance(2_048 * MIB, DAY),
+        ai_tokens_per_month=6_000_000,
+    ),
+    "coach_team": Tier(
+        name="coach_team",
+        requests=Allowance(3_600, MINUTE),
+        sync_bytes=Allowance(8_192 * MIB, HOUR),
+        cpu_ms=Allowance(180_000, CPU_WINDOW),
+        upload_bytes=Allowance(10_240 * MIB, DAY),
+        ai_tokens_per_month=24_000_000,
+    ),
+    "organisation": Tier(
+        name="organisation",
+        requests=Allowance(6_000, MINUTE),
+        sync_bytes=Allowance(16_384 * MIB, HOUR),
+        cpu_ms=Allowance(240_000, CPU_WINDOW),
+        upload_bytes=Allowance(51_200 * MIB, DAY),
+        ai_tokens_per_month=96_000_000,
+    ),
+    "support": Tier(
+        name="support",
+        requests=Allowance(600, MINUTE),
+        sync_bytes=Allowance(512 * MIB, HOUR),
+        cpu_ms=Allowance(60_000, CPU_WINDOW),
+        upload_bytes=Allowance(16 * MIB, DAY),
+    ),
+}
+
+ANONYMOUS = Tier(
+    name="anonymous",
+    requests=Allowance(1_200, MINUTE),
+    sync_bytes=Allowance(16 * MIB, HOUR),
+    cpu_ms=Allowance(120_000, CPU_WINDOW),
+    upload_bytes=Allowance(256 * MIB, DAY),
+)
+"""Of a network address that nobody signed in from: a gym of 200 phones behind one, each renewing its session."""
+
+_BY_ROLE: Mapping[str, TierName] = {"coach": "coach_solo", "owner": "organisation", "support": "support"}
+
+
+def tier_named(name: str | None, *, role: str) -> Tier:
+    """Give a tier by its name; where that is unknown (yet), the one that the role has at least."""
+    for known, tier in TIERS.items():
+        if known == name:
+            return tier
+    return TIERS[_BY_ROLE.get(role, "athlete_free")]

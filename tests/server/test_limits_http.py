@@ -1,0 +1,178 @@
+"""Limits on the whole app, with the real Postgres: refused in time, told how long, charged to the right account."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from litestar.testing import TestClient
+from msgspec.structs import replace
+
+from apex_server.app import create_app
+from apex_server.limits.tiers import ANONYMOUS, TIERS
+from apex_server.settings import Settings
+from apex_sync.protocol.messages import (
+    PROTOCOL_VERSION,
+    PushedRecord,
+    SyncRequest,
+    SyncResponse,
+    decode_response,
+    encode_message,
+)
+from tests.server.accounts_app import PASSWORD, bearer
+
+Client = TestClient[Any]
+MEDIA_TYPE = "application/vnd.apex.sync+msgpack"
+
+
+@contextmanager
+def server(settings: Settings, factor: float = 1.0) -> Iterator[Client]:
+    with TestClient(create_app(replace(settings, limits_factor=factor))) as client:
+        yield client
+
+
+def register(client: Client, name: str = "anna", role: str = "athlete") -> dict[str, Any]:
+    body = {"email": f"{name}@apex.example", "password": PASSWORD, "name": name, "role": role}
+    answer = client.post("/api/auth/register", json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def use_up(client: Client, user: dict[str, Any], budget: str, share: float = 1.01) -> None:
+    """Spend on behalf of a user, as a request would."""
+    limits = client.app.state.limits
+    account = limits.user(UUID(user["user"]["id"]), user["user"]["role"])
+    limits.charge(account, budget, account.tier.allowance(budget).amount * share)
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(settings: Settings) -> None:
+    with server(settings, factor=0.02) as client:
+        anna, bert = register(client), register(client, "bert")
+        answers = [client.get("/api/devices", headers=bearer(anna)) for _ in range(15)]
+        allowed = int(TIERS["athlete_free"].requests.amount * 0.02)
+        statuses = [answer.status_code for answer in answers]
+        assert statuses[:allowed] == [200] * allowed and statuses[-1] == 429
+        refused = answers[-1]
+        assert refused.headers["content-type"] == "application/problem+json"
+        problem = refused.json()
+        assert (problem["code"], problem["budget"]) == ("too_many_requests", "requests")
+        assert refused.headers["retry-after"] == str(problem["retry_after"]) and problem["retry_after"] >= 1
+        assert refused.headers["ratelimit-policy"] == f'"requests";q={allowed};w=60'
+        assert refused.headers["ratelimit"] == f'"requests";r=0;t={problem["retry_after"]}'
+        assert client.get("/api/devices", headers=bearer(bert)).status_code == 200, "the others go on"
+        time.sleep(problem["retry_after"])
+        assert client.get("/api/devices", headers=bearer(anna)).status_code == 200
+
+
+def test_who_is_not_signed_in_pays_from_their_address_and_nobody_elses(settings: Settings) -> None:
+    """Guessing tokens uses up the guesser's address, and neither a user's budget nor a signed-in neighbour's access."""
+    with server(settings, factor=0.01) as client:
+        anna = register(client)
+        allowed = int(ANONYMOUS.requests.amount * 0.01)
+        statuses = [
+            client.get("/api/devices", headers={"Authorization": "Bearer guess"}).status_code
+            for _ in range(allowed + 2)
+        ]
+        assert set(statuses) == {401, 429} and statuses[-1] == 429
+        assert client.post("/api/auth/login", json={}).status_code == 429
+        assert client.get("/api/devices", headers=bearer(anna)).status_code == 200
+        assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("budget", "method", "path", "body", "status"),
+    [
+        ("cpu_ms", "GET", "/api/devices", None, 429),
+        ("upload_bytes", "POST", "/api/workouts", {}, 429),
+        ("upload_bytes", "GET", "/api/devices", None, 200),
+        ("sync_bytes", "POST", "/api/sync", {}, 429),
+        ("sync_bytes", "GET", "/api/devices", None, 200),
+    ],
+)
+def test_each_budget_stops_what_it_is_for(
+    settings: Settings, budget: str, method: str, path: str, body: Any, status: int
+) -> None:
+    with server(settings) as client:
+        anna = register(client)
+        use_up(client, anna, budget)
+        answer = client.request(method, path, json=body, headers=bearer(anna))
+        assert answer.status_code == status
+        if status == 429:
+            assert answer.json()["budget"] == budget
+
+
+def test_what_a_request_took_is_charged_afterwards(settings: Settings) -> None:
+    with server(settings) as client:
+        anna = register(client)
+        body = b'{"nothing": "' + b"x" * 5_000 + b'"}'
+        client.post("/api/workouts", content=body, headers=bearer(anna))
+        push = encode_message(SyncRequest(PROTOCOL_VERSION, 7, 1, cursors=[]))
+        client.post("/api/sync", content=push, headers=bearer(anna) | {"Content-Type": MEDIA_TYPE})
+        left = {one["budget"]: one for one in client.get("/api/limits", headers=bearer(anna)).json()["budgets"]}
+        used = {budget: one["amount"] - one["left"] for budget, one in left.items()}
+        assert used["requests"] == 3 and used["upload_bytes"] == len(body)
+        assert used["sync_bytes"] >= len(push) and 1 <= used["cpu_ms"] < 2_000
+
+
+def test_two_processes_share_one_limit(settings: Settings) -> None:
+    """Each is a whole app with a pool of its own; together they let through the limit and a slice each."""
+    factor = 0.1
+    amount = TIERS["athlete_free"].requests.amount * factor
+    with server(settings, factor) as one, server(settings, factor) as other:
+        anna = bearer(register(one))
+        for client in (one, other):
+            client.get("/api/limits", headers=anna)
+        began = time.monotonic()
+        passed = sum(
+            client.get("/api/devices", headers=anna).status_code == 200 for _ in range(60) for client in (one, other)
+        )
+        drained = (time.monotonic() - began) * amount / 60
+        assert amount - 3 <= passed + 2 <= amount + 2 * amount / 16 + drained + 1
+
+
+def test_a_new_process_learns_what_was_used_before_it(settings: Settings) -> None:
+    """Restarting a server process frees nobody: what it had not told it tells at its end."""
+    with server(settings) as client:
+        anna = register(client)
+        use_up(client, anna, "cpu_ms", share=5)
+        assert client.get("/api/devices", headers=bearer(anna)).status_code == 429
+    with server(settings) as client:
+        client.get("/api/limits", headers=bearer(anna))
+        refused = client.get("/api/devices", headers=bearer(anna))
+        assert refused.status_code == 429 and refused.json()["retry_after"] > 1_000
+
+
+def test_an_athlete_is_carried_by_their_coach(settings: Settings) -> None:
+    with server(settings) as client:
+        anna, coach = register(client), register(client, "coach", role="coach")
+
+        def tier(user: dict[str, Any]) -> str:
+            return str(client.get("/api/limits", headers=bearer(user)).json()["tier"])
+
+        assert (tier(anna), tier(coach)) == ("athlete_free", "coach_solo")
+        code = client.post("/api/invites", json={}, headers=bearer(coach)).json()["code"]
+        assert client.post(f"/api/invites/{code}/accept", headers=bearer(anna)).status_code == 200
+        assert tier(anna) == "athlete_coached"
+
+
+def test_a_live_frame_over_the_limit_is_answered_and_not_dropped(settings: Settings) -> None:
+    """Each of its records is to be sent again later, and the channel stays open."""
+    with server(settings) as client:
+        anna = register(client)
+        record = PushedRecord(f"athlete:{anna['user']['id']}", "workout_logs", bytes(16), b"x")
+        with client.websocket_connect("/api/sync/live", headers=bearer(anna)) as socket:
+            socket.send_bytes(encode_message(SyncRequest(PROTOCOL_VERSION, 7, 1, cursors=[])))
+            assert receive(socket).retry_after == 0
+            use_up(client, anna, "cpu_ms")
+            socket.send_bytes(encode_message(SyncRequest(PROTOCOL_VERSION, 7, 1, push=[record, record])))
+            refused = receive(socket)
+            assert [result.status for result in refused.results] == ["retry", "retry"]
+            assert refused.retry_after >= 1
+            socket.send_bytes(encode_message(SyncRequest(PROTOCOL_VERSION, 7, 1, push=[record])))
+            assert receive(socket).retry_after >= 1
+
+
+def receive(socket: Any) -> SyncResponse:
+    return decode_response(socket.receive_bytes())
