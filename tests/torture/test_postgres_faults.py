@@ -10,8 +10,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from apex_server.db.roles import APP_ROLE, login_url
 from apex_server.serving import until_ready
 from tests.server.sync_world import SECRET
+from tests.torture.postgres_arena import Arena, arena_on
 from tests.torture.postgres_cluster import own_cluster
-from tests.torture.postgres_faults import OPTIONS, Arena, Fault, arena_on, hurt, torture
+from tests.torture.postgres_faults import OPTIONS, Fault, hurt, torture
 from tests.torture.report import Scale
 
 pytestmark = pytest.mark.slow
