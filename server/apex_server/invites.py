@@ -6,6 +6,7 @@ typed on a watch; what is easily confused when reading counts as the same. Only 
 
 import secrets
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -13,8 +14,17 @@ import msgspec
 from apex_server.db import Connection, load_queries
 from apex_server.errors import ApiError, InviteExpired, InviteForAnother, InviteUsed, NotFound, RoleRequired
 from apex_server.opaque_tokens import fingerprint
+from apex_server.people import USER_NAME
+from apex_server.vault import Vault
 
-__all__ = ["INVITE_CODE_LENGTH_MAX", "CoachLink", "accept_invite", "invite_fingerprint", "new_invite_code"]
+__all__ = [
+    "INVITE_CODE_LENGTH_MAX",
+    "CoachLink",
+    "accept_invite",
+    "coach_name_of",
+    "invite_fingerprint",
+    "new_invite_code",
+]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _GROUPS = 4
@@ -49,7 +59,7 @@ def invite_fingerprint(code: str) -> bytes:
     return fingerprint(code.upper().translate(_READ_ALIKE))
 
 
-async def accept_invite(connection: Connection, code: str) -> CoachLink:
+async def accept_invite(connection: Connection, vault: Vault, code: str) -> CoachLink:
     """Link the signed-in athlete of this request to the coach who made the code; once linked, the same again.
 
     Raises NotFound for an unknown code, InviteUsed, InviteExpired, InviteForAnother, or RoleRequired when the user is
@@ -58,7 +68,14 @@ async def accept_invite(connection: Connection, code: str) -> CoachLink:
     row = await connection.fetchrow(_queries.accept_invite, invite_fingerprint(code))
     if row["outcome"] != "linked":
         raise _refusal(row["outcome"])
-    return CoachLink(row["coach_id"], row["coach_name"], row["since"])
+    [coach_name] = await vault.texts(connection, USER_NAME, [(row["coach_id"], row["coach_name"])])
+    return CoachLink(row["coach_id"], coach_name, row["since"])
+
+
+async def coach_name_of(vault: Vault, offer: Any) -> str:
+    """Give who invites, to whoever holds the code, from a row of `apex_invite_offer`."""
+    key = await vault.unwrapped(offer["coach_id"], offer["wrapped"], offer["master_key_id"])
+    return key.open_text(offer["coach_name"], what=USER_NAME)
 
 
 def _refusal(outcome: str) -> ApiError:

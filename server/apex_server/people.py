@@ -5,7 +5,12 @@ import unicodedata
 
 from apex_server.errors import InvalidFields
 
-__all__ = ["clean_name", "email_key", "normalise_email"]
+__all__ = ["DEVICE_NAME", "USER_EMAIL", "USER_NAME", "clean_name", "email_key", "normalise_email"]
+
+USER_NAME = "users.name"
+USER_EMAIL = "users.email"
+DEVICE_NAME = "devices.name"
+"""The places that names and addresses are sealed for."""
 
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)*")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})

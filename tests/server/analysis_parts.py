@@ -19,6 +19,7 @@ from apex_server.sync.commit import Committer
 from apex_server.sync.identity import load_identity
 from apex_server.sync.postgres_commits import PostgresCommitStore
 from apex_sync.ids import Scope, athlete_scope, derived_id, private_scope
+from tests.server.sealed_rows import insert_user
 
 NOW = datetime(2026, 3, 30, 12, 0, tzinfo=UTC)
 TODAY = NOW.date()
@@ -109,16 +110,9 @@ async def make_pair(settings: Settings, database: Database, clock: Clock, hints:
         hints=hints.publish,
     )
     pair = Pair(database, committer, clock, str(settings.database_url))
-    await run_as_owner(
-        str(settings.database_url),
-        """
-        INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at)
-        VALUES ($1::uuid, $1::uuid::text || '@coach', 'c', 'x', 'Carla', 'coach', now()),
-            ($2::uuid, $2::uuid::text || '@athlete', 'a', 'x', 'Anna', 'athlete', now())
-        """,
-        pair.coach_id,
-        pair.athlete_id,
-    )
+    for user_id, role, name in ((pair.coach_id, "coach", "Carla"), (pair.athlete_id, "athlete", "Anna")):
+        async with database.request(user_id) as connection:
+            await insert_user(connection, database.vault, user_id, role, name=name)
     await link(settings, pair)
     return pair
 

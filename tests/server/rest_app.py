@@ -26,6 +26,7 @@ from apex_sync.op import Patch, Write, encode_op, flat_vector
 from apex_sync.protocol.messages import PushedRecord
 from apex_sync.wire import encode_push, parse_document
 from tests.server.accounts_app import SECRET, Clock, accounts_app, bearer, register, speak_to
+from tests.server.sealed_rows import insert_device
 
 _numbers = itertools.count(1)
 
@@ -72,14 +73,14 @@ class Device:
 
     async def _introduce(self) -> None:
         async with self.rest.database.request(UUID(self.person.id)) as connection:
-            await connection.execute(
-                "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
-                "VALUES ($1, $2, $3, $4, $5, now(), now()) ON CONFLICT DO NOTHING",
-                self.device_id,
+            await insert_device(
+                connection,
+                self.rest.database.vault,
                 UUID(self.person.id),
-                self.name,
-                self.kind,
+                self.device_id,
                 self.device_id.bytes * 2,
+                name=self.name,
+                kind=self.kind,
             )
 
 

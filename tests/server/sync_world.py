@@ -4,7 +4,8 @@ A `Device` is the smallest replica that obeys the protocol: documents in memory,
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
 from random import Random
 from typing import Any, Protocol, Self
@@ -44,6 +45,7 @@ from apex_sync.protocol.messages import (
     SyncResponse,
 )
 from apex_sync.wire import encode_document, encode_push, parse_delta, parse_document
+from tests.server.sealed_rows import insert_device, insert_user
 
 SECRET = "a secret for tests, long enough to be taken"
 START_US = 1_767_225_600_000_000
@@ -142,21 +144,22 @@ class World(SyncWorld):
 
     async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """Ask the database as its owner."""
-        connection = await asyncpg.connect(self.owner_url)
-        try:
+        async with self.as_owner() as connection:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
             return rows
+
+    @asynccontextmanager
+    async def as_owner(self) -> AsyncIterator[asyncpg.Connection]:
+        """Give a connection of the database's owner."""
+        connection = await asyncpg.connect(self.owner_url)
+        try:
+            yield connection
         finally:
             await connection.close()
 
     async def add_person(self, user_id: UUID, role: Role) -> None:
-        await self.sql(
-            "INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at) "
-            "VALUES ($1, $2, $2, 'x', 'Somebody', $3, now())",
-            user_id,
-            f"{user_id}@example.org",
-            role,
-        )
+        async with self.as_owner() as connection:
+            await insert_user(connection, self.db.vault, user_id, role)
 
     async def engage(self, coach_id: UUID, athlete_id: UUID) -> None:
         await self.sql(
@@ -171,13 +174,9 @@ class World(SyncWorld):
         )
 
     async def add_device(self, user_id: UUID, device_id: UUID) -> None:
-        await self.sql(
-            "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
-            "VALUES ($1, $2, 'phone', 'phone', $3, now(), now())",
-            device_id,
-            user_id,
-            self.random.randbytes(32),
-        )
+        token_hash = self.random.randbytes(32)
+        async with self.as_owner() as connection:
+            await insert_device(connection, self.db.vault, user_id, device_id, token_hash, name="phone", kind="phone")
 
 
 class Device:

@@ -155,8 +155,10 @@ async def test_what_no_request_needs_is_not_granted_at_all(db: Database, people:
 @pytest.mark.parametrize(
     "sql",
     [
-        "INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at) "
-        "VALUES (gen_random_uuid(), 'x', 'x', 'x', 'x', 'coach', now())",
+        "INSERT INTO users (id, email_index, email, password_hash, name, role, created_at) "
+        "VALUES (gen_random_uuid(), sha256('x'), 'x', 'x', 'x', 'coach', now())",
+        "INSERT INTO data_keys (user_id, wrapped, master_key_id, created_at) "
+        "SELECT gen_random_uuid(), wrapped, master_key_id, now() FROM data_keys",
         "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
         "VALUES (gen_random_uuid(), $1, 'x', 'phone', sha256('x'), now(), now())",
         "INSERT INTO client_ids (client_id, user_id, bound_at) VALUES (1, $1, now())",
@@ -318,7 +320,7 @@ async def test_nobody_reads_the_scopes_of_somebody_else_from_a_request(db: Datab
         ("is_session_open", [uuid4(), uuid4()]),
         ("get_refresh_token", [uuid4(), b"x" * 32, b"y" * 32]),
         ("list_devices", [uuid4(), uuid4(), None]),
-        ("find_device_of_client", [uuid4(), 7, "phone", "x"]),
+        ("find_device_of_client", [uuid4(), 7, "phone"]),
     ],
 )
 async def test_the_queries_of_every_request_use_an_index(

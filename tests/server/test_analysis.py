@@ -43,6 +43,7 @@ from tests.server.analysis_parts import (
     workout_patch,
 )
 from tests.server.model_server import model_server
+from tests.server.sealed_rows import insert_device
 
 pytestmark = pytest.mark.anyio
 
@@ -402,14 +403,16 @@ async def test_a_text_that_breaks_its_bounds_by_sync_is_not_carried_and_stops_no
 async def push_as_device(pair: Pair, insight_id: str, patch: dict[str, Any]) -> None:
     """Write to an insight as a coach's device that minds no bounds."""
     device_id = uuid4()
-    await run_as_owner(
-        pair.database_url,
-        "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
-        "VALUES ($1, $2, 'phone', 'phone', $3, now(), now())",
-        device_id,
-        pair.coach_id,
-        device_id.bytes * 2,
-    )
+    async with pair.database.request(pair.coach_id) as connection:
+        await insert_device(
+            connection,
+            pair.database.vault,
+            pair.coach_id,
+            device_id,
+            device_id.bytes * 2,
+            name="phone",
+            kind="phone",
+        )
     hlc = round(pair.clock().timestamp() * 1_000_000) + 60_000_000
     op = encode_op([Write(hlc, [], patch)])
     pushed = PushedRecord(pair.private_scope, "insights", UUID(insight_id).bytes, encode_push(77, 0, [op]))

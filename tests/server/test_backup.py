@@ -270,15 +270,15 @@ async def test_a_backup_of_an_older_schema_is_migrated_on_the_way(
     await some_training(world)
     await back_up(settings, tmp_path / "backup")
     later = [
-        Migration(9998, "renamed", "ALTER TABLE users RENAME COLUMN name TO full_name;"),
-        Migration(9999, "indexed", "-- no transaction\nCREATE INDEX CONCURRENTLY users_by_name ON users (full_name);"),
+        Migration(9998, "renamed", "ALTER TABLE users RENAME COLUMN role TO part;"),
+        Migration(9999, "indexed", "-- no transaction\nCREATE INDEX CONCURRENTLY users_by_part ON users (part);"),
     ]
     known = [*load_migrations(), *later]
     await restore(elsewhere, tmp_path / "backup", migrations=known)
     url = str(elsewhere.database_url)
     assert await migrate(url, secret=settings.secret, migrations=known) == []
     connection = await asyncpg.connect(url)
-    assert await connection.fetchval("SELECT count(*) FROM users WHERE full_name = 'Somebody'") == 2
+    assert await connection.fetchval("SELECT count(*) FROM users WHERE part = 'athlete'") == 1
     await connection.close()
 
 

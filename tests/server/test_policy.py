@@ -75,8 +75,8 @@ async def insert(owner: asyncpg.Connection, people: People, now: datetime) -> No
     ago = now - timedelta(days=3)
     await owner.execute("TRUNCATE users CASCADE")
     await owner.executemany(
-        "INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at) "
-        "VALUES ($1::uuid, $1::text, '', '', '', $2, $3)",
+        "INSERT INTO users (id, email_index, email, password_hash, name, role, created_at) "
+        "VALUES ($1::uuid, sha256($1::text::bytea), '', '', '', $2, $3)",
         [(user_id, role, ago) for user_id, role in people.roles.items()],
     )
     await owner.executemany(

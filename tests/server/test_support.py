@@ -165,7 +165,7 @@ async def insert_support(world: World) -> None:
     user_id = uuid4()
     async with world.app.app.state.database.request(user_id) as connection:
         await connection.execute(
-            "INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at) "
-            "VALUES ($1, 'x', 'x', 'x', 'x', 'support', now())",
+            "INSERT INTO users (id, email_index, email, password_hash, name, role, created_at) "
+            "VALUES ($1, sha256('x'), 'x', 'x', 'x', 'support', now())",
             user_id,
         )

@@ -35,7 +35,7 @@ async def from_records(rest: RestServer, workout_ids: list[str]) -> set[Any]:
 
 async def from_postgres(rest: RestServer, athlete: Person) -> set[Any]:
     async with rest.database.request(UUID(athlete.id)) as connection:
-        return set(await personal_records_of(connection, UUID(athlete.id)))
+        return set(await personal_records_of(connection, rest.database.vault, UUID(athlete.id)))
 
 
 async def test_records_are_those_of_the_documents_after_every_change(rest: RestServer) -> None:
@@ -71,4 +71,4 @@ async def test_the_history_of_somebody_else_is_empty(rest: RestServer) -> None:
         await athlete("POST", "/api/workouts", body)
     assert await from_postgres(rest, athlete)
     async with rest.database.request(UUID(stranger.id)) as connection:
-        assert await personal_records_of(connection, UUID(athlete.id)) == []
+        assert await personal_records_of(connection, rest.database.vault, UUID(athlete.id)) == []

@@ -2,7 +2,6 @@
 
 import base64
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -29,6 +28,7 @@ from apex_server.vault import (
 )
 from apex_server.vault.data_keys import SEAL_OVERHEAD_BYTES
 from apex_server.vault.master_keys import master_key_id, new_master_key
+from tests.server.sealed_rows import insert_user
 
 pytestmark = pytest.mark.anyio
 
@@ -38,14 +38,7 @@ KEY = UserKey(bytes(range(32)))
 async def add_user(db: Database, vault: Vault) -> UUID:
     user_id = uuid4()
     async with db.request(user_id) as connection:
-        await connection.execute(
-            "INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at)"
-            " VALUES ($1, $2, $2, 'x', 'x', 'athlete', $3)",
-            user_id,
-            f"{user_id}@example.com",
-            datetime.now(UTC),
-        )
-        await vault.add_user_key(connection, user_id)
+        await insert_user(connection, vault, user_id, "athlete")
     return user_id
 
 

@@ -7,7 +7,7 @@ device, its client id, the invite, is one transaction: a refused part refuses th
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -24,9 +24,10 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import EmailTaken, InvalidFields, WrongCredentials
 from apex_server.invites import CoachLink, accept_invite
 from apex_server.opaque_tokens import fingerprint
-from apex_server.people import clean_name, email_key, normalise_email
+from apex_server.people import USER_EMAIL, USER_NAME, clean_name, email_key, normalise_email
+from apex_server.vault import UserKey
 
-__all__ = ["Accounts", "NewSession", "wall_clock"]
+__all__ = ["Accounts", "NewSession", "account_view", "wall_clock"]
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -61,6 +62,7 @@ class Accounts:
         Raises InvalidFields, EmailTaken, TooManyAttempts, ClientIdTaken, what `accept_invite` raises, or ServerBusy.
         """
         email, name = normalise_email(request.email), clean_name(request.name, field="name")
+        email_index = self.database.vault.email_index(email)
         if request.invite is not None and request.role != "athlete":
             raise InvalidFields.one("invite", "Only an athlete can accept an invite")
         user_id, now = uuid4(), self.now()
@@ -69,9 +71,17 @@ class Accounts:
         password_hash = await self.passwords.hash(request.password)
         async with self.database.request(user_id) as connection:
             await forget_attempt(connection, "register", email, address=address)
-            typed = request.email.strip()
-            await _add_user(connection, user_id, email, typed, password_hash, name, request.role, now)
-            coach = await accept_invite(connection, request.invite) if request.invite is not None else None
+            key = await self.database.vault.add_user_key(connection, user_id)
+            email_sealed = key.seal_text(request.email.strip(), what=USER_EMAIL)
+            name_sealed = key.seal_text(name, what=USER_NAME)
+            await _add_user(
+                connection, user_id, email_index, email_sealed, password_hash, name_sealed, request.role, now
+            )
+            coach = (
+                await accept_invite(connection, self.database.vault, request.invite)
+                if request.invite is not None
+                else None
+            )
             begun = await self._begin_session(connection, user_id, request.device, proven_id=None)
         _log.info("user_registered", user_id=str(user_id), role=request.role)
         return begun._replace(coach=coach)
@@ -82,9 +92,10 @@ class Accounts:
         Raises WrongCredentials, TooManyAttempts, ClientIdTaken, InvalidFields for the device, or ServerBusy.
         """
         email = email_key(request.email)
+        email_index = self.database.vault.email_index(email)
         device_hash = fingerprint(request.device_token) if request.device_token else None
         async with self.database.request(None) as connection:
-            account = await connection.fetchrow(_queries.find_login_account, email, device_hash)
+            account = await connection.fetchrow(_queries.find_login_account, email_index, device_hash)
             proven_id: UUID | None = account["device_id"] if account else None
             origin = login_origin(email, address=address, known_device_id=proven_id)
             await begin_login(connection, origin, now=self.now())
@@ -154,8 +165,9 @@ class Accounts:
         self, connection: Connection, user_id: UUID, claim: DeviceClaim | None, *, proven_id: UUID | None
     ) -> NewSession:
         now = self.now()
-        user = AccountView(**dict(await connection.fetchrow(_queries.get_account, user_id)))
-        device = await recognise_device(connection, user_id, claim, proven_id=proven_id, now=now)
+        key = await self.database.vault.user_key(connection, user_id)
+        user = account_view(await connection.fetchrow(_queries.get_account, user_id), key)
+        device = await recognise_device(connection, user_id, key, claim, proven_id=proven_id, now=now)
         session_id = uuid4()
         await connection.execute(_queries.add_session, user_id, session_id, device.id, now)
         token, expires_at = await store_refresh_token(
@@ -168,18 +180,29 @@ class Accounts:
         return await self.passwords.hash(password) if self.passwords.is_outdated(password_hash) else None
 
 
+def account_view(row: Any, key: UserKey) -> AccountView:
+    """Open what a user sees of themselves."""
+    return AccountView(
+        id=row["id"],
+        email=key.open_text(row["email"], what=USER_EMAIL),
+        name=key.open_text(row["name"], what=USER_NAME),
+        role=row["role"],
+        created_at=row["created_at"],
+    )
+
+
 async def _add_user(
     connection: Connection,
     user_id: UUID,
-    email: str,
-    email_typed: str,
+    email_index: bytes,
+    email: bytes,
     password_hash: str,
-    name: str,
+    name: bytes,
     role: Role,
     now: datetime,
 ) -> None:
     try:
-        await connection.execute(_queries.add_user, user_id, email, email_typed, password_hash, name, role, now)
+        await connection.execute(_queries.add_user, user_id, email_index, email, password_hash, name, role, now)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "users_email_unique":
             raise EmailTaken from error

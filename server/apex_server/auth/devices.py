@@ -15,7 +15,8 @@ from apex_server.auth.payloads import DeviceClaim
 from apex_server.db import Connection, load_queries
 from apex_server.errors import ClientIdTaken
 from apex_server.opaque_tokens import fingerprint, new_token
-from apex_server.people import clean_name
+from apex_server.people import DEVICE_NAME, clean_name
+from apex_server.vault import UserKey
 
 __all__ = ["RecognisedDevice", "recognise_device"]
 
@@ -33,13 +34,19 @@ class RecognisedDevice(NamedTuple):
 
 
 async def recognise_device(
-    connection: Connection, user_id: UUID, claim: DeviceClaim | None, *, proven_id: UUID | None, now: datetime
+    connection: Connection,
+    user_id: UUID,
+    key: UserKey,
+    claim: DeviceClaim | None,
+    *,
+    proven_id: UUID | None,
+    now: datetime,
 ) -> RecognisedDevice:
     """Give the device of a sign-in, a new one if it is not known, with its client id bound to it.
 
     `proven_id` is the device whose token came along. Raises ClientIdTaken when the client id is another device's.
     """
-    device = await _find_or_add(connection, user_id, claim, proven_id, now)
+    device = await _find_or_add(connection, user_id, key, claim, proven_id, now)
     client_id = claim.client_id if claim else None
     if client_id is not None and not await connection.fetchval(_queries.bind_client_id, user_id, device.id, client_id):
         _log.warning("client_id_taken", user_id=str(user_id), client_id=client_id)
@@ -48,21 +55,26 @@ async def recognise_device(
 
 
 async def _find_or_add(
-    connection: Connection, user_id: UUID, claim: DeviceClaim | None, proven_id: UUID | None, now: datetime
+    connection: Connection,
+    user_id: UUID,
+    key: UserKey,
+    claim: DeviceClaim | None,
+    proven_id: UUID | None,
+    now: datetime,
 ) -> RecognisedDevice:
-    name = clean_name(claim.name, field="device.name") if claim else None
+    name = clean_name((claim or _UNNAMED).name, field="device.name")
+    sealed_name = key.seal_text(name, what=DEVICE_NAME) if claim else None
     if proven_id and await _is_of_kind(connection, user_id, proven_id, claim):
-        await connection.execute(_queries.see_device_again, user_id, proven_id, name, None, now)
+        await connection.execute(_queries.see_device_again, user_id, proven_id, sealed_name, None, now)
         return RecognisedDevice(proven_id, None)
     token = new_token()
-    known_id = claim and await connection.fetchval(
-        _queries.find_device_of_client, user_id, claim.client_id, claim.kind, name
-    )
-    if known_id:
-        await connection.execute(_queries.see_device_again, user_id, known_id, name, fingerprint(token), now)
-        return RecognisedDevice(known_id, token)
+    known = claim and await connection.fetchrow(_queries.find_device_of_client, user_id, claim.client_id, claim.kind)
+    if known and key.open_text(known["name"], what=DEVICE_NAME) == name:
+        await connection.execute(_queries.see_device_again, user_id, known["id"], sealed_name, fingerprint(token), now)
+        return RecognisedDevice(known["id"], token)
     new_id, kind = uuid4(), (claim or _UNNAMED).kind
-    await connection.execute(_queries.add_device, user_id, new_id, name or _UNNAMED.name, kind, fingerprint(token), now)
+    new_name = key.seal_text(name, what=DEVICE_NAME)
+    await connection.execute(_queries.add_device, user_id, new_id, new_name, kind, fingerprint(token), now)
     return RecognisedDevice(new_id, token)
 
 

@@ -13,7 +13,7 @@ SELECT apex_forget_login_attempts($1);
 
 -- name: add_user
 -- A registration acts as the user it creates.
-INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at)
+INSERT INTO users (id, email_index, email, password_hash, name, role, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: change_password_hash
@@ -24,7 +24,7 @@ WHERE id = $1;
 
 -- name: get_account
 -- Everything about a user but the password hash, which no request can read.
-SELECT id, email_typed AS email, name, role, created_at
+SELECT id, email, name, role, created_at
 FROM users
 WHERE id = $1;
 
@@ -39,15 +39,14 @@ ORDER BY pair.since, pair.coach_id
 LIMIT 50;
 
 -- name: find_device_of_client
--- The same installation signing in again without its token: same client id, kind and name.
-SELECT devices.id
+-- The same installation signing in again without its token: same client id, kind and (compared once open) name.
+SELECT devices.id, devices.name
 FROM client_ids
 JOIN devices ON devices.id = client_ids.device_id
 WHERE client_ids.client_id = $2
     AND client_ids.user_id = $1
     AND devices.user_id = $1
-    AND devices.kind = $3
-    AND devices.name = $4;
+    AND devices.kind = $3;
 
 -- name: get_device_kind
 -- A token copied from a phone to a watch does not make the watch a phone.

@@ -10,10 +10,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from apex_server.auth.access_tokens import ACCESS_TOKEN_LIFETIME
-from apex_server.auth.accounts import Accounts, NewSession
+from apex_server.auth.accounts import Accounts, NewSession, account_view
 from apex_server.auth.cookies import BrowserSession, SessionCookies
 from apex_server.auth.payloads import (
-    AccountView,
     DeviceView,
     LoginRequest,
     MeView,
@@ -44,7 +43,9 @@ from apex_server.errors import (
     WrongCredentials,
 )
 from apex_server.invites import CoachLink
+from apex_server.people import DEVICE_NAME, USER_NAME
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
+from apex_server.vault import UserKey
 
 __all__ = ["auth_routes"]
 
@@ -184,11 +185,15 @@ class AuthController(Controller):
                 _queries.list_devices, caller.user_id, caller.device_id, caller.device_id
             )
             coaches = await connection.fetch(_queries.list_coaches, caller.user_id)
+            key = await database.vault.user_key(connection, caller.user_id)
+            names = await database.vault.texts(
+                connection, USER_NAME, [(row["coach_id"], row["coach_name"]) for row in coaches]
+            )
         return MeView(
-            user=AccountView(**dict(user)),
-            device=DeviceView(**dict(device)),
+            user=account_view(user, key),
+            device=_device_view(device, key),
             session_id=caller.session_id,
-            coaches=[CoachLink(**dict(row)) for row in coaches],
+            coaches=[CoachLink(row["coach_id"], name, row["since"]) for row, name in zip(coaches, names, strict=True)],
         )
 
 
@@ -205,7 +210,8 @@ class DevicesController(Controller):
         """List the devices you are or were signed in on, the most recently seen first."""
         async with database.request(caller.user_id) as connection:
             rows = await connection.fetch(_queries.list_devices, caller.user_id, caller.device_id, None)
-        return [DeviceView(**dict(row)) for row in rows]
+            key = await database.vault.user_key(connection, caller.user_id)
+        return [_device_view(row, key) for row in rows]
 
     @delete("/{device_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, NotFound))
     async def remove_device(
@@ -220,6 +226,10 @@ class DevicesController(Controller):
 
 
 auth_routes = (AuthController, DevicesController)
+
+
+def _device_view(row: Any, key: UserKey) -> DeviceView:
+    return DeviceView(**{**dict(row), "name": key.open_text(row["name"], what=DEVICE_NAME)})
 
 
 def _check_delivery(request: Request[Any, Any, Any], delivery: TokenDelivery, session_cookies: SessionCookies) -> None:

@@ -26,6 +26,7 @@ from apex_server.checkins.payloads import (
 from apex_server.checkins.showing import CHECKINS, INCLUDABLE, show_checkin
 from apex_server.db import Database, load_queries
 from apex_server.errors import RoleRequired
+from apex_server.people import USER_NAME
 from apex_server.problems import problem_responses
 from apex_server.resources import (
     AlreadyExists,
@@ -125,13 +126,18 @@ class CheckInsController(Controller):
         require_role(caller, "coach")
         async with database.request(caller.user_id) as connection:
             rows = await connection.fetch(_queries.list_pending, limit + 1)
-            found = await read_records(connection, CHECK_INS, [(row["scope_id"], row["record_id"]) for row in rows])
+            found = await read_records(
+                connection, database.vault, CHECK_INS, [(row["scope_id"], row["record_id"]) for row in rows]
+            )
             known = {UUID(record.id): record for record in found}
+            names = await database.vault.texts(
+                connection, USER_NAME, [(row["scope_id"], row["athlete_name"]) for row in rows]
+            )
             pending = [
                 PendingCheckIn(
-                    row["athlete_name"], row["priority"], await show_checkin(connection, known[row["record_id"]])
+                    name, row["priority"], await show_checkin(connection, database.vault, known[row["record_id"]])
                 )
-                for row in rows[:limit]
+                for row, name in list(zip(rows, names, strict=True))[:limit]
                 if row["record_id"] in known
             ]
         return PendingCheckIns(pending, more=len(rows) > limit)
@@ -146,8 +152,8 @@ class CheckInsController(Controller):
     ) -> Response[CheckIn]:
         """Read a check-in; its ETag is the version to name when changing it."""
         async with database.request(caller.user_id) as connection:
-            known = await read_record(connection, CHECK_INS, checkin_id, CHECKINS.noun)
-            checkin = await show_checkin(connection, known, included(include, *INCLUDABLE))
+            known = await read_record(connection, database.vault, CHECK_INS, checkin_id, CHECKINS.noun)
+            checkin = await show_checkin(connection, database.vault, known, included(include, *INCLUDABLE))
         return _response(known, checkin)
 
     @post(
@@ -242,7 +248,7 @@ class CheckInsController(Controller):
         """Ask for the analysis now instead of after a quiet minute; its result is a draft insight for the coach."""
         require_role(caller, "coach")
         async with database.request(caller.user_id) as connection:
-            known = await read_record(connection, CHECK_INS, checkin_id, CHECKINS.noun)
+            known = await read_record(connection, database.vault, CHECK_INS, checkin_id, CHECKINS.noun)
         async with database.commit_connection() as connection:
             await connection.execute(_queries.ask_for_analysis, UUID(known.athlete_id or ""))
         return AnalysisAsked()
@@ -260,8 +266,10 @@ async def _page(
     async with database.request(caller.user_id) as connection:
         rows = await connection.fetch(_queries.list_check_ins, *filters, *key, limit + 1)
         page = rows[:limit]
-        found = await read_records(connection, CHECK_INS, [(row["scope_id"], row["record_id"]) for row in page])
-        checkins = [await show_checkin(connection, known, asked) for known in found]
+        found = await read_records(
+            connection, database.vault, CHECK_INS, [(row["scope_id"], row["record_id"]) for row in page]
+        )
+        checkins = [await show_checkin(connection, database.vault, known, asked) for known in found]
     last = page[-1] if len(rows) > limit else None
     following = PageMark(last["date"], last["submitted_at"], last["record_id"]).encode() if last else None
     return CheckInsPage(checkins, following)
@@ -269,8 +277,10 @@ async def _page(
 
 async def _made(database: Database, caller: Caller, made: Made) -> Response[CheckIn]:
     async with database.request(caller.user_id) as connection:
-        known = await read_record(connection, CHECK_INS, UUID(made.known.id), CHECKINS.noun, deleted=True)
-        checkin = await show_checkin(connection, known, ("conflicts",) if known.fold.conflicts else ())
+        known = await read_record(
+            connection, database.vault, CHECK_INS, UUID(made.known.id), CHECKINS.noun, deleted=True
+        )
+        checkin = await show_checkin(connection, database.vault, known, ("conflicts",) if known.fold.conflicts else ())
     return _response(known, checkin, status=201 if made.outcome == "created" else 200)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from apex_server.checkins.payloads import CheckIn
 from apex_server.db import Connection
 from apex_server.resources import KnownRecord, RecordKind, provenance_of
+from apex_server.vault import Vault
 from apex_sync.coaching.checkin_view import checkin_patch, checkin_view
 from apex_sync.models import CHECK_INS
 
@@ -24,7 +25,9 @@ def to_patch(checkin_id: str, draft: Any, base: Any) -> Any:
 CHECKINS = RecordKind(CHECK_INS, "check-in", to_patch)
 
 
-async def show_checkin(connection: Connection, known: KnownRecord, include: Collection[str] = ()) -> CheckIn:
+async def show_checkin(
+    connection: Connection, vault: Vault, known: KnownRecord, include: Collection[str] = ()
+) -> CheckIn:
     """Show one check-in."""
     view = checkin_view(known.id, known.record, problems=known.problems)
     checkin = CheckIn(
@@ -35,7 +38,7 @@ async def show_checkin(connection: Connection, known: KnownRecord, include: Coll
         synced_at=known.synced_at,
     )
     if include:
-        provenance = await provenance_of(connection, known, "photos")
+        provenance = await provenance_of(connection, vault, known, "photos")
         for name in include:
             setattr(checkin, name, getattr(provenance, name))
     return checkin

@@ -8,25 +8,24 @@ WHERE coach_id = $1
 
 -- name: add_invite
 -- Only the code's fingerprint is kept; the coach is shown the code once.
-INSERT INTO invites (code_hash, coach_id, email, created_at, expires_at)
+INSERT INTO invites (code_hash, coach_id, email_index, created_at, expires_at)
 VALUES ($2, $1, $3, now(), now() + $4::interval)
 RETURNING expires_at;
 
 -- name: get_invite_offer
 -- Whoever holds a code may know who invites; nothing else about the invite.
-SELECT coach_id, coach_name, expires_at, used, expires_at <= now() AS expired
+SELECT coach_id, coach_name, wrapped, master_key_id, expires_at, used, expires_at <= now() AS expired
 FROM apex_invite_offer($1);
 
 -- name: list_athletes
--- A page of a coach's current athletes by name; $2 and $3 are the last athlete of the page before, or null.
+-- All current athletes of a coach: names are sealed, so they are sorted and cut into pages once they are open.
 SELECT users.id, users.name, pair.since
 FROM coach_athletes AS pair
 JOIN users ON users.id = pair.athlete_id
 WHERE pair.coach_id = $1
     AND pair.ended_at IS NULL
-    AND ($3::uuid IS NULL OR (users.name, users.id) > ($2::text, $3))
-ORDER BY users.name, users.id
-LIMIT $4;
+ORDER BY users.id
+LIMIT $2;
 
 -- name: list_linked_coaches
 -- Whom an athlete has to choose from when they end a relation without naming the coach.

@@ -7,6 +7,9 @@ committed together, so an interrupted migration left nothing and simply runs aga
 `-- no transaction` (for CREATE INDEX CONCURRENTLY) runs statement by statement, each ended by a semicolon at the end of
 its line; it may be interrupted between them, so each statement must bear being run twice.
 
+A line `-- python: module:function` in a file with a transaction is a step that SQL cannot do (sealing): the function
+gets the owner's connection and the master keys, after the SQL above the line and before the SQL below it.
+
 Numbers may have gaps and may be filled in later; an applied file never changes. Two processes may migrate at once: one
 works, the other waits by polling, because a session that blocks on an advisory lock holds a snapshot, for which CREATE
 INDEX CONCURRENTLY of the first would wait in turn.
@@ -14,6 +17,7 @@ INDEX CONCURRENTLY of the first would wait in turn.
 
 import asyncio
 import hashlib
+import importlib
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +37,7 @@ from apex_server.db.errors import (
 )
 from apex_server.db.outage import connecting
 from apex_server.db.roles import ensure_roles
+from apex_server.vault import MasterKeys
 
 __all__ = [
     "MIGRATIONS_DIR",
@@ -47,6 +52,7 @@ __all__ = [
 MIGRATIONS_DIR = Path(__file__).parent / "migrations"
 FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 NO_TRANSACTION = "-- no transaction"
+PYTHON_STEP = re.compile(r"^-- python: (?P<module>[a-z_.]+):(?P<function>[a-z_]+)$", re.MULTILINE)
 OWN_TRANSACTION = re.compile(r"^\s*(BEGIN|START TRANSACTION|COMMIT|ROLLBACK)\s*;", re.IGNORECASE | re.MULTILINE)
 
 LOCK_KEY = 0x61706578  # "apex"; an advisory lock belongs to one database, so one key does for all installations.
@@ -114,12 +120,14 @@ async def migrate(
     owner_url: str,
     *,
     secret: str,
+    master_keys: MasterKeys | None = None,
     migrations: Sequence[Migration] | None = None,
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
 ) -> list[Migration]:
     """Apply what is missing, as the owner, and give what was applied; an empty list when the schema was up to date.
 
-    Makes the login roles first (see roles.py). Raises a MigrationError or RolesMissing; each leaves the database
+    Makes the login roles first (see roles.py). `master_keys` are needed where there is something to seal.
+    Raises a MigrationError or RolesMissing; each leaves the database
     usable and a later call goes on from there.
     """
     known = await asyncio.to_thread(load_migrations) if migrations is None else list(migrations)
@@ -130,13 +138,15 @@ async def migrate(
             await owner.execute(CREATE_LEDGER)
             pending = await find_pending(owner, known)
             for migration in pending:
-                await apply(owner, migration)
+                await apply(owner, migration, master_keys)
         return pending
     finally:
         await owner.close()
 
 
-async def apply_together(owner: asyncpg.Connection, migrations: Sequence[Migration]) -> None:
+async def apply_together(
+    owner: asyncpg.Connection, migrations: Sequence[Migration], *, master_keys: MasterKeys | None = None
+) -> None:
     """Apply files within the caller's transaction, to a schema that nobody uses yet.
 
     So no index has to be built beside the work of others, and files that usually run without a transaction need none
@@ -145,7 +155,7 @@ async def apply_together(owner: asyncpg.Connection, migrations: Sequence[Migrati
     await owner.execute(CREATE_LEDGER)
     for migration in migrations:
         try:
-            await owner.execute(migration.sql.replace(" CONCURRENTLY", ""))
+            await run(owner, migration.sql.replace(" CONCURRENTLY", ""), master_keys)
             await record(owner, migration)
         except asyncpg.PostgresError as error:
             raise MigrationFailed(migration.version, migration.name, str(error), line=None) from error
@@ -194,11 +204,11 @@ async def find_pending(owner: asyncpg.Connection, known: Sequence[Migration]) ->
     return [migration for migration in known if migration.version not in applied]
 
 
-async def apply(owner: asyncpg.Connection, migration: Migration) -> None:
+async def apply(owner: asyncpg.Connection, migration: Migration, master_keys: MasterKeys | None) -> None:
     try:
         if migration.in_transaction:
             async with owner.transaction():
-                await owner.execute(migration.sql)
+                await run(owner, migration.sql, master_keys)
                 await record(owner, migration)
         else:
             for statement in split_statements(migration):
@@ -210,6 +220,16 @@ async def apply(owner: asyncpg.Connection, migration: Migration) -> None:
         raise MigrationFailed(
             migration.version, migration.name, str(error), line=error_line(error, migration)
         ) from error
+
+
+async def run(owner: asyncpg.Connection, sql: str, master_keys: MasterKeys | None) -> None:
+    """Run a file's SQL, and its steps in Python where they stand."""
+    start = 0
+    for match in PYTHON_STEP.finditer(sql):
+        await owner.execute(sql[start : match.start()])
+        await getattr(importlib.import_module(match["module"]), match["function"])(owner, master_keys)
+        start = match.end()
+    await owner.execute(sql[start:])
 
 
 async def record(owner: asyncpg.Connection, migration: Migration) -> None:
@@ -233,6 +253,6 @@ def split_statements(migration: Migration) -> list[str]:
 def error_line(error: Exception, migration: Migration) -> int | None:
     """Tell where in the file Postgres stopped; unknown for a file that was run piecewise."""
     position = getattr(error, "position", None)
-    if position is None or not migration.in_transaction:
+    if position is None or not migration.in_transaction or PYTHON_STEP.search(migration.sql):
         return None
     return migration.sql.count("\n", 0, int(position) - 1) + 1

@@ -8,6 +8,7 @@ import msgspec
 from apex_server.db.embedded import EmbeddedPostgres, running_dsn
 from apex_server.db.migrate import migrate
 from apex_server.settings import Settings
+from apex_server.vault import master_keys_of
 
 __all__ = ["joined_database", "ready_database", "started_database"]
 
@@ -33,7 +34,7 @@ async def ready_database(settings: Settings) -> AsyncIterator[Settings]:
     Other processes are served by the same settings. Raises what `EmbeddedPostgres` and `migrate` raise.
     """
     async with started_database(settings) as started:
-        await migrate(str(started.database_url), secret=settings.secret)
+        await migrate(str(started.database_url), secret=settings.secret, master_keys=master_keys_of(settings))
         yield started
 
 

@@ -94,7 +94,9 @@ class ExercisesController(Controller):
         async with database.request(caller.user_id) as connection:
             rows = await connection.fetch(_queries.list_exercises, q, *key, limit + 1)
             page = rows[:limit]
-            found = await read_records(connection, EXERCISES, [(row["scope_id"], row["record_id"]) for row in page])
+            found = await read_records(
+                connection, database.vault, EXERCISES, [(row["scope_id"], row["record_id"]) for row in page]
+            )
         last = page[-1] if len(rows) > limit else None
         following = NameMark(last["name"], last["record_id"]).encode() if last else None
         return ExercisesPage([show_exercise(known) for known in found], following)
@@ -105,7 +107,7 @@ class ExercisesController(Controller):
     ) -> Response[ExerciseResource]:
         """Read an exercise; its ETag is the version to name when changing it."""
         async with database.request(caller.user_id) as connection:
-            return _response(await read_record(connection, EXERCISES, exercise_id, KIND.noun))
+            return _response(await read_record(connection, database.vault, EXERCISES, exercise_id, KIND.noun))
 
     @post(
         dto=described_as(NewExercise),

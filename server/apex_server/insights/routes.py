@@ -91,7 +91,7 @@ class InsightsController(Controller):
                 limit + 1,
             )
             places = [(row["scope_id"], row["record_id"]) for row in rows[:limit]]
-            known = await read_records(connection, INSIGHTS, places)
+            known = await read_records(connection, database.vault, INSIGHTS, places)
         last = rows[limit - 1] if len(rows) > limit else None
         ended = None if last is None else InsightMark(last["rank"], last["expires_at"], last["record_id"])
         return InsightsPage([show_summary(record) for record in known], None if ended is None else ended.encode())
@@ -116,7 +116,9 @@ class InsightsController(Controller):
                 *(None, None, None, None, None),
                 PAGE_LENGTH_MAX,
             )
-            known = await read_records(connection, INSIGHTS, [(row["scope_id"], row["record_id"]) for row in rows])
+            known = await read_records(
+                connection, database.vault, INSIGHTS, [(row["scope_id"], row["record_id"]) for row in rows]
+            )
         return InsightsPage([show_summary(record) for record in known], None)
 
     @get("/{insight_id:uuid}", responses=problem_responses(*READ_REFUSALS, RoleRequired))
@@ -212,7 +214,7 @@ async def find(database: Database, caller: Caller, insight_id: UUID) -> KnownRec
     """Read one of the coach's insights. Raises RoleRequired, NotFound."""
     require_role(caller, "coach")
     async with database.request(caller.user_id) as connection:
-        return await read_record(connection, INSIGHTS, insight_id, "insight")
+        return await read_record(connection, database.vault, INSIGHTS, insight_id, "insight")
 
 
 async def ask(database: Database, caller: Caller, athlete_id: UUID, kinds: list[Kind]) -> Asked:

@@ -23,6 +23,7 @@ from apex_server.operations.errors import BackupNewer, DatabaseInUse, DatabaseNo
 from apex_server.operations.owner import connected_owner
 from apex_server.settings import Settings
 from apex_server.sync import rebuild_projections
+from apex_server.vault import master_keys_of
 
 __all__ = ["Restored", "restore"]
 
@@ -63,7 +64,7 @@ async def restore(
                 await drop_everything(owner)
                 await apply_together(owner, before)
                 await copy_in(owner, reader, meter)
-                await apply_together(owner, after)
+                await apply_together(owner, after, master_keys=master_keys_of(settings))
                 epoch = bytes(await owner.fetchval(queries.begin_epoch))
             await owner.execute("ANALYZE")
     async with Database.open(settings) as database:

@@ -48,6 +48,7 @@ from apex_server.resources.requests import (
     scope_of_athlete,
 )
 from apex_server.sync.commit import Committer
+from apex_server.vault import Vault
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.workout_view import ValueProblem
 from apex_sync.ids import athlete_scope, derived_id
@@ -101,7 +102,9 @@ class ProgramsController(Controller):
         async with database.request(caller.user_id) as connection:
             rows = await connection.fetch(_queries.list_programs, athlete_id, status, *key, limit + 1)
             page = rows[:limit]
-            found = await read_records(connection, PROGRAMS, [(row["scope_id"], row["record_id"]) for row in page])
+            found = await read_records(
+                connection, database.vault, PROGRAMS, [(row["scope_id"], row["record_id"]) for row in page]
+            )
         last = page[-1] if len(rows) > limit else None
         following = PageMark(last["start_date"], None, last["record_id"]).encode() if last else None
         return ProgramsPage([show_program(known) for known in found], following)
@@ -112,8 +115,8 @@ class ProgramsController(Controller):
     ) -> Response[ProgramResource]:
         """Read a program; its ETag is the version to name when changing it."""
         async with database.request(caller.user_id) as connection:
-            known = await read_record(connection, PROGRAMS, program_id, KIND.noun)
-            return await _response(connection, known)
+            known = await read_record(connection, database.vault, PROGRAMS, program_id, KIND.noun)
+            return await _response(connection, database.vault, known)
 
     @post(
         dto=described_as(NewProgram),
@@ -194,7 +197,7 @@ class ProgramsController(Controller):
         """Let an athlete follow a copy of this program, active from now on; assigning again changes nothing."""
         require_role(caller, "coach")
         async with database.request(caller.user_id) as connection:
-            template = await read_record(connection, PROGRAMS, program_id, KIND.noun)
+            template = await read_record(connection, database.vault, PROGRAMS, program_id, KIND.noun)
         copy = msgspec.to_builtins(template.record)
         copy |= {"source_id": str(program_id), "status": "active"}
         copy |= {name: day for name in ("start_date", "end_date") if (day := getattr(data, name)) is not None}
@@ -222,14 +225,16 @@ def show_program(known: KnownRecord) -> ProgramResource:
 
 async def _made(database: Database, caller: Caller, made: Made) -> Response[ProgramResource]:
     async with database.request(caller.user_id) as connection:
-        known = await read_record(connection, PROGRAMS, UUID(made.known.id), KIND.noun, deleted=True)
-        return await _response(connection, known, status=201 if made.outcome == "created" else 200)
+        known = await read_record(connection, database.vault, PROGRAMS, UUID(made.known.id), KIND.noun, deleted=True)
+        return await _response(connection, database.vault, known, status=201 if made.outcome == "created" else 200)
 
 
-async def _response(connection: Connection, known: KnownRecord, status: int = 200) -> Response[ProgramResource]:
+async def _response(
+    connection: Connection, vault: Vault, known: KnownRecord, status: int = 200
+) -> Response[ProgramResource]:
     program = show_program(known)
     if known.fold.conflicts:
-        provenance = await provenance_of(connection, known, "weeks", "days", "exercises", "sets")
+        provenance = await provenance_of(connection, vault, known, "weeks", "days", "exercises", "sets")
         program.conflicts = provenance.conflicts
     headers = {"ETag": etag_of(known.version)}
     if status == 201:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from apex_server.db import Connection, load_queries
+from apex_server.vault import Vault
 from apex_sync.coaching.leaves import number, whole
 from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.sets import (
@@ -49,7 +50,7 @@ _NOTHING = _History(-1, {}, {}, {})
 _kept: "OrderedDict[UUID, _History]" = OrderedDict()
 
 
-async def personal_records_of(connection: Connection, athlete_id: UUID) -> list[PersonalRecord]:
+async def personal_records_of(connection: Connection, vault: Vault, athlete_id: UUID) -> list[PersonalRecord]:
     """List the personal records of an athlete whom the caller may read, in no particular order."""
     # The seq is read first: what is kept for it may then be newer, and never older.
     seq = await connection.fetchval(_queries.get_scope_seq, athlete_id)

@@ -1,6 +1,6 @@
 """Where values come from: which device wrote an entry, and what lost against what, with device and time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,12 +8,22 @@ from uuid import UUID
 from msgspec import Struct
 
 from apex_server.db import Connection, load_queries
+from apex_server.people import DEVICE_NAME, USER_NAME
 from apex_server.resources.reading import KnownRecord, moment_of
+from apex_server.vault import Vault
 from apex_sync.coaching.contributions import dotted, entry_contributors, leaf_claims
 from apex_sync.fold import Claim, Conflict
 from apex_sync.ids import Scope
 
-__all__ = ["ClaimView", "ConflictView", "ContributionView", "Origin", "Provenance", "provenance_of"]
+__all__ = [
+    "ClaimView",
+    "ConflictView",
+    "ContributionView",
+    "Origin",
+    "Provenance",
+    "origins_of_clients",
+    "provenance_of",
+]
 
 _queries = load_queries(__package__)
 
@@ -58,40 +68,48 @@ class Provenance(Struct, frozen=True):
     contributions: list[ContributionView]
 
 
-async def provenance_of(connection: Connection, known: KnownRecord, *entry_fields: str) -> Provenance:
+async def provenance_of(connection: Connection, vault: Vault, known: KnownRecord, *entry_fields: str) -> Provenance:
     """Tell where a record's values come from: its own fields one by one, the entries of maps as wholes."""
-    origins = await origins_of(connection, known)
+    origins = await origins_of(connection, vault, known)
     return Provenance(
         conflicts=[conflict_view(conflict, origins) for conflict in known.fold.conflicts],
         contributions=list(contributions(known, entry_fields, origins)),
     )
 
 
-async def origins_of(connection: Connection, known: KnownRecord) -> Mapping[int, Origin]:
+async def origins_of(connection: Connection, vault: Vault, known: KnownRecord) -> Mapping[int, Origin]:
     """Name every client that ever wrote to a record."""
     clients = sorted({write.client_id for write in known.document.writes()})
+    return await origins_of_clients(connection, vault, Scope.parse(known.scope).id, clients)
+
+
+async def origins_of_clients(
+    connection: Connection, vault: Vault, scope_id: UUID, clients: Sequence[int]
+) -> Mapping[int, Origin]:
+    """Name clients that wrote to a scope."""
     rows = await connection.fetch(_queries.list_installations, clients)
-    origins = {row["client_id"]: installation(row) for row in rows}
+    names = await vault.texts(connection, USER_NAME, [(row["user_id"], row["user_name"]) for row in rows])
+    devices = await vault.texts(connection, DEVICE_NAME, [(row["user_id"], row["device_name"]) for row in rows])
+    origins = {
+        row["client_id"]: Origin(row["kind"], device, row["device_id"], row["user_id"], name or None)
+        for row, name, device in zip(rows, names, devices, strict=True)
+    }
     others = [client_id for client_id in clients if client_id not in origins]
     if others:
-        rows = await connection.fetch(_queries.list_server_authors, Scope.parse(known.scope).id, others)
-        origins |= {row["client_id"]: server_author(row) for row in rows}
+        rows = await connection.fetch(_queries.list_server_authors, scope_id, others)
+        names = await vault.texts(connection, USER_NAME, [(row["user_id"], row["user_name"]) for row in rows])
+        origins |= {row["client_id"]: server_author(row, name) for row, name in zip(rows, names, strict=True)}
     return {client_id: origins.get(client_id, UNKNOWN) for client_id in clients}
 
 
 UNKNOWN = Origin("unknown", "Unknown device")
 
 
-def installation(row: Any) -> Origin:
-    """Name an installation by its device."""
-    return Origin(row["kind"], row["device_name"], row["device_id"], row["user_id"], row["user_name"])
-
-
-def server_author(row: Any) -> Origin:
+def server_author(row: Any, name: str) -> Origin:
     """Name whoever wrote through the server."""
     if row["user_id"] is None:
         return Origin("system", "Apex")
-    return Origin("server", "Web", None, row["user_id"], row["user_name"])
+    return Origin("server", "Web", None, row["user_id"], name or None)
 
 
 def conflict_view(conflict: Conflict, origins: Mapping[int, Origin]) -> ConflictView:

@@ -13,6 +13,7 @@ import msgspec
 
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
+from apex_server.vault import Vault
 from apex_sync.collection import Collection, Record
 from apex_sync.document import Document
 from apex_sync.errors import FieldProblem
@@ -105,7 +106,13 @@ def moment_of(hlc: int) -> datetime:
 
 
 async def read_record(
-    connection: Connection, collection: Collection, record_id: UUID, noun: str, *, deleted: bool = False
+    connection: Connection,
+    vault: Vault,
+    collection: Collection,
+    record_id: UUID,
+    noun: str,
+    *,
+    deleted: bool = False,
 ) -> KnownRecord:
     """Read one record; a deleted one only where that is asked for. Raises NotFound."""
     row = await connection.fetchrow(_queries.get_record, collection.name, record_id)
@@ -115,7 +122,7 @@ async def read_record(
 
 
 async def read_records(
-    connection: Connection, collection: Collection, places: Iterable[tuple[UUID, UUID]]
+    connection: Connection, vault: Vault, collection: Collection, places: Iterable[tuple[UUID, UUID]]
 ) -> list[KnownRecord]:
     """Read records by (scope id, record id), in that order; one that has gone meanwhile is left out."""
     wanted = list(places)

@@ -91,7 +91,7 @@ class RecordWriter:
         Raises VersionUnknown, VersionStale.
         """
         async with self._database.request(self.caller.user_id) as connection:
-            known = await read_record(connection, self.kind.collection, record_id, self.kind.noun)
+            known = await read_record(connection, self._database.vault, self.kind.collection, record_id, self.kind.noun)
             role = await self._role(connection, known.scope)
             own = [] if version is None else await self._own_client_ids(connection, known.scope)
         difference = self._difference_from(known, draft, version, role)
@@ -105,7 +105,9 @@ class RecordWriter:
         Raises VersionUnknown, VersionStale.
         """
         async with self._database.request(self.caller.user_id) as connection:
-            known = await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=deleted)
+            known = await read_record(
+                connection, self._database.vault, self.kind.collection, record_id, self.kind.noun, deleted=deleted
+            )
             role = await self._role(connection, known.scope)
             own = [] if version is None else await self._own_client_ids(connection, known.scope)
         if version is not None and not known.document.covers(version):
@@ -121,7 +123,9 @@ class RecordWriter:
     async def restore(self, record_id: UUID) -> Made:
         """Bring a deleted record back; one that is not deleted stays as it is."""
         async with self._database.request(self.caller.user_id) as connection:
-            known = await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=True)
+            known = await read_record(
+                connection, self._database.vault, self.kind.collection, record_id, self.kind.noun, deleted=True
+            )
         if known.record.deleted is not True:
             return Made(known, "unchanged", {})
         return await self.apply_patch(record_id, {"deleted": False}, deleted=True)
@@ -187,7 +191,9 @@ class RecordWriter:
 
     async def _find(self, connection: Connection, record_id: UUID) -> KnownRecord | None:
         try:
-            return await read_record(connection, self.kind.collection, record_id, self.kind.noun, deleted=True)
+            return await read_record(
+                connection, self._database.vault, self.kind.collection, record_id, self.kind.noun, deleted=True
+            )
         except NotFound:
             return None
 

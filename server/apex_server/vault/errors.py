@@ -5,6 +5,7 @@
     ├── SealBroken           not what was sealed, or not in the place it was sealed for
     ├── MasterKeyMissing     something is wrapped under a master key that this process does not have
     ├── MasterKeyInvalid     a setting or a file that is no master key
+    ├── MasterKeyNeeded      a migration has to seal what people wrote, and was given no master key
     └── MasterKeyOutdated    the installation moved on to another master key a moment ago: try again
 
 No message holds a key, or anything that was sealed.
@@ -16,6 +17,7 @@ __all__ = [
     "KeyDestroyed",
     "MasterKeyInvalid",
     "MasterKeyMissing",
+    "MasterKeyNeeded",
     "MasterKeyOutdated",
     "SealBroken",
     "VaultError",
@@ -63,6 +65,15 @@ class MasterKeyInvalid(VaultError):
         super().__init__(f"{source}: {reason}")
         self.source = source
         self.reason = reason
+
+
+class MasterKeyNeeded(VaultError):
+    """There are people in a database that is to be migrated to a sealed one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this migration seals what people wrote: give it the master key, as `apex-server migrate` does"
+        )
 
 
 class MasterKeyOutdated(VaultError):

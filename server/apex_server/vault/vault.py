@@ -122,6 +122,18 @@ class Vault:
             row["user_id"]: await self.unwrapped(row["user_id"], row["wrapped"], row["master_key_id"]) for row in rows
         }
 
+    async def texts(self, connection: Connection, what: str, sealed: Iterable[tuple[UUID, bytes | None]]) -> list[str]:
+        """Open texts of several people, in their order; nothing, or what nobody has the key of, is the empty text.
+
+        Raises MasterKeyMissing, or SealBroken.
+        """
+        pairs = list(sealed)
+        keys = await self.user_keys(connection, [user_id for user_id, text in pairs if text is not None])
+        return [
+            keys[user_id].open_text(text, what=what) if text is not None and user_id in keys else ""
+            for user_id, text in pairs
+        ]
+
     async def unwrapped(self, user_id: UUID, wrapped: bytes, master_key_id: str) -> UserKey:
         """Unwrap a user's key as it stands in the database, for whoever has read it together with something else."""
         now = self._monotonic()

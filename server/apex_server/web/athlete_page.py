@@ -8,7 +8,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from apex_server.db import Connection, load_queries
+from apex_server.people import DEVICE_NAME
 from apex_server.resources import KnownRecord, Origin, PageMark, personal_records_of, read_record, read_records
+from apex_server.vault import Vault
 from apex_server.web.checkin_card import CheckInCard, checkin_card
 from apex_server.web.drawing import WeekBar, WeightTrend, draw_weeks, draw_weight
 from apex_server.web.insight_card import InsightCard, insight_card
@@ -80,16 +82,16 @@ class Change(Struct, frozen=True, kw_only=True):
     ops: int
 
 
-async def read_timeline(connection: Connection, athlete_id: UUID, after: str | None) -> Timeline:
+async def read_timeline(connection: Connection, vault: Vault, athlete_id: UUID, after: str | None) -> Timeline:
     """Read a page of workouts and check-ins, the newest first. Raises InvalidFields for a mark that is none."""
     mark = PageMark.decode(after) if after else None
     key = (mark.date, mark.time, mark.id) if mark else (None, None, None)
     rows = await connection.fetch(_queries.list_timeline, athlete_id, *key, PAGE_LENGTH + 1)
     page = rows[:PAGE_LENGTH]
-    workouts = await read_records(connection, WORKOUT_LOGS, _places(athlete_id, page, "workout"))
-    check_ins = await read_records(connection, CHECK_INS, _places(athlete_id, page, "check_in"))
-    origins = await origins_on_page(connection, athlete_id, [*workouts, *check_ins])
-    records = await personal_records_of(connection, athlete_id) if workouts else []
+    workouts = await read_records(connection, vault, WORKOUT_LOGS, _places(athlete_id, page, "workout"))
+    check_ins = await read_records(connection, vault, CHECK_INS, _places(athlete_id, page, "check_in"))
+    origins = await origins_on_page(connection, vault, athlete_id, [*workouts, *check_ins])
+    records = await personal_records_of(connection, vault, athlete_id) if workouts else []
     usual = await _usual_answers(connection, athlete_id, check_ins)
     cards = _cards(workouts, check_ins, origins, records, usual)
     last = page[-1] if len(rows) > PAGE_LENGTH else None
@@ -102,16 +104,17 @@ async def read_timeline(connection: Connection, athlete_id: UUID, after: str | N
     )
 
 
-async def read_panel(connection: Connection, coach_id: UUID, athlete_id: UUID) -> Panel:
+async def read_panel(connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID) -> Panel:
     """Read what stands beside the timeline."""
     devices = await connection.fetch(_queries.list_devices, athlete_id)
+    names = await vault.texts(connection, DEVICE_NAME, [(athlete_id, row["name"]) for row in devices])
     private_id = Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
     insights = await connection.fetch(_queries.list_insights, private_id, INSIGHTS_MAX)
-    drafts = await read_records(connection, INSIGHTS, [(row["scope_id"], row["record_id"]) for row in insights])
+    drafts = await read_records(connection, vault, INSIGHTS, [(row["scope_id"], row["record_id"]) for row in insights])
     return Panel(
         devices=[
-            Device(name=row["name"], kind=row["kind"], synced_at=row["synced_at"])
-            for row in devices
+            Device(name=name, kind=row["kind"], synced_at=row["synced_at"])
+            for row, name in zip(devices, names, strict=True)
             if not row["removed"] and row["kind"] != "web"
         ],
         insights=[insight_card(known, athlete_id) for known in drafts],
@@ -123,27 +126,31 @@ async def read_panel(connection: Connection, coach_id: UUID, athlete_id: UUID) -
     )
 
 
-async def read_workout(connection: Connection, athlete_id: UUID, workout_id: UUID) -> tuple[WorkoutCard, list[Change]]:
+async def read_workout(
+    connection: Connection, vault: Vault, athlete_id: UUID, workout_id: UUID
+) -> tuple[WorkoutCard, list[Change]]:
     """Read one workout with its history. Raises NotFound."""
-    known = await read_record(connection, WORKOUT_LOGS, workout_id, "workout")
-    changes, origins = await _history(connection, athlete_id, known)
-    records = await personal_records_of(connection, athlete_id)
+    known = await read_record(connection, vault, WORKOUT_LOGS, workout_id, "workout")
+    changes, origins = await _history(connection, vault, athlete_id, known)
+    records = await personal_records_of(connection, vault, athlete_id)
     return workout_card(known, origins, records), changes
 
 
 async def read_check_in(
-    connection: Connection, athlete_id: UUID, check_in_id: UUID
+    connection: Connection, vault: Vault, athlete_id: UUID, check_in_id: UUID
 ) -> tuple[CheckInCard, list[Change]]:
     """Read one check-in with its history. Raises NotFound."""
-    known = await read_record(connection, CHECK_INS, check_in_id, "check-in")
-    changes, origins = await _history(connection, athlete_id, known)
+    known = await read_record(connection, vault, CHECK_INS, check_in_id, "check-in")
+    changes, origins = await _history(connection, vault, athlete_id, known)
     usual = await _usual_answers(connection, athlete_id, [known])
     return checkin_card(known, origins, usual.get(check_in_id, {})), changes
 
 
-async def _history(connection: Connection, athlete_id: UUID, known: KnownRecord) -> tuple[list[Change], Origins]:
+async def _history(
+    connection: Connection, vault: Vault, athlete_id: UUID, known: KnownRecord
+) -> tuple[list[Change], Origins]:
     rows = await connection.fetch(_queries.list_changes, athlete_id, UUID(known.id))
-    origins = await origins_on_page(connection, athlete_id, [known], *(row["client_id"] for row in rows))
+    origins = await origins_on_page(connection, vault, athlete_id, [known], *(row["client_id"] for row in rows))
     changes = [Change(at=row["committed_at"], by=origins[row["client_id"]], ops=row["ops"]) for row in rows]
     return changes, origins
 

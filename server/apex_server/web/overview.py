@@ -1,5 +1,6 @@
 """Who needs attention, and why: the reasons of each athlete, and the order they put a coach's list in."""
 
+import base64
 import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,10 +8,13 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from apex_server.db import Connection
+from apex_server.people import DEVICE_NAME, USER_NAME
+from apex_server.vault import UserKey, Vault
 from apex_server.web.rendering import read_json
 from apex_server.web.wording import as_count
 
-__all__ = ["AthleteRow", "Device", "Reason", "athletes_by_need"]
+__all__ = ["AthleteRow", "Device", "Reason", "athletes_by_need", "opened_overview"]
 
 QUIET_DAYS = 7
 """A week without a session is worth a word in most programmes, which plan at least two."""
@@ -50,6 +54,19 @@ class AthleteRow(Struct, frozen=True, kw_only=True):
     workout_sets: int | None
 
 
+async def opened_overview(connection: Connection, vault: Vault, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Open the names in rows of `list_overview`."""
+    keys = await vault.user_keys(connection, [row["id"] for row in rows])
+    return [{**dict(row), **_opened(row, keys[row["id"]])} for row in rows if row["id"] in keys]
+
+
+def _opened(row: Any, key: UserKey) -> dict[str, Any]:
+    devices = read_json(row["devices"])
+    for device in devices:
+        device["name"] = key.open_text(base64.b64decode(device["name"]), what=DEVICE_NAME)
+    return {"name": key.open_text(row["name"], what=USER_NAME), "devices": devices}
+
+
 def athletes_by_need(rows: Iterable[Any], today: datetime.date) -> list[AthleteRow]:
     """List athletes: the most urgent reasons first, then by name."""
     athletes = [_athlete(row, today) for row in rows]
@@ -69,7 +86,7 @@ def _athlete(row: Any, today: datetime.date) -> AthleteRow:
                 kind=device["kind"],
                 synced_at=datetime.datetime.fromisoformat(device["synced_at"]),
             )
-            for device in read_json(row["devices"])
+            for device in row["devices"]
         ],
         workout_date=row["workout_date"],
         workout_time=row["workout_time"],

@@ -8,14 +8,14 @@ SELECT EXISTS (
 
 -- name: get_open_offer
 -- Whoever holds a code that still works may know who invites.
-SELECT coach_name
+SELECT coach_id, coach_name, wrapped, master_key_id
 FROM apex_invite_offer($1)
 WHERE NOT used
     AND expires_at > now();
 
 -- name: get_user
 -- Whose page this is.
-SELECT id, name, email, role
+SELECT id, name, role
 FROM users
 WHERE id = $1;
 
@@ -85,7 +85,7 @@ CROSS JOIN LATERAL (
 ) AS marked
 CROSS JOIN LATERAL (
     SELECT json_agg(
-            json_build_object('name', device.name, 'kind', device.kind, 'synced_at', device.synced_at)
+            json_build_object('name', encode(device.name, 'base64'), 'kind', device.kind, 'synced_at', device.synced_at)
             ORDER BY device.synced_at DESC
         ) AS devices
     FROM (
@@ -108,7 +108,7 @@ CROSS JOIN LATERAL (
 ) AS installed
 WHERE pair.coach_id = $1
     AND pair.ended_at IS NULL
-ORDER BY users.name, users.id
+ORDER BY users.id
 LIMIT $2;
 
 -- name: list_devices

@@ -17,12 +17,12 @@ from apex_server.caller import Caller, require_role
 from apex_server.db import Database, load_queries
 from apex_server.db.errors import DatabaseUnavailable as PostgresAway
 from apex_server.errors import ApiError, Conflict, DatabaseUnavailable, InternalError, NotFound
-from apex_server.invites import INVITE_CODE_LENGTH_MAX, invite_fingerprint
+from apex_server.invites import INVITE_CODE_LENGTH_MAX, coach_name_of, invite_fingerprint
 from apex_server.resources import read_record
 from apex_server.sync.commit import Committer
 from apex_server.web.athlete_page import read_check_in, read_panel, read_timeline, read_workout
 from apex_server.web.contested import settling_patch
-from apex_server.web.overview import athletes_by_need
+from apex_server.web.overview import athletes_by_need, opened_overview
 from apex_server.web.rendering import PAGE_HEADERS, render, static_router
 from apex_server.web.visitor import (
     NotACoach,
@@ -93,7 +93,7 @@ async def join_page(
         offer = await connection.fetchrow(_queries.get_open_offer, invite_fingerprint(code))
     if offer is None:
         return render(request, "join.html", 404, coach_name=None, code=code)
-    return render(request, "join.html", coach_name=offer["coach_name"], code=code)
+    return render(request, "join.html", coach_name=await coach_name_of(database.vault, offer), code=code)
 
 
 @get("/athletes")
@@ -101,7 +101,9 @@ async def athletes_page(request: _Request, database: NamedDependency[Database]) 
     """All athletes of a coach: who needs attention comes first."""
     coach = await coach_of(request)
     async with database.request(coach.user_id) as connection:
-        rows = await connection.fetch(_queries.list_overview, coach.user_id, ATHLETES_MAX)
+        rows = await opened_overview(
+            connection, database.vault, await connection.fetch(_queries.list_overview, coach.user_id, ATHLETES_MAX)
+        )
     athletes = athletes_by_need(rows, _today())
     me = await name_of(database, coach)
     return render(request, "athletes.html", athletes=athletes, me=me, today=_today())
@@ -114,9 +116,9 @@ async def athlete_page(
     """One athlete: the reconciled timeline, insights, trends."""
     coach = await coach_of(request)
     async with database.request(coach.user_id) as connection:
-        athlete = await athlete_of(connection, coach, athlete_id)
-        timeline = await read_timeline(connection, athlete_id, after)
-        panel = await read_panel(connection, coach.user_id, athlete_id)
+        athlete = await athlete_of(connection, database.vault, coach, athlete_id)
+        timeline = await read_timeline(connection, database.vault, athlete_id, after)
+        panel = await read_panel(connection, database.vault, coach.user_id, athlete_id)
     me = await name_of(database, coach)
     return render(
         request, "athlete.html", athlete=athlete, timeline=timeline, panel=panel, me=me, after=after, today=_today()
@@ -130,8 +132,8 @@ async def workout_page(
     """One workout with its history."""
     coach = await coach_of(request)
     async with database.request(coach.user_id) as connection:
-        athlete = await athlete_of(connection, coach, athlete_id)
-        workout, changes = await read_workout(connection, athlete_id, workout_id)
+        athlete = await athlete_of(connection, database.vault, coach, athlete_id)
+        workout, changes = await read_workout(connection, database.vault, athlete_id, workout_id)
     me = await name_of(database, coach)
     return render(request, "workout.html", athlete=athlete, workout=workout, changes=changes, me=me)
 
@@ -143,8 +145,8 @@ async def check_in_page(
     """One check-in with its history."""
     coach = await coach_of(request)
     async with database.request(coach.user_id) as connection:
-        athlete = await athlete_of(connection, coach, athlete_id)
-        check_in, changes = await read_check_in(connection, athlete_id, check_in_id)
+        athlete = await athlete_of(connection, database.vault, coach, athlete_id)
+        check_in, changes = await read_check_in(connection, database.vault, athlete_id, check_in_id)
     me = await name_of(database, coach)
     return render(request, "check_in.html", athlete=athlete, check_in=check_in, changes=changes, me=me)
 
@@ -156,9 +158,9 @@ async def record_page(
     """Find the page of a record of which only the id is known: what a fact of an insight rests on."""
     coach = await coach_of(request)
     async with database.request(coach.user_id) as connection:
-        await athlete_of(connection, coach, athlete_id)
+        await athlete_of(connection, database.vault, coach, athlete_id)
         try:
-            await read_record(connection, WORKOUT_LOGS, record_id, "workout")
+            await read_record(connection, database.vault, WORKOUT_LOGS, record_id, "workout")
             folder = "workouts"
         except NotFound:
             folder = "checkins"
@@ -177,8 +179,8 @@ async def settle_conflict(
     """Let one author's value stand, by an op like any other; so every device hears of it."""
     require_role(caller, "coach")
     async with database.request(caller.user_id) as connection:
-        await athlete_of(connection, caller, athlete_id)
-        known = await read_record(connection, WORKOUT_LOGS, workout_id, "workout")
+        await athlete_of(connection, database.vault, caller, athlete_id)
+        known = await read_record(connection, database.vault, WORKOUT_LOGS, workout_id, "workout")
     patch = settling_patch(known, data.path, int(data.client_id), int(data.stamp))
     if patch is None:
         raise NothingContested

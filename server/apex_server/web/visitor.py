@@ -4,19 +4,23 @@ Pages find out by themselves instead of by the guard, because a person who opens
 document. Whatever changes something goes through the guarded endpoints, with their proof against foreign pages.
 """
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Request, Response
 from litestar.response import Redirect
+from msgspec import Struct
 
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound, Unauthenticated
+from apex_server.people import USER_NAME
+from apex_server.vault import Vault
 from apex_server.web.rendering import FRAGMENT_HEADER, PAGE_HEADERS
 
-__all__ = ["NotACoach", "NotSignedIn", "athlete_of", "coach_of", "find_visitor", "sent_to_sign_in"]
+__all__ = ["Athlete", "NotACoach", "NotSignedIn", "athlete_of", "coach_of", "find_visitor", "sent_to_sign_in"]
 
 _queries = load_queries(__package__)
 
@@ -48,19 +52,29 @@ async def coach_of(request: Request[Any, Any, Any]) -> Caller:
     return caller
 
 
-async def athlete_of(connection: Connection, coach: Caller, athlete_id: UUID) -> Any:
+class Athlete(Struct, frozen=True):
+    """One of a coach's athletes."""
+
+    id: UUID
+    name: str
+    since: datetime
+
+
+async def athlete_of(connection: Connection, vault: Vault, coach: Caller, athlete_id: UUID) -> Athlete:
     """Give one of a coach's athletes. Raises NotFound."""
-    athlete = await connection.fetchrow(_queries.get_athlete, coach.user_id, athlete_id)
-    if athlete is None:
+    row = await connection.fetchrow(_queries.get_athlete, coach.user_id, athlete_id)
+    if row is None:
         raise NotFound("athlete")
-    return athlete
+    [name] = await vault.texts(connection, USER_NAME, [(athlete_id, row["name"])])
+    return Athlete(athlete_id, name, row["since"])
 
 
 async def name_of(database: Database, caller: Caller) -> str:
     """Give the visitor's own name."""
     async with database.request(caller.user_id) as connection:
         user = await connection.fetchrow(_queries.get_user, caller.user_id)
-    return str(user["name"]) if user else ""
+        names = await database.vault.texts(connection, USER_NAME, [(user["id"], user["name"])] if user else [])
+    return names[0] if names else ""
 
 
 def sent_to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:

@@ -146,8 +146,8 @@ class WorkoutsController(Controller):
     ) -> Response[Workout]:
         """Read a workout; its ETag is the version to name when changing it."""
         async with database.request(caller.user_id) as connection:
-            known = await read_record(connection, WORKOUT_LOGS, workout_id, WORKOUTS.noun)
-            workout = await show_workout(connection, known, included(include, *INCLUDABLE))
+            known = await read_record(connection, database.vault, WORKOUT_LOGS, workout_id, WORKOUTS.noun)
+            workout = await show_workout(connection, database.vault, known, included(include, *INCLUDABLE))
         return _response(known, workout)
 
     @post(
@@ -261,8 +261,10 @@ async def _page(
     async with database.request(caller.user_id) as connection:
         rows = await connection.fetch(_queries.list_workouts, *filters, *key, limit + 1)
         page = rows[:limit]
-        found = await read_records(connection, WORKOUT_LOGS, [(row["scope_id"], row["record_id"]) for row in page])
-        workouts = await show_workouts(connection, found, asked)
+        found = await read_records(
+            connection, database.vault, WORKOUT_LOGS, [(row["scope_id"], row["record_id"]) for row in page]
+        )
+        workouts = await show_workouts(connection, database.vault, found, asked)
     last = page[-1] if len(rows) > limit else None
     following = PageMark(last["date"], last["start_time"], last["record_id"]).encode() if last else None
     return WorkoutsPage(workouts, following)
@@ -270,8 +272,10 @@ async def _page(
 
 async def _made(database: Database, caller: Caller, made: Made) -> Response[Workout]:
     async with database.request(caller.user_id) as connection:
-        known = await read_record(connection, WORKOUT_LOGS, UUID(made.known.id), WORKOUTS.noun, deleted=True)
-        workout = await show_workout(connection, known, ("conflicts",) if known.fold.conflicts else ())
+        known = await read_record(
+            connection, database.vault, WORKOUT_LOGS, UUID(made.known.id), WORKOUTS.noun, deleted=True
+        )
+        workout = await show_workout(connection, database.vault, known, ("conflicts",) if known.fold.conflicts else ())
     return _response(known, workout, status=201 if made.outcome == "created" else 200)
 
 

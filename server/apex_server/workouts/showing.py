@@ -8,6 +8,7 @@ import msgspec
 
 from apex_server.db import Connection
 from apex_server.resources import KnownRecord, RecordKind, personal_records_of, provenance_of
+from apex_server.vault import Vault
 from apex_server.workouts.payloads import BulkItem, Workout
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.coaching.workout_draft import workout_patch
@@ -30,14 +31,14 @@ def to_patch(workout_id: str, draft: Any, base: Any) -> Any:
 WORKOUTS = RecordKind(WORKOUT_LOGS, "workout", to_patch)
 
 
-async def show_workout(connection: Connection, known: KnownRecord, include: Collection[str]) -> Workout:
+async def show_workout(connection: Connection, vault: Vault, known: KnownRecord, include: Collection[str]) -> Workout:
     """Show one workout, with its personal records."""
-    [workout] = await show_workouts(connection, [known], {*include, "personal_records"})
+    [workout] = await show_workouts(connection, vault, [known], {*include, "personal_records"})
     return workout
 
 
 async def show_workouts(
-    connection: Connection, found: Sequence[KnownRecord], include: Collection[str]
+    connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
 ) -> list[Workout]:
     """Show workouts.
 
@@ -46,12 +47,16 @@ async def show_workouts(
     athletes = {known.athlete_id for known in found if known.athlete_id}
     records: dict[str, list[PersonalRecord]] = {}
     if len(athletes) == 1 or "personal_records" in include:
-        records = {athlete: await personal_records_of(connection, UUID(athlete)) for athlete in athletes}
-    return [await _show(connection, known, records.get(known.athlete_id or ""), include) for known in found]
+        records = {athlete: await personal_records_of(connection, vault, UUID(athlete)) for athlete in athletes}
+    return [await _show(connection, vault, known, records.get(known.athlete_id or ""), include) for known in found]
 
 
 async def _show(
-    connection: Connection, known: KnownRecord, records: list[PersonalRecord] | None, include: Collection[str]
+    connection: Connection,
+    vault: Vault,
+    known: KnownRecord,
+    records: list[PersonalRecord] | None,
+    include: Collection[str],
 ) -> Workout:
     view = workout_view(known.id, known.record, problems=known.problems, records=records)
     workout = Workout(
@@ -62,7 +67,7 @@ async def _show(
         synced_at=known.synced_at,
     )
     if {"conflicts", "contributions"} & set(include):
-        provenance = await provenance_of(connection, known, "exercises", "sets")
+        provenance = await provenance_of(connection, vault, known, "exercises", "sets")
         for name in {"conflicts", "contributions"} & set(include):
             setattr(workout, name, getattr(provenance, name))
     return workout

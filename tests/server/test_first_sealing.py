@@ -1,0 +1,96 @@
+"""A database from before there was a vault: its upgrade seals what people wrote, and leaves no plain copy behind."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from apex_server.db import Database, migrate
+from apex_server.db.migrate import Migration, load_migrations
+from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
+from apex_server.settings import Settings
+from apex_server.vault import MasterKeyNeeded, master_keys_of
+from tests.server.conftest import SECRET
+
+pytestmark = pytest.mark.anyio
+
+FIRST_SEALED = 51
+ANNA = UUID(int=1)
+CARLA = UUID(int=2)
+
+
+def migrations_before(version: int) -> list[Migration]:
+    return [migration for migration in load_migrations() if migration.version < version]
+
+
+@pytest.fixture
+def older(empty_database_url: str, tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, secret=SECRET, database_url=empty_database_url)
+
+
+@pytest.fixture
+async def owner(older: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """Give the owner's connection to a database with two people in it, as servers before this one left them."""
+    await migrate(str(older.database_url), secret=SECRET, migrations=migrations_before(FIRST_SEALED))
+    connection = await asyncpg.connect(str(older.database_url))
+    for user_id, name, role in ((ANNA, "Ännchen Canary", "athlete"), (CARLA, "Carla", "coach")):
+        await connection.execute(
+            "INSERT INTO users (id, email, email_typed, password_hash, name, role, created_at) "
+            "VALUES ($1, $2, $3, 'x', $4, $5, now())",
+            user_id,
+            f"{role}@example.com",
+            f"{role.title()}@Example.com",
+            name,
+            role,
+        )
+        await connection.execute(
+            "INSERT INTO devices (id, user_id, name, kind, token_hash, created_at, last_seen_at) "
+            "VALUES ($1, $2, $3, 'watch', $4, now(), now())",
+            uuid4(),
+            user_id,
+            f"{name}'s watch",
+            bytes(32),
+        )
+    for number, address in ((b"1", "athlete@example.com"), (b"2", None)):
+        await connection.execute(
+            "INSERT INTO invites (code_hash, coach_id, email, created_at, expires_at) "
+            "VALUES (sha256($1), $2, $3, now(), now())",
+            number,
+            CARLA,
+            address,
+        )
+    yield connection
+    await connection.close()
+
+
+async def test_an_upgrade_seals_names_addresses_and_devices(owner: asyncpg.Connection, older: Settings) -> None:
+    await migrate(str(older.database_url), secret=SECRET, master_keys=master_keys_of(older))
+    async with Database.open(older) as database, database.request(ANNA) as connection:
+        key = await database.vault.user_key(connection, ANNA)
+        user = await connection.fetchrow("SELECT email_index, email, name FROM users WHERE id = $1", ANNA)
+        assert key.open_text(user["name"], what=USER_NAME) == "Ännchen Canary"
+        assert key.open_text(user["email"], what=USER_EMAIL) == "Athlete@Example.com"
+        assert user["email_index"] == database.vault.email_index("athlete@example.com")
+        device = await connection.fetchval("SELECT name FROM devices")
+        assert key.open_text(device, what=DEVICE_NAME) == "Ännchen Canary's watch"
+        indexes = {row["email_index"] for row in await owner.fetch("SELECT email_index FROM invites")}
+        assert indexes == {user["email_index"], None}
+
+
+async def test_an_upgrade_leaves_no_plain_value_in_the_files(owner: asyncpg.Connection, older: Settings) -> None:
+    """A dropped column stays in the rows that had it, until they are written anew."""
+    await migrate(str(older.database_url), secret=SECRET, master_keys=master_keys_of(older))
+    await owner.execute("CHECKPOINT")
+    for table in ("users", "devices", "invites"):
+        path = await owner.fetchval("SELECT pg_relation_filepath($1)", table)
+        content = await owner.fetchval("SELECT pg_read_binary_file($1)", path)
+        for plain in ("Canary", "xample.com"):
+            assert plain.encode() not in content, table
+
+
+async def test_without_a_master_key_nothing_is_changed(owner: asyncpg.Connection, older: Settings) -> None:
+    with pytest.raises(MasterKeyNeeded):
+        await migrate(str(older.database_url), secret=SECRET)
+    assert await owner.fetchval("SELECT count(*) FROM users WHERE email_typed = 'Athlete@Example.com'") == 1
