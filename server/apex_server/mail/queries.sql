@@ -46,7 +46,7 @@ WHERE id = $1;
 
 -- name: get_addressee
 -- Where a person's mails go.
-SELECT id, email_typed, name, email_verified_at
+SELECT id, email, name, email_verified_at
 FROM users
 WHERE id = $1;
 

@@ -18,6 +18,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.mail.letters import LETTERS, Letter, MailPurpose, write_letter
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
 from apex_server.opaque_tokens import fingerprint, new_token
+from apex_server.people import USER_EMAIL, USER_NAME
 
 __all__ = ["HeldMail", "MailSender", "list_held_mails"]
 
@@ -108,7 +109,9 @@ class MailSender:
         return await connection.fetchrow(_queries.get_addressee, mail["user_id"])
 
     async def _addressee(self, connection: Connection, user: Any, mail: Any, letter: Letter) -> Addressee | None:
-        return Addressee(user["email_typed"], user["name"] if user["email_verified_at"] else None)
+        key = await self._database.vault.user_key(connection, user["id"])
+        name = key.open_text(user["name"], what=USER_NAME) if user["email_verified_at"] else None
+        return Addressee(key.open_text(user["email"], what=USER_EMAIL), name)
 
     async def _make_token(
         self, connection: Connection, user_id: Any, mail: Any, letter: Letter, token: str | None
