@@ -1,5 +1,6 @@
 """Signing in and staying signed in: tokens are renewed when the server refuses them, and kept in the replica."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,7 +9,7 @@ import msgspec
 
 from apex_client import signing
 from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
-from apex_client.errors import BadAnswer, NoServer, ServerRefused, SignedOut, SyncFailed, WrongCredentials
+from apex_client.errors import BadAnswer, NoServer, ServerRefused, SignedOut, SyncFailed, Throttled, WrongCredentials
 from apex_client.transport import LiveChannel, Transport
 from apex_client.waiting import Lock, ServerCall
 
@@ -44,6 +45,7 @@ class Account:
         self._credentials = credentials
         self._device = device
         self._lock = Lock()
+        self._held_off_until = 0.0
 
     @property
     def transport(self) -> Transport:
@@ -95,13 +97,30 @@ class Account:
         """Open the live channel."""
         return await self._as_user(lambda server, token: self.transport.connect(server, token))
 
+    def hold_off(self, seconds: float) -> None:
+        """Leave the server alone for so long: whatever is asked of it until then is refused here."""
+        self._held_off_until = time.monotonic() + seconds
+
     async def aclose(self) -> None:
         """Let go of connections."""
         if self._transport is not None:
             await self._transport.aclose()
 
     async def _as_user(self, call: ServerCall[T]) -> T:
-        """Call the server with a token that it takes: the one that is here, a renewed one, that of a new sign-in."""
+        """Call the server with a token that it takes: the one that is here, a renewed one, that of a new sign-in.
+
+        Raises Throttled without a call as long as the server has asked this account to wait.
+        """
+        seconds = self._held_off_until - time.monotonic()
+        if seconds > 0:
+            raise Throttled(seconds)
+        try:
+            return await self._with_token(call)
+        except Throttled as error:
+            self.hold_off(error.retry_after)
+            raise
+
+    async def _with_token(self, call: ServerCall[T]) -> T:
         server, token = await self._token()
         for _ in range(RENEWALS_MAX):
             try:

@@ -28,6 +28,7 @@
         ├── SignedOut           sign in again
         │   └── WrongCredentials
         ├── ServerBusy          the server asked to come back later
+        │   └── Throttled       this account has used up what it may use for now
         ├── ServerRefused       the server's problem document, by its `code`
         ├── ServerIncompatible  a server of another protocol version
         └── BadAnswer           what came is no answer of this protocol
@@ -230,6 +231,17 @@ class ServerBusy(SyncFailed):
     def __init__(self, retry_after: float) -> None:
         self.retry_after = max(0.0, min(RETRY_AFTER_SECONDS_MAX, retry_after))  # In this order NaN is an hour, too.
         super().__init__(f"the server is busy, come back in {self.retry_after:.0f} s")
+
+
+class Throttled(ServerBusy):
+    """The account has used up what it may use for now, and the server takes nothing of it for `retry_after` seconds.
+
+    Until then the SDK does not even ask. What is unsent stays, and goes up afterwards.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(retry_after)
+        self.args = (f"the server asks this account to wait for {max(1.0, self.retry_after):.0f} s; nothing is lost",)
 
 
 class ServerRefused(SyncFailed):

@@ -17,6 +17,7 @@ from apex_client.errors import (
     ServerRefused,
     ServerUnreachable,
     SignedOut,
+    Throttled,
 )
 from apex_client.tls import Trust, too_old
 from apex_client.transport import LiveChannel
@@ -56,6 +57,9 @@ BUSY_SECONDS = 5.0
 
 UNSUPPORTED_VERSION = "unsupported_version"
 """The server's code for an app that is too old to read from it."""
+
+TOO_MANY_REQUESTS = "too_many_requests"
+"""The server's code for an account that has used up what it may use for now; another 429 is of a sign-in or a proxy."""
 
 BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
@@ -238,6 +242,8 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
         return ServerIncompatible(int(problem.get("oldest") or 0), PROTOCOL_VERSION)
     if status == 401 and "code" in problem:
         return SignedOut(detail or "the server does not know this session")
+    if status == 429 and problem.get("code") == TOO_MANY_REQUESTS:
+        return Throttled(_seconds(problem.get("retry_after"), retry_after))
     if status in BUSY_STATUSES:
         return ServerBusy(_seconds(problem.get("retry_after"), retry_after))
     return ServerRefused(status, str(problem.get("code") or f"http_{status}"), detail)

@@ -6,6 +6,7 @@ While live, a save goes up at once as one frame and news come down as they happe
 pause; only `sync`, which was asked for, raises.
 """
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -245,7 +246,11 @@ class SyncLoop:
                 await channel.send(frame)
             signal = await self._inbox.get(ANSWER_SECONDS_MAX if conversation.awaits_answer else LIVE_CHECK_SECONDS)
             if isinstance(signal, bytes):
-                frame = await self._replica._run(conversation.take, signal)
+                try:
+                    frame = await self._replica._run(conversation.take, signal)
+                except ServerBusy as error:
+                    self._account.hold_off(error.retry_after)
+                    raise
                 self._live_failures = 0
             elif signal == SAVED:
                 frame = await self._replica._run(conversation.push)
@@ -275,9 +280,10 @@ class SyncLoop:
         self._next_attempt_us = 0
 
     async def _wait(self, seconds: float | None, *signals: str) -> None:
-        """Wait so long, or until one of the signals comes."""
+        """Wait so long, or until one of the signals comes; others do not lengthen it."""
+        ends = None if seconds is None else time.monotonic() + seconds
         while not self._stopped:
-            signal = await self._inbox.get(seconds)
+            signal = await self._inbox.get(None if ends is None else max(0.0, ends - time.monotonic()))
             if signal is None or signal in signals:
                 return
 

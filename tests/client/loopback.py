@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from apex_client.accounts import Role
-from apex_client.errors import ServerBusy, ServerRefused, ServerUnreachable, SignedOut
+from apex_client.errors import ServerBusy, ServerRefused, ServerUnreachable, SignedOut, Throttled
 from apex_sync.acceptance import Author, Refusal, RefusedOp, accept
 from apex_sync.compaction import compact
 from apex_sync.deaths import with_offered
@@ -92,6 +92,8 @@ class LoopbackServer:
         self.tokens: dict[str, str] = {}
         self.refresh_tokens: dict[str, str] = {}
         self.retry_after = 0.0
+        self.throttled_seconds = 0.0
+        self.refusals = 0
         self.version = PROTOCOL_VERSION
         self.requests: list[SyncRequest] = []
         self.channels: list[LoopbackChannel] = []
@@ -438,6 +440,9 @@ class LoopbackTransport:
         user_id = self.server.tokens.get(token)
         if user_id is None:
             raise SignedOut("the session has ended")
+        if self.server.throttled_seconds:
+            self.server.refusals += 1
+            raise Throttled(self.server.throttled_seconds)
         if self.server.retry_after < 0:
             raise ServerBusy(-self.server.retry_after)
         return user_id

@@ -18,6 +18,7 @@ from apex_client.errors import (
     ServerRefused,
     ServerUnreachable,
     SignedOut,
+    Throttled,
 )
 from apex_client.http_transport import MEDIA_TYPE, refusal
 
@@ -55,6 +56,7 @@ def problem(code: str, **more: object) -> bytes:
         (426, None, problem("unsupported_version", oldest=2), ServerIncompatible),
         (503, "7", b"", ServerBusy),
         (429, None, b"<html>slow down</html>", ServerBusy),
+        (429, "7", problem("too_many_requests", retry_after=7, budget="cpu_ms"), Throttled),
         (502, None, b"bad gateway", ServerBusy),
         (404, None, b"<html>", ServerRefused),
         (413, None, problem("body_too_large"), ServerRefused),

@@ -1,6 +1,7 @@
 # Made from ../account.py by client_sdk/generate_blocking.py; edit that file instead.
 """Signing in and staying signed in: tokens are renewed when the server refuses them, and kept in the replica."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ from apex_client import signing
 from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
 from apex_client.blocking.transport import LiveChannel, Transport
 from apex_client.blocking.waiting import Lock, ServerCall
-from apex_client.errors import BadAnswer, NoServer, ServerRefused, SignedOut, SyncFailed, WrongCredentials
+from apex_client.errors import BadAnswer, NoServer, ServerRefused, SignedOut, SyncFailed, Throttled, WrongCredentials
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
@@ -45,6 +46,7 @@ class Account:
         self._credentials = credentials
         self._device = device
         self._lock = Lock()
+        self._held_off_until = 0.0
 
     @property
     def transport(self) -> Transport:
@@ -94,13 +96,30 @@ class Account:
         """Open the live channel."""
         return self._as_user(lambda server, token: self.transport.connect(server, token))
 
+    def hold_off(self, seconds: float) -> None:
+        """Leave the server alone for so long: whatever is asked of it until then is refused here."""
+        self._held_off_until = time.monotonic() + seconds
+
     def close(self) -> None:
         """Let go of connections."""
         if self._transport is not None:
             self._transport.close()
 
     def _as_user(self, call: ServerCall[T]) -> T:
-        """Call the server with a token that it takes: the one that is here, a renewed one, that of a new sign-in."""
+        """Call the server with a token that it takes: the one that is here, a renewed one, that of a new sign-in.
+
+        Raises Throttled without a call as long as the server has asked this account to wait.
+        """
+        seconds = self._held_off_until - time.monotonic()
+        if seconds > 0:
+            raise Throttled(seconds)
+        try:
+            return self._with_token(call)
+        except Throttled as error:
+            self.hold_off(error.retry_after)
+            raise
+
+    def _with_token(self, call: ServerCall[T]) -> T:
         server, token = self._token()
         for _ in range(RENEWALS_MAX):
             try:
