@@ -306,6 +306,9 @@ async def test_every_route_but_the_public_ones_wants_a_signed_in_user(app: Lites
         ("POST", "/api/auth/register"),
         ("POST", "/api/auth/login"),
         ("POST", "/api/auth/refresh"),
+        ("POST", "/api/auth/verify-email"),
+        ("POST", "/api/auth/forgot-password"),
+        ("POST", "/api/auth/reset-password"),
         ("GET", "/api/invites/{code}"),
     }
 
@@ -361,7 +364,7 @@ def test_no_payload_shows_a_secret_when_printed() -> None:
     register_request = RegisterRequest(email="e", password=PASSWORD, name="n", role="athlete")
     login_request = LoginRequest(email="e", password=PASSWORD, device_token="secret")
     refresh_request = RefreshRequest(refresh_token="secret")
-    user = AccountView(id=UUID(int=1), email="e", name="n", role="coach", created_at=Clock()())
+    user = AccountView(id=UUID(int=1), email="e", name="n", role="coach", created_at=Clock()(), email_verified=False)
     signed_in = SignedIn(
         user=user, device_id=user.id, session_id=user.id, expires_in=1, access_token="secret", device_token="secret"
     )

@@ -23,6 +23,7 @@ from apex_server.caller import Caller, Role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import EmailTaken, InvalidFields, WrongCredentials
 from apex_server.invites import CoachLink, accept_invite
+from apex_server.mail import ask_for_mail
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import USER_EMAIL, USER_NAME, clean_name, email_key, normalise_email
 from apex_server.vault import UserKey
@@ -83,6 +84,7 @@ class Accounts:
                 else None
             )
             begun = await self._begin_session(connection, user_id, request.device, proven_id=None)
+            await ask_for_mail(connection, user_id, "verify_email", now=now)
         _log.info("user_registered", user_id=str(user_id), role=request.role)
         return begun._replace(coach=coach)
 
@@ -188,6 +190,7 @@ def account_view(row: Any, key: UserKey) -> AccountView:
         name=key.open_text(row["name"], what=USER_NAME),
         role=row["role"],
         created_at=row["created_at"],
+        email_verified=row["email_verified"],
     )
 
 

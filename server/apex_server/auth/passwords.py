@@ -54,14 +54,14 @@ class Passwords:
         self._waiting_max = waiting_max
         self._matches_nothing = self._hasher.hash(secrets.token_bytes(32))
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, *, field: str = "password") -> str:
         """Give the text to store for a new password.
 
         Raises InvalidFields when it is too short once normalised, ServerBusy when too many wait already.
         """
         normalised = _normalised(password)
         if len(normalised) < PASSWORD_LENGTH_MIN:
-            raise InvalidFields.one("password", f"Expected at least {PASSWORD_LENGTH_MIN} characters")
+            raise InvalidFields.one(field, f"Expected at least {PASSWORD_LENGTH_MIN} characters")
         return await self._in_worker(lambda: self._hasher.hash(normalised))
 
     async def matches(self, password: str, password_hash: str | None) -> bool:

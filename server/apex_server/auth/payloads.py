@@ -13,14 +13,18 @@ from apex_server.opaque_tokens import TOKEN_LENGTH_MAX
 
 __all__ = [
     "AccountView",
+    "ChangePasswordRequest",
     "DeviceClaim",
     "DeviceKind",
     "DeviceView",
+    "ForgotPasswordRequest",
+    "LinkRequest",
     "LoginRequest",
     "MeView",
     "ReauthenticateRequest",
     "RefreshRequest",
     "RegisterRequest",
+    "ResetPasswordRequest",
     "SignedIn",
     "TokenDelivery",
     "Tokens",
@@ -91,6 +95,32 @@ class ReauthenticateRequest(_Confidential, kw_only=True):
     password: _Password
 
 
+class LinkRequest(_Confidential, kw_only=True):
+    """What the link of a mail holds behind its `#`."""
+
+    token: _Token
+
+
+class ForgotPasswordRequest(_Confidential, kw_only=True):
+    """Where the link to a new password is to go."""
+
+    email: _Email
+
+
+class ResetPasswordRequest(_Confidential, kw_only=True):
+    """A new password, and what the mail proves."""
+
+    token: _Token
+    password: _NewPassword
+
+
+class ChangePasswordRequest(_Confidential, kw_only=True):
+    """The password as it is and as it is to be."""
+
+    current_password: _Password
+    new_password: _NewPassword
+
+
 class AccountView(Struct):
     """A user as they see themselves."""
 
@@ -99,6 +129,7 @@ class AccountView(Struct):
     name: str
     role: Role
     created_at: datetime
+    email_verified: bool
 
 
 class DeviceView(Struct):

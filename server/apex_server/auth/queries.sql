@@ -24,7 +24,7 @@ WHERE id = $1;
 
 -- name: get_account
 -- Everything about a user but the password hash, which no request can read.
-SELECT id, email, name, role, created_at
+SELECT id, email, name, role, created_at, email_verified_at IS NOT NULL AS email_verified
 FROM users
 WHERE id = $1;
 
@@ -157,6 +157,49 @@ SET ended_at = now(),
     end_reason = 'logout_everywhere'
 WHERE user_id = $1
     AND ended_at IS NULL;
+
+-- name: end_other_sessions
+-- A new password, or an address that was put back: whoever is signed in elsewhere proves anew who they are.
+UPDATE sessions
+SET ended_at = now(),
+    end_reason = $3
+WHERE user_id = $1
+    AND id IS DISTINCT FROM $2
+    AND ended_at IS NULL;
+
+-- name: get_email_verified_at
+-- Null: no mail to this address was ever answered.
+SELECT email_verified_at
+FROM users
+WHERE id = $1;
+
+-- name: note_email_verified
+-- The first time stands.
+UPDATE users
+SET email_verified_at = coalesce(email_verified_at, $2)
+WHERE id = $1;
+
+-- name: find_link
+-- Before anybody is signed in: whose mail this was in, so that using it can act for them.
+SELECT user_id, purpose, expires_at, used_at
+FROM apex_mail_token_owner($1);
+
+-- name: use_link
+-- Once: of two at the same moment the second finds it used.
+UPDATE mail_tokens
+SET used_at = $3
+WHERE token_hash = $2
+    AND user_id = $1
+    AND used_at IS NULL
+    AND expires_at > $3
+RETURNING email_change_id;
+
+-- name: drop_reset_links
+-- The password has just been chosen: a link that still lies in some mailbox chooses none any more.
+DELETE FROM mail_tokens
+WHERE user_id = $1
+    AND purpose = 'reset_password'
+    AND used_at IS NULL;
 
 -- name: find_refresh_token_owner
 -- Before anybody is signed in: whose token this is, so that the exchange can act for them.

@@ -23,6 +23,7 @@ from apex_server.auth.payloads import (
     TokenDelivery,
     Tokens,
 )
+from apex_server.auth.recovery_routes import RecoveryController
 from apex_server.auth.refresh import Renewed
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
@@ -225,7 +226,7 @@ class DevicesController(Controller):
             raise NotFound("device")
 
 
-auth_routes = (AuthController, DevicesController)
+auth_routes = (AuthController, RecoveryController, DevicesController)
 
 
 def _device_view(row: Any, key: UserKey) -> DeviceView:

@@ -45,10 +45,10 @@ SET failed_at = $2,
 WHERE id = $1;
 
 -- name: get_addressee
--- Where a person's mails go.
+-- Where a person's mails go, sealed; by id, or by the address somebody named who was not signed in.
 SELECT id, email, name, email_verified_at
 FROM users
-WHERE id = $1;
+WHERE id = $1 OR email_index = $2;
 
 -- name: count_tokens_lately
 -- How many links of one kind a person got; nobody is flooded, whoever asks.

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import structlog
 from msgspec import Struct
 
+from apex_server.audit import record_event
 from apex_server.db import Connection, Database, load_queries
 from apex_server.mail.letters import LETTERS, Letter, MailPurpose, write_letter
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
@@ -106,10 +107,12 @@ class MailSender:
         _log.info("mail_sent", purpose=mail["purpose"], user_id=str(user["id"]))
 
     async def _find_user(self, connection: Connection, mail: Any) -> Any:
-        return await connection.fetchrow(_queries.get_addressee, mail["user_id"])
+        return await connection.fetchrow(_queries.get_addressee, mail["user_id"], mail["email_index"])
 
     async def _addressee(self, connection: Connection, user: Any, mail: Any, letter: Letter) -> Addressee | None:
-        key = await self._database.vault.user_key(connection, user["id"])
+        key = (await self._database.vault.user_keys(connection, [user["id"]])).get(user["id"])
+        if key is None:
+            return None  # Erased: nobody writes to them any more.
         name = key.open_text(user["name"], what=USER_NAME) if user["email_verified_at"] else None
         return Addressee(key.open_text(user["email"], what=USER_EMAIL), name)
 
@@ -127,6 +130,9 @@ class MailSender:
         change, expires_at = mail["email_change_id"], now + letter.lifetime
         arguments = (fingerprint(token), user_id, letter.token, change, now, expires_at)
         await connection.execute(_queries.add_mail_token, *arguments)
+        if letter.token == "reset_password":  # noqa: S105 - the name of a purpose.
+            # Whoever asked was not signed in and is not told whether anybody is here; the person is.
+            await record_event(connection, user_id, "password_reset_asked", vault=self._database.vault, actor_id=None)
         return True
 
     async def _drop_token(self, token: str | None) -> None:

@@ -5,7 +5,6 @@ ALTER TABLE users ADD COLUMN email_verified_at timestamptz;
 COMMENT ON COLUMN users.email_verified_at IS 'null: no mail to this address was ever answered';
 GRANT SELECT (email_verified_at), UPDATE (email_verified_at) ON users TO apex_app;
 GRANT SELECT (email_verified_at) ON users TO apex_commit;
-DO $$ BEGIN GRANT SELECT (email_typed) ON users TO apex_commit; EXCEPTION WHEN undefined_column THEN NULL; END $$;
 CREATE POLICY users_mailed ON users FOR SELECT TO apex_commit USING (true);
 
 ALTER TABLE sessions ADD COLUMN authenticated_at timestamptz;

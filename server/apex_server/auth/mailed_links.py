@@ -1,0 +1,129 @@
+"""What the links in our mails do: verify an address, choose a new password.
+
+A link is good once and for a while, and only its fingerprint is kept. Using it and what it does are one transaction, so
+of two at the same moment one wins and the other finds it used. Whoever holds a link may read a person's mail; it never
+signs anybody in, and a second factor stays as it is.
+
+Asking for a link costs and says the same whether the account exists: one row is written, and the worker finds out.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+
+from apex_server.audit import Action, record_event
+from apex_server.auth.accounts import Accounts
+from apex_server.auth.throttle import count_attempt
+from apex_server.caller import Caller
+from apex_server.db import Connection, load_queries
+from apex_server.errors import MailTokenInvalid
+from apex_server.mail import ask_for_mail, ask_for_mail_to_index
+from apex_server.opaque_tokens import fingerprint
+from apex_server.people import email_key
+
+__all__ = [
+    "LinkOwner",
+    "ask_for_verification",
+    "find_link",
+    "forgot_password",
+    "reset_password",
+    "use_link",
+    "verify_email",
+]
+
+_queries = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+class LinkOwner(NamedTuple):
+    """Whose mail a link was in, and what for."""
+
+    user_id: UUID
+    purpose: str
+    token_hash: bytes
+
+
+async def ask_for_verification(accounts: Accounts, caller: Caller, *, address: str) -> None:
+    """Mail the caller another link to verify their address with; nothing happens when it is verified.
+
+    Raises TooManyAttempts.
+    """
+    now = accounts.now()
+    async with accounts.database.request(caller.user_id) as connection:
+        await count_attempt(connection, "ask_for_mail", str(caller.user_id), address=address, now=now)
+        if await connection.fetchval(_queries.get_email_verified_at, caller.user_id) is None:
+            await ask_for_mail(connection, caller.user_id, "verify_email", now=now)
+
+
+async def forgot_password(accounts: Accounts, email: str, *, address: str) -> None:
+    """Mail whoever has this address a link to choose a new password with, if anybody has.
+
+    Raises TooManyAttempts.
+    """
+    now, key = accounts.now(), email_key(email)
+    async with accounts.database.request(None) as connection:
+        await count_attempt(connection, "ask_for_mail", key, address=address, now=now)
+        await ask_for_mail_to_index(connection, accounts.database.vault.email_index(key), "reset_password", now=now)
+
+
+async def verify_email(accounts: Accounts, token: str, *, address: str) -> None:
+    """Believe that an address is its account's. Raises MailTokenInvalid, TooManyAttempts."""
+    owner = await find_link(accounts, token, "verify_email", address=address)
+    now = accounts.now()
+    async with accounts.database.request(owner.user_id) as connection:
+        await use_link(connection, owner, now=now)
+        await connection.execute(_queries.note_email_verified, owner.user_id, now)
+        await _record(accounts, connection, owner, "email_verified", address)
+
+
+async def reset_password(accounts: Accounts, token: str, new_password: str, *, address: str) -> None:
+    """Give an account another password, and end all its sessions.
+
+    The link came by mail, so the address is verified with it. Raises MailTokenInvalid, TooManyAttempts, InvalidFields
+    for the password (the link stays good then), or ServerBusy.
+    """
+    owner = await find_link(accounts, token, "reset_password", address=address)
+    password_hash = await accounts.passwords.hash(new_password)
+    now = accounts.now()
+    async with accounts.database.request(owner.user_id) as connection:
+        await use_link(connection, owner, now=now)
+        await connection.execute(_queries.change_password_hash, owner.user_id, password_hash)
+        await connection.execute(_queries.note_email_verified, owner.user_id, now)
+        await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset")
+        await connection.execute(_queries.drop_reset_links, owner.user_id)
+        await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now)
+        await _record(accounts, connection, owner, "password_reset", address)
+    _log.info("password_reset", user_id=str(owner.user_id))
+
+
+async def find_link(accounts: Accounts, token: str, *purposes: str, address: str) -> LinkOwner:
+    """Give whose link this is, if it is good for one of these purposes; nothing has happened to it yet.
+
+    Raises MailTokenInvalid, TooManyAttempts.
+    """
+    now, token_hash = accounts.now(), fingerprint(token)
+    async with accounts.database.request(None) as connection:
+        await count_attempt(connection, "mail_token", "", address=address, now=now)
+        row = await connection.fetchrow(_queries.find_link, token_hash)
+    if row is None or row["purpose"] not in purposes or row["used_at"] is not None or row["expires_at"] <= now:
+        raise MailTokenInvalid
+    return LinkOwner(row["user_id"], row["purpose"], token_hash)
+
+
+async def use_link(connection: Connection, owner: LinkOwner, *, now: datetime) -> UUID | None:
+    """Use a link up, in the transaction of what it does; gives the change of address it is about, if it is about one.
+
+    Raises MailTokenInvalid when somebody was faster.
+    """
+    used = await connection.fetchrow(_queries.use_link, owner.user_id, owner.token_hash, now)
+    if used is None:
+        raise MailTokenInvalid
+    change_id: UUID | None = used["email_change_id"]
+    return change_id
+
+
+async def _record(accounts: Accounts, connection: Connection, owner: LinkOwner, action: Action, address: str) -> None:
+    # Whoever holds the link did it; who that is, nobody knows.
+    await record_event(connection, owner.user_id, action, vault=accounts.database.vault, actor_id=None, address=address)
