@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from apex_client.accounts import Credentials, User
     from apex_client.changes import Change
+    from apex_client.changing_keys import change_replica_key
     from apex_client.errors import ClientError
     from apex_client.overview import AthleteSummary, ConflictItem, RejectedItem, SearchHit
     from apex_client.replica import Replica
@@ -35,6 +36,7 @@ __all__ = [
     "SyncProgress",
     "SyncReport",
     "User",
+    "change_replica_key",
 ]
 
 _HOMES = {
@@ -54,6 +56,7 @@ _HOMES = {
     "SyncProgress": "status",
     "SyncReport": "status",
     "User": "accounts",
+    "change_replica_key": "changing_keys",
 }
 
 

@@ -3,6 +3,9 @@
     ClientError                 (an apex_sync.errors.ApexError)
     ├── ReplicaError            the file
     │   ├── NotAReplica         another program's file, or no database at all
+    │   │   └── KeyNeeded       it is encrypted, as far as one can tell without its key
+    │   ├── WrongKey            encrypted with another key
+    │   ├── NotEncrypted        a key was given, and the file is plain
     │   ├── ReplicaDamaged      SQLite finds the file corrupt; nothing was written to it
     │   ├── ReplicaReadOnly     the file or its folder may not be written
     │   ├── ReplicaInUse        another process, or another Replica here, has it open
@@ -10,6 +13,8 @@
     │   ├── MigrationFailed     the file is as it was before
     │   ├── DiskFull            what was being saved is not; everything before is
     │   └── ReplicaClosed       used before it was opened or after it was closed
+    ├── KeyUnusable             no key can look like this
+    ├── EncryptionMissing       SQLCipher is not installed
     ├── RecordError
     │   ├── NoSuchRecord
     │   ├── NoSuchEntry         no such exercise, set or photo in this record
@@ -61,6 +66,27 @@ class NotAReplica(ReplicaError):
     """A file that this SDK did not make; it was left alone."""
 
 
+class KeyNeeded(NotAReplica):
+    """A file of noise, as an encrypted replica is one; it was left alone."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "is encrypted, or no replica; give its encryption_key (apex --key-file)")
+
+
+class WrongKey(ReplicaError):
+    """The key does not open the file, which was left as it is."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "does not open with this key: it is another's, or the file is damaged")
+
+
+class NotEncrypted(ReplicaError):
+    """A key was given for a plain file, which was left plain: an app must not believe that it is encrypted."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "is not encrypted; encrypt it once with change_replica_key (apex encrypt)")
+
+
 class ReplicaDamaged(ReplicaError):
     """A file that SQLite cannot read any more; it was left as it is, so that it can be rescued."""
 
@@ -92,6 +118,17 @@ class DiskFull(ReplicaError):
 
 class ReplicaClosed(ReplicaError):
     """A replica that is not open."""
+
+
+class KeyUnusable(ClientError):
+    """A key of the wrong kind or length."""
+
+
+class EncryptionMissing(ClientError):
+    """The part that encrypts is an extra, and is not here."""
+
+    def __init__(self) -> None:
+        super().__init__("encrypted replicas need SQLCipher: pip install 'apex-sync-client[encrypted]'")
 
 
 class RecordError(ClientError):

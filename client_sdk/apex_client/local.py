@@ -11,6 +11,7 @@ import msgspec
 
 from apex_client.accounts import Session, User
 from apex_client.changes import Change
+from apex_client.encryption import EncryptionKey
 from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchRecord, NotGranted, RecordFull
 from apex_client.identity import IdentityFile, open_device
 from apex_client.store import ReplicaStore
@@ -59,9 +60,10 @@ class LocalReplica:
         *,
         now_us: Callable[[], int],
         entropy: Callable[[int], bytes],
+        key: EncryptionKey | None = None,
     ) -> Self:
         """Open or make a replica file. Raises a ReplicaError, with the file left as it is."""
-        store = ReplicaStore(path, now_us)
+        store = ReplicaStore(path, now_us, key)
         try:
             with sqlite_errors(path):
                 device = open_device(store, IdentityFile(path, identity_dir), now_us=now_us, entropy=entropy)

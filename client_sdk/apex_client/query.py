@@ -2,21 +2,27 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from apex_client.encryption import EncryptionKey, connect
 from apex_client.errors import QueryFailed
 from apex_client.waiting import Lock
 
 if TYPE_CHECKING:
     import aiosqlite
 
+ITER_ROWS = 64
+"""Rows that aiosqlite fetches at once where somebody iterates; nobody does."""
+
 
 class Reader:
     """Runs SELECTs over the tables of a replica."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: EncryptionKey | None) -> None:
         self._path = path
+        self._key = key
         self._connection: aiosqlite.Connection | None = None
         self._lock = Lock()
 
@@ -42,7 +48,8 @@ class Reader:
         import aiosqlite
 
         uri = f"{self._path.resolve().as_uri()}?mode=ro"
-        connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
+        open_file = partial(connect, uri, self._key, uri=True, isolation_level=None)
+        connection = await aiosqlite.Connection(open_file, ITER_ROWS)
         await connection.execute("PRAGMA query_only = ON")
         self._connection = connection
         return connection

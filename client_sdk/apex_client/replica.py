@@ -26,6 +26,7 @@ from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.athletes import Athlete, Athletes
 from apex_client.checkins import CheckIns
 from apex_client.conflicts import Conflicts
+from apex_client.encryption import EncryptionKey
 from apex_client.errors import ReplicaClosed
 from apex_client.feed import ChangeFeed, Feeds
 from apex_client.hop import StoreThread
@@ -70,6 +71,7 @@ class Replica:
         device: tuple[str, DeviceKind],
         now_us: Callable[[], int],
         entropy: Callable[[int], bytes],
+        key: EncryptionKey | None = None,
     ) -> None:
         self.path = path
         self.load_unit = load_unit
@@ -78,7 +80,8 @@ class Replica:
         self._now_us = now_us
         self._entropy = entropy
         self._thread = StoreThread()
-        self._reader = Reader(path)
+        self._key = key
+        self._reader = Reader(path, key)
         self._feeds = Feeds()
         self._local: LocalReplica | None = None
         self._account = Account(self, transport, server, credentials, device)
@@ -109,6 +112,7 @@ class Replica:
         transport: Transport | None = None,
         ca_file: str | Path | None = None,
         allow_insecure: bool = False,
+        encryption_key: EncryptionKey | None = None,
         now_us: Callable[[], int] = system_now_us,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> Self:
@@ -120,6 +124,9 @@ class Replica:
 
         A server must speak TLS 1.3 with a certificate of an authority in `ca_file` (default: the usual ones), unless it
         is this machine; with `allow_insecure`, plain http and TLS 1.2 will do.
+
+        With an `encryption_key`, 32 bytes or a passphrase, the file is encrypted and was so from the beginning; a plain
+        one is encrypted with `change_replica_key`. The key is kept in memory and written nowhere.
         """
         return cls(
             Path(path),
@@ -132,6 +139,7 @@ class Replica:
             (device_name, device_kind),
             now_us,
             entropy,
+            encryption_key,
         )
 
     async def __aenter__(self) -> Self:
@@ -146,7 +154,12 @@ class Replica:
         """Open the file; the same as `async with`. Raises a ReplicaError, with the file left as it is."""
         if self._local is None:
             self._local = await self._thread.run(
-                LocalReplica.open, self.path, self._identity_dir, now_us=self._now_us, entropy=self._entropy
+                LocalReplica.open,
+                self.path,
+                self._identity_dir,
+                now_us=self._now_us,
+                entropy=self._entropy,
+                key=self._key,
             )
         return self
 

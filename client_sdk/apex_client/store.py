@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from apex_client.changes import Change
+from apex_client.encryption import EncryptionKey
 from apex_client.materialise import Materialiser
 from apex_client.store_file import ReplicaFile, sqlite_errors
 from apex_sync.digest import add_digests, digest_bytes
@@ -68,12 +69,12 @@ class ReplicaStore:
     `changes` collects what has changed since it was last taken, for those who watch.
     """
 
-    def __init__(self, path: Path, now_us: Callable[[], int]) -> None:
+    def __init__(self, path: Path, now_us: Callable[[], int], key: EncryptionKey | None = None) -> None:
         """Open or make the file. Raises a ReplicaError."""
         self.path = path
         self._now_us = now_us
         self.changes: list[Change] = []
-        self._file = ReplicaFile(path)
+        self._file = ReplicaFile(path, key)
         self.sql = self._file.connection
         self._rows = Materialiser(self.sql)
         self._depth = 0

@@ -9,11 +9,12 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
+from apex_client.encryption import EncryptionKey, check_encryption, check_key, connect
 from apex_client.errors import (
     DiskFull,
     MigrationFailed,
@@ -23,6 +24,7 @@ from apex_client.errors import (
     ReplicaInUse,
     ReplicaNewer,
     ReplicaReadOnly,
+    WrongKey,
 )
 
 APPLICATION_ID = 0x41505843
@@ -33,6 +35,9 @@ BUSY_MILLISECONDS = 5000
 
 WAL_BYTES_KEPT = 4 * 1024 * 1024
 """What the log may keep of the disk after records poured in."""
+
+NEW_KEY_SUFFIX = ".new-key"
+"""The copy that is made while the key is changed; one that a power cut left is removed with the next opening."""
 
 _ERRORS: dict[int, tuple[type[ReplicaError], str]] = {
     sqlite3.SQLITE_FULL: (DiskFull, "the disk is full; what was being saved is not saved"),
@@ -54,14 +59,18 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 class ReplicaFile:
     """The one open connection to a replica, and the lock that keeps others away."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: EncryptionKey | None = None) -> None:
         """Open or make the file. Raises a ReplicaError."""
         self.path = path
+        check_key(key)
         _make_private(path)
-        self._lock = _lock(path)
+        self._lock = hold_alone(path)
         try:
-            with sqlite_errors(path):
-                self.connection = _connect(path)
+            check_encryption(path, key)
+            with suppress(OSError):
+                path.with_name(path.name + NEW_KEY_SUFFIX).unlink()
+            with open_errors(path, key):
+                self.connection = _connect(path, key)
                 try:
                     _check_kind(path, self.connection)
                     self.connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -120,6 +129,19 @@ def _known_version() -> int:
 
 
 @contextmanager
+def open_errors(path: Path, key: EncryptionKey | None) -> Iterator[None]:
+    """Give what SQLite raises while a file is opened; what is no database under this key has another."""
+    try:
+        with sqlite_errors(path):
+            yield
+    except NotAReplica as error:
+        cause = error.__cause__
+        if key is None or not isinstance(cause, sqlite3.Error):
+            raise
+        raise WrongKey(path) from cause
+
+
+@contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
     """Give what SQLite raises as an error of the SDK."""
     try:
@@ -149,9 +171,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=BUSY_MILLISECONDS / 1000, cached_statements=256
+def _connect(path: Path, key: EncryptionKey | None) -> sqlite3.Connection:
+    connection = connect(
+        path,
+        key,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_MILLISECONDS / 1000,
+        cached_statements=256,
     )
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
@@ -179,7 +206,7 @@ def _make_private(path: Path) -> None:
         raise ReplicaReadOnly(path, "its folder may not be written, which SQLite needs for its log")
 
 
-def _lock(path: Path) -> IO[bytes]:
+def hold_alone(path: Path) -> IO[bytes]:
     """Hold a lock beside the file until it is closed, or this process ends in whatever way."""
     try:
         lock = path.with_name(f"{path.name}.lock").open("ab")

@@ -130,7 +130,7 @@ def test_a_read_only_file_system_is_refused(path: Path, monkeypatch: pytest.Monk
     """As root, to whom permissions mean nothing, SQLite itself has to say no."""
     import apex_client.store_file as store_file
 
-    def read_only(path: Path) -> sqlite3.Connection:
+    def read_only(path: Path, _key: None) -> sqlite3.Connection:
         uri = f"{path.as_uri()}?mode=ro"
         return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
@@ -177,8 +177,8 @@ def test_a_migration_that_is_killed_leaves_the_old_file_usable(path: Path) -> No
         "f.migrations = lambda: [*steps, 'ALTER TABLE held_records ADD COLUMN extra TEXT; SELECT die();']\n"
         "f._known_version = lambda: len(steps) + 1\n"
         "connect = f._connect\n"
-        "def connected(path):\n"
-        "    connection = connect(path)\n"
+        "def connected(path, key):\n"
+        "    connection = connect(path, key)\n"
         "    connection.create_function('die', 0, lambda: os.kill(os.getpid(), signal.SIGKILL))\n"
         "    return connection\n"
         "f._connect = connected\n"

@@ -17,6 +17,7 @@ AnyStore = ReplicaStore | MemoryReplicaStore
 MINE, OTHER = 77, 88
 SCOPE, ELSEWHERE = "athlete:00000000-0000-0000-0000-000000000001", "athlete:00000000-0000-0000-0000-000000000002"
 IDS = [f"00000000-0000-7000-8000-{number:012}" for number in range(6)]
+KEYS = {"sqlite": None, "sqlcipher": bytes(range(32))}
 NOTHING_SKIPPED: list[tuple[str, str]] = []
 
 
@@ -26,13 +27,13 @@ class Broken(Exception):
 
 def new_store(kind: str, path: Path) -> AnyStore:
     clock = Clock()
-    store = ReplicaStore(path / f"{kind}.db", clock) if kind == "sqlite" else MemoryReplicaStore(clock)
+    store = MemoryReplicaStore(clock) if kind == "memory" else ReplicaStore(path / f"{kind}.db", clock, KEYS[kind])
     with store.transaction():
         store.save_identity(Identity(MINE))
     return store
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "sqlcipher", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> AnyStore:
     return new_store(request.param, tmp_path)
 
@@ -254,7 +255,7 @@ DEEDS: tuple[Deed, ...] = (edit, edit, edit, send, send, block, move, offer, dro
 @pytest.mark.parametrize("seed", range(40))
 def test_both_keep_the_same_after_anything(seed: int, tmp_path: Path) -> None:
     told = []
-    for kind in ("sqlite", "memory"):
+    for kind in ("sqlcipher" if seed % 8 == 0 else "sqlite", "memory"):
         store, dice = new_store(kind, tmp_path), random.Random(seed)
         said: list[Any] = []
         for _ in range(60):

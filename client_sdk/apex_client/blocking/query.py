@@ -6,14 +6,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from apex_client.encryption import EncryptionKey, connect
 from apex_client.errors import QueryFailed
 
 
 class Reader:
     """Runs SELECTs over the tables of a replica."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: EncryptionKey | None) -> None:
         self._path = path
+        self._key = key
         self._connection: sqlite3.Connection | None = None
         self._lock = Lock()
 
@@ -38,7 +40,7 @@ class Reader:
 
     def _open(self) -> sqlite3.Connection:
         uri = f"{self._path.resolve().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection = connect(uri, self._key, uri=True, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA query_only = ON")
         self._connection = connection
         return connection

@@ -37,6 +37,7 @@ from apex_client.blocking.rejected import Rejected
 from apex_client.blocking.sync_loop import SyncLoop
 from apex_client.blocking.transport import Transport
 from apex_client.blocking.workouts import Workouts
+from apex_client.encryption import EncryptionKey
 from apex_client.errors import ReplicaClosed
 from apex_client.local import LocalReplica
 from apex_client.overview import SearchHit
@@ -71,6 +72,7 @@ class Replica:
         device: tuple[str, DeviceKind],
         now_us: Callable[[], int],
         entropy: Callable[[int], bytes],
+        key: EncryptionKey | None = None,
     ) -> None:
         self.path = path
         self.load_unit = load_unit
@@ -79,7 +81,8 @@ class Replica:
         self._now_us = now_us
         self._entropy = entropy
         self._thread = StoreThread()
-        self._reader = Reader(path)
+        self._key = key
+        self._reader = Reader(path, key)
         self._feeds = Feeds()
         self._local: LocalReplica | None = None
         self._account = Account(self, transport, server, credentials, device)
@@ -110,6 +113,7 @@ class Replica:
         transport: Transport | None = None,
         ca_file: str | Path | None = None,
         allow_insecure: bool = False,
+        encryption_key: EncryptionKey | None = None,
         now_us: Callable[[], int] = system_now_us,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> Self:
@@ -121,6 +125,9 @@ class Replica:
 
         A server must speak TLS 1.3 with a certificate of an authority in `ca_file` (default: the usual ones), unless it
         is this machine; with `allow_insecure`, plain http and TLS 1.2 will do.
+
+        With an `encryption_key`, 32 bytes or a passphrase, the file is encrypted and was so from the beginning; a plain
+        one is encrypted with `change_replica_key`. The key is kept in memory and written nowhere.
         """
         return cls(
             Path(path),
@@ -133,6 +140,7 @@ class Replica:
             (device_name, device_kind),
             now_us,
             entropy,
+            encryption_key,
         )
 
     def __enter__(self) -> Self:
@@ -147,7 +155,12 @@ class Replica:
         """Open the file; the same as `with`. Raises a ReplicaError, with the file left as it is."""
         if self._local is None:
             self._local = self._thread.run(
-                LocalReplica.open, self.path, self._identity_dir, now_us=self._now_us, entropy=self._entropy
+                LocalReplica.open,
+                self.path,
+                self._identity_dir,
+                now_us=self._now_us,
+                entropy=self._entropy,
+                key=self._key,
             )
         return self
 

@@ -10,6 +10,7 @@ from apex_client.cli import (
     boxes,
     checkin,
     doctor,
+    encrypting,
     exporting,
     importing,
     log,
@@ -18,7 +19,7 @@ from apex_client.cli import (
     syncing,
 )
 from apex_client.cli.examples import examples
-from apex_client.cli.opening import NO_DB, Db, trust_from_here, use_from_here
+from apex_client.cli.opening import NO_DB, Db, keyed_from_here, trust_from_here, use_from_here
 
 app = typer.Typer(
     name="apex",
@@ -49,6 +50,12 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _apex(
     db: Db = NO_DB,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="The key of an encrypted replica; APEX_KEY_FILE."
+        ),
+    ] = None,
     ca_file: Annotated[
         Path | None,
         typer.Option(
@@ -67,8 +74,9 @@ def _apex(
     ] = False,
 ) -> None:
     use_from_here(db)
+    keyed_from_here(key_file)
     trust_from_here(ca_file=ca_file, insecure=insecure)
 
 
-for part in (account, log, checkin, importing, syncing, status, boxes, querying, exporting, doctor):
+for part in (account, log, checkin, importing, syncing, status, boxes, querying, exporting, encrypting, doctor):
     part.add_to(app)

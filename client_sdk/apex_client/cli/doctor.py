@@ -8,7 +8,7 @@ import typer
 
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
-from apex_client.cli.opening import NO_DB, Db, opened, resolved
+from apex_client.cli.opening import NO_DB, Db, key_from_here, opened, resolved
 from apex_client.cli.screen import counted, escaped, out, said
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ def doctor(
             metavar="FILE.zip", help="Write everything that can be read into a ZIP, and look at nothing else."
         ),
     ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", metavar="", help="Let --export write what an encrypted replica holds as plain text."),
+    ] = False,
     db: Db = NO_DB,
 ) -> None:
     """Check the file, every record and table in it, the outbox, and what the server has. Mends and changes nothing.
@@ -53,6 +57,8 @@ def doctor(
     if not path.exists():
         raise CommandFailed(f"there is no replica at {path}; make one with apex init, or name another with --db")
     if export is not None:
+        if key_from_here() is not None and not plain:
+            raise CommandFailed("the replica is encrypted, and the ZIP would not be; add --plain if you want that")
         _export(path, export)
         return
     findings = [*_looks(path), *([] if offline else _server(path))]
@@ -69,7 +75,7 @@ def _looks(path: Path) -> "list[Finding]":
     from apex_client.doctor.finding import START_ANEW
 
     try:
-        with ReplicaImage.open(path) as image:
+        with ReplicaImage.open(path, key_from_here()) as image:
             findings = list(file_findings(image))
             return [*findings, *content_findings(image)] if image.has_records() else findings
     except Unreadable as error:
@@ -92,7 +98,7 @@ def _export(path: Path, output: Path) -> None:
     from apex_client.doctor import ReplicaImage, Unreadable, salvage
 
     try:
-        with ReplicaImage.open(path) as image:
+        with ReplicaImage.open(path, key_from_here()) as image:
             salvaged = salvage(image, output)
     except Unreadable as error:
         raise CommandFailed(f"SQLite can read nothing of {path}: {error.reason}; keep the file") from error

@@ -20,6 +20,7 @@ MORE_ADVICE = {
     "UnitNeeded": "say which: --unit kg or --unit lb",
     "ReplicaInUse": "another program has it open (apex sync --watch?); close that one and try again",
     "ReplicaReadOnly": "choose another with --db",
+    "KeyNeeded": "it was left alone",
     "NotAReplica": "it was left alone; choose another with --db",
     "ReplicaDamaged": "",
     "ServerUnreachable": "nothing is lost, try again later",

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ LoadUnit = Literal["kg", "lb"]
 DB_VARIABLE = "APEX_DB"
 CA_FILE_VARIABLE = "APEX_CA_FILE"
 INSECURE_VARIABLE = "APEX_INSECURE"
+KEY_FILE_VARIABLE = "APEX_KEY_FILE"
+
+KEY_FILE_BYTES_MAX = 4096
+RAW_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
 OPEN_PATIENCE_SECONDS = 3.0
 """How long to wait for another command to be done with the file; most take a tenth of a second."""
@@ -60,6 +65,32 @@ def use_from_here(db: Path) -> None:
         os.environ[DB_VARIABLE] = str(db)
 
 
+def key_from_here() -> bytes | str | None:
+    """Give the key of the replica, from the file that was named before the command; None for a plain one."""
+    named = os.environ.get(KEY_FILE_VARIABLE)
+    return read_key(Path(named)) if named else None
+
+
+def read_key(file: Path) -> bytes | str:
+    """Read a key: 64 hexadecimal digits are the key itself, anything else is a passphrase. Raises CommandFailed."""
+    content = file.read_bytes()[: KEY_FILE_BYTES_MAX + 1]
+    if os.name == "posix" and file.stat().st_mode & 0o077:
+        raise CommandFailed(f"{file} may be read by others; chmod 600 {file}")
+    try:
+        text = content.decode().strip("\r\n")
+    except UnicodeDecodeError as error:
+        raise CommandFailed(f"{file} holds no key: write 64 hexadecimal digits or a passphrase into it") from error
+    if not text or len(content) > KEY_FILE_BYTES_MAX:
+        raise CommandFailed(f"{file} holds no key: write 64 hexadecimal digits or a passphrase into it")
+    return bytes.fromhex(text) if RAW_KEY.fullmatch(text) else text
+
+
+def keyed_from_here(key_file: Path | None) -> None:
+    """Let the replicas of this command be opened with the key in a file."""
+    if key_file is not None:
+        os.environ[KEY_FILE_VARIABLE] = str(key_file)
+
+
 def trust_from_here(*, ca_file: Path | None, insecure: bool) -> None:
     """Let the replicas of this command trust what was said before it."""
     if ca_file is not None:
@@ -88,6 +119,7 @@ def _patiently_opened(path: Path, patience_seconds: float) -> "Replica":
     from apex_client.errors import ReplicaInUse
 
     deadline = time.monotonic() + patience_seconds
+    key = key_from_here()
     while True:
         try:
             replica = Replica.open(
@@ -96,6 +128,7 @@ def _patiently_opened(path: Path, patience_seconds: float) -> "Replica":
                 device_kind="desktop",
                 ca_file=os.environ.get(CA_FILE_VARIABLE) or None,
                 allow_insecure=os.environ.get(INSECURE_VARIABLE) == "1",
+                encryption_key=key,
             )
             replica.start()
         except ReplicaInUse:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from apex_client.cli.examples import examples
-from apex_client.cli.opening import NO_DB, Db, opened, resolved
+from apex_client.cli.opening import NO_DB, Db, key_from_here, opened, resolved
 from apex_client.cli.screen import counted, escaped, said, shown, table
 
 TABLE_ROWS = 1000
@@ -85,7 +85,7 @@ def _rows(db: Path, sql: str, limit: int) -> list[Row]:
         with opened(db, patience_seconds=0) as replica:
             return replica.query(sql, limit=limit)
     except ReplicaInUse:
-        reader = Reader(resolved(db))
+        reader = Reader(resolved(db), key_from_here())
         try:
             return reader.query(sql, (), limit)
         finally:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from apex_client.accounts import Session
+from apex_client.encryption import EncryptionKey, connect
 from apex_client.local import SESSION
 from apex_sync.session.device import Identity
 
@@ -54,15 +55,15 @@ class ReplicaImage:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path) -> Iterator["ReplicaImage"]:
-        """Give the file as it is now. Raises Unreadable."""
+    def open(cls, path: Path, key: EncryptionKey | None = None) -> Iterator["ReplicaImage"]:
+        """Give the file as it is now. Raises Unreadable, EncryptionMissing and KeyUnusable."""
         with ExitStack() as stack:
             try:
-                connection = _in_place(path, stack)
+                connection = _in_place(path, key, stack)
             except sqlite3.OperationalError:
-                connection = _as_copy(path, stack)
+                connection = _as_copy(path, key, stack)
             except sqlite3.DatabaseError as error:
-                raise Unreadable(path, str(error)) from error
+                raise Unreadable(path, _reason(error, key)) from error
             yield cls(path, connection)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -147,9 +148,9 @@ class ReplicaImage:
         return found, True
 
 
-def _in_place(path: Path, stack: ExitStack) -> sqlite3.Connection:
+def _in_place(path: Path, key: EncryptionKey | None, stack: ExitStack) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode=ro"
-    connection = stack.enter_context(closing(sqlite3.connect(uri, uri=True, isolation_level=None)))
+    connection = stack.enter_context(closing(connect(uri, key, uri=True, isolation_level=None)))
     connection.text_factory = _text
     connection.execute("PRAGMA query_only = ON")
     connection.execute("BEGIN")
@@ -157,15 +158,23 @@ def _in_place(path: Path, stack: ExitStack) -> sqlite3.Connection:
     return connection
 
 
-def _as_copy(path: Path, stack: ExitStack) -> sqlite3.Connection:
+def _as_copy(path: Path, key: EncryptionKey | None, stack: ExitStack) -> sqlite3.Connection:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="apex-doctor-")))
     try:
         for part in (path, path.with_name(f"{path.name}-wal")):
             if part.exists():
                 shutil.copyfile(part, folder / part.name)
-        return _in_place(folder / path.name, stack)
+        return _in_place(folder / path.name, key, stack)
     except (OSError, sqlite3.Error) as error:
         raise Unreadable(path, str(error)) from error
+
+
+def _reason(error: sqlite3.Error, key: EncryptionKey | None) -> str:
+    if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
+        return str(error)
+    if key is None:
+        return "it is encrypted (give apex --key-file), or no database"
+    return "it does not open with this key: it is another's, or the file is plain, or damaged"
 
 
 def _text(value: bytes) -> str:
