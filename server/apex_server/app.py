@@ -33,6 +33,7 @@ from apex_server.health import health_routes
 from apex_server.insights import insight_routes
 from apex_server.limits import Limits, PostgresLimits, admit, charge_requests, limits_routes
 from apex_server.logs import configure_logs, log_socket_failure, request_log
+from apex_server.messenger import messenger_of
 from apex_server.metrics import Metrics
 from apex_server.openapi_document import TAGS
 from apex_server.problems import exception_handlers
@@ -139,6 +140,8 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
             former_secrets=settings.former_secrets,
             public_url=settings.public_url,
             https=settings.is_https,
+            port=settings.port,
+            messenger=messenger_of(settings),
         )
         limits = Limits(PostgresLimits(database), clock=time.monotonic, factor=settings.limits_factor)
         answer = SyncExchange(committer, feed, identity=identity, now_us=_now_us)

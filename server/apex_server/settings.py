@@ -20,6 +20,9 @@
     APEX_SMTP_URL               smtps://user:password@host or smtp://…:587 (STARTTLS); without it mails go to the
                                 folder `mails` in the data directory
     APEX_MAIL_FROM              the sender of mails; default: Apex <no-reply@> and the host of APEX_PUBLIC_URL
+    APEX_SMS_URL                where text messages are posted as JSON; without it they go to the folder `texts` in the
+                                data directory
+    APEX_SMS_TOKEN              the bearer token that goes with them
     APEX_TRUSTED_PROXIES        networks of our own proxies, as 10.0.0.0/8,fd00::/8: who asks is then read from the
                                 X-Forwarded-For header that they write; default: nobody is believed
     APEX_OPENAI_API_KEY         or OPENAI_API_KEY; without it the template provider words the insights
@@ -67,6 +70,7 @@ MASKED = frozenset(
         "metrics_token",
         "openai_api_key",
         "secret",
+        "sms_token",
         "smtp_url",
     }
 )
@@ -99,6 +103,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     former_secrets: tuple[str, ...] = ()
     smtp_url: str | None = None
     mail_from: str | None = None
+    sms_url: str | None = None
+    sms_token: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -135,6 +141,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             former_secrets=read_former_secrets(given),
             smtp_url=read_url(given, "APEX_SMTP_URL", ("smtps", "smtp")),
             mail_from=read_mail_from(given),
+            sms_url=read_http_url(given, "APEX_SMS_URL"),
+            sms_token=given.get("APEX_SMS_TOKEN"),
             trusted_proxies=read_trusted_proxies(given),
             tls_certificate=read_file_name(given, "APEX_TLS_CERTIFICATE"),
             tls_key=read_file_name(given, "APEX_TLS_KEY"),

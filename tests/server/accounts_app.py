@@ -18,6 +18,7 @@ from apex_server.caller import Caller
 from apex_server.client_address import TRUSTED_PROXIES
 from apex_server.clients import clients_routes
 from apex_server.db import Database
+from apex_server.messenger import Messenger
 from apex_server.problems import exception_handlers
 
 SECRET = "a secret for tests, long enough to be taken"
@@ -62,10 +63,17 @@ def accounts_app(
     passwords: Passwords = CHEAP_PASSWORDS,
     more_routes: Sequence[Any] = (),
     trusted_proxies: Sequence[str] = (),
+    messenger: Messenger | None = None,
 ) -> Litestar:
     """Compose the slices as the server does."""
     parts = account_parts(
-        database, secret=secret, former_secrets=former_secrets, public_url=public_url, passwords=passwords, now=clock
+        database,
+        secret=secret,
+        former_secrets=former_secrets,
+        public_url=public_url,
+        passwords=passwords,
+        messenger=messenger,
+        now=clock,
     )
     return Litestar(
         route_handlers=[*auth_routes, *clients_routes, whoami, live, *more_routes],

@@ -14,9 +14,16 @@ from apex_server.auth.access_tokens import AccessTokens, SigningKeys
 from apex_server.auth.accounts import Accounts, wall_clock
 from apex_server.auth.authenticator import Authenticator, provide_caller
 from apex_server.auth.cookies import CSRF_HEADER, SessionCookies
+from apex_server.auth.mfa_routes import MfaController, SecondStepController
+from apex_server.auth.passkey_ceremonies import relying_party
+from apex_server.auth.passkey_routes import PasskeyLoginController, PasskeysController
+from apex_server.auth.passkeys import Passkeys
 from apex_server.auth.passwords import Passwords
-from apex_server.auth.routes import auth_routes
+from apex_server.auth.recovery_routes import RecoveryController
+from apex_server.auth.routes import AuthController, DevicesController
+from apex_server.auth.second_factors import SecondFactors
 from apex_server.db import Database
+from apex_server.messenger import Messenger
 
 __all__ = [
     "CSRF_HEADER",
@@ -32,6 +39,16 @@ __all__ = [
     "provide_caller",
     "wall_clock",
 ]
+
+auth_routes = (
+    AuthController,
+    RecoveryController,
+    SecondStepController,
+    MfaController,
+    PasskeyLoginController,
+    PasskeysController,
+    DevicesController,
+)
 
 
 class AccountParts(NamedTuple):
@@ -58,19 +75,29 @@ def account_parts(
     former_secrets: tuple[str, ...] = (),
     public_url: str | None = None,
     https: bool = False,
+    port: int = 8000,
     passwords: Passwords | None = None,
+    messenger: Messenger | None = None,
     now: Callable[[], datetime] = wall_clock,
 ) -> AccountParts:
     """Put the slice together.
 
     `public_url` is how browsers reach this server; when that is by HTTPS, or `https` says so without it, cookies are
-    for HTTPS only. Tokens signed with a former secret are taken until they expire.
+    for HTTPS only, and passkeys are bound to its name; without it, to `localhost` at `port`. Tokens signed with a
+    former secret are taken until they expire. Without a messenger there are no codes by SMS.
     """
     public = urlsplit(public_url or "")
     access_tokens = AccessTokens(SigningKeys.derive(secret, *former_secrets))
     cookies = SessionCookies(secret, secure=https or public.scheme == "https", public_host=public.netloc or None)
     return AccountParts(
         authenticator=Authenticator(database, access_tokens, cookies, now=now),
-        accounts=Accounts(database, passwords or Passwords(), access_tokens, now),
+        accounts=Accounts(
+            database,
+            passwords or Passwords(),
+            access_tokens,
+            SecondFactors(database, messenger, now),
+            Passkeys(database, relying_party(secret, public_url=public_url, port=port), now),
+            now,
+        ),
         session_cookies=cookies,
     )

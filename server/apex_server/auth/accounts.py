@@ -15,13 +15,23 @@ import structlog
 
 from apex_server.auth.access_tokens import AccessTokens
 from apex_server.auth.devices import recognise_device
+from apex_server.auth.passkeys import Passkeys
 from apex_server.auth.passwords import Passwords
-from apex_server.auth.payloads import AccountView, DeviceClaim, LoginRequest, RegisterRequest
+from apex_server.auth.payloads import (
+    AccountView,
+    DeviceClaim,
+    LoginMfaRequest,
+    LoginPasskeyRequest,
+    LoginRequest,
+    RegisterRequest,
+)
 from apex_server.auth.refresh import Renewed, exchange_refresh_token, store_refresh_token
+from apex_server.auth.second_factors import SecondFactors
+from apex_server.auth.second_step import Passed, SecondStep
 from apex_server.auth.throttle import begin_login, count_attempt, forget_attempt, forget_attempts, login_origin
 from apex_server.caller import Caller, Role
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import EmailTaken, InvalidFields, WrongCredentials
+from apex_server.errors import ApiError, EmailTaken, InvalidFields, WrongCredentials
 from apex_server.invites import CoachLink, accept_invite
 from apex_server.mail import ask_for_mail
 from apex_server.opaque_tokens import fingerprint
@@ -55,7 +65,14 @@ class Accounts:
     database: Database
     passwords: Passwords
     access_tokens: AccessTokens
+    factors: SecondFactors
+    passkeys: Passkeys
     now: Callable[[], datetime] = wall_clock
+
+    @property
+    def second_step(self) -> SecondStep:
+        """What comes after the password, for whoever has a second factor."""
+        return SecondStep(self.factors)
 
     async def register(self, request: RegisterRequest, *, address: str) -> NewSession:
         """Make an account and sign it in, from a network address.
@@ -91,7 +108,8 @@ class Accounts:
     async def log_in(self, request: LoginRequest, *, address: str) -> NewSession:
         """Sign in from a network address.
 
-        Raises WrongCredentials, TooManyAttempts, ClientIdTaken, InvalidFields for the device, or ServerBusy.
+        Raises WrongCredentials, MfaRequired, TooManyAttempts, ClientIdTaken, InvalidFields for the device, or
+        ServerBusy.
         """
         email = email_key(request.email)
         email_index = self.database.vault.email_index(email)
@@ -107,11 +125,45 @@ class Accounts:
         user_id: UUID = account["user_id"]
         new_hash = await self._renewed_hash(request.password, account["password_hash"])
         async with self.database.request(user_id) as connection:
-            await forget_attempts(connection, origin)
             if new_hash is not None:
                 await connection.execute(_queries.change_password_hash, user_id, new_hash)
-            begun = await self._begin_session(connection, user_id, request.device, proven_id=proven_id)
-        _log.info("logged_in", user_id=str(user_id), device_id=str(begun.session.device_id))
+            demand = await self.second_step.demand(
+                connection,
+                user_id,
+                request.device,
+                request.device_token,
+                known_device_id=proven_id,
+                attempts_key=origin.account,
+            )
+            passed = Passed(user_id, proven_id, origin.account)
+            outcome = demand or await self._pass(connection, passed, request.device)
+        return _given(outcome)
+
+    async def finish_log_in(self, request: LoginMfaRequest) -> NewSession:
+        """Finish a sign-in that wanted a second factor.
+
+        Raises MfaTokenInvalid, WrongCode, TooManyAttempts, ClientIdTaken, or InvalidFields for the device.
+        """
+        async with self.database.request(None) as connection:
+            user_id = await self.second_step.owner(connection, request.mfa_token)
+        async with self.database.request(user_id) as connection:
+            judged = await self.second_step.judge(connection, user_id, request)
+            outcome = judged if isinstance(judged, ApiError) else await self._pass(connection, judged, request.device)
+        return _given(outcome)
+
+    async def log_in_by_passkey(self, request: LoginPasskeyRequest) -> NewSession:
+        """Sign in with a passkey and nothing else.
+
+        Raises PasskeyRefused, PasskeysUnavailable, ClientIdTaken, or InvalidFields for the device.
+        """
+        user_id, answer = await self.passkeys.claimed(request.credential)
+        device_hash = fingerprint(request.device_token) if request.device_token else None
+        async with self.database.request(user_id) as connection:
+            refusal = await self.passkeys.prove(connection, user_id, answer)
+            proven_id = await connection.fetchval(_queries.find_proven_device, user_id, device_hash)
+            outcome = refusal or await self._begin_session(connection, user_id, request.device, proven_id=proven_id)
+        begun = _given(outcome)
+        _log.info("logged_in", user_id=str(user_id), device_id=str(begun.session.device_id), by="passkey")
         return begun
 
     async def reauthenticate(self, caller: Caller, password: str, *, address: str) -> None:
@@ -163,6 +215,17 @@ class Accounts:
             now=self.now(),
         )
 
+    async def view(self, connection: Connection, user_id: UUID) -> AccountView:
+        """Give an account as its owner sees it; `connection` acts for them."""
+        key = await self.database.vault.user_key(connection, user_id)
+        return account_view(await connection.fetchrow(_queries.get_account, user_id), key)
+
+    async def _pass(self, connection: Connection, passed: Passed, claim: DeviceClaim | None) -> NewSession:
+        await forget_attempts(connection, passed.attempts_key)
+        begun = await self._begin_session(connection, passed.user_id, claim, proven_id=passed.known_device_id)
+        _log.info("logged_in", user_id=str(passed.user_id), device_id=str(begun.session.device_id))
+        return begun
+
     async def _begin_session(
         self, connection: Connection, user_id: UUID, claim: DeviceClaim | None, *, proven_id: UUID | None
     ) -> NewSession:
@@ -192,6 +255,13 @@ def account_view(row: Any, key: UserKey) -> AccountView:
         created_at=row["created_at"],
         email_verified=row["email_verified"],
     )
+
+
+def _given(outcome: NewSession | ApiError) -> NewSession:
+    """Raise a refusal whose transaction stands by now: what was found wrong stays counted."""
+    if isinstance(outcome, ApiError):
+        raise outcome
+    return outcome
 
 
 async def _add_user(

@@ -1,33 +1,48 @@
 """What the account endpoints take and give."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
 from apex_server.auth.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from apex_server.auth.phone_numbers import NUMBER_LENGTH_MAX
 from apex_server.caller import Role
 from apex_server.invites import INVITE_CODE_LENGTH_MAX, CoachLink
 from apex_server.opaque_tokens import TOKEN_LENGTH_MAX
 
 __all__ = [
     "AccountView",
+    "CeremonyView",
     "ChangePasswordRequest",
+    "CodeRequest",
+    "Credential",
     "DeviceClaim",
     "DeviceKind",
     "DeviceView",
+    "FactorsView",
     "ForgotPasswordRequest",
     "LinkRequest",
+    "LoginMfaRequest",
+    "LoginPasskeyRequest",
     "LoginRequest",
+    "LoginSmsRequest",
     "MeView",
+    "MfaMethod",
+    "NewPasskeyRequest",
+    "PasskeyRename",
+    "PasskeyView",
+    "PhoneRequest",
     "ReauthenticateRequest",
+    "RecoveryCodesView",
     "RefreshRequest",
     "RegisterRequest",
     "ResetPasswordRequest",
     "SignedIn",
     "TokenDelivery",
     "Tokens",
+    "TotpOfferView",
 ]
 
 DeviceKind = Literal["phone", "watch", "tablet", "web", "desktop"]
@@ -39,8 +54,16 @@ _Name = Annotated[str, Meta(min_length=1, max_length=200)]
 _ClientId = Annotated[int, Meta(ge=1, le=2**53 - 1, description="The installation's random CRDT client id.")]
 _Token = Annotated[str, Meta(min_length=1, max_length=TOKEN_LENGTH_MAX)]
 _InviteCode = Annotated[str, Meta(min_length=1, max_length=INVITE_CODE_LENGTH_MAX)]
+_PasskeyName = Annotated[str, Meta(min_length=1, max_length=100, examples=["Anna's phone"])]
 _NewPassword = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
 _Password = Annotated[str, Meta(max_length=PASSWORD_LENGTH_MAX)]
+
+
+MfaMethod = Literal["totp", "sms", "recovery_code"]
+_Code = Annotated[str, Meta(min_length=1, max_length=64, description="Blanks and hyphens do not count.")]
+Credential = Annotated[
+    dict[str, Any], Meta(description="What `PublicKeyCredential.toJSON()` gives in the browser (WebAuthn).")
+]
 
 
 class _Confidential(Struct):
@@ -77,6 +100,34 @@ class LoginRequest(_Confidential, kw_only=True):
 
     email: _Email
     password: _Password
+    device: DeviceClaim | None = None
+    device_token: _Token | None = None
+    token_delivery: TokenDelivery = "body"  # noqa: S105
+
+
+class LoginMfaRequest(_Confidential, kw_only=True):
+    """The second step of a sign-in, on the device of the first: the same `device` and `device_token`."""
+
+    mfa_token: _Token
+    method: MfaMethod
+    code: _Code
+    device: DeviceClaim | None = None
+    device_token: _Token | None = None
+    token_delivery: TokenDelivery = "body"  # noqa: S105
+
+
+class LoginSmsRequest(_Confidential, kw_only=True):
+    """Asking for a code by SMS, on the device that gave the password."""
+
+    mfa_token: _Token
+    device: DeviceClaim | None = None
+    device_token: _Token | None = None
+
+
+class LoginPasskeyRequest(_Confidential, kw_only=True):
+    """Signing in with a passkey."""
+
+    credential: Credential
     device: DeviceClaim | None = None
     device_token: _Token | None = None
     token_delivery: TokenDelivery = "body"  # noqa: S105
@@ -175,3 +226,73 @@ class MeView(Struct):
     device: DeviceView
     session_id: UUID
     coaches: list[CoachLink]
+
+
+class FactorsView(Struct):
+    """What proves you beside the password."""
+
+    totp: bool
+    """Whether an authenticator app is set up."""
+    phone_hint: str | None
+    """The end of the number that gets codes by SMS."""
+    recovery_codes_left: int
+    passkeys: int
+
+
+class TotpOfferView(_Confidential):
+    """A secret for an authenticator app; it does nothing until a code confirms it."""
+
+    secret: str
+    uri: str
+    """What the QR code says."""
+    expires_at: datetime
+
+
+class CodeRequest(_Confidential):
+    """A code that was sent, or that an app shows."""
+
+    code: _Code
+
+
+class PhoneRequest(_Confidential):
+    """A phone that gets codes by SMS."""
+
+    number: Annotated[str, Meta(max_length=NUMBER_LENGTH_MAX, examples=["+44 7400 123456"])]
+
+
+class RecoveryCodesView(_Confidential):
+    """New recovery codes, shown this once; empty when you still have some."""
+
+    recovery_codes: list[str]
+
+
+class CeremonyView(Struct):
+    """Options for `navigator.credentials`, as WebAuthn writes them in JSON; good once, for five minutes."""
+
+    public_key: dict[str, Any]
+
+
+class NewPasskeyRequest(_Confidential):
+    """What the browser made of the options."""
+
+    credential: Credential
+    name: _PasskeyName
+
+
+class PasskeyRename(Struct):
+    """A name for a passkey."""
+
+    name: _PasskeyName
+
+
+class PasskeyView(Struct):
+    """A passkey of yours."""
+
+    id: UUID
+    name: str
+    synced: bool
+    """Whether the maker of your device keeps copies of it on your other devices."""
+    created_at: datetime
+    last_used_at: datetime | None
+    copied: bool
+    """Whether somebody else holds a copy: then it opens nothing any more, and is to be removed."""

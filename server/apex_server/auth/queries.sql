@@ -48,6 +48,14 @@ WHERE client_ids.client_id = $2
     AND devices.user_id = $1
     AND devices.kind = $3;
 
+-- name: find_proven_device
+-- Signed in by a passkey: whether the token that came along is that of a device of the same person.
+SELECT id
+FROM devices
+WHERE user_id = $1
+    AND token_hash = $2
+    AND removed_at IS NULL;
+
 -- name: get_device_kind
 -- A token copied from a phone to a watch does not make the watch a phone.
 SELECT kind

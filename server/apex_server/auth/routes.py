@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from apex_server.auth.access_tokens import ACCESS_TOKEN_LIFETIME
 from apex_server.auth.accounts import Accounts, NewSession, account_view
 from apex_server.auth.cookies import BrowserSession, SessionCookies
+from apex_server.auth.errors import MfaRequired
 from apex_server.auth.payloads import (
     DeviceView,
     LoginRequest,
@@ -23,7 +24,6 @@ from apex_server.auth.payloads import (
     TokenDelivery,
     Tokens,
 )
-from apex_server.auth.recovery_routes import RecoveryController
 from apex_server.auth.refresh import Renewed
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
@@ -48,15 +48,23 @@ from apex_server.people import DEVICE_NAME, USER_NAME
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 from apex_server.vault import UserKey
 
-__all__ = ["auth_routes"]
+__all__ = [
+    "BODY_BYTES_MAX",
+    "NO_BODY",
+    "SECRET_ANSWER",
+    "AuthController",
+    "DevicesController",
+    "check_delivery",
+    "signed_in_answer",
+]
 
-_BODY_BYTES_MAX = 16_384
+BODY_BYTES_MAX = 16_384
 """A thousand characters of password in four bytes each, escaped, and everything else twice over."""
 
-_NO_BODY = ResponseSpec(None, description="Done; there is nothing to say.")
+NO_BODY = ResponseSpec(None, description="Done; there is nothing to say.")
 """What the framework does not see of a `Response[None]`: that it has no body, and so no media type."""
 
-_SECRET_ANSWER = {"Cache-Control": "no-store"}
+SECRET_ANSWER = {"Cache-Control": "no-store"}
 
 _queries = load_queries(__package__)
 
@@ -66,7 +74,7 @@ class AuthController(Controller):
 
     path = "/api/auth"
     tags = ("auth",)
-    request_max_body_size = _BODY_BYTES_MAX
+    request_max_body_size = BODY_BYTES_MAX
 
     @post(
         "/register",
@@ -84,16 +92,16 @@ class AuthController(Controller):
         session_cookies: NamedDependency[SessionCookies],
     ) -> Response[SignedIn]:
         """Make an account and sign in; with an invite code, the athlete is linked to the coach at once."""
-        _check_delivery(request, data.token_delivery, session_cookies)
+        check_delivery(request, data.token_delivery, session_cookies)
         begun = await accounts.register(data, address=client_address(request))
-        return _signed_in(begun, data.token_delivery, accounts, session_cookies, status_code=201)
+        return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=201)
 
     @post(
         "/login",
         exclude_from_auth=True,
         status_code=200,
         responses=problem_responses(
-            *BODY_REFUSALS, WrongCredentials, ClientIdTaken, TooManyAttempts, CsrfRefused, ServerBusy
+            *BODY_REFUSALS, WrongCredentials, MfaRequired, ClientIdTaken, TooManyAttempts, CsrfRefused, ServerBusy
         ),
     )
     async def log_in(
@@ -104,11 +112,11 @@ class AuthController(Controller):
         session_cookies: NamedDependency[SessionCookies],
     ) -> Response[SignedIn]:
         """Sign in. An unknown address and a wrong password get one and the same answer, after the same time."""
-        _check_delivery(request, data.token_delivery, session_cookies)
+        check_delivery(request, data.token_delivery, session_cookies)
         if data.device_token is None:
             data.device_token = request.cookies.get(session_cookies.device_name)
         begun = await accounts.log_in(data, address=client_address(request))
-        return _signed_in(begun, data.token_delivery, accounts, session_cookies, status_code=200)
+        return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=200)
 
     @post(
         "/refresh",
@@ -132,7 +140,7 @@ class AuthController(Controller):
             session = await accounts.refresh(
                 data.refresh_token, device_token=data.device_token, check_session=lambda _session_id: None
             )
-            return Response(_tokens(session, "body", accounts, session_cookies), headers=_SECRET_ANSWER)
+            return Response(_tokens(session, "body", accounts, session_cookies), headers=SECRET_ANSWER)
         token = request.cookies.get(session_cookies.refresh_name)
         if not token:
             raise RefreshTokenInvalid
@@ -141,7 +149,7 @@ class AuthController(Controller):
             device_token=request.cookies.get(session_cookies.device_name),
             check_session=lambda session_id: session_cookies.require_own_page(request, session_id),
         )
-        response = Response(_tokens(session, "cookie", accounts, session_cookies), headers=_SECRET_ANSWER)
+        response = Response(_tokens(session, "cookie", accounts, session_cookies), headers=SECRET_ANSWER)
         _write_cookies(response, session, None, accounts, session_cookies)
         return response
 
@@ -149,7 +157,7 @@ class AuthController(Controller):
         "/reauthenticate",
         status_code=204,
         responses={
-            204: _NO_BODY,
+            204: NO_BODY,
             **problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, WrongCredentials, TooManyAttempts, ServerBusy),
         },
     )
@@ -163,7 +171,7 @@ class AuthController(Controller):
         """Give your password again: for a quarter of an hour this session may do what cannot be taken back."""
         await accounts.reauthenticate(caller, data.password, address=client_address(request))
 
-    @post("/logout", status_code=204, responses={204: _NO_BODY, **problem_responses(*SIGN_IN_REFUSALS)})
+    @post("/logout", status_code=204, responses={204: NO_BODY, **problem_responses(*SIGN_IN_REFUSALS)})
     async def log_out(
         self,
         caller: NamedDependency[Caller],
@@ -226,22 +234,20 @@ class DevicesController(Controller):
             raise NotFound("device")
 
 
-auth_routes = (AuthController, RecoveryController, DevicesController)
-
-
 def _device_view(row: Any, key: UserKey) -> DeviceView:
     return DeviceView(**{**dict(row), "name": key.open_text(row["name"], what=DEVICE_NAME)})
 
 
-def _check_delivery(request: Request[Any, Any, Any], delivery: TokenDelivery, session_cookies: SessionCookies) -> None:
+def check_delivery(request: Request[Any, Any, Any], delivery: TokenDelivery, session_cookies: SessionCookies) -> None:
     """Refuse to sign a browser in at another site's request: it would work in somebody else's account unawares."""
     if delivery == "cookie":
         session_cookies.require_own_origin(request)
 
 
-def _signed_in(
+def signed_in_answer(
     begun: NewSession, delivery: TokenDelivery, accounts: Accounts, session_cookies: SessionCookies, *, status_code: int
 ) -> Response[SignedIn]:
+    """Answer with a new session: its tokens in the body, or in cookies."""
     body = SignedIn(
         user=begun.user,
         device_id=begun.session.device_id,
@@ -250,7 +256,7 @@ def _signed_in(
         coach=begun.coach,
         **msgspec.structs.asdict(_tokens(begun.session, delivery, accounts, session_cookies)),
     )
-    response = Response(body, status_code=status_code, headers=_SECRET_ANSWER)
+    response = Response(body, status_code=status_code, headers=SECRET_ANSWER)
     if delivery == "cookie":
         _write_cookies(response, begun.session, begun.device_token, accounts, session_cookies)
     return response

@@ -94,9 +94,9 @@ async def begin_login(connection: Connection, origin: LoginOrigin, *, now: datet
         raise TooManyAttempts(retry_after=max(1, ceil(waiting.total_seconds())))
 
 
-async def forget_attempts(connection: Connection, origin: LoginOrigin) -> None:
-    """Clear the account's count at this origin, once the right password was given there."""
-    await connection.execute(_queries.forget_login_attempts, origin.account)
+async def forget_attempts(connection: Connection, attempts_key: bytes) -> None:
+    """Clear the count of an account at an origin (`LoginOrigin.account`), once somebody has signed in there."""
+    await connection.execute(_queries.forget_login_attempts, attempts_key)
 
 
 async def count_attempt(

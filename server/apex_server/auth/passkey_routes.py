@@ -1,0 +1,136 @@
+"""The endpoints of passkeys: `/api/auth/passkeys/…`, and signing in with one."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from apex_server.auth.accounts import Accounts
+from apex_server.auth.cookies import SessionCookies
+from apex_server.auth.errors import PasskeyExists, PasskeyRefused, PasskeysUnavailable, TooManyPasskeys
+from apex_server.auth.payloads import (
+    CeremonyView,
+    LoginPasskeyRequest,
+    NewPasskeyRequest,
+    PasskeyRename,
+    PasskeyView,
+    SignedIn,
+)
+from apex_server.auth.routes import BODY_BYTES_MAX, SECRET_ANSWER, check_delivery, signed_in_answer
+from apex_server.caller import Caller
+from apex_server.db import Database
+from apex_server.errors import ClientIdTaken, CsrfRefused, NotFound, SignInAgain
+from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
+from apex_server.step_up import require_recent_sign_in
+
+__all__ = ["PasskeyLoginController", "PasskeysController"]
+
+
+class PasskeysController(Controller):
+    """The caller's passkeys. Adding and removing one asks for a recent sign-in."""
+
+    path = "/api/auth/passkeys"
+    tags = ("auth",)
+    request_max_body_size = BODY_BYTES_MAX
+
+    @get(responses=problem_responses(*SIGN_IN_REFUSALS))
+    async def list_passkeys(
+        self, caller: NamedDependency[Caller], accounts: NamedDependency[Accounts], database: NamedDependency[Database]
+    ) -> list[PasskeyView]:
+        """List your passkeys, the oldest first."""
+        async with database.request(caller.user_id) as connection:
+            return await accounts.passkeys.list(connection, caller.user_id)
+
+    @post(
+        "/options",
+        status_code=200,
+        responses=problem_responses(*SIGN_IN_REFUSALS, SignInAgain, TooManyPasskeys, PasskeysUnavailable),
+    )
+    async def registration_options(
+        self, caller: NamedDependency[Caller], accounts: NamedDependency[Accounts], database: NamedDependency[Database]
+    ) -> Response[CeremonyView]:
+        """Get what `navigator.credentials.create` needs to make a passkey for you."""
+        async with database.request(caller.user_id) as connection:
+            await require_recent_sign_in(connection, caller, now=accounts.now())
+            user = await accounts.view(connection, caller.user_id)
+            options = await accounts.passkeys.registration_options(
+                connection, caller.user_id, account=user.email, name=user.name
+            )
+        return Response(CeremonyView(options), headers=SECRET_ANSWER)
+
+    @post(
+        responses=problem_responses(
+            *SIGN_IN_REFUSALS, *BODY_REFUSALS, SignInAgain, PasskeyExists, TooManyPasskeys, PasskeysUnavailable
+        )
+    )
+    async def add_passkey(
+        self,
+        data: JSONBody[NewPasskeyRequest],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+        database: NamedDependency[Database],
+    ) -> PasskeyView:
+        """Keep the passkey that the browser made of your options."""
+        async with database.request(caller.user_id) as connection:
+            await require_recent_sign_in(connection, caller, now=accounts.now())
+            return await accounts.passkeys.add(connection, caller.user_id, data.credential, data.name)
+
+    @patch("/{passkey_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, NotFound))
+    async def rename_passkey(
+        self,
+        passkey_id: FromPath[UUID],
+        data: JSONBody[PasskeyRename],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+        database: NamedDependency[Database],
+    ) -> PasskeyView:
+        """Give a passkey another name."""
+        async with database.request(caller.user_id) as connection:
+            return await accounts.passkeys.rename(connection, caller.user_id, passkey_id, data.name)
+
+    @delete("/{passkey_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, SignInAgain, NotFound))
+    async def remove_passkey(
+        self,
+        passkey_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+        database: NamedDependency[Database],
+    ) -> None:
+        """Remove a passkey: it opens nothing from now on. Your password still does."""
+        async with database.request(caller.user_id) as connection:
+            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.passkeys.remove(connection, caller.user_id, passkey_id)
+
+
+class PasskeyLoginController(Controller):
+    """Signing in with a passkey."""
+
+    path = "/api/auth/login/passkey"
+    tags = ("auth",)
+    request_max_body_size = BODY_BYTES_MAX
+    opt = {"exclude_from_auth": True}  # noqa: RUF012 - the framework reads it from the class.
+
+    @post("/options", status_code=200, responses=problem_responses(PasskeysUnavailable))
+    async def sign_in_options(self, accounts: NamedDependency[Accounts]) -> Response[CeremonyView]:
+        """Get what `navigator.credentials.get` needs; no address is asked for, and none is told."""
+        return Response(CeremonyView(accounts.passkeys.sign_in_options()), headers=SECRET_ANSWER)
+
+    @post(
+        status_code=200,
+        responses=problem_responses(*BODY_REFUSALS, PasskeyRefused, PasskeysUnavailable, ClientIdTaken, CsrfRefused),
+    )
+    async def log_in(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[LoginPasskeyRequest],
+        accounts: NamedDependency[Accounts],
+        session_cookies: NamedDependency[SessionCookies],
+    ) -> Response[SignedIn]:
+        """Sign in with what the browser made of the options. A passkey is two factors at once; no code is asked for."""
+        check_delivery(request, data.token_delivery, session_cookies)
+        if data.device_token is None:
+            data.device_token = request.cookies.get(session_cookies.device_name)
+        begun = await accounts.log_in_by_passkey(data)
+        return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=200)
