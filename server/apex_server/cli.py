@@ -22,6 +22,7 @@ import msgspec
 
 from apex_server.db import Database, DatabaseError, joined_database, ready_database, started_database
 from apex_server.jobs.failures import list_failed_jobs
+from apex_server.limits import TIERS, set_tier
 from apex_server.logs import configure_logs
 from apex_server.mail import list_held_mails
 from apex_server.operations import ADVICE, OperationError, Verification, back_up
@@ -255,6 +256,25 @@ async def failed_jobs() -> None:
         click.echo(f"{mail.failed_at:%Y-%m-%d %H:%M}  mail:{mail.purpose}:{mail.user_id or '?'}  {mail.failure}")
     if not jobs and not mails:
         click.echo("no job has failed")
+
+
+@main.command("set-tier")
+@click.argument("email")
+@click.argument("tier", type=click.Choice([*TIERS, "default"]))
+@reports_errors
+async def give_tier(email: str, tier: str) -> None:
+    """Put whoever has EMAIL into TIER, which says how much they may use; `default` is what their role has.
+
+    \b
+    Examples:
+      apex-server set-tier anna@example.com coach_team
+      apex-server set-tier anna@example.com default
+    """  # noqa: D301 - as above.
+    chosen = next((name for name in TIERS if name == tier), None)
+    async with joined_database(read_settings()) as ready, Database.open(ready) as database:
+        if await set_tier(database, email, chosen) is None:
+            raise click.ClickException(f"nobody has the e-mail address {email}")
+    click.echo(f"{email}: {tier}; the server knows within a minute")
 
 
 def read_settings(**given: Any) -> Settings:

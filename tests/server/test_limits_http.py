@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from litestar.testing import TestClient
 from msgspec.structs import replace
 
 from apex_server.app import create_app
+from apex_server.cli import main
 from apex_server.limits.tiers import ANONYMOUS, TIERS
 from apex_server.settings import Settings
 from apex_sync.protocol.messages import (
@@ -155,6 +157,33 @@ def test_an_athlete_is_carried_by_their_coach(settings: Settings) -> None:
         code = client.post("/api/invites", json={}, headers=bearer(coach)).json()["code"]
         assert client.post(f"/api/invites/{code}/accept", headers=bearer(anna)).status_code == 200
         assert tier(anna) == "athlete_coached"
+
+
+def test_an_operator_gives_a_tier_and_takes_it_back(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APEX_DATABASE_URL", str(settings.database_url))
+    monkeypatch.setenv("APEX_SECRET", settings.secret)
+    monkeypatch.setenv("APEX_DATA_DIR", str(settings.data_dir))
+
+    def apex_server(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, words)
+        return result.exit_code, result.output
+
+    with server(settings) as client:
+        coach = register(client, "coach", role="coach")
+
+        def shown() -> tuple[str, int, int]:
+            said = client.get("/api/limits", headers=bearer(coach)).json()
+            return said["tier"], said["budgets"][0]["amount"], said["ai_tokens_left"]
+
+        assert shown() == ("coach_solo", 1_800, 6_000_000)
+        code, said = apex_server("set-tier", " COACH@apex.example", "coach_team")
+        assert (code, "within a minute" in said) == (0, True), said
+        assert shown() == ("coach_team", 3_600, 24_000_000)
+        assert apex_server("set-tier", "coach@apex.example", "default")[0] == 0
+        assert shown()[0] == "coach_solo"
+        code, said = apex_server("set-tier", "nobody@apex.example", "coach_team")
+        assert (code, "nobody has" in said) == (1, True)
+        assert apex_server("set-tier", "coach@apex.example", "emperor")[0] == 2
 
 
 def test_a_live_frame_over_the_limit_is_answered_and_not_dropped(settings: Settings) -> None:

@@ -185,7 +185,8 @@ async def test_a_coach_has_a_budget_for_each_day(db: Database, model: ModelServe
     refused = await wording.word(worded_findings(BY_NAME["a usual week"]), context())
     other = await wording.word(worded_findings(BY_NAME["a usual week"]), replace(context(), coach_id=uuid4()))
     assert [spent.worded_by, refused.outcome, other.worded_by] == ["model", "budget_spent", "model"]
-    assert await Ledger(db, now=lambda: NOW).tokens_today(COACH_ID) == 9_000
+    kept = await Ledger(db, now=lambda: NOW).spent(COACH_ID)
+    assert (kept.today, kept.this_month, kept.tier.name) == (9_000, 9_000, "coach_solo")
 
 
 async def test_a_model_that_is_down_is_left_alone_for_a_while(

@@ -5,15 +5,25 @@ Texts are kept under a hash of what was asked; the question itself is kept nowhe
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from apex_server.db import Database, load_queries
+from apex_server.limits import Tier, tier_named
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Spent"]
 
 TEXTS_KEPT_DAYS = 30
 
 _queries = load_queries(__package__)
+
+
+class Spent(NamedTuple):
+    """What a coach's athletes have cost in tokens, and the tier of the coach."""
+
+    today: int
+    this_month: int
+    tier: Tier
 
 
 class Ledger:
@@ -34,10 +44,11 @@ class Ledger:
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.keep_worded_text, key, athlete_id, reply, self._now())
 
-    async def tokens_today(self, coach_id: UUID) -> int:
-        """Give what a coach's athletes have cost today."""
+    async def spent(self, coach_id: UUID) -> Spent:
+        """Give what a coach's athletes have cost."""
         async with self._database.commit_connection() as connection:
-            return int(await connection.fetchval(_queries.get_tokens, coach_id, self._now().date()) or 0)
+            row = await connection.fetchrow(_queries.get_tokens, coach_id, self._now().date())
+        return Spent(row["today"], row["this_month"], tier_named(row["tier"], role="coach"))
 
     async def add_tokens(self, coach_id: UUID, tokens: int) -> None:
         """Count what a call has cost."""

@@ -31,9 +31,6 @@ __all__ = ["ModelWording"]
 TOTAL_SECONDS = 30.0
 """For the answer and its repair together; the draft is for later, the worker is not."""
 
-TOKENS_PER_COACH_DAY = 200_000
-"""About eighty texts; a coach of thirty athletes who all train and check in needs about half."""
-
 QUESTION_BYTES_MAX = 60_000
 BYTES_PER_TOKEN = 3
 """Few enough to guess a question rather too dear than too cheap."""
@@ -65,7 +62,10 @@ class Unworded(Exception):
 
 
 class ModelWording:
-    """Words with a model and falls back on `fallback`; `clock` gives seconds for the breaker."""
+    """Words with a model and falls back on `fallback`; `clock` gives seconds for the breaker.
+
+    How many tokens a coach's athletes may cost stands in the coach's tier; `tokens_per_coach_day` goes before it.
+    """
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class ModelWording:
         ledger: Ledger,
         clock: Callable[[], float] = time.monotonic,
         total_seconds: float = TOTAL_SECONDS,
-        tokens_per_coach_day: int = TOKENS_PER_COACH_DAY,
+        tokens_per_coach_day: int | None = None,
     ) -> None:
         self._model = model
         self._fallback = fallback
@@ -150,8 +150,10 @@ class ModelWording:
         return answer.content[:ANSWER_LENGTH_MAX]
 
     async def _check_budget(self, asked: Asked, messages: list[Message]) -> None:
-        spent = await self._ledger.tokens_today(asked.context.coach_id)
-        if spent + tokens_in(messages) + ANSWER_TOKENS_EXPECTED > self._tokens_per_coach_day:
+        today, this_month, tier = await self._ledger.spent(asked.context.coach_id)
+        needed = tokens_in(messages) + ANSWER_TOKENS_EXPECTED
+        per_day = tier.ai_tokens_per_day if self._tokens_per_coach_day is None else self._tokens_per_coach_day
+        if today + needed > per_day or this_month + needed > tier.ai_tokens_per_month:
             raise Unworded("budget_spent")
 
     def _judged(self, content: str, asked: Asked) -> tuple[WordedInsight | None, list[str]]:

@@ -16,10 +16,13 @@ DELETE FROM worded_texts
 WHERE created_at < $1;
 
 -- name: get_tokens
--- What a coach's athletes have cost on a day.
-SELECT tokens
+-- What a coach's athletes have cost on a day and in its month so far, and the tier that says how much they may.
+SELECT
+    coalesce(sum(tokens) FILTER (WHERE day = $2::date), 0)::bigint AS today,
+    coalesce(sum(tokens), 0)::bigint AS this_month,
+    (SELECT tier FROM apex_tiers_of(ARRAY[$1::uuid])) AS tier
 FROM model_tokens
-WHERE coach_id = $1 AND day = $2;
+WHERE coach_id = $1::uuid AND day BETWEEN date_trunc('month', $2::date)::date AND $2::date;
 
 -- name: add_tokens
 -- Every call counts, whether or not its answer could be used.

@@ -7,7 +7,7 @@
 | `limits`, `postgres` | all accounts of a process, and what the processes share |
 | `cpu` | measures a coroutine |
 | `admission` | where requests meet the limits |
-| `routes` | `GET /api/limits` |
+| `routes`, `setting` | `GET /api/limits`; `apex-server set-tier` |
 """
 
 from apex_server.limits.admission import admit, charge_requests
@@ -15,7 +15,8 @@ from apex_server.limits.cpu import Metered
 from apex_server.limits.limits import Account, Limits
 from apex_server.limits.postgres import PostgresLimits
 from apex_server.limits.routes import limits_routes
-from apex_server.limits.tiers import TIERS, Tier, tier_named
+from apex_server.limits.setting import set_tier
+from apex_server.limits.tiers import TIERS, Tier, TierName, tier_named
 
 __all__ = [
     "TIERS",
@@ -24,8 +25,10 @@ __all__ = [
     "Metered",
     "PostgresLimits",
     "Tier",
+    "TierName",
     "admit",
     "charge_requests",
     "limits_routes",
+    "set_tier",
     "tier_named",
 ]

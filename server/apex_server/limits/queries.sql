@@ -13,16 +13,28 @@ SELECT user_id, tier
 FROM apex_tiers_of($1);
 
 -- name: set_tier
--- The operator decides; the role no longer does.
+-- The operator decides; the role no longer does. No row: there is nobody of that address.
 INSERT INTO user_tiers (user_id, tier, set_at)
-VALUES ($1, $2, now())
+SELECT users.id, $2, now()
+FROM users
+WHERE users.email_index = $1
 ON CONFLICT (user_id) DO UPDATE
-SET tier = excluded.tier, set_at = excluded.set_at;
+SET tier = excluded.tier, set_at = excluded.set_at
+RETURNING user_id;
 
 -- name: forget_tier
--- The role decides again.
-DELETE FROM user_tiers
-WHERE user_id = $1;
+-- The role decides again. No row: there is nobody of that address.
+WITH person AS (
+    SELECT users.id
+    FROM users
+    WHERE users.email_index = $1
+), forgotten AS (
+    DELETE FROM user_tiers
+    USING person
+    WHERE user_tiers.user_id = person.id
+)
+SELECT person.id
+FROM person;
 
 -- name: get_month_tokens
 -- What the texts for a coach's athletes have cost this month.

@@ -24,6 +24,9 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 CPU_WINDOW = 600.0
 """Ten minutes: so short that what may be used at once is a few seconds, in which a process serves others in between."""
 MIB = 1024 * 1024
+AI_DAYS = 20
+"""A day may take this part of a month's tokens: a bad day does not eat the month. A text takes about 2,500, and a coach
+of thirty athletes who all train and check in needs 100,000 a day."""
 SHARE_UNSEEN = 16
 """A process may use this part of an amount before the others have to know, so so few processes cannot double it."""
 
@@ -58,6 +61,11 @@ class Tier(Struct, frozen=True, kw_only=True):
     upload_bytes: Allowance
     """Bodies of all other requests: imports, photos, edits."""
     ai_tokens_per_month: int = 0
+
+    @property
+    def ai_tokens_per_day(self) -> int:
+        """Give what one day may take of the month."""
+        return self.ai_tokens_per_month // AI_DAYS
 
     def allowance(self, budget: Budget) -> Allowance:
         """Give one of the budgets."""
