@@ -114,10 +114,10 @@ async def athlete_of(server: WholeServer, folder: Path) -> AsyncIterator[Athlete
 
 
 @contextmanager
-def running_server(portal: BlockingPortal, settings: Settings) -> Iterator[WholeServer]:
-    """Run a server until the block ends, without the analysis."""
+def running_server(portal: BlockingPortal, settings: Settings, *, with_worker: bool = False) -> Iterator[WholeServer]:
+    """Run a server until the block ends; without a worker there is no analysis, and no mail goes."""
     settings = replace(settings, port=free_port(), log_level="warning")
-    with portal.wrap_async_context_manager(serving(settings, with_worker=False)) as ready:
+    with portal.wrap_async_context_manager(serving(settings, with_worker=with_worker)) as ready:
         yield WholeServer(ready)
 
 

@@ -22,6 +22,7 @@ from apex_server.resources import read_record
 from apex_server.sync.commit import Committer
 from apex_server.web.athlete_page import read_check_in, read_panel, read_timeline, read_workout
 from apex_server.web.contested import settling_patch
+from apex_server.web.link_pages import link_pages
 from apex_server.web.overview import athletes_by_need, opened_overview
 from apex_server.web.rendering import PAGE_HEADERS, render, static_router
 from apex_server.web.visitor import (
@@ -235,7 +236,16 @@ def _today() -> Any:
 web_routes: list[Any] = [
     Router(
         "/",
-        route_handlers=[sign_in_page, join_page, athletes_page, athlete_page, workout_page, check_in_page, record_page],
+        route_handlers=[
+            *link_pages,
+            sign_in_page,
+            join_page,
+            athletes_page,
+            athlete_page,
+            workout_page,
+            check_in_page,
+            record_page,
+        ],
         opt={"exclude_from_auth": True},
         include_in_schema=False,
         exception_handlers={

@@ -2,6 +2,7 @@
 
 import { api, hasSession, renew, signOut, wordsOf } from "./session.js";
 import { followLive, refresh } from "./live.js";
+import { linkSubmissions, openLink } from "./links.js";
 import { showTimes } from "./times.js";
 
 const actions = {
@@ -40,6 +41,7 @@ const actions = {
 };
 
 const submissions = {
+  ...linkSubmissions,
   "log-in": (form) => enter("/api/auth/login", { email: form.email.value, password: form.password.value }),
   "register": (form) =>
     enter("/api/auth/register", {
@@ -169,6 +171,8 @@ async function resume(page) {
 }
 
 showTimes(document);
+const link = document.querySelector('[data-page="link"]');
+if (link) openLink(link);
 const signIn = document.querySelector('[data-page="sign-in"]');
 if (signIn) resume(signIn);
 else if (document.querySelector("[data-live-page]")) followLive();

@@ -1,0 +1,154 @@
+"""Links in mails, clicked by a person in a real Chromium: from the folder the worker writes to, to a new password."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from anyio.from_thread import BlockingPortal
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from apex_server.settings import Settings
+from tests.e2e.test_coach_page import CHROMIUM_ARGUMENTS
+from tests.e2e.whole_server import PASSWORD, SECRET, WholeServer, running_server
+
+pytestmark = pytest.mark.needs_chromium
+
+NEW = "a wholly other phrase"
+MAIL_WITHIN_SECONDS = 15.0
+
+
+@pytest.fixture(scope="module")
+def mailing(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeServer]:
+    """A server with its worker, which writes mails into a folder."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("mailing"), secret=SECRET)
+    with running_server(portal, settings, with_worker=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1100, "height": 760})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    yield page
+    context.close()
+
+
+def next_mail(server: WholeServer, subject: str) -> EmailMessage:
+    """Wait for a mail with this subject, and take it out of the folder."""
+    until = time.monotonic() + MAIL_WITHIN_SECONDS
+    while time.monotonic() < until:
+        for path in sorted((server.settings.data_dir / "mails").glob("*.eml")):
+            message = message_from_bytes(path.read_bytes(), policy=default)
+            assert isinstance(message, EmailMessage)
+            if message["Subject"] == subject:
+                path.unlink()
+                return message
+        time.sleep(0.1)
+    raise AssertionError(f"no mail {subject!r} came")
+
+
+def link_of(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    assert body is not None
+    found = re.search(r"http\S+#\S+", body.get_content())
+    assert found
+    return found[0]
+
+
+def seen(page: Page, name: str) -> None:
+    """Keep a picture where somebody wants to look."""
+    if folder := os.environ.get("APEX_TEST_PICTURES"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def register(server: WholeServer) -> str:
+    email = server.new_email("ines")
+    body = {"email": email, "password": PASSWORD, "name": "Ines", "role": "coach"}
+    assert httpx.post(f"{server.address}/api/auth/register", json=body).status_code == 201
+    return email
+
+
+def test_an_address_is_confirmed_by_a_click_and_not_by_opening_the_link(mailing: WholeServer, page: Page) -> None:
+    email = register(mailing)
+    message = next_mail(mailing, "Confirm your e-mail address")
+    assert message["To"] == email
+    link = link_of(message)
+    httpx.get(link)  # A scanner of links.
+
+    page.goto(link)
+    assert urlsplit(page.url).fragment == ""
+    seen(page, "verify")
+    page.get_by_role("button", name="Confirm this address").click()
+    expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
+    seen(page, "verified")
+
+    page.goto("about:blank")
+    page.goto(link)
+    page.get_by_role("button", name="Confirm this address").click()
+    expect(page.get_by_role("alert")).to_contain_text("This link is no longer good.")
+    seen(page, "verify-again")
+
+
+def test_a_link_without_its_token_says_so(mailing: WholeServer, page: Page) -> None:
+    page.goto(f"{mailing.address}/reset-password")
+    expect(page.get_by_role("heading", name="This link is not whole")).to_be_visible()
+    expect(page.get_by_role("button", name="Use this password")).to_be_hidden()
+    seen(page, "not-whole")
+
+
+def test_a_forgotten_password_is_chosen_anew_from_the_sign_in_page_on(mailing: WholeServer, page: Page) -> None:
+    email = register(mailing)
+    page.goto(mailing.address)
+    seen(page, "sign-in")
+    page.get_by_role("link", name="Forgotten your password?").click()
+    seen(page, "forgot")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_role("button", name="Mail me a link").click()
+    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+
+    page.goto(link_of(next_mail(mailing, "Choose a new password")))
+    page.get_by_role("textbox", name="New password").fill(NEW)
+    seen(page, "reset")
+    page.get_by_role("button", name="Use this password").click()
+    expect(page.get_by_role("heading", name="You have a new password")).to_be_visible()
+
+    page.get_by_role("link", name="To sign in").click()
+    form = page.locator("form[data-action=log-in]")
+    form.get_by_label("E-mail").fill(email)
+    form.get_by_label("Password").fill(NEW)
+    form.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/athletes")
+    page.set_viewport_size({"width": 390, "height": 780})
+    page.goto(f"{mailing.address}/forgot-password")
+    seen(page, "forgot-narrow")
+    page.goto("about:blank")
+
+
+def test_the_letter_reads_well(mailing: WholeServer, page: Page) -> None:
+    register(mailing)
+    message = next_mail(mailing, "Confirm your e-mail address")
+    body = message.get_body(("html",))
+    assert body is not None
+    asked_for: list[str] = []
+    page.on("request", lambda request: asked_for.append(request.url))
+    page.set_content(body.get_content())
+    expect(page.get_by_role("link", name="Confirm this address")).to_be_visible()
+    seen(page, "letter")
+    assert asked_for == []  # A mail that loads something tells its sender when it is read.
