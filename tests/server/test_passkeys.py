@@ -1,0 +1,382 @@
+"""Passkeys: registering one, signing in with it, and every answer that only looks like one."""
+
+import copy
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import anyio
+import httpx
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from apex_server.auth.passkey_ceremonies import CeremonyFailed, relying_party
+from apex_server.db import Database
+from tests.server.accounts_app import SECRET, Clock, accounts_app, bearer, log_in, problem, register, speak_to
+from tests.server.software_authenticator import SoftwareAuthenticator, decoded, encoded
+
+EMAIL = "anna@example.com"
+PUBLIC_URL = "https://coach.example"
+REFUSED = (401, "passkey_refused")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    async with speak_to(accounts_app(db, clock, public_url=PUBLIC_URL), scheme="https") as opened:
+        yield opened
+
+
+def authenticator(**more: Any) -> SoftwareAuthenticator:
+    return SoftwareAuthenticator(PUBLIC_URL, "coach.example", **more)
+
+
+async def options(client: httpx.AsyncClient, session: dict[str, Any]) -> dict[str, Any]:
+    answer = await client.post("/api/auth/passkeys/options", headers=bearer(session))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json()["public_key"])
+
+
+async def add(
+    client: httpx.AsyncClient, session: dict[str, Any], device: SoftwareAuthenticator, name: str = "Anna's phone"
+) -> httpx.Response:
+    credential = device.create(await options(client, session))
+    body = {"credential": credential, "name": name}
+    return await client.post("/api/auth/passkeys", json=body, headers=bearer(session))
+
+
+async def sign_in_options(client: httpx.AsyncClient) -> dict[str, Any]:
+    return dict((await client.post("/api/auth/login/passkey/options")).json()["public_key"])
+
+
+async def sign_in(client: httpx.AsyncClient, credential: dict[str, Any], **more: Any) -> httpx.Response:
+    return await client.post("/api/auth/login/passkey", json={"credential": credential, **more})
+
+
+@pytest.mark.anyio
+async def test_a_passkey_signs_in_without_an_address_and_without_a_code(client: httpx.AsyncClient) -> None:
+    session, device = await register(client, EMAIL), authenticator()
+    added = await add(client, session, device)
+    assert added.status_code == 201, added.text
+
+    asked = await sign_in_options(client)
+    answer = await sign_in(client, device.get(asked), device={"name": "Anna's phone", "kind": "phone"})
+
+    assert (asked["rpId"], asked["userVerification"], asked.get("allowCredentials", [])) == (
+        "coach.example",
+        "required",
+        [],
+    )
+    assert answer.status_code == 200, answer.text
+    me = (await client.get("/api/auth/me", headers=bearer(answer.json()))).json()
+    assert (me["user"]["email"], me["device"]["name"]) == (EMAIL, "Anna's phone")
+    (listed,) = (await client.get("/api/auth/passkeys", headers=bearer(session))).json()
+    assert (listed["id"], listed["name"], listed["copied"]) == (added.json()["id"], "Anna's phone", False)
+    assert listed["last_used_at"] is not None
+
+
+@pytest.mark.anyio
+async def test_the_options_ask_for_a_passkey_that_wants_its_person(client: httpx.AsyncClient) -> None:
+    session, device = await register(client, EMAIL), authenticator()
+    await add(client, session, device)
+    asked = await options(client, session)
+    assert asked["authenticatorSelection"]["userVerification"] == "required"
+    assert asked["authenticatorSelection"]["residentKey"] == "required"
+    assert asked["attestation"] == "none"
+    assert [decoded(each["id"]) for each in asked["excludeCredentials"]] == [device.credential_id]
+    assert decoded(asked["user"]["id"]) == UUID(session["user"]["id"]).bytes
+
+
+@pytest.mark.anyio
+async def test_a_device_that_signs_in_by_passkey_is_known_by_its_token(client: httpx.AsyncClient) -> None:
+    device = authenticator()
+    session = await register(client, EMAIL, device={"name": "Phone", "kind": "phone"})
+    await add(client, session, device)
+    answer = await sign_in(
+        client,
+        device.get(await sign_in_options(client)),
+        device={"name": "Phone", "kind": "phone"},
+        device_token=session["device_token"],
+    )
+    assert answer.json()["device_id"] == session["device_id"]
+
+
+Change = Callable[[SoftwareAuthenticator, dict[str, Any]], dict[str, Any]]
+
+
+def another_origin(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    device.origin = "https://coach.example.evil"
+    return device.get(asked)
+
+
+def plain_http(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    device.origin = "http://coach.example"
+    return device.get(asked)
+
+
+def another_rp(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    device.rp_id = "example"
+    return device.get(asked)
+
+
+def a_challenge_of_its_own(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    return device.get({**asked, "challenge": encoded(b"x" * 56)})
+
+
+def a_challenge_that_lives_longer(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    raw = bytearray(decoded(asked["challenge"]))
+    raw[18] ^= 1
+    return device.get({**asked, "challenge": encoded(bytes(raw))})
+
+
+def a_foreign_user_handle(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    device.user_handle = uuid4().bytes
+    return device.get(asked)
+
+
+def no_user_handle(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    credential = device.get(asked)
+    del credential["response"]["userHandle"]
+    return credential
+
+
+def nobody_unlocked_it(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    device.verifies_user = False
+    return device.get(asked)
+
+
+def another_key(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    device.key = authenticator().key
+    return device.get(asked)
+
+
+def an_unknown_credential(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    device.credential_id = b"y" * 32
+    return device.get(asked)
+
+
+def a_signature_of_something_else(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    credential = device.get(asked)
+    data = bytearray(decoded(credential["response"]["authenticatorData"]))
+    data[-1] ^= 1
+    credential["response"]["authenticatorData"] = encoded(bytes(data))
+    return credential
+
+
+def the_answer_to_a_registration(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    return device.create({**asked, "user": {"id": encoded(device.user_handle)}})
+
+
+def nothing(device: SoftwareAuthenticator, asked: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.anyio
+async def test_every_answer_that_only_looks_right_gets_the_same_refusal(client: httpx.AsyncClient) -> None:
+    session, device = await register(client, EMAIL), authenticator()
+    await add(client, session, device)
+    changes: list[Change] = [
+        another_origin, plain_http, another_rp, a_challenge_of_its_own, a_challenge_that_lives_longer,
+        a_foreign_user_handle, no_user_handle, nobody_unlocked_it, another_key, an_unknown_credential,
+        a_signature_of_something_else, the_answer_to_a_registration, nothing,
+    ]  # fmt: skip
+    texts = set()
+    for change in changes:
+        answer = await sign_in(client, change(device.copied(), await sign_in_options(client)))
+        assert problem(answer) == REFUSED, change.__name__
+        texts.add(answer.text)
+    assert len(texts) == 1
+    good = await sign_in(client, device.get(await sign_in_options(client)))
+    assert good.status_code == 200
+
+
+@pytest.mark.anyio
+async def test_a_challenge_is_answered_once_even_in_a_race(client: httpx.AsyncClient) -> None:
+    session, device = await register(client, EMAIL), authenticator()
+    await add(client, session, device)
+    asked, statuses = await sign_in_options(client), list[int]()
+
+    async def attempt(credential: dict[str, Any]) -> None:
+        statuses.append((await sign_in(client, credential)).status_code)
+
+    credential = device.get(asked)
+    async with anyio.create_task_group() as attempts:
+        for _ in range(4):
+            attempts.start_soon(attempt, credential)
+    assert sorted(statuses) == [200, 401, 401, 401]
+    assert problem(await sign_in(client, device.get(asked))) == REFUSED
+    assert (await sign_in(client, device.get(await sign_in_options(client)))).status_code == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("seconds", "status"), [(299, 200), (301, 401)])
+async def test_a_challenge_is_good_for_five_minutes(
+    client: httpx.AsyncClient, clock: Clock, seconds: int, status: int
+) -> None:
+    session, device = await register(client, EMAIL), authenticator()
+    await add(client, session, device)
+    asked = await sign_in_options(client)
+    clock.advance(seconds=seconds)
+    assert (await sign_in(client, device.get(asked))).status_code == status
+
+
+@pytest.mark.anyio
+async def test_a_copied_authenticator_opens_nothing_any_more_for_either_holder(client: httpx.AsyncClient) -> None:
+    session, device = await register(client, EMAIL), authenticator()
+    await add(client, session, device)
+    thief = device.copied()
+    assert (await sign_in(client, device.get(await sign_in_options(client)))).status_code == 200
+
+    assert problem(await sign_in(client, thief.get(await sign_in_options(client)))) == REFUSED
+
+    assert problem(await sign_in(client, device.get(await sign_in_options(client)))) == REFUSED
+    (listed,) = (await client.get("/api/auth/passkeys", headers=bearer(session))).json()
+    assert listed["copied"] is True
+    await log_in(client, EMAIL)
+
+
+@pytest.mark.anyio
+async def test_a_synced_passkey_never_counts_and_is_no_copy(client: httpx.AsyncClient) -> None:
+    session, device = await register(client, EMAIL), authenticator()
+    await add(client, session, device)
+    for _ in range(2):
+        device.sign_count = -1
+        assert (await sign_in(client, device.get(await sign_in_options(client)))).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_a_registration_holds_for_its_own_person_once(client: httpx.AsyncClient) -> None:
+    anna, ben = await register(client, EMAIL), await register(client, "ben@example.com")
+    asked = await options(client, anna)
+    body = {"credential": authenticator().create(asked), "name": "Phone"}
+
+    foreign = await client.post("/api/auth/passkeys", json=body, headers=bearer(ben))
+    own = await client.post("/api/auth/passkeys", json=body, headers=bearer(anna))
+    again = {"credential": authenticator().create(asked), "name": "Phone"}
+    replayed = await client.post("/api/auth/passkeys", json=again, headers=bearer(anna))
+
+    assert problem(foreign) == (422, "invalid_fields")
+    assert own.status_code == 201
+    assert problem(replayed) == (422, "invalid_fields")
+
+
+@pytest.mark.anyio
+async def test_a_credential_belongs_to_one_account(client: httpx.AsyncClient) -> None:
+    device = authenticator()
+    await add(client, await register(client, EMAIL), device)
+    taken = await add(client, await register(client, "ben@example.com"), device)
+    assert problem(taken) == (409, "passkey_exists")
+
+
+@pytest.mark.anyio
+async def test_a_registration_that_only_looks_right_is_refused(client: httpx.AsyncClient) -> None:
+    session = await register(client, EMAIL)
+    for device in (
+        SoftwareAuthenticator("https://evil.example", "coach.example"),
+        SoftwareAuthenticator(PUBLIC_URL, "evil.example"),
+        authenticator(verifies_user=False),
+    ):
+        assert problem(await add(client, session, device)) == (422, "invalid_fields")
+    sign_in_challenge = (await sign_in_options(client))["challenge"]
+    asked = {**await options(client, session), "challenge": sign_in_challenge}
+    body = {"credential": authenticator().create(asked), "name": "Phone"}
+    answer = await client.post("/api/auth/passkeys", json=body, headers=bearer(session))
+    assert problem(answer) == (422, "invalid_fields")
+
+
+@pytest.mark.anyio
+async def test_passkeys_are_renamed_and_removed_by_their_owner_alone(client: httpx.AsyncClient) -> None:
+    anna, ben, device = await register(client, EMAIL), await register(client, "ben@example.com"), authenticator()
+    path = f"/api/auth/passkeys/{(await add(client, anna, device)).json()['id']}"
+
+    for answer in (
+        await client.patch(path, json={"name": "Mine"}, headers=bearer(ben)),
+        await client.delete(path, headers=bearer(ben)),
+    ):
+        assert problem(answer) == (404, "not_found")
+    renamed = await client.patch(path, json={"name": " Watch "}, headers=bearer(anna))
+    assert renamed.json()["name"] == "Watch"
+    assert (await client.delete(path, headers=bearer(anna))).status_code == 204
+    assert problem(await sign_in(client, device.get(await sign_in_options(client)))) == REFUSED
+
+
+@pytest.mark.anyio
+async def test_removing_the_last_passkey_leaves_the_password(client: httpx.AsyncClient) -> None:
+    """No account is without a password, so no removal shuts its owner out."""
+    session, device = await register(client, EMAIL), authenticator()
+    added = await add(client, session, device)
+    await client.delete(f"/api/auth/passkeys/{added.json()['id']}", headers=bearer(session))
+    await log_in(client, EMAIL)
+
+
+@pytest.mark.anyio
+async def test_changing_passkeys_asks_for_a_recent_sign_in(client: httpx.AsyncClient, clock: Clock) -> None:
+    session, device = await register(client, EMAIL), authenticator()
+    passkey_id = (await add(client, session, device)).json()["id"]
+    clock.advance(minutes=14)
+    fresh = (await client.post("/api/auth/refresh", json={"refresh_token": session["refresh_token"]})).json()
+    clock.advance(minutes=1, seconds=1)
+    body = {"credential": {}, "name": "x"}
+    for answer in (
+        await client.post("/api/auth/passkeys/options", headers=bearer(fresh)),
+        await client.post("/api/auth/passkeys", json=body, headers=bearer(fresh)),
+        await client.delete(f"/api/auth/passkeys/{passkey_id}", headers=bearer(fresh)),
+    ):
+        assert problem(answer) == (401, "sign_in_again")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("public_url", ["http://192.0.2.7:8000", "http://[2001:db8::1]"])
+async def test_a_server_without_a_name_has_no_passkeys_and_says_so(db: Database, clock: Clock, public_url: str) -> None:
+    async with speak_to(accounts_app(db, clock, public_url=public_url)) as client:
+        answer = await client.post("/api/auth/login/passkey/options")
+    assert problem(answer) == (409, "passkeys_unavailable")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.binary(max_size=60).map(encoded),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_comes_as_a_credential_is_verified_or_refused(data: st.DataObject) -> None:
+    """No bytes that somebody made up end in anything but a refusal."""
+    clock, person = Clock(), uuid4()
+    party = relying_party(SECRET, public_url=PUBLIC_URL, port=8000)
+    assert party is not None
+    device = authenticator()
+    made = device.create(party.registration_options(person, account="a", name="a", known=[], now=clock()))
+    passkey = party.registered(person, copy.deepcopy(made), now=clock())
+    answered = device.get(party.sign_in_options(now=clock()))
+
+    credential = data.draw(st.sampled_from([made, answered]).map(copy.deepcopy))
+    place = credential if data.draw(st.booleans()) else credential["response"]
+    field = data.draw(st.sampled_from(sorted(place)))
+    value, places = place[field], st.integers(0, 1000)
+    if isinstance(value, str) and data.draw(st.booleans()):
+        raw = bytearray(decoded(value) if field != "type" else value.encode())
+        for _ in range(data.draw(st.integers(1, 3))):
+            raw[data.draw(places) % len(raw)] = data.draw(st.integers(0, 255))
+        cut = data.draw(places) % len(raw) if data.draw(st.booleans()) else len(raw)
+        place[field] = encoded(bytes(raw[:cut]))
+    else:
+        place[field] = data.draw(JSON)
+    json.dumps(credential)
+    for verify in (
+        lambda: party.registered(person, credential, now=clock()),
+        lambda: party.verified_count(party.answered(credential, now=clock()), person, passkey.public_key),
+    ):
+        try:
+            verify()
+        except CeremonyFailed:
+            continue
