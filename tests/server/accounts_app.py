@@ -139,11 +139,12 @@ async def status_of(client: httpx.AsyncClient, session: dict[str, Any]) -> int:
 
 
 async def open_socket(app: Litestar, headers: dict[str, str], path: str = "/api/live") -> list[dict[str, Any]]:
-    """Open a WebSocket as a server would, and give all that the app sends."""
+    """Open a WebSocket as a server would and hang up again; gives all that the app sends."""
     sent: list[dict[str, Any]] = []
+    received = iter(["websocket.connect"])
 
     async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect"}
+        return {"type": next(received, "websocket.disconnect"), "code": 1000}
 
     async def send(message: Any) -> None:
         sent.append(dict(message))

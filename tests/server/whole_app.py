@@ -65,6 +65,16 @@ class WholeApp:
         answer = await athlete("POST", f"/api/invites/{code}/accept")
         assert answer.status_code == 200, answer.text
 
+    async def joins(self, coach: Signed, owner: Signed) -> None:
+        """Let a coach join the organisation of an owner."""
+        await self.owner.execute(
+            "INSERT INTO organisations (owner_id, name, created_at) VALUES ($1, '', now()) ON CONFLICT DO NOTHING",
+            owner.id,
+        )
+        await self.owner.execute(
+            "INSERT INTO organisation_coaches (owner_id, coach_id, since) VALUES ($1, $2, now())", owner.id, coach.id
+        )
+
     async def lets_support(self, person: Signed, support: Signed) -> UUID:
         """Let a person give support access, and support look at them; gives the look."""
         change = {"kind": "support_access", "given": True, "version": "1", "days": 1}

@@ -77,7 +77,7 @@ class InsightsController(Controller):
         after: _After = None,
     ) -> InsightsPage:
         """List insights, the most urgent first."""
-        require_role(caller, "coach")
+        require_role(caller, "coach", "owner")
         mark = None if after is None else InsightMark.decode(after)
         scope_id = None if athlete_id is None else Scope.parse(scope_of(caller, athlete_id)).id
         async with database.request(caller.user_id) as connection:
@@ -126,7 +126,9 @@ class InsightsController(Controller):
         self, caller: NamedDependency[Caller], database: NamedDependency[Database], insight_id: FromPath[UUID]
     ) -> InsightDetail:
         """Read one insight with every fact it rests on."""
-        return show_detail(await find(database, caller, insight_id))
+        require_role(caller, "coach", "owner")
+        async with database.request(caller.user_id) as connection:
+            return show_detail(await read_record(connection, database.vault, INSIGHTS, insight_id, "insight"))
 
     @post("/generate", status_code=202, responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
     async def generate(

@@ -126,7 +126,9 @@ class RecordWriter:
             known = await read_record(
                 connection, self._database.vault, self.kind.collection, record_id, self.kind.noun, deleted=True
             )
+            role = await self._role(connection, known.scope)
         if known.record.deleted is not True:
+            self._check(DraftPatch({"deleted": False}), role)
             return Made(known, "unchanged", {})
         return await self.apply_patch(record_id, {"deleted": False}, deleted=True)
 

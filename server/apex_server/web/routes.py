@@ -34,7 +34,7 @@ from apex_server.web.visitor import (
     name_of,
     sent_to_sign_in,
 )
-from apex_sync.models import WORKOUT_LOGS
+from apex_sync.models import CHECK_INS, WORKOUT_LOGS
 
 __all__ = ["web_routes"]
 
@@ -164,6 +164,7 @@ async def record_page(
             await read_record(connection, database.vault, WORKOUT_LOGS, record_id, "workout")
             folder = "workouts"
         except NotFound:
+            await read_record(connection, database.vault, CHECK_INS, record_id, "record")
             folder = "checkins"
     return Redirect(f"/athletes/{athlete_id}/{folder}/{record_id}", status_code=303, headers=PAGE_HEADERS)
 
