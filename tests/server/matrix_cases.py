@@ -26,6 +26,9 @@ __all__ = [
 Which: TypeAlias = Literal["hers", "absent"]
 
 PARAMETER = re.compile(r"\{(\w+)\}")
+OWN_ACCOUNT = ("/api/auth/", "/api/devices/", "/api/privacy/", "/api/support/")
+"""Where support, too, finds only what is its own."""
+
 VOLATILE_HEADERS = frozenset({"date", "x-request-id", "server-timing"})
 STATIC = re.compile(r"^/static/[0-9a-f]+/")
 
@@ -104,7 +107,7 @@ def expected_of_page(case: Case, who: str, which: Which) -> int | Literal["succe
 
 def is_shut_to_support(case: Case, who: str) -> bool:
     """Support reads what its look lets it, its own account aside; without a look it reads nothing at all."""
-    if PERSONS[who] != "support" or case.path.startswith("/api/support/") or case.thing == "device":
+    if PERSONS[who] != "support" or case.path.startswith(OWN_ACCOUNT):
         return False
     return case.method != "GET" or who == "support_without_consent"
 

@@ -157,9 +157,26 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
         "other_athlete": str(ben.id),
         "coach": str(carla.id),
         "device": str(anna.device_id),
+        "passkey": await passkey_of(whole, anna),
         "look": str(look),
         "invite": code,
     }
+
+
+async def passkey_of(whole: WholeApp, person: Signed) -> str:
+    """Give somebody a passkey, as if an authenticator had made it."""
+    assert person.id is not None
+    async with whole.app.state.database.request(person.id) as connection:
+        key = await whole.app.state.database.vault.user_key(connection, person.id)
+    passkey_id = uuid.uuid4()
+    await whole.owner.execute(
+        "INSERT INTO passkeys (id, user_id, credential_id, public_key, sign_count, name_sealed, synced, created_at) "
+        "VALUES ($1, $2, 'x', 'x', 0, $3, false, now())",
+        passkey_id,
+        person.id,
+        key.seal_text("her phone", what="passkeys.name"),
+    )
+    return str(passkey_id)
 
 
 async def made_by(person: Signed, path: str, **body: str) -> str:

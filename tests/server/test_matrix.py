@@ -15,6 +15,7 @@ from apex_server.db import EmbeddedPostgres
 from tests.server.accounts_app import open_socket
 from tests.server.matrix_cases import (
     Asked,
+    Which,
     ask,
     expected_status,
     is_alike,
@@ -53,17 +54,24 @@ async def test_every_route_is_in_the_matrix_and_nothing_else(world: MatrixWorld)
 @pytest.mark.parametrize("case", CASES, ids=named)
 async def test_everybody_gets_what_is_declared(world: MatrixWorld, case: Case) -> None:
     for who in PERSONS:
-        absent = await ask(world, case, who, "absent")
-        if may_change_something(case, who):
-            await world.restore()
-        hers = await ask(world, case, who, "hers")
-        if may_change_something(case, who):
-            await world.restore()
-        expect(case, who, absent)
-        expect(case, who, hers)
+        asked = {which: await ask_and_restore(world, case, who, which) for which in asked_for(case)}
+        for each in asked.values():
+            expect(case, who, each)
         if case.thing and who not in READERS[case.thing]:
+            hers, absent = asked["hers"], asked["absent"]
             assert is_alike(hers, absent), f"{who} can tell Anna's {case.thing} from none: {hers}, {absent}"
     assert not await world.changed(), f"{case.route} was refused, or only read, and left a trace"
+
+
+def asked_for(case: Case) -> tuple[Which, ...]:
+    return ("absent", "hers") if case.thing else ("hers",)
+
+
+async def ask_and_restore(world: MatrixWorld, case: Case, who: str, which: Which) -> Asked:
+    asked = await ask(world, case, who, which)
+    if may_change_something(case, who):
+        await world.restore()
+    return asked
 
 
 def expect(case: Case, who: str, asked: Asked) -> None:
