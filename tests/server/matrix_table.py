@@ -248,6 +248,10 @@ ROUTES: list[Case] = [
     # The coach's pages.
     public("GET /"),
     public("GET /join/{code}"),
+    public("GET /forgot-password"),
+    public("GET /reset-password"),
+    public("GET /undo-email-change"),
+    public("GET /verify-email"),
     Case(route="GET /athletes", kind="page", roles=names(_COACH)),
     page("GET /athletes/{athlete_id}", "athlete"),
     page("GET /athletes/{athlete_id}/workouts/{workout_id}", "workout"),
