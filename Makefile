@@ -25,11 +25,13 @@ serve: $(STAMP) ## Keep the demo's data served; prints the address and a login
 test: $(STAMP) ## Run the tests [ARGS="-k sync"]
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(STAMP) ## Check format, lint, types and import contracts, in seconds
+check: $(STAMP) ## Check format, lint, types, import contracts and security, in seconds
 	@$(BIN)/ruff format --check --quiet . || { echo "the files above are not formatted: make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive apex_sync client_sdk server benchmarks examples
+	@[ ! -d .github ] || $(BIN)/zizmor --offline --quiet .github
 
 format: $(STAMP) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet .

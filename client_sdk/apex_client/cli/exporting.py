@@ -1,9 +1,9 @@
 """`apex export`: everything that is here, to take elsewhere.
 
-JSON and NDJSON hold every record whole; CSV holds one table, by default the sets.
+JSON and NDJSON hold every record whole; CSV holds one table, by default the sets. In CSV a text that a spreadsheet
+would take for a formula has an apostrophe before it, which spreadsheets hide.
 """
 
-import csv
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened
 from apex_client.cli.screen import counted, escaped, progress, said
+from apex_client.csv_cells import write_rows
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -65,7 +66,7 @@ def export(
     """Write out everything that is here."""
     with opened(db) as replica, _written(output) as file:
         if format == "csv":
-            count, noun = _write_csv(file, replica.query(_select(table), limit=ALL_ROWS)), "row"
+            count, noun = write_rows(file, replica.query(_select(table), limit=ALL_ROWS)), "row"
         else:
             count, noun = _write_records(file, replica, as_lines=format == "ndjson"), "record"
     if output is not None:
@@ -79,14 +80,6 @@ def _select(table: Table) -> str:
     if table in ("logged_sets", "logged_exercises"):
         return f"SELECT * FROM {table} ORDER BY date, workout_id, position"  # noqa: S608
     return f"SELECT * FROM {table} ORDER BY {'created_at' if table == 'insights' else 'date'}, id"  # noqa: S608
-
-
-def _write_csv(file: IO[str], rows: list[dict[str, Any]]) -> int:
-    if rows:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return len(rows)
 
 
 def _write_records(file: IO[str], replica: "Replica", *, as_lines: bool) -> int:

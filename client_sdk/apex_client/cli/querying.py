@@ -1,6 +1,5 @@
 """`apex query`: SQL over the tables of the replica, which cannot change them."""
 
-import csv
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from apex_client.cli.examples import examples
 from apex_client.cli.opening import NO_DB, Db, key_from_here, opened, resolved
 from apex_client.cli.screen import counted, escaped, said, shown, table
+from apex_client.csv_cells import write_rows
 
 TABLE_ROWS = 1000
 """Rows shown unless told otherwise; nobody reads more in a terminal."""
@@ -69,12 +69,7 @@ def write_json(rows: list[Row]) -> None:
 
 def write_csv(rows: Iterable[Row]) -> None:
     """Write rows as CSV, with a header where there is a row."""
-    writer = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
+    write_rows(sys.stdout, rows)
 
 
 def _rows(db: Path, sql: str, limit: int) -> list[Row]:

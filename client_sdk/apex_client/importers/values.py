@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.inspect import FloatType, IntType, StrType, StructType, UnionType, type_info
 
+from apex_client.csv_cells import unguarded
 from apex_sync.models.workout import LoggedExercise, LoggedSet, WorkoutLog
 
 Cell = tuple[dict[str, Any], str | None]
@@ -205,5 +206,5 @@ def _short(cell: str) -> str:
 
 
 def clean_text(cell: str) -> str:
-    """Strip white space and NUL, which no store takes."""
-    return cell.replace("\x00", "").strip()
+    """Strip white space, NUL, which no store takes, and the apostrophe that keeps a text from being a formula."""
+    return unguarded(cell.replace("\x00", "").strip())
