@@ -14,6 +14,7 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     │   └── CsrfRefused, MetricsRefused, RoleRequired, InviteForAnother, EmailNotVerified
     ├── NotFound 404
     ├── MethodNotAllowed 405
+    ├── BodyTooSlow 408
     ├── Conflict 409
     │   └── EmailTaken, ClientIdTaken, TooManyInvites
     ├── Gone 410
@@ -41,6 +42,7 @@ __all__ = [
     "AccessTokenInvalid",
     "ApiError",
     "BodyTooLarge",
+    "BodyTooSlow",
     "ClientIdTaken",
     "Conflict",
     "CredentialsMissing",
@@ -358,6 +360,15 @@ class BodyTooLarge(ApiError):
     def detail(self) -> str:
         """Name the bound."""
         return f"The body is larger than {self.limit_bytes} bytes."
+
+
+class BodyTooSlow(ApiError):
+    """The body stopped coming, or comes so slowly that it holds up others."""
+
+    status = 408
+    code = "body_too_slow"
+    title = "The body did not arrive in time."
+    next_step = "Try again on a better network; nothing of the request was done."
 
 
 class UnsupportedMediaType(ApiError):

@@ -25,6 +25,7 @@ from apex_server.errors import (
     AccessTokenInvalid,
     ApiError,
     BodyTooLarge,
+    BodyTooSlow,
     CredentialsMissing,
     CsrfRefused,
     DatabaseUnavailable,
@@ -53,7 +54,7 @@ __all__ = [
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
-BODY_REFUSALS: tuple[type[ApiError], ...] = (InvalidFields, BodyTooLarge)
+BODY_REFUSALS: tuple[type[ApiError], ...] = (InvalidFields, BodyTooLarge, BodyTooSlow)
 """What a handler that takes a body may answer with."""
 SIGN_IN_REFUSALS: tuple[type[ApiError], ...] = (
     CredentialsMissing,

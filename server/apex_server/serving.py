@@ -34,6 +34,9 @@ START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 10.0
 """Time for requests under way; a commit takes milliseconds, a long pull seconds."""
 
+HEADERS_SECONDS_MAX = 10.0
+"""For the head of a request, which fits into a few packets; bodies have limits of their own (`limits.admission`)."""
+
 RESTART_DELAY_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
@@ -151,6 +154,7 @@ def web_command(settings: Settings) -> list[str]:
     return attached_command(
         *("granian", "apex_server.attached:create_attached_app", "--factory", "--interface", "asgi"),
         *("--host", settings.host, "--port", str(settings.port), "--workers", "1"),
+        *("--http1-header-read-timeout", str(int(HEADERS_SECONDS_MAX * 1000))),
         *("--no-log", "--respawn-failed-workers", "--workers-kill-timeout", str(int(STOP_TIMEOUT_SECONDS))),
         *tls_words(settings),
     )

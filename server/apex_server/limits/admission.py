@@ -5,16 +5,18 @@ their network address, so nobody can use up what belongs to somebody else.
 """
 
 import ipaddress
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import anyio
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
-from apex_server.errors import TooManyRequests, Unauthenticated
+from apex_server.errors import BodyTooSlow, TooManyRequests, Unauthenticated
 from apex_server.limits.cpu import Metered
 from apex_server.limits.limits import Account, Limits
 from apex_server.limits.tiers import Budget
@@ -30,6 +32,11 @@ UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})
 
 IPV6_PREFIX = 64
 """One customer's line has at least this many addresses, so they count as one."""
+
+BODY_SILENCE_SECONDS = 20.0
+"""How long the next piece of a body may take: a phone in a lift is silent for less."""
+BODY_SECONDS_MAX = 300.0
+"""For a whole body: 4 MB at 14 kB/s."""
 
 SYNC_BUDGETS: tuple[Budget, ...] = ("cpu_ms", "sync_bytes")
 OTHER_BUDGETS: tuple[Budget, ...] = ("cpu_ms",)
@@ -71,6 +78,8 @@ async def admit(limits: Limits, connection: _Connection, authenticate: Callable[
         account = limits.user(caller.user_id, caller.role) if isinstance(caller, Caller) else stranger
         scope["apex_account"] = account  # type: ignore[typeddict-unknown-key]
         await limits.admit(account, *budgets)
+        limits.enter(account)
+        scope["apex_counted"] = account  # type: ignore[typeddict-unknown-key]
     except TooManyRequests as error:
         if scope["type"] == ScopeType.WEBSOCKET:
             raise websocket_refusal(error) from error
@@ -92,20 +101,37 @@ def is_unauthenticated(error: Exception) -> bool:
 def charge_requests(app: ASGIApp) -> ASGIApp:
     """Charge each HTTP request for the bytes it moved and, outside of sync, the CPU time it took.
 
-    What a sync takes is measured where it is answered, the same over HTTP and live.
+    What a sync takes is measured where it is answered, the same over HTTP and live. A body that hardly moves is given
+    up, so nobody holds a place in the server for nothing.
     """
 
     async def charged(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await app(scope, receive, send)
-            return
+        try:
+            if scope["type"] == ScopeType.HTTP:
+                await charged_request(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+        finally:
+            account: Account | None = scope.get("apex_counted")  # type: ignore[assignment]
+            if account is not None:
+                account.in_flight -= 1
+
+    async def charged_request(scope: Scope, receive: Receive, send: Send) -> None:
         received = sent = 0
+        body_ends_by: float | None = time.monotonic() + BODY_SECONDS_MAX
 
         async def counted_receive() -> Any:
-            nonlocal received
-            message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
+            nonlocal received, body_ends_by
+            if body_ends_by is None:
+                return await receive()
+            try:
+                with anyio.fail_after(max(0.0, min(BODY_SILENCE_SECONDS, body_ends_by - time.monotonic()))):
+                    message: Any = await receive()
+            except TimeoutError:
+                raise BodyTooSlow from None
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                body_ends_by = None
+            received += len(message.get("body", b""))
             return message
 
         async def counted_send(message: Message) -> None:

@@ -42,6 +42,10 @@ TURNS_WAITING_MAX = 16
 """Each waiting one holds a body of 4 MB at most; eight devices of two requests each."""
 TURN_SECONDS = 1.0
 """How long to stay away when even that is full."""
+IN_FLIGHT_MAX = 64
+"""Requests and sockets of one user at once in one process: twenty open pages of three connections each."""
+IN_FLIGHT_NETWORK_MAX = 256
+"""The same for an address nobody signed in from; a process bears about a thousand of all."""
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +75,7 @@ class LimitsStore(Protocol):
 class Account:
     """Somebody who uses the server, as this process knows them."""
 
-    __slots__ = ("key", "meters", "role", "tier", "tier_known_at", "turns", "user_id")
+    __slots__ = ("in_flight", "key", "meters", "role", "tier", "tier_known_at", "turns", "user_id")
 
     def __init__(self, key: bytes, user_id: UUID | None, role: str, tier: Tier) -> None:
         self.key = key
@@ -80,6 +84,7 @@ class Account:
         self.tier = tier
         self.tier_known_at: float | None = None
         self.meters: dict[Budget, Meter] = {}
+        self.in_flight = 0
         self.turns: anyio.CapacityLimiter | None = None
 
     def meter(self, budget: Budget, now: float) -> Meter:
@@ -153,6 +158,12 @@ class Limits:
             account.meter(budget, self._clock()).spend(amount)
             if self._accounts.get(account.key) is account:
                 self._spending[account.key] = account
+
+    def enter(self, account: Account) -> None:
+        """Count a request or a socket until it is over; whoever ends it counts down. Raises TooManyRequests."""
+        if account.in_flight >= (IN_FLIGHT_MAX if account.user_id else IN_FLIGHT_NETWORK_MAX):
+            raise TooManyRequests(ceil(TURN_SECONDS), "turns")
+        account.in_flight += 1
 
     @asynccontextmanager
     async def turn(self, account: Account) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
 from apex_server.caller import Caller
-from apex_server.errors import AccessTokenExpired, BodyTooLarge, DatabaseUnavailable
+from apex_server.errors import AccessTokenExpired, BodyTooLarge, BodyTooSlow, DatabaseUnavailable
 from apex_server.problems import problem_responses
 from apex_server.sync.body import ENCODING, packed, read_body
 from apex_server.sync.errors import NotMsgpack, NotZstd, UnsupportedVersion
@@ -26,7 +26,7 @@ MEDIA_TYPE = "application/vnd.apex.sync+msgpack"
     tags=["sync"],
     summary="Push what the device wrote, and pull what is new",
     responses=problem_responses(
-        NotZstd, NotMsgpack, AccessTokenExpired, BodyTooLarge, UnsupportedVersion, DatabaseUnavailable
+        NotZstd, NotMsgpack, AccessTokenExpired, BodyTooLarge, BodyTooSlow, UnsupportedVersion, DatabaseUnavailable
     ),
 )
 async def sync(
