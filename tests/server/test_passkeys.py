@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
+import asyncpg
 import httpx
 import pytest
 from hypothesis import HealthCheck, given
@@ -228,7 +229,9 @@ async def test_a_challenge_is_good_for_five_minutes(
 
 
 @pytest.mark.anyio
-async def test_a_copied_authenticator_opens_nothing_any_more_for_either_holder(client: httpx.AsyncClient) -> None:
+async def test_a_copied_authenticator_opens_nothing_any_more_for_either_holder(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
     session, device = await register(client, EMAIL), authenticator()
     await add(client, session, device)
     thief = device.copied()
@@ -240,6 +243,12 @@ async def test_a_copied_authenticator_opens_nothing_any_more_for_either_holder(c
     (listed,) = (await client.get("/api/auth/passkeys", headers=bearer(session))).json()
     assert listed["copied"] is True
     await log_in(client, EMAIL)
+    owner = await asyncpg.connect(database_url)
+    try:
+        events = [row["action"] for row in await owner.fetch("SELECT action FROM account_events ORDER BY seq")]
+    finally:
+        await owner.close()
+    assert [action for action in events if action.startswith("passkey")] == ["passkey_added", "passkey_copied"]
 
 
 @pytest.mark.anyio

@@ -16,6 +16,7 @@ import pytest
 from apex_server.db import Database
 from apex_server.messenger import FolderMessenger, MessageNotTaken, SentText
 from tests.server.accounts_app import PASSWORD, Clock, accounts_app, bearer, log_in, problem, register, speak_to
+from tests.server.mailbox import Mailbox
 
 pytestmark = pytest.mark.anyio
 
@@ -540,3 +541,79 @@ async def test_no_secret_of_a_second_factor_stands_readable_in_the_database(
     assert len(rows) > 1000
     for secret in (seed, "447400123456", newest_code(texts), demand["mfa_token"], *codes["recovery_codes"]):
         assert secret not in rows
+
+
+async def test_the_password_again_is_not_enough_for_who_has_a_second_factor(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    """Otherwise a stolen session and a password would switch the second factor off."""
+    session = await register(client, EMAIL)
+    app, codes = await set_up_app(client, session, clock)
+    clock.advance(minutes=14)
+    session = (await client.post("/api/auth/refresh", json={"refresh_token": session["refresh_token"]})).json()
+    clock.advance(minutes=1, seconds=1)
+
+    async def prove(**more: Any) -> httpx.Response:
+        body = {"password": PASSWORD, **more}
+        return await client.post("/api/auth/reauthenticate", json=body, headers=bearer(session))
+
+    needed = await prove()
+    assert (problem(needed), needed.json()["methods"]) == ((403, "second_factor_needed"), ["totp", "recovery_code"])
+    assert problem(await prove(method="totp", code=app.wrong_code())) == (403, "wrong_code")
+    refused = await client.delete("/api/auth/mfa/totp", headers=bearer(session))
+    assert problem(refused) == (401, "sign_in_again")
+    code = app.code()
+    assert (await prove(method="totp", code=code)).status_code == 204
+    assert problem(await prove(method="totp", code=code)) == (403, "wrong_code")
+    assert (await prove(method="recovery_code", code=codes[0])).status_code == 204
+    assert (await client.delete("/api/auth/mfa/totp", headers=bearer(session))).status_code == 204
+
+
+async def test_what_happens_to_second_factors_is_recorded_and_told_by_mail(
+    client: httpx.AsyncClient, clock: Clock, texts: Path, database_url: str
+) -> None:
+    session = await register(client, EMAIL)
+    app, codes = await set_up_app(client, session, clock)
+    await set_up_phone(client, session, texts)
+    demand = await first_step(client)
+    await second_step(client, demand, app.wrong_code())
+    await second_step(client, demand, codes[0], "recovery_code")
+    await client.post("/api/auth/mfa/recovery_codes", headers=bearer(session))
+    await client.delete("/api/auth/mfa/phone", headers=bearer(session))
+    await client.delete("/api/auth/mfa/totp", headers=bearer(session))
+    owner = await asyncpg.connect(database_url)
+    try:
+        events = [row["action"] for row in await owner.fetch("SELECT action FROM account_events ORDER BY seq")]
+        mails = [row["purpose"] for row in await owner.fetch("SELECT purpose FROM mails")]
+    finally:
+        await owner.close()
+    ours = {"mfa_enabled", "phone_added", "mfa_refused", "recovery_code_used", "recovery_codes_renewed"}
+    assert [action for action in events if action in ours | {"phone_removed", "mfa_disabled"}] == [
+        "mfa_enabled",
+        "phone_added",
+        "mfa_refused",
+        "recovery_code_used",
+        "recovery_codes_renewed",
+        "phone_removed",
+        "mfa_disabled",
+    ]
+    assert "sign_in_protection_changed" in mails
+
+
+async def test_a_new_password_by_mail_never_switches_the_second_factor_off(
+    db: Database, client: httpx.AsyncClient, clock: Clock, tmp_path: Path
+) -> None:
+    """Who reads somebody's mail has one factor, not two."""
+    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+    demand = await first_step(client)
+    mailbox = Mailbox(db, tmp_path / "mails", clock)
+    await mailbox.look()
+    await client.post("/api/auth/forgot-password", json={"email": EMAIL})
+    body = {"token": (await mailbox.one()).token, "password": "another correct horse"}
+    assert (await client.post("/api/auth/reset-password", json=body)).status_code in (200, 204)
+
+    assert problem(await second_step(client, demand, app.code())) == (401, "mfa_token_invalid")
+    login = {"email": EMAIL, "password": "another correct horse"}
+    answer = await client.post("/api/auth/login", json=login)
+    assert problem(answer) == (401, "mfa_required")
+    assert (await second_step(client, answer.json(), app.code())).status_code == 200

@@ -54,6 +54,7 @@ Action = Literal[
     "organisation_joined",
     "organisation_left",
     "passkey_added",
+    "passkey_copied",
     "passkey_removed",
     "passkey_renamed",
     "password_changed",

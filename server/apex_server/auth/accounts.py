@@ -23,6 +23,7 @@ from apex_server.auth.payloads import (
     LoginMfaRequest,
     LoginPasskeyRequest,
     LoginRequest,
+    ReauthenticateRequest,
     RegisterRequest,
 )
 from apex_server.auth.refresh import Renewed, exchange_refresh_token, store_refresh_token
@@ -139,7 +140,7 @@ class Accounts:
             outcome = demand or await self._pass(connection, passed, request.device)
         return _given(outcome)
 
-    async def finish_log_in(self, request: LoginMfaRequest) -> NewSession:
+    async def finish_log_in(self, request: LoginMfaRequest, *, address: str) -> NewSession:
         """Finish a sign-in that wanted a second factor.
 
         Raises MfaTokenInvalid, WrongCode, TooManyAttempts, ClientIdTaken, or InvalidFields for the device.
@@ -147,11 +148,11 @@ class Accounts:
         async with self.database.request(None) as connection:
             user_id = await self.second_step.owner(connection, request.mfa_token)
         async with self.database.request(user_id) as connection:
-            judged = await self.second_step.judge(connection, user_id, request)
+            judged = await self.second_step.judge(connection, user_id, request, address=address)
             outcome = judged if isinstance(judged, ApiError) else await self._pass(connection, judged, request.device)
         return _given(outcome)
 
-    async def log_in_by_passkey(self, request: LoginPasskeyRequest) -> NewSession:
+    async def log_in_by_passkey(self, request: LoginPasskeyRequest, *, address: str) -> NewSession:
         """Sign in with a passkey and nothing else.
 
         Raises PasskeyRefused, PasskeysUnavailable, ClientIdTaken, or InvalidFields for the device.
@@ -159,21 +160,28 @@ class Accounts:
         user_id, answer = await self.passkeys.claimed(request.credential)
         device_hash = fingerprint(request.device_token) if request.device_token else None
         async with self.database.request(user_id) as connection:
-            refusal = await self.passkeys.prove(connection, user_id, answer)
+            refusal = await self.passkeys.prove(connection, user_id, answer, address=address)
             proven_id = await connection.fetchval(_queries.find_proven_device, user_id, device_hash)
             outcome = refusal or await self._begin_session(connection, user_id, request.device, proven_id=proven_id)
         begun = _given(outcome)
         _log.info("logged_in", user_id=str(user_id), device_id=str(begun.session.device_id), by="passkey")
         return begun
 
-    async def reauthenticate(self, caller: Caller, password: str, *, address: str) -> None:
+    async def reauthenticate(self, caller: Caller, request: ReauthenticateRequest, *, address: str) -> None:
         """Take the password of somebody signed in as proof that they are there; dangerous acts ask for it.
 
-        Raises WrongCredentials, TooManyAttempts, or ServerBusy.
+        Whoever has a second factor gives a code as well: a session and a password alone do not switch it off. Raises
+        WrongCredentials, SecondFactorNeeded, WrongCode, TooManyAttempts, or ServerBusy.
         """
-        await self.check_password(caller, password, address=address)
+        await self.check_password(caller, request.password, address=address)
         async with self.database.request(caller.user_id) as connection:
-            await connection.execute(_queries.note_authenticated, caller.user_id, caller.session_id, self.now())
+            refusal = await self.second_step.judge_again(
+                connection, caller, request.method, request.code, address=address
+            )
+            if refusal is None:
+                await connection.execute(_queries.note_authenticated, caller.user_id, caller.session_id, self.now())
+        if refusal is not None:
+            raise refusal
 
     async def check_password(self, caller: Caller, password: str, *, address: str) -> None:
         """Return when this is the caller's password.

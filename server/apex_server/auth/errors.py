@@ -6,7 +6,7 @@ These are more leaves of the tree in `apex_server.errors`:
     ├── Unauthenticated 401
     │   └── MfaRequired, MfaTokenInvalid, PasskeyRefused
     ├── Forbidden 403
-    │   └── WrongCode
+    │   └── SecondFactorNeeded, WrongCode
     ├── Conflict 409
     │   └── TotpAlreadyOn, PhoneAlreadyOn, PasskeyExists, TooManyPasskeys, PasskeysUnavailable
     └── Unavailable 503
@@ -24,6 +24,7 @@ __all__ = [
     "PasskeyRefused",
     "PasskeysUnavailable",
     "PhoneAlreadyOn",
+    "SecondFactorNeeded",
     "SmsUnavailable",
     "TooManyPasskeys",
     "TotpAlreadyOn",
@@ -69,6 +70,18 @@ class PasskeyRefused(Unauthenticated):
     title = "This passkey was not accepted."
     next_step = "Try again, or sign in with the password."
     challenge = "Bearer"
+
+
+@dataclass(eq=False)
+class SecondFactorNeeded(Forbidden):
+    """The password alone does not prove a person who has a second factor."""
+
+    methods: list[str]
+    """What will do here: `totp`, `recovery_code`."""
+
+    code = "second_factor_needed"
+    title = "This needs a code of your second factor as well."
+    next_step = "Send a 'code' and its 'method' beside the password; or sign in again, which counts as well."
 
 
 @dataclass(eq=False)

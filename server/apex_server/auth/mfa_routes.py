@@ -25,8 +25,10 @@ from apex_server.auth.payloads import (
     SignedIn,
     TotpOfferView,
 )
+from apex_server.auth.recording import note_protection_changed
 from apex_server.auth.routes import BODY_BYTES_MAX, NO_BODY, SECRET_ANSWER, check_delivery, signed_in_answer
 from apex_server.caller import Caller
+from apex_server.client_address import client_address
 from apex_server.db import Database
 from apex_server.errors import ApiError, ClientIdTaken, CsrfRefused, NotFound, SignInAgain, TooManyAttempts
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
@@ -71,6 +73,7 @@ class MfaController(Controller):
     )
     async def confirm_totp(
         self,
+        request: Request[Any, Any, Any],
         data: JSONBody[CodeRequest],
         caller: NamedDependency[Caller],
         accounts: NamedDependency[Accounts],
@@ -80,16 +83,22 @@ class MfaController(Controller):
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
             codes = await accounts.factors.confirm_totp(connection, caller.user_id, data.code)
+            await note_protection_changed(request, connection, accounts, caller, "mfa_enabled", method="totp")
         return Response(RecoveryCodesView(codes), headers=SECRET_ANSWER)
 
     @delete("/totp", responses=problem_responses(*_CHANGE_REFUSALS, NotFound))
     async def remove_totp(
-        self, caller: NamedDependency[Caller], accounts: NamedDependency[Accounts], database: NamedDependency[Database]
+        self,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+        database: NamedDependency[Database],
     ) -> None:
         """Turn the app off. Without another second factor, the recovery codes go with it."""
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
             await accounts.factors.remove_totp(connection, caller.user_id)
+            await note_protection_changed(request, connection, accounts, caller, "mfa_disabled", method="totp")
 
     @put(
         "/phone",
@@ -119,6 +128,7 @@ class MfaController(Controller):
     )
     async def confirm_phone(
         self,
+        request: Request[Any, Any, Any],
         data: JSONBody[CodeRequest],
         caller: NamedDependency[Caller],
         accounts: NamedDependency[Accounts],
@@ -128,27 +138,39 @@ class MfaController(Controller):
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
             outcome = await accounts.factors.confirm_phone(connection, caller.user_id, data.code)
+            if not isinstance(outcome, WrongCode):
+                await note_protection_changed(request, connection, accounts, caller, "phone_added")
         if isinstance(outcome, WrongCode):
             raise outcome
         return Response(RecoveryCodesView(outcome), headers=SECRET_ANSWER)
 
     @delete("/phone", responses=problem_responses(*_CHANGE_REFUSALS, NotFound))
     async def remove_phone(
-        self, caller: NamedDependency[Caller], accounts: NamedDependency[Accounts], database: NamedDependency[Database]
+        self,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+        database: NamedDependency[Database],
     ) -> None:
         """Forget the phone. Without another second factor, the recovery codes go with it."""
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
             await accounts.factors.remove_phone(connection, caller.user_id)
+            await note_protection_changed(request, connection, accounts, caller, "phone_removed")
 
     @post("/recovery_codes", status_code=200, responses=problem_responses(*_CHANGE_REFUSALS, NotFound))
     async def renew_recovery_codes(
-        self, caller: NamedDependency[Caller], accounts: NamedDependency[Accounts], database: NamedDependency[Database]
+        self,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+        database: NamedDependency[Database],
     ) -> Response[RecoveryCodesView]:
         """Get new recovery codes; the old ones are void."""
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
             codes = await accounts.factors.renew_recovery_codes(connection, caller.user_id)
+            await note_protection_changed(request, connection, accounts, caller, "recovery_codes_renewed")
         return Response(RecoveryCodesView(codes), headers=SECRET_ANSWER)
 
 
@@ -198,5 +220,5 @@ class SecondStepController(Controller):
         check_delivery(request, data.token_delivery, session_cookies)
         if data.device_token is None:
             data.device_token = request.cookies.get(session_cookies.device_name)
-        begun = await accounts.finish_log_in(data)
+        begun = await accounts.finish_log_in(data, address=client_address(request))
         return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=200)

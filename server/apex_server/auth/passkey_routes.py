@@ -7,6 +7,7 @@ from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from apex_server.audit import record_event
 from apex_server.auth.accounts import Accounts
 from apex_server.auth.cookies import SessionCookies
 from apex_server.auth.errors import PasskeyExists, PasskeyRefused, PasskeysUnavailable, TooManyPasskeys
@@ -18,8 +19,10 @@ from apex_server.auth.payloads import (
     PasskeyView,
     SignedIn,
 )
+from apex_server.auth.recording import note_protection_changed
 from apex_server.auth.routes import BODY_BYTES_MAX, SECRET_ANSWER, check_delivery, signed_in_answer
 from apex_server.caller import Caller
+from apex_server.client_address import client_address
 from apex_server.db import Database
 from apex_server.errors import ClientIdTaken, CsrfRefused, NotFound, SignInAgain
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
@@ -67,6 +70,7 @@ class PasskeysController(Controller):
     )
     async def add_passkey(
         self,
+        request: Request[Any, Any, Any],
         data: JSONBody[NewPasskeyRequest],
         caller: NamedDependency[Caller],
         accounts: NamedDependency[Accounts],
@@ -75,11 +79,16 @@ class PasskeysController(Controller):
         """Keep the passkey that the browser made of your options."""
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
-            return await accounts.passkeys.add(connection, caller.user_id, data.credential, data.name)
+            added = await accounts.passkeys.add(connection, caller.user_id, data.credential, data.name)
+            await note_protection_changed(
+                request, connection, accounts, caller, "passkey_added", passkey_id=str(added.id)
+            )
+        return added
 
     @patch("/{passkey_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, NotFound))
     async def rename_passkey(
         self,
+        request: Request[Any, Any, Any],
         passkey_id: FromPath[UUID],
         data: JSONBody[PasskeyRename],
         caller: NamedDependency[Caller],
@@ -88,11 +97,23 @@ class PasskeysController(Controller):
     ) -> PasskeyView:
         """Give a passkey another name."""
         async with database.request(caller.user_id) as connection:
-            return await accounts.passkeys.rename(connection, caller.user_id, passkey_id, data.name)
+            renamed = await accounts.passkeys.rename(connection, caller.user_id, passkey_id, data.name)
+            await record_event(
+                connection,
+                caller.user_id,
+                "passkey_renamed",
+                vault=database.vault,
+                actor_id=caller.user_id,
+                device_id=caller.device_id,
+                address=client_address(request),
+                detail={"passkey_id": str(passkey_id)},
+            )
+        return renamed
 
     @delete("/{passkey_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, SignInAgain, NotFound))
     async def remove_passkey(
         self,
+        request: Request[Any, Any, Any],
         passkey_id: FromPath[UUID],
         caller: NamedDependency[Caller],
         accounts: NamedDependency[Accounts],
@@ -102,6 +123,9 @@ class PasskeysController(Controller):
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
             await accounts.passkeys.remove(connection, caller.user_id, passkey_id)
+            await note_protection_changed(
+                request, connection, accounts, caller, "passkey_removed", passkey_id=str(passkey_id)
+            )
 
 
 class PasskeyLoginController(Controller):
@@ -132,5 +156,5 @@ class PasskeyLoginController(Controller):
         check_delivery(request, data.token_delivery, session_cookies)
         if data.device_token is None:
             data.device_token = request.cookies.get(session_cookies.device_name)
-        begun = await accounts.log_in_by_passkey(data)
+        begun = await accounts.log_in_by_passkey(data, address=client_address(request))
         return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=200)

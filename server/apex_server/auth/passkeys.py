@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import structlog
 
+from apex_server.audit import record_event
 from apex_server.auth.errors import PasskeyExists, PasskeyRefused, PasskeysUnavailable, TooManyPasskeys
 from apex_server.auth.passkey_ceremonies import Answer, CeremonyFailed, RelyingParty
 from apex_server.auth.payloads import PasskeyView
@@ -130,7 +131,9 @@ class Passkeys:
             raise self._refused("an unknown credential")
         return user_id, answer
 
-    async def prove(self, connection: Connection, user_id: UUID, answer: Answer) -> PasskeyRefused | None:
+    async def prove(
+        self, connection: Connection, user_id: UUID, answer: Answer, *, address: str
+    ) -> PasskeyRefused | None:
         """Verify an answer; `connection` acts for the person, and None means that it is them.
 
         A refusal is given back, to be raised once the transaction stands: a copied key has to be remembered.
@@ -146,6 +149,16 @@ class Passkeys:
             return self._refused("a challenge that was answered before")
         if (count or row["sign_count"]) and count <= row["sign_count"]:
             await connection.execute(_queries.note_passkey_copied, user_id, row["id"], self.now())
+            detail = {"passkey_id": str(row["id"])}
+            await record_event(
+                connection,
+                user_id,
+                "passkey_copied",
+                vault=self.vault,
+                actor_id=None,
+                address=address,
+                detail=detail,
+            )
             _log.warning("passkey_copied", user_id=str(user_id), passkey_id=str(row["id"]))
             return self._refused("a counter that ran backwards")
         await connection.execute(_queries.note_passkey_used, user_id, row["id"], count, self.now())

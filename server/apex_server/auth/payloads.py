@@ -141,9 +141,11 @@ class RefreshRequest(_Confidential, kw_only=True):
 
 
 class ReauthenticateRequest(_Confidential, kw_only=True):
-    """The password once more, of whoever is signed in."""
+    """The password once more, of whoever is signed in; and a code, where the account has a second factor."""
 
     password: _Password
+    method: Literal["totp", "recovery_code"] | None = None
+    code: _Code | None = None
 
 
 class LinkRequest(_Confidential, kw_only=True):

@@ -12,7 +12,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from apex_server.auth.access_tokens import ACCESS_TOKEN_LIFETIME
 from apex_server.auth.accounts import Accounts, NewSession, account_view
 from apex_server.auth.cookies import BrowserSession, SessionCookies
-from apex_server.auth.errors import MfaRequired
+from apex_server.auth.errors import MfaRequired, SecondFactorNeeded, WrongCode
 from apex_server.auth.payloads import (
     DeviceView,
     LoginRequest,
@@ -158,7 +158,15 @@ class AuthController(Controller):
         status_code=204,
         responses={
             204: NO_BODY,
-            **problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, WrongCredentials, TooManyAttempts, ServerBusy),
+            **problem_responses(
+                *SIGN_IN_REFUSALS,
+                *BODY_REFUSALS,
+                WrongCredentials,
+                SecondFactorNeeded,
+                WrongCode,
+                TooManyAttempts,
+                ServerBusy,
+            ),
         },
     )
     async def reauthenticate(
@@ -169,7 +177,7 @@ class AuthController(Controller):
         accounts: NamedDependency[Accounts],
     ) -> None:
         """Give your password again: for a quarter of an hour this session may do what cannot be taken back."""
-        await accounts.reauthenticate(caller, data.password, address=client_address(request))
+        await accounts.reauthenticate(caller, data, address=client_address(request))
 
     @post("/logout", status_code=204, responses={204: NO_BODY, **problem_responses(*SIGN_IN_REFUSALS)})
     async def log_out(

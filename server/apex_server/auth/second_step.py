@@ -11,15 +11,17 @@ What is found wrong has to be counted, so refusals are given back out of the tra
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from apex_server.auth.errors import MfaRequired, MfaTokenInvalid, WrongCode
+from apex_server.audit import Action, record_event
+from apex_server.auth.errors import MfaRequired, MfaTokenInvalid, SecondFactorNeeded, WrongCode
 from apex_server.auth.payloads import DeviceClaim, LoginMfaRequest, LoginSmsRequest, MfaMethod
 from apex_server.auth.second_factors import CODE_TRIES_MAX, SecondFactors, TextToSend
+from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
 from apex_server.errors import ApiError, TooManyAttempts
 from apex_server.opaque_tokens import fingerprint, new_token
@@ -92,7 +94,9 @@ class SecondStep:
             raise MfaTokenInvalid
         return user_id
 
-    async def judge(self, connection: Connection, user_id: UUID, request: LoginMfaRequest) -> Passed | ApiError:
+    async def judge(
+        self, connection: Connection, user_id: UUID, request: LoginMfaRequest, *, address: str
+    ) -> Passed | ApiError:
         """Judge a code; a token that passes is used up, and so is the code.
 
         Gives MfaTokenInvalid, TooManyAttempts or WrongCode, to be raised once the transaction stands.
@@ -101,18 +105,46 @@ class SecondStep:
         if isinstance(row, ApiError):
             return row
         token_hash, known_device_id = fingerprint(request.mfa_token), row["known_device_id"]
-        if request.method != "recovery_code":
-            # A recovery code cannot be guessed, and is the way in for somebody whose guesses a thief has used up.
-            try:
-                await self.factors.require_room_for_guess(connection, user_id, known_device_id)
-            except TooManyAttempts as error:
-                return error
+        full = await self._no_room(connection, user_id, known_device_id, request.method)
+        if full is not None:
+            return full
         await connection.execute(_queries.count_mfa_try, user_id, token_hash)
         if not await self._is_right(connection, user_id, token_hash, row, request.method, request.code):
-            await self.factors.note_wrong_code(connection, user_id, known_device_id)
+            await self._note_wrong(connection, user_id, known_device_id, request.method, address)
             return WrongCode(tries_left=CODE_TRIES_MAX - row["tries"] - 1)
+        if request.method == "recovery_code":
+            await self._record(connection, user_id, "recovery_code_used", known_device_id, address)
         await connection.execute(_queries.use_mfa_challenge, user_id, token_hash, self.factors.now())
         return Passed(user_id, known_device_id, row["attempts_key"])
+
+    async def judge_again(
+        self,
+        connection: Connection,
+        caller: Caller,
+        method: Literal["totp", "recovery_code"] | None,
+        code: str | None,
+        *,
+        address: str,
+    ) -> ApiError | None:
+        """Judge a code that comes with the password of somebody signed in; None: it is them.
+
+        Gives SecondFactorNeeded, TooManyAttempts or WrongCode, to be raised once the transaction stands.
+        """
+        await self.factors.lock(connection, caller.user_id)
+        held = await self.factors.held(connection, caller.user_id)
+        if not held.methods:
+            return None
+        if method is None or code is None:
+            return SecondFactorNeeded([each for each in held.methods if each != "sms"])
+        full = await self._no_room(connection, caller.user_id, caller.device_id, method)
+        if full is not None:
+            return full
+        if not await self._is_right(connection, caller.user_id, b"", None, method, code):
+            await self._note_wrong(connection, caller.user_id, caller.device_id, method, address)
+            return WrongCode(tries_left=CODE_TRIES_MAX)
+        if method == "recovery_code":
+            await self._record(connection, caller.user_id, "recovery_code_used", caller.device_id, address)
+        return None
 
     async def send_code(self, request: LoginSmsRequest) -> None:
         """Send a code to the confirmed number of whoever the token belongs to.
@@ -156,6 +188,44 @@ class SecondStep:
             _log.warning("mfa_token_moved", user_id=str(user_id))
             return MfaTokenInvalid()
         return row
+
+    async def _no_room(
+        self, connection: Connection, user_id: UUID, device_id: UUID | None, method: MfaMethod
+    ) -> TooManyAttempts | None:
+        if method == "recovery_code":
+            # It cannot be guessed, and is the way in for somebody whose guesses a thief has used up.
+            return None
+        try:
+            await self.factors.require_room_for_guess(connection, user_id, device_id)
+        except TooManyAttempts as error:
+            return error
+        return None
+
+    async def _note_wrong(
+        self, connection: Connection, user_id: UUID, device_id: UUID | None, method: MfaMethod, address: str
+    ) -> None:
+        await self.factors.note_wrong_code(connection, user_id, device_id)
+        await self._record(connection, user_id, "mfa_refused", device_id, address, method=method)
+
+    async def _record(
+        self,
+        connection: Connection,
+        user_id: UUID,
+        action: Action,
+        device_id: UUID | None,
+        address: str,
+        **detail: str,
+    ) -> None:
+        await record_event(
+            connection,
+            user_id,
+            action,
+            vault=self.factors.vault,
+            actor_id=None,
+            device_id=device_id,
+            address=address,
+            detail=detail,
+        )
 
     async def _is_right(
         self, connection: Connection, user_id: UUID, token_hash: bytes, row: Any, method: MfaMethod, code: str
