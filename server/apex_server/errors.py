@@ -18,7 +18,7 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     ├── Conflict 409
     │   └── EmailTaken, ClientIdTaken, TooManyInvites
     ├── Gone 410
-    │   └── InviteExpired, InviteUsed, MailTokenInvalid
+    │   └── AccountErased, InviteExpired, InviteUsed, MailTokenInvalid
     ├── BodyTooLarge 413
     ├── UnsupportedMediaType 415
     ├── InvalidFields 422
@@ -40,6 +40,7 @@ import msgspec
 __all__ = [
     "AccessTokenExpired",
     "AccessTokenInvalid",
+    "AccountErased",
     "ApiError",
     "BodyTooLarge",
     "BodyTooSlow",
@@ -319,6 +320,14 @@ class Gone(ApiError):
     """It was there once and will not come back."""
 
     status = 410
+
+
+class AccountErased(Gone):
+    """The account of this device was erased, as its person had asked; only who holds a secret of it learns that."""
+
+    code = "account_erased"
+    title = "This account was erased, as was asked for 30 days before."
+    next_step = "Forget everything that this device holds of it. A new account may be made at any time."
 
 
 class InviteExpired(Gone):

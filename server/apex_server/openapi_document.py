@@ -14,6 +14,7 @@ TAGS = [
     Tag("auth", "Accounts, sessions and devices."),
     Tag("clients", "A coach's athletes, and the invites by which they come."),
     Tag("consents", "What people have consented to, and since when."),
+    Tag("privacy", "What was done with a person's data, a copy of all of it, and its end."),
     Tag("support", "Looks of support at people who have let them."),
     Tag("workouts", "What athletes really did. The same records that phone and watch hold, merged from all of them."),
     Tag("checkins", "The athletes' weekly reports, the coach's answers, and the approved analysis."),

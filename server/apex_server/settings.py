@@ -30,6 +30,7 @@
     APEX_ANALYSIS_QUIET_SECONDS how long an athlete's record must be quiet before it is analysed; 60
     APEX_ANALYSIS_MAX_SECONDS   how long analysis may be put off at most; 600
     APEX_LIMITS_FACTOR          what the limits of all tiers are multiplied by (docs/limits.md); 1
+    APEX_BACKUP_DIR             where backups are; the worker deletes those older than 90 days, but for the newest
     APEX_LOG_LEVEL              debug, info, warning or error
     APEX_WORKERS                number of server processes
 
@@ -118,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits_factor: float = 1.0
     log_level: LogLevel = "info"
     workers: int = 1
+    backup_dir: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -129,6 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         data_dir = read_data_dir(given)
         settings = cls(
             data_dir=data_dir,
+            backup_dir=Path(given["APEX_BACKUP_DIR"]).absolute() if "APEX_BACKUP_DIR" in given else None,
             secret=read_secret(given, data_dir),
             database_url=read_database_url(given, "APEX_DATABASE_URL"),
             database_url_app=read_database_url(given, "APEX_DATABASE_URL_APP"),

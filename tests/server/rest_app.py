@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -116,7 +116,7 @@ class RestServer:
 
 
 @asynccontextmanager
-async def rest_server(database: Database) -> AsyncIterator[RestServer]:
+async def rest_server(database: Database, more_routes: Sequence[Any] = ()) -> AsyncIterator[RestServer]:
     """Serve the REST slices on a database."""
 
     async def no_hints(_hints: list[Hint]) -> None:
@@ -133,7 +133,7 @@ async def rest_server(database: Database) -> AsyncIterator[RestServer]:
         route_handlers=[*workout_routes, *checkin_routes, *program_routes, *exercise_routes],
         dependencies={"committer": Provide(lambda: committer, sync_to_thread=False)},
     )
-    app = accounts_app(database, Clock(), more_routes=[routes])
+    app = accounts_app(database, Clock(), more_routes=[routes, *more_routes])
     async with speak_to(app) as client:
         yield RestServer(database, committer, client)
 

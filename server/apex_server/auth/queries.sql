@@ -214,6 +214,10 @@ WHERE user_id = $1
 SELECT user_id, session_id
 FROM apex_refresh_token_owner($1);
 
+-- name: is_erased
+-- A token that is unknown may be one of an account that was erased: its device is told to forget.
+SELECT apex_is_erased($1);
+
 -- name: lock_session
 -- Exchanges of one family queue here, so that each sees what the one before it did; a sign-out waits, too.
 SELECT id

@@ -21,7 +21,7 @@ import structlog
 
 from apex_server.caller import Role
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import ApiError, RefreshTokenInvalid, RefreshTokenReused, SessionEnded
+from apex_server.errors import AccountErased, ApiError, RefreshTokenInvalid, RefreshTokenReused, SessionEnded
 from apex_server.opaque_tokens import fingerprint, new_token
 
 __all__ = ["Renewed", "TokenRow", "exchange_refresh_token", "judge", "store_refresh_token"]
@@ -97,15 +97,17 @@ async def exchange_refresh_token(
 ) -> Renewed:
     """Exchange a refresh token for the next of its family.
 
-    `check_session` may refuse the session before anything happens to it. Raises RefreshTokenInvalid, SessionEnded, or
-    RefreshTokenReused once the family has been ended.
+    `check_session` may refuse the session before anything happens to it. Raises RefreshTokenInvalid, SessionEnded,
+    AccountErased, or RefreshTokenReused once the family has been ended.
     """
     token_hash = fingerprint(token)
     device_hash = fingerprint(device_token) if device_token else None
     async with database.request(None) as connection:
         owner = await connection.fetchrow(_queries.find_refresh_token_owner, token_hash)
-    if owner is None:
-        raise RefreshTokenInvalid
+        if owner is None:
+            if await connection.fetchval(_queries.is_erased, [each for each in (token_hash, device_hash) if each]):
+                raise AccountErased
+            raise RefreshTokenInvalid
     user_id, session_id = owner["user_id"], owner["session_id"]
     check_session(session_id)
     # The end of a family has to be committed, so the refusal is raised only when the transaction is over.

@@ -29,6 +29,7 @@ from apex_server.caller import Caller
 from apex_server.client_address import client_address
 from apex_server.db import Database, load_queries
 from apex_server.errors import (
+    AccountErased,
     ClientIdTaken,
     CsrfRefused,
     EmailTaken,
@@ -122,7 +123,9 @@ class AuthController(Controller):
         "/refresh",
         exclude_from_auth=True,
         status_code=200,
-        responses=problem_responses(*BODY_REFUSALS, RefreshTokenInvalid, RefreshTokenReused, SessionEnded, CsrfRefused),
+        responses=problem_responses(
+            *BODY_REFUSALS, RefreshTokenInvalid, RefreshTokenReused, SessionEnded, AccountErased, CsrfRefused
+        ),
     )
     async def refresh(
         self,

@@ -35,6 +35,7 @@ from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.subjects import KINDS
 from apex_server.mail import MailSender, mailer_of, public_url_of
+from apex_server.personal_data import Eraser, Exporter, Retention
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import (
     Committer,
@@ -73,6 +74,12 @@ DELIVERY_RECHECK_SECONDS = 300.0
 
 MAIL_SECONDS = 1.0
 """How late a mail that was asked for is sent; looking is one probe of an index that is nearly always empty."""
+
+ERASE_SECONDS = 60.0
+"""How late an erasure begins after its 30 days; looking is one probe of an index that is nearly always empty."""
+
+EXPORT_SECONDS = 2.0
+"""How late an export is begun."""
 
 LINKS_SECONDS = 5.0
 """How late a new coach of an athlete is noticed."""
@@ -159,6 +166,9 @@ class Worker:
         self.analyst = analyst
         self.publisher = publisher
         self.mails = mails
+        self.eraser = Eraser(database, forgettings=[mails.forget_person], now=now)
+        self.exporter = Exporter(database, now=now)
+        self.retention = Retention(database, settings.backup_dir, now=now)
         self._settings = settings
         self._database = database
         self._queue = queue
@@ -220,6 +230,8 @@ class Worker:
                 partial(every, COMPACT_SECONDS, self.compact),
                 partial(every, PROJECTIONS_SECONDS, self.project_anew),
                 partial(every, MAIL_SECONDS, self.mails.send_due),
+                partial(every, ERASE_SECONDS, self.eraser.erase_due),
+                partial(every, EXPORT_SECONDS, self.exporter.make_next),
                 self._deliver_decisions,
                 partial(self._stop_queue, stop),
             ):
@@ -265,6 +277,8 @@ class Worker:
             await connection.execute(_queries.forget_old_jobs, self._now() - timedelta(days=JOB_LOG_DAYS))
         await Ledger(self._database, now=self._now).forget_old()
         await self.mails.forget_old()
+        await self.exporter.forget_old()
+        await self.retention.forget_old()
 
     async def compact(self) -> None:
         """Shorten the histories that have grown long."""

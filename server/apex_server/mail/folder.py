@@ -6,8 +6,11 @@ What development uses by default, and tests. It ships with the code, so what the
 import os
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import anyio.to_thread
@@ -43,6 +46,18 @@ class FolderMailer:
         except OSError as error:
             raise MailPostponed(f"the folder cannot be written: {error.strerror}") from error
         _log.info("mail_written", file=str(path))
+
+    async def forget(self, addresses: Collection[str]) -> None:
+        """Delete the mails to these addresses."""
+        await anyio.to_thread.run_sync(self._forget, {address.casefold() for address in addresses})
+
+    def _forget(self, addresses: Collection[str]) -> None:
+        for path in self.folder.glob("*.eml"):
+            with suppress(FileNotFoundError):
+                message = message_from_bytes(path.read_bytes(), policy=default)
+                recipients = message["To"].addresses if message["To"] else ()
+                if any(each.addr_spec.casefold() in addresses for each in recipients):
+                    path.unlink()
 
     def _write(self, written: bytes) -> Path:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """The seam to the post: something takes a mail, or says why not and whether trying again makes sense."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 from apex_server.mail.message import Mail
@@ -31,4 +32,8 @@ class Mailer(Protocol):
 
         Raises MailPostponed or MailRefused.
         """
+        ...
+
+    async def forget(self, addresses: Collection[str]) -> None:
+        """Forget mails to these addresses, where this post keeps any."""
         ...

@@ -50,6 +50,14 @@ SELECT id, email, name, email_verified_at
 FROM users
 WHERE id = $1 OR email_index = $2;
 
+-- name: list_former_addresses
+-- A person's mails may have gone to any of them.
+SELECT old_email, new_email
+FROM email_changes
+WHERE user_id = $1
+ORDER BY asked_at DESC
+LIMIT 100;
+
 -- name: count_tokens_lately
 -- How many links of one kind a person got; nobody is flooded, whoever asks.
 SELECT count(*)

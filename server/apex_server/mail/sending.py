@@ -10,6 +10,7 @@ How many links of one kind a person gets is bounded here, where whoever asked do
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, get_args
+from uuid import UUID
 
 import structlog
 from msgspec import Struct
@@ -74,6 +75,17 @@ class MailSender:
         for mail in mails:
             await self._send(mail)
         return len(mails)
+
+    async def forget_person(self, user_id: UUID) -> None:
+        """Let the post forget what it keeps of mails to a person, before the account is erased."""
+        async with self._database.commit_connection() as connection:
+            user = await connection.fetchrow(_queries.get_addressee, user_id)
+            if user is None:
+                return
+            key = await self._database.vault.user_key(connection, user_id)
+            former = await connection.fetch(_queries.list_former_addresses, user_id)
+        sealed = [user["email"], *(row[name] for row in former for name in ("old_email", "new_email"))]
+        await self._mailer.forget([key.open_text(each, what=USER_EMAIL) for each in sealed])
 
     async def forget_old(self) -> None:
         """Forget held mails and tokens that are long over."""

@@ -6,7 +6,7 @@ relay on this machine is spoken to in the clear, and one that the setting says s
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -83,6 +83,9 @@ class SmtpMailer:
         self._sender = sender
         self._now = now
         self._tls_context = tls_context
+
+    async def forget(self, addresses: Collection[str]) -> None:
+        """Do nothing: what was handed over is not here."""
 
     async def send(self, mail: Mail) -> None:
         """Hand a mail over. Raises MailRefused or MailPostponed."""

@@ -2,7 +2,7 @@
 
 One read-only transaction copies all tables, so the backup is the state between two commits. Left out are relational
 rows, which follow from the documents and are made anew by a restore, and what a server does not need to go on: the
-queue (what is due stands in `analyses_due`) and the counters of the login throttle.
+queues (what is due stands in `analyses_due`), the counters of the login throttle, and copies made for people to take.
 
 A backup holds no password and no token, only their hashes; APEX_SECRET is not in it either, and belongs beside it.
 Why COPY and not pg_dump: docs/decisions/backups_by_copy.md.
@@ -31,7 +31,11 @@ queries = load_queries(__package__)
 LEFT_OUT = frozenset(
     {
         *TABLES,
+        "code_attempts",
+        "export_chunks",
+        "exports",
         "login_attempts",
+        "mails",
         "pgqueuer",
         "pgqueuer_log",
         "pgqueuer_schedules",

@@ -1,0 +1,79 @@
+"""Erasure: what a person asked for thirty days ago, and did not take back.
+
+One transaction takes away everything that is theirs (`apex_erase_account`, which goes by the columns of every table
+there is) and destroys their data key. What is left is that there was an account, when it went, and fingerprints of the
+secrets of its devices, so that they are told to forget when they come again, however late (docs/privacy.md).
+
+From backups the destroyed key erases them: free text stands in the database only sealed. Files that hold text of a
+person outside the database are forgotten first, since only the account knows which they are; so a crash in between
+leaves nothing behind, and the next attempt finishes.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from apex_server.db import Database, load_queries
+
+__all__ = ["GRACE", "Eraser", "Forgetting"]
+
+GRACE = timedelta(days=30)
+"""So long a person may change their mind; the blueprint's figure (7.2)."""
+
+ERASED_AT_ONCE = 20
+ERASE_SECONDS_MAX = 600.0
+"""Ten years of training are some hundred thousand rows: seconds, or minutes on a busy machine."""
+
+SWEEP_AFTER = timedelta(minutes=5)
+"""Longer than any commit may take: what was being written at the moment of an erasure is there or refused by then."""
+
+Forgetting = Callable[[UUID], Awaitable[None]]
+"""Forgets what stands about a person outside the database. May be called again, and for somebody unknown."""
+
+_queries = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+class Eraser:
+    """Erases accounts whose time of grace is over; `now` is the wall clock, with a zone."""
+
+    def __init__(
+        self, database: Database, *, forgettings: Sequence[Forgetting] = (), now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._forgettings = forgettings
+        self._now = now
+
+    async def erase_due(self) -> int:
+        """Erase whoever is due; gives how many. Raises DatabaseUnavailable; the rest is then still due."""
+        async with self._database.commit_connection() as connection:
+            due = await connection.fetch(_queries.list_due_deletions, self._now(), ERASED_AT_ONCE)
+        for row in due:
+            await self.erase(row["user_id"])
+        await self._sweep()
+        return len(due)
+
+    async def erase(self, user_id: UUID) -> bool:
+        """Erase one person, if that is due; False: it is not, or another worker is at it."""
+        async with self._database.commit_connection() as connection, connection.transaction():
+            await connection.execute(_queries.take_time)
+            if await connection.fetchval(_queries.lock_due_deletion, user_id, self._now()) is None:
+                return False
+            for forget in self._forgettings:
+                await forget(user_id)
+            await connection.execute(_queries.erase_account, user_id, self._now(), timeout=ERASE_SECONDS_MAX)
+            await self._database.vault.destroy_user_key(connection, user_id)
+        _log.info("account_erased", user_id=str(user_id))
+        return True
+
+    async def _sweep(self) -> None:
+        """Look once more, a while later, for what was being written at that moment and found its way in."""
+        now = self._now()
+        async with self._database.commit_connection() as connection:
+            for row in await connection.fetch(_queries.list_unswept, now - SWEEP_AFTER, ERASED_AT_ONCE):
+                async with connection.transaction():
+                    await connection.execute(_queries.take_time)
+                    await connection.execute(_queries.erase_account, row["user_id"], now, timeout=ERASE_SECONDS_MAX)
+                    await connection.execute(_queries.note_swept, row["user_id"], now)
