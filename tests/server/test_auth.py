@@ -314,6 +314,7 @@ async def test_every_route_but_the_public_ones_wants_a_signed_in_user(app: Lites
         ("POST", "/api/auth/verify-email"),
         ("POST", "/api/auth/forgot-password"),
         ("POST", "/api/auth/reset-password"),
+        ("POST", "/api/auth/undo-email-change"),
         ("GET", "/api/invites/{code}"),
     }
 

@@ -90,6 +90,8 @@ class Accounts:
         password_hash = await self.passwords.hash(request.password)
         async with self.database.request(user_id) as connection:
             await forget_attempt(connection, "register", email, address=address)
+            if await connection.fetchval(_queries.is_email_kept, email_index, now):
+                raise EmailTaken
             key = await self.database.vault.add_user_key(connection, user_id)
             email_sealed = key.seal_text(request.email.strip(), what=USER_EMAIL)
             name_sealed = key.seal_text(name, what=USER_NAME)

@@ -1,4 +1,4 @@
-"""What the links in our mails do: verify an address, choose a new password.
+"""Links in our mails: asking for them, using them up, and choosing a new password by one.
 
 A link is good once and for a while, and only its fingerprint is kept. Using it and what it does are one transaction, so
 of two at the same moment one wins and the other finds it used. Whoever holds a link may read a person's mail; it never
@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from apex_server.audit import Action, record_event
+from apex_server.audit import record_event
 from apex_server.auth.accounts import Accounts
 from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
@@ -23,15 +23,7 @@ from apex_server.mail import ask_for_mail, ask_for_mail_to_index
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import email_key
 
-__all__ = [
-    "LinkOwner",
-    "ask_for_verification",
-    "find_link",
-    "forgot_password",
-    "reset_password",
-    "use_link",
-    "verify_email",
-]
+__all__ = ["LinkOwner", "ask_for_verification", "find_link", "forgot_password", "reset_password", "use_link"]
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -68,16 +60,6 @@ async def forgot_password(accounts: Accounts, email: str, *, address: str) -> No
         await ask_for_mail_to_index(connection, accounts.database.vault.email_index(key), "reset_password", now=now)
 
 
-async def verify_email(accounts: Accounts, token: str, *, address: str) -> None:
-    """Believe that an address is its account's. Raises MailTokenInvalid, TooManyAttempts."""
-    owner = await find_link(accounts, token, "verify_email", address=address)
-    now = accounts.now()
-    async with accounts.database.request(owner.user_id) as connection:
-        await use_link(connection, owner, now=now)
-        await connection.execute(_queries.note_email_verified, owner.user_id, now)
-        await _record(accounts, connection, owner, "email_verified", address)
-
-
 async def reset_password(accounts: Accounts, token: str, new_password: str, *, address: str) -> None:
     """Give an account another password, and end all its sessions.
 
@@ -92,9 +74,12 @@ async def reset_password(accounts: Accounts, token: str, new_password: str, *, a
         await connection.execute(_queries.change_password_hash, owner.user_id, password_hash)
         await connection.execute(_queries.note_email_verified, owner.user_id, now)
         await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset")
-        await connection.execute(_queries.drop_reset_links, owner.user_id)
+        await connection.execute(_queries.drop_links, owner.user_id, ["reset_password"])
         await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now)
-        await _record(accounts, connection, owner, "password_reset", address)
+        # Whoever holds the link did it; who that is, nobody knows.
+        await record_event(
+            connection, owner.user_id, "password_reset", vault=accounts.database.vault, actor_id=None, address=address
+        )
     _log.info("password_reset", user_id=str(owner.user_id))
 
 
@@ -122,8 +107,3 @@ async def use_link(connection: Connection, owner: LinkOwner, *, now: datetime) -
         raise MailTokenInvalid
     change_id: UUID | None = used["email_change_id"]
     return change_id
-
-
-async def _record(accounts: Accounts, connection: Connection, owner: LinkOwner, action: Action, address: str) -> None:
-    # Whoever holds the link did it; who that is, nobody knows.
-    await record_event(connection, owner.user_id, action, vault=accounts.database.vault, actor_id=None, address=address)

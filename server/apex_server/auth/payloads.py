@@ -15,6 +15,7 @@ from apex_server.opaque_tokens import TOKEN_LENGTH_MAX
 __all__ = [
     "AccountView",
     "CeremonyView",
+    "ChangeEmailRequest",
     "ChangePasswordRequest",
     "CodeRequest",
     "Credential",
@@ -165,6 +166,12 @@ class ResetPasswordRequest(_Confidential, kw_only=True):
 
     token: _Token
     password: _NewPassword
+
+
+class ChangeEmailRequest(_Confidential, kw_only=True):
+    """Where the account's mails are to go from now on."""
+
+    email: _Email
 
 
 class ChangePasswordRequest(_Confidential, kw_only=True):

@@ -202,13 +202,6 @@ WHERE token_hash = $2
     AND expires_at > $3
 RETURNING email_change_id;
 
--- name: drop_reset_links
--- The password has just been chosen: a link that still lies in some mailbox chooses none any more.
-DELETE FROM mail_tokens
-WHERE user_id = $1
-    AND purpose = 'reset_password'
-    AND used_at IS NULL;
-
 -- name: find_refresh_token_owner
 -- Before anybody is signed in: whose token this is, so that the exchange can act for them.
 SELECT user_id, session_id

@@ -8,9 +8,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from apex_server.auth.accounts import Accounts
-from apex_server.auth.mailed_links import ask_for_verification, forgot_password, reset_password, verify_email
+from apex_server.auth.email_change import ask_for_email_change, confirm_address, undo_email_change
+from apex_server.auth.mailed_links import ask_for_verification, forgot_password, reset_password
 from apex_server.auth.password_change import change_password
 from apex_server.auth.payloads import (
+    ChangeEmailRequest,
     ChangePasswordRequest,
     ForgotPasswordRequest,
     LinkRequest,
@@ -18,7 +20,14 @@ from apex_server.auth.payloads import (
 )
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
-from apex_server.errors import MailTokenInvalid, ServerBusy, TooManyAttempts, WrongCredentials
+from apex_server.errors import (
+    EmailTaken,
+    MailTokenInvalid,
+    ServerBusy,
+    SignInAgain,
+    TooManyAttempts,
+    WrongCredentials,
+)
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 
 __all__ = ["RecoveryController"]
@@ -42,13 +51,13 @@ class RecoveryController(Controller):
         "/verify-email",
         exclude_from_auth=True,
         status_code=204,
-        responses={204: _NO_BODY, **problem_responses(*BODY_REFUSALS, MailTokenInvalid, TooManyAttempts)},
+        responses={204: _NO_BODY, **problem_responses(*BODY_REFUSALS, MailTokenInvalid, EmailTaken, TooManyAttempts)},
     )
     async def verify_email(
         self, request: _Request, data: JSONBody[LinkRequest], accounts: NamedDependency[Accounts]
     ) -> None:
         """Confirm an address with the token of the mail that went to it. It works once."""
-        await verify_email(accounts, data.token, address=client_address(request))
+        await confirm_address(accounts, data.token, address=client_address(request))
 
     @post(
         "/resend-verification",
@@ -103,3 +112,36 @@ class RecoveryController(Controller):
         """Take another password. This session goes on, all your others end."""
         address = client_address(request)
         await change_password(accounts, caller, data.current_password, data.new_password, address=address)
+
+    @post(
+        "/change-email",
+        status_code=204,
+        responses={
+            204: _NO_BODY,
+            **problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, SignInAgain, TooManyAttempts),
+        },
+    )
+    async def change_email(
+        self,
+        request: _Request,
+        data: JSONBody[ChangeEmailRequest],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+    ) -> None:
+        """Ask for another address. A link goes there; once it is used, the old address is told and can object."""
+        await ask_for_email_change(accounts, caller, data.email, address=client_address(request))
+
+    @post(
+        "/undo-email-change",
+        exclude_from_auth=True,
+        status_code=204,
+        responses={
+            204: _NO_BODY,
+            **problem_responses(*BODY_REFUSALS, MailTokenInvalid, EmailTaken, TooManyAttempts, ServerBusy),
+        },
+    )
+    async def undo_email_change(
+        self, request: _Request, data: JSONBody[LinkRequest], accounts: NamedDependency[Accounts]
+    ) -> None:
+        """Put the old address back with the token of the mail to it. Every session ends, the password is void."""
+        await undo_email_change(accounts, data.token, address=client_address(request))

@@ -13,11 +13,13 @@ from apex_server.mail.folder import FolderMailer
 from apex_server.mail.letters import MailPurpose
 from apex_server.mail.mailer import Mailer, MailError, MailPostponed, MailRefused
 from apex_server.mail.message import Mail
-from apex_server.mail.sending import HeldMail, MailSender, list_held_mails
+from apex_server.mail.sending import NEW_EMAIL, OLD_EMAIL, HeldMail, MailSender, list_held_mails
 from apex_server.mail.smtp import SmtpMailer, smtp_address
 from apex_server.settings import Settings, SettingsError
 
 __all__ = [
+    "NEW_EMAIL",
+    "OLD_EMAIL",
     "FolderMailer",
     "HeldMail",
     "Mail",

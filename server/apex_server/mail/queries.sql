@@ -93,3 +93,9 @@ WHERE failed_at < $1;
 -- Long over; while they last, an old link is told from one that never was by nobody.
 DELETE FROM mail_tokens
 WHERE expires_at < $1;
+
+-- name: get_email_change
+-- Where the two letters about a changed address go, sealed.
+SELECT old_email, new_email
+FROM email_changes
+WHERE id = $1;

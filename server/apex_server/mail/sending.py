@@ -22,7 +22,11 @@ from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
 from apex_server.opaque_tokens import fingerprint, new_token
 from apex_server.people import USER_EMAIL, USER_NAME
 
-__all__ = ["HeldMail", "MailSender", "list_held_mails"]
+__all__ = ["NEW_EMAIL", "OLD_EMAIL", "HeldMail", "MailSender", "list_held_mails"]
+
+OLD_EMAIL = "email_changes.old_email"
+NEW_EMAIL = "email_changes.new_email"
+"""The places that the two addresses of a change are sealed for."""
 
 BATCH_MAILS = 10
 LEASE = timedelta(minutes=5)
@@ -125,8 +129,15 @@ class MailSender:
         key = (await self._database.vault.user_keys(connection, [user["id"]])).get(user["id"])
         if key is None:
             return None  # Erased: nobody writes to them any more.
-        name = key.open_text(user["name"], what=USER_NAME) if user["email_verified_at"] else None
-        return Addressee(key.open_text(user["email"], what=USER_EMAIL), name)
+        name = key.open_text(user["name"], what=USER_NAME)
+        if letter.goes_to == "address":
+            return Addressee(key.open_text(user["email"], what=USER_EMAIL), name if user["email_verified_at"] else None)
+        change = await connection.fetchrow(_queries.get_email_change, mail["email_change_id"])
+        if change is None:
+            return None
+        if letter.goes_to == "old_address":
+            return Addressee(key.open_text(change["old_email"], what=OLD_EMAIL), name)
+        return Addressee(key.open_text(change["new_email"], what=NEW_EMAIL), None)
 
     async def _make_token(
         self, connection: Connection, user_id: Any, mail: Any, letter: Letter, token: str | None

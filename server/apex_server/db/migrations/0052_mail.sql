@@ -130,7 +130,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION apex_mail_token_owner IS 'whose mail a token was in, for whoever holds the token';
 
-CREATE FUNCTION apex_email_is_kept(asked_email_index bytea, asked_at timestamptz) RETURNS boolean
+CREATE FUNCTION apex_email_is_kept(asked_email_index bytea, at_time timestamptz) RETURNS boolean
     LANGUAGE sql
     STABLE
     SECURITY DEFINER
@@ -140,7 +140,7 @@ BEGIN ATOMIC
         SELECT 1
         FROM email_changes
         WHERE email_changes.old_index = asked_email_index
-            AND email_changes.undo_until > asked_at
+            AND email_changes.undo_until > at_time
             AND email_changes.undone_at IS NULL
             AND email_changes.user_id IS DISTINCT FROM apex_user_id()
     );

@@ -1,0 +1,87 @@
+-- name: get_email
+-- One's own address, sealed, and what it is found by.
+SELECT email_index, email
+FROM users
+WHERE id = $1;
+
+-- name: set_email
+-- Of two accounts that want one address the second is refused.
+UPDATE users
+SET email_index = $2,
+    email = $3,
+    email_verified_at = NULL
+WHERE id = $1;
+
+-- name: is_email_kept
+-- True: another account left this address lately and may still come back to it.
+SELECT apex_email_is_kept($1, $2);
+
+-- name: add_email_change
+-- Asked for; the account has its old address until the new one answers.
+INSERT INTO email_changes (id, user_id, old_index, old_email, new_index, new_email, asked_at)
+VALUES ($2, $1, $3, $4, $5, $6, $7);
+
+-- name: get_email_change
+-- What a link is about.
+SELECT id, old_email, new_index, new_email, asked_at
+FROM email_changes
+WHERE id = $2
+    AND user_id = $1;
+
+-- name: note_email_changed
+-- From here on the old address has its time to object.
+UPDATE email_changes
+SET confirmed_at = $3,
+    undo_until = $4
+WHERE id = $2
+    AND user_id = $1;
+
+-- name: note_email_changes_undone
+-- This one and all that came after it.
+UPDATE email_changes
+SET undone_at = $3
+WHERE user_id = $1
+    AND asked_at >= $2
+    AND undone_at IS NULL;
+
+-- name: drop_links
+-- Links of these kinds that still lie in some mailbox do nothing any more.
+DELETE FROM mail_tokens
+WHERE user_id = $1
+    AND purpose = ANY($2::text[])
+    AND used_at IS NULL;
+
+-- name: drop_later_undo_links
+-- Ways back to addresses that came later. Those to earlier ones stay: whoever owns them may still take the account back.
+DELETE FROM mail_tokens
+USING email_changes AS later
+WHERE mail_tokens.user_id = $1
+    AND mail_tokens.purpose = 'undo_email'
+    AND mail_tokens.used_at IS NULL
+    AND later.id = mail_tokens.email_change_id
+    AND later.asked_at >= $2;
+
+-- name: remove_passkeys_since
+-- Added while somebody else was in the account, for all we know.
+DELETE FROM passkeys
+WHERE user_id = $1
+    AND created_at > $2;
+
+-- name: remove_totp_since
+-- As for passkeys.
+DELETE FROM totp_seeds
+WHERE user_id = $1
+    AND (confirmed_at IS NULL OR confirmed_at > $2);
+
+-- name: remove_phones_since
+-- As for passkeys.
+DELETE FROM phones
+WHERE user_id = $1
+    AND (confirmed_at IS NULL OR confirmed_at > $2);
+
+-- name: remove_loose_recovery_codes
+-- Codes stand in for a second factor; without one they are somebody else's way in.
+DELETE FROM recovery_codes
+WHERE user_id = $1
+    AND NOT EXISTS (SELECT 1 FROM totp_seeds WHERE totp_seeds.user_id = $1)
+    AND NOT EXISTS (SELECT 1 FROM phones WHERE phones.user_id = $1);
