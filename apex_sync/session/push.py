@@ -154,6 +154,7 @@ class PushAnswers:
             # Clocks that this device has not used yet, or for what has not left it. What it sent is there, though.
             if not result.refusals:
                 held.acked = max(held.acked, sent.next_clock)
+                held.settle()
             return True
         if result.next_clock < sent.next_clock:
             self._escalate(held)

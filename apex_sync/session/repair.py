@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
 from apex_sync.document import Document
-from apex_sync.protocol.messages import BUCKETS, PULL_RECORDS_MAX, ScopePage, bucket_of
+from apex_sync.protocol.messages import BUCKETS, PULL_RECORDS_MAX, ScopePage, SyncResponse, bucket_of
 from apex_sync.session.device import Device
 from apex_sync.session.held import HeldRecord, Offer
 from apex_sync.session.pull import PulledPages, record_id_text
@@ -78,23 +78,22 @@ class Repair:
         identity = self.device.identity
         self.device.save_identity(replace(identity, repairs=identity.repairs + len(asked)))
 
-    def settle(self, asked: Sequence[tuple[str, bytes]], pages: PulledPages) -> bool:
+    def settle(self, asked: Sequence[tuple[str, bytes]], response: SyncResponse, pages: PulledPages) -> bool:
         """After the answer to what was asked for whole, see to what the server has less of than is here.
 
         Tell whether a new client id is needed.
         """
-        awaited = {(scope, record_id_text(key)) for scope, key in asked}
-        arrived, pages.arrived = pages.arrived & awaited, set()
-        if not awaited:
-            return False
-        if arrived:
-            # An answer holds what fits it; the rest is asked for again.
-            self.missing |= awaited - arrived
-            awaited = arrived
-        self.tally.repaired += len(awaited)
+        known, answered = self.device.store.scopes(), {page.scope for page in response.pages}
+        awaited = {(scope, record_id_text(key)) for scope, key in asked if scope in known}
+        arrived, pages.arrived = pages.arrived, set()
+        # An answer holds what fits it, and nothing at all where the server could take in but not read just then. Only
+        # one with a page of the scope, and no record on any page, says that the server does not have it.
+        settled = awaited & arrived if arrived else {key for key in awaited if key[0] in answered}
+        self.missing |= awaited - settled
+        self.tally.repaired += len(settled)
         forked = False
-        for scope in sorted({scope for scope, _ in awaited}):
-            held = self.device.store.load(scope, [record_id for of, record_id in awaited if of == scope])
+        for scope in sorted({scope for scope, _ in settled}):
+            held = self.device.store.load(scope, [record_id for of, record_id in settled if of == scope])
             forked |= self._rescue_absent(list(held.values()), pages)
             differing = [
                 record_id

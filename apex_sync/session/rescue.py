@@ -7,8 +7,9 @@ where that is possible, and with what its author had seen as far as the server h
 
 from apex_sync.acceptance import NewestStamps
 from apex_sync.clock import next_hlc
+from apex_sync.deaths import lost_ops
 from apex_sync.document import Document
-from apex_sync.op import StampedWrite, decode_op, is_summary
+from apex_sync.op import StampedWrite, decode_op
 from apex_sync.session.held import HeldRecord, Offer
 
 
@@ -30,13 +31,13 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
 
 
 def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
-    """Give the writes that are here and not there, in their order; what died in a compaction is there."""
+    """Give the writes that are here and not there, in their order; what a summary there speaks for is there."""
     lost: list[StampedWrite] = []
-    compacted = any(is_summary(op) for ops in theirs.ops.values() for op in ops.values())
+    gone = lost_ops(mine, theirs)
     for client_id, ops in mine.ops.items():
-        known, there = theirs.next_clocks.get(client_id, 0), theirs.ops.get(client_id, {})
+        dead, there = gone.get(client_id, {}), theirs.ops.get(client_id, {})
         for clock, op in ops.items():
-            if clock >= known or there.get(clock, op if compacted else b"") != op:
+            if clock in dead or there.get(clock, op) != op:
                 lost += decode_op(op, client_id=client_id, clock=clock)
     return sorted(lost, key=lambda write: write.rank)
 

@@ -139,10 +139,10 @@ class SyncSession:
             left = request.client_id != self.device.identity.client_id
             forked = not left and self._absorb_results(sent, response)
             forked |= self._absorb_pages(response, comparable=unmoved)
-            self._repair.absorb(response.repair)
-            forked |= self._repair.settle(request.resend, self._pages)
-            self._answers.deferred -= self._pages.rescued
             self._forget(response.forget)
+            self._repair.absorb(response.repair)
+            forked |= self._repair.settle(request.resend, response, self._pages)
+            self._answers.deferred -= self._pages.rescued
             if forked:
                 self._fork()
         self.retry_after = response.retry_after

@@ -1,11 +1,14 @@
 """A server that lost what it had acknowledged gets it back from the devices, other devices' edits included."""
 
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from apex_client import boxes
+from apex_sync.protocol import SyncRequest, SyncResponse
 from apex_sync.session.held import Offer
 from tests.client.fleet import Clock, Phone, assert_converged, settle
 from tests.client.loopback import LoopbackServer, Span
@@ -163,6 +166,52 @@ def test_edits_of_others_that_a_restored_server_buried_are_in_the_rejected_box(
     (rejected,) = boxes.rejected(one.local, limit=10)
     assert (rejected.code, rejected.patches) == ("displaced", ({"notes": "from a lost watch"},))
     assert_converged(server, one)
+
+
+def without_pages(response: SyncResponse, key: bytes) -> SyncResponse:
+    """The app is too old to read, or the database went in between."""
+    return replace(response, pages=[])
+
+
+def full(response: SyncResponse, key: bytes) -> SyncResponse:
+    """Something else is new, and takes the room."""
+    pages = [replace(page, records=[one for one in page.records if one.record_id != key]) for page in response.pages]
+    assert any(page.records for page in pages)
+    return replace(response, pages=pages)
+
+
+@pytest.mark.parametrize("spoilt", [without_pages, full])
+def test_only_an_answer_that_could_have_had_a_record_says_that_the_server_has_none(
+    server: LoopbackServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoilt: Callable[[SyncResponse, bytes], SyncResponse],
+) -> None:
+    one, two = phones_of(server, tmp_path, 2)
+    record_id = one.create({"title": "t"})
+    settle(one, two)
+    two.edit(record_id, {"mood": 4})
+    settle(two, one)
+    two.create({"title": "new"})
+    two.sync()
+    held = one.local.store.one(one.scope, record_id)
+    assert held is not None
+    with one.local.store.transaction():
+        held.offer = Offer.RESCUE
+        one.local.store.save_progress([held])
+    answer = LoopbackServer.sync
+    asked: list[bytes] = []
+
+    def spoilt_once(self: LoopbackServer, user_id: str, request: SyncRequest) -> SyncResponse:
+        response = answer(self, user_id, request)
+        asked.extend(key for _, key in request.resend)
+        return spoilt(response, asked[0]) if request.resend and len(asked) == 1 else response
+
+    monkeypatch.setattr(LoopbackServer, "sync", spoilt_once)
+    settle(one, two)
+    assert asked
+    assert server.replay(one.scope, record_id).next_clocks == {one.client_id: 1, two.client_id: 1}
+    assert_converged(server, one, two)
 
 
 def bury(server: LoopbackServer, author: Phone, record_id: str) -> None:

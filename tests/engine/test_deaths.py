@@ -35,7 +35,7 @@ def visible(folded: Fold) -> object:
 
 
 def losing(conflict: Conflict) -> object:
-    return conflict.path, frozenset((claim.client_id, claim.hlc) for claim in conflict.discarded)
+    return conflict.path, tuple(sorted((claim.client_id, claim.hlc) for claim in conflict.discarded))
 
 
 FIRST, SECOND, THIRD = (op(10 * number, {"notes": str(number)}) for number in (1, 2, 3))
@@ -89,6 +89,14 @@ def test_a_summary_dies_for_the_one_that_took_its_place() -> None:
     later.append(1, SECOND)
     offered = compact(later, SERVER_CLIENT_ID).document
     assert with_offered(backup, offered) == offered
+
+
+def test_a_write_that_two_servers_have_summarised_counts_once() -> None:
+    both = Document()
+    both.append(1, FIRST)
+    both.append(2, SECOND)
+    current, offered = compact(both, RESTORED_SERVER_CLIENT_ID).document, compact(both, SERVER_CLIENT_ID).document
+    assert visible(fold(with_offered(current, offered).writes())) == visible(fold(both.writes()))
 
 
 @given(HISTORIES, HISTORIES, st.booleans(), st.booleans())

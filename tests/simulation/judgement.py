@@ -38,9 +38,10 @@ class Judge:
         self.secret: dict[str, str] = {}
         """Values that were written into a private scope."""
 
-    def server_was_restored(self) -> None:
-        """From now on a server may lack what it has acknowledged."""
+    def server_is_restored(self) -> None:
+        """From now on a server may lack what it has acknowledged, and what it has answered stays answered."""
         self._was_restored = True
+        self._note_what_excuses()
 
     # At every step.
 
@@ -207,14 +208,17 @@ class Judge:
 
     def _values(self, devices: Sequence[SimulatedDevice]) -> Iterator[str]:
         counted = on_server(self._server.database)
-        self._ledger.refused |= self._refused()
-        self._ledger.compacted |= self._compacted()
+        self._note_what_excuses()
         for saved in self._ledger.missing(set(counted) | in_boxes(devices)):
             yield f"lost: {_told(saved)}"
         if not self._ledger.may_double:
             for value, count in counted.items():
                 if count > 1 and value in self._ledger.owed:
                     yield f"doubled: {_told(self._ledger.owed[value])}"
+
+    def _note_what_excuses(self) -> None:
+        self._ledger.refused |= self._refused()
+        self._ledger.compacted |= self._compacted()
 
     def _refused(self) -> set[RecordKey]:
         return {

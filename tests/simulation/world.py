@@ -261,8 +261,8 @@ class World:
         self.server_backup = self.server.database.backup()
 
     async def _restore(self, dice: Random) -> None:
+        self.judge.server_is_restored()
         self.server.restore(self.server_backup)
-        self.judge.server_was_restored()
         self.ledger.may_double = True
         self._forgive()
 
