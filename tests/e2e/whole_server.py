@@ -23,8 +23,10 @@ from apex_client import Replica, User
 from apex_client.errors import SyncFailed
 from apex_server.serving import address_of, serving
 from apex_server.settings import Settings
+from apex_server.vault import MasterKeys, master_keys_of
 from apex_sync.digest import DIGEST_MODULUS, record_digest
 from apex_sync.wire import parse_document
+from tests.server.sealed_rows import with_open_documents
 
 PASSWORD = "correct horse battery staple"
 SECRET = "a secret for the end-to-end tests, long enough"
@@ -43,6 +45,15 @@ class WholeServer:
         """Name an account that nobody has yet."""
         return f"{name}{next(_numbers)}@example.com"
 
+    @property
+    def master_keys(self) -> MasterKeys:
+        """What the server's keys are wrapped under."""
+        return master_keys_of(self.settings)
+
+    async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Read rows."""
+        return await self.rows(statement, *arguments)
+
     async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Read from Postgres as the owner of the schema."""
         assert self.settings.database_url is not None
@@ -55,7 +66,10 @@ class WholeServer:
     async def digest(self, scope: str) -> int:
         """Compute the digest of a scope from the documents in Postgres, and hold the stored one to it."""
         (row,) = await self.rows("SELECT scope_id, digest FROM scopes WHERE name = $1", scope)
-        records = await self.rows("SELECT record_id, doc FROM records WHERE scope_id = $1", row["scope_id"])
+        sealed = await self.rows(
+            "SELECT $1::text AS scope, record_id, doc FROM records WHERE scope_id = $2", scope, row["scope_id"]
+        )
+        records = await with_open_documents(self, sealed)
         total = sum(record_digest(record["record_id"].bytes, parse_document(record["doc"])) for record in records)
         assert total % DIGEST_MODULUS == int.from_bytes(row["digest"], "big")
         return total % DIGEST_MODULUS

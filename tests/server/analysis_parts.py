@@ -18,6 +18,7 @@ from apex_server.settings import Settings
 from apex_server.sync.commit import Committer
 from apex_server.sync.identity import load_identity
 from apex_server.sync.postgres_commits import PostgresCommitStore
+from apex_server.sync.sealing import open_documents
 from apex_sync.ids import Scope, athlete_scope, derived_id, private_scope
 from tests.server.sealed_rows import insert_user
 
@@ -70,11 +71,12 @@ class Pair:
     async def record(self, scope: str, record_id: str) -> Any:
         async with self.database.commit_connection() as connection:
             row = await connection.fetchrow(
-                "SELECT collection, doc FROM records WHERE scope_id = $1 AND record_id = $2",
+                "SELECT record_id, collection, doc FROM records WHERE scope_id = $1 AND record_id = $2",
                 Scope.parse(scope).id,
                 UUID(record_id),
             )
-        return None if row is None else read_typed(row["collection"], row["doc"])
+            docs = await open_documents(connection, self.database.vault, [row] if row else [], scope)
+        return read_typed(row["collection"], docs[0]) if row else None
 
     async def insights(self, status: str | None = "draft", kind: str | None = None) -> dict[str, Any]:
         """Give the coach's insights by id."""
@@ -91,7 +93,8 @@ class Pair:
                 Scope.parse(scope).id,
                 collection,
             )
-        return {str(row["record_id"]): read_typed(collection, row["doc"]) for row in rows}
+            docs = await open_documents(connection, self.database.vault, rows, scope)
+        return {str(row["record_id"]): read_typed(collection, doc) for row, doc in zip(rows, docs, strict=True)}
 
 
 @asynccontextmanager

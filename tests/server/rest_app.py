@@ -18,6 +18,7 @@ from apex_server.programs import program_routes
 from apex_server.sync.commit import Committer
 from apex_server.sync.identity import load_identity
 from apex_server.sync.postgres_commits import PostgresCommitStore
+from apex_server.sync.sealing import open_documents
 from apex_server.workouts import workout_routes
 from apex_sync.clock import next_hlc
 from apex_sync.document import Document
@@ -111,8 +112,12 @@ class RestServer:
     async def document(self, record_id: str) -> bytes:
         """Give a record as it is stored: what a device would have pulled."""
         async with self.database.commit_connection() as connection:
-            doc = await connection.fetchval("SELECT doc FROM records WHERE record_id = $1", UUID(record_id))
-        return bytes(doc)
+            rows = await connection.fetch(
+                "SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id) WHERE record_id = $1",
+                UUID(record_id),
+            )
+            [doc] = await open_documents(connection, self.database.vault, rows)
+        return doc
 
 
 @asynccontextmanager

@@ -1,10 +1,14 @@
 """Rows of people as the server seals them, for tests that need somebody and no registration."""
 
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
 from uuid import UUID
 
 from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
-from apex_server.vault import Vault
+from apex_server.sync.sealing import open_documents
+from apex_server.vault import LocalMasterKeys, MasterKeys, Vault
+from apex_server.vault.master_keys import decode_master_key
 
 
 async def insert_user(
@@ -38,3 +42,50 @@ async def insert_device(
         kind,
         token_hash,
     )
+
+
+MASTER_KEY = "dGVzdHMgb2YgYSBtYXN0ZXIga2V5IGluIDMyIGJ5dGU="
+"""For tests that look into a database behind the back of a server in another process."""
+
+
+def known_master_keys() -> MasterKeys:
+    """Give the master keys of servers that were started with MASTER_KEY."""
+    return LocalMasterKeys([decode_master_key(MASTER_KEY, "tests")], source="tests")
+
+
+class Reads(Protocol):
+    """What gives rows of a database, as its owner, and has the master keys it was sealed under."""
+
+    @property
+    def master_keys(self) -> MasterKeys: ...
+
+    async def sql(self, statement: str, *arguments: Any) -> Sequence[Any]: ...
+
+
+class _Fetching:
+    """A connection as far as a vault needs one to read."""
+
+    def __init__(self, reads: Reads) -> None:
+        self.fetch = reads.sql
+
+
+async def with_open_documents(reads: Reads, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Open the documents of rows that have `scope` (its name), `record_id` and `doc`."""
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Any]:
+        yield _Fetching(reads)
+
+    vault = Vault(lend, reads.master_keys)
+    docs = await open_documents(_Fetching(reads), vault, rows)
+    return [{**dict(row), "doc": doc} for row, doc in zip(rows, docs, strict=True)]
+
+
+async def vault_over(connection: Any, master_keys: MasterKeys) -> Vault:
+    """Open the vault of a database on the connection of its owner."""
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Any]:
+        yield connection
+
+    return await Vault.open(lend, master_keys)

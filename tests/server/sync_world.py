@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from random import Random
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
@@ -27,6 +27,7 @@ from apex_server.sync import (
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import project
 from apex_server.sync.store import CommitStore, FeedStore
+from apex_server.vault import MasterKeys
 from apex_sync.clock import next_hlc
 from apex_sync.digest import digest_bytes, record_digest
 from apex_sync.document import Document
@@ -45,7 +46,7 @@ from apex_sync.protocol.messages import (
     SyncResponse,
 )
 from apex_sync.wire import encode_document, encode_push, parse_delta, parse_document
-from tests.server.sealed_rows import insert_device, insert_user
+from tests.server.sealed_rows import Reads, insert_device, insert_user, vault_over, with_open_documents
 
 SECRET = "a secret for tests, long enough to be taken"
 START_US = 1_767_225_600_000_000
@@ -133,6 +134,10 @@ class World(SyncWorld):
         self.db = db
         self.owner_url = owner_url
 
+    @property
+    def master_keys(self) -> MasterKeys:
+        return self.db.vault.master_keys
+
     def commit_store(self) -> CommitStore:
         return PostgresCommitStore(self.db)
 
@@ -159,7 +164,7 @@ class World(SyncWorld):
 
     async def add_person(self, user_id: UUID, role: Role) -> None:
         async with self.as_owner() as connection:
-            await insert_user(connection, self.db.vault, user_id, role)
+            await insert_user(connection, await vault_over(connection, self.master_keys), user_id, role)
 
     async def engage(self, coach_id: UUID, athlete_id: UUID) -> None:
         await self.sql(
@@ -176,7 +181,8 @@ class World(SyncWorld):
     async def add_device(self, user_id: UUID, device_id: UUID) -> None:
         token_hash = self.random.randbytes(32)
         async with self.as_owner() as connection:
-            await insert_device(connection, self.db.vault, user_id, device_id, token_hash, name="phone", kind="phone")
+            vault = await vault_over(connection, self.master_keys)
+            await insert_device(connection, vault, user_id, device_id, token_hash, name="phone", kind="phone")
 
 
 class Device:
@@ -368,20 +374,16 @@ def workout(sets: int = 2, **leaves: Any) -> Patch:
     }
 
 
-class Reads(Protocol):
-    """What gives rows of a database, as its owner."""
-
-    async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]: ...
-
-
 async def assert_consistent(world: Reads) -> None:
     """Hold what Postgres has against what its documents say: rows, flags, digests, counts, and the audit's clocks."""
     expected: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
     digests: dict[UUID, int] = {}
     audited = await audited_clocks(world)
-    for row in await world.sql(
-        "SELECT scope_id, record_id, collection, seq, doc, digest, needs_review, deleted FROM records"
-    ):
+    stored = await world.sql(
+        "SELECT scope_id, name AS scope, record_id, collection, doc, records.digest, needs_review, deleted "
+        "FROM records JOIN scopes USING (scope_id)"
+    )
+    for row in await with_open_documents(world, stored):
         document = parse_document(row["doc"])
         collection = COLLECTIONS[row["collection"]]
         record, problems = collection.read(fold(document.writes()).state)

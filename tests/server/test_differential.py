@@ -20,6 +20,7 @@ from apex_sync.testing import hostile
 from apex_sync.testing.hostile import ME
 from apex_sync.wire import encode_push, parse_document
 from tests.engine.conftest import Pycrdt, ops_by_key, pycrdt
+from tests.server.sealed_rows import with_open_documents
 from tests.server.sync_world import Device, World, assert_consistent, workout
 
 __all__ = ["pycrdt"]
@@ -132,7 +133,8 @@ async def test_after_any_history_tables_documents_and_replicas_agree(
     assert any(written.values())
     await rebuild_projections(db)
     assert await rows(world) == written
-    stored = {row["record_id"].bytes: row["doc"] for row in await world.sql("SELECT record_id, doc FROM records")}
+    sealed = await world.sql("SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id)")
+    stored = {row["record_id"].bytes: row["doc"] for row in await with_open_documents(world, sealed)}
     for doc in stored.values():
         assert pycrdt.read(doc)["ops"] == ops_by_key(parse_document(doc))
     for device in history.devices:

@@ -19,6 +19,7 @@ from apex_server.jobs.analysis import Analyst
 from apex_server.jobs.reading import read_typed
 from apex_server.jobs.requests import ask_for_analysis
 from apex_server.sync import Committer, PostgresCommitStore, load_identity
+from apex_server.sync.sealing import open_documents
 from apex_server.workouts import workout_routes
 from apex_sync.ids import athlete_scope, derived_id
 from tests.server.accounts_app import SECRET, Clock, accounts_app, problem, speak_to
@@ -65,8 +66,13 @@ class Slice:
 
     async def stored(self, id_: str) -> Any:
         async with self.server.database.commit_connection() as connection:
-            row = await connection.fetchrow("SELECT collection, doc FROM records WHERE record_id = $1", UUID(id_))
-        return None if row is None else read_typed(row["collection"], row["doc"])
+            rows = await connection.fetch(
+                "SELECT name AS scope, record_id, collection, doc FROM records JOIN scopes USING (scope_id) "
+                "WHERE record_id = $1",
+                UUID(id_),
+            )
+            docs = await open_documents(connection, self.server.database.vault, rows)
+        return read_typed(rows[0]["collection"], docs[0]) if rows else None
 
 
 @asynccontextmanager

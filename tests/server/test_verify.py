@@ -106,7 +106,15 @@ DAMAGES: list[tuple[str, dict[Check, int]]] = [
     ("UPDATE scopes SET digest = decode(repeat('00', 16), 'hex')", {"scopes": 1}),
     ("UPDATE scopes SET record_count = record_count + 1", {"scopes": 1}),
     ("UPDATE scopes SET seq = seq + 1", {"scopes": 1}),
-    ("UPDATE scopes SET name = 'global'", {"scopes": 1}),
+    # Its documents are no longer found to be sealed with anybody's key.
+    ("UPDATE scopes SET name = 'global'", {"scopes": 1, "documents": 12}),
+    # A sealed document opens in its own place only, though its content would be sound in another.
+    (
+        f"UPDATE records SET doc = (SELECT doc FROM records AS other WHERE other.record_id <> records.record_id LIMIT 1)"
+        f" WHERE {ONE_RECORD}",
+        {"documents": 1},
+    ),
+    ("UPDATE data_keys SET wrapped = NULL, master_key_id = NULL, destroyed_at = now()", {"documents": 12}),
     ("INSERT INTO profiles (scope_id, record_id) SELECT scope_id, scope_id FROM scopes", {"orphans": 1}),
     ("INSERT INTO profiles (scope_id, record_id) VALUES (gen_random_uuid(), gen_random_uuid())", {"orphans": 1}),
     (

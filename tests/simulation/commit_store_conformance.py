@@ -17,6 +17,7 @@ from apex_server.sync.store import (
     ClockSpan,
     DeadClock,
     ScopeState,
+    ScopeView,
 )
 from apex_sync.acceptance import RefusedOp
 from apex_sync.ids import Scope
@@ -39,8 +40,8 @@ class ViewConformance:
 
     async def test_a_scope_that_nobody_wrote_to_is_empty(self, world: StoreWorld) -> None:
         pen = await pen_of(world)
-        assert await pen.view(A) == (NOTHING, {})
-        assert await pen.view(A, B) == (NOTHING, {})
+        assert await pen.view(A) == ScopeView(NOTHING, {})
+        assert await pen.view(A, B) == ScopeView(NOTHING, {})
 
     async def test_what_is_not_there_is_left_out(self, world: StoreWorld) -> None:
         pen = await pen_of(world)
@@ -265,7 +266,7 @@ class LockConformance:
         pen = await pen_of(world)
         rows = rows_of(workout(sets=3))
         changes = [pen.change(A, rows=rows), pen.change(B, rows=rows)]
-        pen.store.encode(user_of(pen).bytes, changes[0])
+        await pen.encode(changes[0])
         await pen.save(*changes)
         projected = await world.projected(pen.scope, "logged_sets")
         assert [row[1:] for row in projected if row[0] == A] == [row[1:] for row in projected if row[0] == B]
@@ -302,7 +303,7 @@ class ShortWayConformance:
     async def test_it_stores_nothing_in_a_scope_that_was_never_written_to(self, world: StoreWorld) -> None:
         pen = await pen_of(world)
         assert not await pen.save_short(pen.change(A))
-        assert await pen.view(A) == (NOTHING, {})
+        assert await pen.view(A) == ScopeView(NOTHING, {})
 
     async def test_it_stores_nothing_with_dead_ops(self, world: StoreWorld) -> None:
         pen = await pen_of(world)

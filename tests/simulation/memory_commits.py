@@ -6,7 +6,7 @@ a simulation lets other tasks run, and makes happen what happens to connections.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from apex_server.audit.chain import AuditChain
@@ -73,7 +73,7 @@ class MemoryCommitStore:
         await connection.reach("connect")
         yield MemoryCommitSession(self._database, connection, user_id)
 
-    def encode(self, scope_id: bytes, change: RecordChange) -> None:
+    def encode(self, scope_id: bytes, change: RecordChange, seal: Any = None) -> None:
         """Do nothing ahead: rows are kept as they are."""
 
 

@@ -92,7 +92,14 @@ class Pen:
         """Read records, with every dead clock of the own client in them."""
         async with self.store.session(self.writer.user_id) as session:
             asked = [AskedRecord(record_id, 0, 2**31) for record_id in record_ids]
-            return await session.view(self.scope, self.writer.client_id, asked)
+            return (await session.view(self.scope, self.writer.client_id, asked))._replace(seal=None)
+
+    async def encode(self, *changes: RecordChange) -> None:
+        """Let the store do ahead what it can, as a commit does between reading and locking."""
+        async with self.store.session(self.writer.user_id) as session:
+            seal = (await session.view(self.scope, self.writer.client_id, [])).seal
+        for change in changes:
+            self.store.encode(user_of(self).bytes, change, seal)
 
     async def known(self, record_id: bytes) -> StoredRecord | None:
         """Read one record."""

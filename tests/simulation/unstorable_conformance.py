@@ -12,7 +12,7 @@ from apex_server.sync.store import (
     UnstorableBatch,
 )
 from tests.server.sync_world import workout
-from tests.simulation.store_pen import A, B, everything, pen_of, refused, rows_of, user_of
+from tests.simulation.store_pen import A, B, everything, pen_of, refused, rows_of
 from tests.simulation.store_world import StoreWorld
 
 Spoil = Callable[[RecordChange], RecordChange]
@@ -59,8 +59,7 @@ class UnstorableConformance:
         good = pen.change(A, await pen.known(A), b"changed", rows=rows_of(workout(sets=3)))
         bad = spoil(pen.change(B, rows=rows_of(workout())))
         if ahead:
-            for change in (good, bad):
-                pen.store.encode(user_of(pen).bytes, change)
+            await pen.encode(good, bad)
         async with pen.store.session(pen.writer.user_id) as session:
             with pytest.raises(UnstorableBatch):
                 async with session.locked(pen.scope) as locked:

@@ -23,6 +23,7 @@ from anyio.from_thread import start_blocking_portal
 from apex_client.http_transport import MEDIA_TYPE
 from apex_server.settings import Settings
 from tests.e2e.whole_server import SECRET, WholeServer, running_server
+from tests.server.sealed_rows import MASTER_KEY
 from tests.torture.net_cutter import Cut, Imposter, open_cutter
 from tests.torture.net_exchanges import EXCHANGES, Exchange, GoingLive, Live, NetWorld, net_world
 from tests.torture.net_link import Direction
@@ -56,7 +57,7 @@ def torture(scale: Scale) -> Iterator[Outcome]:
 def net_server() -> Iterator[WholeServer]:
     """Run a server for as many exchanges as one likes."""
     folder = Path(tempfile.mkdtemp(prefix="apex-net-"))
-    settings = Settings(data_dir=folder / "server", secret=SECRET, limits_factor=1e6)
+    settings = Settings(data_dir=folder / "server", secret=SECRET, master_key=MASTER_KEY, limits_factor=1e6)
     try:
         with start_blocking_portal("asyncio") as portal, running_server(portal, settings) as server:
             yield server

@@ -29,8 +29,10 @@ from anyio.from_thread import start_blocking_portal
 from msgspec import Struct
 
 from apex_server.settings import Settings
+from apex_server.vault import MasterKeys, master_keys_of
 from apex_sync.wire import parse_document
 from tests.e2e.whole_server import SECRET, WholeServer, running_server
+from tests.server.sealed_rows import MASTER_KEY, with_open_documents
 from tests.server.sync_world import assert_consistent
 from tests.torture.fleet_device import read_journal, read_status
 from tests.torture.fleet_faults import draw_faults
@@ -114,7 +116,9 @@ def run_once(seed: int, *, devices: int, seconds: float) -> Run:
     folder = Path(tempfile.mkdtemp(prefix="apex-fleet-"))
     run = Run(seed=seed, commit=commit(), devices=devices, seconds=seconds)
     try:
-        settings = Settings(data_dir=folder / "server", secret=SECRET, workers=WEB_PROCESSES, limits_factor=1e6)
+        settings = Settings(
+            data_dir=folder / "server", secret=SECRET, master_key=MASTER_KEY, workers=WEB_PROCESSES, limits_factor=1e6
+        )
         with start_blocking_portal("asyncio") as portal, running_server(portal, settings) as server:
             anyio.run(_run, run, server, folder)
     finally:
@@ -176,8 +180,9 @@ async def verdict(fleet: Fleet) -> AsyncIterator[str]:
     """Hold the devices, which are gone now, and the server to what was promised."""
     async with sql_reader(fleet.server) as reader:
         scopes: dict[str, dict[str, Any]] = {}
-        for row in await reader.sql("SELECT name, record_id, doc FROM records JOIN scopes USING (scope_id)"):
-            scopes.setdefault(row["name"], {})[str(row["record_id"])] = parse_document(row["doc"])
+        stored = await reader.sql("SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id)")
+        for row in await with_open_documents(reader, stored):
+            scopes.setdefault(row["scope"], {})[str(row["record_id"])] = parse_document(row["doc"])
         for failure in judged(fleet, scopes):
             yield failure
         try:
@@ -200,8 +205,9 @@ def judged(fleet: Fleet, scopes: Scopes) -> Iterator[str]:
 class SqlReader:
     """Postgres behind the server's back, over one connection."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, master_keys: MasterKeys) -> None:
         self._connection = connection
+        self.master_keys = master_keys
 
     async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         return list(await self._connection.fetch(statement, *arguments))
@@ -212,7 +218,7 @@ async def sql_reader(server: WholeServer) -> AsyncIterator[SqlReader]:
     """Read from Postgres as the owner of the schema."""
     connection = await asyncpg.connect(server.settings.database_url)
     try:
-        yield SqlReader(connection)
+        yield SqlReader(connection, master_keys_of(server.settings))
     finally:
         await connection.close()
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import anyio
@@ -31,6 +32,7 @@ from apex_sync.op import Patch
 from apex_sync.protocol import SyncRequest, SyncResponse, decode_request, decode_response, encode_message
 from apex_sync.session.session import SyncSession
 from apex_sync.wire import DOCUMENT_BYTES_MAX, OPS_MAX, parse_document, parse_push
+from tests.server.sealed_rows import MASTER_KEY, with_open_documents
 from tests.server.sync_world import SECRET, World, assert_consistent
 from tests.torture.postgres_cluster import Cluster, own_cluster
 from tests.torture.report import Outcome, Scale
@@ -88,7 +90,7 @@ def live_in(cluster: Cluster, life: Life) -> None:
 
 
 async def _live(url: str, folder: Path, life: Life) -> None:
-    settings = Settings(data_dir=folder, secret=SECRET, database_url=url)
+    settings = Settings(data_dir=folder, secret=SECRET, master_key=MASTER_KEY, database_url=url)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.open(settings))
         record = LongRecord(await World(db, url).open(), db, folder, life)
@@ -239,7 +241,7 @@ class LongRecord:
         """Hold server and devices to the full history, and Postgres to what the documents say."""
         writes = list(self.history.document.writes())
         full = fold(writes)
-        [row] = await self.world.sql("SELECT doc FROM records")
+        [row] = await self._records()
         document = parse_document(row["doc"])
         kept = fold(document.writes())
         assert kept.state == full.state, "a compaction has changed what the record says"
@@ -276,8 +278,12 @@ class LongRecord:
         self._edit(self.restored, {"week_number": 2})
         await self.restored.sync()
 
+    async def _records(self) -> list[dict[str, Any]]:
+        rows = await self.world.sql("SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id)")
+        return await with_open_documents(self.world, rows)
+
     async def _be_bounded(self) -> None:
-        for row in await self.world.sql("SELECT doc FROM records"):
+        for row in await self._records():
             ops = parse_document(row["doc"]).op_count
             assert len(row["doc"]) < 0.7 * DOCUMENT_BYTES_MAX and ops < 0.7 * OPS_MAX, f"the record is {ops} ops long"
 

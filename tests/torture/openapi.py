@@ -14,6 +14,7 @@ from anyio.from_thread import start_blocking_portal
 from apex_server.settings import Settings
 from tests.e2e.whole_server import SECRET, running_server
 from tests.server.openapi_fuzzing import ENDS_THE_SESSION, NOT_ASKED, OPERATIONS, ROLES, People, fuzz
+from tests.server.sealed_rows import MASTER_KEY
 from tests.torture.report import Outcome, Scale
 
 EXAMPLES = {Scale.CI: 2, Scale.FULL: 150}
@@ -27,7 +28,9 @@ def torture(scale: Scale) -> Iterator[Outcome]:
     try:
         with (
             start_blocking_portal("asyncio") as portal,
-            running_server(portal, Settings(data_dir=data_dir, secret=SECRET, limits_factor=1e6)) as server,
+            running_server(
+                portal, Settings(data_dir=data_dir, secret=SECRET, master_key=MASTER_KEY, limits_factor=1e6)
+            ) as server,
         ):
             people = People(server)
             for operation in sorted(OPERATIONS.keys() - NOT_ASKED.keys()):

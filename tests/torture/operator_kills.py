@@ -23,6 +23,7 @@ from apex_server.operations.backup_file import BackupReader
 from apex_server.settings import Settings
 from apex_server.sync import projections_are_current, rebuild_projections
 from tests.server.conftest import TEMPLATE
+from tests.server.sealed_rows import MASTER_KEY
 from tests.server.sync_world import SECRET, World, workout
 from tests.torture.postgres_cluster import Cluster, own_cluster
 from tests.torture.report import Outcome, Scale
@@ -175,7 +176,7 @@ async def fill(settings: Settings, seed: int) -> None:
 
 def settings_of(url: str, folder: Path) -> Settings:
     """Give the settings of a server on that database."""
-    return Settings(data_dir=folder, secret=SECRET, database_url=url, log_level="error")
+    return Settings(data_dir=folder, secret=SECRET, master_key=MASTER_KEY, database_url=url, log_level="error")
 
 
 def run(command: Command, settings: Settings, file: Path, *, die_at: int) -> int:

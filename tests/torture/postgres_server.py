@@ -27,6 +27,7 @@ from apex_server.settings import Settings
 from apex_server.sync.routes import MEDIA_TYPE
 from apex_sync.protocol.messages import SyncRequest, SyncResponse, decode_response, encode_message
 from tests.e2e.whole_server import free_port
+from tests.server.sealed_rows import MASTER_KEY, known_master_keys
 from tests.server.sync_world import SECRET, Device, SyncWorld, World
 
 ANSWER_SECONDS_MAX = 120.0
@@ -43,6 +44,8 @@ class ComeBackLater(Exception):
 
 class ServedWorld(World):
     """People and devices of a server that is reached over HTTP."""
+
+    master_keys = known_master_keys()
 
     def __init__(self, address: str, owner_url: str, seed: int) -> None:
         SyncWorld.__init__(self, seed)
@@ -144,9 +147,12 @@ class Served:
 async def served(database_url: str, socket_folder: Path, folder: Path) -> AsyncIterator[Served]:
     """Run a server until the block ends; its pools connect to the socket in `socket_folder`."""
     port = free_port()
-    urls = role_urls(Settings(data_dir=folder, secret=SECRET, database_url=via(database_url, socket_folder)))
+    urls = role_urls(
+        Settings(data_dir=folder, secret=SECRET, master_key=MASTER_KEY, database_url=via(database_url, socket_folder))
+    )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("APEX_")} | {
         "APEX_SECRET": SECRET,
+        "APEX_MASTER_KEY": MASTER_KEY,
         "APEX_DATA_DIR": str(folder),
         "APEX_DATABASE_URL": database_url,
         "APEX_DATABASE_URL_APP": urls.app,

@@ -15,6 +15,7 @@ import msgspec
 import pycrdt
 
 from apex_sync.ids import ALPHABET
+from tests.server.sealed_rows import known_master_keys, with_open_documents
 from tests.server.sync_world import assert_consistent
 
 Ops = Mapping[tuple[int, int], bytes | None]
@@ -124,6 +125,8 @@ class Truth:
 class Moment:
     """The database as it was when the transaction began."""
 
+    master_keys = known_master_keys()
+
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
@@ -153,9 +156,11 @@ class Moment:
     async def ops(self, scopes: Sequence[str]) -> dict[tuple[str, bytes], Ops]:
         """Read the ops of scopes; what died must be known by its hash."""
         rows = await self.sql(
-            "SELECT name, record_id, doc FROM records JOIN scopes USING (scope_id) WHERE name = ANY($1)", scopes
+            "SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id) WHERE name = ANY($1)",
+            scopes,
         )
-        found = {(row["name"], row["record_id"].bytes): ops_of(row["doc"]) for row in rows}
+        opened = await with_open_documents(self, rows)
+        found = {(row["scope"], row["record_id"].bytes): ops_of(row["doc"]) for row in opened}
         dead = await self.sql(
             "SELECT name, record_id, client_id, clock FROM dead_ops JOIN scopes USING (scope_id) WHERE name = ANY($1)",
             scopes,
@@ -167,7 +172,10 @@ class Moment:
 
     async def _assert_digests(self) -> None:
         totals: dict[UUID, int] = {}
-        for row in await self.sql("SELECT scope_id, record_id, doc, digest FROM records"):
+        rows = await self.sql(
+            "SELECT scope_id, name AS scope, record_id, doc, records.digest FROM records JOIN scopes USING (scope_id)"
+        )
+        for row in await with_open_documents(self, rows):
             digest = digest_of(row["record_id"].bytes, ops_of(row["doc"]))
             assert row["digest"] == digest.to_bytes(16, "big"), f"the digest of {row['record_id']}"
             totals[row["scope_id"]] = (totals.get(row["scope_id"], 0) + digest) % 2**128

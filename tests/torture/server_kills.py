@@ -19,6 +19,7 @@ from apex_server.db import Database
 from apex_server.settings import Settings
 from apex_sync.op import Patch
 from apex_sync.protocol.messages import PushResult, decode_response, encode_message
+from tests.server.sealed_rows import MASTER_KEY
 from tests.server.sync_world import SECRET, Device, Key, World, workout
 from tests.torture.postgres_cluster import Cluster, own_cluster
 from tests.torture.postgres_truth import OpsByRecord, Truth
@@ -172,7 +173,9 @@ def prepared(cluster: Cluster, device: str) -> Push:
 async def prepare(cluster: Cluster, template: str, write: Callable[["Stage"], Device]) -> Push:
     """Set the stage, let the device write, and take down what its push must do."""
     url = cluster.url(template)
-    async with Database.open(Settings(data_dir=cluster.folder, secret=SECRET, database_url=url)) as db:
+    async with Database.open(
+        Settings(data_dir=cluster.folder, secret=SECRET, master_key=MASTER_KEY, database_url=url)
+    ) as db:
         stage = await Stage.set(await World(db, url).open())
         before = ops_of(stage.watch, stage)
         device = write(stage)

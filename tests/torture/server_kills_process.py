@@ -31,6 +31,7 @@ from apex_server.settings import Settings
 from apex_server.sync import postgres_commits
 from apex_server.sync.routes import MEDIA_TYPE
 from apex_sync.ids import Scope
+from tests.server.sealed_rows import MASTER_KEY
 from tests.server.sync_world import SECRET
 
 T = TypeVar("T")
@@ -147,7 +148,13 @@ async def answer(errand: Errand, places: Places, told: Connection) -> None:
     """Serve the request, and tell the answer."""
     from tests.torture.server_kills_app import APP
 
-    settings = Settings(data_dir=errand.folder, secret=SECRET, database_url=errand.database_url, log_level="error")
+    settings = Settings(
+        data_dir=errand.folder,
+        secret=SECRET,
+        master_key=MASTER_KEY,
+        database_url=errand.database_url,
+        log_level="error",
+    )
     APP.state["settings"] = settings
     transport = httpx.ASGITransport(APP)  # type: ignore[arg-type]
     headers = {
@@ -205,9 +212,11 @@ def commit_without_a_transaction() -> None:
 
     @asynccontextmanager
     async def locked(session: Any, scope: str) -> Any:
-        state = await session.lock(scope)
+        seal, state = await session.seal_of(scope), await session.lock(scope)
         scope_id = Scope.parse(scope).id
-        yield postgres_commits.PostgresLockedScope(session.connection, scope_id, state, may_copy=session._may_copy)
+        yield postgres_commits.PostgresLockedScope(
+            session.connection, scope_id, state, seal, may_copy=session._may_copy
+        )
 
     postgres_commits.PostgresCommitSession.locked = locked  # type: ignore[assignment,method-assign]
 

@@ -1,6 +1,6 @@
 """What the model has been asked before, and what it has cost: kept in Postgres, so all workers share it.
 
-Texts are kept under a hash of what was asked; the question itself is kept nowhere.
+Texts are kept under a hash of what was asked, sealed with the athlete's key; the question itself is kept nowhere.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from apex_server.limits import Tier, tier_named
 __all__ = ["Ledger", "Spent"]
 
 TEXTS_KEPT_DAYS = 30
+WORDED_TEXT = "worded_texts.reply"
 
 _queries = load_queries(__package__)
 
@@ -36,13 +37,18 @@ class Ledger:
     async def text(self, key: bytes) -> bytes | None:
         """Give what was made of a question before."""
         async with self._database.commit_connection() as connection:
-            reply: bytes | None = await connection.fetchval(_queries.get_worded_text, key)
-            return reply
+            row = await connection.fetchrow(_queries.get_worded_text, key)
+            if row is None:
+                return None
+            data_key = await self._database.vault.user_key(connection, row["athlete_id"])
+        return data_key.open(row["reply"], what=WORDED_TEXT)
 
     async def keep(self, key: bytes, athlete_id: UUID, reply: bytes) -> None:
         """Keep what was made of a question."""
         async with self._database.commit_connection() as connection:
-            await connection.execute(_queries.keep_worded_text, key, athlete_id, reply, self._now())
+            data_key = await self._database.vault.user_key(connection, athlete_id)
+            sealed = data_key.seal(reply, what=WORDED_TEXT)
+            await connection.execute(_queries.keep_worded_text, key, athlete_id, sealed, self._now())
 
     async def spent(self, coach_id: UUID) -> Spent:
         """Give what a coach's athletes have cost."""

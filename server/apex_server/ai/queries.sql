@@ -1,6 +1,6 @@
 -- name: get_worded_text
 -- The same facts, worded by the same model under the same instructions, are not paid for again.
-SELECT reply
+SELECT athlete_id, reply
 FROM worded_texts
 WHERE key = $1;
 

@@ -226,10 +226,16 @@ async def run(owner: asyncpg.Connection, sql: str, master_keys: MasterKeys | Non
     """Run a file's SQL, and its steps in Python where they stand."""
     start = 0
     for match in PYTHON_STEP.finditer(sql):
-        await owner.execute(sql[start : match.start()])
+        await execute(owner, sql[start : match.start()])
         await getattr(importlib.import_module(match["module"]), match["function"])(owner, master_keys)
         start = match.end()
-    await owner.execute(sql[start:])
+    await execute(owner, sql[start:])
+
+
+async def execute(owner: asyncpg.Connection, sql: str) -> None:
+    """Run statements, if there are any: asyncpg cannot run comments alone."""
+    if any(line.strip() and not line.lstrip().startswith("--") for line in sql.splitlines()):
+        await owner.execute(sql)
 
 
 async def record(owner: asyncpg.Connection, migration: Migration) -> None:

@@ -18,6 +18,7 @@ from apex_server.errors import Conflict, InvalidFields, NotFound
 from apex_server.jobs.drafts import local_time
 from apex_server.jobs.reading import read_typed
 from apex_server.sync.commit import Committer
+from apex_server.sync.sealing import open_documents
 from apex_sync.collection import Record
 from apex_sync.ids import Scope, athlete_scope, derived_id
 from apex_sync.op import Patch
@@ -54,9 +55,10 @@ class Publisher:
             row = await connection.fetchrow(_queries.get_document, place.id, UUID(insight_id))
             published = await connection.fetchrow(_queries.get_published, place.id, UUID(insight_id))
             linked = await connection.fetchval(_queries.is_linked, UUID(place.owner_id), UUID(place.about_id))
-        if row is None or row["collection"] != "insights" or not linked:
-            return
-        insight: Any = read_typed("insights", row["doc"])
+            if row is None or row["collection"] != "insights" or not linked:
+                return
+            [doc] = await open_documents(connection, self._database.vault, [row], scope)
+        insight: Any = read_typed("insights", doc)
         shown = may_show(insight)
         if shown or (published is not None and published["text_shown"]):
             try:
@@ -98,7 +100,10 @@ class Publisher:
     async def _read(self, scope: str, collection: str, record_id: str) -> Record | None:
         async with self._database.commit_connection() as connection:
             row = await connection.fetchrow(_queries.get_document, Scope.parse(scope).id, UUID(record_id))
-        return None if row is None or row["collection"] != collection else read_typed(collection, row["doc"])
+            if row is None or row["collection"] != collection:
+                return None
+            [doc] = await open_documents(connection, self._database.vault, [row], scope)
+        return read_typed(collection, doc)
 
 
 def may_show(insight: Any) -> bool:

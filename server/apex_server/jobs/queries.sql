@@ -105,8 +105,9 @@ LIMIT 20000;
 
 -- name: list_library
 -- The exercises that an athlete's coaches or everybody share.
-SELECT records.record_id, records.seq, records.collection, records.doc
+SELECT scopes.name AS scope, records.record_id, records.seq, records.collection, records.doc
 FROM records
+JOIN scopes ON scopes.scope_id = records.scope_id
 WHERE records.scope_id = ANY($1::uuid[])
     AND records.collection = 'exercises'
     AND NOT records.deleted
@@ -149,7 +150,7 @@ LIMIT 1000;
 
 -- name: get_document
 -- A record and where it stands in its scope's feed.
-SELECT seq, collection, doc
+SELECT record_id, seq, collection, doc
 FROM records
 WHERE scope_id = $1 AND record_id = $2;
 

@@ -13,11 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from apex_server.db import Database, load_queries
+from apex_server.sync.sealing import open_documents
 from apex_sync.coaching.plan import Plan, plan_from_program
 from apex_sync.coaching.profile import Library, TrainingProfile, library_of, training_profile
 from apex_sync.collection import Record
 from apex_sync.fold import fold
-from apex_sync.ids import Scope, library_scope
+from apex_sync.ids import Scope, athlete_scope, library_scope
 from apex_sync.models import COLLECTIONS
 from apex_sync.models.fields import parse_date, parse_local_time
 from apex_sync.wire import parse_document
@@ -63,7 +64,9 @@ async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
         scopes = [Scope("global").id, *(Scope.parse(library_scope(str(coach_id))).id for coach_id in coach_ids)]
         rows = await connection.fetch(_queries.list_records_to_analyse, athlete_id)
         library_rows = await connection.fetch(_queries.list_library, scopes)
-    of = {name: records_of(rows, name) for name in ("check_ins", "profiles", "programs", "workout_logs")}
+        docs = await open_documents(connection, database.vault, rows, athlete_scope(str(athlete_id)))
+        library_docs = await open_documents(connection, database.vault, library_rows)
+    of = {name: records_of(rows, docs, name) for name in ("check_ins", "profiles", "programs", "workout_logs")}
     return AthleteRecords(
         athlete_id=athlete_id,
         seq=seq or 0,
@@ -72,15 +75,17 @@ async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
         check_ins=of["check_ins"],
         profile=training_profile(next((record for _, record in of["profiles"]), None)),
         plan=current_plan(of["programs"]),
-        library=library_of(dict(records_of(library_rows, "exercises"))),
+        library=library_of(dict(records_of(library_rows, library_docs, "exercises"))),
         versions={str(row["record_id"]): row["seq"] for row in rows},
     )
 
 
-def records_of(rows: Iterable[Any], collection: str) -> Records:
+def records_of(rows: Iterable[Any], docs: Iterable[bytes], collection: str) -> Records:
     """Fold the documents of one collection."""
     return [
-        (str(row["record_id"]), read_typed(collection, row["doc"])) for row in rows if row["collection"] == collection
+        (str(row["record_id"]), read_typed(collection, doc))
+        for row, doc in zip(rows, docs, strict=True)
+        if row["collection"] == collection
     ]
 
 

@@ -46,7 +46,8 @@ class RecordOnTrial(Struct):
     record_id: UUID
     collection: str
     seq: int
-    doc: bytes
+    doc: bytes | None
+    """None: it does not open."""
     digest: bytes
     flags: Mapping[str, bool]
     rows: Mapping[str, Sequence[Row]]
@@ -56,6 +57,9 @@ class RecordOnTrial(Struct):
 
 def problems_of(record: RecordOnTrial) -> Iterator[tuple[Check, str]]:
     """Name everything that is not as the document says; of one that cannot be read nothing else can be said."""
+    if record.doc is None:
+        yield "documents", "does not open: it was altered, or sealed for another record or with another key"
+        return
     try:
         document = parse_document(record.doc)
         writes = list(document.writes())

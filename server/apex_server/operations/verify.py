@@ -22,7 +22,9 @@ from apex_server.operations.chain_checks import problem_of_event_chain, problem_
 from apex_server.operations.record_checks import AuditedClient, Check, DeadRun, RecordOnTrial, problems_of
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import VERSION
+from apex_server.sync.sealing import DocumentSeal, seal_of_scope
 from apex_server.sync.store import Row
+from apex_server.vault import KeyDestroyed, SealBroken, Vault
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
 from apex_sync.ids import Scope
 
@@ -105,7 +107,7 @@ async def verify(database: Database, told: Progress = lambda done, total: None) 
     total, done = sum(row["record_count"] for row in scopes), 0
     for row in scopes:
         async with one_moment(database) as connection:
-            async for count in verify_scope(connection, row["name"], verification):
+            async for count in verify_scope(connection, database.vault, row["name"], verification):
                 done += count
                 told(min(done, total), total)
             await verify_scope_chain(connection, row["name"], chain, chained_since, verification)
@@ -123,18 +125,22 @@ async def one_moment(database: Database) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def verify_scope(connection: Connection, name: str, verification: Verification) -> AsyncIterator[int]:
+async def verify_scope(
+    connection: Connection, vault: Vault, name: str, verification: Verification
+) -> AsyncIterator[int]:
     """Look at one scope and all its records; gives their number, page by page."""
     scope = await connection.fetchrow(queries.verify_scope, name)
     scope_id = scope["scope_id"]
     verification.looked("scopes")
+    seal = await seal_to_try(connection, vault, name)
     digest = 0
     audit = _Beside(await connection.cursor(queries.verify_audit, scope_id))
     dead = _Beside(await connection.cursor(queries.verify_dead_ops, scope_id))
     last = FIRST_ID
     while page := await connection.fetch(queries.verify_records, scope_id, last, PAGE_RECORDS, PAGE_BYTES):
         last = page[-1]["record_id"]
-        for record in await on_trial(connection, scope_id, page, await audit.up_to(last), await dead.up_to(last)):
+        beside = await audit.up_to(last), await dead.up_to(last)
+        for record in await on_trial(connection, scope_id, seal, page, *beside):
             digest += int.from_bytes(record.digest, "big")
             count(record, verification)
             for check, words in problems_of(record):
@@ -183,6 +189,22 @@ def scope_problems(name: str, scope: Any, digest: int) -> Iterable[str]:
         yield f"it stands at {scope['seq']}, and its last record at {scope['last_seq']}"
 
 
+async def seal_to_try(connection: Connection, vault: Vault, name: str) -> DocumentSeal | None:
+    """Give what should open the documents of a scope; None where nothing does."""
+    try:
+        return await seal_of_scope(connection, vault, name)
+    except (KeyDestroyed, ValueError):
+        return None
+
+
+def opened(seal: DocumentSeal | None, row: Any) -> bytes | None:
+    """Open a document, if that can be done."""
+    try:
+        return seal.open(row["record_id"].bytes, row["doc"]) if seal is not None else None
+    except SealBroken:
+        return None
+
+
 def is_key_of(name: str, scope_id: UUID) -> bool:
     try:
         return Scope.parse(name).id == scope_id
@@ -225,6 +247,7 @@ def _record_id(row: Any) -> UUID:
 async def on_trial(
     connection: Connection,
     scope_id: UUID,
+    seal: DocumentSeal | None,
     page: Sequence[Any],
     audit: dict[UUID, list[Any]],
     dead: dict[UUID, list[Any]],
@@ -242,7 +265,7 @@ async def on_trial(
             record_id=row["record_id"],
             collection=row["collection"],
             seq=row["seq"],
-            doc=row["doc"],
+            doc=opened(seal, row),
             digest=row["digest"],
             flags={name: row[name] for name in FLAGS},
             rows=rows[row["record_id"]],

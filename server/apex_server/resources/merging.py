@@ -24,6 +24,7 @@ from apex_server.resources.writing import (
     without_what_stands,
 )
 from apex_server.sync.commit import Patched, Written
+from apex_server.sync.sealing import open_documents
 from apex_sync.coaching.drafts import DraftPatch
 from apex_sync.collection import Role
 from apex_sync.fold import Path
@@ -120,7 +121,10 @@ class RecordMerger(RecordWriter):
     async def _look(self, connection: Connection, drafts: Sequence[Draft]) -> _Seen:
         ids = [draft.record_id for draft in drafts]
         rows = await connection.fetch(_queries.get_records_by_id, self.kind.collection.name, ids)
-        found = {row["record_id"]: known_record(self.kind.collection, row) for row in rows}
+        docs = await open_documents(connection, self._database.vault, rows)
+        found = {
+            row["record_id"]: known_record(self.kind.collection, row, doc) for row, doc in zip(rows, docs, strict=True)
+        }
         roles: dict[str, Role | ApiError] = {}
         own: dict[str, list[int]] = {}
         for scope in {draft.scope for draft in drafts}:

@@ -3,7 +3,7 @@
 A record that is foreign, of another kind, deleted or absent is `NotFound` alike.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import msgspec
 
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
+from apex_server.sync.sealing import open_documents
 from apex_server.vault import Vault
 from apex_sync.collection import Collection, Record
 from apex_sync.document import Document
@@ -118,7 +119,8 @@ async def read_record(
     row = await connection.fetchrow(_queries.get_record, collection.name, record_id)
     if row is None or (row["deleted"] and not deleted):
         raise NotFound(noun)
-    return known_record(collection, row)
+    [doc] = await open_documents(connection, vault, [row])
+    return known_record(collection, row, doc)
 
 
 async def read_records(
@@ -127,8 +129,12 @@ async def read_records(
     """Read records by (scope id, record id), in that order; one that has gone meanwhile is left out."""
     wanted = list(places)
     rows = await connection.fetch(_queries.get_records, [place[0] for place in wanted], [place[1] for place in wanted])
-    by_place = {(row["scope_id"], row["record_id"]): row for row in rows}
-    return list(_in_order(collection, wanted, by_place))
+    docs = await open_documents(connection, vault, rows)
+    by_place = {
+        (row["scope_id"], row["record_id"]): known_record(collection, row, doc)
+        for row, doc in zip(rows, docs, strict=True)
+    }
+    return [by_place[place] for place in wanted if place in by_place]
 
 
 async def require_scope(connection: Connection, user_id: UUID, scope: str, noun: str) -> str:
@@ -139,15 +145,6 @@ async def require_scope(connection: Connection, user_id: UUID, scope: str, noun:
     return access
 
 
-def known_record(collection: Collection, row: Any) -> KnownRecord:
-    """Read a row of records."""
-    return KnownRecord(collection, row["scope"], str(row["record_id"]), parse_document(row["doc"]), row["synced_at"])
-
-
-def _in_order(
-    collection: Collection, wanted: Sequence[tuple[UUID, UUID]], by_place: dict[tuple[UUID, UUID], Any]
-) -> Iterator[KnownRecord]:
-    for place in wanted:
-        row = by_place.get(place)
-        if row is not None:
-            yield known_record(collection, row)
+def known_record(collection: Collection, row: Any, doc: bytes) -> KnownRecord:
+    """Read a row of records, whose document is open."""
+    return KnownRecord(collection, row["scope"], str(row["record_id"]), parse_document(doc), row["synced_at"])

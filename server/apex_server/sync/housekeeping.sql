@@ -22,3 +22,15 @@ JOIN scopes ON scopes.scope_id = records.scope_id
 WHERE records.is_long AND (records.scope_id, records.record_id) > ($1, $2)
 ORDER BY records.scope_id, records.record_id
 LIMIT $3;
+
+-- name: id_of_scope
+-- The key of a scope's rows.
+SELECT scope_id
+FROM scopes
+WHERE name = $1;
+
+-- name: put_document
+-- The same document in another form, so nothing else of the record changes.
+UPDATE records
+SET doc = $3
+WHERE scope_id = $1 AND record_id = $2;

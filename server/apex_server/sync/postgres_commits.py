@@ -17,7 +17,7 @@ from apex_server.audit.chain import AuditChain
 from apex_server.db import Connection, Database, load_queries
 from apex_server.sync.chaining import spans_in_order
 from apex_server.sync.postgres_rows import (
-    PackedRows,
+    Encoded,
     TableWriter,
     as_datetime,
     as_digest,
@@ -26,6 +26,7 @@ from apex_server.sync.postgres_rows import (
     record_rows,
 )
 from apex_server.sync.save_one import save_one_arguments, save_one_statement
+from apex_server.sync.sealing import DocumentSeal, person_of, seal_of_scope
 from apex_server.sync.store import (
     Access,
     AskedRecord,
@@ -37,6 +38,7 @@ from apex_server.sync.store import (
     StoredRecord,
     UnstorableBatch,
 )
+from apex_server.vault import KeyDestroyed, Vault
 from apex_sync.acceptance import Refusal, RefusedOp
 from apex_sync.digest import digest_bytes
 from apex_sync.ids import Scope
@@ -71,20 +73,27 @@ class PostgresCommitStore:
             if not self._db.commit_may_copy:
                 # Without BYPASSRLS grants can only be looked up by whom they are given to; the pool resets this.
                 await connection.execute("SELECT set_config('apex.user_id', $1, false)", str(user_id or ""))
-            yield PostgresCommitSession(connection, user_id, may_copy=self._db.commit_may_copy)
+            yield PostgresCommitSession(connection, self._db.vault, user_id, may_copy=self._db.commit_may_copy)
 
-    def encode(self, scope_id: bytes, change: RecordChange) -> None:
-        """Pack the projection rows, which are not needed after that; what can't be packed is told when it is saved."""
+    def encode(self, scope_id: bytes, change: RecordChange, seal: DocumentSeal | None = None) -> None:
+        """Seal the document and pack the projection rows, which are not needed after that.
+
+        What can't be packed is told when it is saved, and without a seal that is when all of it is done.
+        """
+        if seal is None:
+            return
         with suppress(UnstorableBatch):
-            change.encoded = packed_rows(scope_id, change)
+            change.encoded = encoded(scope_id, change, seal)
             change.rows = {}
 
 
 class PostgresCommitSession:
     """One connection of the commit role, for one user."""
 
-    def __init__(self, connection: Connection, user_id: UUID | None, *, may_copy: bool) -> None:
+    def __init__(self, connection: Connection, vault: Vault, user_id: UUID | None, *, may_copy: bool) -> None:
         self.connection = connection
+        self._vault = vault
+        self._seals: dict[str, DocumentSeal] = {}
         self._user_id = user_id
         self._may_copy = may_copy
 
@@ -103,29 +112,57 @@ class PostgresCommitSession:
         return client_id
 
     async def view(self, scope: str, client_id: int, asked: Sequence[AskedRecord]) -> ScopeView:
-        """Read without a lock."""
+        """Read without a lock. The scope of a person whose key is destroyed is nobody's any more."""
         scope_id, user_id = Scope.parse(scope).id, self._user_id
         if len(asked) == 1:
             [(record_id, first, end)] = asked
             row = await self.connection.fetchrow(
-                queries.view_one, scope_id, user_id, scope, UUID(bytes=record_id), client_id, first, end
+                queries.view_one,
+                *(scope_id, user_id, scope, UUID(bytes=record_id), client_id, first, end, person_of(scope)),
             )
+            seal = await self._seal_with(scope, row)
+            if seal is None:
+                return ScopeView(ScopeState(None), {})
             digest = as_digest(row["scope_digest"])
             state = ScopeState(row["access"], row["scope_seq"], digest, row["record_count"], row["chain"])
-            return ScopeView(state, {record_id: record_state(row)} if row["doc"] is not None else {})
+            return ScopeView(state, {record_id: record_state(row, seal)} if row["doc"] is not None else {}, seal)
         row = await self.connection.fetchrow(queries.view_scope, scope_id, user_id, scope)
         state = scope_state(row, row["access"])
-        if state.access is None:
-            return ScopeView(state, {})
-        return ScopeView(state, await view_records(self.connection, scope_id, client_id, asked, after_seq=0))
+        seal = await self.seal_of(scope) if state.access is not None else None
+        if seal is None:
+            return ScopeView(ScopeState(None), {})
+        records = await view_records(self.connection, seal, scope_id, client_id, asked, after_seq=0)
+        return ScopeView(state, records, seal)
+
+    async def seal_of(self, scope: str) -> DocumentSeal | None:
+        """Give what seals the documents of a scope; None where the key is destroyed."""
+        if scope not in self._seals:
+            try:
+                self._seals[scope] = await seal_of_scope(self.connection, self._vault, scope)
+            except KeyDestroyed:
+                return None
+        return self._seals[scope]
+
+    async def _seal_with(self, scope: str, row: Any) -> DocumentSeal | None:
+        """Give the same, from a row that has the wrapped key with it."""
+        person = person_of(scope)
+        if person is None:
+            self._seals[scope] = DocumentSeal(scope, None)
+        elif row["wrapped"] is None:
+            return None
+        else:
+            key = await self._vault.unwrapped(person, row["wrapped"], row["master_key_id"])
+            self._seals[scope] = DocumentSeal(scope, key)
+        return self._seals[scope]
 
     @asynccontextmanager
     async def locked(self, scope: str) -> AsyncIterator["PostgresLockedScope"]:
         """Hold a scope for the block."""
         with unstorable():
+            seal = await self.seal_of(scope)
             async with self.connection.transaction():
-                state = await self.lock(scope)
-                yield PostgresLockedScope(self.connection, Scope.parse(scope).id, state, may_copy=self._may_copy)
+                state = await self.lock(scope) if seal is not None else ScopeState(None)
+                yield PostgresLockedScope(self.connection, Scope.parse(scope).id, state, seal, may_copy=self._may_copy)
 
     async def lock(self, scope: str) -> ScopeState:
         """Lock a scope until the transaction ends, and see how it stands."""
@@ -141,11 +178,13 @@ class PostgresCommitSession:
     async def save_if_unchanged(self, commit: Commit) -> bool:
         """Store a commit of one change, if nothing else has been committed to its scope."""
         [change] = commit.changes
-        if change.dead:
+        seal = await self.seal_of(commit.scope)
+        if change.dead or seal is None:
             return False
+        doc = seal.seal(change.record_id, change.doc)
         with unstorable():
             saved = await self.connection.fetchval(
-                save_one_statement(change.collection), *save_one_values(commit, change)
+                save_one_statement(change.collection), *save_one_values(commit, change, doc)
             )
         return saved is not None
 
@@ -153,30 +192,40 @@ class PostgresCommitSession:
 class PostgresLockedScope:
     """A scope whose row this transaction holds."""
 
-    def __init__(self, connection: Connection, scope_id: UUID, state: ScopeState, *, may_copy: bool) -> None:
+    def __init__(
+        self, connection: Connection, scope_id: UUID, state: ScopeState, seal: DocumentSeal | None, *, may_copy: bool
+    ) -> None:
         self.state = state
         self.tables = TableWriter(connection, may_copy=may_copy)
         self.connection = connection
         self.scope_id = scope_id
+        self._seal = seal
+
+    @property
+    def seal(self) -> DocumentSeal:
+        """What seals the documents of the scope, wherever there is access to it."""
+        if self._seal is None:
+            raise ValueError("there is no access to this scope, and nothing to seal in it")
+        return self._seal
 
     async def changed(
         self, client_id: int, asked: Sequence[AskedRecord], since_seq: int
     ) -> Mapping[bytes, RecordState]:
         """Give those of the records that have changed after a seq."""
-        return await view_records(self.connection, self.scope_id, client_id, asked, after_seq=since_seq)
+        return await view_records(self.connection, self.seal, self.scope_id, client_id, asked, after_seq=since_seq)
 
     async def save(self, commit: Commit) -> None:
         """Store a commit."""
         for change in commit.changes:
             if change.encoded is None:
-                change.encoded = packed_rows(self.scope_id.bytes, change)
+                change.encoded = encoded(self.scope_id.bytes, change, self.seal)
         former = [change for change in commit.changes if change.before is not None]
         if former:
             ids = [UUID(bytes=change.record_id) for change in former]
             await self.tables.delete(self.scope_id, ids, {change.collection for change in former})
         await self.tables.write_records(record_rows(self.scope_id, commit))
         await self.tables.write_audit(audit_rows(self.scope_id, commit))
-        await self.tables.write_projections([change.encoded for change in commit.changes])
+        await self.tables.write_projections([change.encoded.rows for change in commit.changes])
         await self._add_dead(commit)
         at = as_datetime(commit.at_us)
         if commit.dirty_kinds:
@@ -205,15 +254,16 @@ class PostgresLockedScope:
         )
 
 
-def packed_rows(scope_id: bytes, change: RecordChange) -> PackedRows:
-    """Pack the projection rows of a change. Raises UnstorableBatch."""
+def encoded(scope_id: bytes, change: RecordChange, seal: DocumentSeal) -> Encoded:
+    """Seal the document of a change, and pack its projection rows. Raises UnstorableBatch."""
     try:
-        return pack_projections(scope_id, change.record_id, change.rows)
+        rows = pack_projections(scope_id, change.record_id, change.rows)
+        return Encoded(rows, seal.seal(change.record_id, change.doc))
     except (AttributeError, TypeError, ValueError, struct.error) as error:
         raise UnstorableBatch(f"{type(error).__name__}: {error}") from error
 
 
-def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
+def save_one_values(commit: Commit, change: RecordChange, doc: bytes) -> list[Any]:
     spans = list(spans_in_order(change))
     return [
         Scope.parse(commit.scope).id,
@@ -224,7 +274,7 @@ def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
         commit.writer.user_id,
         commit.before.access,
         change.collection,
-        change.doc,
+        doc,
         digest_bytes(change.digest),
         change.needs_review,
         change.has_conflicts,
@@ -244,16 +294,23 @@ def save_one_values(commit: Commit, change: RecordChange) -> list[Any]:
 
 
 async def view_records(
-    connection: Connection, scope_id: UUID, client_id: int, asked: Sequence[AskedRecord], *, after_seq: int
+    connection: Connection,
+    seal: DocumentSeal,
+    scope_id: UUID,
+    client_id: int,
+    asked: Sequence[AskedRecord],
+    *,
+    after_seq: int,
 ) -> Mapping[bytes, RecordState]:
     ids = [UUID(bytes=one.record_id) for one in asked]
     first_clocks, end_clocks = [one.first_clock for one in asked], [one.end_clock for one in asked]
     rows = await connection.fetch(queries.view_records, scope_id, ids, client_id, after_seq, first_clocks, end_clocks)
-    return {row["record_id"].bytes: record_state(row) for row in rows}
+    return {row["record_id"].bytes: record_state(row, seal) for row in rows}
 
 
-def record_state(row: Any) -> RecordState:
-    record = StoredRecord(row["collection"], row["seq"], row["doc"], as_digest(row["digest"]))
+def record_state(row: Any, seal: DocumentSeal) -> RecordState:
+    doc = seal.open(row["record_id"].bytes, row["doc"])
+    record = StoredRecord(row["collection"], row["seq"], doc, as_digest(row["digest"]))
     dead = {
         clock: RefusedOp(dead_hash, None if code is None else Refusal(clock, code, field, message))
         for clock, dead_hash, code, field, message in row["dead"] or ()

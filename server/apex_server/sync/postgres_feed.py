@@ -8,7 +8,9 @@ from uuid import UUID
 from apex_server.db import Connection, Database, load_queries
 from apex_server.db.pool import connection_of
 from apex_server.sync.postgres_rows import as_digest
+from apex_server.sync.sealing import DocumentSeal, overhead_of, seal_of_scope
 from apex_server.sync.store import FeedEntry, FeedRecord, GrantedScope, SpanSince
+from apex_server.vault import Vault
 from apex_sync.ids import Scope
 
 __all__ = ["PostgresFeedStore"]
@@ -30,14 +32,16 @@ class PostgresFeedStore:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             await connection.execute("SELECT set_config('apex.user_id', $1, true)", str(user_id))
-            yield PostgresFeedSnapshot(connection, user_id)
+            yield PostgresFeedSnapshot(connection, self._db.vault, user_id)
 
 
 class PostgresFeedSnapshot:
     """What one user may read, as of the first statement."""
 
-    def __init__(self, connection: Connection, user_id: UUID) -> None:
+    def __init__(self, connection: Connection, vault: Vault, user_id: UUID) -> None:
         self._connection = connection
+        self._vault = vault
+        self._seals: dict[str, DocumentSeal] = {}
         self._user_id = user_id
 
     async def granted(self) -> Sequence[GrantedScope]:
@@ -50,13 +54,15 @@ class PostgresFeedSnapshot:
 
     async def above(self, scope: str, seq: int, records_max: int) -> Sequence[FeedEntry]:
         """List the feed upwards after a seq."""
-        rows = await self._connection.fetch(queries.feed_above, scope_id(scope), seq, records_max)
+        rows = await self._connection.fetch(queries.feed_above, scope_id(scope), seq, records_max, overhead_of(scope))
         return [FeedEntry(row["record_id"].bytes, row["seq"], row["doc_bytes"]) for row in rows]
 
     async def below(self, scope: str, seq: int, records_max: int, bytes_max: int) -> Sequence[FeedRecord]:
         """Read the feed downwards before a seq."""
-        rows = await self._connection.fetch(queries.feed_below, scope_id(scope), seq, records_max, bytes_max)
-        return [feed_record(row) for row in rows]
+        rows = await self._connection.fetch(
+            queries.feed_below, scope_id(scope), seq, records_max, bytes_max, overhead_of(scope)
+        )
+        return await self._opened(scope, rows)
 
     async def first_seq(self, scope: str, record_ids: Sequence[bytes]) -> int | None:
         """Give the place in the feed of the first of some records."""
@@ -78,17 +84,26 @@ class PostgresFeedSnapshot:
     async def records(self, scope: str, record_ids: Sequence[bytes], bytes_max: int) -> Sequence[FeedRecord]:
         """Read records by id."""
         ids = [UUID(bytes=record_id) for record_id in record_ids]
-        rows = await self._connection.fetch(queries.records_by_id, scope_id(scope), ids, bytes_max)
-        return [feed_record(row) for row in rows]
+        rows = await self._connection.fetch(queries.records_by_id, scope_id(scope), ids, bytes_max, overhead_of(scope))
+        return await self._opened(scope, rows)
 
     async def digests(self, scope: str) -> Sequence[tuple[bytes, int]]:
         """Give the id and digest of every record of a scope."""
         rows = await self._connection.fetch(queries.digests_of_scope, scope_id(scope))
         return [(row["record_id"].bytes, as_digest(row["digest"])) for row in rows]
 
+    async def _opened(self, scope: str, rows: Sequence[Any]) -> list[FeedRecord]:
+        if not rows:
+            return []
+        if scope not in self._seals:
+            self._seals[scope] = await seal_of_scope(self._connection, self._vault, scope)
+        return [feed_record(row, self._seals[scope]) for row in rows]
 
-def feed_record(row: Any) -> FeedRecord:
-    return FeedRecord(row["record_id"].bytes, row["collection"], row["seq"], row["doc"], as_digest(row["digest"]))
+
+def feed_record(row: Any, seal: DocumentSeal) -> FeedRecord:
+    record_id = row["record_id"].bytes
+    doc = seal.open(record_id, row["doc"])
+    return FeedRecord(record_id, row["collection"], row["seq"], doc, as_digest(row["digest"]))
 
 
 def scope_id(scope: str) -> UUID:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from apex_server.db import Connection
@@ -11,7 +12,16 @@ from apex_server.sync.projection_tables import TABLES, Table
 from apex_server.sync.store import Commit, RowsByTable
 from apex_sync.digest import digest_bytes
 
-__all__ = ["PackedRows", "TableWriter", "as_datetime", "as_digest", "audit_rows", "pack_projections", "record_rows"]
+__all__ = [
+    "Encoded",
+    "PackedRows",
+    "TableWriter",
+    "as_datetime",
+    "as_digest",
+    "audit_rows",
+    "pack_projections",
+    "record_rows",
+]
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -20,6 +30,14 @@ CHUNK_BYTES = 256 * 1024
 
 PackedRows = Mapping[str, bytes]
 """Packed projection rows by table."""
+
+
+class Encoded(NamedTuple):
+    """A change as it goes into the tables: its projection rows packed, its document sealed."""
+
+    rows: PackedRows
+    doc: bytes
+
 
 RECORDS_COLUMNS = (
     "scope_id", "record_id", "seq", "collection", "doc", "digest", "needs_review", "has_conflicts", "deleted",
@@ -120,14 +138,14 @@ def pack_projections(scope_id: bytes, record_id: bytes, rows: RowsByTable) -> Pa
 
 
 def record_rows(scope_id: UUID, commit: Commit) -> Iterator[bytes]:
-    """Pack the documents of a commit, each at its seq."""
+    """Pack the sealed documents of a commit, each at its seq."""
     shared = RECORDS_PACKER.share(scope_id.bytes)
     for seq, change in enumerate(commit.changes, commit.before.seq + 1):
         row = (
             change.record_id,
             seq,
             change.collection,
-            change.doc,
+            change.encoded.doc,
             digest_bytes(change.digest),
             change.needs_review,
             change.has_conflicts,

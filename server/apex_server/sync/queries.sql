@@ -67,10 +67,11 @@ FROM unnest($2::uuid[], $5::bigint[], $6::bigint[]) AS asked (record_id, first_c
 JOIN records ON records.scope_id = $1 AND records.record_id = asked.record_id AND records.seq > $4;
 
 -- name: view_one
--- The same as the two above for a single record, in one round trip.
+-- The same as the two above for a single record, in one round trip, with the key that opens it.
 SELECT asked.access, coalesce(scopes.seq, 0) AS scope_seq, scopes.digest AS scope_digest,
     coalesce(scopes.record_count, 0) AS record_count, coalesce(scopes.chain, '') AS chain,
-    records.collection, records.seq, records.doc, records.digest,
+    keys.wrapped, keys.master_key_id,
+    records.record_id, records.collection, records.seq, records.doc, records.digest,
     (
         SELECT array_agg((dead.clock, dead.hash, dead.code, dead.field, dead.message))
         FROM dead_ops AS dead
@@ -82,6 +83,7 @@ SELECT asked.access, coalesce(scopes.seq, 0) AS scope_seq, scopes.digest AS scop
     ) AS dead
 FROM (SELECT CASE WHEN $2::uuid IS NULL THEN 'system' ELSE apex_scope_access($2, $3) END AS access) AS asked
 LEFT JOIN scopes ON scopes.scope_id = $1 AND scopes.name = $3
+LEFT JOIN data_keys AS keys ON keys.user_id = $8 AND keys.destroyed_at IS NULL
 LEFT JOIN records ON records.scope_id = $1 AND records.record_id = $4 AND asked.access IS NOT NULL;
 
 -- name: lock_scope
@@ -190,17 +192,18 @@ LIMIT 20000;
 
 -- name: feed_above
 -- Many of these the reader wrote itself and is not sent, so documents are read later, by id.
-SELECT record_id, seq, octet_length(doc) AS doc_bytes
+SELECT record_id, seq, octet_length(doc) - $4::integer AS doc_bytes
 FROM records
 WHERE scope_id = $1 AND seq > $2
 ORDER BY seq
 LIMIT $3;
 
 -- name: feed_below
--- A first sync shows the newest first. Sizes are summed before documents are read, so that large ones make small pages.
+-- A first sync shows the newest first. Sizes are summed before documents are read, so that large ones make small pages;
+-- a document counts without its seal.
 SELECT record_id, collection, seq, doc, digest
 FROM (
-    SELECT record_id, collection, seq, doc, digest, sum(octet_length(doc)) OVER (ORDER BY seq DESC) AS bytes
+    SELECT record_id, collection, seq, doc, digest, sum(octet_length(doc) - $5::integer) OVER (ORDER BY seq DESC) AS bytes
     FROM (
         SELECT record_id, collection, seq, doc, digest
         FROM records
@@ -209,7 +212,7 @@ FROM (
         LIMIT $3
     ) AS next
 ) AS sized
-WHERE bytes - octet_length(doc) < $4
+WHERE bytes - (octet_length(doc) - $5::integer) < $4
 ORDER BY seq DESC;
 
 -- name: first_seq
@@ -235,11 +238,11 @@ GROUP BY record_id, client_id;
 -- For what a device asks for anew, and for reading single records.
 SELECT record_id, collection, seq, doc, digest
 FROM (
-    SELECT record_id, collection, seq, doc, digest, sum(octet_length(doc)) OVER (ORDER BY record_id) AS bytes
+    SELECT record_id, collection, seq, doc, digest, sum(octet_length(doc) - $4::integer) OVER (ORDER BY record_id) AS bytes
     FROM records
     WHERE scope_id = $1 AND record_id = ANY($2::uuid[])
 ) AS sized
-WHERE bytes - octet_length(doc) < $3
+WHERE bytes - (octet_length(doc) - $4::integer) < $3
 ORDER BY record_id;
 
 -- name: digests_of_scope

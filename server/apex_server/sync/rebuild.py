@@ -14,6 +14,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.sync.postgres_commits import PostgresCommitStore
 from apex_server.sync.postgres_rows import PackedRows, pack_projections
 from apex_server.sync.projections import VERSION, project
+from apex_server.sync.sealing import DocumentSeal
 from apex_sync.fold import fold
 from apex_sync.models import COLLECTIONS
 from apex_sync.wire import parse_document
@@ -46,9 +47,11 @@ async def rebuild_projections(db: Database, told: Callable[[int], None] = lambda
         scopes = [row["name"] for row in await connection.fetch(queries.all_scopes)]
     for scope in scopes:
         async with store.session(None) as session, session.locked(scope) as locked:
+            if locked.state.access is None:
+                continue  # What this scope held was sealed with a key that is destroyed.
             await locked.tables.delete_projections(locked.scope_id)
             async for rows in pages(session.connection, locked.scope_id):
-                await locked.tables.write_projections([packed(locked.scope_id, row) for row in rows])
+                await locked.tables.write_projections([packed(locked.scope_id, row, locked.seal) for row in rows])
                 count += len(rows)
                 told(count)
     async with db.commit_connection() as connection:
@@ -64,12 +67,12 @@ async def pages(connection: Connection, scope_id: UUID) -> AsyncIterator[Sequenc
         last = rows[-1]["record_id"]
 
 
-def packed(scope_id: UUID, row: Any) -> PackedRows:
+def packed(scope_id: UUID, row: Any, seal: DocumentSeal) -> PackedRows:
     """Pack what a document projects to; one that no longer fits its types has no rows, as in its commit."""
     collection = COLLECTIONS.get(row["collection"])
     if collection is None:
         return {}
-    folded = fold(parse_document(row["doc"]).writes())
+    folded = fold(parse_document(seal.open(row["record_id"].bytes, row["doc"])).writes())
     try:
         record, _ = collection.read(folded.state)
     except msgspec.ValidationError:

@@ -93,6 +93,7 @@ class _Round(Struct):
     proposals: Sequence[Proposal]
     verdicts: list[Verdict]
     seen_seq: int
+    seal: Any
 
     def places(self) -> list[int]:
         """Where there is something to store."""
@@ -146,7 +147,8 @@ class ScopeCommitter:
             if view.state.access is None:
                 return Outcome([not_granted() for _ in proposals], 0)
             hearing = self._hearing(scope, writer, view.state.access, system_client_id)
-            trial = _Round(scope, writer, hearing, proposals, [Verdict(RETRY)] * len(proposals), view.state.seq)
+            verdicts = [Verdict(RETRY)] * len(proposals)
+            trial = _Round(scope, writer, hearing, proposals, verdicts, view.state.seq, view.seal)
             if len(proposals) == 1:
                 return Outcome(trial.verdicts, await self._commit_one(session, trial, view.state, view.records))
         await self._judge(trial, range(len(proposals)), view.records)
@@ -225,7 +227,7 @@ class ScopeCommitter:
                 state = records.get(proposal.record_id, ABSENT)
                 trial.verdicts[place] = verdict = proposal.judge(trial.hearing, state)
                 if verdict.change is not None:
-                    self._store.encode(trial.hearing.scope_id, verdict.change)
+                    self._store.encode(trial.hearing.scope_id, verdict.change, trial.seal)
                 judged_bytes += proposal.size + (len(state.record.doc) if state.record is not None else 0)
                 if judged_bytes >= SLICE_BYTES:
                     judged_bytes = 0

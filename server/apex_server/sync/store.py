@@ -117,10 +117,14 @@ class AskedRecord(NamedTuple):
 
 
 class ScopeView(NamedTuple):
-    """A scope and some of its records, by id; a record that is not there is not in `records`."""
+    """A scope and some of its records, by id; a record that is not there is not in `records`.
+
+    `seal` belongs to the store: with what its `encode` seals the documents of this scope.
+    """
 
     state: ScopeState
     records: Mapping[bytes, RecordState]
+    seal: Any = None
 
 
 class ClockSpan(NamedTuple):
@@ -245,7 +249,7 @@ class CommitStore(Protocol):
     def session(self, user_id: UUID | None) -> AbstractAsyncContextManager[CommitSession]:
         """Open a line for a user, or the system."""
 
-    def encode(self, scope_id: bytes, change: RecordChange) -> None:
+    def encode(self, scope_id: bytes, change: RecordChange, seal: Any = None) -> None:
         """Do ahead, before the lock, what saving will cost in CPU time; the result is `change.encoded`."""
 
 

@@ -4,7 +4,7 @@ Every user has one random data key; it is stored wrapped under the installation'
 database. Destroying a data key erases everything sealed with it, wherever a copy of that lies.
 """
 
-from apex_server.vault.data_keys import UserKey
+from apex_server.vault.data_keys import SEAL_OVERHEAD_BYTES, UserKey
 from apex_server.vault.errors import (
     KeyDestroyed,
     MasterKeyInvalid,
@@ -18,6 +18,7 @@ from apex_server.vault.master_keys import FileMasterKeys, LocalMasterKeys, Maste
 from apex_server.vault.vault import SERVER_KEYS, Vault
 
 __all__ = [
+    "SEAL_OVERHEAD_BYTES",
     "SERVER_KEYS",
     "FileMasterKeys",
     "KeyDestroyed",

@@ -60,7 +60,7 @@ class Vault:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connect = connect
-        self._master_keys = master_keys
+        self.master_keys = master_keys
         self._entropy = entropy
         self._monotonic = monotonic
         self._server_keys: Mapping[str, bytes] = {}
@@ -94,7 +94,7 @@ class Vault:
         Raises MasterKeyOutdated when the master key was changed a moment ago; nothing of the transaction stands then.
         """
         key = self._entropy(DATA_KEY_BYTES)
-        wrapped = await self._master_keys.wrap(key, master_key_id=self._wraps_under, context=user_key_context(user_id))
+        wrapped = await self.master_keys.wrap(key, master_key_id=self._wraps_under, context=user_key_context(user_id))
         try:
             await connection.execute(queries.add_data_key, user_id, wrapped, self._wraps_under)
         except asyncpg.InsufficientPrivilegeError as error:
@@ -141,7 +141,7 @@ class Vault:
         if known is not None and known.until > now:
             return known.key
         context = user_key_context(user_id)
-        key = UserKey(await self._master_keys.unwrap(wrapped, master_key_id=master_key_id, context=context))
+        key = UserKey(await self.master_keys.unwrap(wrapped, master_key_id=master_key_id, context=context))
         self._remember(wrapped, Unwrapped(key, now + UNWRAPPED_SECONDS))
         return key
 
@@ -163,22 +163,22 @@ class Vault:
                 rows = await connection.fetch(queries.list_server_keys)
         self._wraps_under = rows[0]["master_key_id"]
         self._server_keys = {
-            row["name"]: await self._master_keys.unwrap(
+            row["name"]: await self.master_keys.unwrap(
                 row["wrapped"], master_key_id=row["master_key_id"], context=server_key_context(row["name"])
             )
             for row in rows
         }
 
     async def _make_server_keys(self, connection: Connection, names: list[str], *, known: list[asyncpg.Record]) -> None:
-        if not known and isinstance(self._master_keys, FileMasterKeys):
-            self._master_keys.make_if_absent()
+        if not known and isinstance(self.master_keys, FileMasterKeys):
+            self.master_keys.make_if_absent()
         # All are under one master key at any time, so new ones go where the others are.
-        under = known[0]["master_key_id"] if known else self._master_keys.current_id
+        under = known[0]["master_key_id"] if known else self.master_keys.current_id
         if under is None:
             raise MasterKeyMissing("of this installation", source="its key service")
         for name in names:
             key = self._entropy(DATA_KEY_BYTES)
-            wrapped = await self._master_keys.wrap(key, master_key_id=under, context=server_key_context(name))
+            wrapped = await self.master_keys.wrap(key, master_key_id=under, context=server_key_context(name))
             await connection.execute(queries.add_server_key, name, wrapped, under)
 
     def _remember(self, wrapped: bytes, unwrapped: Unwrapped) -> None:

@@ -1,0 +1,91 @@
+"""Documents as they stand in Postgres: sealed with the data key of the person they are about.
+
+What is about an athlete, their coach's private remarks among it, is sealed with the athlete's key; templates and the
+library of a coach with the coach's; the built-in library is nobody's and stands plain. A document opens only as the
+record, in the scope, that it was sealed for.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from apex_server.db import Connection
+from apex_server.vault import SEAL_OVERHEAD_BYTES, KeyDestroyed, UserKey, Vault
+from apex_sync.ids import SCOPES_REMEMBERED_MAX, Scope
+
+__all__ = [
+    "DocumentSeal",
+    "open_documents",
+    "overhead_of",
+    "person_of",
+    "seal_of_scope",
+]
+
+
+@lru_cache(maxsize=SCOPES_REMEMBERED_MAX)
+def person_of(scope: str) -> UUID | None:
+    """Give the person whose key a scope's documents are sealed with; None for the global library."""
+    parsed = Scope.parse(scope)
+    about = parsed.about_id if parsed.kind == "private" else parsed.owner_id
+    return UUID(about) if about else None
+
+
+def overhead_of(scope: str) -> int:
+    """Tell by how many bytes a document of this scope is longer in Postgres than it is."""
+    return 0 if person_of(scope) is None else SEAL_OVERHEAD_BYTES
+
+
+class DocumentSeal:
+    """What seals and opens the documents of one scope; without a key they stand as they are."""
+
+    __slots__ = ("_key", "_place")
+
+    def __init__(self, scope: str, key: UserKey | None) -> None:
+        if key is None and person_of(scope) is not None:
+            raise ValueError("only the documents of the global library stand plain")
+        self._key = key
+        self._place = f"records.doc {Scope.parse(scope).id.hex}/"
+
+    def seal(self, record_id: bytes, doc: bytes) -> bytes:
+        """Seal a document as this record of the scope."""
+        return doc if self._key is None else self._key.seal(doc, what=self._place + record_id.hex())
+
+    def open(self, record_id: bytes, sealed: bytes) -> bytes:
+        """Open the document of a record. Raises SealBroken."""
+        return sealed if self._key is None else self._key.open(sealed, what=self._place + record_id.hex())
+
+
+async def seal_of_scope(connection: Connection, vault: Vault, scope: str) -> DocumentSeal:
+    """Give what opens the documents of a scope. Raises KeyDestroyed, MasterKeyMissing."""
+    person = person_of(scope)
+    return DocumentSeal(scope, None if person is None else await vault.user_key(connection, person))
+
+
+async def seals_of_scopes(connection: Connection, vault: Vault, scopes: Iterable[str]) -> dict[str, DocumentSeal]:
+    """Give what opens the documents of several scopes; one whose person has no key any more is missing."""
+    persons = {scope: person_of(scope) for scope in set(scopes)}
+    known = [person for person in persons.values() if person is not None]
+    keys = await vault.user_keys(connection, known) if known else {}
+    return {
+        scope: DocumentSeal(scope, None if person is None else keys[person])
+        for scope, person in persons.items()
+        if person is None or person in keys
+    }
+
+
+async def open_documents(
+    connection: Connection, vault: Vault, rows: Sequence[Any], scope: str | None = None
+) -> list[bytes]:
+    """Open the documents of rows with `record_id`, `doc`, and `scope` where it is not one for all.
+
+    Raises KeyDestroyed, SealBroken, MasterKeyMissing.
+    """
+    seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows] if scope is None else [scope])
+    opened = []
+    for row in rows:
+        name = row["scope"] if scope is None else scope
+        if name not in seals:
+            raise KeyDestroyed(person_of(name) or UUID(int=0))
+        opened.append(seals[name].open(row["record_id"].bytes, row["doc"]))
+    return opened
