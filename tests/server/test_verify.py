@@ -110,8 +110,8 @@ DAMAGES: list[tuple[str, dict[Check, int]]] = [
     ("UPDATE scopes SET name = 'global'", {"scopes": 1, "documents": 12}),
     # A sealed document opens in its own place only, though its content would be sound in another.
     (
-        f"UPDATE records SET doc = (SELECT doc FROM records AS other WHERE other.record_id <> records.record_id LIMIT 1)"
-        f" WHERE {ONE_RECORD}",
+        "UPDATE records SET doc = (SELECT doc FROM records AS other WHERE other.record_id <> records.record_id LIMIT 1) "
+        f"WHERE {ONE_RECORD}",
         {"documents": 1},
     ),
     ("UPDATE data_keys SET wrapped = NULL, master_key_id = NULL, destroyed_at = now()", {"documents": 12}),
