@@ -110,7 +110,7 @@ DAMAGES: list[tuple[str, dict[Check, int]]] = [
     ("UPDATE scopes SET name = 'global'", {"scopes": 1, "documents": 12}),
     # A sealed document opens in its own place only, though its content would be sound in another.
     (
-        "UPDATE records SET doc = (SELECT doc FROM records AS other WHERE other.record_id <> records.record_id LIMIT 1) "
+        "UPDATE records SET doc = (SELECT doc FROM records AS o WHERE o.record_id <> records.record_id LIMIT 1) "
         f"WHERE {ONE_RECORD}",
         {"documents": 1},
     ),
