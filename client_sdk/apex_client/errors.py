@@ -32,6 +32,7 @@
         ├── InsecureServer      plain http, or TLS older than 1.3
         ├── SignedOut           sign in again
         │   └── WrongCredentials
+        ├── AccountErased       the person had the account erased; nothing of it is here any more
         ├── ServerBusy          the server asked to come back later
         │   └── Throttled       this account has used up what it may use for now
         ├── ServerRefused       the server's problem document, by its `code`
@@ -253,6 +254,13 @@ class SignedOut(SyncFailed):
 
     def __init__(self, reason: str = "sign in to sync") -> None:
         super().__init__(reason)
+
+
+class AccountErased(SyncFailed):
+    """The account was erased 30 days after its person asked for it; everything of it was taken off this device."""
+
+    def __init__(self) -> None:
+        super().__init__("this account was erased, and everything of it was taken off this device")
 
 
 class WrongCredentials(SignedOut):

@@ -10,6 +10,7 @@ import msgspec
 
 from apex_client.compression import compress, decompress
 from apex_client.errors import (
+    AccountErased,
     BadAnswer,
     InsecureServer,
     ServerBusy,
@@ -60,6 +61,9 @@ UNSUPPORTED_VERSION = "unsupported_version"
 
 TOO_MANY_REQUESTS = "too_many_requests"
 """The server's code for an account that has used up what it may use for now; another 429 is of a sign-in or a proxy."""
+
+ACCOUNT_ERASED = "account_erased"
+"""The server's code for an account that its person had erased."""
 
 BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
@@ -240,6 +244,8 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
     detail = str(problem.get("detail") or problem.get("title") or body[:200].decode("utf-8", "replace"))
     if problem.get("code") == UNSUPPORTED_VERSION:
         return ServerIncompatible(int(problem.get("oldest") or 0), PROTOCOL_VERSION)
+    if status == 410 and problem.get("code") == ACCOUNT_ERASED:
+        return AccountErased()
     if status == 401 and "code" in problem:
         return SignedOut(detail or "the server does not know this session")
     if status == 429 and problem.get("code") == TOO_MANY_REQUESTS:

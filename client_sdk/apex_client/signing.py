@@ -59,6 +59,16 @@ def sign_out(local: LocalReplica, *, discard_unsent: bool) -> None:
     local.session = None
 
 
+def wipe(local: LocalReplica) -> None:
+    """Take everything of an account that was erased off this device, down to the bytes in the file."""
+    with local.store.transaction():
+        _take_off(local)
+        for name in (SESSION, DEVICE_TOKEN):
+            local.store.keep_setting(name, None)
+    local.session = None
+    local.store.scrub()
+
+
 def unsent(local: LocalReplica) -> int:
     """Count records and rejected edits whose content is nowhere but here."""
     with local.store.transaction():

@@ -4,8 +4,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-LoopState = Literal["idle", "syncing", "live", "waiting", "signed_out", "no_server"]
-"""`waiting`: the last attempt failed and the next one is planned. `live`: connected, every save goes up at once."""
+LoopState = Literal["idle", "syncing", "live", "waiting", "signed_out", "no_server", "erased"]
+"""`waiting`: the last attempt failed and the next one is planned. `live`: connected, every save goes up at once.
+`erased`: the account is, and nothing of it is here any more."""
 
 
 class SyncProgress(Struct, frozen=True):

@@ -148,6 +148,14 @@ class ReplicaStore:
         with sqlite_errors(self.path):
             self.sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
+    def scrub(self) -> None:
+        """Write the file anew without what was deleted, which SQLite would leave in free pages and in its log."""
+        with sqlite_errors(self.path):
+            # Words of records that are gone stay in the index until its parts are merged.
+            self.sql.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self.sql.execute("VACUUM")
+            self.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
     # Settings.
 
     def setting(self, name: str) -> bytes | None:

@@ -14,6 +14,7 @@ from apex_client import listing
 from apex_client.account import CLIENT_ID_TAKEN, Account
 from apex_client.changes import Change
 from apex_client.errors import (
+    AccountErased,
     BadAnswer,
     NoServer,
     ReplicaClosed,
@@ -267,7 +268,7 @@ class SyncLoop:
     async def _pause_after(self, error: SyncFailed | ReplicaError) -> None:
         """Wait until another attempt is sensible."""
         self._last_error, self._state = str(error), _state_after(error)
-        if isinstance(error, NoServer | SignedOut):
+        if isinstance(error, NoServer | SignedOut | AccountErased):
             await self._wait(None, WAKE)
             return
         if isinstance(error, ServerBusy):
@@ -300,4 +301,6 @@ class SyncLoop:
 def _state_after(error: SyncFailed | ReplicaError) -> LoopState:
     if isinstance(error, NoServer):
         return "no_server"
+    if isinstance(error, AccountErased):
+        return "erased"
     return "signed_out" if isinstance(error, SignedOut) else "waiting"

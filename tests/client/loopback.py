@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from apex_client.accounts import Role
-from apex_client.errors import ServerBusy, ServerRefused, ServerUnreachable, SignedOut, Throttled
+from apex_client.errors import AccountErased, ServerBusy, ServerRefused, ServerUnreachable, SignedOut, Throttled
 from apex_sync.acceptance import Author, Refusal, RefusedOp, accept
 from apex_sync.compaction import compact
 from apex_sync.deaths import with_offered
@@ -91,6 +91,7 @@ class LoopbackServer:
         self.bindings: dict[int, str] = {}
         self.tokens: dict[str, str] = {}
         self.refresh_tokens: dict[str, str] = {}
+        self.erased_tokens: set[str] = set()
         self.retry_after = 0.0
         self.throttled_seconds = 0.0
         self.refusals = 0
@@ -100,6 +101,14 @@ class LoopbackServer:
         self._tokens_made = 0
 
     # Accounts.
+
+    def erase(self, email: str) -> None:
+        """Erase an account with all that is its, and remember the secrets of its devices."""
+        erased = self.accounts.pop(email)
+        self.erased_tokens |= {token for token, user_id in self.refresh_tokens.items() if user_id == erased.id}
+        self.tokens = {token: user_id for token, user_id in self.tokens.items() if user_id != erased.id}
+        self.scopes = {name: scope for name, scope in self.scopes.items() if erased.id not in name}
+        del self.grants[erased.id]
 
     def add_user(self, email: str, role: Role = "athlete", password: str = "secret") -> Account:
         number = len(self.accounts) + 1
@@ -406,6 +415,8 @@ class LoopbackTransport:
                 if found is None or found.password != json["password"]:
                     raise SignedOut("wrong")
                 return self._begin(found, json["device"])
+            case "/api/auth/refresh" if json["refresh_token"] in self.server.erased_tokens:
+                raise AccountErased
             case "/api/auth/refresh":
                 user_id = self.server.refresh_tokens.pop(json["refresh_token"], None)
                 if user_id is None:

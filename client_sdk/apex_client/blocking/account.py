@@ -12,7 +12,16 @@ from apex_client import signing
 from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
 from apex_client.blocking.transport import LiveChannel, Transport
 from apex_client.blocking.waiting import Lock, ServerCall
-from apex_client.errors import BadAnswer, NoServer, ServerRefused, SignedOut, SyncFailed, Throttled, WrongCredentials
+from apex_client.errors import (
+    AccountErased,
+    BadAnswer,
+    NoServer,
+    ServerRefused,
+    SignedOut,
+    SyncFailed,
+    Throttled,
+    WrongCredentials,
+)
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
@@ -38,6 +47,7 @@ class Account:
         server: str | None,
         credentials: Credentials | None,
         device: tuple[str, DeviceKind],
+        on_erased: Callable[[], object] | None,
     ) -> None:
         self._new_transport = transport
         self._transport: Transport | None = None
@@ -45,6 +55,7 @@ class Account:
         self._server = _normal(server) if server else None
         self._credentials = credentials
         self._device = device
+        self._on_erased = on_erased
         self._lock = Lock()
         self._held_off_until = 0.0
 
@@ -143,17 +154,27 @@ class Account:
 
     def _renew(self, session: Session) -> Session:
         """Exchange the refresh token, once; where that fails too, sign in with credentials that were given."""
-        body = {"refresh_token": session.refresh_token}
-        device_token = self._replica._do(signing.device_token)
-        if device_token:
-            body["device_token"] = device_token
         try:
-            answer = self.transport.call(session.server, None, "POST", "/api/auth/refresh", body)
+            answer = self._exchange_refresh_token(session)
         except SignedOut:
             return self._sign_in_again(session.server)
         renewed = self._session(session.server, session.user, _read(answer, Tokens))
         self._replica._do(signing.keep_session, renewed)
         return renewed
+
+    def _exchange_refresh_token(self, session: Session) -> Any:
+        """Exchange the refresh token; where the account was erased, take everything of it off this device first."""
+        body = {"refresh_token": session.refresh_token}
+        device_token = self._replica._do(signing.device_token)
+        if device_token:
+            body["device_token"] = device_token
+        try:
+            return self.transport.call(session.server, None, "POST", "/api/auth/refresh", body)
+        except AccountErased:
+            if self._on_erased is not None:
+                self._on_erased()
+            self._replica._do(signing.wipe)
+            raise
 
     def _sign_in_again(self, server: str) -> Session:
         given = self._credentials
@@ -171,11 +192,23 @@ class Account:
         if device_token and verb == "login":
             body["device_token"] = device_token
         answer = _read(self._claim(server, f"/api/auth/{verb}", body), SignedIn)
+        self._ask_about_former(server, answer.user)
         self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
         self._replica._do(signing.keep_device_token, answer.device_token)
         self._server = server
         self._replica.wake()
         return answer.user
+
+    def _ask_about_former(self, server: str, user: User) -> None:
+        """Ask what became of the account that was here before another one of the same server moves in.
+
+        One that the server has lost is carried over (lost_account.py); one that its person had erased must not be.
+        """
+        session = self._replica._open.session
+        if session is None or session.user.id == user.id or session.server != server:
+            return
+        with suppress(SignedOut, AccountErased):
+            self._exchange_refresh_token(session)
 
     def _claim(self, server: str, path: str, body: dict[str, Any]) -> Any:
         """Sign in on this device; where its client id is another device's, under a new one."""

@@ -73,6 +73,7 @@ class Replica:
         now_us: Callable[[], int],
         entropy: Callable[[int], bytes],
         key: EncryptionKey | None = None,
+        on_account_erased: Callable[[], object] | None = None,
     ) -> None:
         self.path = path
         self.load_unit = load_unit
@@ -85,7 +86,7 @@ class Replica:
         self._reader = Reader(path, key)
         self._feeds = Feeds()
         self._local: LocalReplica | None = None
-        self._account = Account(self, transport, server, credentials, device)
+        self._account = Account(self, transport, server, credentials, device, on_account_erased)
         self._loop = SyncLoop(self, self._account)
         self.workouts = Workouts(self)
         self.checkins = CheckIns(self)
@@ -114,6 +115,7 @@ class Replica:
         ca_file: str | Path | None = None,
         allow_insecure: bool = False,
         encryption_key: EncryptionKey | None = None,
+        on_account_erased: Callable[[], object] | None = None,
         now_us: Callable[[], int] = system_now_us,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> Self:
@@ -128,6 +130,9 @@ class Replica:
 
         With an `encryption_key`, 32 bytes or a passphrase, the file is encrypted and was so from the beginning; a plain
         one is encrypted with `change_replica_key`. The key is kept in memory and written nowhere.
+
+        `on_account_erased` is called when the server says that the account was erased, 30 days after its person had
+        asked for it; then everything of it is taken off this device, and the sync ends with AccountErased.
         """
         return cls(
             Path(path),
@@ -141,6 +146,7 @@ class Replica:
             now_us,
             entropy,
             encryption_key,
+            on_account_erased,
         )
 
     def __enter__(self) -> Self:

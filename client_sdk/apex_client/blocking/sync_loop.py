@@ -17,6 +17,7 @@ from apex_client.blocking.transport import LiveChannel
 from apex_client.blocking.waiting import Inbox, Lock, exchanging, pumping
 from apex_client.changes import Change
 from apex_client.errors import (
+    AccountErased,
     BadAnswer,
     NoServer,
     ReplicaClosed,
@@ -268,7 +269,7 @@ class SyncLoop:
     def _pause_after(self, error: SyncFailed | ReplicaError) -> None:
         """Wait until another attempt is sensible."""
         self._last_error, self._state = str(error), _state_after(error)
-        if isinstance(error, NoServer | SignedOut):
+        if isinstance(error, NoServer | SignedOut | AccountErased):
             self._wait(None, WAKE)
             return
         if isinstance(error, ServerBusy):
@@ -301,4 +302,6 @@ class SyncLoop:
 def _state_after(error: SyncFailed | ReplicaError) -> LoopState:
     if isinstance(error, NoServer):
         return "no_server"
+    if isinstance(error, AccountErased):
+        return "erased"
     return "signed_out" if isinstance(error, SignedOut) else "waiting"
