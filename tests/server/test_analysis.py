@@ -420,9 +420,36 @@ async def push_as_device(pair: Pair, insight_id: str, patch: dict[str, Any]) -> 
     assert [result.status for result in answer.results] == ["applied"], answer
 
 
+async def consent(pair: Pair, *, withdrawn: bool = False) -> None:
+    await run_as_owner(
+        pair.database_url,
+        "INSERT INTO consents (user_id, kind, version, given_at, withdrawn_at) "
+        "VALUES ($1, 'ai_analysis', '1', now(), CASE WHEN $2 THEN now() END)",
+        pair.athlete_id,
+        withdrawn,
+    )
+
+
+@pytest.mark.parametrize("withdrawn", [None, True])
+async def test_without_consent_no_model_hears_of_anything(
+    settings: Settings, clock: Clock, pair: Pair, withdrawn: bool | None
+) -> None:
+    """Neither of somebody who never gave it, which is everybody at first, nor of somebody who took it back."""
+    if withdrawn:
+        await consent(pair, withdrawn=True)
+    async with model_server() as model:
+        configured = msgspec.structs.replace(settings, openai_base_url=model.base_url)
+        check_in_id = await log_history(pair, tired=True)
+        async with working(configured, clock):
+            insight_id = await draft_about(pair, check_in_id)
+            assert (await pair.insights())[insight_id].worded_by == "rules"
+        assert model.requests == []
+
+
 async def test_a_model_that_hangs_holds_up_no_sync_and_the_draft_comes_all_the_same(
     settings: Settings, clock: Clock, pair: Pair
 ) -> None:
+    await consent(pair)
     async with model_server() as model:
         model.mode = "hanging"
         wording = ModelWording(
@@ -451,6 +478,7 @@ async def asked(requests: list[Any]) -> bool:
 
 
 async def test_the_configured_model_is_used(settings: Settings, clock: Clock, pair: Pair) -> None:
+    await consent(pair)
     async with model_server() as model:
         configured = msgspec.structs.replace(settings, openai_base_url=model.base_url, openai_model="house-model")
         check_in_id = await log_history(pair, tired=True)

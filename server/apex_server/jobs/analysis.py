@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
+from apex_server.ai.template import TemplateWording
 from apex_server.ai.wording import InsightKind, WordedInsight, Wording, WordingContext
 from apex_server.db import Database, load_queries
 from apex_server.jobs.drafts import draft_of
@@ -84,7 +85,9 @@ class Analyst:
     async def _word(
         self, records: AthleteRecords, subjects: Sequence[Subject], known: Mapping[UUID, KnownById]
     ) -> Mapping[str, WordedInsight]:
-        """Word what some coach has not seen, once for all of them."""
+        """Word what some coach has not seen, once for all of them; without consent no model hears of anything."""
+        consented = await self._fetchval(_queries.has_consented, records.athlete_id)
+        wording = self._wording if consented else TemplateWording()
         texts = {}
         for subject in subjects:
             lacking = [
@@ -93,9 +96,7 @@ class Analyst:
                 if subject.insight_id(coach_id, records.athlete_id) not in insights
             ]
             if subject.findings and lacking:
-                texts[subject.key] = await self._wording.word(
-                    subject.findings, context_of(subject, records, lacking[0])
-                )
+                texts[subject.key] = await wording.word(subject.findings, context_of(subject, records, lacking[0]))
         return texts
 
     async def _write(

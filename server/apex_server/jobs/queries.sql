@@ -77,6 +77,10 @@ LIMIT 100;
 -- A job may come twice, after a worker died; what is done is not done again.
 SELECT EXISTS (SELECT 1 FROM analyses_due WHERE athlete_id = $1 AND kind = $2);
 
+-- name: has_consented
+-- Looked up for each analysis: taken back, a consent holds no longer for the next one.
+SELECT apex_consented($1, 'ai_analysis');
+
 -- name: is_stale
 -- Whether the athlete's records have changed since they were read: then there will be another job.
 SELECT EXISTS (SELECT 1 FROM dirty WHERE athlete_id = $1 AND watermark > $3)

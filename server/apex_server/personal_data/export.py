@@ -14,11 +14,13 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from apex_server.ai.ledger import WORDED_TEXT
 from apex_server.audit.events import open_sealed_part
 from apex_server.db import Connection, Database, load_queries
 from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
 from apex_server.personal_data.zip_stream import ZipPieces
-from apex_server.vault import KeyDestroyed, UserKey
+from apex_server.sync.sealing import DocumentSeal, seal_of_scope
+from apex_server.vault import KeyDestroyed, SealBroken, UserKey
 from apex_sync.document import Document
 from apex_sync.errors import ApexError
 from apex_sync.fold import Claim, fold
@@ -166,12 +168,13 @@ class _Making:
     async def _write_scope(self, key: UserKey, name: str, scope_id: UUID) -> None:
         folder = f"records/{name.replace(':', '_')}"
         async with self._database.request(self._user_id) as connection:
+            seal = await seal_of_scope(connection, self._database.vault, name)
             collections = await connection.fetch(_queries.list_collections, scope_id)
         for row in collections:
             with self._pieces.array(f"{folder}/{row['collection']}.json") as array:
                 last = UUID(int=0)
                 while records := await self._page(scope_id, row["collection"], last):
-                    array.add(record_of(record, key) for record in records)
+                    array.add(record_of(record, seal) for record in records)
                     last = records[-1]["record_id"]
                     self._done += len(records)
                     await self._save(key, self._pieces.take())
@@ -244,16 +247,16 @@ def event_of(row: Any, key: UserKey) -> dict[str, Any]:
 
 def worded_text_of(row: Any, key: UserKey) -> dict[str, Any]:
     """Give what a model answered."""
-    return {"at": row["created_at"], "answer": row["reply"].decode("utf-8", "replace")}
+    return {"at": row["created_at"], "answer": key.open(row["reply"], what=WORDED_TEXT).decode("utf-8", "replace")}
 
 
-def record_of(row: Any, key: UserKey) -> dict[str, Any]:
+def record_of(row: Any, seal: DocumentSeal) -> dict[str, Any]:
     """Give a record whole: what it is, what contradicts in it, and every edit; one that cannot be read says so."""
     shown: dict[str, Any] = {"record_id": str(row["record_id"]), "seq": row["seq"], "deleted": row["deleted"]}
     try:
-        document = parse_document(row["doc"])
+        document = parse_document(seal.open(row["record_id"].bytes, row["doc"]))
         folded = fold(document.writes())
-    except ApexError as error:
+    except (ApexError, SealBroken) as error:
         return {**shown, "unreadable": str(error)}
     conflicts = [
         {
