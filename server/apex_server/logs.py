@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line on standard error, or readable lines on a terminal.
 
 Every request is one line with method, route, status and milliseconds; never with a body, a token or a query string.
+Whatever else is logged goes through `redaction`.
 """
 
 import logging
@@ -13,11 +14,15 @@ from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from apex_server.redaction import hide_secrets, safe_traceback
 from apex_server.settings import LogLevel
 
 __all__ = ["configure_logs", "log_socket_failure", "request_log"]
 
 _log = structlog.get_logger("apex.request")
+
+UNROUTED = "nowhere"
+"""Stands for an address that does not exist: what was typed there may have been meant for another field."""
 
 _QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 """Asked every few seconds by machines; logged only when they fail."""
@@ -32,13 +37,13 @@ def configure_logs(level: LogLevel) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     terminal = sys.stderr.isatty()
-    # Plain tracebacks: rich ones print local variables, and with them what was secret.
-    readable = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    renderer: Any = readable if terminal else structlog.processors.JSONRenderer()
+    renderer: Any = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     finish: list[Any] = [
         structlog.processors.StackInfoRenderer(),
-        *([] if terminal else [structlog.processors.format_exc_info]),
+        structlog.processors.ExceptionRenderer(safe_traceback),
+        hide_secrets,
     ]
+    logging.raiseExceptions = False  # A line that cannot be formatted is otherwise printed with all that was in it.
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -81,7 +86,7 @@ def request_log(app: ASGIApp) -> ASGIApp:
                 _log.info(
                     "request",
                     method=scope.get("method", ""),
-                    route=scope.get("path_template") or scope["path"],
+                    route=scope.get("path_template") or UNROUTED,
                     status=status,
                     milliseconds=round((time.perf_counter() - started) * 1000, 1),
                 )
@@ -92,4 +97,4 @@ def request_log(app: ASGIApp) -> ASGIApp:
 async def log_socket_failure(error: Exception, scope: Scope) -> None:
     """Log why a WebSocket failed: the other side only sees that it was closed."""
     if scope["type"] == ScopeType.WEBSOCKET and not isinstance(error, WebSocketException):
-        _log.error("socket_failed", path=scope["path"], exc_info=error)
+        _log.error("socket_failed", route=scope.get("path_template") or UNROUTED, exc_info=error)

@@ -184,7 +184,7 @@ async def keep_running(name: str, command: list[str], environment: Mapping[str, 
                 code = await in_a_thread(process.wait)
             finally:
                 running.discard(process)
-        _log.error("process_ended", process=name, code=code)
+        _log.error("process_ended", process=name, exit_code=code)
         await anyio.sleep(RESTART_DELAY_SECONDS)
 
 
