@@ -21,12 +21,14 @@ from apex_server.auth.payloads import (
     LoginMfaRequest,
     LoginSmsRequest,
     PhoneRequest,
+    QrView,
     RecoveryCodesView,
     SignedIn,
     TotpOfferView,
 )
 from apex_server.auth.recording import note_protection_changed
 from apex_server.auth.routes import BODY_BYTES_MAX, NO_BODY, SECRET_ANSWER, check_delivery, signed_in_answer
+from apex_server.auth.totp import qr_code
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
 from apex_server.db import Database
@@ -64,7 +66,8 @@ class MfaController(Controller):
             await require_recent_sign_in(connection, caller, now=accounts.now())
             user = await accounts.view(connection, caller.user_id)
             offer = await accounts.factors.offer_totp(connection, caller.user_id, user.email)
-        return Response(TotpOfferView(offer.seed, offer.uri, offer.expires_at), headers=SECRET_ANSWER)
+        drawn = QrView(*qr_code(offer.uri))
+        return Response(TotpOfferView(offer.seed, offer.uri, drawn, offer.expires_at), headers=SECRET_ANSWER)
 
     @post(
         "/totp/confirm",

@@ -35,6 +35,7 @@ __all__ = [
     "PasskeyRename",
     "PasskeyView",
     "PhoneRequest",
+    "QrView",
     "ReauthenticateRequest",
     "RecoveryCodesView",
     "RefreshRequest",
@@ -248,12 +249,20 @@ class FactorsView(Struct):
     passkeys: int
 
 
+class QrView(Struct):
+    """A QR code to draw: an SVG path in a square of so many modules."""
+
+    modules: int
+    path: str
+
+
 class TotpOfferView(_Confidential):
     """A secret for an authenticator app; it does nothing until a code confirms it."""
 
     secret: str
     uri: str
     """What the QR code says."""
+    qr: QrView
     expires_at: datetime
 
 

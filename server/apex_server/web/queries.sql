@@ -255,3 +255,29 @@ WHERE audit.scope_id = $1
     AND audit.record_id = $2
 ORDER BY audit.seq DESC
 LIMIT 50;
+
+-- name: get_own_account
+-- Whose page of sign-in it is.
+SELECT email, name
+FROM users
+WHERE id = $1;
+
+-- name: list_own_devices
+-- Where the visitor is signed in, or was; removed devices are gone.
+SELECT devices.id,
+    devices.name,
+    devices.kind,
+    devices.last_seen_at,
+    EXISTS (
+        SELECT 1
+        FROM sessions
+        WHERE sessions.device_id = devices.id
+            AND sessions.user_id = $1
+            AND sessions.ended_at IS NULL
+    ) AS signed_in,
+    devices.id = $2 AS current
+FROM devices
+WHERE devices.user_id = $1
+    AND devices.removed_at IS NULL
+ORDER BY devices.id = $2 DESC, devices.last_seen_at DESC, devices.id
+LIMIT $3;

@@ -25,6 +25,7 @@ from apex_server.web.contested import settling_patch
 from apex_server.web.link_pages import link_pages
 from apex_server.web.overview import athletes_by_need, opened_overview
 from apex_server.web.rendering import PAGE_HEADERS, render, static_router
+from apex_server.web.security_page import security_page
 from apex_server.web.visitor import (
     NotACoach,
     NotSignedIn,
@@ -74,7 +75,7 @@ async def sign_in_page(
     """Sign in; on a server without any coach, create the first account."""
     target = _own_path(target)
     caller = await find_visitor(request)
-    if caller is not None and caller.role == "coach":
+    if caller is not None and (caller.role == "coach" or target == "/security"):
         return Redirect(target, status_code=303, headers=PAGE_HEADERS)
     if caller is not None:
         raise NotACoach
@@ -240,6 +241,7 @@ web_routes: list[Any] = [
         route_handlers=[
             *link_pages,
             sign_in_page,
+            security_page,
             join_page,
             athletes_page,
             athlete_page,

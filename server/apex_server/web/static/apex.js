@@ -3,14 +3,12 @@
 import { api, hasSession, renew, signOut, wordsOf } from "./session.js";
 import { followLive, refresh } from "./live.js";
 import { linkSubmissions, openLink } from "./links.js";
+import { securityActions, securitySubmissions } from "./security.js";
+import { nameOfBrowser, offerPasskey, signInActions, signInSubmissions } from "./signin.js";
 import { showTimes } from "./times.js";
 
 const actions = {
   "sign-out": () => signOut(),
-  "switch": (button) => {
-    for (const form of button.closest(".sign").querySelectorAll("form")) form.hidden = !form.hidden;
-    button.closest(".sign").querySelector("form:not([hidden]) input").focus();
-  },
   "settle": (button) =>
     working(button, async () => {
       const { url, path, client, stamp } = button.dataset;
@@ -42,14 +40,8 @@ const actions = {
 
 const submissions = {
   ...linkSubmissions,
-  "log-in": (form) => enter("/api/auth/login", { email: form.email.value, password: form.password.value }),
-  "register": (form) =>
-    enter("/api/auth/register", {
-      email: form.email.value,
-      password: form.password.value,
-      name: form.elements.name.value,
-      role: "coach",
-    }),
+  ...signInSubmissions,
+  ...securitySubmissions,
   "review": async (form) => {
     const box = form.elements.coach_feedback;
     await api("POST", form.dataset.url, { coach_feedback: box.value.trim() });
@@ -78,7 +70,11 @@ const submissions = {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-action]");
-  if (button && actions[button.dataset.action]) actions[button.dataset.action](button);
+  if (!button) return;
+  const { action } = button.dataset;
+  if (actions[action]) actions[action](button);
+  const more = securityActions[action] ?? signInActions[action];
+  if (more) working(button, () => more(button), complainIn(button.closest("form")));
 });
 
 document.addEventListener("submit", (event) => {
@@ -88,12 +84,17 @@ document.addEventListener("submit", (event) => {
   const submit = form.querySelector('[type="submit"]');
   const place = form.querySelector(".form-error");
   if (place) place.hidden = true;
-  working(submit, () => submissions[form.dataset.action](form), (words) => {
-    if (!place) return toast(words);
+  working(submit, () => submissions[form.dataset.action](form), complainIn(form));
+});
+
+function complainIn(form) {
+  const place = form?.querySelector(".form-error");
+  if (!place) return toast;
+  return (words) => {
     place.textContent = words;
     place.hidden = false;
-  });
-});
+  };
+}
 
 document.addEventListener("input", (event) => {
   if (event.target.dataset.action !== "find") return;
@@ -145,20 +146,6 @@ function toast(words) {
   hiding = setTimeout(() => (box.hidden = true), 6000);
 }
 
-async function enter(address, who) {
-  const device = { name: nameOfBrowser(), kind: "web" };
-  await api("POST", address, { ...who, device, token_delivery: "cookie" });
-  location.replace(document.querySelector("[data-target]").dataset.target);
-}
-
-function nameOfBrowser() {
-  const agent = navigator.userAgent;
-  const browser = agent.match(/(Firefox|Edg|OPR|Chrome|Safari)\//)?.[1] ?? "Browser";
-  const system = agent.match(/Android|iPhone|iPad|Windows|Mac OS X|Linux/)?.[0] ?? "";
-  const name = { Edg: "Edge", OPR: "Opera" }[browser] ?? browser;
-  return system ? `${name} on ${system.replace("Mac OS X", "macOS")}` : name;
-}
-
 // Whoever comes back with a session that only needs a new access token is let in without typing anything.
 async function resume(page) {
   const tried = Number(sessionStorage.getItem("apex resumed") ?? 0);
@@ -174,5 +161,9 @@ showTimes(document);
 const link = document.querySelector('[data-page="link"]');
 if (link) openLink(link);
 const signIn = document.querySelector('[data-page="sign-in"]');
-if (signIn) resume(signIn);
+document.body.dataset.browser = nameOfBrowser();
+if (signIn) {
+  offerPasskey();
+  resume(signIn);
+}
 else if (document.querySelector("[data-live-page]")) followLive();

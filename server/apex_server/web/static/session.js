@@ -9,13 +9,21 @@ export class Refusal extends Error {
   }
 }
 
+// What a fresh access token mends; every other 401 is an answer to what was asked.
+const LOST = new Set(["credentials_missing", "token_invalid", "token_expired", "session_ended"]);
+
 export async function api(method, address, body) {
   let answer = await send(method, address, body);
-  if (answer.status === 401 && !address.startsWith("/api/auth/") && (await renew()))
-    answer = await send(method, address, body);
-  if (answer.status === 401 && !address.startsWith("/api/auth/")) toSignIn();
+  if ((await isLost(answer)) && (await renew())) answer = await send(method, address, body);
+  if (await isLost(answer)) toSignIn();
   if (!answer.ok) throw new Refusal(answer.status, await answer.json().catch(() => ({})));
   return answer.status === 204 || answer.headers.get("content-length") === "0" ? null : answer.json();
+}
+
+async function isLost(answer) {
+  if (answer.status !== 401) return false;
+  const problem = await answer.clone().json().catch(() => ({}));
+  return LOST.has(problem.code);
 }
 
 export function hasSession() {
@@ -43,6 +51,8 @@ export function toSignIn() {
 }
 
 export function wordsOf(error) {
+  if (error instanceof DOMException && error.name !== "AbortError" && error.name !== "NetworkError")
+    return "The passkey was not used: it was cancelled, or there is none of this account here.";
   if (!(error instanceof Refusal)) return "The server cannot be reached. Nothing was changed.";
   const { errors, title, next_step: next } = error.problem;
   const fields = (errors ?? []).map(({ field, message }) => `${field}: ${message}`);
