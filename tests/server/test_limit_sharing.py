@@ -2,12 +2,14 @@
 
 from uuid import UUID
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apex_server.errors import TooManyRequests
 from apex_server.limits import Limits, Metered
+from apex_server.limits.limits import TURNS_MAX, TURNS_WAITING_MAX
 from apex_server.limits.meter import Answer, Meter
 from apex_server.limits.tiers import TIERS
 from tests.server.limits_store import MemoryLimits, MovedClock
@@ -202,9 +204,40 @@ async def test_a_tier_is_learnt_with_the_next_settling() -> None:
     assert account.tier.name == "coach_solo"
 
 
+async def test_syncs_of_one_user_take_turns_in_their_order_and_too_many_are_refused() -> None:
+    """Who gives up while waiting neither keeps nor loses a turn."""
+    limits = Limits(MemoryLimits(clock := MovedClock()), clock=clock)
+    anna, bert = limits.user(ANNA, "athlete"), limits.user(UUID(int=2), "athlete")
+    order: list[int] = []
+    release = anyio.Event()
+
+    async def sync(number: int) -> None:
+        async with limits.turn(anna):
+            order.append(number)
+            await release.wait()
+
+    async with anyio.create_task_group() as tasks, anyio.create_task_group() as given_up:
+        for number in range(TURNS_MAX):
+            tasks.start_soon(sync, number)
+        await anyio.wait_all_tasks_blocked()
+        given_up.start_soon(sync, 99)
+        await anyio.wait_all_tasks_blocked()
+        for number in range(TURNS_MAX, TURNS_MAX + TURNS_WAITING_MAX - 1):
+            tasks.start_soon(sync, number)
+            await anyio.wait_all_tasks_blocked()
+        with pytest.raises(TooManyRequests, match="too_many_requests"):
+            async with limits.turn(anna):
+                raise AssertionError("there was no place to wait in")
+        async with limits.turn(bert):
+            assert order == list(range(TURNS_MAX))
+        given_up.cancel_scope.cancel()
+        release.set()
+    assert order == list(range(TURNS_MAX + TURNS_WAITING_MAX - 1))
+    assert (anna.turns, len(anna.waiting)) == (0, 0)
+
+
 async def test_cpu_time_is_measured_over_waits_and_the_coroutine_does_not_notice() -> None:
     """Neither its result, nor an error, nor a cancellation is lost on the way."""
-    import anyio
 
     async def work() -> int:
         await anyio.sleep(0.02)

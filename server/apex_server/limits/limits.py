@@ -8,7 +8,7 @@ the amounts by itself: nobody is refused for that, and no budget is multiplied b
 Bounded: accounts that were not heard of for the longest are forgotten, and what they owe is told all the same.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
@@ -21,7 +21,7 @@ import structlog
 
 from apex_server.db import DatabaseUnavailable
 from apex_server.errors import TooManyRequests
-from apex_server.limits.meter import Meter
+from apex_server.limits.meter import Answer, Meter
 from apex_server.limits.tiers import ANONYMOUS, Budget, Tier, tier_named
 
 __all__ = ["Account", "BudgetLeft", "Debit", "Limits", "LimitsStore"]
@@ -75,7 +75,7 @@ class LimitsStore(Protocol):
 class Account:
     """Somebody who uses the server, as this process knows them."""
 
-    __slots__ = ("in_flight", "key", "meters", "role", "tier", "tier_known_at", "turns", "user_id")
+    __slots__ = ("in_flight", "key", "meters", "role", "tier", "tier_known_at", "turns", "user_id", "waiting")
 
     def __init__(self, key: bytes, user_id: UUID | None, role: str, tier: Tier) -> None:
         self.key = key
@@ -85,7 +85,8 @@ class Account:
         self.tier_known_at: float | None = None
         self.meters: dict[Budget, Meter] = {}
         self.in_flight = 0
-        self.turns: anyio.CapacityLimiter | None = None
+        self.turns = 0
+        self.waiting: deque[anyio.Event] = deque()
 
     def meter(self, budget: Budget, now: float) -> Meter:
         """Give the meter of a budget, new where nothing was spent yet."""
@@ -146,10 +147,10 @@ class Limits:
 
     async def admit(self, account: Account, *budgets: Budget) -> None:
         """Count a request, if there is something left of it and of the other budgets. Raises TooManyRequests."""
-        self.check(account, *budgets)
-        await self._ask(account, "requests", 1.0)
+        now = self._clock()
         for budget in budgets:
-            await self._ask(account, budget, 0.0)
+            await self._ask(account, budget, 0.0, now)
+        await self._ask(account, "requests", 1.0, now)
         self.charge(account, "requests", 1.0)
 
     def charge(self, account: Account, budget: Budget, amount: float) -> None:
@@ -168,13 +169,14 @@ class Limits:
     @asynccontextmanager
     async def turn(self, account: Account) -> AsyncIterator[None]:
         """Wait until fewer than TURNS_MAX of the account are in here. Raises TooManyRequests when too many wait."""
-        turns = account.turns
-        if turns is None:
-            turns = account.turns = anyio.CapacityLimiter(TURNS_MAX)
-        if turns.statistics().tasks_waiting >= TURNS_WAITING_MAX:
-            raise TooManyRequests(ceil(TURN_SECONDS), "turns")
-        async with turns:
+        if account.turns < TURNS_MAX:
+            account.turns += 1
+        else:
+            await wait_for_turn(account)
+        try:
             yield
+        finally:
+            pass_on_turn(account)
 
     async def left(self, account: Account) -> list[BudgetLeft]:
         """Tell what is left of every budget, of all processes. Raises DatabaseUnavailable."""
@@ -247,19 +249,22 @@ class Limits:
                 rate = meter.allowance.drains_per_second
                 self._owed[account.key, budget] = Debit(account.key, budget, amount, rate)
 
-    async def _ask(self, account: Account, budget: Budget, amount: float) -> None:
-        meter = account.meter(budget, self._clock())
-        answer = meter.ask(amount, self._clock())
+    async def _ask(self, account: Account, budget: Budget, amount: float, now: float) -> None:
+        meter = account.meter(budget, now)
+        answer = meter.ask(amount, now)
         if answer == "settle_first" and not self._store_is_away:
-            async with self._settling:
-                if meter.ask(amount, self._clock()) == "settle_first":
-                    try:
-                        await self._tell([(account, budget, meter)])
-                    except DatabaseUnavailable as error:
-                        _log.warning("limits_not_settled", reason=error.reason)
-            answer = meter.ask(amount, self._clock())
+            answer = await self._settled_answer(account, budget, meter, amount)
         if answer == "no":
             raise refusal(meter, budget, amount, self._clock())
+
+    async def _settled_answer(self, account: Account, budget: Budget, meter: Meter, amount: float) -> Answer:
+        async with self._settling:
+            if meter.ask(amount, self._clock()) == "settle_first":
+                try:
+                    await self._tell([(account, budget, meter)])
+                except DatabaseUnavailable as error:
+                    _log.warning("limits_not_settled", reason=error.reason)
+        return meter.ask(amount, self._clock())
 
     async def _tell(self, told: Sequence[tuple[Account, Budget, Meter]]) -> None:
         debits = [
@@ -304,6 +309,30 @@ class Limits:
 
 
 BUDGET_NAMES: tuple[Budget, ...] = ("requests", "sync_bytes", "cpu_ms", "upload_bytes")
+
+
+async def wait_for_turn(account: Account) -> None:
+    """Return when another has passed its turn on, first come first served. Raises TooManyRequests."""
+    if len(account.waiting) >= TURNS_WAITING_MAX:
+        raise TooManyRequests(ceil(TURN_SECONDS), "turns")
+    mine = anyio.Event()
+    account.waiting.append(mine)
+    try:
+        await mine.wait()
+    except BaseException:
+        if mine.is_set():
+            pass_on_turn(account)
+        else:
+            account.waiting.remove(mine)
+        raise
+
+
+def pass_on_turn(account: Account) -> None:
+    """End a turn: it goes to whoever has waited the longest."""
+    if account.waiting:
+        account.waiting.popleft().set()
+    else:
+        account.turns -= 1
 
 
 def refusal(meter: Meter, budget: Budget, amount: float, now: float) -> TooManyRequests:

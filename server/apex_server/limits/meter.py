@@ -16,7 +16,7 @@ from typing import Literal
 
 from apex_server.limits.tiers import Allowance
 
-__all__ = ["Meter"]
+__all__ = ["Answer", "Meter"]
 
 ROUNDING = 1e-9
 """Of the amount: so that who has waited exactly as long as asked is not sent away for an error of the last bit."""

@@ -4,7 +4,8 @@ What is over the limit is answered, not dropped: every pushed record `retry`, an
 work, waits as long as it was told, and sends the same again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from apex_server.caller import Caller
 from apex_server.errors import TooManyRequests
@@ -23,7 +24,7 @@ class LimitedExchange:
 
     def __init__(
         self,
-        answer: Callable[[Caller, SyncRequest], Awaitable[SyncResponse]],
+        answer: Callable[[Caller, SyncRequest], Coroutine[Any, Any, SyncResponse]],
         limits: Limits,
         *,
         epoch: bytes,
@@ -45,7 +46,7 @@ class LimitedExchange:
             async with self._limits.turn(account):
                 # It may have become too much while this one waited for its turn.
                 self._limits.check(account, "cpu_ms", "sync_bytes")
-                answered = Metered(self._answered(caller, request))
+                answered = Metered(self._answer(caller, request))
                 try:
                     response = await answered
                 finally:
@@ -55,9 +56,6 @@ class LimitedExchange:
         if self._live:
             self._limits.charge(account, "sync_bytes", frame_bytes(request, response))
         return response
-
-    async def _answered(self, caller: Caller, request: SyncRequest) -> SyncResponse:
-        return await self._answer(caller, request)
 
     def _later(self, request: SyncRequest, seconds: float) -> SyncResponse:
         results = [RETRY] * len(request.push)
