@@ -36,6 +36,7 @@ from apex_server.logs import configure_logs, log_socket_failure, request_log
 from apex_server.messenger import messenger_of
 from apex_server.metrics import Metrics
 from apex_server.openapi_document import TAGS
+from apex_server.organisations import organisation_routes
 from apex_server.privacy import privacy_routes
 from apex_server.problems import exception_handlers
 from apex_server.programs import program_routes
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             Metrics,
             *auth_routes,
             *clients_routes,
+            *organisation_routes,
             *consent_routes,
             *privacy_routes,
             *support_routes,

@@ -6,11 +6,12 @@ typed on a watch; what is easily confused when reading counts as the same. Only 
 
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from apex_server.audit import record_event
 from apex_server.db import Connection, load_queries
 from apex_server.errors import ApiError, InviteExpired, InviteForAnother, InviteUsed, NotFound, RoleRequired
 from apex_server.opaque_tokens import fingerprint
@@ -24,6 +25,7 @@ __all__ = [
     "coach_name_of",
     "invite_fingerprint",
     "new_invite_code",
+    "record_link",
 ]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -68,8 +70,25 @@ async def accept_invite(connection: Connection, vault: Vault, code: str) -> Coac
     row = await connection.fetchrow(_queries.accept_invite, invite_fingerprint(code))
     if row["outcome"] != "linked":
         raise _refusal(row["outcome"])
+    if row["is_new"]:
+        await record_link(connection, vault, "coach_linked", row["coach_id"], row["athlete_id"], by=row["athlete_id"])
     [coach_name] = await vault.texts(connection, USER_NAME, [(row["coach_id"], row["coach_name"])])
     return CoachLink(row["coach_id"], coach_name, row["since"])
+
+
+async def record_link(
+    connection: Connection,
+    vault: Vault,
+    action: Literal["coach_linked", "coach_unlinked"],
+    coach_id: UUID,
+    athlete_id: UUID,
+    *,
+    by: UUID,
+) -> None:
+    """Record on both sides that a relation began or ended; in one order, so that no two wait for each other."""
+    for subject_id, other in sorted([(coach_id, athlete_id), (athlete_id, coach_id)]):
+        detail = {"with": str(other)}
+        await record_event(connection, subject_id, action, vault=vault, actor_id=by, detail=detail)
 
 
 async def coach_name_of(vault: Vault, offer: Any) -> str:

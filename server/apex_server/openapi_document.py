@@ -13,6 +13,7 @@ __all__ = ["TAGS", "openapi_json"]
 TAGS = [
     Tag("auth", "Accounts, sessions and devices."),
     Tag("clients", "A coach's athletes, and the invites by which they come."),
+    Tag("organisation", "Owners who read along with several coaches."),
     Tag("consents", "What people have consented to, and since when."),
     Tag("privacy", "What was done with a person's data, a copy of all of it, and its end."),
     Tag("support", "Looks of support at people who have let them."),

@@ -105,6 +105,7 @@ READERS: Mapping[str, frozenset[str]] = {
     "link": names("athlete own_coach"),
     "look": names("athlete support"),
     "invite": names("own_coach"),
+    "coach": names("owner"),
 }
 """Who may read each thing of Anna's. Whoever may read one and not do what they ask is told so; to everybody else a
 thing of Anna's and nothing at all are the same."""
@@ -122,6 +123,7 @@ THING_OF_PARAMETER: Mapping[str, str] = {
     "passkey_id": "passkey",
     "look_id": "look",
     "code": "invite",
+    "coach_id": "coach",
 }
 
 _ANY = {"If-Match": "*"}
@@ -183,6 +185,16 @@ ROUTES: list[Case] = [
     own("POST /api/invites/{code}/accept", "athlete"),
     lists("GET /api/clients", "athlete", roles=_COACH),
     writes("DELETE /api/clients/{athlete_id}/link", "link", may=_PAIR),
+    # Organisations.
+    own("GET /api/organisation", "owner"),
+    own("PUT /api/organisation", "owner", {"name": "x"}),
+    reads("GET /api/organisation/coaches/{coach_id}/athletes", "coach", roles="owner"),
+    writes("DELETE /api/organisation/coaches/{coach_id}", "coach", may="owner", roles="owner"),
+    own("DELETE /api/organisation/membership", _COACH),
+    own("GET /api/organisation/readers", "athlete coach"),
+    own("POST /api/organisation/invites", "owner", {}),
+    public("GET /api/organisation/invites/{code}"),
+    own("POST /api/organisation/invites/{code}/accept", _COACH),
     # Workouts.
     lists("GET /api/workouts", "workout", query=_ATHLETE),
     lists("GET /api/workouts/client/{athlete_id}", "workout"),

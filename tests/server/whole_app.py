@@ -66,14 +66,17 @@ class WholeApp:
         assert answer.status_code == 200, answer.text
 
     async def joins(self, coach: Signed, owner: Signed) -> None:
-        """Let a coach join the organisation of an owner."""
-        await self.owner.execute(
-            "INSERT INTO organisations (owner_id, name, created_at) VALUES ($1, '', now()) ON CONFLICT DO NOTHING",
-            owner.id,
-        )
-        await self.owner.execute(
-            "INSERT INTO organisation_coaches (owner_id, coach_id, since) VALUES ($1, $2, now())", owner.id, coach.id
-        )
+        """Let a coach, whose address is verified, join the organisation of an owner."""
+        await self.verified(coach)
+        named = await owner("PUT", "/api/organisation", {"name": "Iron House"})
+        assert named.status_code == 200, named.text
+        code = (await owner("POST", "/api/organisation/invites", {})).json()["code"]
+        answer = await coach("POST", f"/api/organisation/invites/{code}/accept")
+        assert answer.status_code == 200, answer.text
+
+    async def verified(self, person: Signed) -> None:
+        """Let the address of a person be verified."""
+        await self.owner.execute("UPDATE users SET email_verified_at = now() WHERE id = $1", person.id)
 
     async def lets_support(self, person: Signed, support: Signed) -> UUID:
         """Let a person give support access, and support look at them; gives the look."""

@@ -44,6 +44,7 @@ from apex_server.errors import (
     TooManyAttempts,
     WrongCredentials,
 )
+from apex_server.grants import announce_grants
 from apex_server.invites import CoachLink
 from apex_server.people import DEVICE_NAME, USER_NAME
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
@@ -95,6 +96,8 @@ class AuthController(Controller):
         """Make an account and sign in; with an invite code, the athlete is linked to the coach at once."""
         check_delivery(request, data.token_delivery, session_cookies)
         begun = await accounts.register(data, address=client_address(request))
+        if begun.coach is not None:
+            await announce_grants(request.app.state, begun.coach.coach_id)
         return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=201)
 
     @post(

@@ -4,10 +4,10 @@ A relation begins when an athlete accepts a coach's invite and in no other way, 
 """
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, delete, get, post
+from litestar import Controller, Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
@@ -31,6 +31,7 @@ from apex_server.errors import (
     RoleRequired,
     TooManyInvites,
 )
+from apex_server.grants import announce_grants, readers_beside
 from apex_server.invites import (
     INVITE_CODE_LENGTH_MAX,
     CoachLink,
@@ -38,6 +39,7 @@ from apex_server.invites import (
     coach_name_of,
     invite_fingerprint,
     new_invite_code,
+    record_link,
 )
 from apex_server.people import USER_NAME, normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
@@ -109,12 +111,19 @@ class InvitesController(Controller):
         responses=problem_responses(*_REFUSALS, InvalidFields, NotFound, InviteUsed, InviteExpired, InviteForAnother),
     )
     async def accept(
-        self, code: _InviteCode, caller: NamedDependency[Caller], database: NamedDependency[Database]
+        self,
+        code: _InviteCode,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
     ) -> CoachLink:
         """Let the coach see and plan your training. Accepting again, after a lost answer, changes nothing."""
         require_role(caller, "athlete")
         async with database.request(caller.user_id) as connection:
-            return await accept_invite(connection, database.vault, code)
+            link = await accept_invite(connection, database.vault, code)
+            readers = await readers_beside(connection, link.coach_id, caller.user_id)
+        await announce_grants(request.app.state, *readers)
+        return link
 
 
 class ClientsController(Controller):
@@ -150,6 +159,7 @@ class ClientsController(Controller):
     async def end_link(
         self,
         athlete_id: FromPath[UUID],
+        request: Request[Any, Any, Any],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         coach_id: Annotated[
@@ -159,9 +169,12 @@ class ClientsController(Controller):
         """End the relation between a coach and an athlete; either of them may. What was logged stays the athlete's."""
         async with database.request(caller.user_id) as connection:
             coach = caller.user_id if caller.role == "coach" else coach_id or await _only_coach(connection, caller)
+            readers = await readers_beside(connection, coach, athlete_id)
             ended = await connection.fetchval(_queries.end_link, caller.user_id, coach, athlete_id)
-        if ended is None:
-            raise NotFound("athlete")
+            if ended is None:
+                raise NotFound("athlete")
+            await record_link(connection, database.vault, "coach_unlinked", coach, athlete_id, by=caller.user_id)
+        await announce_grants(request.app.state, *readers)
 
 
 clients_routes = (InvitesController, ClientsController)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from apex_server.caller import Caller
 from apex_server.db import Hint, HintHub
+from apex_server.grants import grants_channel
 from apex_sync.ids import athlete_scope
 from apex_sync.protocol.messages import PROTOCOL_VERSION, ScopeCursor, SyncRequest, SyncResponse
 
@@ -164,7 +165,9 @@ class LiveSession:
             self._cursors.pop(scope, None)
         for page in response.pages:
             self._cursors[page.scope] = page.cursor
-        # A scope begins with its first record: the athlete's own may be written first by another device.
-        self._hub.follow(self._listener, {*self._cursors, athlete_scope(str(self._caller.user_id))})
+        # A scope begins with its first record: the athlete's own may be written first by another device. What is
+        # granted anew was not followed before, so whoever grants it says so.
+        user_id = self._caller.user_id
+        self._hub.follow(self._listener, {*self._cursors, athlete_scope(str(user_id)), grants_channel(user_id)})
         if any(page.remaining for page in response.pages):
             self._listener.wake()

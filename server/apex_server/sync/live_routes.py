@@ -20,6 +20,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
 from apex_server.errors import AccessTokenExpired, BodyTooLarge, MalformedRequest, SessionEnded
+from apex_server.grants import grants_channel
 from apex_server.problems import websocket_refusal
 from apex_server.sync.live import RECHECK_SECONDS, LiveHub, LiveSession
 from apex_sync.errors import ProtocolError
@@ -121,16 +122,21 @@ async def hints_of(
     From the first comment on none is missed.
     """
     checked = time.monotonic()
-    with live_hub.listening(await scopes_of(database, caller.user_id)) as listener:
+    channel = grants_channel(caller.user_id)
+    with live_hub.listening([channel, *await scopes_of(database, caller.user_id)]) as listener:
         yield ServerSentEventMessage(None, comment="connected")
         while seconds_left(caller) > 0:
             if time.monotonic() - checked > RECHECK_SECONDS or not listener.scopes:
                 if not await is_session_open(caller):
                     return
-                live_hub.follow(listener, await scopes_of(database, caller.user_id))
+                live_hub.follow(listener, [channel, *await scopes_of(database, caller.user_id)])
                 checked = time.monotonic()
             heard = await listener.wait(KEEPALIVE_SECONDS)
+            if any(hint.scope == channel for hint in heard):
+                checked = -RECHECK_SECONDS
             for hint in heard:
+                if hint.scope == channel:
+                    continue
                 data = msgspec.json.encode({"scope": hint.scope, "seq": hint.seq}).decode()
                 yield ServerSentEventMessage(event="hint", data=data)
             if not heard:

@@ -1,0 +1,26 @@
+"""What only the endpoints of organisations refuse."""
+
+from dataclasses import dataclass
+
+from apex_server.errors import Conflict
+
+__all__ = ["InOrganisation", "OrganisationFull"]
+
+
+class InOrganisation(Conflict):
+    """A coach belongs to one organisation at a time."""
+
+    code = "in_organisation"
+    title = "You belong to another organisation."
+    next_step = "Leave it first: DELETE /api/organisation/membership."
+
+
+@dataclass(eq=False)
+class OrganisationFull(Conflict):
+    """An owner reads along with so many coaches and no more."""
+
+    limit: int
+
+    code = "organisation_full"
+    title = "This organisation has as many coaches as it may have."
+    next_step = "Ask its owner to remove a coach who has left."
