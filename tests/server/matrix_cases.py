@@ -26,7 +26,7 @@ __all__ = [
 Which: TypeAlias = Literal["hers", "absent"]
 
 PARAMETER = re.compile(r"\{(\w+)\}")
-OWN_ACCOUNT = ("/api/auth/", "/api/consents", "/api/devices/", "/api/privacy/", "/api/support/")
+OWN_ACCOUNT = ("/api/audit", "/api/auth/", "/api/consents", "/api/devices/", "/api/privacy/", "/api/support/")
 """Where support, too, finds only what is its own."""
 
 VOLATILE_HEADERS = frozenset({"date", "x-request-id", "server-timing"})

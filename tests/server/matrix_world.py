@@ -158,6 +158,7 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
         "coach": str(carla.id),
         "device": str(anna.device_id),
         "passkey": await passkey_of(whole, anna),
+        "export": await export_of(whole, anna),
         "look": str(look),
         "invite": code,
     }
@@ -177,6 +178,18 @@ async def passkey_of(whole: WholeApp, person: Signed) -> str:
         key.seal_text("her phone", what="passkeys.name"),
     )
     return str(passkey_id)
+
+
+async def export_of(whole: WholeApp, person: Signed) -> str:
+    """Give somebody an export to download, as if a job had made it; it is an empty file."""
+    export_id = uuid.uuid4()
+    await whole.owner.execute(
+        "INSERT INTO exports (id, user_id, asked_at, ready_at, expires_at) "
+        "VALUES ($1, $2, now(), now(), now() + interval '1 day')",
+        export_id,
+        person.id,
+    )
+    return str(export_id)
 
 
 async def made_by(person: Signed, path: str, **body: str) -> str:
