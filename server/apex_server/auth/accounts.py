@@ -87,7 +87,7 @@ class Accounts:
         user_id, now = uuid4(), self.now()
         async with self.database.request(None) as connection:
             await count_attempt(connection, "register", email, address=address, now=now)
-        password_hash = await self.passwords.hash(request.password)
+        password_hash = await self.passwords.hash(request.password, known=(name, email))
         async with self.database.request(user_id) as connection:
             await forget_attempt(connection, "register", email, address=address)
             if await connection.fetchval(_queries.is_email_kept, email_index, now):
@@ -225,6 +225,12 @@ class Accounts:
             now=self.now(),
         )
 
+    async def known_of(self, user_id: UUID) -> tuple[str, ...]:
+        """Give what anybody knows of a person, and a good password is therefore not made of."""
+        async with self.database.request(user_id) as connection:
+            user = await self.view(connection, user_id)
+        return (user.name, user.email)
+
     async def view(self, connection: Connection, user_id: UUID) -> AccountView:
         """Give an account as its owner sees it; `connection` acts for them."""
         key = await self.database.vault.user_key(connection, user_id)
@@ -252,7 +258,7 @@ class Accounts:
         return NewSession(user, session, device.new_token, coach=None)
 
     async def _renewed_hash(self, password: str, password_hash: str) -> str | None:
-        return await self.passwords.hash(password) if self.passwords.is_outdated(password_hash) else None
+        return await self.passwords.hash_again(password) if self.passwords.is_outdated(password_hash) else None
 
 
 def account_view(row: Any, key: UserKey) -> AccountView:

@@ -67,7 +67,7 @@ async def reset_password(accounts: Accounts, token: str, new_password: str, *, a
     for the password (the link stays good then), or ServerBusy.
     """
     owner = await find_link(accounts, token, "reset_password", address=address)
-    password_hash = await accounts.passwords.hash(new_password)
+    password_hash = await accounts.passwords.hash(new_password, known=await accounts.known_of(owner.user_id))
     now = accounts.now()
     async with accounts.database.request(owner.user_id) as connection:
         await use_link(connection, owner, now=now)

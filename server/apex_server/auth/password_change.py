@@ -22,7 +22,8 @@ async def change_password(
     Raises WrongCredentials, TooManyAttempts, InvalidFields for the new one, or ServerBusy.
     """
     await accounts.check_password(caller, current_password, address=address)
-    password_hash = await accounts.passwords.hash(new_password, field="new_password")
+    known = await accounts.known_of(caller.user_id)
+    password_hash = await accounts.passwords.hash(new_password, field="new_password", known=known)
     user_id, now = caller.user_id, accounts.now()
     async with accounts.database.request(user_id) as connection:
         await connection.execute(_queries.change_password_hash, user_id, password_hash)

@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
+from apex_server.auth.guessable import guessable_because
 from apex_server.errors import InvalidFields, ServerBusy
 
 __all__ = ["PASSWORD_LENGTH_MAX", "PASSWORD_LENGTH_MIN", "Passwords"]
@@ -54,15 +55,25 @@ class Passwords:
         self._waiting_max = waiting_max
         self._matches_nothing = self._hasher.hash(secrets.token_bytes(32))
 
-    async def hash(self, password: str, *, field: str = "password") -> str:
+    async def hash(self, password: str, *, field: str = "password", known: tuple[str, ...] = ()) -> str:
         """Give the text to store for a new password.
 
-        Raises InvalidFields when it is too short once normalised, ServerBusy when too many wait already.
+        `known` is what anybody knows of the person. Raises InvalidFields when it is too short once normalised or
+        guessed soon, ServerBusy when too many wait already.
         """
         normalised = _normalised(password)
         if len(normalised) < PASSWORD_LENGTH_MIN:
             raise InvalidFields.one(field, f"Expected at least {PASSWORD_LENGTH_MIN} characters")
+        if reason := guessable_because(normalised, known=known):
+            raise InvalidFields.one(field, f"{reason}. A few words that do not belong together are good")
         return await self._in_worker(lambda: self._hasher.hash(normalised))
+
+    async def hash_again(self, password: str) -> str:
+        """Give the text to store for a password that is right and was taken before, under today's parameters.
+
+        Raises ServerBusy when too many wait already.
+        """
+        return await self._in_worker(lambda: self._hasher.hash(_normalised(password)))
 
     async def matches(self, password: str, password_hash: str | None) -> bool:
         """Tell whether the password is the one hashed; None, for an account that is not there, takes the same time.
