@@ -135,7 +135,7 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
         HintHub.open(settings) as hints,
         LiveHub.open(hints) as live_hub,
     ):
-        identity = await load_identity(database, settings.secret)
+        identity = await load_identity(database, settings.secret, *settings.former_secrets)
         committer = Committer(PostgresCommitStore(database), identity=identity, now_us=_now_us, hints=hints.publish)
         feed = Feed(PostgresFeedStore(database), identity)
         accounts = account_parts(

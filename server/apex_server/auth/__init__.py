@@ -88,7 +88,12 @@ def account_parts(
     """
     public = urlsplit(public_url or "")
     access_tokens = AccessTokens(SigningKeys.derive(secret, *former_secrets))
-    cookies = SessionCookies(secret, secure=https or public.scheme == "https", public_host=public.netloc or None)
+    cookies = SessionCookies(
+        secret,
+        former_secrets=former_secrets,
+        secure=https or public.scheme == "https",
+        public_host=public.netloc or None,
+    )
     return AccountParts(
         authenticator=Authenticator(database, access_tokens, cookies, now=now),
         accounts=Accounts(

@@ -10,6 +10,7 @@ Over HTTPS the names have the `__Host-` and `__Secure-` prefixes, so a sibling d
 
 import base64
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,8 +54,10 @@ class SessionCookies:
     between does not pass their Host header on.
     """
 
-    def __init__(self, secret: str, *, secure: bool, public_host: str | None = None) -> None:
-        self._csrf_key = hmac.digest(secret.encode(), b"apex csrf token", "sha256")
+    def __init__(
+        self, secret: str, *, former_secrets: Sequence[str] = (), secure: bool, public_host: str | None = None
+    ) -> None:
+        self._csrf_keys = [_csrf_key(each) for each in (secret, *former_secrets)]
         self._secure = secure
         self._public_host = public_host
         self.access_name = "__Host-apex_access" if secure else "apex_access"
@@ -78,8 +81,7 @@ class SessionCookies:
 
     def csrf_token(self, session_id: UUID) -> str:
         """Give what a page of this session proves itself with."""
-        digest = hmac.digest(self._csrf_key, session_id.bytes, "sha256")
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return _csrf_token(self._csrf_keys[0], session_id)
 
     def require_own_page(self, connection: _Connection, session_id: UUID) -> None:
         """Return when a request that bears cookies may have its effect.
@@ -95,7 +97,9 @@ class SessionCookies:
                 raise CsrfRefused
             return
         sent = connection.headers.get(CSRF_HEADER, "")
-        if not hmac.compare_digest(sent.encode(), self.csrf_token(session_id).encode()):
+        # A page that was open while the secret was changed proves itself with what it has.
+        tokens = [_csrf_token(key, session_id) for key in self._csrf_keys]
+        if not any(hmac.compare_digest(sent.encode(), token.encode()) for token in tokens):
             raise CsrfRefused
 
     def require_own_origin(self, connection: _Connection) -> None:
@@ -123,3 +127,11 @@ class SessionCookies:
                 samesite="strict",
             )
         )
+
+
+def _csrf_key(secret: str) -> bytes:
+    return hmac.digest(secret.encode(), b"apex csrf token", "sha256")
+
+
+def _csrf_token(key: bytes, session_id: UUID) -> str:
+    return base64.urlsafe_b64encode(hmac.digest(key, session_id.bytes, "sha256")).rstrip(b"=").decode()

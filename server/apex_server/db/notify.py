@@ -10,19 +10,18 @@ commit: a NOTIFY inside a transaction would take a lock that makes every commit 
 
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
-import asyncpg
 import msgspec
 
 from apex_server.db.background import in_background
 from apex_server.db.errors import DatabaseUnavailable
 from apex_server.db.outage import connecting
-from apex_server.db.roles import role_urls
+from apex_server.db.roles import connect_role, role_urls
 from apex_server.settings import Settings
 
 __all__ = ["Hint", "HintHub"]
@@ -96,8 +95,9 @@ class Waiting:
 class HintHub:
     """One per process: `async with HintHub.open(settings) as hub`."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, former_urls: Sequence[str] = ()) -> None:
         self._database_url = database_url
+        self._former_urls = former_urls
         self._subscribers: list[Subscriber] = []
         self._inbound = Waiting()
         self._outbound = Waiting()
@@ -107,7 +107,8 @@ class HintHub:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator["HintHub"]:
         """Listen until the block ends; raises DatabaseUnavailable when Postgres does not answer at the start."""
-        hub = cls(role_urls(settings).app)
+        urls = role_urls(settings)
+        hub = cls(urls.app, urls.former_app)
         connection = await hub._connect()
         async with in_background(partial(hub._keep_connected, connection), hub._deliver):
             yield hub
@@ -160,8 +161,9 @@ class HintHub:
 
     async def _connect(self) -> Any:
         with connecting():
-            connection = await asyncpg.connect(
+            connection = await connect_role(
                 self._database_url,
+                former=self._former_urls,
                 timeout=CONNECT_TIMEOUT_SECONDS,
                 server_settings={"application_name": "apex_hints", "statement_timeout": "5s"},
             )

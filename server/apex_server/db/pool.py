@@ -8,7 +8,7 @@ Server processes connect to Postgres itself or to a pooler in session mode: time
 and a listener needs a session.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ import asyncpg
 
 from apex_server.db.errors import DatabaseNotMigrated, DatabaseUnavailable, RoleLoginRefused, RoleMisconfigured
 from apex_server.db.outage import connecting, has_lost_track, outage_of
-from apex_server.db.roles import APP_ROLE, COMMIT_ROLE, role_urls
+from apex_server.db.roles import APP_ROLE, COMMIT_ROLE, connect_role, role_urls
 from apex_server.settings import Settings
 from apex_server.vault import MasterKeys, Vault, master_keys_of
 
@@ -108,9 +108,21 @@ class Database:
         """
         urls = role_urls(settings)
         async with (
-            open_pool(urls.app, "APEX_DATABASE_URL_APP", APP_ROLE, APP_LIMITS, APP_CONNECTIONS_MAX) as app,
             open_pool(
-                urls.commit, "APEX_DATABASE_URL_COMMIT", COMMIT_ROLE, COMMIT_LIMITS, COMMIT_CONNECTIONS_MAX
+                urls.app,
+                "APEX_DATABASE_URL_APP",
+                APP_ROLE,
+                APP_LIMITS,
+                APP_CONNECTIONS_MAX,
+                former_urls=urls.former_app,
+            ) as app,
+            open_pool(
+                urls.commit,
+                "APEX_DATABASE_URL_COMMIT",
+                COMMIT_ROLE,
+                COMMIT_LIMITS,
+                COMMIT_CONNECTIONS_MAX,
+                former_urls=urls.former_commit,
             ) as commit,
         ):
             await check_login(app, APP_ROLE, "APEX_DATABASE_URL_APP", may_bypass=False)
@@ -186,11 +198,18 @@ def is_lost(connection: Connection) -> bool:
 
 @asynccontextmanager
 async def open_pool(
-    url: str, variable: str, role: str, limits: Limits, connections_max: int
+    url: str,
+    variable: str,
+    role: str,
+    limits: Limits,
+    connections_max: int,
+    *,
+    former_urls: Sequence[str] = (),
 ) -> AsyncIterator[asyncpg.Pool]:
     """Open a pool; its limits are start-up parameters, so the RESET ALL of asyncpg's release returns to them."""
     pool = asyncpg.create_pool(
         url,
+        connect=partial(connect_role, former=former_urls),
         init_size=1,
         min_size=0,  # A floor would be restored in the background, with a traceback for each attempt of an outage.
         max_size=connections_max,

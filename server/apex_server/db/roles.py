@@ -5,7 +5,9 @@ Requests log in as `apex_app`: neither superuser nor owner, under row-level secu
 owner either. Both are logins of their own, not `SET ROLE` from the owner's: whoever smuggles SQL into a request could
 leave that with one `RESET`, and no statement leaves a login.
 
-Their passwords follow from APEX_SECRET, so every machine of one installation knows them and none is stored. An operator
+Their passwords follow from APEX_SECRET, so every machine of one installation knows them and none is stored. While the
+secret is being changed, the roles have the passwords of one of two secrets, and every process knows both
+(APEX_FORMER_SECRETS): `connect_role` takes whichever opens. An operator
 who makes the roles by hand names them in APEX_DATABASE_URL_APP and APEX_DATABASE_URL_COMMIT instead; such a login
 must be, or be a member of, the role it stands for, since migrations grant to `apex_app` and `apex_commit` by name.
 """
@@ -15,7 +17,8 @@ import base64
 import hashlib
 import hmac
 import secrets
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -23,7 +26,16 @@ import asyncpg
 from apex_server.db.errors import RolesMissing
 from apex_server.settings import Settings
 
-__all__ = ["APP_ROLE", "COMMIT_ROLE", "RoleUrls", "ensure_roles", "reset_role_passwords", "role_password", "role_urls"]
+__all__ = [
+    "APP_ROLE",
+    "COMMIT_ROLE",
+    "RoleUrls",
+    "connect_role",
+    "ensure_roles",
+    "reset_role_passwords",
+    "role_password",
+    "role_urls",
+]
 
 APP_ROLE = "apex_app"
 COMMIT_ROLE = "apex_commit"
@@ -37,16 +49,38 @@ class RoleUrls(NamedTuple):
 
     app: str
     commit: str
+    former_app: tuple[str, ...] = ()
+    """With the passwords of former secrets, the newest first."""
+    former_commit: tuple[str, ...] = ()
 
 
 def role_urls(settings: Settings) -> RoleUrls:
     """Give the pools' connection strings: the ones set, or the owner's with the role and its password in its place."""
     if settings.database_url is None:
         raise ValueError("no database_url: start an EmbeddedPostgres and put its dsn into the settings")
+    secrets_in_turn = (settings.secret, *settings.former_secrets)
+    app = [login_url(settings.database_url, APP_ROLE, secret) for secret in secrets_in_turn]
+    commit = [login_url(settings.database_url, COMMIT_ROLE, secret) for secret in secrets_in_turn]
     return RoleUrls(
-        app=settings.database_url_app or login_url(settings.database_url, APP_ROLE, settings.secret),
-        commit=settings.database_url_commit or login_url(settings.database_url, COMMIT_ROLE, settings.secret),
+        app=settings.database_url_app or app[0],
+        commit=settings.database_url_commit or commit[0],
+        former_app=() if settings.database_url_app else tuple(app[1:]),
+        former_commit=() if settings.database_url_commit else tuple(commit[1:]),
     )
+
+
+async def connect_role(url: str, *, former: Sequence[str] = (), **options: Any) -> asyncpg.Connection:
+    """Connect as a role; where its password is refused, with the former ones in turn.
+
+    Raises what asyncpg raises, for the last that was tried.
+    """
+    for candidate, following in zip((url, *former), (*former, None), strict=True):
+        try:
+            return await asyncpg.connect(candidate, **options)
+        except asyncpg.InvalidPasswordError:
+            if following is None:
+                raise
+    raise AssertionError("there is one url at least")
 
 
 def login_url(owner_url: str, role: str, secret: str) -> str:

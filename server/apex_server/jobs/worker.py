@@ -189,20 +189,22 @@ class Worker:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(Database.open(settings))
             hints = await stack.enter_async_context(HintHub.open(settings))
+            urls = role_urls(settings)
             pool = await stack.enter_async_context(
                 open_pool(
-                    role_urls(settings).commit,
+                    urls.commit,
                     "APEX_DATABASE_URL_COMMIT",
                     COMMIT_ROLE,
                     COMMIT_LIMITS,
                     QUEUE_CONNECTIONS_MAX,
+                    former_urls=urls.former_commit,
                 )
             )
             if wording is None:
                 wording = await stack.enter_async_context(open_wording(settings, database))
             committer = Committer(
                 PostgresCommitStore(database),
-                identity=await load_identity(database, settings.secret),
+                identity=await load_identity(database, settings.secret, *settings.former_secrets),
                 now_us=lambda: round(clock().timestamp() * 1_000_000),
                 hints=hints.publish,
             )

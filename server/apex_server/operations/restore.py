@@ -69,7 +69,8 @@ async def restore(
             await owner.execute("ANALYZE")
     async with Database.open(settings) as database:
         projected = await rebuild_projections(database)
-    same_secret = reader.manifest.secret_fingerprint == fingerprint(settings.secret)
+    known_secrets = {fingerprint(secret) for secret in (settings.secret, *settings.former_secrets)}
+    same_secret = reader.manifest.secret_fingerprint in known_secrets
     return Restored(reader.manifest, epoch, projected, same_secret)
 
 

@@ -21,11 +21,16 @@ class ServerIdentity(NamedTuple):
     receipts: ReceiptBook
 
 
-async def load_identity(db: Database, secret: str) -> ServerIdentity:
-    """Read the identity of the database; `secret` is the installation's. Raises DatabaseUnavailable."""
+async def load_identity(db: Database, secret: str, *former_secrets: str) -> ServerIdentity:
+    """Read the identity of the database; `secret` is the installation's.
+
+    Receipts that were issued under a former secret are known again. Raises DatabaseUnavailable.
+    """
     async with db.commit_connection() as connection:
         epoch = bytes(await connection.fetchval(queries.get_epoch))
-    return ServerIdentity(epoch, ReceiptBook(receipt_key(secret), epoch))
+    return ServerIdentity(
+        epoch, ReceiptBook(receipt_key(secret), epoch, former_keys=[receipt_key(former) for former in former_secrets])
+    )
 
 
 async def begin_epoch(db: Database) -> bytes:

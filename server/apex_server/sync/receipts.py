@@ -10,6 +10,7 @@ The secret outlives a restore of the database, because it does not stand there.
 """
 
 import hmac
+from collections.abc import Sequence
 from hashlib import blake2b
 
 __all__ = ["EPOCH_BYTES", "RECEIPT_BYTES", "ReceiptBook", "receipt_key"]
@@ -27,22 +28,27 @@ def receipt_key(secret: str) -> bytes:
 class ReceiptBook:
     """Issues receipts of the current epoch and knows those of every epoch."""
 
-    def __init__(self, key: bytes, epoch: bytes) -> None:
+    def __init__(self, key: bytes, epoch: bytes, *, former_keys: Sequence[bytes] = ()) -> None:
         self.epoch = epoch
         self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
+        self._former = [blake2b(digest_size=MAC_BYTES, key=former) for former in former_keys]
 
     def issue(self, scope_id: bytes, record_id: bytes, doc: bytes) -> bytes:
         """Write the receipt for a record that is this document, as `encode_document` writes it."""
-        return self.epoch + self._mac(self.epoch, scope_id, record_id, doc)
+        return self.epoch + _mac(self._keyed, self.epoch, scope_id, record_id, doc)
 
     def issued_in(self, receipt: bytes, scope_id: bytes, record_id: bytes, doc: bytes) -> bytes | None:
         """Give the epoch in which a receipt was issued; None when it was not issued for this record in this state."""
         epoch, mac = receipt[:EPOCH_BYTES], receipt[EPOCH_BYTES:]
-        genuine = len(receipt) == RECEIPT_BYTES and hmac.compare_digest(mac, self._mac(epoch, scope_id, record_id, doc))
+        genuine = len(receipt) == RECEIPT_BYTES and any(
+            hmac.compare_digest(mac, _mac(keyed, epoch, scope_id, record_id, doc))
+            for keyed in (self._keyed, *self._former)
+        )
         return epoch if genuine else None
 
-    def _mac(self, epoch: bytes, scope_id: bytes, record_id: bytes, doc: bytes) -> bytes:
-        mac = self._keyed.copy()
-        mac.update(epoch + scope_id + record_id)
-        mac.update(doc)
-        return mac.digest()
+
+def _mac(keyed: blake2b, epoch: bytes, scope_id: bytes, record_id: bytes, doc: bytes) -> bytes:
+    mac = keyed.copy()
+    mac.update(epoch + scope_id + record_id)
+    mac.update(doc)
+    return mac.digest()
