@@ -87,7 +87,7 @@ async def for_each(families: list[Family], what: object) -> None:
 
 
 async def test_a_thousand_lost_answers_log_nobody_out(db: Database, database_url: str, families: list[Family]) -> None:
-    """The first answer is always lost, now and then its repetition, too; the device comes back seconds or days later."""
+    """The first answer is always lost, now and then its repetition; the device comes back seconds or days later."""
     lost = 0
 
     async def lose(family: Family, chance: random.Random) -> None:
