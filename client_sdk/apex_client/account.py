@@ -1,6 +1,5 @@
 """Signing in and staying signed in: tokens are renewed when the server refuses them, and kept in the replica."""
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +19,7 @@ from apex_client.errors import (
     WrongCredentials,
 )
 from apex_client.transport import LiveChannel, Transport
-from apex_client.waiting import Lock, ServerCall
+from apex_client.waiting import Lock, ServerCall, waiting_clock
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
@@ -110,7 +109,7 @@ class Account:
 
     def hold_off(self, seconds: float) -> None:
         """Leave the server alone for so long: whatever is asked of it until then is refused here."""
-        self._held_off_until = time.monotonic() + seconds
+        self._held_off_until = waiting_clock() + seconds
 
     async def aclose(self) -> None:
         """Let go of connections."""
@@ -122,7 +121,7 @@ class Account:
 
         Raises Throttled without a call as long as the server has asked this account to wait.
         """
-        seconds = self._held_off_until - time.monotonic()
+        seconds = self._held_off_until - waiting_clock()
         if seconds > 0:
             raise Throttled(seconds)
         try:

@@ -6,7 +6,6 @@ While live, a save goes up at once as one frame and news come down as they happe
 pause; only `sync`, which was asked for, raises.
 """
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ from apex_client.searching import index_some_words
 from apex_client.signing import take_new_client_id
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
 from apex_client.transport import LiveChannel
-from apex_client.waiting import Inbox, Lock, exchanging, pumping
+from apex_client.waiting import Inbox, Lock, exchanging, pumping, waiting_clock
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
@@ -282,9 +281,9 @@ class SyncLoop:
 
     async def _wait(self, seconds: float | None, *signals: str) -> None:
         """Wait so long, or until one of the signals comes; others do not lengthen it."""
-        ends = None if seconds is None else time.monotonic() + seconds
+        ends = None if seconds is None else waiting_clock() + seconds
         while not self._stopped:
-            signal = await self._inbox.get(None if ends is None else max(0.0, ends - time.monotonic()))
+            signal = await self._inbox.get(None if ends is None else max(0.0, ends - waiting_clock()))
             if signal is None or signal in signals:
                 return
 

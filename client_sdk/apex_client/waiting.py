@@ -12,12 +12,17 @@ from anyio.abc import TaskGroup
 from apex_client.errors import ClientError, SyncFailed
 from apex_client.transport import LiveChannel
 
-__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pumping"]
+__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pumping", "waiting_clock"]
 
 T = TypeVar("T")
 
 ServerCall: TypeAlias = Callable[[str, str], Awaitable[T]]
 """Something asked of a server, by its address and with a token."""
+
+
+def waiting_clock() -> float:
+    """Read the clock that waiting goes by, in seconds: the event loop's, which a simulation lets pass."""
+    return anyio.current_time()
 
 
 class Inbox(Generic[T]):

@@ -1,7 +1,6 @@
 # Made from ../account.py by client_sdk/generate_blocking.py; edit that file instead.
 """Signing in and staying signed in: tokens are renewed when the server refuses them, and kept in the replica."""
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +10,7 @@ import msgspec
 from apex_client import signing
 from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
 from apex_client.blocking.transport import LiveChannel, Transport
-from apex_client.blocking.waiting import Lock, ServerCall
+from apex_client.blocking.waiting import Lock, ServerCall, waiting_clock
 from apex_client.errors import (
     AccountErased,
     BadAnswer,
@@ -109,7 +108,7 @@ class Account:
 
     def hold_off(self, seconds: float) -> None:
         """Leave the server alone for so long: whatever is asked of it until then is refused here."""
-        self._held_off_until = time.monotonic() + seconds
+        self._held_off_until = waiting_clock() + seconds
 
     def close(self) -> None:
         """Let go of connections."""
@@ -121,7 +120,7 @@ class Account:
 
         Raises Throttled without a call as long as the server has asked this account to wait.
         """
-        seconds = self._held_off_until - time.monotonic()
+        seconds = self._held_off_until - waiting_clock()
         if seconds > 0:
             raise Throttled(seconds)
         try:

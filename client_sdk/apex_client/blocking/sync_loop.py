@@ -7,14 +7,13 @@ While live, a save goes up at once as one frame and news come down as they happe
 pause; only `sync`, which was asked for, raises.
 """
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from apex_client import listing
 from apex_client.blocking.account import CLIENT_ID_TAKEN, Account
 from apex_client.blocking.transport import LiveChannel
-from apex_client.blocking.waiting import Inbox, Lock, exchanging, pumping
+from apex_client.blocking.waiting import Inbox, Lock, exchanging, pumping, waiting_clock
 from apex_client.changes import Change
 from apex_client.errors import (
     AccountErased,
@@ -283,9 +282,9 @@ class SyncLoop:
 
     def _wait(self, seconds: float | None, *signals: str) -> None:
         """Wait so long, or until one of the signals comes; others do not lengthen it."""
-        ends = None if seconds is None else time.monotonic() + seconds
+        ends = None if seconds is None else waiting_clock() + seconds
         while not self._stopped:
-            signal = self._inbox.get(None if ends is None else max(0.0, ends - time.monotonic()))
+            signal = self._inbox.get(None if ends is None else max(0.0, ends - waiting_clock()))
             if signal is None or signal in signals:
                 return
 

@@ -1,5 +1,6 @@
 """What the replica waits with: locks, an inbox, a reader beside the loop, exchanges. The blocking half."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 from apex_client.blocking.transport import LiveChannel
 from apex_client.errors import SyncFailed
 
-__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pumping"]
+__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pumping", "waiting_clock"]
 
 T = TypeVar("T")
 
@@ -18,6 +19,11 @@ ServerCall: TypeAlias = Callable[[str, str], T]
 
 READER_SECONDS_MAX = 10.0
 """How long to wait for the reader of a channel that was closed."""
+
+
+def waiting_clock() -> float:
+    """Read the clock that waiting goes by, in seconds."""
+    return time.monotonic()
 
 
 class Inbox(Generic[T]):
