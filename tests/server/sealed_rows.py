@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
-from apex_server.sync.sealing import open_documents
+from apex_server.sync.sealing import open_documents, seals_of_scopes
 from apex_server.vault import LocalMasterKeys, MasterKeys, Vault
 from apex_server.vault.master_keys import decode_master_key
 
@@ -70,7 +70,7 @@ class _Fetching:
 
 
 async def with_open_documents(reads: Reads, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """Open the documents of rows that have `scope` (its name), `record_id` and `doc`."""
+    """Open the documents of rows that have `scope` (its name), `record_id` and `doc`; `seal` is what opened each."""
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Any]:
@@ -78,7 +78,8 @@ async def with_open_documents(reads: Reads, rows: Sequence[Any]) -> list[dict[st
 
     vault = Vault(lend, reads.master_keys)
     docs = await open_documents(_Fetching(reads), vault, rows)
-    return [{**dict(row), "doc": doc} for row, doc in zip(rows, docs, strict=True)]
+    seals = await seals_of_scopes(_Fetching(reads), vault, [row["scope"] for row in rows])
+    return [{**dict(row), "doc": doc, "seal": seals[row["scope"]]} for row, doc in zip(rows, docs, strict=True)]
 
 
 async def vault_over(connection: Any, master_keys: MasterKeys) -> Vault:

@@ -393,7 +393,8 @@ async def assert_consistent(world: Reads) -> None:
         assert row["digest"] == digest_bytes(digest)
         digests[row["scope_id"]] = (digests.get(row["scope_id"], 0) + digest) % 2**128
         for table, rows in project(collection.name, record).items():
-            expected[table] += [(row["scope_id"], row["record_id"], *projected) for projected in rows]
+            sealed = row["seal"].seal_rows({table: rows})[table]
+            expected[table] += [(row["scope_id"], row["record_id"], *projected) for projected in sealed]
         assert audited[row["scope_id"], row["record_id"]] == document.next_clocks
     for name, declared in TABLES.items():
         columns = ", ".join(["scope_id", "record_id", *(column.name for column in declared.columns)])

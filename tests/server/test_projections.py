@@ -16,6 +16,8 @@ from apex_server.sync import projections_are_current, rebuild_projections
 from apex_server.sync.postgres_rows import pack_projections
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import project
+from apex_server.sync.sealing import DocumentSeal
+from apex_server.vault import UserKey
 from apex_sync.coaching.sets import performed_sets
 from apex_sync.collection import Entry, Record
 from apex_sync.models import CHECK_INS, COLLECTIONS, WORKOUT_LOGS
@@ -25,8 +27,11 @@ from tests.server.sync_world import World, assert_consistent, workout
 
 pytestmark = pytest.mark.anyio
 
+SEAL = DocumentSeal("athlete:00000000-0000-0000-0000-000000000001", UserKey(bytes(32)))
+
 TYPES: dict[str, tuple[type, ...]] = {
     "text": (str,),
+    "sealed": (str,),
     "bigint": (int,),
     "integer": (int,),
     "double precision": (float,),
@@ -88,7 +93,7 @@ def test_any_record_gives_rows_that_postgres_takes(name: str) -> None:
             assert value is None or type(value) in TYPES[column.kind], (table, column, value)
         again = project(name, record)
         assert rows == again
-        pack_projections(bytes(16), bytes(16), rows)
+        pack_projections(bytes(16), bytes(16), SEAL.seal_rows(rows))
 
     check()
 
@@ -166,7 +171,7 @@ async def test_the_tables_are_as_declared(database_url: str) -> None:
         )
         found = [(row["attname"], row["kind"].removesuffix(" without time zone")) for row in rows]
         assert found[:2] == [("scope_id", "uuid"), ("record_id", "uuid")]
-        assert found[2:] == [tuple(column) for column in table.columns], table.name
+        assert found[2:] == [(column.name, column.type) for column in table.columns], table.name
     await owner.close()
 
 
@@ -236,3 +241,23 @@ async def test_rebuilding_gives_the_same_rows(db: Database, database_url: str) -
 
 async def rows_in(world: World, table: str) -> list[str]:
     return sorted(repr(tuple(row)) for row in await world.sql(f"SELECT * FROM {table}"))
+
+
+WORDS_OF_A_PERSON = "my canary, 'tis 8 < 9"
+
+
+def test_a_projection_holds_no_text_of_a_person_but_names_that_are_sealed() -> None:
+    """Whatever leaf the text is in: not a number, a time, an id or a word of the models, so it is null."""
+    for name, collection in COLLECTIONS.items():
+        leaves = {field: WORDS_OF_A_PERSON for field in collection.model.__struct_fields__ if field != "deleted"}
+        entries = {
+            field: {
+                WORDS_OF_A_PERSON: kind(**dict.fromkeys(set(kind.__struct_fields__) - {"deleted"}, WORDS_OF_A_PERSON))
+            }
+            for field, kind in (("exercises", LoggedExercise), ("sets", LoggedSet))
+            if name == "workout_logs"
+        }
+        sealed = SEAL.seal_rows(project(name, collection.model(**{**leaves, **entries})))
+        assert not [value for _, _, value in values_of(sealed) if "canary" in str(value)]
+        if name == "workout_logs":
+            assert len(sealed["logged_sets"]) == 1

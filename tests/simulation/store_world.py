@@ -9,6 +9,7 @@ from anyio import wait_all_tasks_blocked
 from typing_extensions import override
 
 from apex_server.sync.projection_tables import TABLES
+from apex_server.sync.sealing import seal_of_scope
 from apex_server.sync.store import (
     Row,
 )
@@ -91,9 +92,12 @@ class PostgresStoreWorld(World, StoreWorld):
 
     @override
     async def projected(self, scope: str, table: str) -> list[Row]:
+        async with self.db.commit_connection() as connection:
+            seal = await seal_of_scope(connection, self.db.vault, scope)
         columns = ", ".join(column.name for column in TABLES[table].columns)
         statement = f"SELECT record_id, {columns} FROM {table} WHERE scope_id = $1"
-        return [(row[0].bytes, *row[1:]) for row in map(tuple, await self.sql(statement, Scope.parse(scope).id))]
+        rows = map(tuple, await self.sql(statement, Scope.parse(scope).id))
+        return [(row[0].bytes, *seal.open_row(table, row[1:])) for row in rows]
 
     @override
     async def audited(self, scope: str) -> list[Audited]:

@@ -13,6 +13,7 @@ from tests.simulation.memory_database import ScopeContent
 
 COLUMN_TYPES: dict[str, Any] = {
     "text": str,
+    "sealed": str,
     "bigint": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
     "integer": Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)],
     "double precision": float,

@@ -32,8 +32,8 @@ def with_refusal(change: RecordChange, text: str) -> RecordChange:
 
 
 SPOILED: Mapping[str, Spoil] = {
-    "NUL in a text": lambda change: with_row(change, "logged_exercises", name="Bench\0Press"),
-    "half a surrogate pair": lambda change: with_row(change, "logged_exercises", name="\ud83d"),
+    "NUL in a text": lambda change: with_row(change, "logged_exercises", superset="A\0"),
+    "half a surrogate pair": lambda change: with_row(change, "logged_exercises", superset="\ud83d"),
     "an integer too large": lambda change: with_row(change, "logged_sets", position=2**31),
     "a bigint too large": lambda change: with_row(change, "logged_sets", reps=2**63),
     "a key that is null": lambda change: with_row(change, "logged_sets", set_key=None),

@@ -1,9 +1,9 @@
 -- name: list_exercises
--- The library by name: built-in exercises and those of the caller's coach, or the coach's own.
-SELECT library.scope_id, library.record_id, coalesce(library.name, '') AS name
+-- The library: built-in exercises and those of the caller's coach, or the coach's own. Names are sealed, so they are
+-- looked through, sorted and cut into pages once they are open.
+SELECT scopes.name AS scope, library.scope_id, library.record_id, library.name, library.muscle_group
 FROM exercises AS library
+JOIN scopes ON scopes.scope_id = library.scope_id
 WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
-    AND ($1::text IS NULL OR strpos(lower(library.name), lower($1)) > 0 OR lower(library.muscle_group) = lower($1))
-    AND ($3::uuid IS NULL OR (coalesce(library.name, ''), library.record_id) > ($2::text, $3))
-ORDER BY coalesce(library.name, ''), library.record_id
-LIMIT $4;
+ORDER BY library.scope_id, library.record_id
+LIMIT 20000;

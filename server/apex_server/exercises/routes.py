@@ -1,6 +1,6 @@
 """The endpoints of exercises, `/api/exercises`: the built-in library, and what coaches add for their athletes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -41,6 +41,7 @@ from apex_server.resources.requests import (
     now,
 )
 from apex_server.sync.commit import Committer
+from apex_server.sync.sealing import LIBRARY_MUSCLE, LIBRARY_NAME, DocumentSeal, seals_of_scopes
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.ids import library_scope
 from apex_sync.models import EXERCISES, Exercise
@@ -69,6 +70,28 @@ def provide_writer(
     return RecordWriter(KIND, database, committer, caller)
 
 
+class _Listed(NamedTuple):
+    """An exercise as far as a list is about it; in the order of the list."""
+
+    name: str
+    record_id: UUID
+    scope_id: UUID
+    muscle_group: str
+
+    def is_asked_for(self, q: str | None) -> bool:
+        """Tell whether a search finds it."""
+        return q is None or q.lower() in self.name.lower() or q.lower() == self.muscle_group.lower()
+
+
+def _listed(row: Any, seal: DocumentSeal) -> _Listed:
+    return _Listed(
+        seal.open_name(row["name"], LIBRARY_NAME) or "",
+        row["record_id"],
+        row["scope_id"],
+        seal.open_name(row["muscle_group"], LIBRARY_MUSCLE) or "",
+    )
+
+
 class ExercisesController(Controller):
     """The library as the caller sees it."""
 
@@ -90,16 +113,22 @@ class ExercisesController(Controller):
     ) -> ExercisesPage:
         """List exercises by name."""
         mark = NameMark.decode(after) if after is not None else None
-        key = (mark.name, mark.id) if mark else (None, None)
         async with database.request(caller.user_id) as connection:
-            rows = await connection.fetch(_queries.list_exercises, q, *key, limit + 1)
-            page = rows[:limit]
-            found = await read_records(
-                connection, database.vault, EXERCISES, [(row["scope_id"], row["record_id"]) for row in page]
+            rows = await connection.fetch(_queries.list_exercises)
+            seals = await seals_of_scopes(connection, database.vault, [row["scope"] for row in rows])
+            listed = (_listed(row, seals[row["scope"]]) for row in rows if row["scope"] in seals)
+            following = sorted(
+                one
+                for one in listed
+                if one.is_asked_for(q) and (mark is None or (one.name, one.record_id) > (mark.name, mark.id))
             )
-        last = page[-1] if len(rows) > limit else None
-        following = NameMark(last["name"], last["record_id"]).encode() if last else None
-        return ExercisesPage([show_exercise(known) for known in found], following)
+            page = following[:limit]
+            found = await read_records(
+                connection, database.vault, EXERCISES, [(one.scope_id, one.record_id) for one in page]
+            )
+        last = page[-1] if len(following) > limit else None
+        next_mark = NameMark(last.name, last.record_id).encode() if last else None
+        return ExercisesPage([show_exercise(known) for known in found], next_mark)
 
     @get("/{exercise_id:uuid}", responses=problem_responses(*READ_REFUSALS))
     async def get_exercise(

@@ -205,6 +205,14 @@ def opened(seal: DocumentSeal | None, row: Any) -> bytes | None:
         return None
 
 
+def opened_row(seal: DocumentSeal | None, table: str, row: Row) -> Row:
+    """Open a projection row, if that can be done; as it is, it equals none that a document projects to."""
+    try:
+        return seal.open_row(table, row) if seal is not None else row
+    except (SealBroken, UnicodeError):
+        return row
+
+
 def is_key_of(name: str, scope_id: UUID) -> bool:
     try:
         return Scope.parse(name).id == scope_id
@@ -259,7 +267,7 @@ async def on_trial(
         columns = ", ".join(column.name for column in declared.columns)
         query = f"SELECT record_id, {columns} FROM {table} WHERE scope_id = $1 AND record_id = ANY($2::uuid[])"  # noqa: S608
         for record_id, *values in await connection.fetch(query, scope_id, list(rows)):
-            rows[record_id].setdefault(table, []).append(tuple(values))
+            rows[record_id].setdefault(table, []).append(opened_row(seal, table, tuple(values)))
     return [
         RecordOnTrial(
             record_id=row["record_id"],

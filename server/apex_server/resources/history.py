@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from apex_server.db import Connection, load_queries
+from apex_server.sync.sealing import EXERCISE_NAME, DocumentSeal, seal_of_scope
 from apex_server.vault import Vault
 from apex_sync.coaching.leaves import number, whole
 from apex_sync.coaching.records import PersonalRecord, personal_records
@@ -25,6 +26,7 @@ from apex_sync.coaching.sets import (
     PerformedSet,
     sets_by_exercise,
 )
+from apex_sync.ids import athlete_scope
 
 __all__ = ["personal_records_of"]
 
@@ -58,12 +60,14 @@ async def personal_records_of(connection: Connection, vault: Vault, athlete_id: 
         return []
     history = _kept.pop(athlete_id, _NOTHING)
     if history.seq != seq:
-        history = await _brought_up_to(connection, athlete_id, history, seq)
+        history = await _brought_up_to(connection, vault, athlete_id, history, seq)
     _keep(athlete_id, history)
     return [record for records in history.records.values() for record in records]
 
 
-async def _brought_up_to(connection: Connection, athlete_id: UUID, history: _History, seq: int) -> _History:
+async def _brought_up_to(
+    connection: Connection, vault: Vault, athlete_id: UUID, history: _History, seq: int
+) -> _History:
     changed: list[UUID] | None = None
     if 0 <= history.seq < seq:
         rows = await connection.fetch(_queries.list_changed_workouts, athlete_id, history.seq, CHANGED_WORKOUTS_MAX + 1)
@@ -72,7 +76,8 @@ async def _brought_up_to(connection: Connection, athlete_id: UUID, history: _His
     by_workout = {workout_id: sets for workout_id, sets in history.by_workout.items() if workout_id not in gone}
     if changed is None or changed:
         rows = await connection.fetch(_queries.list_performed_sets, athlete_id, changed)
-        read = groupby(performed_sets_of(rows), key=_workout_id)
+        seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id))) if rows else None
+        read = groupby(performed_sets_of(rows, seal), key=_workout_id)
         by_workout |= {workout_id: list(sets) for workout_id, sets in read}
     by_exercise = sets_by_exercise(performed for sets in by_workout.values() for performed in sets)
     records = {
@@ -97,10 +102,13 @@ def _workout_id(performed: PerformedSet) -> str:
     return performed.workout_id
 
 
-def performed_sets_of(rows: Iterable[Any]) -> Iterator[PerformedSet]:
+def performed_sets_of(rows: Iterable[Any], seal: DocumentSeal | None) -> Iterator[PerformedSet]:
     """Read rows of logged sets as `apex_sync.coaching.sets.performed_sets` reads the records they were made from."""
     names: dict[UUID, str] = {}
+    exercises: dict[bytes | None, str | None] = {None: None}
     for row in rows:
+        if row["name"] not in exercises and seal is not None:
+            exercises[row["name"]] = seal.open_name(row["name"], EXERCISE_NAME)
         day = row["date"].isoformat()
         clock = row["start_time"].time().isoformat("microseconds") if row["start_time"] else None
         yield PerformedSet(
@@ -108,7 +116,7 @@ def performed_sets_of(rows: Iterable[Any]) -> Iterator[PerformedSet]:
             set_key=row["set_key"],
             exercise_key=row["exercise_key"] or "",
             exercise_id=row["exercise_id"],
-            exercise_name=row["name"],
+            exercise_name=exercises[row["name"]],
             date=row["date"],
             performed_at=f"{day}T{clock}" if clock else day,
             position=row["position"],

@@ -33,6 +33,7 @@ from apex_server.sync.store import (
     Commit,
     RecordChange,
     RecordState,
+    RowsByTable,
     ScopeState,
     ScopeView,
     StoredRecord,
@@ -181,10 +182,10 @@ class PostgresCommitSession:
         seal = await self.seal_of(commit.scope)
         if change.dead or seal is None:
             return False
-        doc = seal.seal(change.record_id, change.doc)
+        sealed = sealed_rows(change, seal), seal.seal(change.record_id, change.doc)
         with unstorable():
             saved = await self.connection.fetchval(
-                save_one_statement(change.collection), *save_one_values(commit, change, doc)
+                save_one_statement(change.collection), *save_one_values(commit, change, *sealed)
             )
         return saved is not None
 
@@ -257,13 +258,21 @@ class PostgresLockedScope:
 def encoded(scope_id: bytes, change: RecordChange, seal: DocumentSeal) -> Encoded:
     """Seal the document of a change, and pack its projection rows. Raises UnstorableBatch."""
     try:
-        rows = pack_projections(scope_id, change.record_id, change.rows)
+        rows = pack_projections(scope_id, change.record_id, seal.seal_rows(change.rows))
         return Encoded(rows, seal.seal(change.record_id, change.doc))
     except (AttributeError, TypeError, ValueError, struct.error) as error:
         raise UnstorableBatch(f"{type(error).__name__}: {error}") from error
 
 
-def save_one_values(commit: Commit, change: RecordChange, doc: bytes) -> list[Any]:
+def sealed_rows(change: RecordChange, seal: DocumentSeal) -> RowsByTable:
+    """Seal the projection rows of a change. Raises UnstorableBatch for what is no text."""
+    try:
+        return seal.seal_rows(change.rows)
+    except (AttributeError, UnicodeError) as error:
+        raise UnstorableBatch(f"{type(error).__name__}: {error}") from error
+
+
+def save_one_values(commit: Commit, change: RecordChange, rows: RowsByTable, doc: bytes) -> list[Any]:
     spans = list(spans_in_order(change))
     return [
         Scope.parse(commit.scope).id,
@@ -289,7 +298,7 @@ def save_one_values(commit: Commit, change: RecordChange, doc: bytes) -> list[An
         change.is_long,
         list(commit.links),
         commit.chain,
-        *save_one_arguments(change.collection, change.rows),
+        *save_one_arguments(change.collection, rows),
     ]
 
 

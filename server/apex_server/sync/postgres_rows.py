@@ -57,7 +57,7 @@ AUDIT_PACKER = RowPacker(
 
 def packer_of(table: Table) -> RowPacker:
     """Make what packs the projection rows of one table."""
-    kinds = [column.kind for column in table.columns]
+    kinds = [column.type for column in table.columns]
     if table.own is None:
         return RowPacker(kinds, shared=["uuid", "uuid"])
     return RecurringRowPacker(kinds, shared=["uuid", "uuid"], own=table.own)

@@ -8,14 +8,19 @@ from typing import Literal, NamedTuple
 
 __all__ = ["ANSWERS", "GIRTHS", "TABLES", "Column", "Kind", "Table"]
 
-Kind = Literal["text", "bigint", "integer", "double precision", "boolean", "date", "timestamp"]
+Kind = Literal["text", "bigint", "integer", "double precision", "boolean", "date", "timestamp", "sealed"]
 
 
 class Column(NamedTuple):
-    """A column and its type in Postgres."""
+    """A column and its type in Postgres; `sealed` is text that people chose, and bytea in Postgres."""
 
     name: str
     kind: Kind
+
+    @property
+    def type(self) -> str:
+        """The type in Postgres."""
+        return "bytea" if self.kind == "sealed" else self.kind
 
 
 class Table(NamedTuple):
@@ -29,6 +34,15 @@ class Table(NamedTuple):
     key: str | None
     columns: tuple[Column, ...]
     own: int | None = None
+
+    @property
+    def sealed(self) -> list[tuple[int, str]]:
+        """Where sealed columns are, each with the place it is sealed for."""
+        return [
+            (place, f"{self.name}.{column.name}")
+            for place, column in enumerate(self.columns)
+            if column.kind == "sealed"
+        ]
 
 
 GIRTHS = (
@@ -80,7 +94,7 @@ TABLES: Mapping[str, Table] = {
                 exercise_key="text",
                 position="integer",
                 exercise_id="text",
-                name="text",
+                name="sealed",
                 skipped="boolean",
                 superset="text",
             ),
@@ -152,7 +166,7 @@ TABLES: Mapping[str, Table] = {
                 set_count="integer",
             ),
         ),
-        Table("exercises", "exercises", None, _columns(name="text", muscle_group="text", movement_pattern="text")),
+        Table("exercises", "exercises", None, _columns(name="sealed", muscle_group="sealed", movement_pattern="text")),
         Table(
             "profiles",
             "profiles",

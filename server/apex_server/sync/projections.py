@@ -2,30 +2,60 @@
 
 `project` is pure and total: any record gives rows, whatever its leaves hold, and the same record the same rows. Where a
 leaf is not what its column takes (31 February, a name of 10,000 characters) the column is null; bounds of the model do
-not matter here. A deleted record has no rows, and neither has a deleted entry. Free text stays in the document.
+not matter here. A deleted record has no rows, and neither has a deleted entry. Free text stays in the document: a
+column takes a number, a time, an id, or a word that the models declare, and everything else is null. Names of exercises
+are the exception; their columns are sealed on the way into Postgres (`sealing.py`).
 
 Every row belongs to one record and can be made anew from it (`rebuild.py`). Raise VERSION when the rows of an unchanged
 record change; the tables themselves stand in db/migrations.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, date, datetime
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import UNSET, Struct
 
 from apex_server.sync.projection_tables import ANSWERS, GIRTHS
 from apex_server.sync.store import Row, RowsByTable
 from apex_sync.collection import Record
+from apex_sync.models import COLLECTIONS
 from apex_sync.models.fields import parse_date, parse_local_time
 from apex_sync.op import EXACT_INT_MAX
 
 __all__ = ["VERSION", "project"]
 
-VERSION = 1
+VERSION = 2
 
 TEXT_LENGTH_MAX = 200
 """What a label may hold and an index take; a longer one is no label."""
+
+
+ID = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")
+KEY = re.compile(r"[0-9A-Za-z_-]{1,16}")
+HASHED_KEY_BYTES = 9
+"""72 bits of what is no key that a device made, but has to tell entries of one record apart."""
+
+
+def words_in(kind: Any) -> Iterator[str]:
+    """List the words that a type declares, wherever it holds them."""
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        yield from (word for word in kind.values if isinstance(word, str))
+        return
+    for name in getattr(kind, "__struct_fields__", ()):
+        parts = getattr(kind, name)
+        for part in parts if isinstance(parts, tuple) else (parts,):
+            if isinstance(part, msgspec.inspect.Type | msgspec.inspect.Field):
+                yield from words_in(part)
+
+
+WORDS = frozenset(
+    word for collection in COLLECTIONS.values() for word in words_in(msgspec.inspect.type_info(collection.model))
+)
+"""Every value of every enumeration of the models."""
 
 
 def project(collection: str, record: Record) -> RowsByTable:
@@ -44,14 +74,14 @@ def _workout_logs(log: Any) -> RowsByTable:
         _wall_clock(ended),
         _utc_offset_minutes(started if started is not None else ended),
         _number(log.duration_minutes),
-        _text(log.program_id),
+        _id(log.program_id),
         _whole(log.week_number),
         _whole(log.day_number),
         _whole(log.fatigue),
         _whole(log.pump),
         _whole(log.mood),
         _flag(log.completed),
-        _text(log.source),
+        _id(log.source),
     )
     exercises, sets = _exercises_and_sets(log)
     return {"workout_logs": [row], "logged_exercises": exercises, "logged_sets": sets}
@@ -78,14 +108,15 @@ def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
     groups = dict.fromkeys(log.exercises if log.exercises.__class__ is dict else (), _DELETED)
     for position, (_, key, entry) in enumerate(_live_entries(log.exercises), 1):
         skipped = entry.skipped is True
-        groups[key] = _Group(position, "", key or None, skipped)
-        exercises.append((key, position, _text(entry.exercise_id), _text(entry.name), skipped, _text(entry.superset)))
+        groups[key] = _Group(position, "", _key(key), skipped)
+        row = (_key(key), position, _id(entry.exercise_id), _text(entry.name), skipped, _id(entry.superset))
+        exercises.append(row)
     ordered = []
     for key, entry in _entries(log.sets):
         exercise = entry.exercise if entry.exercise.__class__ is str else ""
         group = groups.get(exercise)
         if group is None:
-            group = groups[exercise] = _Group(len(exercises) + 1, exercise, _text(exercise) or None, False)
+            group = groups[exercise] = _Group(len(exercises) + 1, exercise, _key(exercise) if exercise else None, False)
         if group is not _DELETED and entry.deleted is not True:
             order = entry.order if entry.order.__class__ is str else ""
             ordered.append((group.position, group.missing, order, key, group, entry))
@@ -101,18 +132,18 @@ def _set_row(key: str, group: _Group, position: int, entry: Any) -> Row:
     rpe, rir, completed = entry.rpe, entry.rir, entry.completed
     failure_reason, distance_m, duration_seconds = entry.failure_reason, entry.distance_m, entry.duration_seconds
     return (
-        key,
+        _key(key),
         group.label,
         position,
-        "working" if kind is UNSET else _text(kind) or "working",
+        "working" if kind is UNSET else _word(kind) or "working",
         None if reps is UNSET else _whole(reps),
         None if load_kg is UNSET else _number(load_kg),
         None if load is UNSET else _number(load),
-        None if load_unit is UNSET else _text(load_unit),
+        None if load_unit is UNSET else _word(load_unit),
         None if rpe is UNSET else _number(rpe),
         None if rir is UNSET else _number(rir),
         completed if completed.__class__ is bool else not group.skipped,
-        None if failure_reason is UNSET else _text(failure_reason),
+        None if failure_reason is UNSET else _word(failure_reason),
         None if distance_m is UNSET else _number(distance_m),
         None if duration_seconds is UNSET else _number(duration_seconds),
     )
@@ -126,7 +157,7 @@ def _check_ins(check_in: Any) -> RowsByTable:
         _whole(check_in.week_number),
         _number(check_in.weight_kg),
         _number(check_in.weight),
-        _text(check_in.weight_unit),
+        _word(check_in.weight_unit),
         _number(check_in.body_fat_percent),
         *(_number(getattr(measured, name, None)) for name in GIRTHS),
         *(_whole(getattr(answers, name, None)) for name in ANSWERS),
@@ -141,15 +172,15 @@ def _check_ins(check_in: Any) -> RowsByTable:
 
 def _programs(program: Any) -> RowsByTable:
     row = (
-        _text(program.type),
-        _text(program.difficulty),
-        _text(program.status),
+        _word(program.type),
+        _word(program.difficulty),
+        _word(program.status),
         _date(program.start_date),
         _date(program.end_date),
         _whole(program.duration_weeks),
-        _text(program.weekly_volume),
-        _text(program.intensity_zone),
-        _text(program.source_id),
+        _word(program.weekly_volume),
+        _word(program.intensity_zone),
+        _id(program.source_id),
         len(_live_entries(program.weeks)),
         len(_live_entries(program.days)),
         len(_live_entries(program.exercises)),
@@ -159,38 +190,38 @@ def _programs(program: Any) -> RowsByTable:
 
 
 def _exercises(exercise: Any) -> RowsByTable:
-    return {"exercises": [(_text(exercise.name), _text(exercise.muscle_group), _text(exercise.movement_pattern))]}
+    return {"exercises": [(_text(exercise.name), _text(exercise.muscle_group), _word(exercise.movement_pattern))]}
 
 
 def _profiles(profile: Any) -> RowsByTable:
     row = (
         _number(profile.training_age_years),
-        _text(profile.volume_tolerance),
-        _text(profile.recovery_status),
+        _word(profile.volume_tolerance),
+        _word(profile.recovery_status),
         _whole(profile.training_days_per_week),
         _whole(profile.session_duration_minutes),
         _number(profile.target_weight_kg),
         _number(profile.height_cm),
-        _text(profile.load_unit),
+        _word(profile.load_unit),
     )
     return {"profiles": [row]}
 
 
 def _insights(insight: Any) -> RowsByTable:
     row = (
-        _text(insight.athlete_id),
-        _text(insight.kind),
-        _text(insight.about_id),
-        _text(insight.type),
-        _text(insight.priority),
-        _text(insight.status),
+        _id(insight.athlete_id),
+        _word(insight.kind),
+        _id(insight.about_id),
+        _word(insight.type),
+        _word(insight.priority),
+        _word(insight.status),
         _wall_clock(_local_time(insight.acted_at)),
-        _text(insight.superseded_by),
-        _text(insight.worded_by),
-        _text(insight.model_name),
+        _id(insight.superseded_by),
+        _word(insight.worded_by),
+        _id(insight.model_name),
         _number(insight.confidence),
         _wall_clock(_local_time(insight.expires_at)),
-        _text(insight.facts_digest),
+        _id(insight.facts_digest),
     )
     return {"insights": [row]}
 
@@ -219,6 +250,21 @@ def _text(value: Any) -> str | None:
     if value.__class__ is str and len(value) <= TEXT_LENGTH_MAX and "\0" not in value:
         return value if value.isascii() or _is_unicode(value) else None
     return None
+
+
+def _word(value: Any) -> str | None:
+    return value if value.__class__ is str and value in WORDS else None
+
+
+def _id(value: Any) -> str | None:
+    return value if value.__class__ is str and ID.fullmatch(value) else None
+
+
+def _key(key: str) -> str:
+    """Give the key of an entry as rows have it: what is no id in form may be text, and only its hash stands there."""
+    if KEY.fullmatch(key):
+        return key
+    return "~" + blake2b(key.encode("utf-8", "surrogatepass"), digest_size=HASHED_KEY_BYTES).hexdigest()
 
 
 def _is_unicode(value: str) -> bool:

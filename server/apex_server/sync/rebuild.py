@@ -77,4 +77,4 @@ def packed(scope_id: UUID, row: Any, seal: DocumentSeal) -> PackedRows:
         record, _ = collection.read(folded.state)
     except msgspec.ValidationError:
         record = collection.model()
-    return pack_projections(scope_id.bytes, row["record_id"].bytes, project(collection.name, record))
+    return pack_projections(scope_id.bytes, row["record_id"].bytes, seal.seal_rows(project(collection.name, record)))

@@ -47,9 +47,9 @@ def _tables(collection: str) -> list[Table]:
 def _table_parts(table: Table, number: int) -> list[str]:
     names = [column.name for column in table.columns]
     columns = ", ".join(names)
-    arrays = ", ".join(f"${place}::{column.kind}[]" for place, column in enumerate(table.columns, number))
+    arrays = ", ".join(f"${place}::{column.type}[]" for place, column in enumerate(table.columns, number))
     updates = ", ".join(f"{name} = excluded.{name}" for name in names)
-    gone = f"cardinality(${number}::{table.columns[0].kind}[]) = 0"
+    gone = f"cardinality(${number}::{table.columns[0].type}[]) = 0"
     identity = "scope_id, record_id"
     if table.key is not None:
         gone = f"NOT {table.key} = ANY(${number + names.index(table.key)}::text[])"

@@ -11,16 +11,33 @@ from typing import Any
 from uuid import UUID
 
 from apex_server.db import Connection
+from apex_server.sync.projection_tables import TABLES
+from apex_server.sync.store import Row, RowsByTable
 from apex_server.vault import SEAL_OVERHEAD_BYTES, KeyDestroyed, UserKey, Vault
 from apex_sync.ids import SCOPES_REMEMBERED_MAX, Scope
 
 __all__ = [
+    "EXERCISE_NAME",
+    "LIBRARY_MUSCLE",
+    "LIBRARY_NAME",
     "DocumentSeal",
     "open_documents",
     "overhead_of",
     "person_of",
     "seal_of_scope",
+    "seals_of_scopes",
 ]
+
+
+SEALED = {table.name: table.sealed for table in TABLES.values()}
+
+EXERCISE_NAME = "logged_exercises.name"
+LIBRARY_NAME = "exercises.name"
+LIBRARY_MUSCLE = "exercises.muscle_group"
+"""The places that names in projections are sealed for."""
+
+NAMES_MAX = 4096
+"""Different names in one commit of which the sealed form is remembered; about 1 MB."""
 
 
 @lru_cache(maxsize=SCOPES_REMEMBERED_MAX)
@@ -39,12 +56,13 @@ def overhead_of(scope: str) -> int:
 class DocumentSeal:
     """What seals and opens the documents of one scope; without a key they stand as they are."""
 
-    __slots__ = ("_key", "_place")
+    __slots__ = ("_key", "_names", "_place")
 
     def __init__(self, scope: str, key: UserKey | None) -> None:
         if key is None and person_of(scope) is not None:
             raise ValueError("only the documents of the global library stand plain")
         self._key = key
+        self._names: dict[tuple[str, str], bytes] = {}
         self._place = f"records.doc {Scope.parse(scope).id.hex}/"
 
     def seal(self, record_id: bytes, doc: bytes) -> bytes:
@@ -54,6 +72,46 @@ class DocumentSeal:
     def open(self, record_id: bytes, sealed: bytes) -> bytes:
         """Open the document of a record. Raises SealBroken."""
         return sealed if self._key is None else self._key.open(sealed, what=self._place + record_id.hex())
+
+    def seal_name(self, name: str, what: str) -> bytes:
+        """Seal a name for a column, as often as it occurs in one commit but once."""
+        if self._key is None:
+            return name.encode()
+        known = self._names.get((what, name))
+        if known is None:
+            if len(self._names) >= NAMES_MAX:
+                self._names.clear()
+            known = self._names[what, name] = self._key.seal_alike(name, what=what)
+        return known
+
+    def open_name(self, sealed: bytes | None, what: str) -> str | None:
+        """Open a name out of a column. Raises SealBroken."""
+        if sealed is None:
+            return None
+        return sealed.decode() if self._key is None else self._key.open_alike(sealed, what=what)
+
+    def seal_rows(self, rows: RowsByTable) -> RowsByTable:
+        """Seal the columns of projection rows that are to be sealed."""
+        return {table: self._sealed(SEALED[table], of_table) for table, of_table in rows.items()}
+
+    def open_row(self, table: str, row: Row) -> Row:
+        """Open the sealed columns of one projection row. Raises SealBroken."""
+        values = list(row)
+        for place, what in SEALED[table]:
+            values[place] = self.open_name(values[place], what)
+        return tuple(values)
+
+    def _sealed(self, places: Sequence[tuple[int, str]], rows: Sequence[Row]) -> Sequence[Row]:
+        if not places:
+            return rows
+        sealed = []
+        for row in rows:
+            values = list(row)
+            for place, what in places:
+                name = values[place]
+                values[place] = None if name is None else self.seal_name(name, what)
+            sealed.append(tuple(values))
+        return sealed
 
 
 async def seal_of_scope(connection: Connection, vault: Vault, scope: str) -> DocumentSeal:

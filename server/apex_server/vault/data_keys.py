@@ -2,17 +2,23 @@
 
     sealed value = version (1 byte, 1) · nonce (12 bytes, random) · ciphertext · tag (16 bytes)
 
+`seal_alike` is for what has to be compared while it is sealed: AES-256-SIV, under a key that follows from the data key,
+gives equal texts of one person in one place equal bytes. So it tells which are equal, and nothing else.
+
+    sealed alike = version (1 byte, 2) · synthetic nonce (16 bytes) · ciphertext
+
 `what` names the place ("users.name", "records.doc <scope>/<record>"). It is authenticated and not stored, so a value
 that somebody copies to another row or column does not open there. Random nonces are safe for 2**32 values per key
 (NIST SP 800-38D), and a key seals what one person writes.
 """
 
+import hmac
 import os
 from collections.abc import Callable
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from apex_server.vault.errors import SealBroken
 
@@ -22,16 +28,18 @@ DATA_KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 VERSION: Final = b"\x01"
+VERSION_ALIKE: Final = b"\x02"
 SEAL_OVERHEAD_BYTES: Final = len(VERSION) + NONCE_BYTES + TAG_BYTES
 
 
 class UserKey:
     """The data key of one person; seals what is theirs."""
 
-    __slots__ = ("_cipher", "_entropy")
+    __slots__ = ("_alike", "_cipher", "_entropy")
 
     def __init__(self, key: bytes, *, entropy: Callable[[int], bytes] = os.urandom) -> None:
         self._cipher = AESGCM(key)
+        self._alike = AESSIV(hmac.digest(key, b"apex sealed alike", "sha512"))
         self._entropy = entropy
 
     def seal(self, plain: bytes, *, what: str) -> bytes:
@@ -55,3 +63,18 @@ class UserKey:
     def open_text(self, sealed: bytes, *, what: str) -> str:
         """Give back the text that was sealed for that place. Raises SealBroken."""
         return self.open(sealed, what=what).decode()
+
+    def seal_alike(self, plain: str, *, what: str) -> bytes:
+        """Encrypt a text for one place, so that equal texts look alike there."""
+        return VERSION_ALIKE + self._alike.encrypt(plain.encode(), [what.encode()]) if plain else VERSION_ALIKE
+
+    def open_alike(self, sealed: bytes, *, what: str) -> str:
+        """Give back a text that was sealed alike for that place. Raises SealBroken."""
+        if sealed == VERSION_ALIKE:
+            return ""
+        if sealed[:1] != VERSION_ALIKE:
+            raise SealBroken(what)
+        try:
+            return self._alike.decrypt(sealed[1:], [what.encode()]).decode()
+        except InvalidTag as error:
+            raise SealBroken(what) from error

@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from apex_server.db import Connection
 from apex_server.people import DEVICE_NAME, USER_NAME
+from apex_server.sync.sealing import EXERCISE_NAME, DocumentSeal
 from apex_server.vault import UserKey, Vault
 from apex_server.web.rendering import read_json
 from apex_server.web.wording import as_count
+from apex_sync.ids import athlete_scope
 
 __all__ = ["AthleteRow", "Device", "Reason", "athletes_by_need", "opened_overview"]
 
@@ -64,7 +66,13 @@ def _opened(row: Any, key: UserKey) -> dict[str, Any]:
     devices = read_json(row["devices"])
     for device in devices:
         device["name"] = key.open_text(base64.b64decode(device["name"]), what=DEVICE_NAME)
-    return {"name": key.open_text(row["name"], what=USER_NAME), "devices": devices}
+    seal = DocumentSeal(athlete_scope(str(row["id"])), key)
+    names = [seal.open_name(name, EXERCISE_NAME) for name in row["workout_exercises"] or ()]
+    return {
+        "name": key.open_text(row["name"], what=USER_NAME),
+        "devices": devices,
+        "workout_exercises": ", ".join(filter(None, names)),
+    }
 
 
 def athletes_by_need(rows: Iterable[Any], today: datetime.date) -> list[AthleteRow]:

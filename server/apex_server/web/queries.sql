@@ -44,7 +44,7 @@ LEFT JOIN scopes AS private
 LEFT JOIN LATERAL (
     SELECT session.date, session.start_time,
         (
-            SELECT string_agg(exercise.name, ', ' ORDER BY exercise.position)
+            SELECT array_agg(exercise.name ORDER BY exercise.position)
             FROM logged_exercises AS exercise
             WHERE exercise.scope_id = session.scope_id AND exercise.record_id = session.record_id
         ) AS exercises,

@@ -1,3 +1,14 @@
+-- name: list_exercise_names
+-- Every name that readable workouts give an exercise, sealed: which of them is meant shows when they are open.
+SELECT DISTINCT scopes.name AS scope, exercise.name
+FROM logged_exercises AS exercise
+JOIN scopes ON scopes.scope_id = exercise.scope_id
+WHERE exercise.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND ($1::uuid IS NULL OR exercise.scope_id = $1)
+    AND exercise.name IS NOT NULL
+ORDER BY scopes.name, exercise.name
+LIMIT 20000;
+
 -- name: list_workouts
 -- A page of workouts, the newest first: a few from each readable scope by index, then the newest of those.
 SELECT page.scope_id, page.record_id, page.date, page.start_time
@@ -17,7 +28,7 @@ CROSS JOIN LATERAL (
                 FROM logged_exercises AS exercise
                 WHERE exercise.scope_id = session.scope_id
                     AND exercise.record_id = session.record_id
-                    AND (exercise.exercise_id = $5 OR lower(exercise.name) = lower($5))
+                    AND (exercise.exercise_id = $5 OR exercise.name = ANY ($10::bytea[]))
             )
         )
         AND (

@@ -14,7 +14,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from apex_server.caller import Caller
-from apex_server.db import Database, load_queries
+from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import BodyTooLarge
 from apex_server.problems import problem_responses
 from apex_server.resources import (
@@ -50,6 +50,8 @@ from apex_server.resources.requests import (
     scope_of_athlete,
 )
 from apex_server.sync.commit import Committer
+from apex_server.sync.sealing import EXERCISE_NAME, seals_of_scopes
+from apex_server.vault import Vault
 from apex_server.workouts import examples
 from apex_server.workouts.bulk import bulk_sync
 from apex_server.workouts.loads import with_kilograms
@@ -259,7 +261,8 @@ async def _page(
     mark = PageMark.decode(after) if after is not None else None
     key = (mark.date, mark.time, mark.id) if mark else (None, None, None)
     async with database.request(caller.user_id) as connection:
-        rows = await connection.fetch(_queries.list_workouts, *filters, *key, limit + 1)
+        names = await _sealed_names(connection, database.vault, athlete_id=filters[0], exercise=filters[-1])
+        rows = await connection.fetch(_queries.list_workouts, *filters, *key, limit + 1, names)
         page = rows[:limit]
         found = await read_records(
             connection, database.vault, WORKOUT_LOGS, [(row["scope_id"], row["record_id"]) for row in page]
@@ -268,6 +271,22 @@ async def _page(
     last = page[-1] if len(rows) > limit else None
     following = PageMark(last["date"], last["start_time"], last["record_id"]).encode() if last else None
     return WorkoutsPage(workouts, following)
+
+
+async def _sealed_names(
+    connection: Connection, vault: Vault, *, athlete_id: UUID | None, exercise: str | None
+) -> list[bytes]:
+    """List how the name of an exercise stands in the rows, in any case and with any athlete's key."""
+    if exercise is None:
+        return []
+    rows = await connection.fetch(_queries.list_exercise_names, athlete_id)
+    seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows])
+    wanted = exercise.lower()
+    return [
+        row["name"]
+        for row in rows
+        if row["scope"] in seals and (seals[row["scope"]].open_name(row["name"], EXERCISE_NAME) or "").lower() == wanted
+    ]
 
 
 async def _made(database: Database, caller: Caller, made: Made) -> Response[Workout]:
