@@ -247,17 +247,15 @@ WORDS_OF_A_PERSON = "my canary, 'tis 8 < 9"
 
 
 def test_a_projection_holds_no_text_of_a_person_but_names_that_are_sealed() -> None:
-    """Whatever leaf the text is in: not a number, a time, an id or a word of the models, so it is null."""
+    """Whatever leaf the text is in: it is no number, no time, no id and no word of the models, so it is null."""
+    kinds: dict[str, type[Any]] = {"exercises": LoggedExercise, "sets": LoggedSet}
     for name, collection in COLLECTIONS.items():
-        leaves = {field: WORDS_OF_A_PERSON for field in collection.model.__struct_fields__ if field != "deleted"}
-        entries = {
-            field: {
-                WORDS_OF_A_PERSON: kind(**dict.fromkeys(set(kind.__struct_fields__) - {"deleted"}, WORDS_OF_A_PERSON))
-            }
-            for field, kind in (("exercises", LoggedExercise), ("sets", LoggedSet))
-            if name == "workout_logs"
-        }
-        sealed = SEAL.seal_rows(project(name, collection.model(**{**leaves, **entries})))
+        leaves: dict[str, Any] = dict.fromkeys(set(collection.model.__struct_fields__) - {"deleted"}, WORDS_OF_A_PERSON)
+        if name == "workout_logs":
+            for field, kind in kinds.items():
+                texts: Any = dict.fromkeys(set(kind.__struct_fields__) - {"deleted"}, WORDS_OF_A_PERSON)
+                leaves[field] = {WORDS_OF_A_PERSON: kind(**texts)}
+        sealed = SEAL.seal_rows(project(name, collection.model(**leaves)))
         assert not [value for _, _, value in values_of(sealed) if "canary" in str(value)]
         if name == "workout_logs":
             assert len(sealed["logged_sets"]) == 1
