@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from apex_client.accounts import Credentials, User
     from apex_client.changes import Change
     from apex_client.changing_keys import change_replica_key
-    from apex_client.errors import ClientError
+    from apex_client.errors import ClientError, MfaRequired
     from apex_client.overview import AthleteSummary, ConflictItem, RejectedItem, SearchHit
     from apex_client.replica import Replica
     from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncReport
@@ -26,6 +26,7 @@ __all__ = [
     "ConflictItem",
     "Credentials",
     "ExerciseEntry",
+    "MfaRequired",
     "RecordStatus",
     "RejectedItem",
     "Replica",
@@ -46,6 +47,7 @@ _HOMES = {
     "ConflictItem": "overview",
     "Credentials": "accounts",
     "ExerciseEntry": "views",
+    "MfaRequired": "errors",
     "RecordStatus": "status",
     "RejectedItem": "overview",
     "Replica": "replica",

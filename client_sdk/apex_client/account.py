@@ -11,6 +11,7 @@ from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedI
 from apex_client.errors import (
     AccountErased,
     BadAnswer,
+    MfaRequired,
     NoServer,
     ServerRefused,
     SignedOut,
@@ -70,9 +71,27 @@ class Account:
         session = self._replica._open.session
         return self._server or (session.server if session else None)
 
-    async def login(self, server: str, email: str, password: str) -> User:
+    async def login(self, server: str, email: str, password: str, *, mfa_code: str | None) -> User:
         """Sign in, and adopt what was logged here without an account."""
-        return await self._begin(server, "login", {"email": email, "password": password})
+        try:
+            return await self._begin(server, "login", {"email": email, "password": password})
+        except MfaRequired as demand:
+            if mfa_code is None:
+                raise
+            return await self.finish_login(demand, mfa_code, method=None)
+
+    async def finish_login(self, demand: MfaRequired, code: str, *, method: str | None) -> User:
+        """Sign in with the code that was asked for."""
+        body = {"mfa_token": demand.token, "method": method or demand.method_of(code), "code": code}
+        return await self._begin(demand.server, "login/mfa", body)
+
+    async def send_mfa_code(self, demand: MfaRequired) -> None:
+        """Have a code sent by SMS."""
+        name, kind = self._device
+        body = {"mfa_token": demand.token, "device": {"name": name, "kind": kind}}
+        device_token = await self._replica._do(signing.device_token)
+        more = {"device_token": device_token} if device_token else {}
+        await self.transport.call(demand.server, None, "POST", "/api/auth/login/sms", body | more)
 
     async def register(
         self, server: str, email: str, password: str, *, name: str, role: Role, invite: str | None
@@ -189,7 +208,7 @@ class Account:
     async def _begin(self, server: str, verb: str, body: dict[str, Any]) -> User:
         server = _normal(server)
         device_token = await self._replica._do(signing.device_token)
-        if device_token and verb == "login":
+        if device_token and verb != "register":
             body["device_token"] = device_token
         answer = _read(await self._claim(server, f"/api/auth/{verb}", body), SignedIn)
         await self._ask_about_former(server, answer.user)
@@ -216,7 +235,12 @@ class Account:
         body["device"] = {"name": name, "kind": kind, "client_id": self._replica.client_id}
         try:
             return await self.transport.call(server, None, "POST", path, body)
+        except MfaRequired as demand:
+            demand.server = server
+            raise
         except SignedOut as error:
+            if "mfa_token" in body:
+                raise
             raise WrongCredentials from error
         except ServerRefused as error:
             if error.code != CLIENT_ID_TAKEN:

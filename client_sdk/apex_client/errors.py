@@ -31,11 +31,13 @@
         ├── ServerUnreachable   no network, no answer, or no trusted certificate
         ├── InsecureServer      plain http, or TLS older than 1.3
         ├── SignedOut           sign in again
-        │   └── WrongCredentials
+        │   ├── WrongCredentials
+        │   └── MfaRequired     the password is right; a code is wanted, too
         ├── AccountErased       the person had the account erased; nothing of it is here any more
         ├── ServerBusy          the server asked to come back later
         │   └── Throttled       this account has used up what it may use for now
         ├── ServerRefused       the server's problem document, by its `code`
+        │   └── WrongCode       the code of the second factor is not right
         ├── ServerIncompatible  a server of another protocol version
         └── BadAnswer           what came is no answer of this protocol
 
@@ -43,6 +45,8 @@ Values out of bounds and fields of another role are refused with the engine's `O
 Errors of importing a file stand in `apex_client.importers.errors`.
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from apex_sync.errors import ApexError
@@ -270,6 +274,27 @@ class WrongCredentials(SignedOut):
         super().__init__("the e-mail address or the password is wrong")
 
 
+class MfaRequired(SignedOut):
+    """The password is right, and the account wants a code: hand this to `replica.finish_login`, with the code.
+
+    `methods` are what will do: `totp` (an authenticator app), `sms` (`replica.send_mfa_code` has one sent to the phone
+    that `phone_hint` ends), `recovery_code`. Good for five minutes, on this device.
+    """
+
+    def __init__(self, methods: Sequence[str], phone_hint: str | None, token: str) -> None:
+        super().__init__(f"this account wants a second factor: {', '.join(methods)}")
+        self.methods = tuple(methods)
+        self.phone_hint = phone_hint
+        self.token = token
+        self.server = ""
+
+    def method_of(self, code: str) -> str:
+        """Tell what kind of code this is: six digits are of the app, or else by SMS; all others recovery codes."""
+        if not re.fullmatch(r"\d{6}", code.replace(" ", "")):
+            return "recovery_code"
+        return "totp" if "totp" in self.methods else "sms"
+
+
 class ServerBusy(SyncFailed):
     """The server asked to come back in `retry_after` seconds, of which an hour at most is believed."""
 
@@ -297,6 +322,10 @@ class ServerRefused(SyncFailed):
         self.status = status
         self.code = code
         self.detail = detail
+
+
+class WrongCode(ServerRefused):
+    """The code of the second factor is wrong, too old, or was used before; try the next one."""
 
 
 class ServerIncompatible(SyncFailed):

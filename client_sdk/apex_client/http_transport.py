@@ -13,12 +13,14 @@ from apex_client.errors import (
     AccountErased,
     BadAnswer,
     InsecureServer,
+    MfaRequired,
     ServerBusy,
     ServerIncompatible,
     ServerRefused,
     ServerUnreachable,
     SignedOut,
     Throttled,
+    WrongCode,
 )
 from apex_client.tls import Trust, too_old
 from apex_client.transport import LiveChannel
@@ -66,6 +68,18 @@ ACCOUNT_ERASED = "account_erased"
 """The server's code for an account that its person had erased."""
 
 BUSY_STATUSES = frozenset({429, 502, 503, 504})
+
+
+MFA_REQUIRED = "mfa_required"
+WRONG_CODE = "wrong_code"  # No secret either, only the name of what went wrong.
+SIGN_IN_AGAIN = "sign_in_again"
+"""The server's codes about second factors; the last says that the session stands, and its person is to prove it."""
+
+
+class _MfaDemand(msgspec.Struct):
+    mfa_token: str
+    methods: list[str]
+    phone_hint: str | None = None
 
 
 class HttpTransport:
@@ -246,13 +260,25 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
         return ServerIncompatible(int(problem.get("oldest") or 0), PROTOCOL_VERSION)
     if status == 410 and problem.get("code") == ACCOUNT_ERASED:
         return AccountErased()
-    if status == 401 and "code" in problem:
+    if problem.get("code") == MFA_REQUIRED:
+        return _mfa_required(problem)
+    if problem.get("code") == WRONG_CODE:
+        return WrongCode(status, WRONG_CODE, detail)
+    if status == 401 and problem.get("code", SIGN_IN_AGAIN) != SIGN_IN_AGAIN:
         return SignedOut(detail or "the server does not know this session")
     if status == 429 and problem.get("code") == TOO_MANY_REQUESTS:
         return Throttled(_seconds(problem.get("retry_after"), retry_after))
     if status in BUSY_STATUSES:
         return ServerBusy(_seconds(problem.get("retry_after"), retry_after))
     return ServerRefused(status, str(problem.get("code") or f"http_{status}"), detail)
+
+
+def _mfa_required(problem: dict[str, Any]) -> Exception:
+    try:
+        demand = msgspec.convert(problem, _MfaDemand)
+    except msgspec.ValidationError as error:
+        return BadAnswer(str(error))
+    return MfaRequired(demand.methods, demand.phone_hint, demand.mfa_token)
 
 
 def _no_connection(server: str, error: Exception) -> Exception:

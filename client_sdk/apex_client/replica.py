@@ -27,7 +27,7 @@ from apex_client.athletes import Athlete, Athletes
 from apex_client.checkins import CheckIns
 from apex_client.conflicts import Conflicts
 from apex_client.encryption import EncryptionKey
-from apex_client.errors import ReplicaClosed
+from apex_client.errors import MfaRequired, ReplicaClosed
 from apex_client.feed import ChangeFeed, Feeds
 from apex_client.hop import StoreThread
 from apex_client.importing import ImportProgress, import_file
@@ -194,12 +194,25 @@ class Replica:
         """The id of this installation in every record it writes."""
         return self._open.client_id
 
-    async def login(self, server: str, email: str, password: str) -> User:
+    async def login(self, server: str, email: str, password: str, *, mfa_code: str | None = None) -> User:
         """Sign in. Records made here before the first sign-in become the athlete's.
 
-        Raises WrongCredentials, ServerUnreachable, and AnotherUser while another user's work is unsent here.
+        `mfa_code` is of an authenticator app, or a recovery code, where the account has a second factor; without it
+        MfaRequired is raised, for `finish_login`. Raises WrongCredentials, WrongCode, ServerUnreachable, and
+        AnotherUser while another user's work is unsent here.
         """
-        return await self._account.login(server, email, password)
+        return await self._account.login(server, email, password, mfa_code=mfa_code)
+
+    async def finish_login(self, demand: MfaRequired, code: str, *, method: str | None = None) -> User:
+        """Sign in with the code that `login` asked for; what kind it is shows, unless `method` says it.
+
+        Raises WrongCode, which leaves some more tries, and SignedOut when the sign-in is to begin anew.
+        """
+        return await self._account.finish_login(demand, code, method=method)
+
+    async def send_mfa_code(self, demand: MfaRequired) -> None:
+        """Have a code sent by SMS to the phone of whoever signs in. Raises ServerBusy when it is asked too often."""
+        await self._account.send_mfa_code(demand)
 
     async def register(
         self, server: str, email: str, password: str, *, name: str, role: Role = "athlete", invite: str | None = None

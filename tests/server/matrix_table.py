@@ -277,6 +277,7 @@ ROUTES: list[Case] = [
     public("GET /reset-password"),
     public("GET /undo-email-change"),
     public("GET /verify-email"),
+    Case(route="GET /security", kind="page", roles=names("athlete coach owner support")),
     Case(route="GET /athletes", kind="page", roles=names(_COACH)),
     page("GET /athletes/{athlete_id}", "athlete"),
     page("GET /athletes/{athlete_id}/workouts/{workout_id}", "workout"),

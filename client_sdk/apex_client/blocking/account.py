@@ -14,6 +14,7 @@ from apex_client.blocking.waiting import Lock, ServerCall, waiting_clock
 from apex_client.errors import (
     AccountErased,
     BadAnswer,
+    MfaRequired,
     NoServer,
     ServerRefused,
     SignedOut,
@@ -71,9 +72,27 @@ class Account:
         session = self._replica._open.session
         return self._server or (session.server if session else None)
 
-    def login(self, server: str, email: str, password: str) -> User:
+    def login(self, server: str, email: str, password: str, *, mfa_code: str | None) -> User:
         """Sign in, and adopt what was logged here without an account."""
-        return self._begin(server, "login", {"email": email, "password": password})
+        try:
+            return self._begin(server, "login", {"email": email, "password": password})
+        except MfaRequired as demand:
+            if mfa_code is None:
+                raise
+            return self.finish_login(demand, mfa_code, method=None)
+
+    def finish_login(self, demand: MfaRequired, code: str, *, method: str | None) -> User:
+        """Sign in with the code that was asked for."""
+        body = {"mfa_token": demand.token, "method": method or demand.method_of(code), "code": code}
+        return self._begin(demand.server, "login/mfa", body)
+
+    def send_mfa_code(self, demand: MfaRequired) -> None:
+        """Have a code sent by SMS."""
+        name, kind = self._device
+        body = {"mfa_token": demand.token, "device": {"name": name, "kind": kind}}
+        device_token = self._replica._do(signing.device_token)
+        more = {"device_token": device_token} if device_token else {}
+        self.transport.call(demand.server, None, "POST", "/api/auth/login/sms", body | more)
 
     def register(self, server: str, email: str, password: str, *, name: str, role: Role, invite: str | None) -> User:
         """Make an account and sign in."""
@@ -188,7 +207,7 @@ class Account:
     def _begin(self, server: str, verb: str, body: dict[str, Any]) -> User:
         server = _normal(server)
         device_token = self._replica._do(signing.device_token)
-        if device_token and verb == "login":
+        if device_token and verb != "register":
             body["device_token"] = device_token
         answer = _read(self._claim(server, f"/api/auth/{verb}", body), SignedIn)
         self._ask_about_former(server, answer.user)
@@ -215,7 +234,12 @@ class Account:
         body["device"] = {"name": name, "kind": kind, "client_id": self._replica.client_id}
         try:
             return self.transport.call(server, None, "POST", path, body)
+        except MfaRequired as demand:
+            demand.server = server
+            raise
         except SignedOut as error:
+            if "mfa_token" in body:
+                raise
             raise WrongCredentials from error
         except ServerRefused as error:
             if error.code != CLIENT_ID_TAKEN:

@@ -38,7 +38,7 @@ from apex_client.blocking.sync_loop import SyncLoop
 from apex_client.blocking.transport import Transport
 from apex_client.blocking.workouts import Workouts
 from apex_client.encryption import EncryptionKey
-from apex_client.errors import ReplicaClosed
+from apex_client.errors import MfaRequired, ReplicaClosed
 from apex_client.local import LocalReplica
 from apex_client.overview import SearchHit
 from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncReport
@@ -195,12 +195,25 @@ class Replica:
         """The id of this installation in every record it writes."""
         return self._open.client_id
 
-    def login(self, server: str, email: str, password: str) -> User:
+    def login(self, server: str, email: str, password: str, *, mfa_code: str | None = None) -> User:
         """Sign in. Records made here before the first sign-in become the athlete's.
 
-        Raises WrongCredentials, ServerUnreachable, and AnotherUser while another user's work is unsent here.
+        `mfa_code` is of an authenticator app, or a recovery code, where the account has a second factor; without it
+        MfaRequired is raised, for `finish_login`. Raises WrongCredentials, WrongCode, ServerUnreachable, and
+        AnotherUser while another user's work is unsent here.
         """
-        return self._account.login(server, email, password)
+        return self._account.login(server, email, password, mfa_code=mfa_code)
+
+    def finish_login(self, demand: MfaRequired, code: str, *, method: str | None = None) -> User:
+        """Sign in with the code that `login` asked for; what kind it is shows, unless `method` says it.
+
+        Raises WrongCode, which leaves some more tries, and SignedOut when the sign-in is to begin anew.
+        """
+        return self._account.finish_login(demand, code, method=method)
+
+    def send_mfa_code(self, demand: MfaRequired) -> None:
+        """Have a code sent by SMS to the phone of whoever signs in. Raises ServerBusy when it is asked too often."""
+        self._account.send_mfa_code(demand)
 
     def register(
         self, server: str, email: str, password: str, *, name: str, role: Role = "athlete", invite: str | None = None

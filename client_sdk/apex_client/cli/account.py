@@ -13,8 +13,11 @@ from apex_client.cli.screen import counted, escaped, said
 if TYPE_CHECKING:
     from apex_client.accounts import User
     from apex_client.blocking import Replica
+    from apex_client.errors import MfaRequired
 
 START = "Start"
+CODES_ASKED_MAX = 3
+"""The server takes five; whoever needs more than three looks for another code first."""
 
 Server = Annotated[
     str | None,
@@ -40,6 +43,7 @@ def add_to(app: typer.Typer) -> None:
         rich_help_panel=START,
         epilog=examples(
             "apex login --server https://coach.example --email you@example.com",
+            "apex login --email you@example.com --code 123456",
             "pass apex | apex login --email you@example.com --password-stdin",
         ),
     )(login)
@@ -73,11 +77,25 @@ def register(
         _welcome(replica, user)
 
 
-def login(email: Email, server: Server = None, password_stdin: PasswordStdin = False, db: Db = NO_DB) -> None:
+def login(
+    email: Email,
+    server: Server = None,
+    password_stdin: PasswordStdin = False,
+    code: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="A code of your authenticator app, or a recovery code, instead of asking."),
+    ] = None,
+    db: Db = NO_DB,
+) -> None:
     """Sign in; what was logged here before the first sign-in becomes the account's."""
+    from apex_client.errors import MfaRequired
+
     with opened(db, make=True) as replica:
         address = _server_of(replica, server)
-        user = replica.login(address, email, _password(password_stdin))
+        try:
+            user = replica.login(address, email, _password(password_stdin), mfa_code=code)
+        except MfaRequired as demand:
+            user = _second_step(replica, demand)
         _welcome(replica, user)
 
 
@@ -114,6 +132,25 @@ def _password(from_stdin: bool, *, confirm: bool = False) -> str:
         raise WrongUsage("there is no terminal to ask for the password; give it with --password-stdin")
     answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
     return answer
+
+
+def _second_step(replica: "Replica", demand: "MfaRequired") -> "User":
+    """Ask for the code; the first wrong ones are forgiven."""
+    from apex_client.errors import WrongCode
+
+    if not sys.stdin.isatty():
+        raise WrongUsage("this account wants a second factor; give a code with --code")
+    if "totp" in demand.methods:
+        question = "Code of your authenticator app, or a recovery code"
+    else:
+        replica.send_mfa_code(demand)
+        question = f"Code that was sent to your phone {demand.phone_hint}, or a recovery code"
+    for _ in range(CODES_ASKED_MAX - 1):
+        try:
+            return replica.finish_login(demand, typer.prompt(question, err=True))
+        except WrongCode:
+            said("that code is not right; take the newest one")
+    return replica.finish_login(demand, typer.prompt(question, err=True))
 
 
 def _welcome(replica: "Replica", user: "User") -> None:

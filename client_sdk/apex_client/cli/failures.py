@@ -14,6 +14,8 @@ INTERRUPTED = 130
 MORE_ADVICE = {
     "NoServer": "sign in first: apex login --server URL --email YOU",
     "SignedOut": "you are signed out; sign in again: apex login --email YOU",
+    "MfaRequired": "this account wants a second factor; sign in with a code: apex login --email YOU",
+    "WrongCode": "take the newest one, and run apex login again",
     "WrongCredentials": "the e-mail address or the password is wrong; try again",
     "AthleteNeeded": "this is a coach's replica, and this command is for an athlete's own log; use another --db",
     "CoachOnAthleteReplica": "an athlete logged here without an account; sign in as the athlete, or use another --db",
@@ -31,7 +33,7 @@ MORE_ADVICE = {
 }
 """What to do about an error, by its class; most errors say it themselves."""
 
-WHOLE_ADVICE = {"NoServer", "SignedOut", "WrongCredentials", "AthleteNeeded", "CoachOnAthleteReplica"}
+WHOLE_ADVICE = {"NoServer", "SignedOut", "MfaRequired", "WrongCredentials", "AthleteNeeded", "CoachOnAthleteReplica"}
 """Errors whose own words are for programmers, or say nothing more."""
 
 
