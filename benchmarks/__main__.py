@@ -16,6 +16,7 @@ from benchmarks.engine import engine_rows
 from benchmarks.live import live_rows
 from benchmarks.local import local_rows
 from benchmarks.table import Row, markdown
+from benchmarks.walls import wall_rows
 from benchmarks.workload import made_up, read_ndjson
 
 HERE = Path(".cache/bench")
@@ -34,6 +35,7 @@ async def main() -> None:
         ("one device offline", lambda: local_rows(HERE)),
         (f"{len(records):,} records up and down", lambda: bulk_rows(HERE, records)),
         ("two connected devices", lambda: live_rows(HERE)),
+        ("1,000 records through all walls", lambda: wall_rows(HERE)),
     ):
         print(f"measuring {name} …", flush=True)
         rows += await measured()

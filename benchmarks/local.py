@@ -16,6 +16,7 @@ from benchmarks.table import Row
 
 SAVES = 200
 IMPORTS = 7
+ENCRYPTION_KEY = bytes(range(32))
 TODAY = date(2026, 3, 1)
 
 IMPORT_PROBE = (
@@ -35,22 +36,25 @@ async def local_rows(directory: Path) -> list[Row]:
     """Measure saving, importing and holding a year of logs."""
     year = directory / "year.db"
     save_seconds = save_a_year(year)
+    encrypted_seconds = save_a_year(directory / "encrypted.db", ENCRYPTION_KEY)
     limit = sqlite_commit_seconds(directory)
     import_seconds = statistics.median(float(probe(IMPORT_PROBE)) for _ in range(IMPORTS))
     rss_mb = float(probe(OPEN_PROBE, str(year))) / 1e6
     return [
         Row("save one workout offline, durable (p50)", save_seconds * 1000, "ms", limit * 1000,
             budget="≤ 1.5 × raw commit", kept=save_seconds <= 1.5 * limit),
+        Row("the same in an encrypted replica", encrypted_seconds * 1000, "ms", save_seconds * 1000,
+            budget="≤ 1.5 × plain", kept=encrypted_seconds <= 1.5 * save_seconds),
         Row("cold import of the SDK", import_seconds * 1000, "ms", budget="≤ 150 ms", kept=import_seconds <= 0.150),
         Row("memory with a year of logs open", rss_mb, "MB", budget="≤ 40 MB", kept=rss_mb <= 40),
     ]  # fmt: skip
 
 
-def save_a_year(path: Path) -> float:
+def save_a_year(path: Path, key: bytes | None = None) -> float:
     """Save a year of workouts and check-ins one by one, and give the median time of a workout."""
     random = Random(1)
     times = []
-    with Replica.open(path) as replica:
+    with Replica.open(path, encryption_key=key) as replica:
         for session in sessions(random, until=TODAY, weeks=52):
             patch = workout_patch(session)
             started = time.perf_counter()
