@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["LEAVES", "READERS", "ROUTES", "TABLES", "THING_OF_PARAMETER", "Case", "Kind"]
+__all__ = ["LEAVES", "READERS", "ROUTES", "SCOPES", "THING_OF_PARAMETER", "Case", "Kind"]
 
 Kind: TypeAlias = Literal["public", "account", "own", "lists", "reads", "writes", "page", "apart"]
 
@@ -291,5 +291,49 @@ ROUTES: list[Case] = [
 ]  # fmt: skip
 """Every route of the server, in the order of its parts. Two lines for one route are two things it may be about."""
 
-LEAVES: Mapping[str, Mapping[str, str]] = {}
-TABLES: Mapping[str, Any] = {}
+LEAVES: Mapping[str, Mapping[str, str]] = {
+    "workout_logs": {
+        "athlete coach": "program_id week_number day_number title date start_time end_time duration_minutes exercises "
+        "sets fatigue pump mood notes completed source created_at deleted",
+    },
+    "check_ins": {
+        "athlete": "date week_number weight_kg weight weight_unit body_fat_percent measurements photos responses notes "
+        "questionnaire submitted_at created_at deleted",
+        "coach": "coach_feedback coach_reviewed reviewed_at",
+        "system": "ai_summary ai_recommendations ai_flags",
+    },
+    "programs": {
+        "coach": "name description type difficulty start_date end_date duration_weeks status weekly_volume "
+        "intensity_zone goals notes source_id weeks days exercises sets created_at deleted",
+    },
+    "exercises": {
+        "coach system": "name muscle_group secondary_muscles movement_pattern equipment video_url thumbnail_url "
+        "instructions coaching_cues created_at deleted",
+    },
+    "profiles": {
+        "athlete coach": "name date_of_birth gender training_age_years goals weak_points nutrition_habits "
+        "volume_tolerance recovery_status equipment training_days_per_week session_duration_minutes target_weight_kg "
+        "height_cm load_unit created_at deleted",
+    },
+    "insights": {
+        "coach": "dismissed_reason acted_at",
+        "coach system": "title summary recommendations flags status",
+        "system": "athlete_id kind about_id type priority reasoning facts rules findings facts_digest superseded_by "
+        "worded_by model_name confidence expires_at created_at deleted",
+    },
+    "published_insights": {
+        "system": "source_id type title summary recommendations flags published_at created_at deleted",
+    },
+}
+"""Who writes each leaf of each collection. A leaf that stands nowhere here fails the build."""
+
+SCOPES: Mapping[str, Mapping[str, str]] = {
+    "athlete:{athlete}": {"athlete": "athlete", "own_coach": "coach", "owner": "reader"},
+    "private:{coach}:{athlete}": {"own_coach": "coach", "owner": "reader"},
+    "coach:{coach}": {"own_coach": "coach", "owner": "reader"},
+    "library:{coach}": {"own_coach": "coach", "athlete": "reader", "owner": "reader"},
+    "global": dict.fromkeys(
+        ("athlete", "other_athlete", "own_coach", "foreign_coach", "ex_coach", "owner", "foreign_owner"), "reader"
+    ),
+}
+"""What everybody is in each scope that Anna has to do with; nobody else is anything there, support least of all."""
