@@ -59,6 +59,9 @@ from apex_server.workouts import workout_routes
 
 __all__ = ["create_app"]
 
+_BODY_BYTES_MAX = 64 * 1024
+"""Of every route that does not say otherwise: a form of a page, or nothing at all."""
+
 _OPENED = (
     "accounts",
     "answer",
@@ -100,6 +103,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *web_routes,
         ],
         lifespan=[_opened_parts],
+        request_max_body_size=_BODY_BYTES_MAX,
         state=State(
             {
                 "settings": settings,

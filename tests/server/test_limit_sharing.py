@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from apex_server.errors import TooManyRequests
 from apex_server.limits import Limits, Metered
-from apex_server.limits.limits import TURNS_MAX, TURNS_WAITING_MAX
+from apex_server.limits.limits import IN_FLIGHT_MAX, IN_FLIGHT_NETWORK_MAX, TURNS_MAX, TURNS_WAITING_MAX
 from apex_server.limits.meter import Answer, Meter
 from apex_server.limits.tiers import TIERS
 from tests.server.limits_store import MemoryLimits, MovedClock
@@ -234,6 +234,17 @@ async def test_syncs_of_one_user_take_turns_in_their_order_and_too_many_are_refu
         release.set()
     assert order == list(range(TURNS_MAX + TURNS_WAITING_MAX - 1))
     assert (anna.turns, len(anna.waiting)) == (0, 0)
+
+
+async def test_an_account_has_so_many_requests_under_way_and_no_more() -> None:
+    limits = Limits(MemoryLimits(clock := MovedClock()), clock=clock)
+    for account, bound in ((limits.user(ANNA, "athlete"), IN_FLIGHT_MAX), (limits.network("x"), IN_FLIGHT_NETWORK_MAX)):
+        for _ in range(bound):
+            limits.enter(account)
+        with pytest.raises(TooManyRequests, match="too_many_requests"):
+            limits.enter(account)
+        account.in_flight -= 1
+        limits.enter(account)
 
 
 async def test_cpu_time_is_measured_over_waits_and_the_coroutine_does_not_notice() -> None:
