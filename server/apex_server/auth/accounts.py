@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import structlog
 
+from apex_server.audit import Action, record_event
 from apex_server.auth.access_tokens import AccessTokens
 from apex_server.auth.devices import recognise_device
 from apex_server.auth.passkeys import Passkeys
@@ -37,6 +38,7 @@ from apex_server.invites import CoachLink, accept_invite
 from apex_server.mail import ask_for_mail
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import USER_EMAIL, USER_NAME, clean_name, email_key, normalise_email
+from apex_server.refused_sign_ins import note_refused_sign_in
 from apex_server.vault import UserKey
 
 __all__ = ["Accounts", "NewSession", "account_view", "wall_clock"]
@@ -103,8 +105,10 @@ class Accounts:
                 if request.invite is not None
                 else None
             )
-            begun = await self._begin_session(connection, user_id, request.device, proven_id=None)
             await ask_for_mail(connection, user_id, "verify_email", now=now)
+            begun = await self._begin_session(
+                connection, user_id, request.device, proven_id=None, address=address, action="account_created"
+            )
         _log.info("user_registered", user_id=str(user_id), role=request.role)
         return begun._replace(coach=coach)
 
@@ -124,6 +128,7 @@ class Accounts:
             await begin_login(connection, origin, now=self.now())
         if not await self.passwords.matches(request.password, account["password_hash"] if account else None):
             _log.info("login_refused")
+            await note_refused_sign_in(self.database, email_index, address=address, now=self.now())
             raise WrongCredentials
         user_id: UUID = account["user_id"]
         new_hash = await self._renewed_hash(request.password, account["password_hash"])
@@ -139,7 +144,7 @@ class Accounts:
                 attempts_key=origin.account,
             )
             passed = Passed(user_id, proven_id, origin.account)
-            outcome = demand or await self._pass(connection, passed, request.device)
+            outcome = demand or await self._pass(connection, passed, request.device, address)
         return _given(outcome)
 
     async def finish_log_in(self, request: LoginMfaRequest, *, address: str) -> NewSession:
@@ -151,7 +156,11 @@ class Accounts:
             user_id = await self.second_step.owner(connection, request.mfa_token)
         async with self.database.request(user_id) as connection:
             judged = await self.second_step.judge(connection, user_id, request, address=address)
-            outcome = judged if isinstance(judged, ApiError) else await self._pass(connection, judged, request.device)
+            outcome = (
+                judged
+                if isinstance(judged, ApiError)
+                else await self._pass(connection, judged, request.device, address, method=request.method)
+            )
         return _given(outcome)
 
     async def log_in_by_passkey(self, request: LoginPasskeyRequest, *, address: str) -> NewSession:
@@ -164,7 +173,9 @@ class Accounts:
         async with self.database.request(user_id) as connection:
             refusal = await self.passkeys.prove(connection, user_id, answer, address=address)
             proven_id = await connection.fetchval(_queries.find_proven_device, user_id, device_hash)
-            outcome = refusal or await self._begin_session(connection, user_id, request.device, proven_id=proven_id)
+            outcome = refusal or await self._begin_session(
+                connection, user_id, request.device, proven_id=proven_id, address=address, method="passkey"
+            )
         begun = _given(outcome)
         _log.info("logged_in", user_id=str(user_id), device_id=str(begun.session.device_id), by="passkey")
         return begun
@@ -206,13 +217,15 @@ class Accounts:
             self.database, token, device_token=device_token, check_session=check_session, now=self.now()
         )
 
-    async def log_out(self, caller: Caller, *, everywhere: bool) -> None:
+    async def log_out(self, caller: Caller, *, everywhere: bool, address: str) -> None:
         """End the caller's session, or all they have."""
         async with self.database.request(caller.user_id) as connection:
             if everywhere:
                 await connection.execute(_queries.end_all_sessions, caller.user_id)
             else:
                 await connection.execute(_queries.end_session, caller.user_id, caller.session_id, "logout")
+            action: Action = "signed_out_everywhere" if everywhere else "signed_out"
+            await self._record(connection, caller.user_id, action, caller.device_id, address)
         _log.info("logged_out", user_id=str(caller.user_id), everywhere=everywhere)
 
     def access_token(self, session: Renewed) -> str:
@@ -236,14 +249,32 @@ class Accounts:
         key = await self.database.vault.user_key(connection, user_id)
         return account_view(await connection.fetchrow(_queries.get_account, user_id), key)
 
-    async def _pass(self, connection: Connection, passed: Passed, claim: DeviceClaim | None) -> NewSession:
+    async def _pass(
+        self,
+        connection: Connection,
+        passed: Passed,
+        claim: DeviceClaim | None,
+        address: str,
+        *,
+        method: str = "password",
+    ) -> NewSession:
         await forget_attempts(connection, passed.attempts_key)
-        begun = await self._begin_session(connection, passed.user_id, claim, proven_id=passed.known_device_id)
+        begun = await self._begin_session(
+            connection, passed.user_id, claim, proven_id=passed.known_device_id, address=address, method=method
+        )
         _log.info("logged_in", user_id=str(passed.user_id), device_id=str(begun.session.device_id))
         return begun
 
     async def _begin_session(
-        self, connection: Connection, user_id: UUID, claim: DeviceClaim | None, *, proven_id: UUID | None
+        self,
+        connection: Connection,
+        user_id: UUID,
+        claim: DeviceClaim | None,
+        *,
+        proven_id: UUID | None,
+        address: str,
+        action: Action = "signed_in",
+        method: str = "password",
     ) -> NewSession:
         now = self.now()
         key = await self.database.vault.user_key(connection, user_id)
@@ -255,7 +286,24 @@ class Accounts:
             connection, user_id, session_id, session_created_at=now, parent_hash=None, now=now
         )
         session = Renewed(user_id, user.role, device.id, session_id, token, expires_at)
+        if device.is_new:
+            await self._record(connection, user_id, "device_added", device.id, address)
+        await self._record(connection, user_id, action, device.id, address, method=method)
         return NewSession(user, session, device.new_token, coach=None)
+
+    async def _record(
+        self, connection: Connection, user_id: UUID, action: Action, device_id: UUID, address: str, **detail: str
+    ) -> None:
+        await record_event(
+            connection,
+            user_id,
+            action,
+            vault=self.database.vault,
+            actor_id=user_id,
+            device_id=device_id,
+            address=address,
+            detail=detail,
+        )
 
     async def _renewed_hash(self, password: str, password_hash: str) -> str | None:
         return await self.passwords.hash_again(password) if self.passwords.is_outdated(password_hash) else None

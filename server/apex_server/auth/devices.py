@@ -31,6 +31,8 @@ class RecognisedDevice(NamedTuple):
 
     id: UUID
     new_token: str | None
+    is_new: bool = False
+    """Whether it was never seen before."""
 
 
 async def recognise_device(
@@ -75,7 +77,7 @@ async def _find_or_add(
     new_id, kind = uuid4(), (claim or _UNNAMED).kind
     new_name = key.seal_text(name, what=DEVICE_NAME)
     await connection.execute(_queries.add_device, user_id, new_id, new_name, kind, fingerprint(token), now)
-    return RecognisedDevice(new_id, token)
+    return RecognisedDevice(new_id, token, is_new=True)
 
 
 async def _is_of_kind(connection: Connection, user_id: UUID, device_id: UUID, claim: DeviceClaim | None) -> bool:

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import structlog
 
+from apex_server.audit import record_event
 from apex_server.caller import Role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import AccountErased, ApiError, RefreshTokenInvalid, RefreshTokenReused, SessionEnded
@@ -113,6 +114,8 @@ async def exchange_refresh_token(
     # The end of a family has to be committed, so the refusal is raised only when the transaction is over.
     async with database.request(user_id) as connection:
         outcome = await _exchange(connection, user_id, session_id, token_hash, device_hash, now)
+        if outcome == "reused":
+            await record_event(connection, user_id, "refresh_token_reused", vault=database.vault, actor_id=None)
     if isinstance(outcome, Renewed):
         return outcome
     raise _REFUSALS[outcome]

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from apex_server.audit import record_event
 from apex_server.auth.access_tokens import ACCESS_TOKEN_LIFETIME
 from apex_server.auth.accounts import Accounts, NewSession, account_view
 from apex_server.auth.cookies import BrowserSession, SessionCookies
@@ -188,13 +189,14 @@ class AuthController(Controller):
     @post("/logout", status_code=204, responses={204: NO_BODY, **problem_responses(*SIGN_IN_REFUSALS)})
     async def log_out(
         self,
+        request: Request[Any, Any, Any],
         caller: NamedDependency[Caller],
         accounts: NamedDependency[Accounts],
         session_cookies: NamedDependency[SessionCookies],
         everywhere: Annotated[bool, QueryParameter(description="End the sessions of all devices.")] = False,
     ) -> Response[None]:
         """End this session at once, or all of them."""
-        await accounts.log_out(caller, everywhere=everywhere)
+        await accounts.log_out(caller, everywhere=everywhere, address=client_address(request))
         response: Response[None] = Response(None, status_code=204)
         session_cookies.clear(response)
         return response
@@ -238,14 +240,27 @@ class DevicesController(Controller):
 
     @delete("/{device_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, NotFound))
     async def remove_device(
-        self, device_id: FromPath[UUID], caller: NamedDependency[Caller], database: NamedDependency[Database]
+        self,
+        request: Request[Any, Any, Any],
+        device_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
     ) -> None:
         """Remove a device; it is signed out at once. Signing in on it again brings it back."""
         async with database.request(caller.user_id) as connection:
             await connection.execute(_queries.end_sessions_of_device, caller.user_id, device_id)
             removed = await connection.fetchval(_queries.remove_device, caller.user_id, device_id)
-        if removed is None:
-            raise NotFound("device")
+            if removed is None:
+                raise NotFound("device")
+            await record_event(
+                connection,
+                caller.user_id,
+                "device_removed",
+                vault=database.vault,
+                actor_id=caller.user_id,
+                device_id=device_id,
+                address=client_address(request),
+            )
 
 
 def _device_view(row: Any, key: UserKey) -> DeviceView:

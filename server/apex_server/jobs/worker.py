@@ -36,6 +36,7 @@ from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.subjects import KINDS
 from apex_server.mail import MailSender, mailer_of, public_url_of
 from apex_server.personal_data import Eraser, Exporter, Retention
+from apex_server.refused_sign_ins import record_refused_sign_ins
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import (
     Committer,
@@ -80,6 +81,9 @@ ERASE_SECONDS = 60.0
 
 EXPORT_SECONDS = 2.0
 """How late an export is begun."""
+
+REFUSED_SIGN_INS_SECONDS = 60.0
+"""How late somebody reads of refused sign-ins; those of one minute are one entry, so nobody's audit is flooded."""
 
 LINKS_SECONDS = 5.0
 """How late a new coach of an athlete is noticed."""
@@ -232,6 +236,7 @@ class Worker:
                 partial(every, COMPACT_SECONDS, self.compact),
                 partial(every, PROJECTIONS_SECONDS, self.project_anew),
                 partial(every, MAIL_SECONDS, self.mails.send_due),
+                partial(every, REFUSED_SIGN_INS_SECONDS, partial(record_refused_sign_ins, self._database)),
                 partial(every, ERASE_SECONDS, self.eraser.erase_due),
                 partial(every, EXPORT_SECONDS, self.exporter.make_next),
                 self._deliver_decisions,

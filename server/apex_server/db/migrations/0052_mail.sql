@@ -73,6 +73,15 @@ CREATE UNIQUE INDEX mails_waiting ON mails (user_id, email_index, purpose, email
 COMMENT ON TABLE mails IS 'what is to be sent; a row goes when its mail has gone, and stays with its reason when it failed';
 COMMENT ON COLUMN mails.email_index IS 'whoever has this address, if anybody: asked for before anybody was signed in';
 
+-- A refused sign-in costs the same whether the account exists: it is written down here, and the worker finds out.
+CREATE TABLE refused_sign_ins (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    email_index bytea NOT NULL CHECK (length(email_index) = 32),
+    address bytea NOT NULL,
+    refused_at timestamptz NOT NULL
+);
+COMMENT ON COLUMN refused_sign_ins.address IS 'sealed with a key of the installation';
+
 -- An invite for one address alone is accepted when the address has been shown to be the athlete's.
 CREATE TABLE awaiting_invites (
     user_id uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
@@ -86,12 +95,17 @@ ALTER TABLE mail_tokens ENABLE ROW LEVEL SECURITY;
 ALTER TABLE mail_tokens FORCE ROW LEVEL SECURITY;
 ALTER TABLE mails ENABLE ROW LEVEL SECURITY;
 ALTER TABLE mails FORCE ROW LEVEL SECURITY;
+ALTER TABLE refused_sign_ins ENABLE ROW LEVEL SECURITY;
+ALTER TABLE refused_sign_ins FORCE ROW LEVEL SECURITY;
 ALTER TABLE awaiting_invites ENABLE ROW LEVEL SECURITY;
 ALTER TABLE awaiting_invites FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY email_changes_owner ON email_changes TO CURRENT_USER USING (true);
 CREATE POLICY mail_tokens_owner ON mail_tokens TO CURRENT_USER USING (true);
 CREATE POLICY mails_owner ON mails TO CURRENT_USER USING (true);
+CREATE POLICY refused_sign_ins_owner ON refused_sign_ins TO CURRENT_USER USING (true);
+CREATE POLICY refused_sign_ins_commit ON refused_sign_ins TO apex_commit USING (true);
+CREATE POLICY refused_sign_ins_noted ON refused_sign_ins FOR INSERT TO apex_app WITH CHECK (true);
 CREATE POLICY awaiting_invites_owner ON awaiting_invites TO CURRENT_USER USING (true);
 CREATE POLICY email_changes_commit ON email_changes TO apex_commit USING (true);
 CREATE POLICY mail_tokens_commit ON mail_tokens TO apex_commit USING (true);
@@ -112,6 +126,8 @@ GRANT UPDATE (confirmed_at, undo_until, undone_at) ON email_changes TO apex_app;
 GRANT SELECT, DELETE ON mail_tokens TO apex_app;
 GRANT UPDATE (used_at) ON mail_tokens TO apex_app;
 GRANT INSERT ON mails TO apex_app;
+GRANT INSERT ON refused_sign_ins TO apex_app;
+GRANT SELECT, UPDATE, DELETE ON refused_sign_ins TO apex_commit;
 GRANT SELECT, INSERT, DELETE ON awaiting_invites TO apex_app;
 GRANT SELECT, DELETE ON email_changes TO apex_commit;
 GRANT SELECT, INSERT, DELETE ON mail_tokens TO apex_commit;
