@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -25,7 +26,7 @@ async def client(db: Database) -> AsyncIterator[httpx.AsyncClient]:
 
 async def events(db: Database, session: dict[str, Any]) -> list[tuple[str, str | None, dict[str, Any]]]:
     """Give a person's own audit: action, address, detail."""
-    user_id = session["user"]["id"]
+    user_id = UUID(session["user"]["id"])
     async with db.request(user_id) as connection:
         key = await db.vault.user_key(connection, user_id)
         rows = await connection.fetch("SELECT action, sealed FROM account_events ORDER BY seq")
