@@ -128,11 +128,16 @@ async def rebuild() -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--keys", type=click.Path(path_type=Path, dir_okay=False), help="The key file; apex-server.keys beside it."
+)
 @reports_errors
-async def backup(file: Path) -> None:
+async def backup(file: Path, keys: Path | None) -> None:
     """Write everything to FILE, as it is at this moment. The server may go on serving meanwhile.
 
-    FILE must not be there yet. It holds no secret: keep APEX_SECRET (the file `secret` in the data directory) with it.
+    FILE must not be there yet. What people wrote is in it sealed; the keys go to the file apex-server.keys beside it,
+    which each backup replaces, and open with the master key alone. Keep APEX_MASTER_KEY and APEX_SECRET (the files
+    `master_key` and `secret` in the data directory) elsewhere.
 
     \b
     Examples:
@@ -142,16 +147,17 @@ async def backup(file: Path) -> None:
     settings = read_settings()
     async with joined_database(settings, otherwise=started_database) as started:
         with progress("backing up") as told:
-            manifest = await back_up(started, file, told)
+            manifest = await back_up(started, file, told, keys=keys)
     click.echo(f"{file}: {manifest.row_count:,} rows of {len(manifest.tables)} tables, epoch {manifest.epoch}")
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--replace", is_flag=True, help="Destroy what the database has now.")
+@click.option("--keys", type=click.Path(path_type=Path, dir_okay=False), help="The newest key file; beside FILE.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="APEX_DATA_DIR, else ~/.local/share/apex-server.")
 @reports_errors
-async def restore(file: Path, replace: bool, data_dir: Path | None) -> None:
+async def restore(file: Path, replace: bool, keys: Path | None, data_dir: Path | None) -> None:
     """Put a backup in the place of the database, whole or not at all, and begin a new epoch.
 
     The server must be stopped. A file that was cut or altered is refused before anything is touched. Devices offer
@@ -164,10 +170,12 @@ async def restore(file: Path, replace: bool, data_dir: Path | None) -> None:
     """  # noqa: D301 - as above.
     async with started_database(read_settings(data_dir=data_dir)) as started:
         with progress("restoring") as told:
-            restored = await restore_backup(started, file, replace=replace, told=told)
+            restored = await restore_backup(started, file, keys=keys, replace=replace, told=told)
     manifest = restored.manifest
     click.echo(f"restored {manifest.row_count:,} rows as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     click.echo(f"epoch {restored.epoch.hex()} begins: start the server, and devices offer again what they hold")
+    if restored.erased:
+        click.echo(f"{restored.erased} people who were erased after the backup was made are not brought back")
     click.echo("accounts made after the backup are gone, and who renewed a session since signs in again")
     if not restored.same_secret:
         click.echo(

@@ -152,7 +152,7 @@ async def test_a_file_is_never_replaced_and_a_failure_leaves_none(
     await world.sql("DROP TABLE server_identity")
     with pytest.raises(DatabaseNotMigrated):
         await back_up(settings, tmp_path / "failed")
-    assert [each.name for each in tmp_path.iterdir()] == ["backup"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["backup", "master_key"]
 
 
 async def test_what_is_there_is_replaced_only_when_that_was_said(

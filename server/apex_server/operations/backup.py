@@ -4,7 +4,9 @@ One read-only transaction copies all tables, so the backup is the state between 
 rows, which follow from the documents and are made anew by a restore, and what a server does not need to go on: the
 queues (what is due stands in `analyses_due`), the counters of the login throttle, and copies made for people to take.
 
-A backup holds no password and no token, only their hashes; APEX_SECRET is not in it either, and belongs beside it.
+What people wrote is in it sealed, and the keys are not: they stand in a file of their own (key_file.py), so that
+destroying a key erases a person from backups. A backup holds no password and no token, only their hashes; neither
+APEX_SECRET nor APEX_MASTER_KEY is in it.
 Why COPY and not pg_dump: docs/decisions/backups_by_copy.md.
 """
 
@@ -20,6 +22,7 @@ import asyncpg
 from apex_server.db import load_queries
 from apex_server.operations.backup_file import BackedUpTable, BackupWriter, Manifest, SchemaStep
 from apex_server.operations.errors import BackupIncomplete
+from apex_server.operations.key_file import KEY_FILE_NAME, read_keys, write_key_file
 from apex_server.operations.owner import connected_owner
 from apex_server.settings import Settings
 from apex_server.sync.projection_tables import TABLES
@@ -32,6 +35,8 @@ LEFT_OUT = frozenset(
     {
         *TABLES,
         "code_attempts",
+        "data_keys",  # These two stand in the key file, where destroying a key reaches them (key_file.py).
+        "server_keys",
         "export_chunks",
         "exports",
         "login_attempts",
@@ -49,10 +54,17 @@ Progress = Callable[[int, int], None]
 """Bytes that were read, of about how many."""
 
 
-async def back_up(settings: Settings, path: Path, told: Progress = lambda done, total: None) -> Manifest:
-    """Write a backup of the database, and give what is in it.
+async def back_up(
+    settings: Settings,
+    path: Path,
+    told: Progress = lambda done, total: None,
+    *,
+    keys: Path | None = None,
+) -> Manifest:
+    """Write a backup of the database, and give what is in it; its keys replace those in the key file beside it.
 
-    Raises BackupExists, BackupIncomplete, OSError, and what `connected_owner` raises; then there is no such file.
+    Raises BackupExists, KeyFileForeign, NotAKeyFile, BackupIncomplete, OSError, and what `connected_owner` raises; then
+    there is no such file.
     """
     made_at = datetime.now(UTC)
     with BackupWriter.open(path, made_at) as writer:
@@ -67,7 +79,10 @@ async def back_up(settings: Settings, path: Path, told: Progress = lambda done, 
                 secret_fingerprint=fingerprint(settings.secret),
                 tables=await copy_out(owner, writer, told),
             )
+            held = await read_keys(owner, made_at)
         writer.describe(manifest)
+        # Before the backup has its name: so there never is one without its keys, and older ones open with them, too.
+        write_key_file(keys or path.with_name(KEY_FILE_NAME), held)
     return manifest
 
 

@@ -174,3 +174,47 @@ SELECT seq, at, action, actor_id, actor_role, device_id, sealed, link
 FROM account_events
 WHERE subject_id = $1
 ORDER BY seq;
+
+-- name: list_data_keys
+-- For the key file: every key there is, and every one that was.
+SELECT user_id, wrapped, master_key_id, created_at, destroyed_at
+FROM data_keys
+ORDER BY user_id;
+
+-- name: list_server_keys
+-- The installation's own.
+SELECT name, wrapped, master_key_id
+FROM server_keys
+ORDER BY name;
+
+-- name: put_server_key
+-- A database of a backup has none; one that was migrated on the way has made its own, and keeps them.
+INSERT INTO server_keys (name, wrapped, master_key_id)
+VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING;
+
+-- name: put_data_key
+-- A key that was destroyed after the backup stays destroyed.
+INSERT INTO data_keys (user_id, wrapped, master_key_id, created_at, destroyed_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (user_id) DO UPDATE
+SET wrapped = NULL, master_key_id = NULL, destroyed_at = excluded.destroyed_at
+WHERE excluded.destroyed_at IS NOT NULL;
+
+-- name: list_brought_back
+-- Who was erased after the backup was made.
+SELECT users.id, data_keys.destroyed_at
+FROM users
+JOIN data_keys ON data_keys.user_id = users.id
+WHERE data_keys.destroyed_at IS NOT NULL
+ORDER BY users.id;
+
+-- name: erase_account
+-- As the worker does when the time of grace is over.
+SELECT apex_erase_account($1, $2);
+
+-- name: count_without_key
+-- Whose records nobody could read.
+SELECT count(*)
+FROM users
+WHERE NOT EXISTS (SELECT 1 FROM data_keys WHERE data_keys.user_id = users.id);

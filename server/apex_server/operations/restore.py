@@ -20,6 +20,14 @@ from apex_server.db.roles import ensure_roles
 from apex_server.operations.backup import Progress, fingerprint, quoted
 from apex_server.operations.backup_file import BackedUpTable, BackupReader, Manifest
 from apex_server.operations.errors import BackupNewer, DatabaseInUse, DatabaseNotEmpty
+from apex_server.operations.key_file import (
+    KEY_FILE_NAME,
+    check_keys,
+    check_master_keys,
+    erase_destroyed,
+    put_keys,
+    read_key_file,
+)
 from apex_server.operations.owner import connected_owner
 from apex_server.settings import Settings
 from apex_server.sync import rebuild_projections
@@ -30,32 +38,48 @@ __all__ = ["Restored", "restore"]
 queries = load_queries(__package__)
 
 
+FIRST_KEYS = 50
+"""The migration that brought keys; a backup from before holds nothing sealed."""
+
+
 class Restored(NamedTuple):
-    """What was restored, into which epoch, how many records have rows again, and whether the secret is the old one."""
+    """What was restored, into which epoch, how many records have rows again, and whether the secret is the old one.
+
+    `erased` are the people who were erased after the backup was made, and are not brought back.
+    """
 
     manifest: Manifest
     epoch: bytes
     projected: int
     same_secret: bool
+    erased: int
 
 
 async def restore(
     settings: Settings,
     path: Path,
     *,
+    keys: Path | None = None,
     replace: bool = False,
     migrations: Sequence[Migration] | None = None,
     told: Progress = lambda done, total: None,
 ) -> Restored:
     """Put a backup in the place of the database, which must be empty unless it is to be replaced.
 
-    Raises NotABackup, BackupDamaged, BackupNewer, DatabaseNotEmpty, DatabaseInUse, DatabaseRefused, a MigrationError,
-    RolesMissing or OSError, and then nothing is changed; DatabaseUnavailable, where at most the relational rows are
-    missing.
+    `keys` is the key file of the newest backup of the installation; it is looked for beside the backup. Raises
+    KeyFileMissing, NotAKeyFile, KeysLacking, MasterKeyMissing, NotABackup, BackupDamaged, BackupNewer,
+    DatabaseNotEmpty, DatabaseInUse, DatabaseRefused, a MigrationError, RolesMissing or OSError, and then nothing is
+    changed; DatabaseUnavailable, where at most the relational rows are missing.
     """
     known = load_migrations() if migrations is None else migrations
     with BackupReader.open(path) as reader:
         before, after = split_migrations(path, reader.manifest, known)
+        master_keys = master_keys_of(settings)
+        key_path = keys or path.with_name(KEY_FILE_NAME)
+        is_sealed = any(migration.version == FIRST_KEYS for migration in before)
+        held = read_key_file(key_path) if is_sealed or key_path.exists() else None
+        if held is not None:
+            await check_master_keys(held, master_keys)
         meter = Meter(told, sum(table.bytes for table in reader.manifest.tables))
         async with connected_owner(settings) as owner, migration_lock(owner):
             await check_target(owner, replace=replace)
@@ -64,14 +88,20 @@ async def restore(
                 await drop_everything(owner)
                 await apply_together(owner, before)
                 await copy_in(owner, reader, meter)
-                await apply_together(owner, after, master_keys=master_keys_of(settings))
+                if held is not None and is_sealed:
+                    await put_keys(owner, held)
+                await apply_together(owner, after, master_keys=master_keys)
+                if held is not None:
+                    await put_keys(owner, held)
+                await check_keys(owner, key_path)
+                erased = await erase_destroyed(owner)
                 epoch = bytes(await owner.fetchval(queries.begin_epoch))
             await owner.execute("ANALYZE")
     async with Database.open(settings) as database:
         projected = await rebuild_projections(database)
     known_secrets = {fingerprint(secret) for secret in (settings.secret, *settings.former_secrets)}
     same_secret = reader.manifest.secret_fingerprint in known_secrets
-    return Restored(reader.manifest, epoch, projected, same_secret)
+    return Restored(reader.manifest, epoch, projected, same_secret, erased)
 
 
 class Meter:
@@ -123,8 +153,8 @@ async def copy_in(owner: asyncpg.Connection, reader: BackupReader, meter: Meter)
     forced = [row["name"] for row in await owner.fetch(queries.list_forced) if row["name"] in names]
     for name in forced:
         await owner.execute(f"ALTER TABLE public.{quoted(name)} NO FORCE ROW LEVEL SECURITY")
-    # Migrations put in rows of their own (the identity of the server).
-    await owner.execute(f"TRUNCATE {', '.join(f'public.{quoted(name)}' for name in names)}")
+    # Migrations put in rows of their own (the identity of the server); what is left out of backups goes with its people.
+    await owner.execute(f"TRUNCATE {', '.join(f'public.{quoted(name)}' for name in names)} CASCADE")
     for table in reader.manifest.tables:
         await copy_table(owner, table, reader.stream(table, meter))
     for name in forced:

@@ -15,7 +15,7 @@ from apex_server.vault.errors import (
     VaultError,
 )
 from apex_server.vault.master_keys import FileMasterKeys, LocalMasterKeys, MasterKeys, master_keys_of
-from apex_server.vault.vault import SERVER_KEYS, Vault
+from apex_server.vault.vault import SERVER_KEYS, Vault, server_key_context
 
 __all__ = [
     "SEAL_OVERHEAD_BYTES",
@@ -33,4 +33,5 @@ __all__ = [
     "Vault",
     "VaultError",
     "master_keys_of",
+    "server_key_context",
 ]
