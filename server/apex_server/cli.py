@@ -31,7 +31,14 @@ from apex_server.operations import verify as verify_database
 from apex_server.serving import ServerNotAnswering, address_of, serving
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import begin_epoch, rebuild_projections
-from apex_server.vault import VaultError
+from apex_server.vault import (
+    FileMasterKeys,
+    VaultError,
+    is_rotated,
+    master_keys_of,
+    new_master_key,
+    rotate_master_key,
+)
 
 __all__ = ["main"]
 
@@ -249,6 +256,31 @@ async def restored() -> None:
     """
     async with ready_database(read_settings()) as ready, Database.open(ready) as database:
         click.echo(f"epoch {(await begin_epoch(database)).hex()} begins; start the server now")
+
+
+@main.command("rotate-master-key")
+@reports_errors
+async def rotate() -> None:
+    """Wrap the keys of all people under a new master key. The server may go on serving meanwhile.
+
+    With the file `master_key` in the data directory it makes the new key by itself, as the file's first line; what
+    stood there stays below it. With APEX_MASTER_KEY, that must be the new key and APEX_FORMER_MASTER_KEYS have the one
+    before, in every process of the installation. Run again after an interruption, it goes on where it was.
+
+    Make a backup afterwards: its key file then opens with the new key, and the former one can go.
+    """
+    settings = read_settings()
+    master_keys = master_keys_of(settings)
+    async with joined_database(settings) as ready, Database.open(ready, master_keys=master_keys) as database:
+        if await is_rotated(database.commit_connection, master_keys):
+            if not isinstance(master_keys, FileMasterKeys):
+                raise click.ClickException(
+                    "everything is under APEX_MASTER_KEY already: put a new key there (openssl rand -base64 32), and "
+                    "this one into APEX_FORMER_MASTER_KEYS, for all processes; then run this again"
+                )
+            master_keys.add(new_master_key())
+        count = await rotate_master_key(database.commit_connection, master_keys)
+    click.echo(f"{count:,} keys are wrapped under the master key {master_keys.current_id} now")
 
 
 @main.command("failed-jobs")

@@ -80,10 +80,10 @@ async def test_readers_go_by_the_index_under_row_level_security(world: World, db
     async with db.request(athlete) as connection:
         for sql, arguments in (
             (queries.granted_scopes, [athlete]),
-            (queries.feed_above, [athlete, 3000, 1000]),
-            (queries.feed_below, [athlete, 2000, 1000, 100_000]),
+            (queries.feed_above, [athlete, 3000, 1000, 29]),
+            (queries.feed_below, [athlete, 2000, 1000, 100_000, 29]),
             (queries.spans_between, [athlete, 3000, 3100]),
-            (queries.records_by_id, [athlete, ids, 100_000]),
+            (queries.records_by_id, [athlete, ids, 100_000, 29]),
             (queries.count_outside, [athlete, 1500, 3900]),
         ):
             assert await explain(connection, sql, *arguments) == [], sql
@@ -97,7 +97,7 @@ async def test_commits_go_by_the_index(world: World, db: Database) -> None:
         for sql, arguments in (
             (queries.view_scope, [athlete, athlete, scope]),
             (queries.view_records, [athlete, ids, 7, 0, [0] * 1000, [9] * 1000]),
-            (queries.view_one, [athlete, athlete, scope, UUID(int=1), 7, 0, 9]),
+            (queries.view_one, [athlete, athlete, scope, UUID(int=1), 7, 0, 9, athlete]),
             (queries.documents_page, [athlete, UUID(int=1), 500, 100_000]),
             (queries.long_records_after, [UUID(int=0), UUID(int=0), 100]),
         ):
@@ -137,6 +137,8 @@ async def test_a_single_op_goes_by_the_index(world: World, db: Database, collect
         [1],
         [],
         False,
+        [bytes(16)],
+        bytes(32),
         *save_one_arguments(collection, {}),
     ]
     async with db.commit_connection() as connection:

@@ -153,7 +153,7 @@ async def copy_in(owner: asyncpg.Connection, reader: BackupReader, meter: Meter)
     forced = [row["name"] for row in await owner.fetch(queries.list_forced) if row["name"] in names]
     for name in forced:
         await owner.execute(f"ALTER TABLE public.{quoted(name)} NO FORCE ROW LEVEL SECURITY")
-    # Migrations put in rows of their own (the identity of the server); what is left out of backups goes with its people.
+    # Migrations put in rows of their own (the identity of the server); what no backup holds goes with its people.
     await owner.execute(f"TRUNCATE {', '.join(f'public.{quoted(name)}' for name in names)} CASCADE")
     for table in reader.manifest.tables:
         await copy_table(owner, table, reader.stream(table, meter))

@@ -14,7 +14,8 @@ from apex_server.vault.errors import (
     SealBroken,
     VaultError,
 )
-from apex_server.vault.master_keys import FileMasterKeys, LocalMasterKeys, MasterKeys, master_keys_of
+from apex_server.vault.master_keys import FileMasterKeys, LocalMasterKeys, MasterKeys, master_keys_of, new_master_key
+from apex_server.vault.rotation import is_rotated, rotate_master_key
 from apex_server.vault.vault import SERVER_KEYS, Vault, server_key_context
 
 __all__ = [
@@ -32,6 +33,9 @@ __all__ = [
     "UserKey",
     "Vault",
     "VaultError",
+    "is_rotated",
     "master_keys_of",
+    "new_master_key",
+    "rotate_master_key",
     "server_key_context",
 ]

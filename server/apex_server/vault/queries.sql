@@ -27,3 +27,38 @@ ORDER BY name;
 INSERT INTO server_keys (name, wrapped, master_key_id)
 VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING;
+
+-- name: all_under
+-- Whether a rotation is done.
+SELECT NOT EXISTS (SELECT 1 FROM server_keys WHERE master_key_id <> $1)
+    AND NOT EXISTS (SELECT 1 FROM data_keys WHERE master_key_id <> $1);
+
+-- name: lock_server_keys_not_under
+-- Waits for keys that are just being added under the former master key.
+SELECT name, wrapped, master_key_id
+FROM server_keys
+WHERE master_key_id <> $1
+ORDER BY name
+FOR UPDATE;
+
+-- name: put_server_key_under
+-- The same key, wrapped anew.
+UPDATE server_keys
+SET wrapped = $2, master_key_id = $3
+WHERE name = $1;
+
+-- name: lock_data_keys_not_under
+-- Two rotations at once do different ones; a key that is destroyed meanwhile stays destroyed.
+SELECT user_id, wrapped, master_key_id
+FROM data_keys
+WHERE master_key_id <> $1
+ORDER BY user_id
+LIMIT $2
+FOR UPDATE;
+
+-- name: put_data_keys_under
+-- The same keys, wrapped anew.
+UPDATE data_keys
+SET wrapped = rotated.wrapped, master_key_id = $3
+FROM unnest($1::uuid[], $2::bytea[]) AS rotated (user_id, wrapped)
+WHERE data_keys.user_id = rotated.user_id;

@@ -145,6 +145,10 @@ class Vault:
         self._remember(wrapped, Unwrapped(key, now + UNWRAPPED_SECONDS))
         return key
 
+    def forget_unwrapped(self) -> None:
+        """Let go of the keys in memory, as time does."""
+        self._unwrapped.clear()
+
     async def destroy_user_key(self, connection: Connection, user_id: UUID) -> None:
         """Destroy a user's key for good, on a connection of the commit role.
 
