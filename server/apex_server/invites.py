@@ -5,6 +5,7 @@ typed on a watch; what is easily confused when reading counts as the same. Only 
 """
 
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -13,7 +14,15 @@ import msgspec
 
 from apex_server.audit import record_event
 from apex_server.db import Connection, load_queries
-from apex_server.errors import ApiError, InviteExpired, InviteForAnother, InviteUsed, NotFound, RoleRequired
+from apex_server.errors import (
+    ApiError,
+    EmailNotVerified,
+    InviteExpired,
+    InviteForAnother,
+    InviteUsed,
+    NotFound,
+    RoleRequired,
+)
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import USER_NAME
 from apex_server.vault import Vault
@@ -21,7 +30,9 @@ from apex_server.vault import Vault
 __all__ = [
     "INVITE_CODE_LENGTH_MAX",
     "CoachLink",
+    "accept_awaiting_invite",
     "accept_invite",
+    "accept_or_await_invite",
     "coach_name_of",
     "invite_fingerprint",
     "new_invite_code",
@@ -64,10 +75,34 @@ def invite_fingerprint(code: str) -> bytes:
 async def accept_invite(connection: Connection, vault: Vault, code: str) -> CoachLink:
     """Link the signed-in athlete of this request to the coach who made the code; once linked, the same again.
 
-    Raises NotFound for an unknown code, InviteUsed, InviteExpired, InviteForAnother, or RoleRequired when the user is
-    no athlete.
+    Raises NotFound for an unknown code, InviteUsed, InviteExpired, InviteForAnother, EmailNotVerified for an invite
+    that is for the user's address alone, or RoleRequired when the user is no athlete.
     """
-    row = await connection.fetchrow(_queries.accept_invite, invite_fingerprint(code))
+    return await _accept(connection, vault, invite_fingerprint(code))
+
+
+async def accept_or_await_invite(connection: Connection, vault: Vault, code: str, *, now: datetime) -> CoachLink | None:
+    """Accept at registration; an invite for this address alone is kept until the address is verified, and gives None.
+
+    Raises as `accept_invite` does, but for EmailNotVerified.
+    """
+    try:
+        return await accept_invite(connection, vault, code)
+    except EmailNotVerified:
+        await connection.execute(_queries.await_invite, invite_fingerprint(code), now)
+        return None
+
+
+async def accept_awaiting_invite(connection: Connection, vault: Vault) -> None:
+    """Accept what waited for the address of the signed-in athlete to be verified, if it still stands."""
+    code_hash = await connection.fetchval(_queries.take_awaiting_invite)
+    if code_hash is not None:
+        with suppress(ApiError):
+            await _accept(connection, vault, code_hash)
+
+
+async def _accept(connection: Connection, vault: Vault, code_hash: bytes) -> CoachLink:
+    row = await connection.fetchrow(_queries.accept_invite, code_hash)
     if row["outcome"] != "linked":
         raise _refusal(row["outcome"])
     if row["is_new"]:
@@ -105,6 +140,8 @@ def _refusal(outcome: str) -> ApiError:
             return InviteExpired()
         case "for_another":
             return InviteForAnother()
+        case "unverified":
+            return EmailNotVerified()
         case "not_an_athlete":
             return RoleRequired("athlete")
     return NotFound("invite")

@@ -1,6 +1,7 @@
 """A coach invites, an athlete accepts, and either ends it; nobody gets in any other way."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 
 from apex_server.db import Database
 from tests.server.accounts_app import PASSWORD, Clock, accounts_app, bearer, problem, register, speak_to
+from tests.server.mailbox import Mailbox
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +21,11 @@ pytestmark = pytest.mark.anyio
 async def client(db: Database) -> AsyncIterator[httpx.AsyncClient]:
     async with speak_to(accounts_app(db, Clock())) as opened:
         yield opened
+
+
+@pytest.fixture
+def mailbox(db: Database, tmp_path: Path) -> Mailbox:
+    return Mailbox(db, tmp_path / "mails", Clock())
 
 
 @pytest.fixture
@@ -170,13 +177,42 @@ async def test_an_expired_invite_is_refused(
     assert problem(await client.get(f"/api/invites/{code}")) == (410, "invite_expired")
 
 
-async def test_an_invite_bound_to_an_address_is_for_that_account_only(
-    client: httpx.AsyncClient, coach: dict[str, Any], anna: dict[str, Any]
+async def verify(client: httpx.AsyncClient, mailbox: Mailbox, email: str) -> None:
+    (token,) = [mail.token for mail in await mailbox.look() if mail.to == email]
+    assert (await client.post("/api/auth/verify-email", json={"token": token})).status_code == 204
+
+
+async def test_an_invite_bound_to_an_address_is_for_that_account_only_once_its_mails_are_read(
+    client: httpx.AsyncClient, coach: dict[str, Any], anna: dict[str, Any], mailbox: Mailbox
 ) -> None:
     ben = await register(client, "ben@example.com")
     code = await invite(client, coach, email=" ANNA@example.com")
     assert problem(await accept(client, ben, code)) == (403, "invite_for_another")
+    assert problem(await accept(client, anna, code)) == (403, "email_not_verified")
+    assert await athletes(client, coach) == []
+    await verify(client, mailbox, "anna@example.com")
     assert (await accept(client, anna, code)).status_code == 200
+
+
+async def test_who_registers_with_an_invite_for_their_address_is_linked_when_they_verify_it(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox
+) -> None:
+    code = await invite(client, coach, email="eva@example.com")
+    eva = await register(client, "eva@example.com", name="Eva", invite=code)
+    assert eva["coach"] is None
+    assert await athletes(client, coach) == []
+    await verify(client, mailbox, "eva@example.com")
+    assert await athletes(client, coach) == ["Eva"]
+
+
+async def test_an_invite_that_ended_while_it_waited_does_not_spoil_the_verification(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, database_url: str
+) -> None:
+    code = await invite(client, coach, email="eva@example.com")
+    await register(client, "eva@example.com", name="Eva", invite=code)
+    await execute(database_url, "UPDATE invites SET expires_at = now()")
+    await verify(client, mailbox, "eva@example.com")
+    assert await athletes(client, coach) == []
 
 
 @pytest.mark.parametrize("code", ["00000-00000-00000-00000", "x", "é", "%00", "a" * 64])

@@ -34,7 +34,7 @@ from apex_server.auth.throttle import begin_login, count_attempt, forget_attempt
 from apex_server.caller import Caller, Role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import ApiError, EmailTaken, InvalidFields, WrongCredentials
-from apex_server.invites import CoachLink, accept_invite
+from apex_server.invites import CoachLink, accept_or_await_invite
 from apex_server.mail import ask_for_mail
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import USER_EMAIL, USER_NAME, clean_name, email_key, normalise_email
@@ -80,7 +80,8 @@ class Accounts:
     async def register(self, request: RegisterRequest, *, address: str) -> NewSession:
         """Make an account and sign it in, from a network address.
 
-        Raises InvalidFields, EmailTaken, TooManyAttempts, ClientIdTaken, what `accept_invite` raises, or ServerBusy.
+        Raises InvalidFields, EmailTaken, TooManyAttempts, ClientIdTaken, what `accept_or_await_invite` raises, or
+        ServerBusy.
         """
         email, name = normalise_email(request.email), clean_name(request.name, field="name")
         email_index = self.database.vault.email_index(email)
@@ -101,7 +102,7 @@ class Accounts:
                 connection, user_id, email_index, email_sealed, password_hash, name_sealed, request.role, now
             )
             coach = (
-                await accept_invite(connection, self.database.vault, request.invite)
+                await accept_or_await_invite(connection, self.database.vault, request.invite, now=now)
                 if request.invite is not None
                 else None
             )

@@ -23,6 +23,7 @@ from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
 from apex_server.errors import EmailTaken, InvalidFields
+from apex_server.invites import accept_awaiting_invite
 from apex_server.mail import NEW_EMAIL, OLD_EMAIL, ask_for_mail
 from apex_server.opaque_tokens import new_token
 from apex_server.people import USER_EMAIL, email_key, normalise_email
@@ -91,6 +92,7 @@ async def confirm_address(accounts: Accounts, token: str, *, address: str) -> No
         if change_id is not None:
             await _change(accounts, connection, owner.user_id, change_id, now)
         await connection.execute(_queries.note_email_verified, owner.user_id, now)
+        await accept_awaiting_invite(connection, accounts.database.vault)
         await record_event(
             connection,
             owner.user_id,

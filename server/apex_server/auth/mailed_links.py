@@ -19,6 +19,7 @@ from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
 from apex_server.errors import MailTokenInvalid
+from apex_server.invites import accept_awaiting_invite
 from apex_server.mail import ask_for_mail, ask_for_mail_to_index
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import email_key
@@ -73,6 +74,7 @@ async def reset_password(accounts: Accounts, token: str, new_password: str, *, a
         await use_link(connection, owner, now=now)
         await connection.execute(_queries.change_password_hash, owner.user_id, password_hash)
         await connection.execute(_queries.note_email_verified, owner.user_id, now)
+        await accept_awaiting_invite(connection, accounts.database.vault)
         await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset")
         await connection.execute(_queries.drop_links, owner.user_id, ["reset_password"])
         await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now)

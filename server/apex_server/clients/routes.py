@@ -23,6 +23,7 @@ from apex_server.clients.payloads import (
 )
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import (
+    EmailNotVerified,
     InvalidFields,
     InviteExpired,
     InviteForAnother,
@@ -108,7 +109,9 @@ class InvitesController(Controller):
     @post(
         "/{code:str}/accept",
         status_code=200,
-        responses=problem_responses(*_REFUSALS, InvalidFields, NotFound, InviteUsed, InviteExpired, InviteForAnother),
+        responses=problem_responses(
+            *_REFUSALS, InvalidFields, NotFound, InviteUsed, InviteExpired, InviteForAnother, EmailNotVerified
+        ),
     )
     async def accept(
         self,

@@ -128,7 +128,7 @@ GRANT UPDATE (used_at) ON mail_tokens TO apex_app;
 GRANT INSERT ON mails TO apex_app;
 GRANT INSERT ON refused_sign_ins TO apex_app;
 GRANT SELECT, UPDATE, DELETE ON refused_sign_ins TO apex_commit;
-GRANT SELECT, INSERT, DELETE ON awaiting_invites TO apex_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON awaiting_invites TO apex_app;
 GRANT SELECT, DELETE ON email_changes TO apex_commit;
 GRANT SELECT, INSERT, DELETE ON mail_tokens TO apex_commit;
 GRANT SELECT, INSERT, UPDATE, DELETE ON mails TO apex_commit;
@@ -175,3 +175,54 @@ COMMENT ON FUNCTION apex_own_password_hash IS 'of whoever is signed in, to be ch
 
 REVOKE EXECUTE ON FUNCTION apex_mail_token_owner, apex_email_is_kept, apex_own_password_hash FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION apex_mail_token_owner, apex_email_is_kept, apex_own_password_hash TO apex_app;
+
+-- As before, but for one refusal: an invite for one address alone is for whoever reads the mails to it.
+
+CREATE OR REPLACE FUNCTION apex_accept_invite(asked_code_hash bytea)
+    RETURNS TABLE (outcome text, coach_id uuid, coach_name bytea, since timestamptz)
+    LANGUAGE plpgsql
+    VOLATILE
+    SECURITY DEFINER
+    SET search_path = public, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    athlete users;
+    invite invites;
+    refusal text;
+BEGIN
+    SELECT * INTO athlete FROM users WHERE id = apex_user_id() AND role = 'athlete';
+    SELECT * INTO invite FROM invites WHERE code_hash = asked_code_hash FOR UPDATE;
+    refusal := CASE
+        WHEN athlete.id IS NULL THEN 'not_an_athlete'
+        WHEN invite.code_hash IS NULL THEN 'unknown'
+    END;
+    -- Who is linked already gets the same answer again: the first one may have been lost on its way.
+    IF refusal IS NULL AND NOT EXISTS (
+        SELECT 1 FROM coach_athletes AS pair
+        WHERE pair.coach_id = invite.coach_id AND pair.athlete_id = athlete.id AND pair.ended_at IS NULL
+    ) THEN
+        refusal := CASE
+            WHEN invite.used_at IS NOT NULL THEN 'used'
+            WHEN invite.expires_at <= now() THEN 'expired'
+            WHEN invite.email_index <> athlete.email_index THEN 'for_another'
+            WHEN invite.email_index IS NOT NULL AND athlete.email_verified_at IS NULL THEN 'unverified'
+        END;
+        IF refusal IS NULL THEN
+            INSERT INTO coach_athletes (coach_id, athlete_id, since)
+            VALUES (invite.coach_id, athlete.id, now())
+            ON CONFLICT DO NOTHING;
+            UPDATE invites SET used_by = athlete.id, used_at = now() WHERE code_hash = asked_code_hash;
+        END IF;
+    END IF;
+    IF refusal IS NOT NULL THEN
+        RETURN QUERY SELECT refusal, NULL::uuid, NULL::bytea, NULL::timestamptz;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT 'linked', pair.coach_id, users.name, pair.since
+    FROM coach_athletes AS pair
+    JOIN users ON users.id = pair.coach_id
+    WHERE pair.coach_id = invite.coach_id AND pair.athlete_id = athlete.id AND pair.ended_at IS NULL;
+END
+$$;
