@@ -229,6 +229,30 @@ def test_an_old_session_is_asked_for_the_password_before_anything_is_changed(
     expect(page.locator("#totp [data-qr] svg")).to_be_visible()
 
 
+def test_the_password_and_the_address_are_changed_there(page: Page, home: WholeServer) -> None:
+    coach = Coach(home, "Hanna")
+    coach.sign_in(page)
+    account = page.get_by_role("region", name="Address and password")
+    account.get_by_role("button", name="Mail me the link").click()
+    expect(account.get_by_role("button", name="On its way")).to_be_visible()
+    account.get_by_role("button", name="Change").last.click()
+    dialog = page.locator("#password")
+    dialog.get_by_label("Password until now").fill("not the password")
+    dialog.get_by_label("New password").fill("a wholly other phrase")
+    dialog.get_by_role("button", name="Use this password").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("wrong")
+    dialog.get_by_label("Password until now").fill(PASSWORD)
+    dialog.get_by_role("button", name="Use this password").click()
+    expect(dialog).to_be_hidden()
+    body = {"email": coach.email, "password": "a wholly other phrase"}
+    assert httpx.post(f"{home.address}/api/auth/login", json=body).status_code == 200
+
+    account.get_by_role("button", name="Change").first.click()
+    page.locator("#email").get_by_label("New e-mail").fill(home.new_email("new"))
+    page.locator("#email").get_by_role("button", name="Mail me the link").click()
+    expect(page.locator("#toast")).to_contain_text("on its way")
+
+
 def test_an_athlete_has_the_page_too(page: Page, home: WholeServer) -> None:
     athlete = Coach(home, "Anna", "athlete")
     athlete.give_password(page, "/athletes")

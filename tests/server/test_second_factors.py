@@ -569,6 +569,35 @@ async def test_the_password_again_is_not_enough_for_who_has_a_second_factor(
     assert (await client.delete("/api/auth/mfa/totp", headers=bearer(session))).status_code == 204
 
 
+async def test_changing_the_password_is_no_way_around_the_second_factor(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    session = await register(client, EMAIL)
+    await set_up_app(client, session, clock)
+    clock.advance(minutes=14)
+    session = (await client.post("/api/auth/refresh", json={"refresh_token": session["refresh_token"]})).json()
+    clock.advance(minutes=1, seconds=1)
+    body = {"current_password": PASSWORD, "new_password": "another correct horse"}
+    changed = await client.post("/api/auth/change-password", json=body, headers=bearer(session))
+    assert changed.status_code == 204
+    refused = await client.delete("/api/auth/mfa/totp", headers=bearer(session))
+    assert problem(refused) == (401, "sign_in_again")
+
+
+async def test_guesses_with_many_tokens_at_once_are_counted_together(client: httpx.AsyncClient, clock: Clock) -> None:
+    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+    demands, codes = [await first_step(client) for _ in range(8)], list[str]()
+
+    async def attempt(demand: dict[str, Any]) -> None:
+        for _ in range(5):
+            codes.append(problem(await second_step(client, demand, app.wrong_code()))[1])
+
+    async with anyio.create_task_group() as attempts:
+        for demand in demands:
+            attempts.start_soon(attempt, demand)
+    assert (codes.count("wrong_code"), codes.count("too_many_attempts")) == (20, 20)
+
+
 async def test_what_happens_to_second_factors_is_recorded_and_told_by_mail(
     client: httpx.AsyncClient, clock: Clock, texts: Path, database_url: str
 ) -> None:

@@ -258,7 +258,7 @@ LIMIT 50;
 
 -- name: get_own_account
 -- Whose page of sign-in it is.
-SELECT email, name
+SELECT email, name, email_verified_at IS NOT NULL AS verified
 FROM users
 WHERE id = $1;
 

@@ -56,6 +56,7 @@ async def security_page(request: Request[Any, Any, Any], database: NamedDependen
         "security.html",
         me=me,
         email=email,
+        verified=user["verified"],
         is_coach=visitor.role == "coach",
         factors=factors,
         passkeys=passkeys,

@@ -124,6 +124,8 @@ document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
 
+document.addEventListener("apex:say", (event) => toast(event.detail));
+
 async function working(button, work, complain = toast) {
   button.disabled = true;
   button.setAttribute("aria-busy", "true");

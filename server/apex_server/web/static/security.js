@@ -10,6 +10,12 @@ let proven = null;
 
 export const securityActions = {
   "close": (button) => button.closest("dialog").close(),
+  "password-change": () => opened("password"),
+  "email-change": () => opened("email"),
+  "email-verify": async (button) => {
+    await proving("POST", "/api/auth/resend-verification");
+    button.textContent = "On its way";
+  },
   "totp-on": async () => {
     const offer = await proving("POST", "/api/auth/mfa/totp");
     draw(document.querySelector("[data-qr]"), offer.qr);
@@ -91,6 +97,17 @@ export const securitySubmissions = {
     dialog("prove").close();
     done?.resolve();
   },
+  "password-save": async (form) => {
+    const { current, password } = form.elements;
+    const body = { current_password: current.value, new_password: password.value };
+    await proving("POST", "/api/auth/change-password", body);
+    location.reload();
+  },
+  "email-save": async (form) => {
+    await proving("POST", "/api/auth/change-email", { email: form.elements.email.value });
+    dialog("email").close();
+    say("Look into your new mailbox: the link is on its way.");
+  },
   "totp-confirm": async (form) => {
     const { recovery_codes: codes } = await proving("POST", "/api/auth/mfa/totp/confirm", { code: form.elements.code.value });
     finish("totp", codes);
@@ -128,6 +145,10 @@ function asked() {
     const box = opened("prove");
     box.addEventListener("close", () => proven && reject(new Refusal(0, { title: "Nothing was changed." })), { once: true });
   });
+}
+
+function say(words) {
+  document.dispatchEvent(new CustomEvent("apex:say", { detail: words }));
 }
 
 function opened(name) {
