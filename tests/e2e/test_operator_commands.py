@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,9 @@ async def test_a_serving_server_is_backed_up_verified_and_restored_elsewhere(
     serving = apex_server(here, "restore", "--replace", file)
     assert (serving.returncode, "in use" in serving.stderr) == (1, True)
 
+    keyless = apex_server(there, "restore", file)
+    assert (keyless.returncode, str(there / "master_key") in keyless.stderr) == (1, True)
+    shutil.copy(here / "master_key", there)
     restored = apex_server(there, "restore", file)
     assert restored.returncode == 0, restored.stderr
     assert "begins" in restored.stdout

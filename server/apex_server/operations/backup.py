@@ -45,6 +45,8 @@ LEFT_OUT = frozenset(
         "pgqueuer_log",
         "pgqueuer_schedules",
         "pgqueuer_statistics",
+        "refused_sign_ins",
+        "sms_sends",
         "used_budgets",
         "schema_migrations",  # The manifest names them, and a restore applies them.
     }
