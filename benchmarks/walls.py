@@ -194,6 +194,7 @@ def create_open_app() -> "Litestar":
     taken_out: list[tuple[Any, str, Any]] = [
         (DocumentSeal, "seal", lambda _self, _record_id, doc: doc),
         (DocumentSeal, "open", lambda _self, _record_id, sealed: sealed),
+        (DocumentSeal, "seal_name", lambda _self, name, _what: name.encode()),
         (scope_commit, "chained", unchained),
         (Authenticator, "is_session_open", open_session),
         (application, "admit", admitted),
