@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from apex_server.errors import TooManyRequests
 from apex_server.limits import Limits, Metered
+from apex_server.limits import limits as limits_module
 from apex_server.limits.limits import IN_FLIGHT_MAX, IN_FLIGHT_NETWORK_MAX, TURNS_MAX, TURNS_WAITING_MAX
 from apex_server.limits.meter import Answer, Meter
 from apex_server.limits.tiers import TIERS
@@ -144,6 +145,26 @@ async def test_without_postgres_each_process_holds_to_the_limit_alone() -> None:
         assert await world.spend(process, 2_000) is not None
     assert world.level <= PROCESSES * REQUESTS.amount
     assert world.store.settlings <= 3 * PROCESSES, "nobody waits for an absent Postgres again and again"
+
+
+async def test_a_failure_that_nobody_foresaw_ends_neither_the_settling_nor_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits_module, "SETTLE_SECONDS", 0.01)
+    world = Installation()
+    limits = world.processes[0]
+    await world.spend(0, 5)
+    with monkeypatch.context() as broken:
+        broken.setattr(world.store, "settle", lambda _debits: 1 / 0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(limits.keep_settling)
+            await anyio.sleep(0.1)
+            broken.undo()
+            with anyio.fail_after(5):
+                while limits._spending:  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+    assert world.store.settlings > 0
 
 
 async def test_what_was_spent_in_an_outage_is_told_after_it() -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import anyio
 import pytest
 from click.testing import CliRunner
 from litestar.testing import TestClient
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from apex_server.app import create_app
 from apex_server.cli import main
+from apex_server.errors import SessionEnded
 from apex_server.limits.tiers import ANONYMOUS, TIERS
 from apex_server.settings import Settings
 from apex_sync.protocol.messages import (
@@ -24,6 +26,7 @@ from apex_sync.protocol.messages import (
     encode_message,
 )
 from tests.server.accounts_app import PASSWORD, bearer
+from tests.server.conftest import execute
 
 Client = TestClient[Any]
 MEDIA_TYPE = "application/vnd.apex.sync+msgpack"
@@ -81,6 +84,23 @@ def test_who_is_not_signed_in_pays_from_their_address_and_nobody_elses(settings:
         assert client.post("/api/auth/login", json={}).status_code == 429
         assert client.get("/api/devices", headers=bearer(anna)).status_code == 200
         assert client.get("/health").status_code == 200
+
+
+def test_who_does_not_wait_is_refused_without_asking_the_database(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Being refused is cheap for the server, or refusing would be what an abuser makes it do."""
+    with server(settings) as client:
+        anna, bert = register(client), register(client, "bert")
+        assert client.get("/api/devices", headers=bearer(anna)).status_code == 200
+        use_up(client, anna, "cpu_ms")
+
+        def ask_the_database(*_: Any) -> None:
+            raise SessionEnded
+
+        monkeypatch.setattr(client.app.state.authenticator, "is_session_open", ask_the_database)
+        assert client.get("/api/devices", headers=bearer(anna)).status_code == 429
+        assert client.get("/api/devices", headers=bearer(bert)).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -146,7 +166,7 @@ def test_a_new_process_learns_what_was_used_before_it(settings: Settings) -> Non
         assert refused.status_code == 429 and refused.json()["retry_after"] > 1_000
 
 
-def test_an_athlete_is_carried_by_their_coach(settings: Settings) -> None:
+def test_an_athlete_is_carried_by_their_coach_and_a_coach_by_their_organisation(settings: Settings) -> None:
     with server(settings) as client:
         anna, coach = register(client), register(client, "coach", role="coach")
 
@@ -157,6 +177,13 @@ def test_an_athlete_is_carried_by_their_coach(settings: Settings) -> None:
         code = client.post("/api/invites", json={}, headers=bearer(coach)).json()["code"]
         assert client.post(f"/api/invites/{code}/accept", headers=bearer(anna)).status_code == 200
         assert tier(anna) == "athlete_coached"
+        owner = register(client, "owner", role="owner")
+        anyio.run(execute, str(settings.database_url), "UPDATE users SET email_verified_at = now()")
+        assert client.put("/api/organisation", json={"name": "Iron"}, headers=bearer(owner)).is_success
+        invite = client.post("/api/organisation/invites", json={}, headers=bearer(owner)).json()["code"]
+        accepted = client.post(f"/api/organisation/invites/{invite}/accept", headers=bearer(coach))
+        assert accepted.is_success, accepted.text
+        assert (tier(owner), tier(coach)) == ("organisation", "coach_team")
 
 
 def test_an_operator_gives_a_tier_and_takes_it_back(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

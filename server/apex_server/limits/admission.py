@@ -65,7 +65,10 @@ async def admit(limits: Limits, connection: _Connection, authenticate: Callable[
         await authenticate()
         return
     budgets = budgets_of(scope)
+    token = connection.headers.get("authorization", "").encode()
     try:
+        # Who is over their budget and does not wait is sent away before the database is asked about their session.
+        limits.check_token(token, *budgets)
         try:
             await authenticate()
         except Exception as error:
@@ -73,6 +76,7 @@ async def admit(limits: Limits, connection: _Connection, authenticate: Callable[
                 await limits.admit(account_in(scope, limits, connection), *budgets)
             raise
         account = account_in(scope, limits, connection)
+        limits.remember_token(token, account)
         await limits.admit(account, *budgets)
         limits.enter(account)
         scope["apex_counted"] = account  # type: ignore[typeddict-unknown-key]

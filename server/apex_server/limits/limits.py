@@ -122,6 +122,7 @@ class Limits:
         self._factor = factor
         self._accounts_max = accounts_max
         self._accounts: OrderedDict[bytes, Account] = OrderedDict()
+        self._key_by_token: OrderedDict[bytes, bytes] = OrderedDict()
         self._spending: dict[bytes, Account] = {}
         self._owed: dict[tuple[bytes, Budget], Debit] = {}
         self._settling = anyio.Lock()
@@ -152,6 +153,24 @@ class Limits:
             await self._ask(account, budget, 0.0, now)
         await self._ask(account, "requests", 1.0, now)
         self.charge(account, "requests", 1.0)
+
+    def remember_token(self, token: bytes, account: Account) -> None:
+        """Remember whose an access token is that was found to be good."""
+        if token and account.user_id is not None:
+            self._key_by_token[token_hash(token)] = account.key
+            if len(self._key_by_token) > self._accounts_max:
+                self._key_by_token.popitem(last=False)
+
+    def check_token(self, token: bytes, *budgets: Budget) -> None:
+        """Refuse whoever has shown this token before and has nothing left. Raises TooManyRequests."""
+        account = self._accounts.get(self._key_by_token.get(token_hash(token), b"")) if token else None
+        if account is None:
+            return
+        self.check(account, *budgets)
+        now = self._clock()
+        meter = account.meters.get("requests")
+        if meter is not None and meter.ask(1.0, now) == "no":
+            raise refusal(meter, "requests", 1.0, now)
 
     def charge(self, account: Account, budget: Budget, amount: float) -> None:
         """Count what was used and known only afterwards; who goes beyond the amount waits the longer."""
@@ -196,6 +215,8 @@ class Limits:
                 await self.settle()
             except DatabaseUnavailable as error:
                 _log.warning("limits_not_settled", reason=error.reason)
+            except Exception:  # noqa: BLE001 - whatever it is, a server that no longer settles still holds to its limits.
+                _log.exception("limits_not_settled")
 
     async def settle(self) -> None:
         """Tell the others what was spent here, and learn what they let be spent. Raises DatabaseUnavailable."""
@@ -309,6 +330,11 @@ class Limits:
 
 
 BUDGET_NAMES: tuple[Budget, ...] = ("requests", "sync_bytes", "cpu_ms", "upload_bytes")
+
+
+def token_hash(token: bytes) -> bytes:
+    """Give what stands for a token in memory, where it is to be found by nobody."""
+    return blake2b(token, digest_size=16).digest()
 
 
 async def wait_for_turn(account: Account) -> None:
