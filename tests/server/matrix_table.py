@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["LEAVES", "READERS", "ROUTES", "SCOPES", "THING_OF_PARAMETER", "Case", "Kind"]
+__all__ = ["LEAVES", "READERS", "ROUTES", "SCOPES", "TABLES", "THING_OF_PARAMETER", "Case", "Kind"]
 
 Kind: TypeAlias = Literal["public", "account", "own", "lists", "reads", "writes", "page", "apart"]
 
@@ -337,3 +337,24 @@ SCOPES: Mapping[str, Mapping[str, str]] = {
     ),
 }
 """What everybody is in each scope that Anna has to do with; nobody else is anything there, support least of all."""
+
+_TABLES_BY_READERS: Mapping[str, str] = {
+    "athlete own_coach owner support": "users data_keys scopes records audit workout_logs logged_exercises logged_sets "
+    "check_ins programs profiles published_insights",
+    "own_coach owner": "insights exercises",
+    "athlete own_coach": "devices client_ids",
+    "athlete own_coach ex_coach owner": "coach_athletes",
+    "athlete own_coach ex_coach": "account_events",
+    "own_coach ex_coach": "invites",
+    "athlete support": "consents support_looks",
+    "athlete": "sessions refresh_tokens passkeys exports export_chunks phones totp_seeds recovery_codes "
+    "account_deletions awaiting_invites email_changes mfa_challenges user_tiers",
+    "": "analyses_due code_attempts dead_ops dirty erased_accounts event_chains mail_tokens mails model_tokens "
+    "organisation_coaches organisation_invites organisations server_client_ids sms_sends worded_texts",
+}
+
+TABLES: Mapping[str, frozenset[str]] = {
+    table: names(who) for who, tables in _TABLES_BY_READERS.items() for table in tables.split()
+}
+"""Who may find rows about Anna in a table when a query forgets its predicate. An ex-coach keeps what is their own: that
+there was a relation, the invite they made, and their own account's events."""

@@ -47,6 +47,7 @@ INSERT INTO dirty (athlete_id, kind, watermark, first_marked_at, last_marked_at)
 SELECT scopes.scope_id, 'check_in', scopes.seq, now() - interval '2 days', now() - interval '2 days'
 FROM scopes
 WHERE scopes.scope_id = $1
+    AND apex_scope_access($2, scopes.name) = 'coach'
 ON CONFLICT (athlete_id, kind) DO UPDATE
 SET watermark = greatest(dirty.watermark, excluded.watermark),
     first_marked_at = excluded.first_marked_at;

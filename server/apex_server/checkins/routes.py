@@ -250,7 +250,7 @@ class CheckInsController(Controller):
         async with database.request(caller.user_id) as connection:
             known = await read_record(connection, database.vault, CHECK_INS, checkin_id, CHECKINS.noun)
         async with database.commit_connection() as connection:
-            await connection.execute(_queries.ask_for_analysis, UUID(known.athlete_id or ""))
+            await connection.execute(_queries.ask_for_analysis, UUID(known.athlete_id or ""), caller.user_id)
         return AnalysisAsked()
 
 

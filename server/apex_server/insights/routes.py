@@ -224,7 +224,7 @@ async def ask(database: Database, caller: Caller, athlete_id: UUID, kinds: list[
     require_role(caller, "coach")
     async with database.request(caller.user_id) as connection:
         await require_scope(connection, caller.user_id, scope_of(caller, athlete_id), "athlete")
-    await ask_for_analysis(database, athlete_id, kinds)
+    await ask_for_analysis(database, athlete_id, kinds, asked_by=caller.user_id)
     return Asked(athlete_id, kinds)
 
 

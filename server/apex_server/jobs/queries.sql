@@ -23,10 +23,12 @@ ON CONFLICT (athlete_id, kind) DO UPDATE
 SET watermark = greatest(analyses_due.watermark, excluded.watermark), due_at = excluded.due_at;
 
 -- name: ask_for_analysis
--- Somebody does not want to wait for quiet. What failed before is tried again, because it is due anew.
+-- Somebody does not want to wait for quiet: a coach of the athlete, or the system. What failed before is tried again,
+-- because it is due anew.
 INSERT INTO analyses_due (athlete_id, kind, watermark, due_at)
 SELECT $1, asked.kind, coalesce((SELECT seq FROM scopes WHERE scope_id = $1), 0), now()
 FROM unnest($2::text[]) AS asked (kind)
+WHERE $3::uuid IS NULL OR apex_scope_access($3, 'athlete:' || $1::text) = 'coach'
 ON CONFLICT (athlete_id, kind) DO UPDATE
 SET watermark = greatest(analyses_due.watermark, excluded.watermark), due_at = excluded.due_at;
 
