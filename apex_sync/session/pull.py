@@ -80,6 +80,10 @@ class PulledPages:
             try:
                 whole = None if record.delta else parse_document(record.update)
                 if held is None:
+                    if whole is None:
+                        # It continues what is not here: the scope was dropped meanwhile, or a clone has it.
+                        self.missing.add((scope, record_id))
+                        continue
                     held = held_by_id[record_id] = self._begin(scope, record_id, record, whole)
                 elif whole is not None and _is_confirmed(held, whole):
                     held.keep_pull_receipt(record.receipt, held.acked)
@@ -101,13 +105,10 @@ class PulledPages:
         self.tally.pulled += len(changed.keys() | confirmed.keys())
         return forked
 
-    def _begin(self, scope: str, record_id: str, record: PulledRecord, whole: Document | None) -> HeldRecord:
+    def _begin(self, scope: str, record_id: str, record: PulledRecord, whole: Document) -> HeldRecord:
         """Hold a record that was not here; own ops in it (it was here once) are durable, so they are acknowledged."""
         held = self.device.new_record(record_id, scope, record.collection)
-        if whole is None:
-            held.absorb(parse_delta(record.update, {}))
-        else:
-            held.document, held.encoded = whole, record.update
+        held.document, held.encoded = whole, record.update
         held.acked = held.sent = held.next_clock
         held.keep_pull_receipt(record.receipt, held.acked)
         held.writes  # noqa: B018

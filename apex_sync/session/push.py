@@ -162,13 +162,13 @@ class PushAnswers:
         if self._is_restored(held, epoch):
             self._escalate(held)
             return False
-        held.acked = result.next_clock
-        held.sent = max(held.sent, held.acked)
+        # Of what another conversation of this device has brought meanwhile, its own answer says what was refused.
+        held.acked = max(held.acked, sent.next_clock)
         held.offer = Offer.NONE
         self.tally.acknowledged += 1
         if result.refusals:
             self._refuse(held, result.refusals, role or OWN_ROLE)
-        held.receipt = result.receipt
+        held.receipt = result.receipt if result.next_clock == held.acked else b""
         held.settle()
         return False
 

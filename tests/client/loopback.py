@@ -316,6 +316,8 @@ class LoopbackServer:
         vector = dict(record.document.next_clocks)
         for span in since:
             vector[span.client_id] = min(vector[span.client_id], span.first_clock)
+        if not any(vector.values()):
+            return self._whole(key, record)
         update = encode_delta(record.document.since(vector))
         return PulledRecord(record.collection, key, update, self._receipt(key, record.digest), delta=True)
 

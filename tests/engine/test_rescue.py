@@ -1,15 +1,9 @@
 """What a device does with content that a server has lost and that it cannot prove: the least that keeps everything."""
 
 from apex_sync.compaction import compact
-from apex_sync.digest import record_digest
 from apex_sync.op import StampedWrite
-from apex_sync.protocol import PushResult
-from apex_sync.session.device import Device
 from apex_sync.session.held import HeldRecord
-from apex_sync.session.push import PushAnswers, SentRecord
 from apex_sync.session.rescue import rescue
-from apex_sync.session.tally import Tally
-from apex_sync.testing.memory_store import MemoryStore
 
 ME, SERVER = 11, 4711
 RECORD_ID = "00000000-0000-7000-8000-000000000001"
@@ -47,15 +41,3 @@ def test_what_was_compacted_is_not_written_again() -> None:
     theirs = compact(held.document, SERVER).document
     assert not rescue(held, theirs)
     assert held.document == theirs
-
-
-def test_what_another_device_sent_under_this_id_counts_in_the_digest() -> None:
-    """Else a server restored since, which has nothing of it, would look like one that has what is here."""
-    held = held_record()
-    written(held, "sent by both")
-    store = MemoryStore(lambda: 1)
-    device = Device(store, collections={}, now_us=lambda: 1, entropy=bytes)
-    answers = PushAnswers(device, Tally())
-    sent = SentRecord(held.scope, RECORD_ID, 1)
-    assert answers.absorb(held, sent, PushResult("duplicate", 2), role="athlete", epoch=b"epoch--1")
-    assert (held.acked, held.digest) == (1, record_digest(held.key, held.document))

@@ -77,6 +77,20 @@ ONCE_FAILED = {
             106, 107, 114, 116, 148, 149, 159, 160, 163, 164, 166, 169, 176, 187, 188,
         ],
     ),
+    "what continued a record that was dropped meanwhile was taken for all of it": (
+        20029,
+        [
+            0, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 19, 20,
+        ],
+    ),
+    "an answer acknowledged what another conversation had sent, and its refusal went unheard": (
+        50514,
+        [
+            3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 17, 22, 23, 26, 27, 28, 30, 31, 32, 54, 58, 59, 64, 65, 70, 71,
+            73, 77, 78, 79, 80, 81, 86, 88, 90, 92, 93, 94, 95, 96, 97, 98, 99, 101, 102, 106, 111, 119, 121, 124,
+            125, 129,
+        ],
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 
