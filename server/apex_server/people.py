@@ -5,12 +5,23 @@ import unicodedata
 
 from apex_server.errors import InvalidFields
 
-__all__ = ["DEVICE_NAME", "USER_EMAIL", "USER_NAME", "clean_name", "email_key", "normalise_email"]
+__all__ = [
+    "DEVICE_NAME",
+    "PASSKEY_NAME",
+    "PHONE_NUMBER",
+    "USER_EMAIL",
+    "USER_NAME",
+    "clean_name",
+    "email_key",
+    "normalise_email",
+]
 
 USER_NAME = "users.name"
 USER_EMAIL = "users.email"
 DEVICE_NAME = "devices.name"
-"""The places that names and addresses are sealed for."""
+PASSKEY_NAME = "passkeys.name"
+PHONE_NUMBER = "phones.number"
+"""The places that names, addresses and numbers are sealed for."""
 
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)*")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})

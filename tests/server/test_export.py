@@ -60,6 +60,8 @@ async def test_everything_is_in_it(server: RestServer, exporter: Exporter) -> No
     record_id = str(uuid4())
     device = Device(server, athlete, "Mara's phone", "phone")
     await device.push(record_id, {"date": "2026-03-01", "notes": "heavy today"})
+    await athlete("PUT", "/api/auth/mfa/phone", {"number": "+44 7400 123456"})
+    seed = (await athlete("POST", "/api/auth/mfa/totp")).json()["secret"]
     archive = await exported(athlete, exporter)
     assert archive.testzip() is None
     folder = f"records/athlete_{athlete.id}"
@@ -70,6 +72,9 @@ async def test_everything_is_in_it(server: RestServer, exporter: Exporter) -> No
     assert record["ops"][0]["writes"][0]["patch"]["notes"] == "heavy today"
     assert read(archive, "account.json")["name"]
     assert "Mara's phone" in {each["name"] for each in read(archive, "devices.json")}
+    assert read(archive, "sign_in.json")["phones"][0]["number"] == "+447400123456"
+    assert len(read(archive, "sign_in.json")["authenticator_apps"]) == 1
+    assert seed not in archive.read("sign_in.json").decode()
     assert read(archive, "relations.json")["coaching"][0]["coach_id"] == coach.id
     assert read(archive, f"{folder}/changes.json")[0]["record_id"] == record_id
     assert "export_asked" in {event["action"] for event in read(archive, "events.json")}

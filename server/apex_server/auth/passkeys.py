@@ -21,15 +21,13 @@ from apex_server.auth.passkey_ceremonies import Answer, CeremonyFailed, RelyingP
 from apex_server.auth.payloads import PasskeyView
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, NotFound
-from apex_server.people import clean_name
+from apex_server.people import PASSKEY_NAME, clean_name
 from apex_server.vault import UserKey, Vault
 
 __all__ = ["PASSKEYS_MAX", "Passkeys"]
 
 PASSKEYS_MAX = 20
 """An account's: more than anybody has devices and keys."""
-
-_NAME = "passkeys.name"
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -86,7 +84,7 @@ class Passkeys:
         key = await self.vault.user_key(connection, user_id)
         passkey_id, now = uuid4(), self.now()
         arguments = (made.credential_id, made.public_key, made.sign_count)
-        sealed = key.seal_text(name, what=_NAME)
+        sealed = key.seal_text(name, what=PASSKEY_NAME)
         try:
             await connection.execute(_queries.add_passkey, user_id, passkey_id, *arguments, sealed, made.synced, now)
         except asyncpg.UniqueViolationError as error:
@@ -104,7 +102,7 @@ class Passkeys:
     async def rename(self, connection: Connection, user_id: UUID, passkey_id: UUID, typed_name: str) -> PasskeyView:
         """Rename a passkey. Raises NotFound, InvalidFields."""
         key = await self.vault.user_key(connection, user_id)
-        sealed = key.seal_text(clean_name(typed_name, field="name"), what=_NAME)
+        sealed = key.seal_text(clean_name(typed_name, field="name"), what=PASSKEY_NAME)
         row = await connection.fetchrow(_queries.rename_passkey, user_id, passkey_id, sealed)
         if row is None:
             raise NotFound("passkey")
@@ -176,7 +174,7 @@ class Passkeys:
 def _view(row: Any, key: UserKey) -> PasskeyView:
     return PasskeyView(
         id=row["id"],
-        name=key.open_text(row["name_sealed"], what=_NAME),
+        name=key.open_text(row["name_sealed"], what=PASSKEY_NAME),
         synced=row["synced"],
         created_at=row["created_at"],
         last_used_at=row["last_used_at"],

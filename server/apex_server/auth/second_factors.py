@@ -27,6 +27,7 @@ from apex_server.auth.totp import matching_step, new_seed, otpauth_uri
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound, TooManyAttempts
 from apex_server.messenger import MessageNotTaken, Messenger, SentText
+from apex_server.people import PHONE_NUMBER
 from apex_server.vault import Vault
 
 __all__ = ["CODE_LIFETIME", "CODE_TRIES_MAX", "FactorsHeld", "SecondFactors", "TextToSend", "TotpOffer"]
@@ -51,7 +52,6 @@ _SMS_PER_SERVER_MAX = 300
 _DIGITS = 6
 
 _SEED = "totp.seed"
-_NUMBER = "phones.number"
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -106,7 +106,7 @@ class SecondFactors:
     async def held(self, connection: Connection, user_id: UUID) -> FactorsHeld:
         """Give what a person has."""
         row = await connection.fetchrow(_queries.get_second_factors, user_id)
-        number = await self._open(connection, user_id, row["number_sealed"], _NUMBER) if row["sms"] else None
+        number = await self._open(connection, user_id, row["number_sealed"], PHONE_NUMBER) if row["sms"] else None
         return FactorsHeld(
             row["totp"], hint_of(number) if number else None, row["recovery_codes_left"], row["passkeys"]
         )
@@ -155,7 +155,7 @@ class SecondFactors:
         offered = await connection.fetchval(
             _queries.offer_phone,
             user_id,
-            key.seal_text(number, what=_NUMBER),
+            key.seal_text(number, what=PHONE_NUMBER),
             index,
             now,
             self._code_hash(user_id.bytes, code),
@@ -209,7 +209,7 @@ class SecondFactors:
         if row is None or row["confirmed_at"] is None:
             raise NotFound("confirmed phone number")
         await self._begin_sms(connection, row["number_index"], to_confirm=False)
-        number, code = await self._open(connection, user_id, row["number_sealed"], _NUMBER), _new_digits()
+        number, code = await self._open(connection, user_id, row["number_sealed"], PHONE_NUMBER), _new_digits()
         text = f"{code} is your Apex sign-in code, good for 5 minutes. Nobody from Apex will ever ask you for it."
         return TextToSend(number, text), self._code_hash(subject, code)
 

@@ -17,7 +17,7 @@ import structlog
 from apex_server.ai.ledger import WORDED_TEXT
 from apex_server.audit.events import open_sealed_part
 from apex_server.db import Connection, Database, load_queries
-from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
+from apex_server.people import DEVICE_NAME, PASSKEY_NAME, PHONE_NUMBER, USER_EMAIL, USER_NAME
 from apex_server.personal_data.zip_stream import ZipPieces
 from apex_server.sync.sealing import DocumentSeal, seal_of_scope
 from apex_server.vault import KeyDestroyed, SealBroken, UserKey
@@ -54,6 +54,7 @@ Everything that this server holds about you, as JSON (UTF-8), made at {made_at}.
 
   account.json          who you are: name, address, role
   devices.json          where you are or were signed in; sessions.json: from when to when
+  sign_in.json          what proves you beside your password: app, phone, recovery codes, passkeys; no secret of them
   consents.json         what you have consented to, and when you took it back
   relations.json        your coaches or athletes, organisations, invites
   records/              what you and others wrote; a folder for each scope, a file for each collection
@@ -151,6 +152,7 @@ class _Making:
         async with self._database.request(self._user_id) as connection:
             pieces.add_json("account.json", await account_of(connection, key, self._user_id))
             pieces.add_json("devices.json", await devices_of(connection, key, self._user_id))
+            pieces.add_json("sign_in.json", await sign_in_of(connection, key, self._user_id))
             for name, query in (
                 ("sessions.json", _queries.export_sessions),
                 ("consents.json", _queries.export_consents),
@@ -227,6 +229,19 @@ async def devices_of(connection: Connection, key: UserKey, user_id: UUID) -> lis
     """List devices, with the client ids under which they write."""
     rows = await connection.fetch(_queries.export_devices, user_id)
     return [{**dict(row), "name": key.open_text(row["name"], what=DEVICE_NAME)} for row in rows]
+
+
+async def sign_in_of(connection: Connection, key: UserKey, user_id: UUID) -> dict[str, Any]:
+    """Give what a person signs in with, and none of the secrets: who finds the file is not to be them."""
+    phones = await connection.fetch(_queries.export_phones, user_id)
+    passkeys = await connection.fetch(_queries.export_passkeys, user_id)
+    codes = await connection.fetch(_queries.export_recovery_codes, user_id)
+    return {
+        "authenticator_apps": [dict(row) for row in await connection.fetch(_queries.export_apps, user_id)],
+        "phones": [{**dict(row), "number": key.open_text(row["number"], what=PHONE_NUMBER)} for row in phones],
+        "recovery_codes": [dict(row) for row in codes],
+        "passkeys": [{**dict(row), "name": key.open_text(row["name"], what=PASSKEY_NAME)} for row in passkeys],
+    }
 
 
 async def relations_of(connection: Connection, user_id: UUID) -> dict[str, Any]:

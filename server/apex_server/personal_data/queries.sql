@@ -154,6 +154,38 @@ WHERE devices.user_id = $1
 ORDER BY devices.created_at, devices.id
 LIMIT 10000;
 
+-- name: export_apps
+-- One at the most.
+SELECT offered_at, confirmed_at
+FROM totp_seeds
+WHERE user_id = $1
+ORDER BY offered_at
+LIMIT 10;
+
+-- name: export_phones
+-- One at the most.
+SELECT number_sealed AS number, added_at, confirmed_at
+FROM phones
+WHERE user_id = $1
+ORDER BY added_at
+LIMIT 10;
+
+-- name: export_recovery_codes
+-- When they were made and used.
+SELECT made_at, used_at
+FROM recovery_codes
+WHERE user_id = $1
+ORDER BY made_at, code_hash
+LIMIT 100;
+
+-- name: export_passkeys
+-- Twenty at the most.
+SELECT id, name_sealed AS name, synced, created_at, last_used_at, copied_at
+FROM passkeys
+WHERE user_id = $1
+ORDER BY created_at, id
+LIMIT 100;
+
 -- name: export_sessions
 -- Each sign-in.
 SELECT id, device_id, created_at, last_used_at, ended_at, end_reason
