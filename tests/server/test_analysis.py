@@ -196,6 +196,7 @@ async def test_there_is_one_job_for_an_athlete_and_kind(settings: Settings, cloc
 
 
 async def test_unchanged_facts_cost_no_words_and_no_writes(settings: Settings, clock: Clock, pair: Pair) -> None:
+    await consent(pair)
     wording = CountingWording()
     await log_history(pair)
     async with working(settings, clock, wording):
@@ -262,6 +263,7 @@ async def test_a_check_in_that_is_gone_takes_its_draft_with_it(settings: Setting
 async def test_what_was_found_is_dropped_when_the_records_change_meanwhile(
     settings: Settings, clock: Clock, pair: Pair
 ) -> None:
+    await consent(pair)
     wording = CountingWording()
     changed = anyio.Event()
 
@@ -311,6 +313,7 @@ async def test_two_workers_share_the_work(settings: Settings, clock: Clock, pair
 async def test_a_job_that_fails_is_kept_listed_and_tried_again_with_new_data(
     settings: Settings, clock: Clock, pair: Pair
 ) -> None:
+    await consent(pair)
     wording = CountingWording()
     wording.fails = True
     await log_history(pair)
@@ -513,7 +516,7 @@ async def test_an_athlete_without_a_coach_or_data_is_no_trouble(settings: Settin
 
 
 async def test_requests_see_nothing_of_the_queue(pair: Pair) -> None:
-    tables = ("analyses_due", "published_insights", "worded_texts", "model_tokens", "pgqueuer", "pgqueuer_log")
+    tables = ("analyses_due", "published_insights", "worded_texts", "pgqueuer", "pgqueuer_log")
     for table in tables:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with pair.database.request(pair.coach_id) as connection:
