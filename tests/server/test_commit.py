@@ -317,3 +317,17 @@ async def test_content_that_no_record_holds_is_refused_and_named(world: World, p
     sets = phone.state(record_id).state["sets"]
     assert 14 <= sum(key.startswith("long") for key in sets) < 20
     await assert_consistent(world)
+
+
+async def test_the_words_of_a_refusal_are_sealed_and_come_again(world: World) -> None:
+    """They may quote how somebody named a thing."""
+    phone = await world.device(await world.athlete())
+    phone.write({**workout(), "sets": {"canary": {"reps": "many"}}})
+    await phone.sync()
+    [row] = await world.sql("SELECT field, message FROM dead_ops WHERE code IS NOT NULL")
+    assert not [value for value in row if b"canary" in value]
+    async with world.db.commit_connection() as connection:
+        key = await world.db.vault.user_key(connection, phone.caller.user_id)
+    assert "canary" in key.open_alike(row["field"], what="dead_ops.field")
+    [(_, refusal)] = phone.refusals
+    assert "canary" in refusal.field

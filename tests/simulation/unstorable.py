@@ -63,7 +63,7 @@ def reasons(content: ScopeContent, commit: Commit) -> Iterator[str]:
 def bad_refusals(change: RecordChange) -> Iterator[str]:
     """Find texts of refusals that can't be kept."""
     for _, _, op in change.dead:
-        if op.refusal is not None and not (is_text(op.refusal.field) and is_text(op.refusal.message)):
+        if op.refusal is not None and not (is_sealable(op.refusal.field) and is_sealable(op.refusal.message)):
             yield "a refusal that is no text"
 
 
@@ -78,6 +78,11 @@ def bad_rows(table: Table, rows: Sequence[Row]) -> Iterator[str]:
         yield f"{table.name}: text that is none"
     if len({row[0] if table.key is not None else None for row in rows}) < len(rows):
         yield f"{table.name}: two rows with one key"
+
+
+def is_sealable(text: str) -> bool:
+    """Tell whether a text is Unicode; sealed, it may hold NUL."""
+    return is_text(text.replace("\0", ""))
 
 
 def is_text(value: Any) -> bool:

@@ -40,7 +40,7 @@ SPOILED: Mapping[str, Spoil] = {
     "two rows with one key": lambda change: with_row(change, "logged_sets", set_key="s1"),
     "no collection": lambda change: replace(change, collection=None),
     "two spans of one client": lambda change: replace(change, spans=[*change.spans] * 2),
-    "NUL in a refusal": lambda change: with_refusal(change, "\0"),
+    "half a surrogate pair in a refusal": lambda change: with_refusal(change, "\ud83d"),
 }
 """What no record holds that was judged by this server; a bug of ours might make it, and must then hold up no other."""
 

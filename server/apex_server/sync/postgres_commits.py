@@ -48,6 +48,10 @@ __all__ = ["PostgresCommitStore"]
 
 queries = load_queries(__package__)
 
+REFUSAL_FIELD = "dead_ops.field"
+REFUSAL_MESSAGE = "dead_ops.message"
+"""The places that the words of refusals are sealed for."""
+
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 UNSTORABLE = (
@@ -244,6 +248,10 @@ class PostgresLockedScope:
         rows = [(UUID(bytes=change.record_id), dead) for change in commit.changes for dead in change.dead]
         if not rows:
             return
+        try:
+            refusals = [refusal_columns(dead.op.refusal, self.seal) for _, dead in rows]
+        except UnicodeError as error:
+            raise UnstorableBatch(f"{type(error).__name__}: {error}") from error
         await self.connection.execute(
             queries.add_dead_ops,
             self.scope_id,
@@ -251,7 +259,7 @@ class PostgresLockedScope:
             [dead.client_id for _, dead in rows],
             [dead.clock for _, dead in rows],
             [dead.op.hash for _, dead in rows],
-            *zip(*(refusal_columns(dead.op.refusal) for _, dead in rows), strict=True),
+            *zip(*refusals, strict=True),
         )
 
 
@@ -321,14 +329,22 @@ def record_state(row: Any, seal: DocumentSeal) -> RecordState:
     doc = seal.open(row["record_id"].bytes, row["doc"])
     record = StoredRecord(row["collection"], row["seq"], doc, as_digest(row["digest"]))
     dead = {
-        clock: RefusedOp(dead_hash, None if code is None else Refusal(clock, code, field, message))
+        clock: RefusedOp(dead_hash, None if code is None else opened_refusal(clock, code, field, message, seal))
         for clock, dead_hash, code, field, message in row["dead"] or ()
     }
     return RecordState(record, dead)
 
 
-def refusal_columns(refusal: Refusal | None) -> tuple[str | None, str | None, str | None]:
-    return (None, None, None) if refusal is None else (refusal.code, refusal.field, refusal.message)
+def opened_refusal(clock: int, code: Any, field: bytes | None, message: bytes | None, seal: DocumentSeal) -> Refusal:
+    opened_field, opened_message = seal.open_name(field, REFUSAL_FIELD), seal.open_name(message, REFUSAL_MESSAGE)
+    return Refusal(clock, code, opened_field or "", opened_message or "")
+
+
+def refusal_columns(refusal: Refusal | None, seal: DocumentSeal) -> tuple[str | None, bytes | None, bytes | None]:
+    if refusal is None:
+        return None, None, None
+    field, message = seal.seal_name(refusal.field, REFUSAL_FIELD), seal.seal_name(refusal.message, REFUSAL_MESSAGE)
+    return refusal.code, field, message
 
 
 def scope_state(row: Any, access: Access | None) -> ScopeState:

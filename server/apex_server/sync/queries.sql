@@ -114,7 +114,7 @@ WHERE scope_id = $1;
 -- A clock dies once.
 INSERT INTO dead_ops (scope_id, record_id, client_id, clock, hash, code, field, message)
 SELECT $1, dead.record_id, dead.client_id, dead.clock, dead.hash, dead.code, dead.field, dead.message
-FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[])
+FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[], $7::bytea[], $8::bytea[])
     AS dead (record_id, client_id, clock, hash, code, field, message)
 ON CONFLICT DO NOTHING;
 
