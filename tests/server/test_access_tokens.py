@@ -9,6 +9,7 @@ from uuid import UUID
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +45,13 @@ def encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+def resigned_by_rsa() -> str:
+    """The claims of a good token under a signature that is good, too, for whoever believes the key that comes along."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    claims = jwt.decode(issue(), options={"verify_signature": False})
+    return jwt.encode(claims, private, algorithm="RS256", headers={"typ": "at+jwt", "kid": KEYS.current})
+
+
 def test_a_token_says_who_calls() -> None:
     caller = TOKENS.read(issue(), now=NOW)
     assert (caller.user_id, caller.role, caller.device_id, caller.session_id) == (USER, "coach", DEVICE, SESSION)
@@ -74,10 +82,20 @@ def test_a_token_ends_after_a_quarter_of_an_hour() -> None:
         pytest.param(forge(header={"typ": "JWT"}), id="another type of token"),
         pytest.param(forge(header={"crit": ["x"], "x": 1}), id="a critical extension"),
         pytest.param(forge(header={"jku": "https://evil.example/keys"}), id="a key from elsewhere"),
+        pytest.param(forge(header={"x5u": "https://evil.example/certificate"}), id="a certificate from elsewhere"),
+        pytest.param(forge(header={"jwk": {"kty": "oct", "k": encode(b"k" * 32)}}, key=b"k" * 32), id="its own key"),
+        pytest.param(forge(header={"kid": "../../dev/null"}, key=b""), id="a kid that is a path"),
+        pytest.param(forge(header={"kid": KEYS.current, "alg": "HS256 "}), id="an algorithm with a blank"),
+        pytest.param(forge(header={"typ": "refresh+jwt"}), id="a token for another purpose"),
+        pytest.param(resigned_by_rsa(), id="signed by a key pair of the forger"),
+        pytest.param(forge({"aud": ["apex-api", "another-api"]}, key=b"k" * 32), id="two audiences, another key"),
+        pytest.param(".".join(forge().split(".")[:2]), id="two parts"),
+        pytest.param(forge().split(".")[0] + "..", id="a header alone"),
+        pytest.param(forge().replace(".", ". ", 1), id="a blank inside"),
         pytest.param(forge({"iss": "someone-else"}), id="a foreign issuer"),
         pytest.param(forge({"aud": "another-api"}), id="a foreign audience"),
         pytest.param(forge({"aud": ["another-api"]}), id="foreign audiences"),
-        pytest.param(forge({"role": "owner"}), id="an unknown role"),
+        pytest.param(forge({"role": "system"}), id="an unknown role"),
         pytest.param(forge({"sub": "anna"}), id="a subject that is no id"),
         pytest.param(forge({"exp": "tomorrow"}), id="a time that is no number"),
         pytest.param(forge({"iat": int(NOW.timestamp()) + 60}), id="issued in the future"),

@@ -127,3 +127,32 @@ def test_a_place_where_no_secret_can_be_written_is_named(tmp_path: Path) -> None
 
 def test_the_data_lies_in_the_home_directory_by_default() -> None:
     assert default_data_dir().parts[-3:] == (".local", "share", "apex-server")
+
+
+def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        APEX_SECRET=SECRET,
+        APEX_FORMER_SECRETS=f"{SECRET[::-1]}, {SECRET.upper()}",
+        APEX_TRUSTED_PROXIES="10.0.0.0/8,fd00::/8, 192.0.2.1",
+    )
+    assert settings.former_secrets == (SECRET[::-1], SECRET.upper())
+    assert settings.trusted_proxies == ("10.0.0.0/8", "fd00::/8", "192.0.2.1/32")
+    assert SECRET[::-1] not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("APEX_FORMER_SECRETS", "too short"),
+        ("APEX_FORMER_SECRETS", ",".join([SECRET] * 9)),
+        ("APEX_TRUSTED_PROXIES", "the proxy"),
+        ("APEX_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("APEX_TRUSTED_PROXIES", ",".join(["192.0.2.1"] * 65)),
+        ("APEX_MAIL_FROM", "Apex"),
+        ("APEX_SMTP_URL", "https://mail.example"),
+    ],
+)
+def test_what_cannot_be_used_for_mail_or_trust_stops_the_server(tmp_path: Path, variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        read(tmp_path, APEX_SECRET=SECRET, **{variable: value})
