@@ -166,7 +166,7 @@ def test_a_phone_gets_a_code_and_then_the_codes_of_sign_ins(page: Page, home: Wh
     expect(page.get_by_text("ends in 56")).to_be_visible()
 
 
-def test_a_passkey_is_made_used_renamed_and_removed(page: Page, home: WholeServer) -> None:
+def test_a_passkey_is_made_used_renamed_and_removed(page: Page, home: WholeServer, portal: BlockingPortal) -> None:
     coach = Coach(home, "Paula")
     devtools, authenticator = virtual_authenticator(page)
     coach.sign_in(page)
@@ -187,7 +187,9 @@ def test_a_passkey_is_made_used_renamed_and_removed(page: Page, home: WholeServe
     page.locator("#passkey-name").get_by_label("Name").fill("Paula's laptop")
     page.locator("#passkey-name").get_by_role("button", name="Save").click()
     expect(row).to_contain_text("Paula's laptop")
+    portal.call(home.rows, "UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour' RETURNING id")
     row.get_by_role("button", name="Remove").click()
+    page.locator("#prove").get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_text("None yet.")).to_be_visible()
 
 

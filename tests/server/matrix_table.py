@@ -171,6 +171,7 @@ ROUTES: list[Case] = [
     account("GET /api/auth/passkeys"),
     account("POST /api/auth/passkeys/options"),
     account("POST /api/auth/passkeys", {}),
+    account("POST /api/auth/passkeys/prove", {}),
     writes("PATCH /api/auth/passkeys/{passkey_id}", "passkey", may="athlete", body={"name": "x"}),
     writes("DELETE /api/auth/passkeys/{passkey_id}", "passkey", may="athlete"),
     account("GET /api/auth/me"),

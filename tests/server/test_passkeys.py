@@ -342,6 +342,28 @@ async def test_changing_passkeys_asks_for_a_recent_sign_in(client: httpx.AsyncCl
 
 
 @pytest.mark.anyio
+async def test_a_passkey_proves_its_own_person_once_more_and_nobody_else(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    anna, device = await register(client, EMAIL), authenticator()
+    await add(client, anna, device)
+    ben, bens = await register(client, "ben@example.com"), authenticator()
+    await add(client, ben, bens)
+    clock.advance(minutes=14)
+    fresh = (await client.post("/api/auth/refresh", json={"refresh_token": anna["refresh_token"]})).json()
+    clock.advance(minutes=2)
+
+    async def prove(holder: SoftwareAuthenticator) -> httpx.Response:
+        body = {"credential": holder.get(await sign_in_options(client))}
+        return await client.post("/api/auth/passkeys/prove", json=body, headers=bearer(fresh))
+
+    assert problem(await prove(bens)) == REFUSED
+    assert problem(await client.post("/api/auth/passkeys/options", headers=bearer(fresh))) == (401, "sign_in_again")
+    assert (await prove(device)).status_code == 204
+    await options(client, fresh)
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("public_url", ["http://192.0.2.7:8000", "http://[2001:db8::1]"])
 async def test_a_server_without_a_name_has_no_passkeys_and_says_so(db: Database, clock: Clock, public_url: str) -> None:
     async with speak_to(accounts_app(db, clock, public_url=public_url)) as client:

@@ -16,6 +16,7 @@ import structlog
 from apex_server.audit import Action, record_event
 from apex_server.auth.access_tokens import AccessTokens
 from apex_server.auth.devices import recognise_device
+from apex_server.auth.errors import PasskeyRefused
 from apex_server.auth.passkeys import Passkeys
 from apex_server.auth.passwords import Passwords
 from apex_server.auth.payloads import (
@@ -192,6 +193,21 @@ class Accounts:
             refusal = await self.second_step.judge_again(
                 connection, caller, request.method, request.code, address=address
             )
+            if refusal is None:
+                await connection.execute(_queries.note_authenticated, caller.user_id, caller.session_id, self.now())
+        if refusal is not None:
+            raise refusal
+
+    async def reauthenticate_by_passkey(self, caller: Caller, credential: dict[str, Any], *, address: str) -> None:
+        """Take a passkey of somebody signed in as proof that they are there.
+
+        Raises PasskeyRefused, for somebody else's too, or PasskeysUnavailable.
+        """
+        owner_id, answer = await self.passkeys.claimed(credential)
+        if owner_id != caller.user_id:
+            raise PasskeyRefused
+        async with self.database.request(caller.user_id) as connection:
+            refusal = await self.passkeys.prove(connection, caller.user_id, answer, address=address)
             if refusal is None:
                 await connection.execute(_queries.note_authenticated, caller.user_id, caller.session_id, self.now())
         if refusal is not None:

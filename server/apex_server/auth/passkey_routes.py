@@ -17,10 +17,11 @@ from apex_server.auth.payloads import (
     NewPasskeyRequest,
     PasskeyRename,
     PasskeyView,
+    ProvePasskeyRequest,
     SignedIn,
 )
 from apex_server.auth.recording import note_protection_changed
-from apex_server.auth.routes import BODY_BYTES_MAX, SECRET_ANSWER, check_delivery, signed_in_answer
+from apex_server.auth.routes import BODY_BYTES_MAX, NO_BODY, SECRET_ANSWER, check_delivery, signed_in_answer
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
 from apex_server.db import Database
@@ -84,6 +85,27 @@ class PasskeysController(Controller):
                 request, connection, accounts, caller, "passkey_added", passkey_id=str(added.id)
             )
         return added
+
+    @post(
+        "/prove",
+        status_code=204,
+        responses={
+            204: NO_BODY,
+            **problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, PasskeyRefused, PasskeysUnavailable),
+        },
+    )
+    async def prove(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[ProvePasskeyRequest],
+        caller: NamedDependency[Caller],
+        accounts: NamedDependency[Accounts],
+    ) -> None:
+        """Show a passkey instead of password and code: for a quarter of an hour this session may do what asks for it.
+
+        The options are those of signing in.
+        """
+        await accounts.reauthenticate_by_passkey(caller, data.credential, address=client_address(request))
 
     @patch("/{passkey_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, NotFound))
     async def rename_passkey(

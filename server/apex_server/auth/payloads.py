@@ -35,6 +35,7 @@ __all__ = [
     "PasskeyRename",
     "PasskeyView",
     "PhoneRequest",
+    "ProvePasskeyRequest",
     "QrView",
     "ReauthenticateRequest",
     "RecoveryCodesView",
@@ -295,6 +296,12 @@ class NewPasskeyRequest(_Confidential):
 
     credential: Credential
     name: _PasskeyName
+
+
+class ProvePasskeyRequest(_Confidential):
+    """What the browser made of the options for signing in, of whoever is signed in already."""
+
+    credential: Credential
 
 
 class PasskeyRename(Struct):

@@ -2,7 +2,7 @@
 // sign-in, the page asks for the password and does it again.
 
 import { api, Refusal, wordsOf } from "./session.js";
-import { createPasskey } from "./passkeys.js";
+import { createPasskey, getPasskey } from "./passkeys.js";
 
 const dialog = (name) => document.getElementById(name);
 let renamed = null;
@@ -52,6 +52,11 @@ export const securityActions = {
     await proving("POST", "/api/auth/passkeys", { credential, name: document.body.dataset.browser });
     location.reload();
   },
+  "prove-passkey": async () => {
+    const { public_key: options } = await api("POST", "/api/auth/login/passkey/options");
+    await api("POST", "/api/auth/passkeys/prove", { credential: await getPasskey(options) });
+    goOn();
+  },
   "passkey-rename": (button) => {
     const row = button.closest("[data-passkey]");
     renamed = row.dataset.passkey;
@@ -92,10 +97,7 @@ export const securitySubmissions = {
       if (typed) throw error;
       return;
     }
-    const done = proven;
-    proven = null;
-    dialog("prove").close();
-    done?.resolve();
+    goOn();
   },
   "password-save": async (form) => {
     const { current, password } = form.elements;
@@ -137,6 +139,13 @@ async function proving(method, address, body) {
   }
   await asked();
   return api(method, address, body);
+}
+
+function goOn() {
+  const done = proven;
+  proven = null;
+  dialog("prove").close();
+  done?.resolve();
 }
 
 function asked() {
