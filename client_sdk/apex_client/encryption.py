@@ -2,22 +2,26 @@
 
 The host app hands the key in and keeps it where its platform keeps secrets (Keychain, Keystore); the SDK writes it
 nowhere. `bytes` are the key itself, 32 random ones; a `str` is a passphrase, from which SQLCipher derives the key with
-256,000 rounds of PBKDF2-HMAC-SHA512 on each opening, about a tenth of a second. Whoever loses the key loses what was
+256,000 rounds of PBKDF2-HMAC-SHA512 on each opening, about a tenth of a second, and a salt that stands in the file.
+Whoever loses the key loses what was
 not synced. SQLCipher comes with `pip install apex-sync-client[encrypted]`.
 """
 
+import hashlib
 import sqlite3
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from apex_client.errors import EncryptionMissing, KeyNeeded, KeyUnusable, NotEncrypted, ReplicaError
+from apex_client.errors import EncryptionMissing, KeyNeeded, KeyUnusable, NotEncrypted, ReplicaError, WrongKey
 
-__all__ = ["EncryptionKey", "check_encryption", "check_key", "connect", "is_plain", "key_text"]
+__all__ = ["EncryptionKey", "check_encryption", "check_key", "connect", "is_plain", "key_text", "not_a_database"]
 
 EncryptionKey = bytes | str
 
 RAW_KEY_BYTES = 32
+SALT_BYTES = 16
+SALT_LABEL = b"apex replica salt "
 PASSPHRASE_CHARACTERS_MAX = 1024
 """Far more than anybody remembers; beyond it somebody has mistaken a file for a passphrase."""
 
@@ -59,10 +63,15 @@ def check_key(key: EncryptionKey | None) -> None:
 def key_text(key: EncryptionKey) -> str:
     """Give a key as SQLCipher reads it.
 
-    >>> key_text(bytes(32))[:8], key_text("open sesame")
-    ("x'000000", 'open sesame')
+    A key of bytes brings its salt with it. SQLCipher otherwise reads that from the first bytes of the file, and a power
+    cut while those are written would shut a file whose log holds all of it.
+
+    >>> key_text(bytes(32))[:8], len(key_text(bytes(32))), key_text("open sesame")
+    ("x'000000", 99, 'open sesame')
     """
-    return f"x'{key.hex()}'" if isinstance(key, bytes) else key
+    if isinstance(key, str):
+        return key
+    return f"x'{key.hex()}{hashlib.sha256(SALT_LABEL + key).hexdigest()[: 2 * SALT_BYTES]}'"
 
 
 def is_plain(path: Path) -> bool | None:
@@ -72,15 +81,20 @@ def is_plain(path: Path) -> bool | None:
 
 
 def check_encryption(path: Path, key: EncryptionKey | None) -> None:
-    """Return when a file and a key, or no key, can belong together; before SQLite sees the file at all.
+    """Return when a file and a key, or no key, may belong together; before SQLite sees the file at all.
 
-    Raises NotEncrypted and KeyNeeded.
+    Whether a file without a key is encrypted, only SQLite can tell: after a power cut its beginning may be noise, and
+    its log hold what belongs there. Raises NotEncrypted.
     """
-    plain = is_plain(path)
-    if plain and key is not None:
+    if key is not None and is_plain(path):
         raise NotEncrypted(path)
-    if plain is False and key is None and _is_noise(path):
-        raise KeyNeeded(path)
+
+
+def not_a_database(path: Path, key: EncryptionKey | None) -> ReplicaError | None:
+    """Give the reason why SQLite takes a file for no database, where it is the key; None where it is not."""
+    if key is not None:
+        return WrongKey(path)
+    return KeyNeeded(path) if _is_noise(path) else None
 
 
 def _is_noise(path: Path) -> bool:

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
-from apex_client.encryption import EncryptionKey, check_encryption, check_key, connect
+from apex_client.encryption import EncryptionKey, check_encryption, check_key, connect, not_a_database
 from apex_client.errors import (
     DiskFull,
     MigrationFailed,
@@ -24,7 +24,6 @@ from apex_client.errors import (
     ReplicaInUse,
     ReplicaNewer,
     ReplicaReadOnly,
-    WrongKey,
 )
 
 APPLICATION_ID = 0x41505843
@@ -136,9 +135,10 @@ def open_errors(path: Path, key: EncryptionKey | None) -> Iterator[None]:
             yield
     except NotAReplica as error:
         cause = error.__cause__
-        if key is None or not isinstance(cause, sqlite3.Error):
+        reason = not_a_database(path, key) if isinstance(cause, sqlite3.Error) else None
+        if reason is None:
             raise
-        raise WrongKey(path) from cause
+        raise reason from cause
 
 
 @contextmanager

@@ -114,6 +114,18 @@ def test_a_device_that_was_killed_leaves_no_plaintext_and_loses_nothing(path: Pa
     assert titles(path, KEY) == TITLES | {f"{CANARY} killed"}
 
 
+def test_a_beginning_that_a_power_cut_spoilt_is_brought_back_from_the_log(path: Path, tmp_path: Path) -> None:
+    """As without encryption: what the log holds need not be readable in the file."""
+    with Replica.open(path, encryption_key=KEY) as replica:
+        write(replica, 40)
+        expected = {log.title for log in replica.workouts.list(limit=100)}
+        cut = shutil.copytree(path.parent, tmp_path / "cut") / path.name
+    with cut.open("r+b") as file:
+        file.write(random.Random(5).randbytes(4096))
+    with Replica.open(cut, encryption_key=KEY) as replica:
+        assert {log.title for log in replica.workouts.list(limit=100)} == expected
+
+
 @pytest.mark.parametrize(
     ("made_with", "opened_with", "expected"),
     [
