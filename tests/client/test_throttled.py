@@ -9,7 +9,7 @@ from apex_client import sync_loop
 from apex_client.errors import Throttled
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
-from tests.client.test_sync_loop import ANNA, running, synced, until, until_state
+from tests.client.test_sync_loop import ANNA, running, synced, transport_of, until, until_state
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +57,30 @@ async def test_the_loop_goes_on_by_itself_and_a_nudge_does_not_hurry_it(
         await synced(replica, 1)
         assert WAIT - 0.1 <= time.monotonic() - refused_at <= 3 * WAIT
     assert server.refusals == 1
+
+
+async def test_a_live_frame_that_is_put_off_loses_nothing_and_is_not_asked_about_before(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    """The answer says `retry` for its records; they stay in the outbox and go up when the wait is over."""
+    replica = await open_replica("a", ANNA)
+    transport_of(replica).live = True
+    async with running(replica):
+        await until_state(replica, "live")
+        server.retry_after = WAIT
+        await replica.workouts.start(title="Push")
+        await until_state(replica, "waiting")
+        put_off_at = time.monotonic()
+        answered = len(server.requests)
+        server.retry_after = 0.0
+        for _ in range(5):
+            replica.wake()
+            with pytest.raises(Throttled):
+                await replica.sync()
+        assert (await replica.status()).pending == 1
+        assert len(server.requests) == answered
+        await synced(replica, 1)
+        assert time.monotonic() - put_off_at >= WAIT - 0.1
 
 
 async def test_the_status_tells_when_it_goes_on(open_replica: OpenReplica, server: LoopbackServer) -> None:
