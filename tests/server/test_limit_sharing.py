@@ -1,5 +1,7 @@
 """Processes that share a limit without asking each other: the arithmetic, against every order of events."""
 
+import asyncio
+from contextlib import suppress
 from uuid import UUID
 
 import anyio
@@ -254,6 +256,24 @@ async def test_syncs_of_one_user_take_turns_in_their_order_and_too_many_are_refu
         given_up.cancel_scope.cancel()
         release.set()
     assert order == list(range(TURNS_MAX + TURNS_WAITING_MAX - 1))
+    assert (anna.turns, len(anna.waiting)) == (0, 0)
+
+
+async def test_who_is_given_a_turn_in_the_moment_of_giving_up_passes_it_on() -> None:
+    limits = Limits(MemoryLimits(clock := MovedClock()), clock=clock)
+    anna = limits.user(ANNA, "athlete")
+
+    async def wait_for_a_turn() -> None:
+        async with limits.turn(anna):
+            raise AssertionError("it was given up")
+
+    async with limits.turn(anna), limits.turn(anna):
+        given_up = asyncio.create_task(wait_for_a_turn())
+        await anyio.wait_all_tasks_blocked()
+    given_up.cancel()
+    with suppress(asyncio.CancelledError):
+        await given_up
+    assert given_up.cancelled()
     assert (anna.turns, len(anna.waiting)) == (0, 0)
 
 

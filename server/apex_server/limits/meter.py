@@ -2,10 +2,11 @@
 
 A process spends on credit and settles later. It knows the level that all processes together had reached when it last
 settled, lets that drain, and adds what it has spent since. It refuses when this is more than the amount; it has to
-settle first when it has spent a slice, or wants to go on after a refusal.
+settle first when it has spent a slice.
 
 The invariant: all processes together never reach more than the amount and one slice for each process. At the time of
-the last settling that found room, the others held at most a slice each, and so may it now; who finds none adds nothing.
+the last settling that found room, the others held at most a slice each, and so may it now; who finds none adds nothing
+before what it found has drained.
 What is charged afterwards because it is only known then (bytes, CPU time) comes on top once for each request under way.
 
 Who spends below the rate is never refused, since the level is never estimated too high. The idea is GCRA's (a leaky
@@ -27,7 +28,7 @@ Answer = Literal["yes", "settle_first", "no"]
 class Meter:
     """One account's use of one budget, as this process knows it; `now` is in seconds of a clock that never jumps."""
 
-    __slots__ = ("_at", "_level", "_refused", "_settling", "allowance", "unsettled")
+    __slots__ = ("_at", "_level", "_settling", "allowance", "unsettled")
 
     def __init__(self, allowance: Allowance, now: float) -> None:
         self.allowance = allowance
@@ -35,7 +36,6 @@ class Meter:
         self._settling = 0.0
         self._level = 0.0
         self._at = now
-        self._refused = False
 
     def level(self, now: float) -> float:
         """Estimate what is used: never more than it is."""
@@ -50,10 +50,9 @@ class Meter:
     def ask(self, amount: float, now: float) -> Answer:
         """Tell whether so much may be spent now."""
         if self.wait_seconds(amount, now) > 0:
-            self._refused = True
             return "no"
         unseen = self._settling + self.unsettled
-        if self._refused or (unseen and unseen + amount > self.allowance.slice):
+        if unseen and unseen + amount > self.allowance.slice:
             return "settle_first"
         return "yes"
 
@@ -68,8 +67,8 @@ class Meter:
 
     def settled(self, level: float, now: float) -> None:
         """Learn the level of all processes together, with what this one told in it."""
-        self._level, self._at, self._settling, self._refused = level, now, 0.0, False
+        self._level, self._at, self._settling = level, now, 0.0
 
     def not_settled(self) -> None:
         """Keep what could not be told; without the others, this process alone holds to the amount."""
-        self.unsettled, self._settling, self._refused = self.unsettled + self._settling, 0.0, False
+        self.unsettled, self._settling = self.unsettled + self._settling, 0.0
