@@ -25,7 +25,7 @@ from apex_server.jobs.failures import list_failed_jobs
 from apex_server.limits import TIERS, set_tier
 from apex_server.logs import configure_logs
 from apex_server.mail import list_held_mails
-from apex_server.operations import ADVICE, OperationError, Verification, back_up
+from apex_server.operations import ADVICE, OperationError, Verification, add_support, back_up
 from apex_server.operations import restore as restore_backup
 from apex_server.operations import verify as verify_database
 from apex_server.serving import ServerNotAnswering, address_of, serving
@@ -315,6 +315,24 @@ async def give_tier(email: str, tier: str) -> None:
         if await set_tier(database, email, chosen) is None:
             raise click.ClickException(f"nobody has the e-mail address {email}")
     click.echo(f"{email}: {tier}; the server knows within a minute")
+
+
+@main.command("add-support")
+@click.argument("email")
+@click.argument("name")
+@reports_errors
+async def make_support(email: str, name: str) -> None:
+    """Make a support account for NAME at EMAIL, and print its first password, once.
+
+    Support reads what a person has who consents to it, and writes nothing (docs/roles.md). Nobody registers as support.
+
+    \b
+    Example:
+      apex-server add-support sam@example.com "Sam Porter"
+    """  # noqa: D301 - as above.
+    async with joined_database(read_settings()) as ready, Database.open(ready) as database:
+        password = await add_support(ready, database, email, name)
+    click.echo(f"{email} may sign in; the first password, to be changed at once: {password}")
 
 
 def read_settings(**given: Any) -> Settings:

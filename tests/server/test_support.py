@@ -7,6 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from apex_server.db import Database
+from apex_server.operations import add_support
+from apex_server.operations.errors import AccountRefused
 from apex_server.settings import Settings
 from tests.server.accounts_app import open_socket, problem
 from tests.server.whole_app import Signed, WholeApp, whole_app
@@ -151,6 +154,18 @@ async def test_nobody_but_support_looks_at_anybody(world: World, role: Any) -> N
         assert (
             await connection.fetch("SELECT * FROM apex_begin_look($1, 'T-7', interval '1 hour')", world.anna.id) == []
         )
+
+
+async def test_an_operator_makes_a_support_account_that_can_sign_in(world: World, settings: Settings) -> None:
+    async with Database.open(settings) as database:
+        password = await add_support(settings, database, " Sue@Example.com ", "Sue")
+        for email, name in (("sue@example.com", "Sue"), ("nonsense", "Sue"), ("s@example.com", " ")):
+            with pytest.raises(AccountRefused):
+                await add_support(settings, database, email, name)
+    body = {"email": "sue@example.com", "password": password}
+    answer = await world.app.client.post("/api/auth/login", json=body)
+    assert (answer.status_code, answer.json()["user"]["role"]) == (200, "support")
+    assert answer.json()["user"]["email"] == "Sue@Example.com"
 
 
 async def test_nobody_registers_as_support(world: World) -> None:

@@ -3,6 +3,7 @@
 from apex_server.operations.backup import back_up
 from apex_server.operations.errors import OperationError
 from apex_server.operations.restore import restore
+from apex_server.operations.support_account import add_support
 from apex_server.operations.verify import ADVICE, Verification, verify
 
-__all__ = ["ADVICE", "OperationError", "Verification", "back_up", "restore", "verify"]
+__all__ = ["ADVICE", "OperationError", "Verification", "add_support", "back_up", "restore", "verify"]

@@ -11,6 +11,7 @@
     ├── KeyFileForeign        a key file of another installation, which a backup would replace
     ├── KeysLacking           people in a backup whose keys are not in the key file
     ├── DatabaseNotEmpty      there is data that a restore would destroy
+    ├── AccountRefused        an account that cannot be made
     ├── DatabaseInUse         something is connected to the database that a restore would replace
     └── DatabaseRefused       Postgres does not do its part
 
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
+    "AccountRefused",
     "BackupDamaged",
     "BackupExists",
     "BackupIncomplete",
@@ -39,6 +41,14 @@ __all__ = [
 
 class OperationError(Exception):
     """The root of every error this package raises on purpose."""
+
+
+class AccountRefused(OperationError):
+    """An account that cannot be made as it was asked for."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no account was made: {reason}")
+        self.reason = reason
 
 
 class BackupExists(OperationError):

@@ -218,3 +218,8 @@ SELECT apex_erase_account($1, $2);
 SELECT count(*)
 FROM users
 WHERE NOT EXISTS (SELECT 1 FROM data_keys WHERE data_keys.user_id = users.id);
+
+-- name: add_support
+-- The one way to an account of support; its address counts as verified, for the operator has named it.
+INSERT INTO users (id, email_index, email, name, password_hash, role, created_at, email_verified_at)
+VALUES ($1, $2, $3, $4, $5, 'support', now(), now());
