@@ -11,12 +11,15 @@ from apex_server.db import Database, migrate
 from apex_server.db.migrate import Migration, load_migrations
 from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
 from apex_server.settings import Settings
+from apex_server.sync.sealing import open_documents
 from apex_server.vault import MasterKeyNeeded, master_keys_of
+from apex_sync.ids import Scope
 from tests.server.conftest import SECRET
 
 pytestmark = pytest.mark.anyio
 
 FIRST_SEALED = 51
+FIRST_SEALED_DOCUMENT = 60
 ANNA = UUID(int=1)
 CARLA = UUID(int=2)
 
@@ -88,6 +91,40 @@ async def test_an_upgrade_leaves_no_plain_value_in_the_files(owner: asyncpg.Conn
         content = await owner.fetchval("SELECT pg_read_binary_file($1)", path)
         for plain in ("Canary", "xample.com"):
             assert plain.encode() not in content, table
+
+
+async def test_an_upgrade_seals_documents_and_leaves_no_plain_one(older: Settings) -> None:
+    await migrate(str(older.database_url), secret=SECRET, migrations=migrations_before(FIRST_SEALED_DOCUMENT))
+    owner = await asyncpg.connect(str(older.database_url))
+    docs = {
+        f"athlete:{ANNA}": b"Canary of a workout",
+        f"private:{CARLA}:{ANNA}": b"Canary of a note",
+        "global": b"Squat",
+    }
+    for scope, doc in docs.items():
+        scope_id = Scope.parse(scope).id
+        await owner.execute(
+            "INSERT INTO scopes (scope_id, name, seq, digest, record_count, created_at) "
+            "VALUES ($1, $2, 1, decode(repeat('00', 16), 'hex'), 1, now())",
+            scope_id,
+            scope,
+        )
+        await owner.execute(
+            "INSERT INTO records (scope_id, record_id, seq, collection, doc, digest, needs_review, has_conflicts, "
+            "deleted, is_long) "
+            "VALUES ($1, $1, 1, 'check_ins', $2, decode(repeat('00', 16), 'hex'), false, false, false, false)",
+            scope_id,
+            doc,
+        )
+    await migrate(str(older.database_url), secret=SECRET, master_keys=master_keys_of(older))
+    async with Database.open(older) as database, database.commit_connection() as connection:
+        rows = await connection.fetch("SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id)")
+        opened = await open_documents(connection, database.vault, rows)
+    assert {row["scope"]: doc for row, doc in zip(rows, opened, strict=True)} == docs
+    await owner.execute("CHECKPOINT")
+    content = await owner.fetchval("SELECT pg_read_binary_file(pg_relation_filepath('records'))")
+    await owner.close()
+    assert b"Squat" in content and b"Canary" not in content
 
 
 async def test_without_a_master_key_nothing_is_changed(owner: asyncpg.Connection, older: Settings) -> None:
