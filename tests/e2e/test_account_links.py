@@ -133,7 +133,7 @@ def test_a_forgotten_password_is_chosen_anew_from_the_sign_in_page_on(mailing: W
     form = page.locator("form[data-action=log-in]")
     form.get_by_label("E-mail").fill(email)
     form.get_by_label("Password").fill(NEW)
-    form.get_by_role("button", name="Sign in").click()
+    form.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/athletes")
     page.set_viewport_size({"width": 390, "height": 780})
     page.goto(f"{mailing.address}/forgot-password")

@@ -66,7 +66,7 @@ def sign_in(page: Page, coach: Person, path: str = "/athletes") -> None:
     form = page.locator("form[data-action=log-in]")
     form.get_by_label("E-mail").fill(coach.email)
     form.get_by_label("Password").fill(PASSWORD)
-    form.get_by_role("button", name="Sign in").click()
+    form.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"**{path}")
     expect(page.locator("#live")).to_have_attribute("data-state", "live")
 
@@ -125,7 +125,7 @@ def test_a_wrong_password_is_said_and_nobody_is_let_in(page: Page, coach: Person
     form = page.locator("form[data-action=log-in]")
     form.get_by_label("E-mail").fill(coach.email)
     form.get_by_label("Password").fill("not the password at all")
-    form.get_by_role("button", name="Sign in").click()
+    form.get_by_role("button", name="Sign in", exact=True).click()
     expect(form.get_by_role("alert")).to_contain_text("password")
     assert urlsplit(page.url).path == "/"
 
