@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from apex_server.mail import list_held_mails
 from apex_server.operations import ADVICE, OperationError, Verification, add_support, back_up
 from apex_server.operations import restore as restore_backup
 from apex_server.operations import verify as verify_database
+from apex_server.personal_data import BACKUPS_KEPT, prune_backups
 from apex_server.serving import ServerNotAnswering, address_of, serving
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import begin_epoch, rebuild_projections
@@ -281,6 +283,19 @@ async def rotate() -> None:
             master_keys.add(new_master_key())
         count = await rotate_master_key(database.commit_connection, master_keys)
     click.echo(f"{count:,} keys are wrapped under the master key {master_keys.current_id} now")
+
+
+@main.command("prune-backups")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--days", type=click.IntRange(1, 3650), default=BACKUPS_KEPT.days, show_default=True)
+@reports_errors
+async def prune(directory: Path, days: int) -> None:
+    """Delete the backups in DIRECTORY that are older than they may be; the newest stays, whatever its age.
+
+    The worker does the same once an hour where APEX_BACKUP_DIR is set.
+    """
+    for path in prune_backups(directory, datetime.now(UTC), timedelta(days=days)):
+        click.echo(f"deleted {path}")
 
 
 @main.command("failed-jobs")

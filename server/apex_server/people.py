@@ -7,6 +7,7 @@ from apex_server.errors import InvalidFields
 
 __all__ = [
     "DEVICE_NAME",
+    "ORGANISATION_NAME",
     "PASSKEY_NAME",
     "PHONE_NUMBER",
     "USER_EMAIL",
@@ -21,6 +22,7 @@ USER_EMAIL = "users.email"
 DEVICE_NAME = "devices.name"
 PASSKEY_NAME = "passkeys.name"
 PHONE_NUMBER = "phones.number"
+ORGANISATION_NAME = "organisations.name"
 """The places that names, addresses and numbers are sealed for."""
 
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)*")

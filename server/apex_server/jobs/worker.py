@@ -172,7 +172,7 @@ class Worker:
         self.mails = mails
         self.eraser = Eraser(database, forgettings=[mails.forget_person], now=now)
         self.exporter = Exporter(database, now=now)
-        self.retention = Retention(database, settings.backup_dir, now=now)
+        self.retention = Retention(database, settings.backup_dir, text_folder=settings.data_dir / "texts", now=now)
         self._settings = settings
         self._database = database
         self._queue = queue

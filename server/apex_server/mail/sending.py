@@ -83,13 +83,16 @@ class MailSender:
     async def forget_person(self, user_id: UUID) -> None:
         """Let the post forget what it keeps of mails to a person, before the account is erased."""
         async with self._database.commit_connection() as connection:
-            user = await connection.fetchrow(_queries.get_addressee, user_id)
+            user = await connection.fetchrow(_queries.get_addressee, user_id, None)
             if user is None:
                 return
             key = await self._database.vault.user_key(connection, user_id)
             former = await connection.fetch(_queries.list_former_addresses, user_id)
-        sealed = [user["email"], *(row[name] for row in former for name in ("old_email", "new_email"))]
-        await self._mailer.forget([key.open_text(each, what=USER_EMAIL) for each in sealed])
+        addresses = {key.open_text(user["email"], what=USER_EMAIL)}
+        for row in former:
+            addresses |= {key.open_text(row["old_email"], what=OLD_EMAIL)}
+            addresses |= {key.open_text(row["new_email"], what=NEW_EMAIL)}
+        await self._mailer.forget(addresses)
 
     async def forget_old(self) -> None:
         """Forget held mails and tokens that are long over."""

@@ -43,7 +43,7 @@ from apex_server.organisations.payloads import (
     Reader,
     ReadersView,
 )
-from apex_server.people import USER_NAME, clean_name, normalise_email
+from apex_server.people import ORGANISATION_NAME, USER_NAME, clean_name, normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 from apex_server.step_up import require_verified_email
 
@@ -54,9 +54,6 @@ COACHES_MAX = 50
 
 OPEN_INVITES_MAX = 100
 """Per owner: twice as many as there can be coaches."""
-
-ORGANISATION_NAME = "organisations.name"
-"""Where an organisation's name is sealed for."""
 
 _BODY_BYTES_MAX = 4096
 _REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)

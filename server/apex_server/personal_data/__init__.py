@@ -2,6 +2,6 @@
 
 from apex_server.personal_data.erasure import GRACE, Eraser
 from apex_server.personal_data.export import Exporter
-from apex_server.personal_data.retention import Retention, prune_backups
+from apex_server.personal_data.retention import BACKUPS_KEPT, Retention, prune_backups
 
-__all__ = ["GRACE", "Eraser", "Exporter", "Retention", "prune_backups"]
+__all__ = ["BACKUPS_KEPT", "GRACE", "Eraser", "Exporter", "Retention", "prune_backups"]

@@ -17,7 +17,15 @@ import structlog
 from apex_server.ai.ledger import WORDED_TEXT
 from apex_server.audit.events import open_sealed_part
 from apex_server.db import Connection, Database, load_queries
-from apex_server.people import DEVICE_NAME, PASSKEY_NAME, PHONE_NUMBER, USER_EMAIL, USER_NAME
+from apex_server.mail import NEW_EMAIL, OLD_EMAIL
+from apex_server.people import (
+    DEVICE_NAME,
+    ORGANISATION_NAME,
+    PASSKEY_NAME,
+    PHONE_NUMBER,
+    USER_EMAIL,
+    USER_NAME,
+)
 from apex_server.personal_data.zip_stream import ZipPieces
 from apex_server.sync.sealing import DocumentSeal, seal_of_scope
 from apex_server.vault import KeyDestroyed, SealBroken, UserKey
@@ -54,7 +62,8 @@ Everything that this server holds about you, as JSON (UTF-8), made at {made_at}.
 
   account.json          who you are: name, address, role
   devices.json          where you are or were signed in; sessions.json: from when to when
-  sign_in.json          what proves you beside your password: app, phone, recovery codes, passkeys; no secret of them
+  sign_in.json          what proves you beside your password: app, phone, recovery codes, passkeys; no secret of
+                        them; and addresses you had or wanted
   consents.json         what you have consented to, and when you took it back
   relations.json        your coaches or athletes, organisations, invites
   records/              what you and others wrote; a folder for each scope, a file for each collection
@@ -152,13 +161,13 @@ class _Making:
         async with self._database.request(self._user_id) as connection:
             pieces.add_json("account.json", await account_of(connection, key, self._user_id))
             pieces.add_json("devices.json", await devices_of(connection, key, self._user_id))
-            pieces.add_json("sign_in.json", await sign_in_of(connection, key, self._user_id))
             for name, query in (
                 ("sessions.json", _queries.export_sessions),
                 ("consents.json", _queries.export_consents),
             ):
                 pieces.add_json(name, [dict(row) for row in await connection.fetch(query, self._user_id)])
-            pieces.add_json("relations.json", await relations_of(connection, self._user_id))
+            pieces.add_json("sign_in.json", await sign_in_of(connection, key, self._user_id))
+            pieces.add_json("relations.json", await relations_of(connection, key, self._user_id))
             with pieces.array("events.json") as array:
                 async for rows in pages_by_seq(connection, _queries.export_events, self._user_id):
                     array.add(event_of(row, key) for row in rows)
@@ -241,16 +250,31 @@ async def sign_in_of(connection: Connection, key: UserKey, user_id: UUID) -> dic
         "phones": [{**dict(row), "number": key.open_text(row["number"], what=PHONE_NUMBER)} for row in phones],
         "recovery_codes": [dict(row) for row in codes],
         "passkeys": [{**dict(row), "name": key.open_text(row["name"], what=PASSKEY_NAME)} for row in passkeys],
+        "former_addresses": [
+            {
+                "asked_at": row["asked_at"],
+                "old": key.open_text(row["old_email"], what=OLD_EMAIL),
+                "new": key.open_text(row["new_email"], what=NEW_EMAIL),
+            }
+            for row in await connection.fetch(_queries.export_email_changes, user_id)
+        ],
     }
 
 
-async def relations_of(connection: Connection, user_id: UUID) -> dict[str, Any]:
+async def relations_of(connection: Connection, key: UserKey, user_id: UUID) -> dict[str, Any]:
     """Give whom a person works or worked with, by id: a name belongs to its bearer."""
     return {
         "coaching": [dict(row) for row in await connection.fetch(_queries.export_coaching, user_id)],
+        "organisation": await organisation_of(connection, key, user_id),
         "organisations": [dict(row) for row in await connection.fetch(_queries.export_organisations, user_id)],
         "invites": [dict(row) for row in await connection.fetch(_queries.export_invites, user_id)],
     }
+
+
+async def organisation_of(connection: Connection, key: UserKey, user_id: UUID) -> dict[str, Any] | None:
+    """Give the organisation that a person owns."""
+    row = await connection.fetchrow(_queries.export_organisation, user_id)
+    return row and {**dict(row), "name": key.open_text(row["name"], what=ORGANISATION_NAME)}
 
 
 def event_of(row: Any, key: UserKey) -> dict[str, Any]:

@@ -262,3 +262,17 @@ WHERE code_hash IN (SELECT code_hash FROM invites WHERE expires_at < $1 ORDER BY
 -- Of support; the person's events still tell of them.
 DELETE FROM support_looks
 WHERE id IN (SELECT id FROM support_looks WHERE began_at < $1 ORDER BY began_at LIMIT $2);
+
+-- name: export_email_changes
+-- Addresses that the person had, or wanted to have.
+SELECT asked_at, old_email, new_email
+FROM email_changes
+WHERE user_id = $1
+ORDER BY asked_at
+LIMIT 1000;
+
+-- name: export_organisation
+-- What the person owns.
+SELECT owner_id, name, created_at
+FROM organisations
+WHERE owner_id = $1;

@@ -5,6 +5,7 @@
     backups                        ninety days: the files `*.apexbackup` of APEX_BACKUP_DIR, but for the newest
     attempts to sign in            a day; they are counted over minutes
     sessions that ended            ninety days, for their person to look back at; then with their tokens
+    texts in the folder            a day; a server in development keeps there what others send to telephones
     invites that ran out           thirty days
     looks of support               two years; the person's own events tell of them for as long as the account stands
 
@@ -31,6 +32,9 @@ UNUSED_SESSIONS_KEPT = timedelta(days=400)
 INVITES_KEPT = timedelta(days=30)
 LOOKS_KEPT = timedelta(days=730)
 
+TEXTS_KEPT = timedelta(days=1)
+"""The codes in them are good for minutes."""
+
 AT_ONCE = 1000
 """Rows of a kind in one statement; what is left waits for the next hour."""
 
@@ -43,9 +47,17 @@ _log = structlog.get_logger(__name__)
 class Retention:
     """Keeps to the rules; `now` is the wall clock, with a zone."""
 
-    def __init__(self, database: Database, backup_dir: Path | None, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        backup_dir: Path | None,
+        *,
+        text_folder: Path | None = None,
+        now: Callable[[], datetime],
+    ) -> None:
         self._database = database
         self._backup_dir = backup_dir
+        self._text_folder = text_folder
         self._now = now
 
     async def forget_old(self) -> None:
@@ -61,10 +73,19 @@ class Retention:
                 (_queries.forget_looks, LOOKS_KEPT),
             ):
                 await connection.execute(query, now - kept, AT_ONCE)
+        if self._text_folder is not None:
+            await anyio.to_thread.run_sync(prune_texts, self._text_folder, now)
         if self._backup_dir is not None:
             pruned = await anyio.to_thread.run_sync(prune_backups, self._backup_dir, now)
             if pruned:
                 _log.info("backups_pruned", files=[path.name for path in pruned])
+
+
+def prune_texts(folder: Path, now: datetime) -> None:
+    """Delete the text messages that a server in development kept instead of sending."""
+    for path in folder.glob("*.json"):
+        if path.stat().st_mtime < (now - TEXTS_KEPT).timestamp():
+            path.unlink(missing_ok=True)
 
 
 def prune_backups(directory: Path, now: datetime, kept: timedelta = BACKUPS_KEPT) -> list[Path]:

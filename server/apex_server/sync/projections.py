@@ -28,7 +28,7 @@ from apex_sync.op import EXACT_INT_MAX
 
 __all__ = ["VERSION", "project"]
 
-VERSION = 2
+VERSION = 3
 
 TEXT_LENGTH_MAX = 200
 """What a label may hold and an index take; a longer one is no label."""
@@ -38,6 +38,10 @@ ID = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")
 KEY = re.compile(r"[0-9A-Za-z_-]{1,16}")
 HASHED_KEY_BYTES = 9
 """72 bits of what is no key that a device made, but has to tell entries of one record apart."""
+
+
+SOURCES = frozenset({"fitbod", "fitnotes", "hevy", "strong"})
+"""Apps that logs are imported from; what else an app names itself stays in the document."""
 
 
 def words_in(kind: Any) -> Iterator[str]:
@@ -81,7 +85,7 @@ def _workout_logs(log: Any) -> RowsByTable:
         _whole(log.pump),
         _whole(log.mood),
         _flag(log.completed),
-        _id(log.source),
+        _source(log.source),
     )
     exercises, sets = _exercises_and_sets(log)
     return {"workout_logs": [row], "logged_exercises": exercises, "logged_sets": sets}
@@ -106,11 +110,14 @@ def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
     """
     exercises: list[Row] = []
     groups = dict.fromkeys(log.exercises if log.exercises.__class__ is dict else (), _DELETED)
+    supersets: dict[str, str] = {}
     for position, (_, key, entry) in enumerate(_live_entries(log.exercises), 1):
         skipped = entry.skipped is True
         groups[key] = _Group(position, "", _key(key), skipped)
-        row = (_key(key), position, _id(entry.exercise_id), _text(entry.name), skipped, _id(entry.superset))
-        exercises.append(row)
+        label = entry.superset
+        # The label is the athlete's word for it; which entries share one is all that a row has to tell.
+        superset = supersets.setdefault(label, str(len(supersets) + 1)) if label.__class__ is str and label else None
+        exercises.append((_key(key), position, _id(entry.exercise_id), _text(entry.name), skipped, superset))
     ordered = []
     for key, entry in _entries(log.sets):
         exercise = entry.exercise if entry.exercise.__class__ is str else ""
@@ -258,6 +265,10 @@ def _word(value: Any) -> str | None:
 
 def _id(value: Any) -> str | None:
     return value if value.__class__ is str and ID.fullmatch(value) else None
+
+
+def _source(value: Any) -> str | None:
+    return value if value.__class__ is str and value in SOURCES else None
 
 
 def _key(key: str) -> str:
