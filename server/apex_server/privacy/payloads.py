@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from apex_server.audit import Action
+from apex_server.audit.events import ACTIONS
 
 __all__ = [
     "PAGE_LENGTH_DEFAULT",
@@ -31,7 +31,7 @@ class EventView(Struct, kw_only=True):
 
     seq: Annotated[int, Meta(description="Counts your events; there is no gap.")]
     at: datetime
-    action: Action | str
+    action: Annotated[str, Meta(description="The list of them grows.", examples=list(ACTIONS[:3]))]
     actor_id: Annotated[
         UUID | None, Meta(description="Who did it; null: the server, or somebody who was not signed in.")
     ]

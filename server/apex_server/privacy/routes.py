@@ -17,7 +17,7 @@ from apex_server.audit.events import open_sealed_part
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
 from apex_server.db import Database, load_queries
-from apex_server.errors import NotFound, SignInAgain
+from apex_server.errors import InvalidFields, NotFound, SignInAgain
 from apex_server.personal_data import GRACE
 from apex_server.personal_data.export import EXPORTS_MAX, EXPORTS_WINDOW, chunk_name
 from apex_server.privacy.errors import TooManyExports
@@ -57,7 +57,7 @@ class AuditController(Controller):
     path = "/api/audit"
     tags = ("privacy",)
 
-    @get(responses=problem_responses(*SIGN_IN_REFUSALS))
+    @get(responses=problem_responses(*SIGN_IN_REFUSALS, InvalidFields))
     async def list_events(
         self,
         caller: NamedDependency[Caller],
@@ -72,7 +72,7 @@ class AuditController(Controller):
         events = [_event_view(row, open_sealed_part(key, row["sealed"]), caller) for row in rows]
         return EventsPage(events, _next(rows, limit))
 
-    @get("/changes", responses=problem_responses(*SIGN_IN_REFUSALS))
+    @get("/changes", responses=problem_responses(*SIGN_IN_REFUSALS, InvalidFields))
     async def list_changes(
         self,
         caller: NamedDependency[Caller],
