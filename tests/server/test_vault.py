@@ -26,6 +26,7 @@ from apex_server.vault import (
     Vault,
     master_keys_of,
 )
+from apex_server.vault import vault as vault_module
 from apex_server.vault.data_keys import SEAL_OVERHEAD_BYTES
 from apex_server.vault.master_keys import master_key_id, new_master_key
 from tests.server.sealed_rows import insert_user
@@ -132,8 +133,34 @@ async def test_a_wrapped_key_does_not_open_in_another_persons_row(db: Database, 
     anna, boris = await add_user(db, vault), await add_user(db, vault)
     async with db.commit_connection() as connection:
         row = await connection.fetchrow("SELECT wrapped, master_key_id FROM data_keys WHERE user_id = $1", anna)
+        await vault.unwrapped(anna, row["wrapped"], row["master_key_id"])  # Nor from memory.
         with pytest.raises(SealBroken):
             await vault.unwrapped(boris, row["wrapped"], row["master_key_id"])
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+async def test_unwrapped_keys_are_few_and_do_not_stay_in_memory(
+    db: Database, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key service is asked once in a while and not for every request; a dump of the process holds few keys."""
+    clock = Clock()
+    asking = Vault(db.commit_connection, vault.master_keys, monotonic=clock)
+    people = [await add_user(db, vault) for _ in range(3)]
+    monkeypatch.setattr(vault_module, "UNWRAPPED_MAX", 2)
+    async with db.commit_connection() as connection:
+        first = await asking.user_key(connection, people[0])
+        assert await asking.user_key(connection, people[0]) is first
+        clock.seconds += vault_module.UNWRAPPED_SECONDS
+        assert await asking.user_key(connection, people[0]) is not first
+        await asking.user_keys(connection, people)
+        assert len(asking._unwrapped) == 2
 
 
 async def test_server_keys_are_made_once_and_are_different(db: Database, settings: Settings, vault: Vault) -> None:

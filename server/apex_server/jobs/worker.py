@@ -46,7 +46,7 @@ from apex_server.sync import (
     projections_are_current,
     rebuild_projections,
 )
-from apex_server.vault import VaultError
+from apex_server.vault import KeyDestroyed, VaultError
 
 __all__ = ["Worker", "run_worker"]
 
@@ -305,6 +305,8 @@ class Worker:
             for kind in get_args(InsightKind):
                 if kind == asked.kind:
                     await self.analyst.analyse(asked.athlete_id, kind)
+        except KeyDestroyed:
+            _log.info("nobody_to_analyse", athlete_id=str(asked.athlete_id))
         except (DatabaseUnavailable, ServerBusy) as error:
             if isinstance(error, ServerBusy) and job.attempts >= ATTEMPTS_MAX:
                 raise

@@ -65,7 +65,7 @@ class Vault:
         self._monotonic = monotonic
         self._server_keys: Mapping[str, bytes] = {}
         self._wraps_under = ""
-        self._unwrapped: OrderedDict[bytes, Unwrapped] = OrderedDict()
+        self._unwrapped: OrderedDict[tuple[UUID, bytes], Unwrapped] = OrderedDict()
 
     @classmethod
     async def open(cls, connect: Connect, master_keys: MasterKeys) -> "Vault":
@@ -137,12 +137,12 @@ class Vault:
     async def unwrapped(self, user_id: UUID, wrapped: bytes, master_key_id: str) -> UserKey:
         """Unwrap a user's key as it stands in the database, for whoever has read it together with something else."""
         now = self._monotonic()
-        known = self._unwrapped.get(wrapped)
+        known = self._unwrapped.get((user_id, wrapped))
         if known is not None and known.until > now:
             return known.key
         context = user_key_context(user_id)
         key = UserKey(await self.master_keys.unwrap(wrapped, master_key_id=master_key_id, context=context))
-        self._remember(wrapped, Unwrapped(key, now + UNWRAPPED_SECONDS))
+        self._remember((user_id, wrapped), Unwrapped(key, now + UNWRAPPED_SECONDS))
         return key
 
     def forget_unwrapped(self) -> None:
@@ -185,9 +185,9 @@ class Vault:
             wrapped = await self.master_keys.wrap(key, master_key_id=under, context=server_key_context(name))
             await connection.execute(queries.add_server_key, name, wrapped, under)
 
-    def _remember(self, wrapped: bytes, unwrapped: Unwrapped) -> None:
-        self._unwrapped[wrapped] = unwrapped
-        self._unwrapped.move_to_end(wrapped)
+    def _remember(self, place: tuple[UUID, bytes], unwrapped: Unwrapped) -> None:
+        self._unwrapped[place] = unwrapped
+        self._unwrapped.move_to_end(place)
         while len(self._unwrapped) > UNWRAPPED_MAX or next(iter(self._unwrapped.values())).until <= self._monotonic():
             self._unwrapped.popitem(last=False)
 
