@@ -27,7 +27,7 @@ from apex_client.errors import AccountErased
 from apex_server.ai.ledger import Ledger
 from apex_server.db import Database, Hint
 from apex_server.jobs.worker import Worker
-from apex_server.operations import back_up, verify
+from apex_server.operations import back_up, restore, verify
 from apex_server.personal_data import GRACE
 from apex_server.serving import address_of, serving
 from apex_server.settings import Settings
@@ -349,9 +349,26 @@ async def test_thirty_days_later_no_byte_of_fifty_canaries_is_left(
     assert (await verify(here.database)).damages == []
     assert found_under(here.settings.data_dir, canaries) == {}
 
-    # What an old backup has of them was sealed with a key that is no more.
-    [key] = await here.sql("SELECT wrapped, destroyed_at FROM data_keys WHERE user_id = $1", UUID(athlete_id))
-    assert key["wrapped"] is None
+    # A backup from before, restored with the keys of today, brings nothing of them back; their devices are told again.
+    await back_up(here.settings, backups / "after.apexbackup")
+    await here.sql("CREATE DATABASE restored")
+    elsewhere = replace(
+        here.settings, database_url=str(here.settings.database_url).replace("@/apex?", "@/restored?"), backup_dir=None
+    )
+    restored = await restore(elsewhere, backups / "before.apexbackup")
+    assert restored.erased == 1
+    connection = await asyncpg.connect(str(elsewhere.database_url))
+    try:
+        for statement in ("VACUUM", "CHECKPOINT"):
+            await connection.execute(statement)
+        assert await connection.fetchval("SELECT count(*) FROM users") == 1
+        assert await connection.fetchval("SELECT count(*) FROM erased_tokens") > 2
+        left = await connection.fetch("SELECT name FROM scopes ORDER BY name")
+    finally:
+        await connection.close()
+    assert not [row["name"] for row in left if athlete_id in row["name"]]
+    assert found_under(here.settings.data_dir, canaries) == {}
+    assert found_under(backups, canaries) == {}
 
 
 async def test_cancelled_on_day_29_every_canary_is_there(installation: Installation, tmp_path: Path) -> None:
