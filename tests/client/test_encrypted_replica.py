@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from apex_client import change_replica_key, errors
+from apex_client import change_replica_key, changing_keys, errors
 from apex_client.blocking import Replica
 from apex_client.doctor import ReplicaImage, Unreadable, content_findings, file_findings, salvage
 from apex_client.encryption import EncryptionKey
@@ -252,6 +253,44 @@ def test_a_key_that_cannot_be_changed_leaves_the_file_and_nothing_beside_it(
     monkeypatch.undo()
     assert set(contents(path.parent)) == names
     assert titles(path, KEY) == TITLES
+
+
+def test_a_copy_that_is_not_what_was_copied_never_takes_the_files_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[dict[str, int]] = []
+    count = changing_keys._counts
+
+    def one_row_less(connection: sqlite3.Connection) -> dict[str, int]:
+        counted.append(count(connection))
+        return {**counted[-1], "held_records": counted[-1]["held_records"] - len(counted) + 1}
+
+    monkeypatch.setattr(changing_keys, "_counts", one_row_less)
+    before = contents(path.parent)
+    with pytest.raises(errors.ReplicaDamaged):
+        change_replica_key(path, old_key=KEY, new_key=OTHER_KEY)
+    assert len(counted) == 2
+    assert set(contents(path.parent)) == set(before)
+    assert titles(path, KEY) == TITLES
+
+
+def test_a_file_that_somebody_reads_keeps_its_key_and_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log of a file that others have open cannot be closed, and must not be found beside another file."""
+    monkeypatch.setattr(changing_keys, "BUSY_MILLISECONDS", 50)
+    path = tmp_path / "a.db"
+    fill(path, None)
+    script = (
+        "import sqlite3, sys; reader = sqlite3.connect(sys.argv[1]); reader.execute('BEGIN')\n"
+        "reader.execute('SELECT count(*) FROM held_records').fetchone(); print('reads', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout is not None and reader.stdout.readline() == b"reads\n"
+        with pytest.raises(errors.ReplicaInUse):
+            change_replica_key(path, old_key=None, new_key=KEY)
+        reader.kill()
+    assert titles(path, None) == TITLES
 
 
 def test_a_process_killed_while_it_changes_the_key_leaves_a_whole_file_under_one_of_them(path: Path) -> None:
