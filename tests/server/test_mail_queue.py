@@ -1,6 +1,7 @@
 """Mails that wait: sent once they can be, held when they never can, and never by two at once."""
 
 from collections.abc import AsyncIterator, Collection
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ import pytest
 from apex_server.db import Database
 from apex_server.mail import Mail, MailPostponed, MailPurpose, MailRefused, MailSender, list_held_mails
 from apex_server.mail.letters import LETTERS, write_letter
+from apex_server.mail.sending import _queries as sending_queries
 from tests.server.accounts_app import Clock, accounts_app, register, speak_to
 from tests.server.mailbox import PUBLIC_URL, Mailbox
 
@@ -146,6 +148,18 @@ async def test_of_many_workers_at_once_one_sends_a_mail(
         for _ in range(4):
             workers.start_soon(MailSender(db, post, public_url=PUBLIC_URL, now=clock).send_due)
     assert len({mail.to for mail in post.taken}) == len(post.taken) == 6
+
+
+async def test_a_mail_that_another_worker_is_just_taking_is_left_to_it(
+    anna: dict[str, Any], db: Database, sender: MailSender, post: MovablePost, clock: Clock
+) -> None:
+    take = sending_queries.take_due_mails
+    async with db.commit_connection() as other, other.transaction():
+        assert len(await other.fetch(take, clock(), timedelta(minutes=5), 10)) == 1
+        with anyio.fail_after(5):
+            assert await sender.send_due() == 0
+    assert await sender.send_due() == 0
+    assert post.taken == []
 
 
 async def test_a_mail_whose_worker_died_is_sent_by_another(
