@@ -33,7 +33,8 @@ def lost_ops(before: Document, after: Document) -> dict[int, dict[int, bytes]]:
     for client_id, ops in before.ops.items():
         for clock in sorted(ops.keys() - after.ops.get(client_id, {}).keys()):
             if summarised is None:
-                summarised = {_key(write): write for write in _summarised(after)}
+                # The newest first: it has most likely seen whatever is asked about.
+                summarised = {_key(write): write for write in sorted(_summarised(after), key=_hlc, reverse=True)}
             if not _is_spoken_for(client_id, clock, ops[clock], summarised):
                 lost.setdefault(client_id, {})[clock] = ops[clock]
     return lost
@@ -61,6 +62,10 @@ def _is_spoken_for(client_id: int, clock: int, op: bytes, summarised: Mapping[_W
 def _is_overwritten(write: StampedWrite, summarised: Iterable[StampedWrite]) -> bool:
     """Tell whether there is a write by somebody who had this one: whatever overwrote it, or overwrote that in turn."""
     return any(later.hlc > write.hlc and later.saw(write) for later in summarised)
+
+
+def _hlc(write: StampedWrite) -> int:
+    return write.hlc
 
 
 def _key(write: StampedWrite) -> _WriteKey:

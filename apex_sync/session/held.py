@@ -27,7 +27,6 @@ from apex_sync.op import (
     decode_op,
     encode_op,
     flat_vector,
-    is_summary,
     without_empty_maps,
 )
 
@@ -243,13 +242,11 @@ class HeldRecord:
         """Take in what the server holds of this record, and give the writes of others that died of it.
 
         Own ops that it has not acknowledged are left alone: a refusal reaches this device with the answer to its push.
-        What died in a compaction is in its summary, and is not given. Raises ClockGap, with nothing changed.
+        What a summary speaks for is not given. Raises ClockGap, with nothing changed.
         """
-        own, before, compacted = self._own_unacknowledged(), dict(self.document.ops), self._lacks_summary_of(theirs)
-        self.document.apply(theirs)
-        self._put_back(own)
-        self.forget_fold()
-        return self._displaced(before, deaths=not compacted)
+        before = dict(self.document.ops)
+        self._apply(theirs)
+        return self._displaced(before)
 
     def absorb_whole(self, theirs: Document) -> list[StampedWrite]:
         """Take in the whole record as the server holds it, and give the writes of others that it displaced.
@@ -257,8 +254,7 @@ class HeldRecord:
         Two devices can have written under one client id before the server told them apart, and this device read the one
         that the server, restored since, does not have. What the server has stands.
         """
-        delta = theirs.since({})
-        before, compacted = dict(self.document.ops), self._lacks_summary_of(delta)
+        before = dict(self.document.ops)
         for client_id, ops in theirs.ops.items():
             if client_id in before:
                 end = theirs.next_clocks[client_id]
@@ -267,8 +263,8 @@ class HeldRecord:
                 earlier = {clock: op for clock, op in ops.items() if clock < end}
                 later = {clock: op for clock, op in before[client_id].items() if clock >= end}
                 self.document.ops[client_id] = earlier | later
-        self.absorb(delta)
-        return self._displaced(before, deaths=not compacted)
+        self._apply(theirs.since({}))
+        return self._displaced(before)
 
     def acknowledged(self) -> Document:
         """Give the part of the record that the server is known to have."""
@@ -351,32 +347,33 @@ class HeldRecord:
         mine = self.document.ops.get(self.client_id, {})
         return [op for clock, op in mine.items() if clock >= max(self.sent, self.acked)]
 
-    def _lacks_summary_of(self, theirs: Delta) -> bool:
-        """Tell whether a compaction comes along: nothing else lets an op die that was ever relayed."""
-        return any(
-            is_summary(op) and clock not in self.document.ops.get(client_id, {})
-            for client_id, ops in theirs.ops.items()
-            for clock, op in ops.items()
-        )
+    def _apply(self, theirs: Delta) -> None:
+        own = self._own_unacknowledged()
+        self.document.apply(theirs)
+        self._put_back(own)
+        self.forget_fold()
 
     def _own_deaths(self, theirs: Delta) -> list[int]:
-        """Give the clocks of acknowledged own ops that the server let die, though no summary has anything of them."""
-        ranges = theirs.dead.get(self.client_id)
-        if not ranges or self._lacks_summary_of(theirs):
+        """Give the clocks of acknowledged own ops that the server let die, though no summary speaks for them."""
+        if self.client_id not in theirs.dead:
             return []
-        after = self.acknowledged().copy()
-        after.apply(Delta(dead={self.client_id: ranges}))
-        return [*lost_ops(self.acknowledged(), after).get(self.client_id, ())]
+        mine = self.document.ops.get(self.client_id, {})
+        acknowledged = {clock: op for clock, op in mine.items() if clock < self.acked}
+        after = self.document.copy()
+        after.apply(theirs)
+        before = Document({self.client_id: acknowledged}, {self.client_id: self.acked})
+        return [*lost_ops(before, after).get(self.client_id, ())]
 
-    def _displaced(self, before: dict[int, dict[int, bytes]], *, deaths: bool) -> list[StampedWrite]:
-        """Give the writes of others that were here before and are not any more."""
+    def _displaced(self, before: dict[int, dict[int, bytes]]) -> list[StampedWrite]:
+        """Give the writes of others that were here before, and are not here any more in any form."""
+        after = self.document.ops
+        others = {each: ops for each, ops in before.items() if each != self.client_id and after[each] is not ops}
+        lost = lost_ops(Document(others), self.document)
         displaced: list[StampedWrite] = []
-        for client_id, ops in before.items():
-            now = self.document.ops[client_id]
-            if client_id == self.client_id or now is ops:
-                continue
+        for client_id, ops in others.items():
+            now, dead = after[client_id], lost.get(client_id, {})
             for clock, op in ops.items():
-                if now.get(clock, op) != op or (deaths and clock not in now):
+                if clock in dead or now.get(clock, op) != op:
                     displaced += decode_op(op, client_id=client_id, clock=clock)
         return displaced
 

@@ -131,7 +131,10 @@ def test_an_answer_without_a_receipt_is_no_sign_of_a_restored_server(
     assert_converged(server, one, two)
 
 
-def test_own_edits_that_a_restored_server_buried_are_written_again(server: LoopbackServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("compacted", [False, True])
+def test_own_edits_that_a_restored_server_buried_are_written_again(
+    server: LoopbackServer, tmp_path: Path, compacted: bool
+) -> None:
     """All that was left of them there is that somebody had seen them, so their clocks died."""
     one, two = phones_of(server, tmp_path, 2)
     record_id = one.create({"title": "t"})
@@ -141,6 +144,8 @@ def test_own_edits_that_a_restored_server_buried_are_written_again(server: Loopb
     settle(one, two)
     server.restore(backup)
     bury(server, one, record_id)
+    if compacted:
+        server.compact()
     before = one.client_id
     settle(one)
     assert one.client_id != before
@@ -150,8 +155,9 @@ def test_own_edits_that_a_restored_server_buried_are_written_again(server: Loopb
     assert_converged(server, one, two)
 
 
+@pytest.mark.parametrize("compacted", [False, True])
 def test_edits_of_others_that_a_restored_server_buried_are_in_the_rejected_box(
-    server: LoopbackServer, tmp_path: Path
+    server: LoopbackServer, tmp_path: Path, compacted: bool
 ) -> None:
     one, gone = phones_of(server, tmp_path, 2)
     record_id = one.create({"title": "t"})
@@ -162,6 +168,8 @@ def test_edits_of_others_that_a_restored_server_buried_are_in_the_rejected_box(
     gone.close()
     server.restore(backup)
     bury(server, gone, record_id)
+    if compacted:
+        server.compact()
     settle(one)
     (rejected,) = boxes.rejected(one.local, limit=10)
     assert (rejected.code, rejected.patches) == ("displaced", ({"notes": "from a lost watch"},))
