@@ -16,6 +16,7 @@ __all__ = [
     "Which",
     "ask",
     "expected_status",
+    "filled",
     "is_alike",
     "is_success",
     "may_change_something",

@@ -86,7 +86,7 @@ class DeviceClaim(Struct):
     client_id: _ClientId | None = None
 
 
-class RegisterRequest(_Confidential, kw_only=True):
+class RegisterRequest(_Confidential, forbid_unknown_fields=True, kw_only=True):
     """A new account; an athlete's may accept a coach's invite at once."""
 
     email: _Email
@@ -143,7 +143,7 @@ class RefreshRequest(_Confidential, kw_only=True):
     device_token: _Token | None = None
 
 
-class ReauthenticateRequest(_Confidential, kw_only=True):
+class ReauthenticateRequest(_Confidential, forbid_unknown_fields=True, kw_only=True):
     """The password once more, of whoever is signed in; and a code, where the account has a second factor."""
 
     password: _Password
@@ -170,13 +170,13 @@ class ResetPasswordRequest(_Confidential, kw_only=True):
     password: _NewPassword
 
 
-class ChangeEmailRequest(_Confidential, kw_only=True):
+class ChangeEmailRequest(_Confidential, forbid_unknown_fields=True, kw_only=True):
     """Where the account's mails are to go from now on."""
 
     email: _Email
 
 
-class ChangePasswordRequest(_Confidential, kw_only=True):
+class ChangePasswordRequest(_Confidential, forbid_unknown_fields=True, kw_only=True):
     """The password as it is and as it is to be."""
 
     current_password: _Password
@@ -267,13 +267,13 @@ class TotpOfferView(_Confidential):
     expires_at: datetime
 
 
-class CodeRequest(_Confidential):
+class CodeRequest(_Confidential, forbid_unknown_fields=True):
     """A code that was sent, or that an app shows."""
 
     code: _Code
 
 
-class PhoneRequest(_Confidential):
+class PhoneRequest(_Confidential, forbid_unknown_fields=True):
     """A phone that gets codes by SMS."""
 
     number: Annotated[str, Meta(max_length=NUMBER_LENGTH_MAX, examples=["+44 7400 123456"])]
@@ -291,20 +291,20 @@ class CeremonyView(Struct):
     public_key: dict[str, Any]
 
 
-class NewPasskeyRequest(_Confidential):
+class NewPasskeyRequest(_Confidential, forbid_unknown_fields=True):
     """What the browser made of the options."""
 
     credential: Credential
     name: _PasskeyName
 
 
-class ProvePasskeyRequest(_Confidential):
+class ProvePasskeyRequest(_Confidential, forbid_unknown_fields=True):
     """What the browser made of the options for signing in, of whoever is signed in already."""
 
     credential: Credential
 
 
-class PasskeyRename(Struct):
+class PasskeyRename(Struct, forbid_unknown_fields=True):
     """A name for a passkey."""
 
     name: _PasskeyName

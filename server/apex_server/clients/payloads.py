@@ -19,7 +19,7 @@ PAGE_LENGTH_MAX = 500
 _VALID_DAYS_MAX = 90
 
 
-class InviteRequest(Struct):
+class InviteRequest(Struct, forbid_unknown_fields=True):
     """A new invite; bound to an address, only the account with that address can accept it."""
 
     email: Annotated[str, Meta(min_length=3, max_length=254)] | None = None

@@ -50,7 +50,7 @@ _Page = Response[Any]
 _After = Annotated[str | None, QueryParameter(max_length=2000)]
 
 
-class Settle(Struct):
+class Settle(Struct, forbid_unknown_fields=True):
     """Which author's value is to stand at a contested place; the numbers are text, as pages hold them."""
 
     path: Annotated[str, Meta(max_length=200)]
