@@ -96,8 +96,8 @@ class AccessTokens:
         return Caller(claims.sub, claims.role, claims.did, claims.sid, claims.exp)
 
     def _verified(self, token: str) -> object:
-        if len(token) > _LENGTH_MAX:
-            raise jwt.InvalidTokenError("too long")
+        if len(token) > _LENGTH_MAX or not token.isascii():
+            raise jwt.InvalidTokenError("too long, or with letters that no token has")
         key = self._key_by_header.get(token.partition(".")[0])
         if key is None:
             raise jwt.InvalidTokenError("not a header of this server")
