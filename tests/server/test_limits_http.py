@@ -138,6 +138,16 @@ def test_what_a_request_took_is_charged_afterwards(settings: Settings) -> None:
         assert used["sync_bytes"] >= len(push) and 1 <= used["cpu_ms"] < 2_000
 
 
+def test_a_page_says_it_in_words(settings: Settings) -> None:
+    """A coach whose browser asks too often reads a page, and not a problem document."""
+    with server(settings) as client:
+        coach = register(client, "coach", role="coach")
+        use_up(client, coach, "cpu_ms")
+        page = client.get("/athletes", headers=bearer(coach) | {"Accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
+        assert int(page.headers["retry-after"]) >= 1
+
+
 def test_two_processes_share_one_limit(settings: Settings) -> None:
     """Each is a whole app with a pool of its own; together they let through the limit and a slice each."""
     factor = 0.1

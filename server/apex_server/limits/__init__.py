@@ -10,7 +10,7 @@
 | `routes`, `setting` | `GET /api/limits`; `apex-server set-tier` |
 """
 
-from apex_server.limits.admission import admit, charge_requests
+from apex_server.limits.admission import admit, admit_visitor, charge_requests
 from apex_server.limits.cpu import Metered
 from apex_server.limits.limits import Account, Limits
 from apex_server.limits.postgres import PostgresLimits
@@ -27,6 +27,7 @@ __all__ = [
     "Tier",
     "TierName",
     "admit",
+    "admit_visitor",
     "charge_requests",
     "limits_routes",
     "set_tier",

@@ -22,7 +22,7 @@ from apex_server.limits.limits import Account, Limits
 from apex_server.limits.tiers import Budget
 from apex_server.problems import websocket_refusal
 
-__all__ = ["admit", "charge_requests", "network_of"]
+__all__ = ["admit", "admit_visitor", "charge_requests", "network_of"]
 
 _Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -84,6 +84,15 @@ async def admit(limits: Limits, connection: _Connection, authenticate: Callable[
         if scope["type"] == ScopeType.WEBSOCKET:
             raise websocket_refusal(error) from error
         raise
+
+
+async def admit_visitor(connection: _Connection, caller: Caller) -> None:
+    """Let whoever a public route found out about pay for it themselves. Raises TooManyRequests."""
+    limits: Limits | None = connection.app.state.get("limits")
+    if limits is not None:
+        account = limits.user(caller.user_id, caller.role)
+        connection.scope["apex_account"] = account  # type: ignore[typeddict-unknown-key]
+        await limits.admit(account, *OTHER_BUDGETS)
 
 
 def account_in(scope: Scope, limits: Limits, connection: _Connection) -> Account:

@@ -201,7 +201,9 @@ def _for_coaches(request: _Request, _error: NotACoach) -> _Page:
 
 
 def _api_error(request: _Request, error: ApiError) -> _Page:
-    return render(request, "error.html", error.status, title=error.title, next_step=error.next_step)
+    page = render(request, "error.html", error.status, title=error.title, next_step=error.next_step)
+    page.headers.update(error.headers())
+    return page
 
 
 def _postgres_away(request: _Request, error: PostgresAway) -> _Page:

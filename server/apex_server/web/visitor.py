@@ -16,6 +16,7 @@ from msgspec import Struct
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound, Unauthenticated
+from apex_server.limits import admit_visitor
 from apex_server.people import USER_NAME
 from apex_server.vault import Vault
 from apex_server.web.rendering import FRAGMENT_HEADER, PAGE_HEADERS
@@ -34,11 +35,12 @@ class NotACoach(Exception):
 
 
 async def find_visitor(request: Request[Any, Any, Any]) -> Caller | None:
-    """Give who looks, if somebody is signed in."""
+    """Give who looks, if somebody is signed in. Raises TooManyRequests: they pay for the page, not their address."""
     try:
         caller: Caller = await request.app.state.authenticator.caller_of(request)
     except Unauthenticated:
         return None
+    await admit_visitor(request, caller)
     return caller
 
 
