@@ -92,7 +92,7 @@ def test_a_token_ends_after_a_quarter_of_an_hour() -> None:
         pytest.param(".".join(forge().split(".")[:2]), id="two parts"),
         pytest.param(forge().split(".")[0] + "..", id="a header alone"),
         pytest.param(forge().replace(".", ". ", 1), id="a blank inside"),
-        pytest.param(forge()[:-1] + "\N{LATIN SMALL LETTER E WITH ACUTE}", id="a letter that no token has"),
+        pytest.param(forge()[:-1] + "\ud800", id="half a character"),
         pytest.param(forge({"iss": "someone-else"}), id="a foreign issuer"),
         pytest.param(forge({"aud": "another-api"}), id="a foreign audience"),
         pytest.param(forge({"aud": ["another-api"]}), id="foreign audiences"),
