@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar, get
 
+from apex_server.caller import Caller
 from apex_server.db import EmbeddedPostgres
 from tests.server.accounts_app import open_socket
 from tests.server.matrix_cases import (
@@ -132,3 +133,23 @@ async def test_a_route_that_nobody_declared_fails_the_build(world: MatrixWorld) 
 
     app = Litestar([planted])
     assert routes_of(app) - {case.route for case in ROUTES} >= {"GET /api/planted"}
+
+
+@pytest.mark.parametrize("route", ["GET /api/workouts/{workout_id}", "DELETE /api/workouts/{workout_id}"])
+async def test_a_guard_that_takes_everybody_for_the_coach_is_found_out(
+    world: MatrixWorld, monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    carla = world.people["own_coach"]
+    assert carla.id is not None
+    assert carla.device_id is not None
+    session_id = await world.owner.fetchval("SELECT id FROM sessions WHERE user_id = $1", carla.id)
+    everybody = Caller(carla.id, "coach", carla.device_id, session_id, 2**40)
+
+    async def caller_of(*_connection: object) -> Caller:
+        return everybody
+
+    monkeypatch.setattr(world.whole.app.state.authenticator, "caller_of", caller_of)
+    [case] = [case for case in ROUTES if case.route == route]
+    with pytest.raises(AssertionError):
+        await test_everybody_gets_what_is_declared(world, case)
+    await world.restore()
