@@ -207,7 +207,8 @@ def test_the_command_makes_a_new_key_in_the_file_and_keeps_the_former_one(settin
         "APEX_DATA_DIR": str(settings.data_dir),
         "APEX_SECRET": settings.secret,
     }
-    assert CliRunner().invoke(main, ["verify"], env=environment).exit_code == 0
+    looked = CliRunner().invoke(main, ["verify"], env=environment)
+    assert looked.exit_code == 0, looked.output
     [first] = (settings.data_dir / "master_key").read_text().split()
     done = CliRunner().invoke(main, ["rotate-master-key"], env=environment)
     assert done.exit_code == 0, done.output

@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 import pycrdt
 
+from apex_server.vault import SealBroken
 from apex_sync.ids import ALPHABET
 from tests.server.sealed_rows import known_master_keys, with_open_documents
 from tests.server.sync_world import assert_consistent
@@ -159,7 +160,7 @@ class Moment:
             "SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id) WHERE name = ANY($1)",
             scopes,
         )
-        opened = await with_open_documents(self, rows)
+        opened = await self._opened(rows)
         found = {(row["scope"], row["record_id"].bytes): ops_of(row["doc"]) for row in opened}
         dead = await self.sql(
             "SELECT name, record_id, client_id, clock FROM dead_ops JOIN scopes USING (scope_id) WHERE name = ANY($1)",
@@ -170,12 +171,18 @@ class Moment:
         assert known == died, f"dead clocks and what is known of them differ: {list(known ^ died)[:3]}"
         return found
 
+    async def _opened(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        try:
+            return await with_open_documents(self, rows)
+        except SealBroken as error:
+            raise AssertionError("a document that does not open as the record it stands for") from error
+
     async def _assert_digests(self) -> None:
         totals: dict[UUID, int] = {}
         rows = await self.sql(
             "SELECT scope_id, name AS scope, record_id, doc, records.digest FROM records JOIN scopes USING (scope_id)"
         )
-        for row in await with_open_documents(self, rows):
+        for row in await self._opened(rows):
             digest = digest_of(row["record_id"].bytes, ops_of(row["doc"]))
             assert row["digest"] == digest.to_bytes(16, "big"), f"the digest of {row['record_id']}"
             totals[row["scope_id"]] = (totals.get(row["scope_id"], 0) + digest) % 2**128

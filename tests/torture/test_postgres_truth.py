@@ -31,9 +31,9 @@ DAMAGES = {
 
 LOSSES = {
     f"DELETE FROM records WHERE record_id = {ONE_RECORD}": "ops are lost",
-    f"UPDATE records SET record_id = gen_random_uuid() WHERE record_id = {ONE_RECORD}": "ops are lost",
+    f"UPDATE records SET record_id = gen_random_uuid() WHERE record_id = {ONE_RECORD}": "does not open",
     "INSERT INTO records SELECT scope_id, gen_random_uuid(), seq + 100000, collection, doc, digest, needs_review, "
-    f"has_conflicts, deleted, is_long FROM records WHERE record_id = {ONE_RECORD}": "ops that nobody wrote",
+    f"has_conflicts, deleted, is_long FROM records WHERE record_id = {ONE_RECORD}": "does not open",
     "DELETE FROM dead_ops": "dead clocks and what is known of them differ",
     "UPDATE dead_ops SET clock = clock + 1": "dead clocks and what is known of them differ",
 }
