@@ -126,12 +126,19 @@ async def test_cancelled_on_day_29_everything_is_there(
     assert problem(await athlete("DELETE", "/api/privacy/deletion")) == (404, "not_found")
 
 
-async def test_asked_for_twice_the_first_time_counts(server: RestServer) -> None:
+async def test_asked_for_twice_the_first_time_counts(server: RestServer, database_url: str) -> None:
+    """And one mail tells the person, who may not be the one that asked."""
     athlete = await server.person("athlete")
     assert (await athlete("GET", "/api/privacy/deletion")).json() == {"asked_at": None, "erase_at": None}
     first = (await athlete("POST", "/api/privacy/deletion")).json()
     assert (await athlete("POST", "/api/privacy/deletion")).json() == first
     assert (await athlete("GET", "/api/privacy/deletion")).json() == first
+    connection = await asyncpg.connect(database_url)
+    try:
+        mails = await connection.fetch("SELECT user_id FROM mails WHERE purpose = 'account_deletion_asked'")
+    finally:
+        await connection.close()
+    assert [str(row["user_id"]) for row in mails] == [athlete.id]
 
 
 async def erased_account(db: Database, eraser: Eraser, clock: Clock) -> tuple[Any, dict[str, Any], int]:

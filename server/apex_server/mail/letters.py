@@ -16,6 +16,7 @@ from apex_server.mail.message import Mail
 __all__ = ["LETTERS", "Letter", "MailPurpose", "TokenPurpose", "write_letter"]
 
 MailPurpose = Literal[
+    "account_deletion_asked",
     "confirm_email",
     "email_changed",
     "email_restored",
@@ -99,6 +100,14 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         lifetime=timedelta(hours=1),
         time_left="The link is good for an hour and works once.",
         closing="Too late for the link? Ask for another one on the sign-in page.",
+    ),
+    "account_deletion_asked": Letter(
+        subject="Your account will be erased in 30 days",
+        opening="Somebody, we hope you, has asked on one of your devices to have your Apex account and everything in "
+        "it erased in 30 days. Until then everything works, and you can keep the account after all in its settings.",
+        button="It was not me",
+        path="/forgot-password",
+        closing="It was you? Then there is nothing to do. If not, choose a new password, sign in and keep the account.",
     ),
     "password_changed": Letter(
         subject="Your password was changed",

@@ -18,6 +18,7 @@ from apex_server.caller import Caller
 from apex_server.client_address import client_address
 from apex_server.db import Database, load_queries
 from apex_server.errors import InvalidFields, NotFound, SignInAgain
+from apex_server.mail import ask_for_mail
 from apex_server.personal_data import GRACE
 from apex_server.personal_data.export import EXPORTS_MAX, EXPORTS_WINDOW, chunk_name
 from apex_server.privacy.errors import TooManyExports
@@ -221,6 +222,7 @@ class PrivacyController(Controller):
                     device_id=caller.device_id,
                     address=client_address(request),
                 )
+                await ask_for_mail(connection, caller.user_id, "account_deletion_asked", now=now)
         return DeletionView(asked_at=row["asked_at"], erase_at=row["erase_at"])
 
     @delete(
