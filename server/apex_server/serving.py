@@ -70,8 +70,10 @@ async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncItera
     certificate = certificate_files(settings)
     if certificate is not None:
         certificate.take()
-    tell_where_mails_go(settings)
+    mailer = mailer_of(settings, now=lambda: datetime.now(UTC))  # Refuses a post that is none.
     async with ready_database(settings) as ready:
+        if isinstance(mailer, FolderMailer):
+            _log.info("mails_go_to_a_folder", folder=str(mailer.folder), because="APEX_SMTP_URL is not set")
         # A granian each: one whose only process crashes twice in 5.5 s gives up, and would take the others with it.
         commands = [("web", web_command(ready))] * ready.workers + [("worker", worker_command())] * with_worker
         environment = environment_of(ready)
@@ -82,13 +84,6 @@ async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         async with in_background(*tasks):
             await until_ready(address_of(ready))
             yield ready
-
-
-def tell_where_mails_go(settings: Settings) -> None:
-    """Say so before somebody waits for a mail that lies in a folder. Raises SettingsError for a post that is none."""
-    mailer = mailer_of(settings, now=lambda: datetime.now(UTC))
-    if isinstance(mailer, FolderMailer):
-        _log.info("mails_go_to_a_folder", folder=str(mailer.folder), because="APEX_SMTP_URL is not set")
 
 
 def address_of(settings: Settings) -> str:
