@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from apex_server.audit.chain import AuditChain
 from apex_server.db import Database
 from apex_server.sync.store import (
     AskedRecord,
@@ -21,6 +22,7 @@ from apex_server.sync.store import (
     Writer,
 )
 from tests.server.sync_world import workout
+from tests.simulation.memory_commits import MemoryCommitStore
 from tests.simulation.session_conformance import bind, draw
 from tests.simulation.store_pen import A, B, C, Pen, everything_of, refused, rows_of, user_of
 from tests.simulation.store_world import MemoryStoreWorld, PostgresStoreWorld, StoreWorld
@@ -204,7 +206,9 @@ class Cast:
 
 
 @pytest.fixture
-async def worlds(db: Database, database_url: str) -> list[StoreWorld]:
+async def worlds(db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch) -> list[StoreWorld]:
+    # One installation has one key for its chains; it is random in each database.
+    monkeypatch.setattr(MemoryCommitStore, "audit_chain", AuditChain(db.vault.server_key("audit_chain")))
     return [await MemoryStoreWorld().open(), await PostgresStoreWorld(db, database_url).open()]
 
 

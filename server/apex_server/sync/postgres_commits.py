@@ -133,7 +133,9 @@ class PostgresCommitSession:
             return ScopeView(state, {record_id: record_state(row, seal)} if row["doc"] is not None else {}, seal)
         row = await self.connection.fetchrow(queries.view_scope, scope_id, user_id, scope)
         state = scope_state(row, row["access"])
-        seal = await self.seal_of(scope) if state.access is not None else None
+        if state.access is None:
+            return ScopeView(state, {})
+        seal = await self.seal_of(scope)
         if seal is None:
             return ScopeView(ScopeState(None), {})
         records = await view_records(self.connection, seal, scope_id, client_id, asked, after_seq=0)
