@@ -146,7 +146,7 @@ class Cast:
                 async with pen.store.session(pen.writer.user_id) as session:
                     view = await session.view(pen.scope, pen.writer.client_id, asked)
                 self.past[place] = view.state
-                return view
+                return view._replace(seal=None)
             case Bind(place, client):
                 return await bind(self.pens[place], self.number * 100 + 10 + client)
             case Draw(place, epoch):
