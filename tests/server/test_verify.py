@@ -5,6 +5,7 @@ from uuid import UUID
 import anyio
 import pytest
 
+from apex_server.audit import record_event
 from apex_server.db import Database
 from apex_server.operations import verify
 from apex_server.operations.record_checks import Check
@@ -130,6 +131,32 @@ async def test_each_kind_of_damage_is_named(
 ) -> None:
     await world.sql(damage)
     assert await wrong_in(world) == expected
+
+
+EVENTS = "account_events"
+EVENT_DAMAGES = [
+    f"UPDATE {EVENTS} SET action = 'password_changed' WHERE seq = 2",
+    f"UPDATE {EVENTS} SET actor_id = NULL WHERE seq = 2",
+    f"UPDATE {EVENTS} SET at = at - interval '1 hour' WHERE seq = 2",
+    f"UPDATE {EVENTS} SET sealed = NULL WHERE seq = 2",
+    f"DELETE FROM {EVENTS} WHERE seq = 2",
+    f"DELETE FROM {EVENTS} WHERE seq = 3",
+    f"WITH cut AS (DELETE FROM {EVENTS} WHERE seq = 3) UPDATE event_chains SET seq = 2",
+    "DELETE FROM event_chains",
+]
+
+
+@pytest.mark.parametrize("damage", EVENT_DAMAGES)
+async def test_what_happened_to_an_account_cannot_be_altered_or_cut_off(
+    world: World, db: Database, damage: str
+) -> None:
+    athlete = await world.athlete()
+    for _ in range(3):
+        async with db.request(athlete) as connection:
+            await record_event(connection, athlete, "logged_in", vault=db.vault, actor_id=athlete, address="192.0.2.7")
+    assert await wrong_in(world) == {}
+    await world.sql(damage)
+    assert await wrong_in(world) == {"chains": 1}
 
 
 async def test_a_deleted_record_leaves_the_sums_wrong_and_its_rows_behind(

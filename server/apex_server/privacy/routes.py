@@ -153,7 +153,7 @@ class PrivacyController(Controller):
         "/exports/{export_id:uuid}/file",
         media_type=_ZIP,
         responses={
-            200: ResponseSpec(bytes, description="The zip.", media_type=_ZIP),
+            200: ResponseSpec(bytes, description="The zip.", media_type=_ZIP, generate_examples=False),
             **problem_responses(*SIGN_IN_REFUSALS, SignInAgain, NotFound),
         },
     )

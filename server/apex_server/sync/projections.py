@@ -28,7 +28,7 @@ from apex_sync.op import EXACT_INT_MAX
 
 __all__ = ["VERSION", "project"]
 
-VERSION = 2
+VERSION = 3
 
 TEXT_LENGTH_MAX = 200
 """What a label may hold and an index take; a longer one is no label."""
