@@ -153,7 +153,7 @@ async def test_what_happened_to_an_account_cannot_be_altered_or_cut_off(
     athlete = await world.athlete()
     for _ in range(3):
         async with db.request(athlete) as connection:
-            await record_event(connection, athlete, "logged_in", vault=db.vault, actor_id=athlete, address="192.0.2.7")
+            await record_event(connection, athlete, "signed_in", vault=db.vault, actor_id=athlete, address="192.0.2.7")
     assert await wrong_in(world) == {}
     await world.sql(damage)
     assert await wrong_in(world) == {"chains": 1}
