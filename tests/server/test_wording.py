@@ -28,6 +28,7 @@ from apex_sync.coaching.rules import RULES
 from tests.engine.coaching.test_insight import everything
 from tests.server.analysis_parts import NOW
 from tests.server.model_server import INJECTED_LINK, ModelServer, model_server
+from tests.server.sealed_rows import insert_user
 from tests.server.wording_cases import CASES, INJECTION, Case
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +63,14 @@ def check(case: Case, worded: WordedInsight, findings: list[Finding]) -> None:
 async def model() -> AsyncIterator[ModelServer]:
     async with model_server() as served:
         yield served
+
+
+@pytest.fixture
+async def db(db: Database) -> Database:
+    """Give a database with the athlete in it: texts about them are kept sealed with their key."""
+    async with db.request(ATHLETE_ID) as connection:
+        await insert_user(connection, db.vault, ATHLETE_ID, "athlete")
+    return db
 
 
 @pytest.fixture
