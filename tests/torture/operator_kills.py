@@ -91,7 +91,11 @@ async def replace_all(settings: Settings, backup: Path) -> None:
 
 def file_for(stage: Stage, command: Command, name: str) -> Path:
     """Name the file that a command reads or writes."""
-    return stage.backup if command is replace_all else stage.cluster.folder / f"{name}.apexbackup"
+    if command is replace_all:
+        return stage.backup
+    folder = stage.cluster.folder / "backups"  # Of one installation: its keys stand beside them.
+    folder.mkdir(exist_ok=True)
+    return folder / f"{name}.apexbackup"
 
 
 def check_restored(stage: Stage, settings: Settings, backup: Path) -> None:
