@@ -99,4 +99,5 @@ def too_old(error: BaseException | None) -> bool:
 
 
 def _demands_all(context: ssl.SSLContext) -> bool:
-    return context.minimum_version >= ssl.TLSVersion.TLSv1_3 and context.verify_mode is ssl.CERT_REQUIRED
+    checks_names = context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+    return context.minimum_version >= ssl.TLSVersion.TLSv1_3 and checks_names

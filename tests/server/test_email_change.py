@@ -1,9 +1,11 @@
 """A changed address: it counts when the new mailbox answers, and whoever loses it to a thief gets it back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import asyncpg
 import httpx
 import pytest
@@ -25,6 +27,7 @@ from tests.server.mailbox import Mailbox, Received
 
 pytestmark = pytest.mark.anyio
 
+FRESH = "one that nobody has had so far"
 OLD, NEW, THIRD = "anna@example.com", "Anna@new.example", "anna@third.example"
 DEAD = (410, "mail_token_invalid")
 WRONG = (401, "wrong_credentials")
@@ -250,3 +253,41 @@ async def test_neither_address_of_a_change_stands_readable_in_the_database(
     stored = b" ".join(value for value in row.values() if isinstance(value, bytes)).lower()
     assert b"anna" not in stored
     assert b"example" not in stored
+
+
+@pytest.mark.parametrize("ends", ["reset", "change"])
+async def test_another_password_ends_a_change_of_address_that_is_not_confirmed(
+    client: httpx.AsyncClient, anna: dict[str, Any], mailbox: Mailbox, ends: str
+) -> None:
+    """Whoever asked for it may have been the reason for the new password."""
+    assert (await post(client, "change-email", anna, email=NEW)).status_code == 204
+    link = (await mailbox.one()).token
+    if ends == "reset":
+        await post(client, "forgot-password", email=OLD)
+        answer = await post(client, "reset-password", token=(await mailbox.one()).token, password=FRESH)
+    else:
+        answer = await post(client, "change-password", anna, current_password=PASSWORD, new_password=FRESH)
+    assert answer.status_code == 204
+    assert problem(await post(client, "verify-email", token=link)) == DEAD
+    assert await may_log_in(client, OLD, FRESH)
+
+
+async def test_no_sign_in_with_the_old_password_outlives_a_reset(
+    client: httpx.AsyncClient, anna: dict[str, Any], mailbox: Mailbox
+) -> None:
+    """Those that were under way when the new one was chosen included."""
+    await post(client, "forgot-password", email=OLD)
+    token = (await mailbox.one()).token
+
+    async def try_old(number: int) -> httpx.Response:
+        await anyio.sleep(number * 0.004)
+        return await post(client, "login", email=OLD, password=PASSWORD)
+
+    reset, *old = await asyncio.gather(
+        post(client, "reset-password", token=token, password=FRESH), *(try_old(number) for number in range(15))
+    )
+    assert reset.status_code == 204
+    sessions = [answer.json() for answer in old if answer.status_code == 200]
+    assert len(sessions) < len(old), "one at least came after the reset"
+    for session in sessions:
+        assert (await client.get("/api/auth/me", headers=bearer(session))).status_code == 401

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from apex_server.auth.passkey_ceremonies import CeremonyFailed, relying_party
 from apex_server.db import Database
 from tests.server.accounts_app import SECRET, Clock, accounts_app, bearer, log_in, problem, register, speak_to
+from tests.server.mailbox import Mailbox
 from tests.server.software_authenticator import SoftwareAuthenticator, decoded, encoded
 
 EMAIL = "anna@example.com"
@@ -411,3 +413,19 @@ def test_whatever_comes_as_a_credential_is_verified_or_refused(data: st.DataObje
             verify()
         except CeremonyFailed:
             continue
+
+
+@pytest.mark.anyio
+async def test_a_passkey_planted_on_somebody_elses_address_goes_with_its_owners_reset(
+    client: httpx.AsyncClient, db: Database, clock: Clock, tmp_path: Path
+) -> None:
+    """Whoever registered an address without reading its mail was not its owner."""
+    mailbox, device = Mailbox(db, tmp_path / "mails", clock), authenticator()
+    thief = await register(client, "victim@example.com")
+    assert (await add(client, thief, device)).status_code == 201
+    await mailbox.look()
+    await client.post("/api/auth/forgot-password", json={"email": "victim@example.com"})
+    reset = {"token": (await mailbox.one()).token, "password": "one that nobody has had so far"}
+    assert (await client.post("/api/auth/reset-password", json=reset)).status_code == 204
+    answer = await sign_in(client, device.get(await sign_in_options(client)))
+    assert problem(answer) == (401, "passkey_refused")

@@ -135,6 +135,8 @@ class Accounts:
         user_id: UUID = account["user_id"]
         new_hash = await self._renewed_hash(request.password, account["password_hash"])
         async with self.database.request(user_id) as connection:
+            if not await connection.fetchval(_queries.still_has_password, account["password_hash"]):
+                raise WrongCredentials
             if new_hash is not None:
                 await connection.execute(_queries.change_password_hash, user_id, new_hash)
             demand = await self.second_step.demand(

@@ -18,7 +18,7 @@ import structlog
 
 from apex_server.audit import record_event
 from apex_server.auth.accounts import Accounts
-from apex_server.auth.mailed_links import find_link, use_link
+from apex_server.auth.mailed_links import drop_factors, find_link, use_link
 from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
@@ -57,7 +57,7 @@ async def ask_for_email_change(accounts: Accounts, caller: Caller, typed: str, *
         key = await vault.user_key(connection, caller.user_id)
         old = key.open_text(user["email"], what=USER_EMAIL)
         change_id = uuid4()
-        await connection.execute(_queries.drop_links, caller.user_id, ["confirm_email"])
+        await connection.execute(_queries.drop_open_email_changes, caller.user_id)
         await connection.execute(
             _queries.add_email_change,
             caller.user_id,
@@ -122,11 +122,10 @@ async def undo_email_change(accounts: Accounts, token: str, *, address: str) -> 
         await connection.execute(_queries.note_email_changes_undone, user_id, change["asked_at"], now)
         await connection.execute(_queries.change_password_hash, user_id, nobodys_password)
         await connection.execute(_queries.end_other_sessions, user_id, None, "email_restored")
-        await connection.execute(_queries.drop_links, user_id, ["verify_email", "reset_password", "confirm_email"])
+        await connection.execute(_queries.drop_links, user_id, ["verify_email", "reset_password"])
+        await connection.execute(_queries.drop_open_email_changes, user_id)
         await connection.execute(_queries.drop_later_undo_links, user_id, change["asked_at"])
-        for remove in (_queries.remove_passkeys_since, _queries.remove_totp_since, _queries.remove_phones_since):
-            await connection.execute(remove, user_id, change["asked_at"] - SUSPECT_SPAN)
-        await connection.execute(_queries.remove_loose_recovery_codes, user_id)
+        await drop_factors(connection, user_id, since=change["asked_at"] - SUSPECT_SPAN)
         await ask_for_mail(connection, user_id, "email_restored", now=now)
         await record_event(connection, user_id, "email_change_undone", vault=vault, actor_id=None, address=address)
     _log.warning("email_change_undone", user_id=str(user_id))

@@ -44,6 +44,12 @@ WHERE user_id = $1
     AND asked_at >= $2
     AND undone_at IS NULL;
 
+-- name: drop_open_email_changes
+-- With the mails about them that wait, and the links in those that have gone.
+DELETE FROM email_changes
+WHERE user_id = $1
+    AND confirmed_at IS NULL;
+
 -- name: drop_links
 -- Links of these kinds that still lie in some mailbox do nothing any more.
 DELETE FROM mail_tokens

@@ -7,7 +7,7 @@ signs anybody in, and a second factor stays as it is.
 Asking for a link costs and says the same whether the account exists: one row is written, and the worker finds out.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,7 +24,17 @@ from apex_server.mail import ask_for_mail, ask_for_mail_to_index
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import email_key
 
-__all__ = ["LinkOwner", "ask_for_verification", "find_link", "forgot_password", "reset_password", "use_link"]
+__all__ = [
+    "LinkOwner",
+    "ask_for_verification",
+    "drop_factors",
+    "find_link",
+    "forgot_password",
+    "reset_password",
+    "use_link",
+]
+
+BEFORE_ANY_ACCOUNT = datetime(2000, 1, 1, tzinfo=UTC)
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -64,8 +74,9 @@ async def forgot_password(accounts: Accounts, email: str, *, address: str) -> No
 async def reset_password(accounts: Accounts, token: str, new_password: str, *, address: str) -> None:
     """Give an account another password, and end all its sessions.
 
-    The link came by mail, so the address is verified with it. Raises MailTokenInvalid, TooManyAttempts, InvalidFields
-    for the password (the link stays good then), or ServerBusy.
+    The link came by mail, so the address is verified with it. Where nobody had proven it before, whoever registered may
+    have been somebody else: then no second factor and no passkey of theirs stays. Raises MailTokenInvalid,
+    TooManyAttempts, InvalidFields for the password (the link stays good then), or ServerBusy.
     """
     owner = await find_link(accounts, token, "reset_password", address=address)
     password_hash = await accounts.passwords.hash(new_password, known=await accounts.known_of(owner.user_id))
@@ -73,16 +84,26 @@ async def reset_password(accounts: Accounts, token: str, new_password: str, *, a
     async with accounts.database.request(owner.user_id) as connection:
         await use_link(connection, owner, now=now)
         await connection.execute(_queries.change_password_hash, owner.user_id, password_hash)
+        if await connection.fetchval(_queries.get_email_verified_at, owner.user_id) is None:
+            await drop_factors(connection, owner.user_id, since=BEFORE_ANY_ACCOUNT)
         await connection.execute(_queries.note_email_verified, owner.user_id, now)
         await accept_awaiting_invite(connection, accounts.database.vault)
         await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset")
         await connection.execute(_queries.drop_links, owner.user_id, ["reset_password"])
+        await connection.execute(_queries.drop_open_email_changes, owner.user_id)
         await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now)
         # Whoever holds the link did it; who that is, nobody knows.
         await record_event(
             connection, owner.user_id, "password_reset", vault=accounts.database.vault, actor_id=None, address=address
         )
     _log.info("password_reset", user_id=str(owner.user_id))
+
+
+async def drop_factors(connection: Connection, user_id: UUID, *, since: datetime) -> None:
+    """Take away second factors and passkeys that somebody else may have added."""
+    for remove in (_queries.remove_passkeys_since, _queries.remove_totp_since, _queries.remove_phones_since):
+        await connection.execute(remove, user_id, since)
+    await connection.execute(_queries.remove_loose_recovery_codes, user_id)
 
 
 async def find_link(accounts: Accounts, token: str, *purposes: str, address: str) -> LinkOwner:

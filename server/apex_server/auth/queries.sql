@@ -16,6 +16,10 @@ SELECT apex_forget_login_attempts($1);
 INSERT INTO users (id, email_index, email, password_hash, name, role, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7);
 
+-- name: still_has_password
+-- Checking a password takes a while, in which it may have been changed.
+SELECT apex_still_has_password($1);
+
 -- name: change_password_hash
 -- The same password under today's parameters.
 UPDATE users
