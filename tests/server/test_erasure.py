@@ -204,6 +204,34 @@ async def test_what_was_being_written_at_that_moment_is_looked_for_once_more(
         await connection.close()
 
 
+async def test_an_account_that_cannot_be_erased_holds_up_nobody(
+    server: RestServer, clock: Clock, db: Database, database_url: str
+) -> None:
+    _, stuck = await server.coach_and_athlete()
+    _, other = await server.coach_and_athlete()
+    for person in (stuck, other):
+        await ask(person)
+        clock.time += timedelta(minutes=1)
+    clock.time += GRACE
+
+    async def refuse(user_id: UUID) -> None:
+        if str(user_id) == stuck.id:
+            raise OSError("no place to forget it in")
+
+    with pytest.raises(OSError, match="no place"):
+        await Eraser(db, forgettings=[refuse], now=clock).erase_due()
+    assert await is_there(database_url, stuck.id)
+    assert not await is_there(database_url, other.id)
+
+
+async def is_there(database_url: str, user_id: str) -> bool:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1)", UUID(user_id)))
+    finally:
+        await connection.close()
+
+
 async def test_deletion_asks_for_a_recent_sign_in(db: Database) -> None:
     app = accounts_app(db, Clock(), more_routes=privacy_routes)
     async with speak_to(app) as client:

@@ -47,12 +47,23 @@ class Eraser:
         self._now = now
 
     async def erase_due(self) -> int:
-        """Erase whoever is due; gives how many. Raises DatabaseUnavailable; the rest is then still due."""
+        """Erase whoever is due; gives how many.
+
+        Nobody waits for an account that cannot be erased: the others are, and then what went wrong first is raised,
+        usually DatabaseUnavailable. Whoever is left stays due.
+        """
         async with self._database.commit_connection() as connection:
             due = await connection.fetch(_queries.list_due_deletions, self._now(), ERASED_AT_ONCE)
+        wrong: list[Exception] = []
         for row in due:
-            await self.erase(row["user_id"])
+            try:
+                await self.erase(row["user_id"])
+            except Exception as error:  # noqa: BLE001 - it is raised in the end.
+                _log.error("account_not_erased", user_id=str(row["user_id"]), error=repr(error))
+                wrong.append(error)
         await self._sweep()
+        if wrong:
+            raise wrong[0]
         return len(due)
 
     async def erase(self, user_id: UUID) -> bool:
