@@ -56,6 +56,8 @@ def run_many(seeds: range, steps: int, out: Path | None) -> int:
     missing = [seed for seed in seeds if seed not in done]
     started = time.monotonic()
     fresh: list[Outcome] = []
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
     file = out.open("ab") if out else None
     for one in track(outcomes(missing, steps=steps), "simulating", total=len(missing)):
         fresh.append(one)
