@@ -26,12 +26,6 @@ REMEMBERED_RECORDS_MAX = 32
 
 LOOKUP_CHUNK = 500
 
-CHECKPOINT_PAGES = 400
-"""Pages of log before it goes into the file, about 40 saves: a log that need not grow takes a commit less time."""
-
-BULK_CHECKPOINT_PAGES = 4000
-"""The same while records pour in, 16 MB: they write the same pages again and again."""
-
 _COLUMNS = (
     "record.record_no, record.record_id, scope.name, record.collection, record.acked, record.sent, record.offer,"
     " record.blocked, record.pending_since_us, record.conflicts, record.digest, record.receipt, record.pull_receipt,"
@@ -78,7 +72,6 @@ class ReplicaStore:
         self.sql = self._file.connection
         self._rows = Materialiser(self.sql)
         self._depth = 0
-        self._durable = False
         self._identity: Identity | None = None
         self._remembered: dict[tuple[str, str], HeldRecord] = {}
         self._scope_numbers: dict[str, int] = {}
@@ -100,14 +93,7 @@ class ReplicaStore:
 
     def begin(self, *, durable: bool) -> None:
         """Begin a transaction."""
-        with sqlite_errors(self.path):
-            if durable is not self._durable:
-                self.sql.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                self.sql.execute(
-                    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if durable else BULK_CHECKPOINT_PAGES}"
-                )
-                self._durable = durable
-            self.sql.execute("BEGIN IMMEDIATE")
+        self._file.begin(durable=durable)
         self._depth = 1
 
     def commit(self) -> None:
@@ -145,16 +131,11 @@ class ReplicaStore:
 
     def shorten_log(self) -> None:
         """Bring the log into the file now, so that it is no later save that does."""
-        with sqlite_errors(self.path):
-            self.sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._file.shorten_log()
 
     def scrub(self) -> None:
         """Write the file anew without what was deleted, which SQLite would leave in free pages and in its log."""
-        with sqlite_errors(self.path):
-            # Words of records that are gone stay in the index until its parts are merged.
-            self.sql.execute("INSERT INTO words (words) VALUES ('optimize')")
-            self.sql.execute("VACUUM")
-            self.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._file.scrub()
 
     # Settings.
 

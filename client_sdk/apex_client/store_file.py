@@ -35,6 +35,12 @@ BUSY_MILLISECONDS = 5000
 WAL_BYTES_KEPT = 4 * 1024 * 1024
 """What the log may keep of the disk after records poured in."""
 
+CHECKPOINT_PAGES = 400
+"""Pages of log before it goes into the file, about 40 saves: a log that need not grow takes a commit less time."""
+
+BULK_CHECKPOINT_PAGES = 4000
+"""The same while records pour in, 16 MB: they write the same pages again and again."""
+
 NEW_KEY_SUFFIX = ".new-key"
 """The copy that is made while the key is changed; one that a power cut left is removed with the next opening."""
 
@@ -61,6 +67,7 @@ class ReplicaFile:
     def __init__(self, path: Path, key: EncryptionKey | None = None) -> None:
         """Open or make the file. Raises a ReplicaError."""
         self.path = path
+        self._durable = False
         check_key(key)
         _make_private(path)
         self._lock = hold_alone(path)
@@ -85,6 +92,29 @@ class ReplicaFile:
         except BaseException:
             self._lock.close()
             raise
+
+    def begin(self, *, durable: bool) -> None:
+        """Begin a transaction; a `durable` one is on the disk when it ends, and so is all that came before it."""
+        with sqlite_errors(self.path):
+            if durable is not self._durable:
+                self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                pages = CHECKPOINT_PAGES if durable else BULK_CHECKPOINT_PAGES
+                self.connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+                self._durable = durable
+            self.connection.execute("BEGIN IMMEDIATE")
+
+    def shorten_log(self) -> None:
+        """Bring the log into the file."""
+        with sqlite_errors(self.path):
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def scrub(self) -> None:
+        """Write the file anew without what was deleted, which SQLite would leave in free pages and in its log."""
+        with sqlite_errors(self.path):
+            # Words of records that are gone stay in the index until its parts are merged.
+            self.connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self.connection.execute("VACUUM")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def close(self) -> None:
         """Close the file and let others have it."""

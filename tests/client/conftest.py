@@ -11,7 +11,8 @@ import pytest
 
 from apex_client import Credentials, Replica
 from tests.client.fleet import Clock
-from tests.client.loopback import LoopbackServer, LoopbackTransport
+from tests.client.loopback import LoopbackServer
+from tests.client.loopback_transport import LoopbackTransport
 
 OpenReplica = Callable[..., Any]
 

@@ -23,7 +23,8 @@ from apex_sync.protocol import decode_response
 from apex_sync.session.device import SELF_SCOPE
 from apex_sync.session.session import SyncSession
 from apex_sync.session.tally import Tally
-from tests.client.loopback import Account, Faults, LoopbackServer, LoopbackTransport
+from tests.client.loopback import Account, LoopbackServer
+from tests.client.loopback_transport import Faults, LoopbackTransport
 
 ROUNDS_MAX = 200
 

@@ -7,7 +7,8 @@ import pytest
 
 from apex_client import Credentials
 from apex_client.blocking import Replica
-from tests.client.loopback import BlockingLoopbackTransport, LoopbackServer
+from tests.client.loopback import LoopbackServer
+from tests.client.loopback_transport import BlockingLoopbackTransport
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "client_sdk"))
 from generate_blocking import GENERATED, SDK, blocking_source

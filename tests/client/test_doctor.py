@@ -28,7 +28,8 @@ from apex_sync.collection import Collection
 from apex_sync.wire import parse_document
 from tests.client.apex_command import Terminal
 from tests.client.fleet import Clock, Phone, settle
-from tests.client.loopback import BlockingLoopbackTransport, Faults, LoopbackServer
+from tests.client.loopback import LoopbackServer
+from tests.client.loopback_transport import BlockingLoopbackTransport, Faults
 
 EMAIL = "anna@example.com"
 PAGE_BYTES = 4096

@@ -26,7 +26,8 @@ from apex_sync.testing.hostile import GOOD_OP, ME
 from apex_sync.testing.hostile.parts import crafted_op
 from apex_sync.wire import encode_push
 from tests.client.fleet import Clock, Phone, assert_sound
-from tests.client.loopback import Account, LoopbackServer, LoopbackTransport
+from tests.client.loopback import Account, LoopbackServer
+from tests.client.loopback_transport import LoopbackTransport
 
 Spoil = Callable[[SyncResponse, str], Any]
 

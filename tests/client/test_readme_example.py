@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from apex_client import Credentials, Replica
-from tests.client.loopback import LoopbackServer, LoopbackTransport
+from tests.client.loopback import LoopbackServer
+from tests.client.loopback_transport import LoopbackTransport
 
 pytestmark = pytest.mark.anyio
 

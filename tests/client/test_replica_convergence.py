@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from apex_client import boxes
 from apex_sync.fold import fold
 from tests.client.fleet import Clock, Phone, assert_converged, settle
-from tests.client.loopback import Faults, LoopbackServer
+from tests.client.loopback import LoopbackServer
+from tests.client.loopback_transport import Faults
 
 FIELDS = ("title", "notes", "fatigue", "pump", "mood", "sets", "exercises", "deleted")
 RECORDS = [f"00000000-0000-7000-8000-00000000000{number}" for number in range(3)]

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.client.fleet import Clock, Phone, assert_converged, settle
-from tests.client.loopback import Account, Faults, LoopbackServer
+from tests.client.loopback import Account, LoopbackServer
+from tests.client.loopback_transport import Faults
 from tests.client.test_replica_convergence import RECORDS, Written, random_patch
 
 SKEWS_SECONDS = (0, 0, 30, -3600, 3600, 10 * 365 * 86400, -30 * 365 * 86400)

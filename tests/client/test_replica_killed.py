@@ -15,7 +15,8 @@ from apex_sync.fold import fold
 from apex_sync.protocol import decode_request, encode_message
 from tests.client.fleet import Phone, assert_converged, settle
 from tests.client.killed_device import WORKOUTS
-from tests.client.loopback import Faults, LoopbackServer
+from tests.client.loopback import LoopbackServer
+from tests.client.loopback_transport import Faults
 
 KILLS = 60
 

@@ -25,7 +25,8 @@ from apex_client.status import SyncProgress
 from apex_sync.protocol import SyncResponse, encode_message
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
-from tests.client.loopback import Faults, LoopbackServer, LoopbackTransport
+from tests.client.loopback import LoopbackServer
+from tests.client.loopback_transport import Faults, LoopbackTransport
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from apex_client.blocking import Replica
 from apex_client.errors import DiskFull
 from tests.client.apex_command import Terminal
-from tests.client.loopback import BlockingLoopbackTransport
+from tests.client.loopback_transport import BlockingLoopbackTransport
 from tests.torture.replica_process import Ended
 from tests.torture.replica_scenarios import SIGNED_IN, World
 from tests.torture.replica_survival import assert_survived, no_error_expected

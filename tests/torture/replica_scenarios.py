@@ -15,7 +15,7 @@ from random import Random
 from unittest.mock import patch
 
 from apex_client import store_file
-from apex_client.store import CHECKPOINT_PAGES
+from apex_client.store_file import CHECKPOINT_PAGES
 from apex_sync.op import Patch
 from tests.client.fleet import Clock, Phone, settle
 from tests.client.loopback import Account, LoopbackServer
