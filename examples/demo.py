@@ -21,8 +21,10 @@ from apex_client import Credentials, Replica
 from apex_client.importers import ImportFailed, UnitNeeded
 from apex_client.status import SyncReport
 from apex_server.db import Database, DatabaseError
+from apex_server.logs import configure_logs
 from apex_server.serving import ServerNotAnswering, address_of, serving
 from apex_server.settings import Settings, SettingsError
+from apex_server.sync.sealing import EXERCISE_NAME, seal_of_scope
 from apex_sync.errors import ApexError
 
 HERE = Path(".cache/demo")
@@ -42,7 +44,9 @@ async def main() -> int:
     arguments = read_arguments()
     screen = Screen()
     prepare(keep=arguments.serve)
-    async with serving(demo_settings(arguments.port)) as settings:
+    wanted = demo_settings(arguments.port)
+    configure_logs(wanted.log_level)
+    async with serving(wanted) as settings:
         address = address_of(settings)
         screen.said(f"server with its own Postgres at {address}")
         if not PLAYED.exists():
@@ -108,7 +112,7 @@ async def play(address: str, settings: Settings, export: Path | None, screen: Sc
             raise SystemExit("phone and watch do not agree, or the conflict is not the one that was made")
 
         screen.chapter("What the coach sees: the same history, read from Postgres by SQL as the coach")
-        await show_postgres(settings, coach, screen)
+        await show_postgres(settings, coach, phone, screen)
 
         screen.chapter("Analysis of what changed")
         await synced(coach, "coach", screen)
@@ -136,12 +140,15 @@ async def synced(replica: Replica, name: str, screen: Screen) -> SyncReport:
     return report
 
 
-async def show_postgres(settings: Settings, coach: Replica, screen: Screen) -> None:
-    """Query the projections under row-level security, as the coach."""
+async def show_postgres(settings: Settings, coach: Replica, phone: Replica, screen: Screen) -> None:
+    """Query the projections under row-level security, as the coach; open the names with the key of the athlete."""
     assert coach.user is not None
+    assert phone.user is not None
     async with Database.open(settings) as database, database.request(UUID(coach.user.id)) as connection:
+        seal = await seal_of_scope(connection, database.vault, f"athlete:{phone.user.id}")
         for title, query in screen.QUERIES.items():
-            screen.rows(title, query, await connection.fetch(query))
+            rows = await connection.fetch(query)
+            screen.rows(title, rows, opened=lambda name: seal.open_name(name, EXERCISE_NAME))
 
 
 async def show_analysis(coach: Replica, phone: Replica, check_in_id: str, screen: Screen) -> None:

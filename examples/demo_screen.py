@@ -1,6 +1,6 @@
 """What the demo shows: chapters, progress bars and tables, readable in a terminal and in a log."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -16,6 +16,9 @@ from apex_client.importers.report import render_report
 from apex_client.status import SyncProgress, SyncReport
 
 ROWS_MAX = 12
+
+SEALED_BYTES_SHOWN = 8
+"""Of a name as it stands in Postgres; enough to see that it is no text."""
 
 
 class Screen:
@@ -34,7 +37,8 @@ class Screen:
             LIMIT 5
         """,
         "The sets of the workout that both devices edited": """
-            SELECT exercise.name AS exercise, logged.reps, logged.load, logged.load_unit AS unit,
+            SELECT exercise.name AS exercise, logged.reps,
+                coalesce(logged.load, logged.load_kg) AS load, coalesce(logged.load_unit, 'kg') AS unit,
                 round(logged.load_kg::numeric, 2) AS load_kg, logged.rpe
             FROM logged_sets AS logged
             JOIN logged_exercises AS exercise USING (scope_id, record_id, exercise_key)
@@ -115,14 +119,15 @@ class Screen:
             table.add_row(conflict.path, kept, ", ".join(str(claim.value) for claim in conflict.discarded))
         self.console.print(table)
 
-    def rows(self, title: str, query: str, rows: Sequence[Any]) -> None:
-        """Show the rows of a query."""
+    def rows(self, title: str, rows: Sequence[Mapping[str, Any]], *, opened: Callable[[bytes], str | None]) -> None:
+        """Show the rows of a query; a sealed name both as Postgres holds it and as the coach reads it."""
         if not rows:
             self.said(f"{title}: no rows")
             return
-        table = Table(*rows[0].keys(), title=title, title_justify="left")
-        for row in rows[:ROWS_MAX]:
-            table.add_row(*("" if value is None else str(value) for value in row.values()))
+        shown = [_shown(row, opened) for row in rows[:ROWS_MAX]]
+        table = Table(*shown[0], title=title, title_justify="left")
+        for row in shown:
+            table.add_row(*row.values())
         self.console.print(table)
 
     def insights(self, drafts: Sequence[Any]) -> None:
@@ -148,3 +153,22 @@ class Screen:
         self.console.print()
         self.console.print(f"  Open [bold]{address}[/] and sign in as the coach: {coach.email} / {coach.password}")
         self.console.print(f"  The athlete is {athlete.email} with the same password. Ctrl+C stops the server.")
+
+
+def _shown(row: Mapping[str, Any], opened: Callable[[bytes], str | None]) -> dict[str, str]:
+    cells: dict[str, str] = {}
+    for name, value in row.items():
+        if isinstance(value, bytes):
+            cells[f"{name}, in Postgres"] = f"{value[:SEALED_BYTES_SHOWN].hex()}… ({len(value)} B, sealed)"
+            cells[f"{name}, opened"] = opened(value) or ""
+        else:
+            cells[name] = _cell(value)
+    return cells
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -49,7 +49,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from apex_sync.errors import ApexError
+from apex_sync.errors import ApexError, FieldProblem
 
 RETRY_AFTER_SECONDS_MAX = 3600.0
 
@@ -192,7 +192,11 @@ class RecordFull(RecordError):
 
 
 class QueryFailed(ClientError):
-    """SQL that SQLite refuses, or that tries to write."""
+    """SQL that SQLite refuses, or that tries to write, of which SQLite speaks as of files and views."""
+
+    def __init__(self, reason: str) -> None:
+        is_write = "readonly database" in reason or "cannot modify" in reason
+        super().__init__("a query only reads" if is_write else reason)
 
 
 class UnsentWork(ClientError):
@@ -315,13 +319,18 @@ class Throttled(ServerBusy):
 
 
 class ServerRefused(SyncFailed):
-    """The server said no, in a problem document; `code` is stable, `detail` is for people."""
+    """The server said no, in a problem document; `code` is stable, `detail` is for people.
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(f"the server refused ({status} {code}): {detail}")
+    `fields` are the ones that it does not take, each with what is wrong with it.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, fields: Sequence[FieldProblem] = ()) -> None:
+        named = "; ".join(": ".join(filter(None, problem)) for problem in fields)
+        super().__init__(f"the server refused ({status} {code}): {named or detail}")
         self.status = status
         self.code = code
         self.detail = detail
+        self.fields = tuple(fields)
 
 
 class WrongCode(ServerRefused):

@@ -24,6 +24,7 @@ from apex_client.errors import (
 )
 from apex_client.tls import Trust, too_old
 from apex_client.transport import LiveChannel
+from apex_sync.errors import FieldProblem
 from apex_sync.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ TOO_MANY_REQUESTS = "too_many_requests"
 ACCOUNT_ERASED = "account_erased"
 """The server's code for an account that its person had erased."""
 
+FIELDS_MAX = 20
+"""Refused fields that an error names; no form has more, and a person reads fewer."""
+
 BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
 
@@ -80,6 +84,11 @@ class _MfaDemand(msgspec.Struct):
     mfa_token: str
     methods: list[str]
     phone_hint: str | None = None
+
+
+class _RefusedField(msgspec.Struct):
+    field: str
+    message: str
 
 
 class HttpTransport:
@@ -270,7 +279,16 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
         return Throttled(_seconds(problem.get("retry_after"), retry_after))
     if status in BUSY_STATUSES:
         return ServerBusy(_seconds(problem.get("retry_after"), retry_after))
-    return ServerRefused(status, str(problem.get("code") or f"http_{status}"), detail)
+    return ServerRefused(status, str(problem.get("code") or f"http_{status}"), detail, _refused_fields(problem))
+
+
+def _refused_fields(problem: dict[str, Any]) -> list[FieldProblem]:
+    """Give the fields that a problem document names; whatever else stands there is left out."""
+    try:
+        named = msgspec.convert(problem.get("errors", []), list[_RefusedField])
+    except msgspec.ValidationError:
+        return []
+    return [FieldProblem(each.field, each.message) for each in named[:FIELDS_MAX]]
 
 
 def _mfa_required(problem: dict[str, Any]) -> Exception:

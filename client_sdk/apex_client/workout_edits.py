@@ -13,6 +13,7 @@ from apex_client.loads import load_leaves
 from apex_client.rows import project
 from apex_client.times import minutes_between
 from apex_client.views import ExerciseEntry, SetEntry, exercise_entries, live_entries, set_entry
+from apex_sync.errors import FieldProblem, OutOfBounds
 from apex_sync.op import Patch
 from apex_sync.order import order_between
 
@@ -71,7 +72,9 @@ def add_set(
     fields: Mapping[str, Any],
     default_unit: str,
 ) -> Patch:
-    """Log a set at the end of an exercise; one that is not in the workout is added with it."""
+    """Log a set at the end of an exercise; one that is not in the workout is added with it. Raises OutOfBounds."""
+    if not exercise.strip():
+        raise OutOfBounds("workout_logs", FieldProblem("exercises.name", "an exercise needs a name"))
     exercises = [(found, entry.get("name")) for found, entry in live_entries(state.get("exercises"))]
     exercise_key = _named(exercises, exercise)
     patch: Patch = {}

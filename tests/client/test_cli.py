@@ -182,12 +182,14 @@ class TestLog:
         assert "apex log finish" in refused.err
 
     def test_loads_without_a_unit_are_in_the_unit_of_the_option(self, apex: Terminal) -> None:
-        apex("log", "set", "Curl", "10x30", "--unit", "lb").ok()
-        apex("log", "set", "Curl", "10x30").ok()
+        apex("log", "set", "Curl", "10x40", "--unit", "lb").ok()
+        apex("log", "set", "Curl", "10x40").ok()
 
-        assert [(row[3], row[4]) for row in sets_of(apex)] == [(30.0, "lb"), (None, None)]
+        assert [(row[3], row[4]) for row in sets_of(apex)] == [(40.0, "lb"), (None, None)]
 
     def test_of_several_sets_none_is_saved_when_one_is_impossible(self, apex: Terminal) -> None:
+        apex("init").ok()
+
         refused = apex("log", "set", "Bench Press", "8x100kg@8", "8x100kg@14")
 
         assert refused.code == 1
@@ -218,6 +220,33 @@ class TestLog:
     def test_the_notation_reads_what_people_write(self, word: str, fields: dict[str, object]) -> None:
         assert read_sets(word) == [fields]
 
+    @pytest.mark.parametrize(
+        ("exercise", "word", "said"),
+        [
+            ("", "8x100kg", "an exercise needs a name"),
+            (" ", "8x100kg", "an exercise needs a name"),
+            ("Squat", "3x12", "can mean two things"),
+            ("Squat", "3x12@8", "can mean two things"),
+            ("Squat", "0x-5kg", "has 0 reps"),
+            ("Squat", "0", "has 0 reps"),
+        ],
+    )
+    def test_a_set_that_is_unclear_or_of_no_exercise_is_refused_in_a_line(
+        self, exercise: str, word: str, said: str, apex: Terminal
+    ) -> None:
+        refused = apex("log", "set", exercise, word)
+
+        assert refused.code != 0
+        assert said in refused.err
+        assert len(refused.err.splitlines()) == 1
+        assert not apex.db.exists()
+
+    def test_two_numbers_are_reps_and_load_where_that_is_clear(self, apex: Terminal) -> None:
+        apex("log", "set", "Row", "8x100", "3x2x10").ok()
+        apex("log", "set", "Curl", "3x12", "--unit", "kg").ok()
+
+        assert [found[1:3] for found in sets_of(apex)] == [(3, 12.0), (8, 100.0), (2, 10.0), (2, 10.0), (2, 10.0)]
+
     def test_names_with_brackets_and_control_characters_are_shown_harmlessly(self, apex: Terminal) -> None:
         apex("log", "set", "[red]Odd[/] \x1b[2J", "5").ok()
 
@@ -239,6 +268,8 @@ class TestCheckIn:
         assert "181.5 lb" in apex("checkin").ok().out
 
     def test_an_answer_out_of_bounds_is_refused_and_not_saved(self, apex: Terminal) -> None:
+        apex("init").ok()
+
         refused = apex("checkin", "--energy", "14")
 
         assert refused.code == 1
@@ -321,8 +352,13 @@ class TestData:
         refused = logged("query", "DELETE FROM held_records")
 
         assert refused.code == 1
-        assert "readonly" in refused.err
+        assert "a query only reads" in refused.err
         assert len(logged.rows("SELECT record_id FROM held_records")) == 2
+
+    def test_query_says_where_the_tables_are_described(self, logged: Terminal) -> None:
+        refused = logged("query", "SELECT * FROM sets")
+
+        assert refused.err == "apex: no such table: sets; the tables: apex query --help, their columns: docs/sdk.md\n"
 
     def test_query_reads_while_another_program_has_the_file(self, logged: Terminal) -> None:
         with Replica.open(logged.db):
@@ -387,6 +423,19 @@ class TestOffline:
             refused = apex(*command)
             assert refused.code == code, refused.text
             assert len(refused.err.splitlines()) == 1
+
+    @pytest.mark.parametrize("verb", [("login",), ("register", "--name", "Mara")])
+    def test_a_sign_in_that_fails_leaves_no_replica_behind(self, verb: tuple[str, ...], apex: Terminal) -> None:
+        words = ("--server", "http://127.0.0.1:9", "--email", "m@example.com", "--password-stdin")
+
+        assert apex(*verb, *words, stdin="secret\n").code == 1
+
+        assert list(apex.db.parent.glob(f"{apex.db.name}*")) == []
+
+    def test_whoever_has_no_account_is_told_how_to_make_one(self, apex: Terminal) -> None:
+        assert "apex register" in apex("init").ok().err
+        assert "apex register" in apex("status").ok().out
+        assert "apex register" in apex("sync").err
 
     def test_no_server_is_no_loss(self, apex: Terminal) -> None:
         apex("log", "set", "Squat", "5x100kg").ok()

@@ -74,6 +74,21 @@ def test_a_refusal_is_named_by_status_and_code(
         assert error.retry_after == (7.0 if header else 5.0)
 
 
+def test_a_refusal_names_the_fields_and_what_is_wrong_with_them() -> None:
+    fields = [{"field": "password", "message": "Expected at least 8 characters"}, {"field": "", "message": "Odd"}]
+
+    error = refusal(422, None, problem("invalid_fields", errors=fields))
+
+    assert isinstance(error, ServerRefused)
+    assert str(error) == "the server refused (422 invalid_fields): password: Expected at least 8 characters; Odd"
+    assert error.fields[0].field == "password"
+
+
+@pytest.mark.parametrize("errors", ["no list", [1], [{"field": 3}], None])
+def test_a_refusal_with_fields_that_are_none_is_told_by_its_detail(errors: object) -> None:
+    assert str(refusal(422, None, problem("invalid_fields", errors=errors))).endswith("(422 invalid_fields): d")
+
+
 class Odd(BaseHTTPRequestHandler):
     """A server that answers whatever the test says."""
 

@@ -41,6 +41,18 @@ def test_what_was_logged_before_the_account_reaches_a_second_device(
     assert f"knows this device as {email}" in laptop("doctor").ok().out
 
 
+def test_a_registration_that_is_refused_says_which_field_and_why(
+    server: WholeServer, email: str, tmp_path: Path
+) -> None:
+    apex = Terminal(tmp_path, "laptop")
+    words = ("--server", server.address, "--email", email, "--name", "Mara", "--password-stdin")
+
+    refused = apex("register", *words, stdin="short\n")
+
+    assert "password must be at least 8 characters" in refused.err, refused.text
+    assert not apex.db.exists()
+
+
 def test_a_conflict_is_shown_in_words_and_what_lost_can_be_restored(
     server: WholeServer, email: str, tmp_path: Path
 ) -> None:

@@ -36,7 +36,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         rich_help_panel=START,
         epilog=examples(
-            "apex register --server https://coach.example --email you@example.com --name You --invite K7QM-2XFD"
+            "apex register --server https://coach.example --email you@example.com --name You "
+            "--invite 38MS4-3NWWR-5T4AA-2SJ8P"
         ),
     )(register)
     app.command(
@@ -57,7 +58,7 @@ def init(db: Db = NO_DB) -> None:
         rows = replica.query("SELECT count(*) AS records FROM held_records")
         said(f"{'using' if existed else 'made'} {escaped(replica.path)}: {counted(rows[0]['records'], 'record')}")
         if not existed:
-            said("next: apex import FILE, apex log set …, or apex login")
+            said("next: apex log set … or apex import FILE; to sync, apex register (a new account) or apex login")
 
 
 def register(

@@ -12,13 +12,14 @@ INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 and the number of the signal."""
 
 MORE_ADVICE = {
-    "NoServer": "sign in first: apex login --server URL --email YOU",
+    "NoServer": "sign in first: apex login --server URL --email YOU; without an account: apex register",
     "SignedOut": "you are signed out; sign in again: apex login --email YOU",
     "MfaRequired": "this account wants a second factor; sign in with a code: apex login --email YOU",
     "WrongCode": "take the newest one, and run apex login again",
     "WrongCredentials": "the e-mail address or the password is wrong; try again",
     "AthleteNeeded": "this is a coach's replica, and this command is for an athlete's own log; use another --db",
     "CoachOnAthleteReplica": "an athlete logged here without an account; sign in as the athlete, or use another --db",
+    "QueryFailed": "the tables: apex query --help, their columns: docs/sdk.md",
     "UnitNeeded": "say which: --unit kg or --unit lb",
     "ReplicaInUse": "another program has it open (apex sync --watch?); close that one and try again",
     "ReplicaReadOnly": "choose another with --db",
@@ -81,6 +82,8 @@ def _line_of(error: Exception) -> str | None:
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if not isinstance(error, ApexError | CommandFailed) and not _is_import_failure(error):
         return None
+    if fields := getattr(error, "fields", ()):
+        return "; ".join(f"{field} {_bound(message)}".strip() for field, message in fields)
     name = type(error).__name__
     advice = MORE_ADVICE.get(name, "")
     if name in WHOLE_ADVICE:
@@ -99,8 +102,11 @@ def _bound(message: str) -> str:
 
     >>> _bound("Expected `int` <= 10"), _bound("Expected `float` >= 1.0")
     ('must be at most 10', 'must be at least 1')
+    >>> _bound("Expected `str` of length >= 8")
+    'must be at least 8 characters'
     """
-    found = re.match(r"Expected `(?:int|float)(?: \| null)?` (<=|>=) (-?[\d.]+)", message)
+    found = re.match(r"Expected `(int|float|str)(?: \| null)?` (?:of length )?(<=|>=) (-?[\d.]+)", message)
     if found is None:
         return f"is refused: {message}"
-    return f"must be at {'most' if found[1] == '<=' else 'least'} {float(found[2]):g}"
+    unit = " characters" if found[1] == "str" else ""
+    return f"must be at {'most' if found[2] == '<=' else 'least'} {float(found[3]):g}{unit}"

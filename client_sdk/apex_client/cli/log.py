@@ -95,12 +95,12 @@ def add_set(
     db: Db = NO_DB,
 ) -> None:
     """Log sets of an exercise in the session that is going on; begin one where there is none."""
-    wanted = [fields for word in sets for fields in read_sets(word)]
+    wanted = [fields for word in sets for fields in read_sets(word, unit_is_given=unit is not None)]
     with opened(db, make=True) as replica:
         more = {"type": "warmup" if warmup else None, "notes": note}
         given = [{**more, **fields} for fields in wanted]
         replica.load_unit = typed_unit(replica, unit)
-        _check(given, replica.load_unit)
+        _check(exercise, given, replica.load_unit)
         running = _running(replica)
         log = running or replica.workouts.start()
         for fields in given:
@@ -203,14 +203,14 @@ def _chosen(replica: "Replica", day: str | None) -> "list[WorkoutLog]":
     return logs
 
 
-def _check(sets: list[dict[str, Any]], unit: LoadUnit) -> None:
+def _check(exercise: str, sets: list[dict[str, Any]], unit: LoadUnit) -> None:
     """Refuse all sets together before the first is saved. Raises OutOfBounds."""
     from apex_client.workout_edits import add_set as patch_of
     from apex_sync.models.workout import WORKOUT_LOGS
 
     for fields in sets:
         given = {name: value for name, value in fields.items() if value is not None}
-        WORKOUT_LOGS.check_bounds(patch_of({}, "set", "exercise", "exercise", given, unit))
+        WORKOUT_LOGS.check_bounds(patch_of({}, "set", exercise, "exercise", given, unit))
 
 
 def _tell_logged(log: "WorkoutLog", exercise: str, count: int, *, began: bool) -> None:

@@ -31,6 +31,11 @@ OPEN_PATIENCE_SECONDS = 3.0
 
 RETRY_SECONDS = 0.05
 
+FILE_SUFFIXES = ("", ".identity", ".lock")
+"""The files of a closed replica."""
+
+ANY_RECORD = "SELECT record_id FROM held_records LIMIT 1"
+
 
 def default_db() -> Path:
     """Give the file that is used where none is named."""
@@ -101,17 +106,28 @@ def trust_from_here(*, ca_file: Path | None, insecure: bool) -> None:
 
 @contextmanager
 def opened(db: Path, *, make: bool = False, patience_seconds: float = OPEN_PATIENCE_SECONDS) -> "Iterator[Replica]":
-    """Open the replica for one command; with `make`, where there is none, it is made. Raises CommandFailed."""
+    """Open the replica for one command; with `make`, where there is none, it is made. Raises CommandFailed.
+
+    A command that fails before it has saved anything takes the replica that it made away again.
+    """
     path = resolved(db)
+    existed = path.exists()
     if make:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    elif not path.exists():
+    elif not existed:
         raise CommandFailed(f"there is no replica at {path}; make one with apex init, or name another with --db")
     replica = _patiently_opened(path, patience_seconds)
+    is_useless = False
     try:
         yield replica
+    except BaseException:
+        is_useless = not existed and replica.user is None and not replica.query(ANY_RECORD)
+        raise
     finally:
         replica.close()
+        if is_useless:
+            for suffix in FILE_SUFFIXES:
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _patiently_opened(path: Path, patience_seconds: float) -> "Replica":

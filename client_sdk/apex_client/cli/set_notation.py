@@ -4,6 +4,7 @@
 3x8x225lb       three sets of 8 with 225 lb
 12@2rir         12 reps without load, 2 in reserve
 8x-20kg         8 reps with 20 kg of assistance
+8x100           8 reps with 100, in the unit that is usual here
 60s, 1:30@9     held for a time
 400m, 5km       a distance
 """
@@ -16,6 +17,9 @@ from apex_client.cli.failures import WrongUsage
 SETS_MAX = 30
 """More sets than this in one word are a slip of the finger: `100x8x20`."""
 
+COUNT_USUAL_MAX = 30
+"""`3x12` may be three sets of twelve as well as three reps with 12; in `8x100` nobody counts to 100."""
+
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _EFFORT = rf"(?:@(?P<effort>{_NUMBER})(?P<kind>rpe|rir)?)?"
 _LIFTED = re.compile(
@@ -25,8 +29,10 @@ _TIMED = re.compile(rf"(?:(?P<minutes>\d+):(?P<rest>[0-5]\d)|(?P<seconds>{_NUMBE
 _DISTANCE = re.compile(rf"(?P<distance>{_NUMBER})(?P<measure>km|m){_EFFORT}", re.I)
 
 
-def read_sets(text: str) -> list[dict[str, Any]]:
+def read_sets(text: str, *, unit_is_given: bool = False) -> list[dict[str, Any]]:
     """Give what `WorkoutLog.add_set` takes, once for each set. Raises WrongUsage.
+
+    With `unit_is_given` two numbers are always reps and load.
 
     >>> read_sets("8x102.5kg@8")
     [{'reps': 8, 'load': 102.5, 'unit': 'kg', 'rpe': 8.0}]
@@ -35,6 +41,7 @@ def read_sets(text: str) -> list[dict[str, Any]]:
     """
     word = text.strip().replace("×", "x").replace("−", "-").replace(" ", "")
     if found := _LIFTED.fullmatch(word):
+        _refuse_unclear(found, text, unit_is_given)
         fields = {"reps": int(found["reps"])}
         return [_lifted(found, fields)] * _count(found["sets"], text)
     if found := _TIMED.fullmatch(word):
@@ -44,6 +51,18 @@ def read_sets(text: str) -> list[dict[str, Any]]:
         metres = _number(found["distance"]) * (1000 if found["measure"].lower() == "km" else 1)
         return [{"distance_m": metres, **_effort(found)}]
     raise WrongUsage(f"{text!r} is no set; write reps x load @ effort, such as 8x102.5kg@8, 3x8x225lb, 12@2rir, 60s")
+
+
+def _refuse_unclear(found: re.Match[str], text: str, unit_is_given: bool) -> None:
+    reps, load = found["reps"], found["load"] or ""
+    if int(reps) == 0:
+        raise WrongUsage(f"{text!r} has 0 reps; log what was done, and leave out what was not")
+    is_told = found["sets"] or found["unit"] or unit_is_given
+    if not is_told and load.isdigit() and max(int(reps), int(load)) <= COUNT_USUAL_MAX:
+        raise WrongUsage(
+            f"{text!r} can mean two things; for a load write its unit: {reps}x{load}kg, "
+            f"for {reps} sets write {reps}x{load}x20kg, or, without a load, {load} as often as it was done"
+        )
 
 
 def _lifted(found: re.Match[str], fields: dict[str, Any]) -> dict[str, Any]:

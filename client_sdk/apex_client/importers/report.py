@@ -43,7 +43,12 @@ def _summary(report: ImportReport) -> Group:
         shown = "" if workouts is None else f"{workouts:,}"
         table.add_row(label, shown, f"{rows:,}", style=style if rows else "dim")
     total = f"{report.rows_read:,} rows in, {report.rows_accounted:,} accounted for"
-    return Group(_heading(f"{report.source.capitalize()} export"), table, Text(total, style="dim"))
+    return Group(_heading(f"{_name_of(report.source)} export"), table, Text(total, style="dim"))
+
+
+def _name_of(source: str) -> str:
+    """Write an app's name as its makers do."""
+    return "FitNotes" if source == "fitnotes" else source.capitalize()
 
 
 def _skipped_style(skipped: Sequence[SkippedRow]) -> str:
