@@ -12,10 +12,13 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 
-__all__ = ["TRUSTED_PROXIES", "client_address", "forwarded_address"]
+__all__ = ["TRUSTED_PROXIES", "client_address", "forwarded_address", "networks_of"]
 
 TRUSTED_PROXIES = "trusted_proxies"
 """Where the app's state keeps the networks of our own proxies; without it nobody is believed."""
+
+IPV6_PREFIXES = (64, 56, 48)
+"""What one customer of IPv6 is given: the least, what RFC 6177 asks for at home, and what a small firm gets."""
 
 _HOPS_MAX = 16
 """Proxies in a row. Nobody has as many, and a header of a megabyte costs nothing."""
@@ -52,6 +55,23 @@ def forwarded_address(peer: str, forwarded: str, trusted: Sequence[_Network]) ->
             return address
         address = read
     return address
+
+
+def networks_of(address: str) -> tuple[str, ...]:
+    """Give the networks that an address stands for, the narrowest first: itself, or what a customer of IPv6 may hold.
+
+    >>> networks_of("2001:db8:1:2ff::1")
+    ('2001:db8:1:2ff::/64', '2001:db8:1:200::/56', '2001:db8:1::/48')
+    >>> networks_of("::ffff:192.0.2.1")
+    ('192.0.2.1',)
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return (address,)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is None:
+        return tuple(str(ipaddress.ip_network((ip, prefix), strict=False)) for prefix in IPV6_PREFIXES)
+    return (str(getattr(ip, "ipv4_mapped", None) or ip),)
 
 
 def _is_trusted(address: str, trusted: Sequence[_Network]) -> bool:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from apex_server.auth.throttle import begin_login, login_origin
+from apex_server.auth.throttle import begin_login, count_attempt, login_attempt
 from apex_server.db import Database
 from apex_server.errors import TooManyAttempts
 from apex_server.opaque_tokens import new_token
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.anyio
 
 EMAIL = "anna@example.com"
 LIMIT = 20
+EVERYWHERE = 100
+"""At one account, from all networks together."""
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ async def test_a_volley_of_guesses_at_once_gets_no_more_tries_than_one_after_ano
 
 
 async def test_an_attempt_waits_for_the_one_before_it_to_be_counted(db: Database, clock: Clock) -> None:
-    origin = login_origin(EMAIL, address="192.0.2.1", known_device_id=None)
+    origin = login_attempt(EMAIL, address="192.0.2.1", known_device_id=None)
     outcomes: list[str] = []
 
     async def attempt() -> None:
@@ -156,7 +158,7 @@ async def test_the_right_password_clears_the_count(client: httpx.AsyncClient) ->
 
 async def test_trying_one_password_on_many_accounts_is_refused_too(db: Database, clock: Clock) -> None:
     async def attempt(number: int, address: str = "192.0.2.1") -> None:
-        origin = login_origin(f"{number}@example.com", address=address, known_device_id=None)
+        origin = login_attempt(f"{number}@example.com", address=address, known_device_id=None)
         async with db.request(None) as connection:
             await begin_login(connection, origin, now=clock())
 
@@ -178,8 +180,8 @@ async def test_trying_one_password_on_many_accounts_is_refused_too(db: Database,
     ],
 )
 def test_the_addresses_of_one_line_count_as_one(one: str, other: str, same: bool) -> None:
-    origins = {login_origin(EMAIL, address=address, known_device_id=None) for address in (one, other)}
-    assert (len(origins) == 1) is same
+    accounts = {login_attempt(EMAIL, address=address, known_device_id=None).account for address in (one, other)}
+    assert (len(accounts) == 1) is same
 
 
 async def test_attempts_are_forgotten_when_their_window_is_over_and_name_nobody(
@@ -190,8 +192,89 @@ async def test_attempts_are_forgotten_when_their_window_is_over_and_name_nobody(
     await guess(client, "ben@example.com")
     owner = await asyncpg.connect(database_url)
     try:
-        rows = await owner.fetch("SELECT account, origin, attempted_at FROM login_attempts")
+        rows = await owner.fetch("SELECT account, counted_under, attempted_at FROM login_attempts")
     finally:
         await owner.close()
-    assert len(rows) == 1
-    assert {len(rows[0]["account"]), len(rows[0]["origin"])} == {32}
+    assert len(rows) == len(login_attempt(EMAIL, address="192.0.2.1", known_device_id=None).bounds)
+    assert {len(row["account"]) for row in rows} | {len(row["counted_under"]) for row in rows} == {32}
+
+
+async def tries_let_through(db: Database, now: Clock, addresses: list[str], *, emails: list[str]) -> int:
+    """Count the guesses that reach a password: one from each address, at each e-mail address in turn."""
+    through = 0
+    for number, address in enumerate(addresses):
+        attempt = login_attempt(emails[number % len(emails)], address=address, known_device_id=None)
+        try:
+            async with db.request(None) as connection:
+                await begin_login(connection, attempt, now=now())
+        except TooManyAttempts:
+            continue
+        through += 1
+    return through
+
+
+@pytest.mark.parametrize(
+    ("addresses", "emails", "tries"),
+    [
+        ([f"2001:db8:1:{line:x}::1" for line in range(256)], [EMAIL], 2 * LIMIT),
+        ([f"2001:db8:1:{line * 256:x}::1" for line in range(256)], [EMAIL], 4 * LIMIT),
+        ([f"2001:db8:1:{line % 256:x}::1" for line in range(500)], [f"{n}@example.com" for n in range(500)], 400),
+        ([f"2001:db8:1:{line:x}::1" for line in range(900)], [f"{n}@example.com" for n in range(900)], 800),
+    ],
+    ids=["one account from a /56", "one account from a /48", "many accounts from a /56", "many accounts from a /48"],
+)
+async def test_whoever_holds_a_wide_network_gets_no_count_for_each_of_its_lines(
+    db: Database, clock: Clock, addresses: list[str], emails: list[str], tries: int
+) -> None:
+    assert await tries_let_through(db, clock, addresses, emails=emails) == tries
+
+
+async def test_ten_thousand_networks_get_a_hundred_tries_and_a_known_device_signs_in_meanwhile(
+    app: Litestar, client: httpx.AsyncClient, db: Database, clock: Clock
+) -> None:
+    anna = await register(client, EMAIL)
+    networks = [f"203.{number // 250}.{number % 250}.1" for number in range(10_000)]
+
+    assert await tries_let_through(db, clock, networks, emails=[EMAIL]) == EVERYWHERE
+
+    async with speak_to(app, address="198.51.100.7") as elsewhere:
+        assert problem(await guess(elsewhere)) == (429, "too_many_attempts")
+        await log_in(elsewhere, EMAIL, device_token=anna["device_token"])
+        await register(elsewhere, "ben@example.com")
+        await log_in(elsewhere, "ben@example.com")
+    clock.advance(minutes=15)
+    async with speak_to(app, address="198.51.100.7") as elsewhere:
+        await log_in(elsewhere, EMAIL)
+
+
+async def test_guesses_from_everywhere_are_refused_alike_where_nobody_has_the_address(
+    app: Litestar, db: Database, clock: Clock
+) -> None:
+    networks = [f"203.0.{number}.1" for number in range(EVERYWHERE)]
+    await tries_let_through(db, clock, networks, emails=[EMAIL])
+    async with speak_to(app, address="198.51.100.7") as elsewhere:
+        assert problem(await guess(elsewhere)) == (429, "too_many_attempts")
+
+
+async def test_the_right_password_takes_back_only_the_attempts_of_its_own_network(
+    app: Litestar, client: httpx.AsyncClient, db: Database, clock: Clock
+) -> None:
+    await register(client, EMAIL)
+    await tries_let_through(db, clock, [f"203.0.{n}.1" for n in range(EVERYWHERE - 5)], emails=[EMAIL])
+    for _ in range(8):
+        await log_in(client, EMAIL)
+    async with speak_to(app, address="198.51.100.7") as elsewhere:
+        for _ in range(5):
+            assert problem(await guess(elsewhere))[0] == 401
+        assert problem(await guess(elsewhere)) == (429, "too_many_attempts")
+
+
+async def test_a_stolen_session_does_not_try_passwords_from_everywhere(db: Database, clock: Clock) -> None:
+    refused = 0
+    for number in range(EVERYWHERE + 20):
+        try:
+            async with db.request(None) as connection:
+                await count_attempt(connection, "password", "a session", address=f"203.0.{number}.1", now=clock())
+        except TooManyAttempts:
+            refused += 1
+    assert refused == 20

@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
+from apex_server.auth.throttle import begin_login, login_attempt
 from apex_server.db import Database
 from apex_server.opaque_tokens import new_token
 from tests.server.accounts_app import (
@@ -146,7 +147,26 @@ async def test_a_forgotten_password_is_chosen_anew_and_every_session_ends(
 async def test_a_reset_signs_nobody_in(client: httpx.AsyncClient, anna: dict[str, Any], mailbox: Mailbox) -> None:
     answer = await reset(client, await reset_link(client, mailbox))
     assert answer.content == b""
-    assert answer.headers.get_list("set-cookie") == []
+    assert [cookie.partition("=")[0] for cookie in answer.headers.get_list("set-cookie")] == ["apex_device"]
+    assert problem(await client.get("/api/auth/me")) == (401, "credentials_missing")
+
+
+async def test_the_browser_of_a_reset_signs_in_while_others_guess_from_everywhere(
+    db: Database, clock: Clock, anna: dict[str, Any], mailbox: Mailbox
+) -> None:
+    app = accounts_app(db, clock)
+    for number in range(100):
+        attempt = login_attempt(EMAIL, address=f"203.0.{number}.1", known_device_id=None)
+        async with db.request(None) as connection:
+            await begin_login(connection, attempt, now=clock())
+    async with speak_to(app, address="198.51.100.7") as browser:
+        refused = await browser.post("/api/auth/login", json={"email": EMAIL, "password": PASSWORD})
+        assert problem(refused) == (429, "too_many_attempts")
+        assert (await reset(browser, await reset_link(browser, mailbox))).status_code == 204
+        first = await log_in(browser, EMAIL, password=NEW, token_delivery="cookie")
+        assert (await reset(browser, await reset_link(browser, mailbox))).status_code == 204
+        again = await log_in(browser, EMAIL, password=NEW)
+    assert again["device_id"] == first["device_id"]
 
 
 async def test_of_two_resets_with_one_link_at_once_one_wins(

@@ -31,7 +31,7 @@ from apex_server.auth.payloads import (
 from apex_server.auth.refresh import Renewed, exchange_refresh_token, store_refresh_token
 from apex_server.auth.second_factors import SecondFactors
 from apex_server.auth.second_step import Passed, SecondStep
-from apex_server.auth.throttle import begin_login, count_attempt, forget_attempt, forget_attempts, login_origin
+from apex_server.auth.throttle import begin_login, count_attempt, forget_attempt, forget_attempts, login_attempt
 from apex_server.caller import Caller, Role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import ApiError, EmailTaken, InvalidFields, WrongCredentials
@@ -126,8 +126,8 @@ class Accounts:
         async with self.database.request(None) as connection:
             account = await connection.fetchrow(_queries.find_login_account, email_index, device_hash)
             proven_id: UUID | None = account["device_id"] if account else None
-            origin = login_origin(email, address=address, known_device_id=proven_id)
-            await begin_login(connection, origin, now=self.now())
+            attempt = login_attempt(email, address=address, known_device_id=proven_id)
+            await begin_login(connection, attempt, now=self.now())
         if not await self.passwords.matches(request.password, account["password_hash"] if account else None):
             _log.info("login_refused")
             await note_refused_sign_in(self.database, email_index, address=address, now=self.now())
@@ -145,9 +145,9 @@ class Accounts:
                 request.device,
                 request.device_token,
                 known_device_id=proven_id,
-                attempts_key=origin.account,
+                attempts_key=attempt.account,
             )
-            passed = Passed(user_id, proven_id, origin.account)
+            passed = Passed(user_id, proven_id, attempt.account)
             outcome = demand or await self._pass(connection, passed, request.device, address)
         return _given(outcome)
 

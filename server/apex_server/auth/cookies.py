@@ -72,7 +72,11 @@ class SessionCookies:
         self._set(response, self.csrf_name, self.csrf_token(session.session_id), "/", lifetime, readable=True)
         self._set(response, self.refresh_name, session.refresh_token, _REFRESH_PATH, lifetime)
         if session.device_token is not None:
-            self._set(response, self.device_name, session.device_token, _REFRESH_PATH, _DEVICE_COOKIE_SECONDS)
+            self.write_device(response, session.device_token)
+
+    def write_device(self, response: Response[Any], device_token: str) -> None:
+        """Let the browser know itself again, signed in or not."""
+        self._set(response, self.device_name, device_token, _REFRESH_PATH, _DEVICE_COOKIE_SECONDS)
 
     def clear(self, response: Response[Any]) -> None:
         """Sign the browser out; the device cookie stays, because the device stays the same."""

@@ -15,6 +15,7 @@ import structlog
 
 from apex_server.audit import record_event
 from apex_server.auth.accounts import Accounts
+from apex_server.auth.devices import recognise_device
 from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
@@ -71,32 +72,46 @@ async def forgot_password(accounts: Accounts, email: str, *, address: str) -> No
         await ask_for_mail_to_index(connection, accounts.database.vault.email_index(key), "reset_password", now=now)
 
 
-async def reset_password(accounts: Accounts, token: str, new_password: str, *, address: str) -> None:
-    """Give an account another password, and end all its sessions.
+async def reset_password(
+    accounts: Accounts, token: str, new_password: str, *, device_token: str | None, address: str
+) -> str | None:
+    """Give an account another password, end all its sessions, and give the device token of an unknown browser.
 
     The link came by mail, so the address is verified with it. Where nobody had proven it before, whoever registered may
-    have been somebody else: then no second factor and no passkey of theirs stays. Raises MailTokenInvalid,
-    TooManyAttempts, InvalidFields for the password (the link stays good then), or ServerBusy.
+    have been somebody else: then no second factor and no passkey of theirs stays. The browser is a known device from
+    then on: whoever guesses at the account from everywhere does not keep its person from signing in there. Raises
+    MailTokenInvalid, TooManyAttempts, InvalidFields for the password (the link stays good then), or ServerBusy.
     """
     owner = await find_link(accounts, token, "reset_password", address=address)
     password_hash = await accounts.passwords.hash(new_password, known=await accounts.known_of(owner.user_id))
-    now = accounts.now()
+    now, vault = accounts.now(), accounts.database.vault
+    device_hash = fingerprint(device_token) if device_token else None
     async with accounts.database.request(owner.user_id) as connection:
         await use_link(connection, owner, now=now)
         await connection.execute(_queries.change_password_hash, owner.user_id, password_hash)
         if await connection.fetchval(_queries.get_email_verified_at, owner.user_id) is None:
             await drop_factors(connection, owner.user_id, since=BEFORE_ANY_ACCOUNT)
         await connection.execute(_queries.note_email_verified, owner.user_id, now)
-        await accept_awaiting_invite(connection, accounts.database.vault)
+        await accept_awaiting_invite(connection, vault)
         await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset")
         await connection.execute(_queries.drop_links, owner.user_id, ["reset_password"])
         await connection.execute(_queries.drop_open_email_changes, owner.user_id)
         await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now)
+        proven_id = await connection.fetchval(_queries.find_proven_device, owner.user_id, device_hash)
+        key = await vault.user_key(connection, owner.user_id)
+        device = await recognise_device(connection, owner.user_id, key, None, proven_id=proven_id, now=now)
         # Whoever holds the link did it; who that is, nobody knows.
         await record_event(
-            connection, owner.user_id, "password_reset", vault=accounts.database.vault, actor_id=None, address=address
+            connection,
+            owner.user_id,
+            "password_reset",
+            vault=vault,
+            actor_id=None,
+            device_id=device.id,
+            address=address,
         )
     _log.info("password_reset", user_id=str(owner.user_id))
+    return device.new_token
 
 
 async def drop_factors(connection: Connection, user_id: UUID, *, since: datetime) -> None:

@@ -5,7 +5,7 @@ FROM apex_login_account($1, $2);
 
 -- name: begin_login
 -- Counts the attempt before the password is checked, so that attempts at the same moment count each other.
-SELECT apex_begin_login($1, $2, $3, $4, $5, $6);
+SELECT apex_begin_login($1, $2, $3, $4, $5);
 
 -- name: forget_login_attempts
 -- The right password: whoever mistyped it before is no guesser.

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from litestar import Controller, Request, post
+from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from apex_server.auth.accounts import Accounts
+from apex_server.auth.cookies import SessionCookies
 from apex_server.auth.email_change import ask_for_email_change, confirm_address, undo_email_change
 from apex_server.auth.mailed_links import ask_for_verification, forgot_password, reset_password
 from apex_server.auth.password_change import change_password
@@ -89,10 +90,27 @@ class RecoveryController(Controller):
         responses={204: _NO_BODY, **problem_responses(*BODY_REFUSALS, MailTokenInvalid, TooManyAttempts, ServerBusy)},
     )
     async def reset_password(
-        self, request: _Request, data: JSONBody[ResetPasswordRequest], accounts: NamedDependency[Accounts]
-    ) -> None:
-        """Choose a new password with the token of a mail. Every session ends; sign in with the new one."""
-        await reset_password(accounts, data.token, data.password, address=client_address(request))
+        self,
+        request: _Request,
+        data: JSONBody[ResetPasswordRequest],
+        accounts: NamedDependency[Accounts],
+        session_cookies: NamedDependency[SessionCookies],
+    ) -> Response[None]:
+        """Choose a new password with the token of a mail. Every session ends; sign in with the new one.
+
+        A browser gets the cookie of a known device with the answer.
+        """
+        device_token = await reset_password(
+            accounts,
+            data.token,
+            data.password,
+            device_token=request.cookies.get(session_cookies.device_name),
+            address=client_address(request),
+        )
+        response: Response[None] = Response(None, status_code=204)
+        if device_token is not None:
+            session_cookies.write_device(response, device_token)
+        return response
 
     @post(
         "/change-password",

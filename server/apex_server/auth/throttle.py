@@ -1,43 +1,44 @@
 """Slows down guessing without locking anybody out of a device they already use.
 
-Attempts are counted over a sliding window, per account as seen from one origin, and per origin over all accounts. An
-origin is a network address, or a device that proves itself by its token, which then has a count of its own: a stranger
+Attempts are counted over a sliding window: per account as seen from one origin, and per origin over all accounts. An
+origin is a network address, or a device that proves itself by its token, which then has counts of its own: a stranger
 who uses up the attempts on somebody's account uses up their own. The idea is OWASP's device cookies.
 
-Whether an account exists plays no part, so a refusal tells nothing about it. Nothing is ever locked: what one origin
-has used up is used up for that origin alone. Everything else that could be guessed at or flooded with (tokens out of
-mails, addresses that are taken, mails to somebody) is counted in the same way by `count_attempt`.
+Who rents addresses by the thousand is counted where they add up: the wider networks of IPv6, which one customer may
+hold whole, have bounds as well, and so has an account over all origins that are not devices it knows. That last bound
+can be used up by others. So a known device is not counted in it, a passkey and a mailed link need no password, and the
+browser in which a password was reset by such a link is known from then on.
+
+Whether an account exists plays no part, so a refusal tells nothing about it. Nothing is ever locked. Everything else
+that could be guessed at or flooded with (tokens out of mails, addresses that are taken, mails to somebody) is counted
+in the same way by `count_attempt`.
 """
 
-import ipaddress
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from apex_server.client_address import networks_of
 from apex_server.db import Connection, load_queries
 from apex_server.errors import TooManyAttempts
 from apex_server.opaque_tokens import fingerprint
 
 __all__ = [
+    "Attempt",
     "AttemptKind",
-    "LoginOrigin",
     "begin_login",
     "count_attempt",
     "forget_attempt",
     "forget_attempts",
-    "login_origin",
+    "login_attempt",
 ]
 
-AttemptKind = Literal["register", "mail_token", "ask_for_mail", "password"]
+AttemptKind = Literal["login", "register", "mail_token", "ask_for_mail", "password"]
 
 _WINDOW = timedelta(minutes=15)
-_ATTEMPTS_PER_ACCOUNT_MAX = 20
-"""In the window, from one origin: nobody mistypes that often, and a guesser gets through 2,000 a day."""
-_ATTEMPTS_PER_ORIGIN_MAX = 200
-"""In the window, over all accounts: a gym full of people behind one address signs in undisturbed."""
-_IPV6_PREFIX = 64
-"""One customer's line has at least this many addresses, so they count as one."""
+_WIDER_NETWORK_FACTOR = 2
+"""Each network around another has room for so many times as much: neighbours share it, a customer may hold it alone."""
 
 
 class Bounds(NamedTuple):
@@ -47,55 +48,61 @@ class Bounds(NamedTuple):
     """At one thing (an address, an account), from one origin."""
     origin: int
     """At everything, from one origin."""
+    everywhere: int | None = None
+    """At one thing, from all origins together."""
 
+
+_SIGN_IN = Bounds(subject=20, origin=200, everywhere=100)
+"""Nobody mistypes 20 times, and a guesser gets through 2,000 a day; a gym full of people behind one address signs in
+undisturbed. From everywhere, as many as NIST SP 800-63B (5.2.2) lets anybody fail."""
 
 _BOUNDS: dict[AttemptKind, Bounds] = {
+    "login": _SIGN_IN,
+    # Whoever is signed in and gives the password again: as many tries as at the front door.
+    "password": _SIGN_IN,
     # Only a refused registration stays counted: what it can be used for is to ask which addresses are taken.
     "register": Bounds(subject=20, origin=40),
     # 256 random bits cannot be guessed; this is for whoever tries nevertheless, and for what trying costs us.
     "mail_token": Bounds(subject=60, origin=60),
     # How many mails one person gets is bounded apart from this, whoever asks (mail.sending).
     "ask_for_mail": Bounds(subject=5, origin=50),
-    # Whoever is signed in and gives the password again: as many tries as at the front door.
-    "password": Bounds(subject=_ATTEMPTS_PER_ACCOUNT_MAX, origin=_ATTEMPTS_PER_ORIGIN_MAX),
 }
 
 _queries = load_queries(__package__)
 
 
-class LoginOrigin(NamedTuple):
+class Attempt(NamedTuple):
     """Where an attempt counts, as fingerprints: no address and no name is stored."""
 
     account: bytes
-    origin: bytes
+    """What was tried, and from where; the right answer makes all of these forgotten."""
+    bounds: dict[bytes, int]
+    """How many of its kind fit into the window, count by count."""
 
 
-def login_origin(email_key: str, *, address: str, known_device_id: UUID | None) -> LoginOrigin:
-    """Give the two counts an attempt belongs to."""
-    origin = f"device {known_device_id}" if known_device_id else f"address {_network(address)}"
-    return LoginOrigin(account=fingerprint(f"{origin} {email_key}"), origin=fingerprint(origin))
+def login_attempt(email_key: str, *, address: str, known_device_id: UUID | None) -> Attempt:
+    """Give the counts that an attempt to sign in belongs to."""
+    if known_device_id is None:
+        return _attempt("login", email_key, address)
+    device = f"device {known_device_id}"
+    account = fingerprint(f"{device} {email_key}")
+    return Attempt(account, {account: _SIGN_IN.subject, fingerprint(device): _SIGN_IN.origin})
 
 
-async def begin_login(connection: Connection, origin: LoginOrigin, *, now: datetime) -> None:
+async def begin_login(connection: Connection, attempt: Attempt, *, now: datetime) -> None:
     """Count an attempt before its password is checked.
 
     Raises TooManyAttempts with the seconds until the next one is free; a refused attempt does not count.
     """
     waiting: timedelta | None = await connection.fetchval(
-        _queries.begin_login,
-        origin.account,
-        origin.origin,
-        now,
-        _WINDOW,
-        _ATTEMPTS_PER_ACCOUNT_MAX,
-        _ATTEMPTS_PER_ORIGIN_MAX,
+        _queries.begin_login, attempt.account, list(attempt.bounds), list(attempt.bounds.values()), now, _WINDOW
     )
     if waiting is not None:
         raise TooManyAttempts(retry_after=max(1, ceil(waiting.total_seconds())))
 
 
 async def forget_attempts(connection: Connection, attempts_key: bytes) -> None:
-    """Clear the count of an account at an origin (`LoginOrigin.account`), once somebody has signed in there."""
+    """Clear the counts of an account at an origin (`Attempt.account`), once somebody has signed in there."""
     await connection.execute(_queries.forget_login_attempts, attempts_key)
 
 
@@ -106,29 +113,21 @@ async def count_attempt(
 
     Raises TooManyAttempts; a refused attempt does not count.
     """
-    bounds, attempt = _BOUNDS[kind], _attempt(kind, subject, address)
-    waiting: timedelta | None = await connection.fetchval(
-        _queries.begin_login, attempt.account, attempt.origin, now, _WINDOW, bounds.subject, bounds.origin
-    )
-    if waiting is not None:
-        raise TooManyAttempts(retry_after=max(1, ceil(waiting.total_seconds())))
+    await begin_login(connection, _attempt(kind, subject, address), now=now)
 
 
 async def forget_attempt(connection: Connection, kind: AttemptKind, subject: str, *, address: str) -> None:
     """Clear the count of a subject at this origin, once an attempt was right."""
-    await connection.execute(_queries.forget_login_attempts, _attempt(kind, subject, address).account)
+    await forget_attempts(connection, _attempt(kind, subject, address).account)
 
 
-def _attempt(kind: AttemptKind, subject: str, address: str) -> LoginOrigin:
-    origin = f"{kind} {_network(address)}"
-    return LoginOrigin(account=fingerprint(f"{origin} {subject}"), origin=fingerprint(origin))
-
-
-def _network(address: str) -> str:
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is None:
-        return str(ipaddress.ip_network((ip, _IPV6_PREFIX), strict=False))
-    return str(getattr(ip, "ipv4_mapped", None) or ip)
+def _attempt(kind: AttemptKind, subject: str, address: str) -> Attempt:
+    at_most, bounds = _BOUNDS[kind], dict[bytes, int]()
+    networks = networks_of(address)
+    for step, network in enumerate(networks):
+        room = _WIDER_NETWORK_FACTOR**step
+        bounds[fingerprint(f"{kind} {network} {subject}")] = at_most.subject * room
+        bounds[fingerprint(f"{kind} {network}")] = at_most.origin * room
+    if at_most.everywhere is not None:
+        bounds[fingerprint(f"{kind} everywhere {subject}")] = at_most.everywhere
+    return Attempt(fingerprint(f"{kind} {networks[0]} {subject}"), bounds)

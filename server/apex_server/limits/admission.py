@@ -5,7 +5,6 @@ their network address, so nobody can use up what belongs to somebody else.
 """
 
 import asyncio
-import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -15,23 +14,20 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from apex_server.caller import Caller
-from apex_server.client_address import client_address
+from apex_server.client_address import client_address, networks_of
 from apex_server.errors import BodyTooSlow, TooManyRequests, Unauthenticated
 from apex_server.limits.cpu import Metered
 from apex_server.limits.limits import Account, Limits
 from apex_server.limits.tiers import Budget
 from apex_server.problems import websocket_refusal
 
-__all__ = ["admit", "admit_visitor", "charge_requests", "network_of"]
+__all__ = ["admit", "admit_visitor", "charge_requests"]
 
 _Connection = ASGIConnection[Any, Any, Any, Any]
 
 SYNC_PATH = "/api/sync"
 UNLIMITED_PATHS = frozenset({"/health", "/ready", "/metrics"})
 """Asked by machines of the operator, who must not lose sight of a busy server."""
-
-IPV6_PREFIX = 64
-"""One customer's line has at least this many addresses, so they count as one."""
 
 BODY_SILENCE_SECONDS = 20.0
 """How long the next piece of a body may take: a phone in a lift is silent for less."""
@@ -42,17 +38,6 @@ SYNC_BUDGETS: tuple[Budget, ...] = ("cpu_ms", "sync_bytes")
 OTHER_BUDGETS: tuple[Budget, ...] = ("cpu_ms",)
 BODY_BUDGETS: tuple[Budget, ...] = ("cpu_ms", "upload_bytes")
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
-
-
-def network_of(address: str) -> str:
-    """Give the network that an address stands for: itself, or the customer's line of IPv6."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, IPV6_PREFIX), strict=False))
-    return str(ip)
 
 
 async def admit(limits: Limits, connection: _Connection, authenticate: Callable[[], Awaitable[None]]) -> None:
@@ -101,7 +86,7 @@ def account_in(scope: Scope, limits: Limits, connection: _Connection) -> Account
     account = (
         limits.user(caller.user_id, caller.role)
         if isinstance(caller, Caller)
-        else limits.network(network_of(client_address(connection)))
+        else limits.network(networks_of(client_address(connection))[0])
     )
     scope["apex_account"] = account  # type: ignore[typeddict-unknown-key]
     return account
