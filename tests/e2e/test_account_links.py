@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from apex_server.settings import Settings
-from tests.e2e.test_coach_page import CHROMIUM_ARGUMENTS
 from tests.e2e.whole_server import PASSWORD, SECRET, WholeServer, running_server
 
 pytestmark = pytest.mark.needs_chromium
@@ -31,23 +30,6 @@ def mailing(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) ->
     settings = Settings(data_dir=tmp_path_factory.mktemp("mailing"), secret=SECRET)
     with running_server(portal, settings, with_worker=True) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_ARGUMENTS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1100, "height": 760})
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    yield page
-    context.close()
 
 
 def next_mail(server: WholeServer, subject: str) -> EmailMessage:

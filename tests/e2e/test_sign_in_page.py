@@ -4,17 +4,15 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pyotp
 import pytest
 from anyio.from_thread import BlockingPortal
-from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
+from playwright.sync_api import CDPSession, Page, expect
 
 from apex_server.settings import Settings
-from tests.e2e.test_coach_page import CHROMIUM_ARGUMENTS
 from tests.e2e.whole_server import PASSWORD, SECRET, WholeServer, free_port, running_server
 
 pytestmark = pytest.mark.needs_chromium
@@ -28,28 +26,6 @@ def home(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> It
     settings = Settings(data_dir=tmp_path_factory.mktemp("home"), secret=SECRET, port=free_port())
     with running_server(portal, settings) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_ARGUMENTS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1100, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: dialog.accept())
-    yield page
-    context.close()
-    assert complaints == []
 
 
 class Coach:

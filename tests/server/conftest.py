@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -33,6 +34,8 @@ from apex_server.db.errors import EmbeddedPostgresError
 from apex_server.db.postmaster import Postmaster, read_pid_file
 from apex_server.settings import Settings
 from apex_server.vault import Vault
+from tests.server.accounts_app import Clock, accounts_app, speak_to
+from tests.server.mailbox import Mailbox
 
 SECRET = "a secret for tests, long enough to be taken"
 DIRECTORY_PREFIX = "apex-test-"
@@ -98,6 +101,25 @@ async def db(settings: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 def vault(db: Database) -> Vault:
     return db.vault
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time of an app of accounts; a test moves it."""
+    return Clock()
+
+
+@pytest.fixture
+async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """An app of accounts and nothing else."""
+    async with speak_to(accounts_app(db, clock)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def mailbox(db: Database, clock: Clock, tmp_path: Path) -> Mailbox:
+    """What the app has mailed."""
+    return Mailbox(db, tmp_path / "mails", clock)
 
 
 def url_of(postgres: EmbeddedPostgres, name: str) -> str:

@@ -18,11 +18,6 @@ EMAIL = "coach@example.com"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def app(db: Database, clock: Clock) -> Litestar:
     return accounts_app(db, clock)
 

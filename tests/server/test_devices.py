@@ -1,6 +1,5 @@
 """Devices: each is known again, each client id has one owner, and a removed one is out at once."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,13 +12,11 @@ from apex_server.db import Database
 from tests.server.accounts_app import (
     PASSWORD,
     Clock,
-    accounts_app,
     bearer,
     log_in,
     problem,
     refresh,
     register,
-    speak_to,
     status_of,
 )
 
@@ -28,17 +25,6 @@ pytestmark = pytest.mark.anyio
 PHONE = {"name": "Anna's phone", "kind": "phone", "client_id": 11}
 WATCH = {"name": "Anna's watch", "kind": "watch", "client_id": 12}
 TAKEN = (409, "client_id_taken")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with speak_to(accounts_app(db, clock)) as opened:
-        yield opened
 
 
 @pytest.fixture

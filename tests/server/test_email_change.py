@@ -1,8 +1,6 @@
 """A changed address: it counts when the new mailbox answers, and whoever loses it to a thief gets it back."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -10,17 +8,14 @@ import asyncpg
 import httpx
 import pytest
 
-from apex_server.db import Database
 from tests.server.accounts_app import (
     PASSWORD,
     Clock,
-    accounts_app,
     bearer,
     log_in,
     problem,
     refresh,
     register,
-    speak_to,
     status_of,
 )
 from tests.server.mailbox import Mailbox, Received
@@ -31,22 +26,6 @@ FRESH = "one that nobody has had so far"
 OLD, NEW, THIRD = "anna@example.com", "Anna@new.example", "anna@third.example"
 DEAD = (410, "mail_token_invalid")
 WRONG = (401, "wrong_credentials")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with speak_to(accounts_app(db, clock)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mailbox(db: Database, clock: Clock, tmp_path: Path) -> Mailbox:
-    return Mailbox(db, tmp_path / "mails", clock)
 
 
 @pytest.fixture

@@ -39,11 +39,6 @@ async def server(db: Database) -> AsyncIterator[RestServer]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def eraser(db: Database, clock: Clock) -> Eraser:
     return Eraser(db, now=clock)
 

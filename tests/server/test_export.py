@@ -28,11 +28,6 @@ async def server(db: Database) -> AsyncIterator[RestServer]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def exporter(db: Database, clock: Clock) -> Exporter:
     return Exporter(db, now=clock)
 

@@ -23,11 +23,6 @@ EVERYWHERE = 100
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def app(db: Database, clock: Clock) -> Litestar:
     return accounts_app(db, clock)
 

@@ -1,6 +1,6 @@
 """Mails that wait: sent once they can be, held when they never can, and never by two at once."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +15,7 @@ from apex_server.db import Database
 from apex_server.mail import Mail, MailPostponed, MailPurpose, MailRefused, MailSender, list_held_mails
 from apex_server.mail.letters import LETTERS, write_letter
 from apex_server.mail.sending import _queries as sending_queries
-from tests.server.accounts_app import Clock, accounts_app, register, speak_to
+from tests.server.accounts_app import Clock, register
 from tests.server.mailbox import PUBLIC_URL, Mailbox
 
 pytestmark = pytest.mark.anyio
@@ -41,11 +41,6 @@ class MovablePost:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def post() -> MovablePost:
     return MovablePost()
 
@@ -53,12 +48,6 @@ def post() -> MovablePost:
 @pytest.fixture
 def sender(db: Database, post: MovablePost, clock: Clock) -> MailSender:
     return MailSender(db, post, public_url=PUBLIC_URL, now=clock)
-
-
-@pytest.fixture
-async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with speak_to(accounts_app(db, clock)) as opened:
-        yield opened
 
 
 @pytest.fixture

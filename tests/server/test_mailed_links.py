@@ -2,8 +2,6 @@
 
 import statistics
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -33,22 +31,6 @@ pytestmark = pytest.mark.anyio
 EMAIL = "anna@example.com"
 NEW = "another correct horse"
 DEAD = (410, "mail_token_invalid")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with speak_to(accounts_app(db, clock)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mailbox(db: Database, clock: Clock, tmp_path: Path) -> Mailbox:
-    return Mailbox(db, tmp_path / "mails", clock)
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ REFUSED = (401, "passkey_refused")
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     async with speak_to(accounts_app(db, clock, public_url=PUBLIC_URL), scheme="https") as opened:
         yield opened

@@ -1,6 +1,5 @@
 """Refresh tokens: a lost answer logs nobody out, and a stolen token is found out whoever uses it first."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,34 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apex_server.auth.refresh import TokenRow, judge
-from apex_server.db import Database
 from apex_server.opaque_tokens import fingerprint, new_token
 from tests.server.accounts_app import (
     Clock,
-    accounts_app,
     bearer,
     log_in,
     problem,
     refresh,
     register,
-    speak_to,
     status_of,
 )
 
 pytestmark = pytest.mark.anyio
 
 REUSED = (401, "refresh_token_reused")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with speak_to(accounts_app(db, clock)) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -223,7 +208,7 @@ async def test_a_session_ends_after_a_year_even_in_daily_use(
     assert problem(await refresh(client, token)) == (401, "refresh_token_invalid")
 
 
-@pytest.mark.parametrize("token", ["x", "\x00", "é" * 40, new_token()])
+@pytest.mark.parametrize("token", ["x", "\x00", "é" * 40, new_token()], ids=["short", "zero", "not ASCII", "like one"])
 async def test_an_unknown_token_is_refused(client: httpx.AsyncClient, token: str) -> None:
     assert problem(await refresh(client, token)) == (401, "refresh_token_invalid")
 

@@ -21,11 +21,6 @@ SHUT = ["sms_sends", "used_passkey_challenges"]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 async def client(db: Database, clock: Clock, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     app = accounts_app(db, clock, messenger=FolderMessenger(tmp_path / "texts"), public_url="https://coach.example")
     async with speak_to(app, scheme="https") as opened:

@@ -29,11 +29,6 @@ WRONG = (401, "wrong_credentials")
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     @post("/api/dangerous", status_code=204)
     async def dangerous(caller: NamedDependency[Caller], database: NamedDependency[Database]) -> None:
