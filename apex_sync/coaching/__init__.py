@@ -12,6 +12,7 @@ decides.
 | `increments`, `progression` | the next load of an exercise: progress, maintain or deload |
 | `plateau`, `recovery`, `notes` | stagnation, signs of fatigue, words in notes that a coach must read |
 | `muscles`, `volume` | weekly sets of a muscle against published landmarks |
+| `exercise_library`, `exercise_names` | the built-in exercises, and when two names mean one |
 | `bodyweight`, `adherence`, `strain` | weight trend, sessions done against planned, check-in scores |
 | `profile`, `plan`, `history` | what a rule knows of the athlete, the program and the logs |
 | `rules`, `finding` | the catalogue of rules, and what one of them finds, with the facts behind it |

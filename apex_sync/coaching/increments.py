@@ -43,6 +43,10 @@ practice]."""
 STEPS_BY_EQUIPMENT = {
     "barbell": BARBELL_UPPER,
     "e-z curl bar": BARBELL_UPPER,
+    "ez_bar": BARBELL_UPPER,
+    "smith_machine": BARBELL_UPPER,
+    "trap_bar": BARBELL_UPPER,
+    "safety_squat_bar": BARBELL_UPPER,
     "dumbbell": DUMBBELL,
     "kettlebell": KETTLEBELL,
     "kettlebells": KETTLEBELL,
@@ -54,7 +58,7 @@ DEFAULT_STEP = BARBELL_UPPER
 
 
 def step_for(equipment: str | None, *, lower_body: bool = False) -> Step:
-    """Give the step for a kind of equipment, by its name in free-exercise-db.
+    """Give the step for a kind of equipment, by its name in the built-in library or in free-exercise-db.
 
     >>> step_for("barbell", lower_body=True).kg, step_for("dumbbell").kg, step_for(None).kg
     (5.0, 2.0, 2.5)

@@ -1,4 +1,4 @@
-"""Which muscles a set trains: free-exercise-db's names mapped to the muscles that volume landmarks are stated for.
+"""Which muscles a set trains: the names of libraries mapped to the muscles that volume landmarks are stated for.
 
 A primary muscle gets the whole set, a secondary one half of it. In 67 studies this fractional count described growth
 better than counting indirect sets fully or not at all [V, Pelland et al. 2024, osf.io/6z3xu].
@@ -32,6 +32,17 @@ MUSCLES = {
 }
 """free-exercise-db's muscles, but for `shoulders`; names that are already ours map to themselves."""
 
+PARTS = {
+    "hip_flexors": "hip_flexors",
+    "lats": "back",
+    "obliques": "abs",
+    "rotator_cuff": "rotator_cuff",
+    "serratus": "serratus",
+    "tibialis": "tibialis",
+    "upper_back": "back",
+}
+"""What the built-in library tells apart and landmarks do not, or have no figure for."""
+
 SYNONYMS = {
     "abs": "abs",
     "back": "back",
@@ -41,6 +52,7 @@ SYNONYMS = {
     "rear delts": "rear_delts",
     "side delts": "side_delts",
     "upper back": "back",
+    **PARTS,
 }
 """What coaches write in their own exercises and as weak points."""
 

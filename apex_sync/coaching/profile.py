@@ -5,9 +5,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from apex_sync.coaching.exercise_names import name_key
 from apex_sync.coaching.leaves import number, text, texts, whole
 from apex_sync.coaching.muscles import muscle_shares
-from apex_sync.coaching.sets import exercise_identity, fold_name
+from apex_sync.coaching.sets import fold_name
 from apex_sync.collection import Record
 
 VolumeTolerance = Literal["low", "medium", "high"]
@@ -62,7 +63,7 @@ class ExerciseTraits(Struct, frozen=True, kw_only=True):
 
 
 Library = Mapping[str, ExerciseTraits]
-"""Traits by exercise identity (`sets.exercise_identity`), under the id and under the name."""
+"""Traits under `id:` and the id, and under `name:` and the key (`exercise_names`) of the name and of each alias."""
 
 
 def exercise_traits(record: Record) -> ExerciseTraits:
@@ -79,12 +80,31 @@ def exercise_traits(record: Record) -> ExerciseTraits:
 
 
 def library_of(exercises: Mapping[str, Record]) -> dict[str, ExerciseTraits]:
-    """Index exercise records, given by id, for look-up by id and by name; of several with one name the first."""
+    """Index exercise records, given by id, for `traits_of`.
+
+    Of several that one name could mean, those that are called so come before those that are also known so, and then
+    the first by id.
+    """
     library: dict[str, ExerciseTraits] = {}
+    aliases: list[tuple[str, ExerciseTraits]] = []
     for exercise_id, record in sorted(exercises.items()):
-        traits = exercise_traits(record)
-        library[f"id:{exercise_id}"] = traits
-        by_name = exercise_identity(None, text(getattr(record, "name", None)))
-        if by_name:
-            library.setdefault(by_name, traits)
+        traits = library[f"id:{exercise_id}"] = exercise_traits(record)
+        name = text(getattr(record, "name", None))
+        if name:
+            library.setdefault(f"name:{name_key(name)}", traits)
+        aliases += [(alias, traits) for alias in texts(getattr(record, "aliases", None))]
+    for alias, traits in aliases:
+        library.setdefault(f"name:{name_key(alias)}", traits)
     return library
+
+
+def traits_of(library: Library, exercise: str) -> ExerciseTraits | None:
+    """Give the traits of a logged exercise by its identity (`sets.exercise_identity`), or None.
+
+    >>> from apex_sync.models import Exercise
+    >>> library = library_of({"7": Exercise(name="Barbell Bench Press")})
+    >>> traits_of(library, "name:bench press (barbell)") is traits_of(library, "id:7")
+    True
+    """
+    kind, _, known_as = exercise.partition(":")
+    return library.get(f"name:{name_key(known_as)}" if kind == "name" else exercise)

@@ -15,10 +15,12 @@ class Exercise(Record):
     """One exercise of a library."""
 
     name: Leaf[Name] = UNSET
+    aliases: Leaf[Names] = UNSET
     muscle_group: Leaf[Name] = UNSET
     secondary_muscles: Leaf[Names] = UNSET
     movement_pattern: Leaf[Literal["push", "pull", "hinge", "squat", "isolation"]] = UNSET
     equipment: Leaf[Names] = UNSET
+    laterality: Leaf[Literal["bilateral", "unilateral"]] = UNSET
     video_url: Leaf[Url] = UNSET
     thumbnail_url: Leaf[Url] = UNSET
     instructions: Leaf[Note] = UNSET
@@ -27,6 +29,7 @@ class Exercise(Record):
 
 EXERCISES = Collection(
     name="exercises",
+    version=2,
     model=Exercise,
     scope_kinds=frozenset({"library", "global"}),
     default_writers=frozenset({"coach", "system"}),

@@ -308,8 +308,8 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
         "intensity_zone goals notes source_id weeks days exercises sets created_at deleted",
     },
     "exercises": {
-        "coach system": "name muscle_group secondary_muscles movement_pattern equipment video_url thumbnail_url "
-        "instructions coaching_cues created_at deleted",
+        "coach system": "name aliases muscle_group secondary_muscles movement_pattern equipment laterality video_url "
+        "thumbnail_url instructions coaching_cues created_at deleted",
     },
     "profiles": {
         "athlete coach": "name date_of_birth gender training_age_years goals weak_points nutrition_habits "
