@@ -48,12 +48,12 @@ async def main() -> int:
     configure_logs(wanted.log_level)
     async with serving(wanted) as settings:
         address = address_of(settings)
-        screen.said(f"server with its own Postgres at {address}")
+        screen.said(f"server with its own Postgres at {settings.page_url}")
         if not PLAYED.exists():
             await play(address, settings, arguments.file, screen)
             PLAYED.touch()
         if arguments.serve:
-            screen.served(address, COACH, ATHLETE)
+            screen.served(settings.page_url, COACH, ATHLETE)
             await asyncio.Event().wait()
     return 0
 

@@ -15,6 +15,7 @@ from litestar import Litestar, Router
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -38,7 +39,7 @@ from apex_server.metrics import Metrics
 from apex_server.openapi_document import TAGS
 from apex_server.organisations import organisation_routes
 from apex_server.privacy import privacy_routes
-from apex_server.problems import exception_handlers
+from apex_server.problems import answer_framework_error, exception_handlers
 from apex_server.programs import program_routes
 from apex_server.settings import Settings
 from apex_server.support import guard_support, support_routes
@@ -54,7 +55,7 @@ from apex_server.sync import (
 from apex_server.sync.limited import LimitedExchange
 from apex_server.sync.live import LiveHub
 from apex_server.sync.live_routes import live_routes
-from apex_server.web import web_routes
+from apex_server.web import page_instead, web_routes
 from apex_server.workouts import workout_routes
 
 __all__ = ["create_app"]
@@ -112,7 +113,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ),
         guards=[_guard, guard_support],
         dependencies={"caller": Provide(provide_caller), **{name: Provide(_handing(name)) for name in _OPENED}},
-        exception_handlers=exception_handlers,
+        exception_handlers={**exception_handlers, HTTPException: page_instead(answer_framework_error)},
         after_exception=[log_socket_failure],
         before_send=[hardened_headers(settings)],
         cors_config=cors_of(settings),

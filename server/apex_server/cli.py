@@ -30,7 +30,7 @@ from apex_server.operations import ADVICE, OperationError, Verification, add_sup
 from apex_server.operations import restore as restore_backup
 from apex_server.operations import verify as verify_database
 from apex_server.personal_data import BACKUPS_KEPT, prune_backups
-from apex_server.serving import ServerNotAnswering, address_of, serving
+from apex_server.serving import ServerNotAnswering, serving
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import begin_epoch, rebuild_projections
 from apex_server.vault import (
@@ -102,7 +102,7 @@ async def serve(
     )
     configure_logs(settings.log_level)
     async with serving(settings) as ready:
-        click.echo(f"Apex Sync is served at {address_of(ready)} (Ctrl+C stops it)")
+        click.echo(f"Apex Sync is served at {ready.page_url} (Ctrl+C stops it)")
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:
                 break

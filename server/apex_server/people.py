@@ -1,4 +1,4 @@
-"""What people type about themselves, made fit to store and to compare: addresses and names."""
+"""What people type about themselves, made fit to store and to compare: addresses, names; how long passwords are."""
 
 import re
 import unicodedata
@@ -9,6 +9,9 @@ __all__ = [
     "DEVICE_NAME",
     "ORGANISATION_NAME",
     "PASSKEY_NAME",
+    "PASSWORD_LENGTH_ADVISED",
+    "PASSWORD_LENGTH_MAX",
+    "PASSWORD_LENGTH_MIN",
     "PHONE_NUMBER",
     "USER_EMAIL",
     "USER_NAME",
@@ -24,6 +27,13 @@ PASSKEY_NAME = "passkeys.name"
 PHONE_NUMBER = "phones.number"
 ORGANISATION_NAME = "organisations.name"
 """The places that names, addresses and numbers are sealed for."""
+
+PASSWORD_LENGTH_MIN = 8
+PASSWORD_LENGTH_ADVISED = 15
+"""Characters; OWASP ASVS 5.0 asks for the first and recommends the second."""
+
+PASSWORD_LENGTH_MAX = 1000
+"""Characters. Room for any passphrase, and no free work for us."""
 
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)*")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})

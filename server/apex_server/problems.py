@@ -47,6 +47,7 @@ __all__ = [
     "PROBLEM_MEDIA_TYPE",
     "SIGN_IN_REFUSALS",
     "Problem",
+    "answer_framework_error",
     "exception_handlers",
     "problem_responses",
     "websocket_refusal",
@@ -165,7 +166,8 @@ def _answer_bad_text(_request: Request[Any, Any, Any], _error: UnicodeDecodeErro
     return _answer(MalformedRequest())
 
 
-def _answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    """Put what the framework refuses in our words."""
     if error.detail == _HUNG_UP:
         return _answer(MalformedRequest())
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -218,7 +220,7 @@ exception_handlers: ExceptionHandlersMap = {
     MasterKeyMissing: _answer_master_key_changed,
     MasterKeyOutdated: _answer_master_key_changed,
     KeyDestroyed: _answer_key_destroyed,
-    HTTPException: _answer_framework_error,
+    HTTPException: answer_framework_error,
     UnicodeDecodeError: _answer_bad_text,
     Exception: _answer_unexpected,
 }

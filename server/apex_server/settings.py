@@ -77,6 +77,7 @@ MASKED = frozenset(
 )
 CERTIFICATE_AND_KEY = ("APEX_TLS_CERTIFICATE", "APEX_TLS_KEY")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 # nosec B104 - compared with, not bound to.
 
 
 class SettingsError(Exception):
@@ -172,6 +173,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def is_https(self) -> bool:
         """Whether browsers reach the server over HTTPS, be it through a proxy."""
         return self.speaks_tls or (self.public_url or "").startswith("https://")
+
+    @property
+    def page_url(self) -> str:
+        """The address that people open, and that links in mails begin with.
+
+        Without APEX_PUBLIC_URL that is a developer's machine, by its name: browsers make no passkeys for a number.
+        """
+        host = "localhost" if self.host in LOOPBACK_HOSTS | WILDCARD_HOSTS else self.host
+        return self.public_url or f"{'https' if self.speaks_tls else 'http'}://{host}:{self.port}"
 
     @property
     def allowed_origins(self) -> list[str]:

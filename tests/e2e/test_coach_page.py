@@ -201,6 +201,35 @@ def test_a_sync_shows_within_a_second_and_leaves_half_written_answers_alone(page
     expect(page.locator(f"#w-{another}.is-new")).to_be_visible()
 
 
+def test_a_sync_leaves_an_invite_code_and_what_was_wrong_with_a_form_where_they_are(page: Page, coach: Person) -> None:
+    phone, _ = phone_and_watch(coach.athlete("Mara"))
+    sign_in(page, coach)
+    page.get_by_role("button", name="Invite an athlete").click()
+    page.get_by_role("button", name="Make a code").click()
+    code = page.locator("[data-invite-code]")
+    expect(code).to_have_text(re.compile("[A-Z0-9]{4,}"))
+    made, link = code.inner_text(), page.locator("[data-invite-link]").inner_text()
+    page.get_by_label("Their e-mail").fill(f"{'a' * 65}@such.example")
+    page.get_by_role("button", name="Make a code").click()
+    expect(page.locator(".invite .form-error")).to_contain_text("email")
+
+    phone.log(new_id(), push_day(date=str(datetime.now(UTC).date())))
+
+    expect(page.locator(".athlete.is-changed, .athlete .is-changed")).to_be_visible()
+    expect(code).to_have_text(made)
+    expect(page.locator("[data-invite-link]")).to_have_text(link)
+    expect(page.locator(".invite .form-error")).to_contain_text("email")
+
+
+def test_a_page_that_is_not_there_is_a_page_and_the_way_to_security_is_seen(page: Page, coach: Person) -> None:
+    answer = page.goto(f"{coach.world.address}/athlets")
+    assert answer is not None and answer.status == 404
+    expect(page.get_by_role("heading", name="There is nothing here.")).to_be_visible()
+    sign_in(page, coach)
+    page.locator("header").get_by_role("link", name="Security").and_(page.locator(":visible")).click()
+    expect(page.get_by_role("heading", name="Security", exact=True)).to_be_visible()
+
+
 def test_the_page_says_when_it_is_cut_off_and_catches_up_by_itself(page: Page, coach: Person) -> None:
     athlete = coach.athlete("Mara")
     phone, _ = phone_and_watch(athlete)

@@ -12,6 +12,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from playwright.sync_api import CDPSession, Page, expect
 
+from apex_server.people import PASSWORD_LENGTH_MIN
 from apex_server.settings import Settings
 from tests.e2e.whole_server import PASSWORD, SECRET, WholeServer, free_port, running_server
 
@@ -167,6 +168,36 @@ def test_a_passkey_is_made_used_renamed_and_removed(page: Page, home: WholeServe
     row.get_by_role("button", name="Remove").click()
     page.locator("#prove").get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_text("None yet.")).to_be_visible()
+
+
+def test_a_page_at_a_number_says_where_passkeys_are_made(page: Page, home: WholeServer) -> None:
+    coach = Coach(home, "Iris")
+    page.goto(home.address)
+    expect(page.get_by_role("link", name=address(home))).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
+    page.goto(address(home))
+    expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_visible()
+    expect(page.get_by_role("link", name=address(home))).to_be_hidden()
+
+    coach.sign_in(page)
+
+    expect(page.get_by_role("button", name="Add a passkey")).to_be_visible()
+    assert home.settings.page_url == address(home)
+
+
+def test_the_rule_for_passwords_is_on_every_page_that_takes_a_new_one(page: Page, home: WholeServer) -> None:
+    coach = Coach(home, "Lea")
+    for path in ("/", "/reset-password"):
+        page.goto(address(home) + path)
+        expect_the_rule(page)
+    coach.sign_in(page)
+    expect_the_rule(page)
+
+
+def expect_the_rule(page: Page) -> None:
+    box = page.locator('input[autocomplete="new-password"]')
+    expect(box).to_have_attribute("minlength", str(PASSWORD_LENGTH_MIN))
+    expect(box.locator("xpath=..")).to_contain_text(f"At least {PASSWORD_LENGTH_MIN} characters")
 
 
 def test_an_authenticator_that_does_not_know_its_person_is_said(page: Page, home: WholeServer) -> None:

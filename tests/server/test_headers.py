@@ -137,3 +137,21 @@ async def test_the_metrics_are_for_this_machine_or_who_has_the_token(
     settings: Settings, address: str, changes: dict[str, Any], headers: dict[str, str], allowed: bool
 ) -> None:
     assert await may_read_metrics(settings, address, changes, **headers) is allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "expected"),
+    [
+        ("/no-such-page", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("/no-such-page", "*/*", "application/problem+json"),
+        ("/api/no-such-thing", "text/html", "application/problem+json"),
+    ],
+)
+async def test_a_person_who_opens_what_is_not_there_gets_a_page_and_a_program_a_problem(
+    settings: Settings, path: str, accept: str, expected: str
+) -> None:
+    async with whole_app(settings) as client:
+        answer = await client.get(path, headers={"Accept": accept})
+
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].partition(";")[0] == expected

@@ -380,7 +380,7 @@ JSON = st.recursive(
 def test_whatever_comes_as_a_credential_is_verified_or_refused(data: st.DataObject) -> None:
     """No bytes that somebody made up end in anything but a refusal."""
     clock, person = Clock(), uuid4()
-    party = relying_party(SECRET, public_url=PUBLIC_URL, port=8000)
+    party = relying_party(SECRET, PUBLIC_URL)
     assert party is not None
     device = authenticator()
     made = device.create(party.registration_options(person, account="a", name="a", known=[], now=clock()))

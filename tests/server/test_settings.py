@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,3 +158,17 @@ def test_lists_are_separated_by_commas(tmp_path: Path) -> None:
 def test_what_cannot_be_used_for_mail_or_trust_stops_the_server(tmp_path: Path, variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=variable):
         read(tmp_path, APEX_SECRET=SECRET, **{variable: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "http://localhost:8000"),
+        ({"host": "::", "port": 80}, "http://localhost:80"),
+        ({"host": "192.0.2.7"}, "http://192.0.2.7:8000"),
+        ({"tls_certificate": Path("c"), "tls_key": Path("k")}, "https://localhost:8000"),
+        ({"public_url": "https://coach.example"}, "https://coach.example"),
+    ],
+)
+def test_people_are_sent_to_a_name_that_passkeys_can_be_bound_to(given: dict[str, Any], expected: str) -> None:
+    assert Settings(data_dir=Path(), secret=SECRET, **given).page_url == expected

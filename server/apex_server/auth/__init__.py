@@ -87,6 +87,7 @@ def account_parts(
     former secret are taken until they expire. Without a messenger there are no codes by SMS.
     """
     public = urlsplit(public_url or "")
+    page_url = public_url or f"{'https' if https else 'http'}://localhost:{port}"
     access_tokens = AccessTokens(SigningKeys.derive(secret, *former_secrets))
     cookies = SessionCookies(
         secret,
@@ -101,7 +102,7 @@ def account_parts(
             passwords or Passwords(),
             access_tokens,
             SecondFactors(database, messenger, now),
-            Passkeys(database, relying_party(secret, public_url=public_url, port=port), now),
+            Passkeys(database, relying_party(secret, page_url), now),
             now,
         ),
         session_cookies=cookies,

@@ -204,12 +204,9 @@ class RelyingParty:
         return hmac.digest(self._key, b"%s\0%s\0%s" % (ceremony, subject, body), "sha256")
 
 
-def relying_party(secret: str, *, public_url: str | None, port: int) -> RelyingParty | None:
-    """Give this server's, or None where its address is a number: passkeys are bound to names.
-
-    Without a public address it is a developer's machine, and browsers take `localhost` for safe.
-    """
-    parts = urlsplit(public_url or f"http://localhost:{port}")
+def relying_party(secret: str, page_url: str) -> RelyingParty | None:
+    """Give this server's, or None where its address is a number: passkeys are bound to names."""
+    parts = urlsplit(page_url)
     host = parts.hostname or ""
     if not host or host.replace(".", "").isdigit() or ":" in host:
         return None

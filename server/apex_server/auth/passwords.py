@@ -18,12 +18,9 @@ from argon2.low_level import Type
 
 from apex_server.auth.guessable import guessable_because
 from apex_server.errors import InvalidFields, ServerBusy
+from apex_server.people import PASSWORD_LENGTH_MIN
 
-__all__ = ["PASSWORD_LENGTH_MAX", "PASSWORD_LENGTH_MIN", "Passwords"]
-
-PASSWORD_LENGTH_MIN = 8
-PASSWORD_LENGTH_MAX = 1000
-"""Characters. Room for any passphrase, and no free work for us."""
+__all__ = ["Passwords"]
 
 _MEMORY_KIB = 19_456
 _PASSES = 3

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from apex_server.auth.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from apex_server.auth.phone_numbers import NUMBER_LENGTH_MAX
 from apex_server.caller import Role
 from apex_server.invites import INVITE_CODE_LENGTH_MAX, CoachLink
 from apex_server.opaque_tokens import TOKEN_LENGTH_MAX
+from apex_server.people import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 
 __all__ = [
     "AccountView",

@@ -34,7 +34,7 @@ from apex_server.jobs.analysis import Analyst
 from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.subjects import KINDS
-from apex_server.mail import MailSender, mailer_of, public_url_of
+from apex_server.mail import MailSender, mailer_of
 from apex_server.personal_data import Eraser, Exporter, Retention
 from apex_server.refused_sign_ins import record_refused_sign_ins
 from apex_server.settings import Settings, SettingsError
@@ -218,7 +218,7 @@ class Worker:
                 queue_manager(pool),
                 Analyst(database, committer, wording, now=clock),
                 Publisher(database, committer, now=clock),
-                MailSender(database, mailer_of(settings, now=clock), public_url=public_url_of(settings), now=clock),
+                MailSender(database, mailer_of(settings, now=clock), public_url=settings.page_url, now=clock),
                 committer,
                 hints,
                 now=clock,

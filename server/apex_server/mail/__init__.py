@@ -34,7 +34,6 @@ __all__ = [
     "ask_for_mail_to_index",
     "list_held_mails",
     "mailer_of",
-    "public_url_of",
     "smtp_address",
 ]
 
@@ -44,7 +43,7 @@ def mailer_of(settings: Settings, *, now: Callable[[], datetime]) -> Mailer:
 
     Raises SettingsError for an APEX_SMTP_URL that cannot be used.
     """
-    host = urlsplit(public_url_of(settings)).hostname or "localhost"
+    host = urlsplit(settings.page_url).hostname or "localhost"
     sender = settings.mail_from or f"Apex <no-reply@{'localhost' if ':' in host else host}>"
     if settings.smtp_url is None:
         return FolderMailer(settings.data_dir / "mails", sender=sender, now=now)
@@ -53,9 +52,3 @@ def mailer_of(settings: Settings, *, now: Callable[[], datetime]) -> Mailer:
     except ValueError as error:
         raise SettingsError("APEX_SMTP_URL", str(error)) from error
     return SmtpMailer(address, sender=sender, now=now)
-
-
-def public_url_of(settings: Settings) -> str:
-    """Give the address that links in mails begin with."""
-    scheme = "https" if settings.speaks_tls else "http"
-    return settings.public_url or f"{scheme}://{settings.host}:{settings.port}"

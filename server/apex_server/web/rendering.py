@@ -16,6 +16,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.enums import MediaType
 from litestar.static_files import create_static_files_router
 
+from apex_server.people import PASSWORD_LENGTH_ADVISED, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from apex_server.web import wording
 from apex_server.web.icons import icon, origin_mark, origin_name
 
@@ -62,7 +63,16 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _static_path = f"/static/{static_digest()}"
-_environment.globals.update(icon=icon, origin_mark=origin_mark, origin_name=origin_name, static_path=_static_path)
+_environment.globals.update(
+    icon=icon,
+    origin_mark=origin_mark,
+    origin_name=origin_name,
+    password_hint=f"At least {PASSWORD_LENGTH_MIN} characters; {PASSWORD_LENGTH_ADVISED} or more are better: "
+    "a few words that do not belong together.",
+    password_max=PASSWORD_LENGTH_MAX,
+    password_min=PASSWORD_LENGTH_MIN,
+    static_path=_static_path,
+)
 _environment.filters.update(
     {name.removeprefix("as_"): getattr(wording, name) for name in wording.__all__ if name.startswith("as_")}
 )

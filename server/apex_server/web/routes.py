@@ -1,6 +1,8 @@
 """The addresses of the coach's page, and the one thing it can do that no API endpoint does: settle a conflict."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -25,7 +27,7 @@ from apex_server.web.contested import settling_patch
 from apex_server.web.link_pages import link_pages
 from apex_server.web.overview import athletes_by_need, opened_overview
 from apex_server.web.rendering import PAGE_HEADERS, render, static_router
-from apex_server.web.security_page import security_page
+from apex_server.web.security_page import passkeys_at, security_page
 from apex_server.web.visitor import (
     NotACoach,
     NotSignedIn,
@@ -37,7 +39,7 @@ from apex_server.web.visitor import (
 )
 from apex_sync.models import CHECK_INS, WORKOUT_LOGS
 
-__all__ = ["web_routes"]
+__all__ = ["page_instead", "web_routes"]
 
 ATHLETES_MAX = 500
 """On one page; a coach of more needs an organisation, and gets lists by other means."""
@@ -45,7 +47,11 @@ ATHLETES_MAX = 500
 _log = structlog.get_logger(__name__)
 _queries = load_queries(__package__)
 
+PROGRAMS_PATHS = ("/api/", "/schema/")
+"""What is below these is asked for by programs, whatever they say they accept."""
+
 _Request = Request[Any, Any, Any]
+_Handler = Callable[[_Request, HTTPException], Response[Any]]
 _Page = Response[Any]
 _After = Annotated[str | None, QueryParameter(max_length=2000)]
 
@@ -81,7 +87,7 @@ async def sign_in_page(
         raise NotACoach
     async with database.commit_connection() as connection:
         first_run = not await connection.fetchval(_queries.has_any_coach)
-    return render(request, "sign_in.html", target=target, first_run=first_run)
+    return render(request, "sign_in.html", target=target, first_run=first_run, passkeys_at=passkeys_at(request))
 
 
 @get("/join/{code:str}")
@@ -215,6 +221,18 @@ def _framework_error(request: _Request, error: HTTPException) -> _Page:
     if error.status_code >= 500:
         return _unexpected(request, error)
     return _api_error(request, NotFound("page"))
+
+
+def page_instead(answer: _Handler) -> _Handler:
+    """Answer a person who opened an address that is not there with a page, and a program as `answer` does."""
+
+    def answered(request: _Request, error: HTTPException) -> Response[Any]:
+        is_api = request.url.path.startswith(PROGRAMS_PATHS)
+        if error.status_code != HTTPStatus.NOT_FOUND or is_api or "text/html" not in request.headers.get("accept", ""):
+            return answer(request, error)
+        return _api_error(request, NotFound("page"))
+
+    return answered
 
 
 def _unexpected(request: _Request, error: Exception) -> _Page:

@@ -18,7 +18,7 @@ from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
 from apex_server.web.rendering import render
 from apex_server.web.visitor import NotSignedIn, find_visitor
 
-__all__ = ["security_page"]
+__all__ = ["passkeys_at", "security_page"]
 
 DEVICES_MAX = 50
 """On the page, the most recently seen; nobody uses more."""
@@ -60,9 +60,15 @@ async def security_page(request: Request[Any, Any, Any], database: NamedDependen
         is_coach=visitor.role == "coach",
         factors=factors,
         passkeys=passkeys,
-        has_passkeys=accounts.passkeys.relying_party is not None,
+        passkeys_at=passkeys_at(request),
         devices=devices,
     )
+
+
+def passkeys_at(request: Request[Any, Any, Any]) -> str:
+    """Give the origin that passkeys are bound to; empty where this server has no name."""
+    party = request.app.state.accounts.passkeys.relying_party
+    return party.origin if party else ""
 
 
 async def _own_devices(connection: Connection, database: Database, visitor: Caller) -> list[OwnDevice]:

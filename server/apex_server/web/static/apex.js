@@ -4,7 +4,7 @@ import { api, hasSession, renew, signOut, wordsOf } from "./session.js";
 import { followLive, refresh } from "./live.js";
 import { linkSubmissions, openLink } from "./links.js";
 import { securityActions, securitySubmissions } from "./security.js";
-import { nameOfBrowser, offerPasskey, signInActions, signInSubmissions } from "./signin.js";
+import { nameOfBrowser, offerPasskeys, signInActions, signInSubmissions } from "./signin.js";
 import { showTimes } from "./times.js";
 
 const actions = {
@@ -164,8 +164,7 @@ const link = document.querySelector('[data-page="link"]');
 if (link) openLink(link);
 const signIn = document.querySelector('[data-page="sign-in"]');
 document.body.dataset.browser = nameOfBrowser();
-if (signIn) {
-  offerPasskey();
-  resume(signIn);
-}
+const withPasskeys = document.querySelector("[data-passkeys-at]");
+if (withPasskeys) offerPasskeys(withPasskeys);
+if (signIn) resume(signIn);
 else if (document.querySelector("[data-live-page]")) followLive();

@@ -3,6 +3,8 @@
 
 // What the reader does to the page, and the server knows nothing of.
 const READERS_OWN = new Set(["open", "hidden", "aria-expanded", "aria-busy", "disabled", "style"]);
+// What scripts wrote for the reader alone: times in their clock, an invite code, what was wrong with a form.
+const WRITTEN_HERE = "[data-local], [data-ago], [data-own], .form-error";
 const PASSING = ["is-new", "is-changed"];
 
 export function morph(current, next) {
@@ -16,7 +18,7 @@ export function morph(current, next) {
 
 function morphElement(current, next, changed) {
   morphAttributes(current, next);
-  if (current.matches("[data-local], [data-ago]")) return;
+  if (current.matches(WRITTEN_HERE)) return;
   if (current.matches("textarea")) return morphTextarea(current, next);
   morphChildren(current, next, changed);
 }

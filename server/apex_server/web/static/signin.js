@@ -47,8 +47,11 @@ export const signInSubmissions = {
   },
 };
 
-export function offerPasskey() {
-  for (const part of document.querySelectorAll("[data-if-passkeys]")) part.hidden = !hasPasskeys();
+// Passkeys are bound to the name of the server: a page that was opened by another one says where they are.
+export function offerPasskeys(page) {
+  const isThere = page.dataset.passkeysAt === location.origin;
+  for (const part of document.querySelectorAll("[data-if-passkeys]")) part.hidden = !(isThere && hasPasskeys());
+  for (const part of document.querySelectorAll("[data-if-elsewhere]")) part.hidden = isThere;
 }
 
 export function nameOfBrowser() {
