@@ -107,11 +107,13 @@ class WeightFlag(Struct, frozen=True, kw_only=True):
     rate: WeightRate
 
 
-def weigh_ins_of(check_ins: Iterable[tuple[str, Record]]) -> list[WeighIn]:
-    """Read the weights of check-ins, given by id; total for any record."""
+def weigh_ins_of(records: Iterable[tuple[str, Record]]) -> list[WeighIn]:
+    """Read the weights of check-ins and body metrics, given by id: one trend is made of both. Total for any record."""
     found = []
-    for record_id, record in check_ins:
-        on = day(getattr(record, "date", None)) or local_day(getattr(record, "submitted_at", None))
+    for record_id, record in records:
+        on = day(getattr(record, "date", None)) or next(
+            filter(None, (local_day(getattr(record, name, None)) for name in ("measured_at", "submitted_at"))), None
+        )
         weight_kg = number(getattr(record, "weight_kg", None), 1.0, 500.0)
         if on is not None and weight_kg is not None and getattr(record, "deleted", None) is not True:
             found.append(WeighIn(record_id=record_id, date=on, weight_kg=weight_kg))

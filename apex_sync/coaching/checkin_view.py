@@ -24,7 +24,8 @@ from apex_sync.coaching.leaves import live_entries
 from apex_sync.coaching.workout_view import TYPED_SLACK_KG, ValueProblem, kilograms, shown
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
-from apex_sync.models.checkin import Flag, Measurements, PhotoType, ProgressPhoto, Responses
+from apex_sync.models.body import Measurements, PhotoType
+from apex_sync.models.checkin import CheckInPhoto, Flag, Responses
 from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref
 from apex_sync.models.workout import LoadUnit
 from apex_sync.op import Patch
@@ -57,6 +58,7 @@ class CheckInDraft(Struct, kw_only=True, omit_defaults=True):
     photos: Sequence[PhotoView] = ()
     responses: Responses | None = None
     notes: Note | None = None
+    questionnaire_id: Ref | None = None
     questionnaire: dict[str, float | Note | None] = {}
     submitted_at: LocalTime | None = None
     """Null while it is a draft."""
@@ -133,7 +135,7 @@ def checkin_patch(
     return DraftPatch(patch, places)
 
 
-def _photo(key: str, entry: ProgressPhoto) -> PhotoView:
+def _photo(key: str, entry: CheckInPhoto) -> PhotoView:
     return PhotoView(id=key, **{name: shown(getattr(entry, name)) for name in PHOTO_FIELDS})
 
 

@@ -1,12 +1,13 @@
 """What a rule knows of the athlete beside the logs, and of the exercises."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
 from apex_sync.coaching.exercise_names import name_key
-from apex_sync.coaching.leaves import number, text, texts, whole
+from apex_sync.coaching.leaves import day, number, text, texts, whole
 from apex_sync.coaching.muscles import muscle_shares
 from apex_sync.coaching.sets import fold_name
 from apex_sync.collection import Record
@@ -47,6 +48,17 @@ def training_profile(record: Record | None) -> TrainingProfile:
         target_weight_kg=number(getattr(record, "target_weight_kg", None), 1.0, 500.0),
         training_days_per_week=whole(getattr(record, "training_days_per_week", None), 0, 14),
     )
+
+
+def age_years(profile: Record | None, on: datetime.date) -> int | None:
+    """Give an athlete's age in whole years; None where no birthday is known or it is yet to come.
+
+    Who was born on 29 February is a year older on 1 March of other years.
+    """
+    born = day(getattr(profile, "date_of_birth", None))
+    if born is None or born > on:
+        return None
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
 class ExerciseTraits(Struct, frozen=True, kw_only=True):

@@ -6,13 +6,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from apex_sync.collection import Collection, Entry, Leaf, Record, Role
 from apex_sync.errors import FieldProblem
+from apex_sync.models.body import BodyFatPercent, BodyWeight, BodyWeightKg, Measurements, PhotoType, WeightUnit
 from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score, calendar_problems
 
-LengthUnit = Literal["cm", "in"]
-PhotoType = Literal["front", "back", "side-left", "side-right", "other"]
 FlagType = Literal["warning", "concern", "positive"]
-Girth = Annotated[float, Meta(gt=0, le=400)]
-"""A circumference in centimetres."""
 
 
 class Responses(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,24 +25,8 @@ class Responses(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=
     motivation: Leaf[Score] = UNSET
 
 
-class Measurements(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """Girths in centimetres; `unit` is what the athlete typed them in, for showing them back."""
-
-    chest_cm: Leaf[Girth] = UNSET
-    shoulders_cm: Leaf[Girth] = UNSET
-    biceps_cm: Leaf[Girth] = UNSET
-    arms_cm: Leaf[Girth] = UNSET
-    forearms_cm: Leaf[Girth] = UNSET
-    waist_cm: Leaf[Girth] = UNSET
-    hips_cm: Leaf[Girth] = UNSET
-    thighs_cm: Leaf[Girth] = UNSET
-    calves_cm: Leaf[Girth] = UNSET
-    unit: Leaf[LengthUnit] = UNSET
-    recorded_at: Leaf[LocalTime] = UNSET
-
-
-class ProgressPhoto(Entry):
-    """The description of a photo; the pixels are media, found by `media_id`."""
+class CheckInPhoto(Entry):
+    """A photo that was handed in with a check-in; what is known of the picture itself is in `progress_photos`."""
 
     media_id: Leaf[Ref] = UNSET
     url: Leaf[Annotated[str, Meta(max_length=2000)]] = UNSET
@@ -67,15 +48,17 @@ class CheckIn(Record):
 
     date: Leaf[Date] = UNSET
     week_number: Leaf[Annotated[int, Meta(ge=1, le=520)]] = UNSET
-    weight_kg: Leaf[Annotated[float, Meta(gt=0, le=500)]] = UNSET
-    weight: Leaf[Annotated[float, Meta(gt=0, le=1100)]] = UNSET
-    weight_unit: Leaf[Literal["kg", "lb"]] = UNSET
-    body_fat_percent: Leaf[Annotated[float, Meta(ge=1, le=75)]] = UNSET
+    weight_kg: Leaf[BodyWeightKg] = UNSET
+    weight: Leaf[BodyWeight] = UNSET
+    weight_unit: Leaf[WeightUnit] = UNSET
+    body_fat_percent: Leaf[BodyFatPercent] = UNSET
     measurements: Measurements | UnsetType = UNSET
-    photos: dict[Key, ProgressPhoto] | UnsetType = UNSET
+    photos: dict[Key, CheckInPhoto] | UnsetType = UNSET
     responses: Responses | UnsetType = UNSET
     notes: Leaf[Note] = UNSET
+    questionnaire_id: Leaf[Ref] = UNSET
     questionnaire: dict[Annotated[str, Meta(max_length=200)], Leaf[float | Note]] | UnsetType = UNSET
+    """Answers by the key of the question."""
     submitted_at: Leaf[LocalTime] = UNSET
     """Absent while it is a draft."""
     coach_feedback: Leaf[Note] = UNSET
@@ -107,4 +90,5 @@ CHECK_INS = Collection(
         "ai_flags": _SYSTEM,
     },
     check=_check,
+    version=2,
 )

@@ -65,3 +65,19 @@ def _calendar_problems(record: Any, fields: tuple[str, ...]) -> Iterable[FieldPr
         value = getattr(record, field)
         if value and parse_local_time(value) is None:
             yield FieldProblem(field, "is not in the calendar")
+
+
+def order_problems(record: Any, first: str, last: str) -> list[FieldProblem]:
+    """Find a last day before the first one."""
+    start, end = parse_date(getattr(record, first)), parse_date(getattr(record, last))
+    return [FieldProblem(last, f"is before `{first}`")] if start and end and end < start else []
+
+
+def orphan_problems(record: Any, children: str, field: str, parents: str) -> list[FieldProblem]:
+    """Find entries of one map whose `field` names no entry of another."""
+    known = getattr(record, parents) or {}
+    return [
+        FieldProblem(f"{children}.{key}.{field}", f"names an entry that is not in `{parents}`")
+        for key, entry in (getattr(record, children) or {}).items()
+        if (parent := getattr(entry, field)) and parent not in known
+    ]

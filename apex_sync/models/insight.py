@@ -27,6 +27,14 @@ class InsightFact(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_onl
     field: Annotated[str, Meta(max_length=200)] = ""
 
 
+class SuggestedAction(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """Something the coach may do about it: `action` names what, with what it takes in `params`."""
+
+    label: Name
+    action: Annotated[str, Meta(max_length=100)]
+    params: dict[Annotated[str, Meta(max_length=100)], Any] = {}
+
+
 class Insight(Record):
     """One finding with its wording and the facts behind it."""
 
@@ -40,6 +48,7 @@ class Insight(Record):
     summary: Leaf[Note] = UNSET
     recommendations: Leaf[list[Note]] = UNSET
     flags: Leaf[list[Flag]] = UNSET
+    suggested_actions: Leaf[list[SuggestedAction]] = UNSET
     reasoning: Leaf[Note] = UNSET
     facts: Leaf[list[InsightFact]] = UNSET
     rules: Leaf[list[Name]] = UNSET
@@ -87,6 +96,7 @@ INSIGHTS = Collection(
         "summary": _COACH_OR_SYSTEM,
         "recommendations": _COACH_OR_SYSTEM,
     },
+    version=2,
 )
 
 PUBLISHED_INSIGHTS = Collection(

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from apex_sync.collection import Collection, Entry, Leaf, Record
+from apex_sync.models.body import WeightUnit
 from apex_sync.models.fields import Date, Key, Name, Note, Ref
 
 Names = list[Name]
@@ -46,10 +47,15 @@ class PlannedExercise(Entry):
     circuit_order: Leaf[Annotated[int, Meta(ge=0, le=100)]] = UNSET
     dropset: Leaf[bool] = UNSET
     notes: Leaf[Note] = UNSET
+    coaching_cues: Leaf[Names] = UNSET
+    """For this athlete and day; those of the exercise itself are in the library."""
 
 
 class PlannedSet(Entry):
-    """One prescribed set; a rep range is `reps_min` to `reps_max`, AMRAP is the set type."""
+    """One prescribed set; a rep range is `reps_min` to `reps_max`, AMRAP is the set type.
+
+    A load is absolute (`load_kg`, with `load` as typed where that was pounds) or a share of the one-repetition maximum.
+    """
 
     exercise: Leaf[Key] = UNSET
     type: Leaf[Literal["warmup", "working", "dropset", "amrap", "backoff"]] = UNSET
@@ -58,6 +64,8 @@ class PlannedSet(Entry):
     rpe: Leaf[Annotated[float, Meta(ge=1, le=10)]] = UNSET
     rir: Leaf[Annotated[float, Meta(ge=0, le=30)]] = UNSET
     load_kg: Leaf[Annotated[float, Meta(ge=-500, le=2000)]] = UNSET
+    load: Leaf[Annotated[float, Meta(ge=-1200, le=4500)]] = UNSET
+    load_unit: Leaf[WeightUnit] = UNSET
     load_percent: Leaf[Annotated[float, Meta(ge=0, le=150)]] = UNSET
     tempo: Leaf[Annotated[str, Meta(max_length=20)]] = UNSET
     rest_before_seconds: Leaf[Annotated[int, Meta(ge=0, le=3600)]] = UNSET
@@ -78,6 +86,7 @@ class Program(Record):
     intensity_zone: Leaf[Literal["RPE 6-7", "RPE 7-8", "RPE 8-10"]] = UNSET
     goals: Leaf[Names] = UNSET
     notes: Leaf[Note] = UNSET
+    athlete_feedback: Leaf[Note] = UNSET
     source_id: Leaf[Ref] = UNSET
     weeks: dict[Key, Week] | UnsetType = UNSET
     days: dict[Key, TrainingDay] | UnsetType = UNSET
@@ -90,4 +99,6 @@ PROGRAMS = Collection(
     model=Program,
     scope_kinds=frozenset({"athlete", "private", "coach"}),
     default_writers=frozenset({"coach"}),
+    writers={"athlete_feedback": frozenset({"athlete"})},
+    version=2,
 )

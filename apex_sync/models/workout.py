@@ -14,7 +14,18 @@ from msgspec import UNSET, Meta, UnsetType
 
 from apex_sync.collection import Collection, Entry, Leaf, Record
 from apex_sync.errors import FieldProblem
-from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score, calendar_problems, parse_local_time
+from apex_sync.models.fields import (
+    Date,
+    Key,
+    LocalTime,
+    Name,
+    Note,
+    Ref,
+    Score,
+    calendar_problems,
+    orphan_problems,
+    parse_local_time,
+)
 
 SetType = Literal["warmup", "working", "dropset", "amrap", "backoff", "failure"]
 FailureReason = Literal["technique", "fatigue", "injury", "equipment"]
@@ -80,12 +91,7 @@ def _check(log: WorkoutLog) -> list[FieldProblem]:
     start, end = parse_local_time(log.start_time), parse_local_time(log.end_time)
     if start is not None and end is not None and _is_before(end, start):
         problems.append(FieldProblem("end_time", "ends before it starts"))
-    exercises = log.exercises or {}
-    problems += [
-        FieldProblem(f"sets.{key}.exercise", "names an exercise that is not in this workout")
-        for key, entry in (log.sets or {}).items()
-        if entry.exercise and entry.exercise not in exercises
-    ]
+    problems += orphan_problems(log, "sets", "exercise", "exercises")
     return problems
 
 

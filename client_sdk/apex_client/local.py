@@ -17,6 +17,7 @@ from apex_client.identity import IdentityFile, open_device
 from apex_client.store import ReplicaStore
 from apex_client.store_file import sqlite_errors
 from apex_client.times import utc_text
+from apex_client.upgrading import make_rows_anew
 from apex_client.views import Snapshot
 from apex_sync.collection import Role
 from apex_sync.compaction import compact, load_of
@@ -67,6 +68,7 @@ class LocalReplica:
         try:
             with sqlite_errors(path):
                 device = open_device(store, IdentityFile(path, identity_dir), now_us=now_us, entropy=entropy)
+                make_rows_anew(store)
                 return cls(store, device)
         except BaseException:
             store.close()
@@ -192,9 +194,10 @@ class LocalReplica:
             return SELF_SCOPE
         if user.role == "athlete":
             return athlete_scope(user.id)
-        if collection == "programs":
+        kinds = COLLECTIONS[collection].scope_kinds if collection in COLLECTIONS else frozenset()
+        if "coach" in kinds:
             return f"coach:{user.id}"
-        if collection == "exercises":
+        if "library" in kinds:
             return library_scope(user.id)
         raise AthleteNeeded
 

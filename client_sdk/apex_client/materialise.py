@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from apex_client.rows import COLUMNS, TABLES, USUAL_SET_COLUMNS, Row, Rows, Words, full_row, project
+from apex_client.flat_rows import Row
+from apex_client.rows import COLUMNS, ENTRY_TABLES, TABLES, USUAL_SET_COLUMNS, Rows, Words, full_row, project
 from apex_sync.fold import Claim, Conflict
 from apex_sync.models import COLLECTIONS
 from apex_sync.session.held import HeldRecord
 
-_CHILDREN = ("logged_exercise_rows", "logged_set_rows")
 _FILLED = ("record_no", "position", "key", "type", "completed", "skipped", "volume_load_kg")
 
 
@@ -26,14 +26,14 @@ SETS_A_STATEMENT = 8
 
 
 def _insert(table: str, columns: Sequence[str], *, count: int = 1) -> str:
-    filled = table not in _CHILDREN
+    filled = table not in ENTRY_TABLES
     marks = ["?" if filled or column in _FILLED else "nullif(?, '')" for column in columns]
     values = ", ".join([f"({', '.join(marks)})"] * count)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}"  # noqa: S608
 
 
 def _upsert(table: str, columns: Sequence[str]) -> str:
-    keys = columns[:2] if table in _CHILDREN else columns[:1]
+    keys = columns[:2] if table in ENTRY_TABLES else columns[:1]
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in keys)
     return f"{_insert(table, columns)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from apex_client.flat_rows import FLAT_ROWS, GIRTHS, NUTRIENTS, Row, flat_row
+from apex_sync.coaching.nutrition import day_totals, portions
 from apex_sync.coaching.sets import (
     EFFORT_MISMATCH_MAX,
     HARD_RPE_MIN,
@@ -19,8 +21,8 @@ from apex_sync.coaching.sets import (
     RPE_MAX,
     RPE_MIN,
 )
+from apex_sync.models import NUTRITION_LOGS
 
-Row = tuple[Any, ...]
 Rows = dict[str, list[Row]]
 """Rows by table, each beginning with the number of its record."""
 
@@ -40,15 +42,14 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "check_in_rows": (
         "record_no", "scope_no", "id", "date", "week_number", "weight_kg", "weight", "weight_unit", "body_fat_percent",
-        "chest_cm", "shoulders_cm", "biceps_cm", "arms_cm", "forearms_cm", "waist_cm", "hips_cm", "thighs_cm",
-        "calves_cm", "energy", "hunger", "stress", "sleep", "adherence", "enjoyment", "soreness", "motivation", "notes",
-        "questionnaire", "photo_count", "submitted_at", "coach_feedback", "coach_reviewed", "reviewed_at", "ai_summary",
-        "ai_recommendations", "ai_flags", "created_at",
+        *GIRTHS, "energy", "hunger", "stress", "sleep", "adherence", "enjoyment", "soreness", "motivation", "notes",
+        "questionnaire_id", "questionnaire", "photo_count", "submitted_at", "coach_feedback", "coach_reviewed",
+        "reviewed_at", "ai_summary", "ai_recommendations", "ai_flags", "created_at",
     ),
     "program_rows": (
         "record_no", "scope_no", "id", "name", "description", "type", "difficulty", "status", "start_date", "end_date",
         "duration_weeks", "weekly_volume", "intensity_zone", "goals", "notes", "source_id", "week_count", "day_count",
-        "exercise_count", "set_count", "created_at",
+        "exercise_count", "set_count", "athlete_feedback", "created_at",
     ),
     "exercise_rows": (
         "record_no", "scope_no", "id", "name", "muscle_group", "secondary_muscles", "movement_pattern", "equipment",
@@ -63,12 +64,25 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "record_no", "scope_no", "id", "source_id", "type", "title", "summary", "recommendations", "flags",
         "published_at",
     ),
-    "profile_rows": (
-        "record_no", "scope_no", "id", "name", "date_of_birth", "gender", "training_age_years", "goals",
-        "training_days_per_week", "target_weight_kg", "height_cm", "load_unit",
+    "nutrition_log_rows": (
+        "record_no", "scope_no", "id", "date", "notes", "meal_count", "food_count", "energy_kcal", "protein_g",
+        "carbs_g", "fat_g", "fiber_g", "created_at",
     ),
+    "logged_food_rows": (
+        "record_no", "position", "key", "meal_key", "meal_name", "food_id", "name", "quantity", "unit", "grams",
+        *NUTRIENTS, "source", "barcode",
+    ),
+    **{table: ("record_no", "scope_no", "id", *paths) for table, paths in FLAT_ROWS.values()},
 }  # fmt: skip
 """Every table in the order of its columns; parents before children."""
+
+CHILDREN: Mapping[str, tuple[str, ...]] = {
+    "workout_log_rows": ("logged_exercise_rows", "logged_set_rows"),
+    "nutrition_log_rows": ("logged_food_rows",),
+}
+"""Tables with a row for each entry of a record, by the table that has one for the record; it takes them along."""
+
+ENTRY_TABLES = frozenset(table for tables in CHILDREN.values() for table in tables)
 
 USUAL_SET_COLUMNS = COLUMNS["logged_set_rows"].index("load")
 """How many columns the row of a usual set has; the rest are for pounds, notes, runs and failures."""
@@ -79,7 +93,6 @@ BLANK = ""
 sqlite3 binds text four times as fast as None, and a first sync has a hundred thousand of these.
 """
 
-_MEASUREMENTS = COLUMNS["check_in_rows"][9:18]
 _RESPONSES = COLUMNS["check_in_rows"][18:26]
 
 _json = msgspec.json.Encoder().encode
@@ -203,10 +216,10 @@ def _check_in(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Ro
     measured, answers = get("measurements") or {}, get("responses") or {}
     row = (
         *place, get("date"), get("week_number"), get("weight_kg"), get("weight"), get("weight_unit"),
-        get("body_fat_percent"), *map(measured.get, _MEASUREMENTS), *map(answers.get, _RESPONSES), get("notes"),
-        _as_json(get("questionnaire")), len(_live(get("photos") or {})), get("submitted_at"), get("coach_feedback"),
-        get("coach_reviewed") is True, get("reviewed_at"), get("ai_summary"), _as_json(get("ai_recommendations")),
-        _as_json(get("ai_flags")), get("created_at"),
+        get("body_fat_percent"), *map(measured.get, GIRTHS), *map(answers.get, _RESPONSES), get("notes"),
+        get("questionnaire_id"), _as_json(get("questionnaire")), len(_live(get("photos") or {})), get("submitted_at"),
+        get("coach_feedback"), get("coach_reviewed") is True, get("reviewed_at"), get("ai_summary"),
+        _as_json(get("ai_recommendations")), _as_json(get("ai_flags")), get("created_at"),
     )  # fmt: skip
     notes = [note for note in (get("notes"), get("coach_feedback"), get("ai_summary")) if note]
     return {"check_in_rows": [row]}, ("", "", "\n".join(notes)) if notes else None
@@ -218,7 +231,7 @@ def _program(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Row
     row = (
         *place, get("name"), get("description"), get("type"), get("difficulty"), get("status"), get("start_date"),
         get("end_date"), get("duration_weeks"), get("weekly_volume"), get("intensity_zone"), _as_json(get("goals")),
-        get("notes"), get("source_id"), *counts, get("created_at"),
+        get("notes"), get("source_id"), *counts, get("athlete_feedback"), get("created_at"),
     )  # fmt: skip
     names = [entry.get("name") for _, _, entry in _live(get("exercises") or {})]
     notes = "\n".join(note for note in (get("description"), get("notes")) if note)
@@ -253,13 +266,38 @@ def _published_insight(place: tuple[int, int, str], state: Mapping[str, Any]) ->
     return {"published_insight_rows": [row]}, (get("title") or "", "", get("summary") or "")
 
 
-def _profile(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+def _nutrition_log(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
     get = state.get
-    row = (
-        *place, get("name"), get("date_of_birth"), get("gender"), get("training_age_years"), _as_json(get("goals")),
-        get("training_days_per_week"), get("target_weight_kg"), get("height_cm"), get("load_unit"),
-    )  # fmt: skip
-    return {"profile_rows": [row]}, None
+    number = place[0]
+    log, _ = NUTRITION_LOGS.read(state)
+    eaten = day_totals(log)
+    meals, entries = get("meals") or {}, get("foods") or {}
+    names_of_meals = {key: meal.get("name") for key, meal in meals.items()}
+    foods: list[Row] = [
+        (
+            *(number, position, portion.key, portion.meal_key, names_of_meals.get(portion.meal_key)),
+            *(entries[portion.key].get(name, BLANK) for name in COLUMNS["logged_food_rows"][5:]),
+        )
+        for position, portion in enumerate(portions(log), 1)
+    ]
+    macros = (getattr(eaten.macros, name) for name in COLUMNS["nutrition_log_rows"][7:12])
+    row = (*place, get("date"), get("notes"), eaten.meals, eaten.foods, *macros, get("created_at"))
+    names = "\n".join(food[6] for food in foods if food[6])
+    notes = [get("notes"), *(meal.get("notes") for _, _, meal in _live(meals))]
+    words = ("", names, "\n".join(note for note in notes if note))
+    return {"nutrition_log_rows": [row], "logged_food_rows": foods}, words if any(words) else None
+
+
+def _flat(collection: str) -> "Projector":
+    """Make what projects a collection whose records are one row each."""
+    table = FLAT_ROWS[collection][0]
+
+    def project_flat(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+        title, names, notes = (state.get(field) or "" for field in ("name", "brand", "notes"))
+        words = (title, names, notes) if title or names or notes else None
+        return {table: [(*place, *flat_row(collection, state))]}, words
+
+    return project_flat
 
 
 def _live(entries: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:
@@ -275,14 +313,17 @@ def _as_json(value: Any) -> str | None:
     return None if value is None else _json(value).decode()
 
 
-_PROJECTORS: Mapping[str, Callable[[tuple[int, int, str], Mapping[str, Any]], tuple[Rows, Words | None]]] = {
+Projector = Callable[[tuple[int, int, str], Mapping[str, Any]], tuple[Rows, Words | None]]
+
+_PROJECTORS: Mapping[str, Projector] = {
     "workout_logs": _workout_log,
     "check_ins": _check_in,
     "programs": _program,
     "exercises": _exercise,
     "insights": _insight,
     "published_insights": _published_insight,
-    "profiles": _profile,
+    "nutrition_logs": _nutrition_log,
+    **{collection: _flat(collection) for collection in FLAT_ROWS},
 }
 
 TABLES: Mapping[str, str] = {

@@ -211,7 +211,7 @@ class ReplicaStore:
 
     def rename_scope(self, name: str, to: str, role: str) -> None:
         """Give all records of one scope, which the server has none of, to another that may be there already."""
-        old, new = self._scope_no(name), self._scope_no(to, role)
+        old, new = self.scope_number(name), self.scope_number(to, role)
         self.sql.execute("UPDATE held_records SET scope_no = ? WHERE scope_no = ?", (new, old))
         self._rows.move_scope(old, new)
         self.sql.execute("DELETE FROM held_scopes WHERE scope_no = ?", (old,))
@@ -222,7 +222,8 @@ class ReplicaStore:
         self._scope_numbers.clear()
         self._roles.clear()
 
-    def _scope_no(self, name: str, role: str = "athlete") -> int:
+    def scope_number(self, name: str, role: str = "athlete") -> int:
+        """Give the number of a scope, which is added where it is new."""
         number = self._scope_numbers.get(name)
         if number is None:
             row = self.sql.execute("SELECT scope_no FROM held_scopes WHERE name = ?", (name,)).fetchone()
@@ -287,7 +288,7 @@ class ReplicaStore:
         now_us = self._now_us()
         few = len(records) <= REMEMBERED_RECORDS_MAX and origin == "local"
         for held in records:
-            scope_no = self._scope_no(held.scope)
+            scope_no = self.scope_number(held.scope)
             added = not held.place
             if added:
                 held.place = self._new_place()
@@ -350,7 +351,7 @@ class ReplicaStore:
         changes: dict[int, list[tuple[int, int]]] = {}
         for held in records:
             if held.digest != held.stored_digest:
-                changes.setdefault(self._scope_no(held.scope), []).append((held.stored_digest, held.digest))
+                changes.setdefault(self.scope_number(held.scope), []).append((held.stored_digest, held.digest))
                 held.stored_digest = held.digest
         for scope_no, carried in changes.items():
             (digest,) = self.sql.execute("SELECT digest FROM held_scopes WHERE scope_no = ?", (scope_no,)).fetchone()

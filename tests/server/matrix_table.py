@@ -299,28 +299,56 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
     },
     "check_ins": {
         "athlete": "date week_number weight_kg weight weight_unit body_fat_percent measurements photos responses notes "
-        "questionnaire submitted_at created_at deleted",
+        "questionnaire_id questionnaire submitted_at created_at deleted",
         "coach": "coach_feedback coach_reviewed reviewed_at",
         "system": "ai_summary ai_recommendations ai_flags",
     },
     "programs": {
         "coach": "name description type difficulty start_date end_date duration_weeks status weekly_volume "
         "intensity_zone goals notes source_id weeks days exercises sets created_at deleted",
+        "athlete": "athlete_feedback",
     },
     "exercises": {
         "coach system": "name aliases muscle_group secondary_muscles movement_pattern equipment laterality video_url "
         "thumbnail_url instructions coaching_cues created_at deleted",
     },
     "profiles": {
-        "athlete coach": "name date_of_birth gender training_age_years goals weak_points nutrition_habits "
-        "volume_tolerance recovery_status equipment training_days_per_week session_duration_minutes target_weight_kg "
-        "height_cm load_unit created_at deleted",
+        "athlete coach": "name phone avatar_media_id date_of_birth gender training_age_years goals weak_points "
+        "injuries nutrition_habits volume_tolerance recovery_status equipment training_days_per_week "
+        "session_duration_minutes target_weight_kg target_weight target_weight_unit height_cm height height_unit "
+        "load_unit created_at deleted",
+    },
+    "client_files": {
+        "coach": "status subscription_tier tags archived notes program_notes created_at deleted",
+    },
+    "body_metrics": {
+        "athlete coach": "date measured_at weight_kg weight weight_unit body_fat_percent measurements source notes "
+        "created_at deleted",
+    },
+    "progress_photos": {
+        "athlete": "media_id content_type size_bytes width_px height_px type pose date taken_at check_in_id notes "
+        "created_at deleted",
+    },
+    "nutrition_logs": {
+        "athlete coach": "date meals foods notes created_at deleted",
+    },
+    "nutrition_targets": {
+        "coach": "start_date energy_kcal protein_g carbs_g fat_g fiber_g notes created_at deleted",
+    },
+    "meal_plans": {
+        "coach": "name status start_date end_date notes source_id days meals foods created_at deleted",
+    },
+    "foods": {
+        "coach system": "name brand per_100g servings barcode source source_id created_at deleted",
+    },
+    "questionnaires": {
+        "coach": "name description active questions created_at deleted",
     },
     "insights": {
         "coach": "dismissed_reason acted_at",
         "coach system": "title summary recommendations flags status",
-        "system": "athlete_id kind about_id type priority reasoning facts rules findings facts_digest superseded_by "
-        "worded_by model_name confidence expires_at created_at deleted",
+        "system": "athlete_id kind about_id type priority suggested_actions reasoning facts rules findings "
+        "facts_digest superseded_by worded_by model_name confidence expires_at created_at deleted",
     },
     "published_insights": {
         "system": "source_id type title summary recommendations flags published_at created_at deleted",
@@ -341,8 +369,9 @@ SCOPES: Mapping[str, Mapping[str, str]] = {
 
 _TABLES_BY_READERS: Mapping[str, str] = {
     "athlete own_coach owner support": "users data_keys scopes records audit workout_logs logged_exercises logged_sets "
-    "check_ins programs profiles published_insights",
-    "own_coach owner": "insights exercises",
+    "check_ins programs profiles body_metrics progress_photos nutrition_logs nutrition_targets meal_plans "
+    "published_insights",
+    "own_coach owner": "insights exercises client_files foods questionnaires",
     "athlete own_coach": "devices client_ids",
     "athlete own_coach ex_coach owner": "coach_athletes",
     "athlete own_coach ex_coach": "account_events",

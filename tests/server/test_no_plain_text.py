@@ -6,21 +6,25 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 WORDS_OF_OURS = {
-    "account_events.action", "account_events.actor_role", "analyses_due.kind", "check_ins.weight_unit", "consents.kind",
-    "dead_ops.code", "devices.kind", "dirty.kind", "exercises.movement_pattern", "insights.kind", "insights.priority",
+    "account_events.action", "account_events.actor_role", "analyses_due.kind", "body_metrics.weight_unit",
+    "check_ins.weight_unit", "client_files.status", "client_files.subscription_tier", "consents.kind", "dead_ops.code",
+    "devices.kind", "dirty.kind", "exercises.movement_pattern", "foods.source", "insights.kind", "insights.priority",
     "insights.status", "insights.type", "insights.worded_by", "logged_sets.failure_reason", "logged_sets.load_unit",
-    "logged_sets.type", "mail_tokens.purpose", "mails.failure", "mails.purpose", "profiles.load_unit",
-    "profiles.recovery_status", "profiles.volume_tolerance", "programs.difficulty", "programs.intensity_zone",
-    "programs.status", "programs.type", "programs.weekly_volume", "records.collection", "schema_migrations.name",
-    "server_keys.name", "sessions.end_reason", "used_budgets.budget", "user_tiers.tier", "users.role",
+    "logged_sets.type", "mail_tokens.purpose", "mails.failure", "mails.purpose", "meal_plans.status",
+    "profiles.load_unit", "profiles.recovery_status", "profiles.volume_tolerance", "programs.difficulty",
+    "programs.intensity_zone", "programs.status", "programs.type", "programs.weekly_volume", "progress_photos.type",
+    "records.collection", "schema_migrations.name", "server_keys.name", "sessions.end_reason", "used_budgets.budget",
+    "user_tiers.tier", "users.role",
 }  # fmt: skip
 """One of a few words that the server's own code or the models declare."""
 
 IDS = {
-    "consents.version", "data_keys.master_key_id", "insights.about_id", "insights.athlete_id", "insights.facts_digest",
-    "insights.model_name", "insights.superseded_by", "logged_exercises.exercise_id", "logged_exercises.exercise_key",
-    "logged_exercises.superset", "logged_sets.exercise_key", "logged_sets.set_key", "programs.source_id", "scopes.name",
-    "server_keys.master_key_id", "support_looks.ticket", "workout_logs.program_id", "workout_logs.source",
+    "consents.version", "data_keys.master_key_id", "foods.barcode", "insights.about_id", "insights.athlete_id",
+    "insights.facts_digest", "insights.model_name", "insights.superseded_by", "logged_exercises.exercise_id",
+    "logged_exercises.exercise_key", "logged_exercises.superset", "logged_sets.exercise_key", "logged_sets.set_key",
+    "meal_plans.source_id", "programs.source_id", "progress_photos.check_in_id", "progress_photos.media_id",
+    "scopes.name", "server_keys.master_key_id", "support_looks.ticket", "workout_logs.program_id",
+    "workout_logs.source",
 }  # fmt: skip
 """What has the form of an id; in projections anything else is null or hashed (test_projections.py)."""
 

@@ -21,7 +21,8 @@ from apex_server.vault import UserKey
 from apex_sync.coaching.sets import performed_sets
 from apex_sync.collection import Entry, Record
 from apex_sync.models import CHECK_INS, COLLECTIONS, WORKOUT_LOGS
-from apex_sync.models.checkin import Measurements, Responses
+from apex_sync.models.body import Measurements
+from apex_sync.models.checkin import Responses
 from apex_sync.models.workout import LoggedExercise, LoggedSet
 from tests.server.sync_world import World, assert_consistent, workout
 

@@ -18,6 +18,7 @@ from apex_client.local import LocalReplica
 from apex_client.status import RecordStatus
 from apex_client.views import Snapshot
 from apex_sync.models import checkin as models
+from apex_sync.models.body import LengthUnit
 from apex_sync.op import Patch
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ LIST_MAX = 1000
 _CheckIns: TypeAlias = "list[CheckIn]"
 
 LoadUnit = Literal["kg", "lb"]
-LengthUnit = models.LengthUnit
 Question = str
 Answer = float | str | None
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from apex_client.doctor.finding import START_ANEW, Finding, some_of
 from apex_client.doctor.image import ReplicaImage, Row
 from apex_client.materialise import conflict_row, projected
-from apex_client.rows import BLANK, COLUMNS, TABLES, full_row
+from apex_client.rows import BLANK, CHILDREN, COLUMNS, ENTRY_TABLES, TABLES, full_row
 from apex_sync.digest import add_digests, digest_bytes, record_digest
 from apex_sync.errors import MalformedOp, MalformedUpdate
 from apex_sync.session.device import SELF_SCOPE
@@ -21,9 +21,6 @@ __all__ = ["content_findings", "held_record"]
 
 WAITING_SECONDS_MAX = 86_400
 """After a day an outbox waits for something."""
-
-CHILDREN = ("logged_exercise_rows", "logged_set_rows")
-OF_A_WORKOUT = ("workout_log_rows", *CHILDREN)
 
 
 def content_findings(image: ReplicaImage) -> Iterator[Finding]:
@@ -102,19 +99,17 @@ def _stale_beside(image: ReplicaImage, row: Row, held: HeldRecord) -> Iterator[s
 
 def _tables_of(collection: str) -> tuple[str, ...]:
     table = TABLES.get(collection)
-    if table is None:
-        return ()
-    return OF_A_WORKOUT if table in OF_A_WORKOUT else (table,)
+    return () if table is None else (table, *CHILDREN.get(table, ()))
 
 
 def _as_stored(table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
     full = full_row(table, row)
-    return tuple(None if value == BLANK else value for value in full) if table in CHILDREN else full
+    return tuple(None if value == BLANK else value for value in full) if table in ENTRY_TABLES else full
 
 
 def _found(image: ReplicaImage, table: str, number: int) -> list[tuple[Any, ...]]:
     # The names are the SDK's own; the number is a parameter.
-    order = "position" if table in CHILDREN else "record_no"
+    order = "position" if table in ENTRY_TABLES else "record_no"
     sql = f"SELECT {', '.join(COLUMNS[table])} FROM {table} WHERE record_no = ? ORDER BY {order}"  # noqa: S608
     return [tuple(row.values()) for row in image.rows(sql, (number,))]
 

@@ -104,7 +104,7 @@ WHERE scope_id = $1;
 SELECT record_id, seq, collection, doc
 FROM records
 WHERE scope_id = $1
-    AND collection IN ('check_ins', 'profiles', 'programs', 'workout_logs')
+    AND collection IN ('body_metrics', 'check_ins', 'profiles', 'programs', 'workout_logs')
     AND NOT deleted
 ORDER BY seq DESC
 LIMIT 20000;

@@ -38,6 +38,7 @@ class AthleteRecords(Struct, frozen=True, kw_only=True):
     coach_ids: tuple[UUID, ...]
     workouts: Records
     check_ins: Records
+    body_metrics: Records
     profile: TrainingProfile
     plan: Plan | None
     library: Library
@@ -66,13 +67,15 @@ async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
         library_rows = await connection.fetch(_queries.list_library, scopes)
         docs = await open_documents(connection, database.vault, rows, athlete_scope(str(athlete_id)))
         library_docs = await open_documents(connection, database.vault, library_rows)
-    of = {name: records_of(rows, docs, name) for name in ("check_ins", "profiles", "programs", "workout_logs")}
+    names = ("body_metrics", "check_ins", "profiles", "programs", "workout_logs")
+    of = {name: records_of(rows, docs, name) for name in names}
     return AthleteRecords(
         athlete_id=athlete_id,
         seq=seq or 0,
         coach_ids=coach_ids,
         workouts=of["workout_logs"],
         check_ins=of["check_ins"],
+        body_metrics=of["body_metrics"],
         profile=training_profile(next((record for _, record in of["profiles"]), None)),
         plan=current_plan(of["programs"]),
         library=library_of(dict(records_of(library_rows, library_docs, "exercises"))),

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from apex_server.ai.wording import InsightKind
 from apex_server.jobs.reading import AthleteRecords
+from apex_sync.coaching.bodyweight import weigh_ins_of
 from apex_sync.coaching.finding import Finding, facts_digest, in_order
 from apex_sync.coaching.insight import analyse_check_in, analyse_training
 from apex_sync.coaching.strain import is_submitted
@@ -74,6 +75,7 @@ def check_in_subjects(records: AthleteRecords, today: date) -> Iterator[Subject]
             as_of=today,
             profile=records.profile,
             program=records.plan,
+            weigh_ins=weigh_ins_of(records.body_metrics),
         )
         yield Subject(kind="check_in", key=id_, about_id=id_, findings=cut(findings, records))
 

@@ -4,18 +4,18 @@ The first two columns of every one, `scope_id` and `record_id`, are left out her
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-__all__ = ["ANSWERS", "GIRTHS", "TABLES", "Column", "Kind", "Table"]
+from apex_server.sync.flat_tables import FLAT_TABLES, KINDS, PostgresType
 
-Kind = Literal["text", "bigint", "integer", "double precision", "boolean", "date", "timestamp", "sealed"]
+__all__ = ["TABLES", "Column", "Table"]
 
 
 class Column(NamedTuple):
     """A column and its type in Postgres; `sealed` is text that people chose, and bytea in Postgres."""
 
     name: str
-    kind: Kind
+    kind: PostgresType
 
     @property
     def type(self) -> str:
@@ -45,21 +45,7 @@ class Table(NamedTuple):
         ]
 
 
-GIRTHS = (
-    "chest_cm",
-    "shoulders_cm",
-    "biceps_cm",
-    "arms_cm",
-    "forearms_cm",
-    "waist_cm",
-    "hips_cm",
-    "thighs_cm",
-    "calves_cm",
-)
-ANSWERS = ("energy", "hunger", "stress", "sleep", "adherence", "enjoyment", "soreness", "motivation")
-
-
-def _columns(**kinds: Kind) -> tuple[Column, ...]:
+def _columns(**kinds: PostgresType) -> tuple[Column, ...]:
     return tuple(Column(name, kind) for name, kind in kinds.items())
 
 
@@ -123,84 +109,23 @@ TABLES: Mapping[str, Table] = {
             own=3,
         ),
         Table(
-            "check_ins",
-            "check_ins",
-            None,
-            (
-                *_columns(
-                    date="date",
-                    week_number="bigint",
-                    weight_kg="double precision",
-                    weight="double precision",
-                    weight_unit="text",
-                    body_fat_percent="double precision",
-                ),
-                *(Column(name, "double precision") for name in GIRTHS),
-                *(Column(name, "bigint") for name in ANSWERS),
-                *_columns(
-                    photo_count="integer",
-                    submitted_at="timestamp",
-                    utc_offset_minutes="integer",
-                    coach_reviewed="boolean",
-                    reviewed_at="timestamp",
-                ),
-            ),
-        ),
-        Table(
-            "programs",
-            "programs",
+            "nutrition_logs",
+            "nutrition_logs",
             None,
             _columns(
-                type="text",
-                difficulty="text",
-                status="text",
-                start_date="date",
-                end_date="date",
-                duration_weeks="bigint",
-                weekly_volume="text",
-                intensity_zone="text",
-                source_id="text",
-                week_count="integer",
-                day_count="integer",
-                exercise_count="integer",
-                set_count="integer",
+                date="date",
+                meal_count="integer",
+                food_count="integer",
+                energy_kcal="double precision",
+                protein_g="double precision",
+                carbs_g="double precision",
+                fat_g="double precision",
+                fiber_g="double precision",
             ),
         ),
-        Table("exercises", "exercises", None, _columns(name="sealed", muscle_group="sealed", movement_pattern="text")),
-        Table(
-            "profiles",
-            "profiles",
-            None,
-            _columns(
-                training_age_years="double precision",
-                volume_tolerance="text",
-                recovery_status="text",
-                training_days_per_week="bigint",
-                session_duration_minutes="bigint",
-                target_weight_kg="double precision",
-                height_cm="double precision",
-                load_unit="text",
-            ),
-        ),
-        Table(
-            "insights",
-            "insights",
-            None,
-            _columns(
-                athlete_id="text",
-                kind="text",
-                about_id="text",
-                type="text",
-                priority="text",
-                status="text",
-                acted_at="timestamp",
-                superseded_by="text",
-                worded_by="text",
-                model_name="text",
-                confidence="double precision",
-                expires_at="timestamp",
-                facts_digest="text",
-            ),
+        *(
+            Table(name, name, None, tuple(Column(column.name, KINDS[column.kind][0]) for column in columns))
+            for name, columns in FLAT_TABLES.items()
         ),
     )
 }

@@ -51,6 +51,7 @@ BATCHES_MAX = 3
 """Each is about 15 MB between judging and storing; more of them wait their turn as what came in, 4 MB at most."""
 
 DIRTY_KINDS: Mapping[str, str] = {
+    "body_metrics": "check_in",
     "check_ins": "check_in",
     "profiles": "training",
     "programs": "training",

@@ -190,14 +190,21 @@ ORDER BY earlier.record_id
 LIMIT 100;
 
 -- name: list_weigh_ins
--- The weights of about a year of check-ins, newest first, for the trend.
-SELECT record_id, date, weight_kg, weight_unit
-FROM check_ins
-WHERE scope_id = $1
-    AND date IS NOT NULL
-    AND weight_kg IS NOT NULL
-ORDER BY date DESC, record_id
-LIMIT 60;
+-- The weights of about a year, newest first, for the trend: of check-ins, and of the scale between them.
+SELECT weighed.record_id, weighed.date, weighed.weight_kg, weighed.weight_unit
+FROM (
+    SELECT record_id, date, weight_kg, weight_unit
+    FROM check_ins
+    WHERE scope_id = $1
+    UNION ALL
+    SELECT record_id, date, weight_kg, weight_unit
+    FROM body_metrics
+    WHERE scope_id = $1
+) AS weighed
+WHERE weighed.date IS NOT NULL
+    AND weighed.weight_kg IS NOT NULL
+ORDER BY weighed.date DESC, weighed.record_id
+LIMIT 400;
 
 -- name: list_weekly_sets
 -- How much was trained in each of the last weeks up to the newest session; a week begins on Monday.
