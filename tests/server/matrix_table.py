@@ -130,6 +130,7 @@ THING_OF_PARAMETER: Mapping[str, str] = {
 
 _ANY = {"If-Match": "*"}
 _PAIR = "athlete own_coach"
+_PAIR_ROLES = "athlete coach"
 _COACH = "coach"
 _ATHLETE = {"athlete_id": "{athlete}"}
 
@@ -213,7 +214,7 @@ ROUTES: list[Case] = [
     lists("GET /api/workouts", "workout", query=_ATHLETE),
     lists("GET /api/workouts/client/{athlete_id}", "workout"),
     reads("GET /api/workouts/{workout_id}", "workout"),
-    writes("POST /api/workouts", "athlete", may=_PAIR, body={**_ATHLETE, "title": "x"}),
+    writes("POST /api/workouts", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, "title": "x"}),
     writes("PUT /api/workouts/{workout_id}", "workout", may=_PAIR, body={"title": "x"}, headers=_ANY),
     writes("PATCH /api/workouts/{workout_id}", "workout", may=_PAIR, body={"title": "x"}),
     writes("DELETE /api/workouts/{workout_id}", "workout", may=_PAIR),
@@ -231,10 +232,12 @@ ROUTES: list[Case] = [
     writes(
         "POST /api/checkins/{checkin_id}/review", "checkin", may="own_coach", roles=_COACH, body={"coach_feedback": "x"}
     ),
+    writes("POST /api/checkins/{checkin_id}/restore", "checkin", may="athlete"),
     writes("POST /api/checkins/{checkin_id}/ai-analyze", "checkin", may="own_coach", roles=_COACH),
     # Programs.
     lists("GET /api/programs", "program", query=_ATHLETE),
     lists("GET /api/programs", "template"),
+    lists("GET /api/programs/client/{athlete_id}", "program"),
     reads("GET /api/programs/{program_id}", "template"),
     reads("GET /api/programs/{program_id}", "program"),
     own("POST /api/programs", _COACH, {"name": "x"}),
@@ -245,6 +248,8 @@ ROUTES: list[Case] = [
     writes("PATCH /api/programs/{program_id}", "program", may="own_coach", body={"name": "x"}),
     writes("DELETE /api/programs/{program_id}", "template", may="own_coach"),
     writes("DELETE /api/programs/{program_id}", "program", may="own_coach"),
+    writes("POST /api/programs/{program_id}/restore", "template", may="own_coach"),
+    writes("POST /api/programs/{program_id}/restore", "program", may="own_coach"),
     writes(
         "POST /api/programs/{program_id}/assign", "template",
         may="own_coach", roles=_COACH, body=_ATHLETE,
@@ -257,6 +262,7 @@ ROUTES: list[Case] = [
     writes("PUT /api/exercises/{exercise_id}", "exercise", may="own_coach", body={"name": "x"}, headers=_ANY),
     writes("PATCH /api/exercises/{exercise_id}", "exercise", may="own_coach", body={"name": "x"}),
     writes("DELETE /api/exercises/{exercise_id}", "exercise", may="own_coach"),
+    writes("POST /api/exercises/{exercise_id}/restore", "exercise", may="own_coach"),
     # Insights.
     lists("GET /api/insights", "insight", roles="coach owner"),
     writes("GET /api/insights/client/{athlete_id}", "athlete", may="own_coach", roles=_COACH),

@@ -382,7 +382,7 @@ async def test_two_requests_at_once_under_one_id_make_one_workout(athlete: Perso
 
 async def test_pages_are_found_by_index(db: Database) -> None:
     queries: list[tuple[str, str, str, list[Any]]] = [
-        ("workouts", "list_workouts", "workout_logs_by_date", [*[None] * 8, 20, []]),
+        ("workouts", "list_workouts", "workout_logs_by_date", [*[None] * 5, [], *[None] * 3, 20]),
         ("checkins", "list_check_ins", "check_ins_by_date", [*[None] * 6, 20]),
     ]
     async with db.request(UUID(int=1)) as connection:

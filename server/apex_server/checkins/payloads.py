@@ -1,11 +1,10 @@
 """What the endpoints of check-ins take and give, beside the view that `apex_sync.coaching.checkin_view` makes."""
 
-from datetime import datetime
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from apex_server.resources import ConflictView, ContributionView
+from apex_server.resources import record_view
 from apex_sync.coaching.checkin_view import CheckInDraft, CheckInView
 from apex_sync.models.fields import Note
 
@@ -19,17 +18,9 @@ class NewCheckIn(CheckInDraft, kw_only=True):
     athlete_id: UUID | UnsetType = UNSET
 
 
+@record_view
 class CheckIn(CheckInView, kw_only=True):
-    """One reconciled check-in with its place in the world; the ETag is its version."""
-
-    athlete_id: str | None = None
-    created_at: str | None = None
-    updated_at: datetime | None = None
-    """When its newest edit was made, by the clock of whoever made it."""
-    synced_at: datetime | None = None
-    """When the server last took something in for it."""
-    conflicts: list[ConflictView] | UnsetType = UNSET
-    contributions: list[ContributionView] | UnsetType = UNSET
+    """One reconciled check-in; the ETag is its version."""
 
 
 class CheckInsPage(Struct):

@@ -1,6 +1,6 @@
 -- name: list_check_ins
 -- A page of check-ins, the newest first: a few from each readable scope by index, then the newest of those.
-SELECT page.scope_id, page.record_id, page.date, page.submitted_at
+SELECT page.scope_id, page.date, page.submitted_at, page.record_id
 FROM unnest((SELECT apex_readable_scope_ids())::uuid[]) AS readable (scope_id)
 CROSS JOIN LATERAL (
     SELECT report.scope_id, report.record_id, report.date, report.submitted_at

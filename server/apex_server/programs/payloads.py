@@ -1,12 +1,10 @@
 """What the endpoints of programs take and give: the model itself, with its place in the world."""
 
-from datetime import datetime
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from apex_server.resources import ConflictView
-from apex_sync.coaching.workout_view import ValueProblem
+from apex_server.resources import record_view
 from apex_sync.models import Program
 from apex_sync.models.fields import Date
 
@@ -20,16 +18,9 @@ class NewProgram(Program, kw_only=True):
     athlete_id: UUID | UnsetType = UNSET
 
 
+@record_view
 class ProgramResource(Program, kw_only=True):
     """One program; weeks, days, exercises and sets are maps of entries by id. `athlete_id` is null for a template."""
-
-    id: str
-    athlete_id: str | None
-    updated_at: datetime | None
-    synced_at: datetime | None
-    needs_review: bool
-    problems: list[ValueProblem]
-    conflicts: list[ConflictView] | UnsetType = UNSET
 
 
 class ProgramsPage(Struct):

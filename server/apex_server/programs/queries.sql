@@ -1,6 +1,6 @@
 -- name: list_programs
 -- Templates, drafts and assigned programs that the caller may read; a coach has some hundreds, an athlete a few.
-SELECT plan.scope_id, plan.record_id, plan.start_date
+SELECT plan.scope_id, plan.start_date, plan.record_id
 FROM programs AS plan
 WHERE plan.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND ($1::uuid IS NULL OR plan.scope_id = $1)

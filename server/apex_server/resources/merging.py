@@ -86,7 +86,7 @@ class RecordMerger(RecordWriter):
         return [answers[place] for place in range(len(drafts))]
 
     async def _merge(self, drafts: Sequence[Draft]) -> list[Made | ApiError]:
-        async with self._database.request(self.caller.user_id) as connection:
+        async with self.reading() as connection:
             seen = await self._look(connection, drafts)
         plans = [self._plan_or_error(draft, seen) for draft in drafts]
         answers: dict[int, Made | ApiError] = {}
@@ -121,7 +121,7 @@ class RecordMerger(RecordWriter):
     async def _look(self, connection: Connection, drafts: Sequence[Draft]) -> _Seen:
         ids = [draft.record_id for draft in drafts]
         rows = await connection.fetch(_queries.get_records_by_id, self.kind.collection.name, ids)
-        docs = await open_documents(connection, self._database.vault, rows)
+        docs = await open_documents(connection, self.database.vault, rows)
         found = {
             row["record_id"]: known_record(self.kind.collection, row, doc) for row, doc in zip(rows, docs, strict=True)
         }

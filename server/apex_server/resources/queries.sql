@@ -109,3 +109,15 @@ WHERE session.scope_id = $1
     AND ($2::uuid[] IS NULL OR session.record_id = ANY ($2))
 ORDER BY session.date DESC, session.record_id, performed.position
 LIMIT 200000;
+
+-- name: list_deleted
+-- What can be restored; nothing of it stands in a projection, so it is found by its mark alone.
+SELECT records.scope_id, records.record_id
+FROM records
+WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND records.deleted
+    AND records.collection = $1
+    AND ($2::uuid IS NULL OR records.scope_id = $2)
+    AND ($3::uuid IS NULL OR records.record_id < $3)
+ORDER BY records.record_id DESC, records.scope_id
+LIMIT $4;

@@ -2,8 +2,8 @@
 
 import secrets
 import time
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar.params import HeaderParameter, QueryParameter
@@ -30,9 +30,14 @@ __all__ = [
     "READ_REFUSALS",
     "WRITE_REFUSALS",
     "After",
+    "Deleted",
+    "Fields",
+    "FirstDay",
     "IdempotencyKey",
     "IfMatch",
+    "IfNoneMatch",
     "Include",
+    "LastDay",
     "Limit",
     "included",
     "new_record_id",
@@ -52,6 +57,8 @@ IDEMPOTENCY_KEY_LENGTH_MAX = 200
 NO_NUL = r"^[^\x00]*\Z"
 """Postgres holds no text with a NUL character, so nothing can be found by one."""
 
+FirstDay = Annotated[date | None, QueryParameter(name="from", description="The first day, `2026-03-01`.")]
+LastDay = Annotated[date | None, QueryParameter(name="to", description="The last day.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_LENGTH_MAX, description="Records on a page.")]
 IfMatch = Annotated[
     str | None,
@@ -59,6 +66,13 @@ IfMatch = Annotated[
         name="If-Match",
         description="The ETag of the version you read. What you change is then judged against what came since; `*` is "
         "whatever stands there now.",
+    ),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-None-Match",
+        description="The ETag of the answer you have: 304 without a body where it would be the same.",
     ),
 ]
 IdempotencyKey = Annotated[
@@ -79,13 +93,23 @@ Include = Annotated[
         "`contributions` (which device each entry came from).",
     ),
 ]
+Fields = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=1000, description="Separated by commas: the fields to answer with, beside the id; all when absent."
+    ),
+]
+Deleted = Annotated[
+    Literal["only"] | None,
+    QueryParameter(description="`only`: what was deleted and can be restored, the newest id first."),
+]
 
 
-def included(include: str | None, *known: str) -> frozenset[str]:
-    """Read what a caller asks for beside the record. Raises InvalidFields for what there is not."""
+def included(include: str | None, *known: str, parameter: str = "include") -> frozenset[str]:
+    """Read what a caller names, separated by commas. Raises InvalidFields for what there is not."""
     asked = frozenset(part.strip() for part in (include or "").split(",") if part.strip())
     if not asked <= set(known):
-        raise InvalidFields.one("include", f"Expected some of {', '.join(known)}")
+        raise InvalidFields.one(parameter, f"Expected some of {', '.join(known)}")
     return asked
 
 

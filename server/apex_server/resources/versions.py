@@ -6,6 +6,7 @@ can be judged as concurrent with what came since.
 
 import base64
 import binascii
+from hashlib import blake2b
 
 import msgspec
 
@@ -13,21 +14,29 @@ from apex_server.errors import MalformedRequest
 from apex_server.resources.errors import VersionRequired
 from apex_sync.op import Vector, flat_vector
 
-__all__ = ["etag_of", "read_etag", "version_named", "version_required"]
+__all__ = ["etag_of", "is_named", "read_etag", "version_named", "version_required"]
 
 ETAG_LENGTH_MAX = 16_384
 """A thousand clients; no record has a hundred."""
 
+BODY_DIGEST_BYTES = 6
+"""Two bodies of one version are told apart but once in 10^14."""
+
 _decoder = msgspec.msgpack.Decoder(list[int])
 
 
-def etag_of(version: Vector) -> str:
-    """Write a version as an ETag, quotes included.
+def etag_of(version: Vector, body: bytes = b"") -> str:
+    """Write a version as an ETag, quotes included; with the body that was sent, it stands for that body alone.
+
+    What is derived (a personal record) may change while the record does not, and then the body is another.
 
     >>> etag_of({7: 1})
     '"kgcB"'
+    >>> etag_of({7: 1}, b"{}")
+    '"kgcB.2e5ebf4967e0"'
     """
-    return f'"{base64.urlsafe_b64encode(msgspec.msgpack.encode(flat_vector(version))).decode().rstrip("=")}"'
+    text = base64.urlsafe_b64encode(msgspec.msgpack.encode(flat_vector(version))).decode().rstrip("=")
+    return f'"{text}.{blake2b(body, digest_size=BODY_DIGEST_BYTES).hexdigest()}"' if body else f'"{text}"'
 
 
 def read_etag(etag: str) -> dict[int, int]:
@@ -36,7 +45,7 @@ def read_etag(etag: str) -> dict[int, int]:
     >>> read_etag('"kgcB"')
     {7: 1}
     """
-    text = etag.strip().removeprefix("W/").strip('"')
+    text = etag.strip().removeprefix("W/").strip('"').partition(".")[0]
     try:
         flat = _decoder.decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
@@ -56,3 +65,9 @@ def version_required(if_match: str | None) -> dict[int, int] | None:
     if if_match is None:
         raise VersionRequired
     return version_named(if_match)
+
+
+def is_named(if_none_match: str | None, etag: str) -> bool:
+    """Tell whether If-None-Match names this ETag, so that the caller has the body already."""
+    named = [] if if_none_match is None else if_none_match[:ETAG_LENGTH_MAX].split(",")
+    return any(one.strip().removeprefix("W/") == etag for one in named)

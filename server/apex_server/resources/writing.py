@@ -5,7 +5,8 @@ a conflict, and neither is lost. Writes of one user through the server follow ea
 never concurrent; so where that user has changed the same value since, the write is refused (`VersionStale`).
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -55,7 +56,7 @@ class Made(NamedTuple):
 
 
 class RecordWriter:
-    """Writes records of one kind for one caller.
+    """Reads and writes records of one kind for one caller.
 
     Every method raises NotFound, FieldForbidden, InvalidFields, and what `Committer.write` raises.
     """
@@ -63,15 +64,27 @@ class RecordWriter:
     def __init__(self, kind: RecordKind, database: Database, committer: Committer, caller: Caller) -> None:
         self.kind = kind
         self.caller = caller
-        self._database = database
+        self.database = database
         self._committer = committer
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """Give a connection that sees what the caller may see."""
+        async with self.database.request(self.caller.user_id) as connection:
+            yield connection
+
+    async def known(self, connection: Connection, record_id: UUID, *, deleted: bool = False) -> KnownRecord:
+        """Read a record; a deleted one only where that is asked for."""
+        return await read_record(
+            connection, self.database.vault, self.kind.collection, record_id, self.kind.noun, deleted=deleted
+        )
 
     async def create(self, scope: str, record_id: UUID, draft: Mapping[str, Any], more: Patch | None = None) -> Made:
         """Make a record; what was sent before and comes again gives what the record is now.
 
         `more` are leaves that the server adds to a new record. Raises AlreadyExists.
         """
-        async with self._database.request(self.caller.user_id) as connection:
+        async with self.reading() as connection:
             role = await self._role(connection, scope)
             known = await self._find(connection, record_id)
             versions = [] if known is None else own_versions(known, await self._own_client_ids(connection, scope))
@@ -90,8 +103,8 @@ class RecordWriter:
 
         Raises VersionUnknown, VersionStale.
         """
-        async with self._database.request(self.caller.user_id) as connection:
-            known = await read_record(connection, self._database.vault, self.kind.collection, record_id, self.kind.noun)
+        async with self.reading() as connection:
+            known = await self.known(connection, record_id)
             role = await self._role(connection, known.scope)
             own = [] if version is None else await self._own_client_ids(connection, known.scope)
         difference = self._difference_from(known, draft, version, role)
@@ -104,10 +117,8 @@ class RecordWriter:
 
         Raises VersionUnknown, VersionStale.
         """
-        async with self._database.request(self.caller.user_id) as connection:
-            known = await read_record(
-                connection, self._database.vault, self.kind.collection, record_id, self.kind.noun, deleted=deleted
-            )
+        async with self.reading() as connection:
+            known = await self.known(connection, record_id, deleted=deleted)
             role = await self._role(connection, known.scope)
             own = [] if version is None else await self._own_client_ids(connection, known.scope)
         if version is not None and not known.document.covers(version):
@@ -122,10 +133,8 @@ class RecordWriter:
 
     async def restore(self, record_id: UUID) -> Made:
         """Bring a deleted record back; one that is not deleted stays as it is."""
-        async with self._database.request(self.caller.user_id) as connection:
-            known = await read_record(
-                connection, self._database.vault, self.kind.collection, record_id, self.kind.noun, deleted=True
-            )
+        async with self.reading() as connection:
+            known = await self.known(connection, record_id, deleted=True)
             role = await self._role(connection, known.scope)
         if known.record.deleted is not True:
             self._check(DraftPatch({"deleted": False}), role)
@@ -193,9 +202,7 @@ class RecordWriter:
 
     async def _find(self, connection: Connection, record_id: UUID) -> KnownRecord | None:
         try:
-            return await read_record(
-                connection, self._database.vault, self.kind.collection, record_id, self.kind.noun, deleted=True
-            )
+            return await self.known(connection, record_id, deleted=True)
         except NotFound:
             return None
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from apex_server.resources import ConflictView, ContributionView
+from apex_server.resources import record_view
 from apex_sync.coaching.workout_view import WorkoutDraft, WorkoutView
 
 __all__ = ["BULK_ITEMS_MAX", "BulkItem", "BulkReport", "BulkResult", "NewWorkout", "Workout", "WorkoutsPage"]
@@ -23,17 +23,9 @@ class NewWorkout(WorkoutDraft, kw_only=True):
     """For a coach: whose workout it is."""
 
 
+@record_view
 class Workout(WorkoutView, kw_only=True):
-    """One reconciled workout with its place in the world; the ETag is its version."""
-
-    athlete_id: str | None = None
-    created_at: str | None = None
-    updated_at: datetime | None = None
-    """When its newest edit was made, by the clock of whoever made it."""
-    synced_at: datetime | None = None
-    """When the server last took something in for it."""
-    conflicts: list[ConflictView] | UnsetType = UNSET
-    contributions: list[ContributionView] | UnsetType = UNSET
+    """One reconciled workout; the ETag is its version."""
 
 
 class WorkoutsPage(Struct):

@@ -11,7 +11,7 @@ LIMIT 20000;
 
 -- name: list_workouts
 -- A page of workouts, the newest first: a few from each readable scope by index, then the newest of those.
-SELECT page.scope_id, page.record_id, page.date, page.start_time
+SELECT page.scope_id, page.date, page.start_time, page.record_id
 FROM unnest((SELECT apex_readable_scope_ids())::uuid[]) AS readable (scope_id)
 CROSS JOIN LATERAL (
     SELECT session.scope_id, session.record_id, session.date, session.start_time
@@ -28,16 +28,16 @@ CROSS JOIN LATERAL (
                 FROM logged_exercises AS exercise
                 WHERE exercise.scope_id = session.scope_id
                     AND exercise.record_id = session.record_id
-                    AND (exercise.exercise_id = $5 OR exercise.name = ANY ($10::bytea[]))
+                    AND (exercise.exercise_id = $5 OR exercise.name = ANY ($6::bytea[]))
             )
         )
         AND (
-            $8::uuid IS NULL
+            $9::uuid IS NULL
             OR (coalesce(session.date, 'infinity'), coalesce(session.start_time, 'infinity'), session.record_id)
-                < (coalesce($6::date, 'infinity'), coalesce($7::timestamp, 'infinity'), $8)
+                < (coalesce($7::date, 'infinity'), coalesce($8::timestamp, 'infinity'), $9)
         )
     ORDER BY session.date DESC, session.start_time DESC, session.record_id DESC
-    LIMIT $9
+    LIMIT $10
 ) AS page
 ORDER BY page.date DESC, page.start_time DESC, page.record_id DESC
-LIMIT $9;
+LIMIT $10;

@@ -1,0 +1,189 @@
+"""What every kind of record has over REST, proven for each of them: lists, fields, versions, deletion and restoring."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+
+from apex_server.db import Database, load_queries
+from apex_server.resources import RecordController
+from apex_server.resources.pages import backwards
+from tests.server.accounts_app import problem
+from tests.server.rest_app import Person, RestServer, new_id, rest_server
+from tests.server.sync_world import World
+from tests.server.test_sync_plans import explain, fill
+
+pytestmark = pytest.mark.anyio
+
+
+class Example(NamedTuple):
+    """Who makes such records, and a body for each number, in the order in which `sort` without a minus lists them."""
+
+    made_by: str
+    body: Callable[[int], dict[str, Any]]
+    sort: str
+
+
+EXAMPLES = {
+    "workouts": Example("athlete", lambda number: {"title": f"Day {number}", "date": f"2026-03-0{number}"}, "date"),
+    "checkins": Example("athlete", lambda number: {"notes": f"Week {number}", "date": f"2026-03-0{number}"}, "date"),
+    "programs": Example("coach", lambda number: {"name": "Base", "start_date": f"2026-03-0{number}"}, "start_date"),
+    "exercises": Example("coach", lambda number: {"name": f"Press {number}"}, "name"),
+}
+
+
+@pytest.fixture
+async def rest(db: Database) -> AsyncIterator[RestServer]:
+    async with rest_server(db) as server:
+        yield server
+
+
+class Kind:
+    """One kind of record, and somebody who has some."""
+
+    def __init__(self, name: str, owner: Person) -> None:
+        self.name, self.owner = name, owner
+        self.example = EXAMPLES[name]
+        self.path = f"/api/{name}"
+
+    async def make(self, number: int, **more: Any) -> dict[str, Any]:
+        answer = await self.owner("POST", self.path, self.example.body(number) | more)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def page(self, query: str = "") -> dict[str, Any]:
+        answer = await self.owner("GET", f"{self.path}?{query}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def ids(self, query: str = "") -> list[str]:
+        """Give the ids of all pages of a list."""
+        page = await self.page(query)
+        found = [record["id"] for record in page[self.name]]
+        while page["next"]:
+            page = await self.page(f"{query}&after={page['next']}")
+            found += [record["id"] for record in page[self.name]]
+        return found
+
+
+@pytest.fixture(params=EXAMPLES)
+async def kind(request: pytest.FixtureRequest, rest: RestServer) -> Kind:
+    return Kind(request.param, await rest.person(EXAMPLES[request.param].made_by))
+
+
+def controllers(above: type[RecordController] = RecordController) -> Iterator[type[RecordController]]:
+    for below in above.__subclasses__():
+        yield from controllers(below)
+        if hasattr(below, "kind"):
+            yield below
+
+
+def test_every_kind_of_record_is_proven_here() -> None:
+    assert {f"/api/{name}" for name in EXAMPLES} == {controller.path for controller in controllers()}
+
+
+async def test_a_list_is_read_from_either_end_by_pages(kind: Kind) -> None:
+    made = [(await kind.make(number))["id"] for number in (2, 1, 3)]
+    in_order = [made[1], made[0], made[2]]
+    assert await kind.ids(f"sort={kind.example.sort}&limit=1") == in_order
+    assert await kind.ids(f"sort=-{kind.example.sort}&limit=2") == in_order[::-1]
+    assert problem(await kind.owner("GET", f"{kind.path}?sort=colour"))[0] == 422
+
+
+async def test_answers_hold_the_fields_that_were_asked_for(kind: Kind) -> None:
+    made = await kind.make(1)
+    [field] = kind.example.body(1).keys() - {kind.example.sort} or {kind.example.sort}
+    wanted = {"id": made["id"], field: made[field]}
+    assert (await kind.owner("GET", f"{kind.path}/{made['id']}?fields={field}")).json() == wanted
+    assert (await kind.page(f"fields={field}"))[kind.name] == [wanted]
+    assert problem(await kind.owner("GET", f"{kind.path}?fields=password")) == (422, "invalid_fields")
+
+
+async def test_what_the_caller_has_already_is_not_sent_again(kind: Kind) -> None:
+    made = await kind.make(1)
+    path = f"{kind.path}/{made['id']}"
+    etag = (await kind.owner("GET", path)).headers["etag"]
+
+    again = await kind.owner("GET", path, if_none_match=f'"other", {etag}')
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    assert (await kind.owner("GET", f"{path}?include=contributions", if_none_match=etag)).status_code == 200
+
+    changed = await kind.owner("PUT", path, kind.example.body(2), if_match=etag)
+    assert changed.status_code == 200, changed.text
+    assert (await kind.owner("GET", path, if_none_match=etag)).status_code == 200
+
+
+async def test_what_was_deleted_is_listed_apart_and_comes_back(kind: Kind) -> None:
+    made = [(await kind.make(number))["id"] for number in (1, 2, 3)]
+    for record_id in made[:2]:
+        assert (await kind.owner("DELETE", f"{kind.path}/{record_id}")).status_code == 204
+
+    assert await kind.ids() == made[2:]
+    assert await kind.ids("deleted=only&limit=1") == sorted(made[:2], reverse=True)
+    assert all(record["deleted"] for record in (await kind.page("deleted=only"))[kind.name])
+
+    restored = await kind.owner("POST", f"{kind.path}/{made[0]}/restore")
+    assert restored.status_code == 200, restored.text
+    assert await kind.ids("deleted=only") == made[1:2]
+    assert set(await kind.ids()) == {made[0], made[2]}
+
+
+async def test_deleted_records_of_others_are_not_listed(rest: RestServer, kind: Kind) -> None:
+    made = await kind.make(1)
+    await kind.owner("DELETE", f"{kind.path}/{made['id']}")
+    stranger = Kind(kind.name, await rest.person(kind.example.made_by))
+    assert await stranger.ids("deleted=only") == []
+
+
+async def test_what_was_deleted_is_asked_for_by_whose_it_is_alone(rest: RestServer) -> None:
+    athlete = Kind("workouts", await rest.person("athlete"))
+    made = await athlete.make(1)
+    await athlete.owner("DELETE", f"{athlete.path}/{made['id']}")
+    assert await athlete.ids(f"deleted=only&athlete_id={athlete.owner.id}") == [made["id"]]
+    assert await athlete.ids(f"deleted=only&athlete_id={new_id()}") == []
+    refused = await athlete.owner("GET", f"{athlete.path}?deleted=only&from=2026-03-01")
+    assert refused.json()["errors"][0]["field"] == "deleted"
+
+
+async def test_a_personal_record_that_falls_changes_the_answer_of_a_workout_nobody_touched(rest: RestServer) -> None:
+    athlete = await rest.person("athlete")
+
+    async def bench(day: str, load: float) -> str:
+        body = {"date": day, "exercises": [{"name": "Bench Press", "sets": [{"reps": 5, "load": load}]}]}
+        return f"/api/workouts/{(await athlete('POST', '/api/workouts', body)).json()['id']}"
+
+    await bench("2026-03-01", 90)
+    path = await bench("2026-03-03", 100)
+    before = await athlete("GET", path)
+    await bench("2026-03-02", 120)
+    after = await athlete("GET", path, if_none_match=before.headers["etag"])
+
+    assert before.json()["personal_records"] != []
+    assert (after.status_code, after.json()["personal_records"]) == (200, [])
+    assert (await athlete("PUT", path, after.json() | {"mood": 4}, if_match=before.headers["etag"])).status_code == 200
+
+
+async def test_only_whoever_makes_such_records_may(rest: RestServer, kind: Kind) -> None:
+    owner = await rest.person("owner")
+    assert problem(await owner("POST", kind.path, kind.example.body(1))) == (403, "role_required")
+
+
+LISTS: list[tuple[str, str, list[Any]]] = [
+    ("workouts", "list_workouts", [None, None, None, None, None, [], None, None, None, 20]),
+    ("checkins", "list_check_ins", [None] * 6 + [20]),
+    ("programs", "list_programs", [None] * 4 + [20]),
+]
+
+
+async def test_lists_go_by_the_index_from_either_end(db: Database, database_url: str) -> None:
+    world = await World(db, database_url).open()
+    athlete = await fill(world)
+    async with db.request(athlete) as connection:
+        for package, name, arguments in LISTS:
+            sql = getattr(load_queries(f"apex_server.{package}"), name)
+            for statement in (sql, backwards(sql)):
+                assert await explain(connection, statement, *arguments) == [], statement
+        deleted = load_queries("apex_server.resources").list_deleted
+        plan = await connection.fetch(f"EXPLAIN {deleted}", "workout_logs", None, UUID(int=1), 20)
+        assert any("records_deleted" in row[0] for row in plan), plan
