@@ -22,6 +22,7 @@ GENERATED = (
     "http_transport",
     "importing",
     "insights",
+    "privacy",
     "records",
     "rejected",
     "replica",

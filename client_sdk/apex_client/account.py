@@ -18,6 +18,7 @@ from apex_client.errors import (
     SyncFailed,
     Throttled,
     WrongCredentials,
+    is_totp,
 )
 from apex_client.transport import LiveChannel, Transport
 from apex_client.waiting import Lock, ServerCall, waiting_clock
@@ -118,6 +119,18 @@ class Account:
         """Call the JSON API as the user."""
         return await self._as_user(lambda server, token: self.transport.call(server, token, method, path, json))
 
+    async def download(self, path: str, write: Callable[[bytes], object]) -> None:
+        """Hand a file of the JSON API to `write`, piece by piece, as the user."""
+        await self._as_user(lambda server, token: self.transport.download(server, token, path, write))
+
+    async def reauthenticate(self, password: str, mfa_code: str | None) -> None:
+        """Prove once more who the user is."""
+        body = {"password": password}
+        if mfa_code is not None:
+            method = "totp" if is_totp(mfa_code) else "recovery_code"
+            body |= {"code": mfa_code, "method": method}
+        await self.call("POST", "/api/auth/reauthenticate", body)
+
     async def exchange(self, message: bytes) -> bytes:
         """Send one sync message and give its answer."""
         return await self._as_user(lambda server, token: self.transport.exchange(server, token, message))
@@ -154,6 +167,8 @@ class Account:
         for _ in range(RENEWALS_MAX):
             try:
                 return await call(server, token)
+            except WrongCredentials:
+                raise
             except SignedOut:
                 server, token = await self._token(refused=token)
         return await call(server, token)
@@ -177,7 +192,7 @@ class Account:
             answer = await self._exchange_refresh_token(session)
         except SignedOut:
             return await self._sign_in_again(session.server)
-        renewed = self._session(session.server, session.user, _read(answer, Tokens))
+        renewed = self._session(session.server, session.user, read_answer(answer, Tokens))
         await self._replica._do(signing.keep_session, renewed)
         return renewed
 
@@ -210,7 +225,7 @@ class Account:
         device_token = await self._replica._do(signing.device_token)
         if device_token and verb != "register":
             body["device_token"] = device_token
-        answer = _read(await self._claim(server, f"/api/auth/{verb}", body), SignedIn)
+        answer = read_answer(await self._claim(server, f"/api/auth/{verb}", body), SignedIn)
         await self._ask_about_former(server, answer.user)
         await self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
         await self._replica._do(signing.keep_device_token, answer.device_token)
@@ -253,7 +268,7 @@ class Account:
         return Session(user, server, tokens.access_token, tokens.refresh_token, expires_us)
 
 
-def _read(answer: Any, kind: type[T]) -> T:
+def read_answer(answer: Any, kind: type[T]) -> T:
     """Read what is to be an answer of the account endpoints; another server may have given it. Raises BadAnswer."""
     try:
         return msgspec.convert(answer, kind)

@@ -37,7 +37,9 @@
         ├── ServerBusy          the server asked to come back later
         │   └── Throttled       this account has used up what it may use for now
         ├── ServerRefused       the server's problem document, by its `code`
-        │   └── WrongCode       the code of the second factor is not right
+        │   ├── WrongCode       the code of the second factor is not right
+        │   └── SignInAgain     what cannot be taken back wants the password again
+        ├── ExportFailed        the copy of everything was not made
         ├── ServerIncompatible  a server of another protocol version
         └── BadAnswer           what came is no answer of this protocol
 
@@ -278,6 +280,11 @@ class WrongCredentials(SignedOut):
         super().__init__("the e-mail address or the password is wrong")
 
 
+def is_totp(code: str) -> bool:
+    """Tell whether a code is one of an authenticator app, or by SMS, and no recovery code."""
+    return re.fullmatch(r"\d{6}", code.replace(" ", "")) is not None
+
+
 class MfaRequired(SignedOut):
     """The password is right, and the account wants a code: hand this to `replica.finish_login`, with the code.
 
@@ -294,7 +301,7 @@ class MfaRequired(SignedOut):
 
     def method_of(self, code: str) -> str:
         """Tell what kind of code this is: six digits are of the app, or else by SMS; all others recovery codes."""
-        if not re.fullmatch(r"\d{6}", code.replace(" ", "")):
+        if not is_totp(code):
             return "recovery_code"
         return "totp" if "totp" in self.methods else "sms"
 
@@ -335,6 +342,14 @@ class ServerRefused(SyncFailed):
 
 class WrongCode(ServerRefused):
     """The code of the second factor is wrong, too old, or was used before; try the next one."""
+
+
+class SignInAgain(ServerRefused):
+    """The session stands, and is too old for what was asked: call `replica.reauthenticate`, then ask again."""
+
+
+class ExportFailed(SyncFailed):
+    """The server did not make the copy of everything that was asked for."""
 
 
 class ServerIncompatible(SyncFailed):

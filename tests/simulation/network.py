@@ -1,12 +1,13 @@
 """The network of one simulated device: frames late, lost, doubled, cut or stuck, and answers that never come."""
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from apex_client.errors import ServerUnreachable
+from apex_client.errors import ServerRefused, ServerUnreachable
 
 if TYPE_CHECKING:
     from tests.simulation.server import SimulatedServer
@@ -111,6 +112,10 @@ class Link:
         if self._strikes(self.weather.lose_answer):
             raise lost("the answer was lost")
         return answer
+
+    async def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+        """Hand over a file; there are none."""
+        raise ServerRefused(404, "not_found", path)
 
     async def connect(self, server: str, token: str) -> "LinkChannel | None":
         """Open the live channel."""

@@ -54,6 +54,9 @@ class PipedServer:
     def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         raise NotImplementedError("a scenario begins signed in")
 
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+        raise NotImplementedError("a scenario downloads nothing")
+
     def connect(self, server: str, token: str) -> None:
         return None
 

@@ -21,6 +21,7 @@ from apex_client.errors import (
     SyncFailed,
     Throttled,
     WrongCredentials,
+    is_totp,
 )
 
 if TYPE_CHECKING:
@@ -117,6 +118,18 @@ class Account:
         """Call the JSON API as the user."""
         return self._as_user(lambda server, token: self.transport.call(server, token, method, path, json))
 
+    def download(self, path: str, write: Callable[[bytes], object]) -> None:
+        """Hand a file of the JSON API to `write`, piece by piece, as the user."""
+        self._as_user(lambda server, token: self.transport.download(server, token, path, write))
+
+    def reauthenticate(self, password: str, mfa_code: str | None) -> None:
+        """Prove once more who the user is."""
+        body = {"password": password}
+        if mfa_code is not None:
+            method = "totp" if is_totp(mfa_code) else "recovery_code"
+            body |= {"code": mfa_code, "method": method}
+        self.call("POST", "/api/auth/reauthenticate", body)
+
     def exchange(self, message: bytes) -> bytes:
         """Send one sync message and give its answer."""
         return self._as_user(lambda server, token: self.transport.exchange(server, token, message))
@@ -153,6 +166,8 @@ class Account:
         for _ in range(RENEWALS_MAX):
             try:
                 return call(server, token)
+            except WrongCredentials:
+                raise
             except SignedOut:
                 server, token = self._token(refused=token)
         return call(server, token)
@@ -176,7 +191,7 @@ class Account:
             answer = self._exchange_refresh_token(session)
         except SignedOut:
             return self._sign_in_again(session.server)
-        renewed = self._session(session.server, session.user, _read(answer, Tokens))
+        renewed = self._session(session.server, session.user, read_answer(answer, Tokens))
         self._replica._do(signing.keep_session, renewed)
         return renewed
 
@@ -209,7 +224,7 @@ class Account:
         device_token = self._replica._do(signing.device_token)
         if device_token and verb != "register":
             body["device_token"] = device_token
-        answer = _read(self._claim(server, f"/api/auth/{verb}", body), SignedIn)
+        answer = read_answer(self._claim(server, f"/api/auth/{verb}", body), SignedIn)
         self._ask_about_former(server, answer.user)
         self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
         self._replica._do(signing.keep_device_token, answer.device_token)
@@ -252,7 +267,7 @@ class Account:
         return Session(user, server, tokens.access_token, tokens.refresh_token, expires_us)
 
 
-def _read(answer: Any, kind: type[T]) -> T:
+def read_answer(answer: Any, kind: type[T]) -> T:
     """Read what is to be an answer of the account endpoints; another server may have given it. Raises BadAnswer."""
     try:
         return msgspec.convert(answer, kind)

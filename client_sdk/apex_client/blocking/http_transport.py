@@ -4,6 +4,7 @@
 What a server sends is bounded before it is unpacked and while it is. A connection is as `Trust` demands, or not made.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,10 @@ from apex_client.errors import (
     ServerRefused,
     ServerUnreachable,
     SignedOut,
+    SignInAgain,
     Throttled,
     WrongCode,
+    WrongCredentials,
 )
 from apex_client.tls import Trust, too_old
 from apex_sync.errors import FieldProblem
@@ -46,6 +49,11 @@ ANSWER_BYTES_MAX = 16 * 1024 * 1024
 """As sent. A server aims at 1 MiB and never sends more than one record beyond it."""
 
 JSON_BYTES_MAX = 4 * 1024 * 1024
+"""Of an answer of the JSON API, and of any refusal."""
+
+FILE_BYTES_MAX = 16 * 1024**3
+"""Of a file that is downloaded: more than any person has here, less than fills a disk unnoticed."""
+
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """A commit of 1,000 records on a busy server takes a few seconds."""
@@ -77,8 +85,11 @@ BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
 MFA_REQUIRED = "mfa_required"
 WRONG_CODE = "wrong_code"  # No secret either, only the name of what went wrong.
+"""The server's codes about second factors."""
+
 SIGN_IN_AGAIN = "sign_in_again"
-"""The server's codes about second factors; the last says that the session stands, and its person is to prove it."""
+WRONG_CREDENTIALS = "wrong_credentials"
+"""The server's codes for a session that stands: its person is to prove who they are, and did not."""
 
 
 class _MfaDemand(msgspec.Struct):
@@ -140,6 +151,11 @@ class HttpTransport:
         except msgspec.DecodeError as error:
             raise BadAnswer(f"not JSON: {error}") from error
 
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+        """Hand a file to `write`, piece by piece; one that ends early is ServerUnreachable."""
+        headers = {"Accept-Encoding": "identity"}
+        self._stream(server, token, "GET", path, b"", headers, FILE_BYTES_MAX, write)
+
     def connect(self, server: str, token: str) -> LiveChannel | None:
         """Open the live channel."""
         from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
@@ -186,6 +202,21 @@ class HttpTransport:
         headers: dict[str, str],
         limit_bytes: int,
     ) -> "tuple[httpx.Response, bytes]":
+        body = bytearray()
+        response = self._stream(server, token, method, path, content, headers, limit_bytes, body.extend)
+        return response, bytes(body)
+
+    def _stream(
+        self,
+        server: str,
+        token: str | None,
+        method: str,
+        path: str,
+        content: bytes,
+        headers: dict[str, str],
+        limit_bytes: int,
+        write: Callable[[bytes], object],
+    ) -> "httpx.Response":
         import httpx
 
         if token is not None:
@@ -193,18 +224,22 @@ class HttpTransport:
         client = self._client(self._trust.context_for(server))
         try:
             with client.stream(method, f"{server}{path}", content=content, headers=headers) as response:
-                body = bytearray()
+                problem = bytearray()
+                take = write if response.is_success else problem.extend
+                limit = limit_bytes if response.is_success else JSON_BYTES_MAX
+                received = 0
                 for chunk in response.iter_raw():
-                    body += chunk
-                    if len(body) > limit_bytes:
-                        raise BadAnswer(f"more than {limit_bytes} bytes")
+                    received += len(chunk)
+                    if received > limit:
+                        raise BadAnswer(f"more than {limit} bytes")
+                    take(chunk)
         except (httpx.TransportError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _no_connection(server, error) from error
         self.bytes_up += len(content)
-        self.bytes_down += len(body)
+        self.bytes_down += received
         if not response.is_success:
-            raise refusal(response.status_code, response.headers.get("Retry-After"), bytes(body))
-        return response, bytes(body)
+            raise refusal(response.status_code, response.headers.get("Retry-After"), bytes(problem))
+        return response
 
     def _client(self, context: "ssl.SSLContext") -> "httpx.Client":
         import httpx
@@ -274,7 +309,11 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
         return _mfa_required(problem)
     if problem.get("code") == WRONG_CODE:
         return WrongCode(status, WRONG_CODE, detail)
-    if status == 401 and problem.get("code", SIGN_IN_AGAIN) != SIGN_IN_AGAIN:
+    if problem.get("code") == SIGN_IN_AGAIN:
+        return SignInAgain(status, SIGN_IN_AGAIN, detail)
+    if problem.get("code") == WRONG_CREDENTIALS:
+        return WrongCredentials()
+    if status == 401 and "code" in problem:
         return SignedOut(detail or "the server does not know this session")
     if status == 429 and problem.get("code") == TOO_MANY_REQUESTS:
         return Throttled(_seconds(problem.get("retry_after"), retry_after))

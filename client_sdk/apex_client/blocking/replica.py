@@ -31,6 +31,7 @@ from apex_client.blocking.feed import ChangeFeed, Feeds
 from apex_client.blocking.hop import StoreThread
 from apex_client.blocking.importing import ImportProgress, import_file
 from apex_client.blocking.insights import Insights
+from apex_client.blocking.privacy import Privacy
 from apex_client.blocking.query import Reader
 from apex_client.blocking.records import ProfileRecord, Record, Records
 from apex_client.blocking.rejected import Rejected
@@ -98,6 +99,7 @@ class Replica:
         self.athletes = Athletes(self)
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)
+        self.privacy = Privacy(self)
 
     @classmethod
     def open(
@@ -234,6 +236,14 @@ class Replica:
         Raises ServerRefused with the problem's `code`, SignedOut, ServerUnreachable.
         """
         return self._account.call(method, path, json)
+
+    def reauthenticate(self, password: str, *, mfa_code: str | None = None) -> None:
+        """Give the password again where SignInAgain was raised; for 15 minutes it is not asked for any more.
+
+        Where the account has a second factor `mfa_code` is of the authenticator app, or a recovery code. Raises
+        WrongCredentials, WrongCode, and ServerRefused with the code `second_factor_needed`.
+        """
+        self._account.reauthenticate(password, mfa_code)
 
     def athlete(self, athlete_id: str) -> Athlete:
         """Give the resources of one athlete on a coach's replica."""

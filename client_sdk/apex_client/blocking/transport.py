@@ -1,10 +1,11 @@
 # Made from ../transport.py by client_sdk/generate_blocking.py; edit that file instead.
 """The network seam: what a sync needs of a connection, and the one implementation over HTTPS.
 
-`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same four
+`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same five
 methods.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -35,6 +36,9 @@ class Transport(Protocol):
 
     def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         """Call the JSON API."""
+
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+        """Hand a file of the JSON API to `write`, piece by piece."""
 
     def connect(self, server: str, token: str) -> LiveChannel | None:
         """Open the live channel; None where this transport has none."""

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 from apex_client.blocking.transport import LiveChannel
 from apex_client.errors import SyncFailed
 
-__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pumping", "waiting_clock"]
+__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pause", "pumping", "waiting_clock"]
 
 T = TypeVar("T")
 
@@ -24,6 +24,11 @@ READER_SECONDS_MAX = 10.0
 def waiting_clock() -> float:
     """Read the clock that waiting goes by, in seconds."""
     return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Do nothing for so long."""
+    time.sleep(seconds)
 
 
 class Inbox(Generic[T]):

@@ -1,6 +1,7 @@
 """`apex init`, `register`, `login` and `logout`: whose replica this is, and where it syncs."""
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -73,7 +74,7 @@ def register(
     """Make an account and sign in; what was logged here before becomes the account's."""
     with opened(db, make=True) as replica:
         address = _server_of(replica, server)
-        password = _password(password_stdin, confirm=True)
+        password = asked_password(password_stdin, confirm=True)
         user = replica.register(address, email, password, name=name, role=role, invite=invite)
         _welcome(replica, user)
 
@@ -94,7 +95,7 @@ def login(
     with opened(db, make=True) as replica:
         address = _server_of(replica, server)
         try:
-            user = replica.login(address, email, _password(password_stdin), mfa_code=code)
+            user = replica.login(address, email, asked_password(password_stdin), mfa_code=code)
         except MfaRequired as demand:
             user = _second_step(replica, demand)
         _welcome(replica, user)
@@ -123,7 +124,8 @@ def _server_of(replica: "Replica", server: str | None) -> str:
     return address
 
 
-def _password(from_stdin: bool, *, confirm: bool = False) -> str:
+def asked_password(from_stdin: bool, *, confirm: bool = False) -> str:
+    """Give the password, asked for or from the standard input. Raises CommandFailed."""
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
         if not password:
@@ -156,6 +158,18 @@ def _second_step(replica: "Replica", demand: "MfaRequired") -> "User":
 
 def _welcome(replica: "Replica", user: "User") -> None:
     said(f"signed in to {escaped(replica.server)} as {escaped(user.name)} <{escaped(user.email)}>, {user.role}")
+    _offer_to_stay(replica)
     pending = replica.status().pending
     if pending:
         said(f"{counted(pending, 'record')} to be sent: apex sync")
+
+
+def _offer_to_stay(replica: "Replica") -> None:
+    """Say so where the account is to be erased; whoever cannot be asked now is asked the next time."""
+    from apex_client.errors import SyncFailed
+
+    with suppress(SyncFailed):
+        ending = replica.privacy.deletion()
+        if ending is not None:
+            when = f"{ending.erase_at:%Y-%m-%d}"
+            said(f"[yellow]this account is erased after {when}[/]; to keep it: apex privacy keep-account")

@@ -14,6 +14,7 @@ from apex_client.cli import (
     exporting,
     importing,
     log,
+    privacy,
     querying,
     status,
     syncing,
@@ -78,5 +79,18 @@ def _apex(
     trust_from_here(ca_file=ca_file, insecure=insecure)
 
 
-for part in (account, log, checkin, importing, syncing, status, boxes, querying, exporting, encrypting, doctor):
+for part in (
+    account,
+    log,
+    checkin,
+    importing,
+    syncing,
+    status,
+    boxes,
+    querying,
+    exporting,
+    encrypting,
+    privacy,
+    doctor,
+):
     part.add_to(app)

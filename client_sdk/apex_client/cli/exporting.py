@@ -17,6 +17,7 @@ from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened
 from apex_client.cli.screen import counted, escaped, progress, said
 from apex_client.csv_cells import write_rows
+from apex_client.whole_file import whole_file
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -122,10 +123,5 @@ def _written(output: Path | None) -> Iterator[IO[str]]:
         return
     if not output.parent.is_dir():
         raise CommandFailed(f"there is no folder {output.parent}; make it first")
-    part = output.with_name(f"{output.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(output, "w") as file:
+        yield file

@@ -15,7 +15,7 @@ MORE_ADVICE = {
     "NoServer": "sign in first: apex login --server URL --email YOU; without an account: apex register",
     "SignedOut": "you are signed out; sign in again: apex login --email YOU",
     "MfaRequired": "this account wants a second factor; sign in with a code: apex login --email YOU",
-    "WrongCode": "take the newest one, and run apex login again",
+    "WrongCode": "take the newest one, and run the command again",
     "WrongCredentials": "the e-mail address or the password is wrong; try again",
     "AthleteNeeded": "this is a coach's replica, and this command is for an athlete's own log; use another --db",
     "CoachOnAthleteReplica": "an athlete logged here without an account; sign in as the athlete, or use another --db",

@@ -102,7 +102,11 @@ def progress(title: str) -> Iterator[Callable[[Any], None]]:
 
 
 def _measures(state: Any) -> tuple[int, int, str]:
+    from apex_client.own_data import DataExportProgress
     from apex_client.status import SyncProgress
+
+    if isinstance(state, DataExportProgress):
+        return state.done, state.total, "%, the server makes it" if state.stage == "making" else "bytes"
 
     if isinstance(state, SyncProgress):
         detail = f"↑ {size(state.bytes_up)}  ↓ {size(state.bytes_down)}"

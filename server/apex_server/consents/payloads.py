@@ -39,6 +39,8 @@ class ConsentView(Struct):
     """What stands of one kind of consent, and what was given before, the latest first."""
 
     kind: ConsentKind
+    text: Annotated[str, Meta(description="To show before it is given.")]
+    text_version: Annotated[str, Meta(description="To give it with, as `version`.")]
     given: bool
     version: str | None
     given_at: datetime | None

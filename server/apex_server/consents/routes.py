@@ -11,6 +11,7 @@ from litestar.params import JSONBody
 from apex_server.audit import record_event
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
+from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.consents.payloads import ConsentChange, ConsentEntry, ConsentsView, ConsentView
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields
@@ -103,6 +104,8 @@ def _view_of(kind: ConsentKind, rows: Iterable[Any]) -> ConsentView:
     standing = next((entry for stands, entry in entries if stands), None)
     return ConsentView(
         kind=kind,
+        text=CONSENT_TEXTS[kind].text,
+        text_version=CONSENT_TEXTS[kind].version,
         given=standing is not None,
         version=standing.version if standing else None,
         given_at=standing.given_at if standing else None,

@@ -1,0 +1,35 @@
+"""What people are asked to consent to, in the words that they are shown; the API hands them out with each consent.
+
+Whoever changes what a text says changes its version: what was given stands for the version that was read.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from apex_server.policy import ConsentKind
+
+__all__ = ["CONSENT_TEXTS", "ConsentText"]
+
+
+class ConsentText(Struct, frozen=True):
+    """The words of one consent; `version` is the month they are from."""
+
+    version: str
+    text: str
+
+
+CONSENT_TEXTS: Final[Mapping[ConsentKind, ConsentText]] = {
+    "ai_analysis": ConsentText(
+        "2026-11",
+        "What is logged and reported about me may go to the language model that this server uses, which words it "
+        "for my coach. Without this, a template words the same findings.",
+    ),
+    "messages": ConsentText("2026-11", "I may be sent messages about my training, beside the mails about my account."),
+    "support_access": ConsentText(
+        "2026-11",
+        "People who look after this server may read what I have here, for as many days as I say, to help me. I see "
+        "when they did.",
+    ),
+}

@@ -1,0 +1,128 @@
+"""What a person may do with their own data, through the SDK, its blocking twin and `apex`, at a real server."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import BlockingPortal
+
+from apex_client import Replica
+from apex_client import blocking as in_a_thread
+from apex_client.errors import ServerRefused, SignInAgain, WrongCredentials
+from apex_client.own_data import DataExportProgress
+from apex_server.consent_texts import CONSENT_TEXTS
+from apex_server.policy import CONSENT_KINDS
+from apex_server.settings import Settings
+from tests.client.apex_command import Terminal
+from tests.e2e.whole_server import PASSWORD, SECRET, WholeServer, running_server
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def working(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeServer]:
+    """A server with a worker, which makes the copies."""
+    with running_server(
+        portal, Settings(data_dir=tmp_path_factory.mktemp("own"), secret=SECRET), with_worker=True
+    ) as running:
+        yield running
+
+
+async def signed_in_long_ago(server: WholeServer, email: str) -> None:
+    await server.rows("UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour' RETURNING id")
+
+
+def names_in(path: Path) -> set[str]:
+    assert path.stat().st_mode & 0o077 == 0
+    with zipfile.ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+async def test_a_copy_of_everything_is_made_and_downloaded_whole(working: WholeServer, tmp_path: Path) -> None:
+    path, email = tmp_path / "copy.zip", working.new_email("mara")
+    seen: list[DataExportProgress] = []
+    async with Replica.open(tmp_path / "athlete.db") as replica:
+        await replica.register(working.address, email, PASSWORD, name="Mara")
+        log = await replica.workouts.start(title="Push")
+        await replica.sync()
+        made = await replica.privacy.export(path, progress=seen.append)
+
+    assert path.stat().st_size == made.bytes == seen[-1].done == seen[-1].total
+    assert {"README.txt", "account.json"} <= names_in(path)
+    with zipfile.ZipFile(path) as archive:
+        assert any(log.id in archive.read(name).decode() for name in archive.namelist())
+    assert list(tmp_path.glob("*.part")) == []
+
+
+async def test_what_cannot_be_taken_back_wants_the_password_again(working: WholeServer, tmp_path: Path) -> None:
+    email = working.new_email("nora")
+    async with Replica.open(tmp_path / "athlete.db") as replica:
+        await replica.register(working.address, email, PASSWORD, name="Nora")
+        await signed_in_long_ago(working, email)
+        with pytest.raises(SignInAgain):
+            await replica.privacy.ask_for_deletion()
+        with pytest.raises(WrongCredentials):
+            await replica.reauthenticate("not the password at all")
+        await replica.reauthenticate(PASSWORD)
+
+        asked = await replica.privacy.ask_for_deletion()
+
+        assert asked.erase_at is not None and asked.asked_at is not None
+        assert (asked.erase_at - asked.asked_at).days == 30
+        assert await replica.privacy.deletion() == asked
+        await replica.privacy.cancel_deletion()
+        assert await replica.privacy.deletion() is None
+        with pytest.raises(ServerRefused, match="not_found"):
+            await replica.privacy.cancel_deletion()
+
+
+def test_consents_are_given_for_the_text_that_was_read_and_taken_back(working: WholeServer, tmp_path: Path) -> None:
+    with in_a_thread.Replica.open(tmp_path / "athlete.db") as replica:
+        replica.register(working.address, working.new_email("ida"), PASSWORD, name="Ida")
+        offered = {consent.kind: consent for consent in replica.privacy.consents()}
+        assert set(offered) == set(CONSENT_KINDS) == set(CONSENT_TEXTS)
+        assert not any(consent.given for consent in offered.values())
+
+        replica.privacy.allow(offered["ai_analysis"])
+        replica.privacy.allow(offered["support_access"], days=3)
+
+        given = {consent.kind: consent for consent in replica.privacy.consents() if consent.given}
+        assert set(given) == {"ai_analysis", "support_access"}
+        support = given["support_access"]
+        assert support.expires_at is not None and support.given_at is not None
+        assert (support.expires_at - support.given_at).days == 3
+        replica.privacy.withdraw("ai_analysis")
+        assert [each.kind for each in replica.privacy.consents() if each.given] == ["support_access"]
+
+
+def test_the_command_line_does_all_of_it(working: WholeServer, portal: BlockingPortal, tmp_path: Path) -> None:
+    apex, email = Terminal(tmp_path, "laptop"), working.new_email("cleo")
+    words = ("--server", working.address, "--email", email, "--password-stdin")
+    apex("register", *words, "--name", "Cleo", stdin=f"{PASSWORD}\n").ok()
+
+    apex("privacy", "allow", "ai_analysis", "--yes").ok()
+    assert "yes since" in apex("privacy").ok().out
+    apex("privacy", "withdraw", "ai_analysis").ok()
+    assert "yes" not in apex("privacy").ok().out
+    assert apex("privacy", "allow", "support_access", "--yes").code == 2
+    assert apex("privacy", "allow", "ai_analysis").code == 2
+
+    copy = tmp_path / "copy.zip"
+    assert "wrote" in apex("privacy", "export", copy).ok().err
+    assert "account.json" in names_in(copy)
+    assert "is there already" in apex("privacy", "export", copy).err
+
+    assert apex("privacy", "delete-account").code == 2
+    assert "nothing was asked for" in apex("privacy", "delete-account", "--confirm", "somebody@else.example").err
+    portal.call(signed_in_long_ago, working, email)
+    refused = apex("privacy", "delete-account", "--confirm", email, "--password-stdin", stdin="wrong one\n")
+    assert "wrong; try again" in refused.err
+    asked = apex("privacy", "delete-account", "--confirm", email, "--password-stdin", stdin=f"{PASSWORD}\n").ok()
+    assert "apex privacy keep-account" in asked.err
+    apex("logout").ok()
+    assert "apex privacy keep-account" in apex("login", *words, stdin=f"{PASSWORD}\n").ok().err
+    assert "stays" in apex("privacy", "keep-account").ok().err
+    assert "nothing is to be erased" in apex("privacy", "keep-account").ok().err
+    assert json.loads(apex("status", "--json").ok().out)["user"]["email"] == email
