@@ -42,7 +42,7 @@ from apex_server.privacy import privacy_routes
 from apex_server.problems import answer_framework_error, exception_handlers
 from apex_server.programs import program_routes
 from apex_server.settings import Settings
-from apex_server.support import guard_support, support_routes
+from apex_server.support import guard_support, provide_database, support_routes
 from apex_server.sync import (
     Committer,
     Feed,
@@ -67,7 +67,6 @@ _OPENED = (
     "accounts",
     "answer",
     "committer",
-    "database",
     "hints",
     "is_session_open",
     "limits",
@@ -112,7 +111,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
             }
         ),
         guards=[_guard, guard_support],
-        dependencies={"caller": Provide(provide_caller), **{name: Provide(_handing(name)) for name in _OPENED}},
+        dependencies={
+            "caller": Provide(provide_caller),
+            "database": Provide(provide_database),
+            **{name: Provide(_handing(name)) for name in _OPENED},
+        },
         exception_handlers={**exception_handlers, HTTPException: page_instead(answer_framework_error)},
         after_exception=[log_socket_failure],
         before_send=[hardened_headers(settings)],

@@ -339,7 +339,8 @@ async def give_tier(email: str, tier: str) -> None:
 async def make_support(email: str, name: str) -> None:
     """Make a support account for NAME at EMAIL, and print its first password, once.
 
-    Support reads what a person has who consents to it, and writes nothing (docs/roles.md). Nobody registers as support.
+    Support reads what a person has who consents to it, and writes nothing (docs/roles.md). Nobody registers as support,
+    and nobody looks at anybody without a second factor.
 
     \b
     Example:
@@ -347,7 +348,12 @@ async def make_support(email: str, name: str) -> None:
     """  # noqa: D301 - as above.
     async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         password = await add_support(ready, database, email, name)
-    click.echo(f"{email} may sign in; the first password, to be changed at once: {password}")
+        page = (ready.public_url or address_of(ready)).rstrip("/") + "/security"
+    click.echo(f"{email} may sign in. The first password, which stands nowhere else: {password}")
+    click.echo("Before they can look at anybody, they")
+    click.echo(f"  1. sign in at {page} and change that password;")
+    click.echo("  2. set up a passkey or an authenticator app there: support reads nothing by a password alone;")
+    click.echo("  3. sign in with it again. A look begins within 15 minutes of that, and lasts an hour at most.")
 
 
 def read_settings(**given: Any) -> Settings:

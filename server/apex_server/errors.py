@@ -8,7 +8,7 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     ├── MalformedRequest 400
     ├── Unauthenticated 401
     │   ├── CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded
-    │   ├── WrongCredentials, SignInAgain
+    │   ├── WrongCredentials, SignInAgain, SecondFactorAgain
     │   └── RefreshTokenInvalid, RefreshTokenReused
     ├── Forbidden 403
     │   └── CsrfRefused, MetricsRefused, RoleRequired, InviteForAnother, EmailNotVerified
@@ -67,6 +67,7 @@ __all__ = [
     "RefreshTokenInvalid",
     "RefreshTokenReused",
     "RoleRequired",
+    "SecondFactorAgain",
     "ServerBusy",
     "SessionEnded",
     "SignInAgain",
@@ -181,6 +182,18 @@ class SignInAgain(Unauthenticated):
     code = "sign_in_again"
     title = "This needs your password again: you signed in some time ago."
     next_step = "Send the password to /api/auth/reauthenticate, then repeat the request within 15 minutes."
+    challenge = 'Bearer error="insufficient_user_authentication"'
+
+
+class SecondFactorAgain(Unauthenticated):
+    """What this opens is other people's, so the session must have shown a second factor, and lately."""
+
+    code = "second_factor_again"
+    title = "This needs your second factor again: a passkey, or a code of your authenticator app."
+    next_step = (
+        "Set one up at /security if you have none. Then sign in with it, or send it to /api/auth/reauthenticate or "
+        "/api/auth/passkeys/prove, and repeat the request within 15 minutes."
+    )
     challenge = 'Bearer error="insufficient_user_authentication"'
 
 

@@ -1,9 +1,9 @@
 """The policy: what follows from who somebody is, whom they work with, and what was consented to. Pure.
 
 `scopes_of` says what is replicated to a user and what they may write there; `supported_scopes_of` what a support
-account may look at through the server, for as long as the person consents. Their twins in Postgres are the functions
-`apex_scopes_of` and `apex_supported_scopes_of`, on which row-level security, sync and REST stand; a property test holds
-twins equal over random worlds. A rule that is not here does not exist.
+account may read under a look, through the server, for as long as the person consents. Their twins in Postgres are the
+functions `apex_scopes_of` and `apex_supported_scopes_of`, on which row-level security, sync and REST stand; a property
+test holds twins equal over random worlds. A rule that is not here does not exist.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,8 +38,9 @@ Access: TypeAlias = Literal["athlete", "coach", "reader", "support", "system"]
 """What somebody is in a scope: its athlete or a coach of theirs, who write what each collection lets them; one who
 reads along; support, who reads through the server alone; or the server itself."""
 
-ConsentKind: TypeAlias = Literal["ai_analysis", "support_access", "messages"]
-CONSENT_KINDS: Final[Sequence[ConsentKind]] = ("ai_analysis", "messages", "support_access")
+ConsentKind: TypeAlias = Literal["ai_analysis", "support_access"]
+"""What nobody obeys is not asked for: a test finds, for each kind, the query that asks whether it stands."""
+CONSENT_KINDS: Final[Sequence[ConsentKind]] = ("ai_analysis", "support_access")
 
 SUPPORT_CONSENT_DAYS_MAX = 7
 """A consent to support ends by itself: nobody remembers to take one back."""
@@ -73,6 +74,7 @@ class Consent(Struct, frozen=True):
 class Look(Struct, frozen=True):
     """A support account looks at a person, one at a time."""
 
+    id: UUID
     support_id: UUID
     user_id: UUID
     expires_at: datetime
@@ -108,12 +110,12 @@ def scopes_of(people: People, user_id: UUID) -> dict[str, Access]:
     return scopes
 
 
-def supported_scopes_of(people: People, support_id: UUID, now: datetime) -> dict[str, Access]:
-    """Give what a support account may look at: what one consenting person has of their own."""
+def supported_scopes_of(people: People, support_id: UUID, look_id: UUID | None, now: datetime) -> dict[str, Access]:
+    """Give what a support account may read under a look: what one consenting person has of their own."""
     return {
         scope: "support"
         for look in people.looks
-        if look.support_id == support_id and not look.ended and look.expires_at > now
+        if look.id == look_id and look.support_id == support_id and not look.ended and look.expires_at > now
         if is_consented(people, look.user_id, "support_access", now)
         for scope in _own_scopes(look.user_id, people.roles[look.user_id])
     }

@@ -180,7 +180,7 @@ ROUTES: list[Case] = [
     account("GET /api/limits"),
     writes("DELETE /api/devices/{device_id}", "device", may="athlete"),
     account("GET /api/consents"),
-    account("PUT /api/consents", {"kind": "messages", "given": True, "version": "1"}),
+    account("PUT /api/consents", {"kind": "ai_analysis", "given": True, "version": "1"}),
     # What is recorded, exported and erased.
     account("GET /api/audit"),
     account("GET /api/audit/changes"),

@@ -1,16 +1,22 @@
 """Consents: given for a text, for a while where they are for support, and taken back at any time."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+import apex_server
+from apex_server.policy import CONSENT_KINDS
 from apex_server.settings import Settings
 from tests.server.accounts_app import problem
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
 pytestmark = pytest.mark.anyio
+
+SERVER = Path(apex_server.__file__).parent
 
 
 @pytest.fixture
@@ -39,8 +45,28 @@ async def change(person: Signed, kind: str, *, given: bool = True, **more: Any) 
 async def test_nothing_is_consented_to_until_somebody_says_so(anna: Signed) -> None:
     answer = await anna("GET", "/api/consents")
     kinds = [each["kind"] for each in answer.json()["consents"]]
-    assert kinds == ["ai_analysis", "messages", "support_access"]
+    assert kinds == ["ai_analysis", "support_access"]
     assert not any(each["given"] or each["history"] for each in answer.json()["consents"])
+
+
+async def test_what_nobody_obeys_is_not_asked_for(world: WholeApp) -> None:
+    functions = await world.owner.fetch(
+        "SELECT pg_get_functiondef(oid) AS text FROM pg_proc "
+        "WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'apex\\_%' AND prokind = 'f'"
+    )
+    queries = [path.read_text() for path in SERVER.rglob("*.sql") if path.parent.name != "migrations"]
+    asked = " ".join([*(row["text"] for row in functions), *queries])
+    assert sorted(set(re.findall(r"apex_consented\([^)]*, '(\w+)'", asked))) == list(CONSENT_KINDS)
+
+
+async def test_giving_asks_for_a_recent_sign_in_and_taking_back_never_does(world: WholeApp, anna: Signed) -> None:
+    assert await change(anna, "ai_analysis") == 200
+    await world.owner.execute("UPDATE sessions SET authenticated_at = now() - interval '16 minutes'")
+    body = {"kind": "support_access", "given": True, "version": "1", "days": 1}
+    assert problem(await anna("PUT", "/api/consents", body)) == (401, "sign_in_again")
+    assert await change(anna, "ai_analysis", given=False) == 200
+    await world.owner.execute("UPDATE sessions SET authenticated_at = now()")
+    assert (await anna("PUT", "/api/consents", body)).status_code == 200
 
 
 async def test_a_consent_names_its_text_and_time_and_its_history_stays(anna: Signed) -> None:
@@ -56,10 +82,10 @@ async def test_a_consent_names_its_text_and_time_and_its_history_stays(anna: Sig
 
 
 async def test_the_same_consent_again_keeps_its_time(anna: Signed) -> None:
-    await change(anna, "messages")
-    before = await consent(anna, "messages")
-    await change(anna, "messages")
-    assert await consent(anna, "messages") == before
+    await change(anna, "ai_analysis")
+    before = await consent(anna, "ai_analysis")
+    await change(anna, "ai_analysis")
+    assert await consent(anna, "ai_analysis") == before
     assert await change(anna, "support_access", given=False) == 200
     assert (await consent(anna, "support_access"))["history"] == []
 
@@ -74,9 +100,9 @@ async def test_the_same_consent_again_keeps_its_time(anna: Signed) -> None:
         {"kind": "support_access", "given": True, "version": "1", "days": 0},
         {"kind": "support_access", "given": False, "days": 1},
         {"kind": "everything", "given": True, "version": "1"},
-        {"kind": "messages", "given": True, "version": "1\n"},
-        {"kind": "messages", "given": True, "version": "what I think of it"},
-        {"kind": "messages", "given": True, "version": "1", "user_id": "00000000-0000-0000-0000-000000000000"},
+        {"kind": "ai_analysis", "given": True, "version": "1\n"},
+        {"kind": "ai_analysis", "given": True, "version": "what I think of it"},
+        {"kind": "ai_analysis", "given": True, "version": "1", "user_id": "00000000-0000-0000-0000-000000000000"},
     ],
 )
 async def test_a_consent_that_says_too_little_or_too_much_is_refused(anna: Signed, body: dict[str, Any]) -> None:

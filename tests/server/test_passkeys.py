@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,13 +12,14 @@ import anyio
 import asyncpg
 import httpx
 import pytest
+from anyio.abc import TaskGroup
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from apex_server.auth.passkey_ceremonies import CeremonyFailed, relying_party
 from apex_server.db import Database
-from tests.server.accounts_app import SECRET, Clock, accounts_app, bearer, log_in, problem, register, speak_to
+from tests.server.accounts_app import PASSWORD, SECRET, Clock, accounts_app, bearer, log_in, problem, register, speak_to
 from tests.server.mailbox import Mailbox
 from tests.server.software_authenticator import SoftwareAuthenticator, decoded, encoded
 
@@ -223,6 +225,91 @@ async def test_a_challenge_is_good_for_five_minutes(
     asked = await sign_in_options(client)
     clock.advance(seconds=seconds)
     assert (await sign_in(client, device.get(asked))).status_code == status
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ending", ["reset", "change", "everywhere"])
+async def test_a_sign_in_begun_before_all_sessions_were_ended_gives_none(
+    client: httpx.AsyncClient, db: Database, clock: Clock, tmp_path: Path, ending: str
+) -> None:
+    mailbox, device = Mailbox(db, tmp_path / "mails", clock), authenticator()
+    anna = await register(client, EMAIL)
+    await client.post("/api/auth/verify-email", json={"token": (await mailbox.one()).token})
+    assert (await add(client, anna, device)).status_code == 201
+    begun = await sign_in_options(client)
+    clock.advance(seconds=1)
+    await end_all_sessions(client, anna, mailbox, ending)
+
+    assert problem(await sign_in(client, device.get(begun))) == REFUSED
+    clock.advance(seconds=1)
+    assert (await sign_in(client, device.get(await sign_in_options(client)))).status_code == 200
+
+
+async def end_all_sessions(client: httpx.AsyncClient, anna: dict[str, Any], mailbox: Mailbox, how: str) -> None:
+    new = "one that nobody has had so far"
+    match how:
+        case "reset":
+            await mailbox.look()
+            await client.post("/api/auth/forgot-password", json={"email": EMAIL})
+            body = {"token": (await mailbox.one()).token, "password": new}
+            ended = await client.post("/api/auth/reset-password", json=body)
+        case "change":
+            body = {"current_password": PASSWORD, "new_password": new}
+            ended = await client.post("/api/auth/change-password", json=body, headers=bearer(anna))
+        case _:
+            ended = await client.post("/api/auth/logout", params={"everywhere": "true"}, headers=bearer(anna))
+    assert ended.status_code == 204, ended.text
+
+
+@pytest.mark.anyio
+async def test_a_passkey_waits_for_a_reset_under_way_and_gives_no_session_after_it(
+    client: httpx.AsyncClient, database_url: str, clock: Clock
+) -> None:
+    anna, device = await register(client, EMAIL), authenticator()
+    assert (await add(client, anna, device)).status_code == 201
+    credential = device.get(await sign_in_options(client))
+    clock.advance(seconds=1)
+    answers: list[httpx.Response] = []
+
+    async def come_in() -> None:
+        answers.append(await sign_in(client, credential))
+
+    async with meanwhile(database_url, "UPDATE users SET sessions_ended_at = $1", clock()) as tasks:
+        tasks.start_soon(come_in)
+        await anyio.sleep(0.3)
+        assert answers == []
+    assert problem(answers[0]) == REFUSED
+
+
+@pytest.mark.anyio
+async def test_a_dangerous_act_waits_for_a_reset_under_way_and_finds_its_session_ended(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    """Or else it is over before the reset looks which factors are to go."""
+    anna = await register(client, EMAIL)
+    answers: list[httpx.Response] = []
+
+    async def act() -> None:
+        answers.append(await client.post("/api/auth/passkeys/options", headers=bearer(anna)))
+
+    ending = "UPDATE sessions SET ended_at = now(), end_reason = 'password_reset'"
+    async with meanwhile(database_url, ending) as tasks:
+        tasks.start_soon(act)
+        await anyio.sleep(0.3)
+        assert answers == []
+    assert problem(answers[0]) == (401, "sign_in_again")
+
+
+@asynccontextmanager
+async def meanwhile(database_url: str, change: str, *values: Any) -> AsyncIterator[TaskGroup]:
+    """Hold a change of the owner's uncommitted; commit it when the block ends, and let the tasks come to an end."""
+    owner = await asyncpg.connect(database_url)
+    try:
+        async with anyio.create_task_group() as tasks, owner.transaction():
+            await owner.execute(change, *values)
+            yield tasks
+    finally:
+        await owner.close()
 
 
 @pytest.mark.anyio

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+import pyotp
 import pytest
 
+from apex_server.audit import record_event
 from apex_server.db import Database
 from apex_server.operations import add_support
 from apex_server.operations.errors import AccountRefused
 from apex_server.settings import Settings
-from tests.server.accounts_app import open_socket, problem
+from apex_server.support import guard
+from tests.server.accounts_app import log_in, open_socket, problem
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +134,87 @@ async def test_support_writes_nothing_and_holds_no_replica(world: World) -> None
     assert [(each["type"], each.get("code")) for each in sent] == [("websocket.close", 4403)]
 
 
+async def test_a_password_alone_begins_no_look_and_a_second_factor_only_while_it_is_fresh(world: World) -> None:
+    await consents(world.anna)
+    for shown in (None, "16 minutes"):
+        await world.app.owner.execute("UPDATE sessions SET second_factor_at = now() - $1::text::interval", shown)
+        assert problem(await world.look_at(world.anna)) == (401, "second_factor_again")
+    await world.app.owner.execute("UPDATE sessions SET second_factor_at = now() - interval '14 minutes'")
+    assert (await world.look_at(world.anna)).status_code == 201
+
+
+async def test_the_database_alone_begins_no_look_for_a_session_without_a_second_factor(world: World) -> None:
+    await consents(world.anna)
+    begin = "SELECT * FROM apex_begin_look($1, 'T-7', interval '1 hour', $2)"
+    session_id, foreign_id = [
+        await world.app.owner.fetchval("SELECT id FROM sessions WHERE device_id = $1", each.device_id)
+        for each in (world.sam, world.anna)
+    ]
+    async with world.app.app.state.database.request(world.sam.id) as connection:
+        assert await connection.fetch(begin, world.anna.id, foreign_id) == []
+        assert len(await connection.fetch(begin, world.anna.id, session_id)) == 1
+    await world.app.owner.execute("UPDATE sessions SET second_factor_at = NULL")
+    async with world.app.app.state.database.request(world.sam.id) as connection:
+        assert await connection.fetch(begin, world.anna.id, session_id) == []
+
+
+async def test_an_authenticator_app_opens_support_and_its_made_up_name_does_not(
+    world: World, settings: Settings
+) -> None:
+    await consents(world.anna)
+    async with Database.open(settings) as database:
+        password = await add_support(settings, database, "sue@example.com", "Sue")
+    body = {"email": "sue@example.com", "password": password}
+    sue = world.app.signed((await world.app.client.post("/api/auth/login", json=body)).json())
+    look = {"user_id": str(world.anna.id), "ticket": "T-8"}
+    proof = {"password": password, "method": "totp", "code": "123456"}
+    assert (await sue("POST", "/api/auth/reauthenticate", proof)).status_code == 204
+    assert problem(await sue("POST", LOOKS, look)) == (401, "second_factor_again")
+
+    app = pyotp.TOTP((await sue("POST", "/api/auth/mfa/totp")).json()["secret"])
+    answer = await sue("POST", "/api/auth/mfa/totp/confirm", {"code": app.now()})
+    assert answer.status_code == 200, answer.text
+    assert problem(await sue("POST", LOOKS, look)) == (401, "second_factor_again")
+    recovery_code = answer.json()["recovery_codes"][0]
+    proof = {"password": password, "method": "recovery_code", "code": recovery_code}
+    assert (await sue("POST", "/api/auth/reauthenticate", proof)).status_code == 204
+    assert (await sue("POST", LOOKS, look)).status_code == 201
+    assert (await sue("GET", f"/api/workouts/{world.workout}")).status_code == 200
+
+
+async def test_a_look_is_of_the_session_that_began_it_alone(world: World) -> None:
+    await consents(world.anna)
+    signed_in = await log_in(world.app.client, "sam@example.com")
+    await world.app.shows_second_factor(UUID(signed_in["session_id"]))
+    assert (await world.look_at(world.anna)).status_code == 201
+    elsewhere = world.app.signed(signed_in)
+    assert problem(await elsewhere("GET", f"/api/workouts/{world.workout}")) == (403, "look_required")
+
+
+@pytest.mark.parametrize("meanwhile", ["another look", "consent withdrawn", "look ended"])
+async def test_what_is_read_is_what_was_recorded_whatever_happens_in_between(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """The recording is let through; then, before the read, the look is another or over."""
+    for person in (world.anna, world.ben):
+        await consents(person)
+    look = (await world.look_at(world.anna)).json()["id"]
+
+    async def recorded(*given: Any, **more: Any) -> None:
+        await record_event(*given, **more)
+        match meanwhile:
+            case "another look":
+                assert (await world.look_at(world.ben)).status_code == 201
+            case "consent withdrawn":
+                await world.app.owner.execute("UPDATE consents SET withdrawn_at = now() WHERE withdrawn_at IS NULL")
+            case "look ended":
+                await world.app.owner.execute("UPDATE support_looks SET ended_at = now() WHERE id = $1", UUID(look))
+
+    monkeypatch.setattr(guard, "record_event", recorded)
+    read = world.workout_of_ben if meanwhile == "another look" else world.workout
+    assert (await world.sam("GET", f"/api/workouts/{read}")).status_code == 404
+
+
 async def test_every_read_is_in_the_audit_of_the_person_before_it_happens(world: World) -> None:
     await consents(world.anna)
     await world.look_at(world.anna)
@@ -152,7 +236,11 @@ async def test_nobody_but_support_looks_at_anybody(world: World, role: Any) -> N
     assert problem(await other("POST", LOOKS, body)) == (403, "role_required")
     async with world.app.app.state.database.request(other.id) as connection:
         assert (
-            await connection.fetch("SELECT * FROM apex_begin_look($1, 'T-7', interval '1 hour')", world.anna.id) == []
+            await connection.fetch(
+                "SELECT * FROM apex_begin_look($1, 'T-7', interval '1 hour', (SELECT id FROM sessions LIMIT 1))",
+                world.anna.id,
+            )
+            == []
         )
 
 

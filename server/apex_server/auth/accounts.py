@@ -44,6 +44,9 @@ from apex_server.vault import UserKey
 
 __all__ = ["Accounts", "NewSession", "account_view", "wall_clock"]
 
+SECOND_FACTORS = frozenset({"passkey", "totp", "recovery_code"})
+"""Ways to sign in that show more than a password and a telephone number."""
+
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
 
@@ -196,7 +199,8 @@ class Accounts:
                 connection, caller, request.method, request.code, address=address
             )
             if refusal is None:
-                await connection.execute(_queries.note_authenticated, caller.user_id, caller.session_id, self.now())
+                held = await self.factors.held(connection, caller.user_id)
+                await self._note_authenticated(connection, caller, second_factor=bool(held.methods))
         if refusal is not None:
             raise refusal
 
@@ -211,7 +215,7 @@ class Accounts:
         async with self.database.request(caller.user_id) as connection:
             refusal = await self.passkeys.prove(connection, caller.user_id, answer, address=address)
             if refusal is None:
-                await connection.execute(_queries.note_authenticated, caller.user_id, caller.session_id, self.now())
+                await self._note_authenticated(connection, caller, second_factor=True)
         if refusal is not None:
             raise refusal
 
@@ -240,7 +244,7 @@ class Accounts:
         """End the caller's session, or all they have."""
         async with self.database.request(caller.user_id) as connection:
             if everywhere:
-                await connection.execute(_queries.end_all_sessions, caller.user_id)
+                await connection.execute(_queries.end_all_sessions, caller.user_id, self.now())
             else:
                 await connection.execute(_queries.end_session, caller.user_id, caller.session_id, "logout")
             action: Action = "signed_out_everywhere" if everywhere else "signed_out"
@@ -300,7 +304,7 @@ class Accounts:
         user = account_view(await connection.fetchrow(_queries.get_account, user_id), key)
         device = await recognise_device(connection, user_id, key, claim, proven_id=proven_id, now=now)
         session_id = uuid4()
-        await connection.execute(_queries.add_session, user_id, session_id, device.id, now)
+        await connection.execute(_queries.add_session, user_id, session_id, device.id, now, method in SECOND_FACTORS)
         token, expires_at = await store_refresh_token(
             connection, user_id, session_id, session_created_at=now, parent_hash=None, now=now
         )
@@ -309,6 +313,11 @@ class Accounts:
             await self._record(connection, user_id, "device_added", device.id, address)
         await self._record(connection, user_id, action, device.id, address, method=method)
         return NewSession(user, session, device.new_token, coach=None)
+
+    async def _note_authenticated(self, connection: Connection, caller: Caller, *, second_factor: bool) -> None:
+        await connection.execute(
+            _queries.note_authenticated, caller.user_id, caller.session_id, self.now(), second_factor
+        )
 
     async def _record(
         self, connection: Connection, user_id: UUID, action: Action, device_id: UUID, address: str, **detail: str

@@ -121,7 +121,7 @@ async def undo_email_change(accounts: Accounts, token: str, *, address: str) -> 
         await connection.execute(_queries.note_email_verified, user_id, now)
         await connection.execute(_queries.note_email_changes_undone, user_id, change["asked_at"], now)
         await connection.execute(_queries.change_password_hash, user_id, nobodys_password)
-        await connection.execute(_queries.end_other_sessions, user_id, None, "email_restored")
+        await connection.execute(_queries.end_other_sessions, user_id, None, "email_restored", now)
         await connection.execute(_queries.drop_links, user_id, ["verify_email", "reset_password"])
         await connection.execute(_queries.drop_open_email_changes, user_id)
         await connection.execute(_queries.drop_later_undo_links, user_id, change["asked_at"])

@@ -89,11 +89,12 @@ async def reset_password(
     async with accounts.database.request(owner.user_id) as connection:
         await use_link(connection, owner, now=now)
         await connection.execute(_queries.change_password_hash, owner.user_id, password_hash)
+        # First of all, so that no session adds a factor once they are dropped.
+        await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset", now)
         if await connection.fetchval(_queries.get_email_verified_at, owner.user_id) is None:
             await drop_factors(connection, owner.user_id, since=BEFORE_ANY_ACCOUNT)
         await connection.execute(_queries.note_email_verified, owner.user_id, now)
         await accept_awaiting_invite(connection, vault)
-        await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset")
         await connection.execute(_queries.drop_links, owner.user_id, ["reset_password"])
         await connection.execute(_queries.drop_open_email_changes, owner.user_id)
         await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now)

@@ -75,6 +75,11 @@ class Answer(NamedTuple):
     challenge_expires_at: datetime
     credential: dict[str, Any]
 
+    @property
+    def begun_at(self) -> datetime:
+        """When the challenge was given out."""
+        return self.challenge_expires_at - CHALLENGE_LIFETIME
+
 
 class NewPasskey(NamedTuple):
     """A credential that was made just now."""

@@ -136,6 +136,8 @@ class Passkeys:
 
         A refusal is given back, to be raised once the transaction stands: a copied key has to be remembered.
         """
+        if not await connection.fetchval(_queries.may_still_sign_in, answer.begun_at):
+            return self._refused("a challenge from before sessions were ended")
         row = await connection.fetchrow(_queries.get_passkey, user_id, answer.credential_id)
         if row is None or row["copied_at"] is not None:
             return self._refused("a passkey that opens nothing")

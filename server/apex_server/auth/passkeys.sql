@@ -53,6 +53,10 @@ SET copied_at = $3
 WHERE id = $2
     AND user_id = $1;
 
+-- name: may_still_sign_in
+-- False: sessions were ended after this sign-in was begun, so it counts with them. Holds that off until it is done.
+SELECT apex_may_still_sign_in($1);
+
 -- name: use_passkey_challenge
 -- False: it was answered before.
 SELECT apex_use_passkey_challenge($1, $2, $3);

@@ -27,12 +27,12 @@ async def change_password(
     user_id, now = caller.user_id, accounts.now()
     async with accounts.database.request(user_id) as connection:
         await connection.execute(_queries.change_password_hash, user_id, password_hash)
-        await connection.execute(_queries.end_other_sessions, user_id, caller.session_id, "password_changed")
+        await connection.execute(_queries.end_other_sessions, user_id, caller.session_id, "password_changed", now)
         await connection.execute(_queries.drop_links, user_id, ["reset_password"])
         await connection.execute(_queries.drop_open_email_changes, user_id)
         if not (await accounts.factors.held(connection, user_id)).methods:
             # With a second factor a password alone is no proof of the person, here as little as elsewhere.
-            await connection.execute(_queries.note_authenticated, user_id, caller.session_id, now)
+            await connection.execute(_queries.note_authenticated, user_id, caller.session_id, now, False)
         await ask_for_mail(connection, user_id, "password_changed", now=now)
         await record_event(
             connection,

@@ -127,18 +127,19 @@ WHERE id = $2
 RETURNING id;
 
 -- name: add_session
--- One sign-in is one family of refresh tokens.
-INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at, authenticated_at)
-VALUES ($2, $1, $3, $4, $4, $4);
+-- One sign-in is one family of refresh tokens; with a passkey or a code beside the password it is worth more.
+INSERT INTO sessions (id, user_id, device_id, created_at, last_used_at, authenticated_at, second_factor_at)
+VALUES ($2, $1, $3, $4, $4, $4, CASE WHEN $5 THEN $4::timestamptz END);
 
 -- name: get_own_password_hash
 -- For a password that is given again by somebody who is signed in.
 SELECT apex_own_password_hash();
 
 -- name: note_authenticated
--- The person of this session has just proven to be there.
+-- The person of this session has just proven to be there, with a second factor or without.
 UPDATE sessions
-SET authenticated_at = $3
+SET authenticated_at = $3,
+    second_factor_at = CASE WHEN $4 THEN $3::timestamptz ELSE second_factor_at END
 WHERE id = $2
     AND user_id = $1
     AND ended_at IS NULL;
@@ -163,7 +164,12 @@ WHERE id = $2
     AND ended_at IS NULL;
 
 -- name: end_all_sessions
--- Signing out everywhere.
+-- Signing out everywhere; what was begun before, and has no session yet, gets none.
+WITH noted AS (
+    UPDATE users
+    SET sessions_ended_at = $2
+    WHERE id = $1
+)
 UPDATE sessions
 SET ended_at = now(),
     end_reason = 'logout_everywhere'
@@ -171,7 +177,13 @@ WHERE user_id = $1
     AND ended_at IS NULL;
 
 -- name: end_other_sessions
--- A new password, or an address that was put back: whoever is signed in elsewhere proves anew who they are.
+-- A new password, or an address that was put back: whoever is signed in elsewhere, or is about to be, proves anew who
+-- they are.
+WITH noted AS (
+    UPDATE users
+    SET sessions_ended_at = $4
+    WHERE id = $1
+)
 UPDATE sessions
 SET ended_at = now(),
     end_reason = $3

@@ -1,7 +1,7 @@
 """`/api/consents`: giving a consent, taking it back, and seeing what was given when."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from litestar import Controller, Request, get, put
@@ -14,9 +14,10 @@ from apex_server.client_address import client_address
 from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.consents.payloads import ConsentChange, ConsentEntry, ConsentsView, ConsentView
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import InvalidFields
+from apex_server.errors import InvalidFields, SignInAgain
 from apex_server.policy import CONSENT_KINDS, ConsentKind
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
+from apex_server.step_up import require_recent_sign_in
 from apex_server.vault import Vault
 
 __all__ = ["consent_routes"]
@@ -39,7 +40,7 @@ class ConsentsController(Controller):
         async with database.request(caller.user_id) as connection:
             return await _view(connection, caller)
 
-    @put(responses=problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS))
+    @put(responses=problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, SignInAgain))
     async def change_consent(
         self,
         request: Request[Any, Any, Any],
@@ -48,9 +49,14 @@ class ConsentsController(Controller):
         database: NamedDependency[Database],
         vault: NamedDependency[Vault],
     ) -> ConsentsView:
-        """Give a consent or take it back; it holds from now on. The same again changes nothing."""
+        """Give a consent or take it back; it holds from now on. The same again changes nothing.
+
+        Giving one lets others read, so it asks for a recent sign-in; taking one back never does.
+        """
         _check(data)
         async with database.request(caller.user_id) as connection:
+            if data.given:
+                await require_recent_sign_in(connection, caller, now=datetime.now(UTC))
             await connection.execute(_queries.lock_person, str(caller.user_id))
             standing = await connection.fetchrow(_queries.get_standing, caller.user_id, data.kind)
             if _changes(data, standing):

@@ -70,6 +70,8 @@ COMMIT_LIMITS = Limits(statement_seconds=30, lock_seconds=10, idle_in_transactio
 LEFTOVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What tidying up a connection may raise when Postgres is gone, and nobody needs to know."""
 
+ACT_FOR = "SELECT set_config('apex.user_id', $1, true), set_config('apex.look_id', $2, true)"
+
 DESCRIBE_LOGIN = """
     SELECT current_user AS role, rolsuper AS is_superuser, rolbypassrls AS bypasses_rls,
         pg_has_role(current_user, $1, 'USAGE') AS stands_for_role,
@@ -86,14 +88,28 @@ DESCRIBE_LOGIN = """
 class Database:
     """A migrated database, open for serving; made by `Database.open`.
 
-    `vault` has the keys, without which nothing that people wrote can be read.
+    `vault` has the keys, without which nothing that people wrote can be read. `look_id` names the look under which a
+    support account reads; without it, support reads nothing.
     """
 
-    def __init__(self, app: asyncpg.Pool, commit: asyncpg.Pool, *, commit_may_copy: bool, vault: Vault) -> None:
+    def __init__(
+        self,
+        app: asyncpg.Pool,
+        commit: asyncpg.Pool,
+        *,
+        commit_may_copy: bool,
+        vault: Vault,
+        look_id: UUID | None = None,
+    ) -> None:
         self.app = app
         self.commit = commit
         self.commit_may_copy = commit_may_copy
         self.vault = vault
+        self.look_id = look_id
+
+    def under_look(self, look_id: UUID) -> "Database":
+        """Give the same database to a support account that looks at somebody: all its requests are under this look."""
+        return Database(self.app, self.commit, commit_may_copy=self.commit_may_copy, vault=self.vault, look_id=look_id)
 
     @classmethod
     @asynccontextmanager
@@ -138,7 +154,7 @@ class Database:
         gone, or DatabaseBusy when a wait was lost, at any point of the block.
         """
         async with transaction_on(self.app) as connection:
-            await connection.execute("SELECT set_config('apex.user_id', $1, true)", str(user_id or ""))
+            await connection.execute(ACT_FOR, str(user_id or ""), str(self.look_id or ""))
             yield connection
 
     @asynccontextmanager

@@ -1,7 +1,7 @@
 -- name: begin_look
 -- Nothing when there is no such person or no consent of theirs: support cannot tell which.
 SELECT look_id
-FROM apex_begin_look($1, $2, $3);
+FROM apex_begin_look($1, $2, $3, $4);
 
 -- name: get_look
 -- The look that was just begun.
@@ -28,9 +28,11 @@ WHERE id = $2
 RETURNING id, support_id, user_id, ticket, began_at, expires_at, ended_at;
 
 -- name: get_present_look
--- Whom a support account looks at now, if the person still consents; every read is recorded under it.
+-- The look that this session of a support account began, if it stands; the read is recorded, and then made, under it.
 SELECT look.id, look.user_id, look.ticket
 FROM support_looks AS look
 WHERE look.support_id = $1
+    AND look.session_id = $2
     AND look.ended_at IS NULL
-    AND look.user_id = apex_looked_at($1);
+    AND look.expires_at > now()
+    AND apex_consented(look.user_id, 'support_access');

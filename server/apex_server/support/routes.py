@@ -1,6 +1,6 @@
 """`/api/support/looks`: beginning a look at a person, ending it, and seeing who looked at whom."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from apex_server.audit import Action, record_event
 from apex_server.caller import Caller, require_role
 from apex_server.client_address import client_address
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import InvalidFields, NotFound, RoleRequired
+from apex_server.errors import InvalidFields, NotFound, RoleRequired, SecondFactorAgain
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
+from apex_server.step_up import require_second_factor
 from apex_server.support.payloads import Look, LookRequest, LooksView
 from apex_server.vault import Vault
 
@@ -34,7 +35,7 @@ class LooksController(Controller):
     tags = ("support",)
     request_max_body_size = _BODY_BYTES_MAX
 
-    @post(responses=problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, RoleRequired, NotFound))
+    @post(responses=problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, SecondFactorAgain, RoleRequired, NotFound))
     async def begin_look(
         self,
         request: Request[Any, Any, Any],
@@ -45,11 +46,15 @@ class LooksController(Controller):
     ) -> Look:
         """Begin to look at a person who has given support access; it ends the look before.
 
-        Somebody who has not, and nobody at all, get the same answer.
+        It asks for a second factor shown in the last quarter of an hour, and this session alone reads under it.
+        Somebody who has not given access, and nobody at all, get the same answer.
         """
         require_role(caller, "support")
         async with database.request(caller.user_id) as connection:
-            look_id = await connection.fetchval(_queries.begin_look, data.user_id, data.ticket, LOOK_SPAN)
+            await require_second_factor(connection, caller, now=datetime.now(UTC))
+            look_id = await connection.fetchval(
+                _queries.begin_look, data.user_id, data.ticket, LOOK_SPAN, caller.session_id
+            )
             if look_id is None:
                 raise NotFound("person")
             look = Look(**dict(await connection.fetchrow(_queries.get_look, caller.user_id, look_id)))
