@@ -30,7 +30,7 @@ from apex_server.operations import ADVICE, OperationError, Verification, add_sup
 from apex_server.operations import restore as restore_backup
 from apex_server.operations import verify as verify_database
 from apex_server.personal_data import BACKUPS_KEPT, prune_backups
-from apex_server.serving import ServerNotAnswering, serving
+from apex_server.serving import ServerNotAnswering, address_of, serving
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import begin_epoch, rebuild_projections
 from apex_server.vault import (
