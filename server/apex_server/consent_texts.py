@@ -26,7 +26,6 @@ CONSENT_TEXTS: Final[Mapping[ConsentKind, ConsentText]] = {
         "What is logged and reported about me may go to the language model that this server uses, which words it "
         "for my coach. Without this, a template words the same findings.",
     ),
-    "messages": ConsentText("2026-11", "I may be sent messages about my training, beside the mails about my account."),
     "support_access": ConsentText(
         "2026-11",
         "People who look after this server may read what I have here, for as many days as I say, to help me. I see "

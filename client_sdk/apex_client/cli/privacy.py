@@ -22,7 +22,7 @@ SECOND_FACTOR_NEEDED = "second_factor_needed"
 """The server's code for a password that is right and not enough."""
 
 Kind = Annotated[
-    Literal["ai_analysis", "messages", "support_access"],
+    Literal["ai_analysis", "support_access"],
     typer.Argument(metavar="KIND", help="As apex privacy lists it."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask; you have read what it says.")]
