@@ -22,8 +22,8 @@ demo: $(STAMP) ## Two devices log offline and sync; the coach sees one history [
 serve: $(STAMP) ## Keep the demo's data served; prints the address and a login
 	@$(BIN)/python examples/demo.py --serve
 
-test: $(STAMP) ## Run the tests [ARGS="-k sync"]
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Run the tests on all cores; with ARGS, some of them in one process [ARGS="-k sync"]
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses=auto --dist=loadfile)
 
 check: $(STAMP) ## Check format, lint, types, import contracts and security, in seconds
 	@$(BIN)/ruff format --check --quiet . || { echo "the files above are not formatted: make format" >&2; exit 1; }
