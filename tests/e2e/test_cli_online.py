@@ -1,6 +1,7 @@
 """The `apex` command and a real server: signing in, syncing, watching, deciding about conflicts and refusals."""
 
 import re
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from apex_client.blocking import Replica
 from tests.client.apex_command import Terminal
+from tests.conftest import ROOT
 from tests.e2e.whole_server import PASSWORD, WholeServer
 
 WATCH_SECONDS = 20.0
@@ -122,3 +124,25 @@ def test_a_wrong_password_is_one_line(server: WholeServer, email: str, tmp_path:
 
     assert refused.code == 1
     assert refused.err == "apex: the e-mail address or the password is wrong; try again\n"
+
+
+def test_the_way_to_the_first_set_in_the_readme_works_word_for_word(server: WholeServer, tmp_path: Path) -> None:
+    block = re.search(r"<!-- first set -->\s*```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    with Replica.open(tmp_path / "coach.db") as coach:
+        coach.register(server.address, server.new_email("coach"), PASSWORD, name="Ines", role="coach")
+        invite = coach.request("POST", "/api/invites", {})["code"]
+        apex = Terminal(tmp_path, "athlete")
+        for line in block[1].splitlines():
+            program, *words = shlex.split(line, comments=True)
+            assert program == "apex"
+            for option, value in (("--server", server.address), ("--invite", invite)):
+                if option in words:
+                    words[words.index(option) + 1] = value
+            more = ("--password-stdin",) if words[0] == "register" else ()
+            apex(*words, *more, stdin=f"{PASSWORD}\n").ok()
+        coach.sync()
+
+        assert coach.query("SELECT exercise_name, reps, load_kg, rpe FROM logged_sets") == [
+            {"exercise_name": "Bench Press", "reps": 8, "load_kg": 102.5, "rpe": 8.0}
+        ]

@@ -25,15 +25,6 @@ pytestmark = pytest.mark.slow
 
 README_EXAMPLE = re.compile(r"<!-- sdk example -->\s*```python\n(.*?)```", re.DOTALL)
 
-# Runs a block as the README shows it, where `async with` and `await` may stand at the top level.
-RUN_BLOCK = """
-import ast, asyncio, inspect, sys
-code = compile(sys.stdin.read(), "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-result = eval(code, {"__name__": "__main__"})
-if inspect.iscoroutine(result):
-    asyncio.run(result)
-"""
-
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -86,7 +77,7 @@ def test_the_sdk_brings_no_server_code_and_no_server_dependency(sdk_python: Path
 
 
 def test_the_readme_example_runs_with_the_sdk_alone(sdk_python: Path, tmp_path: Path) -> None:
-    run(sdk_python, "-I", "-c", RUN_BLOCK, cwd=tmp_path, stdin=readme_example())
+    run(sdk_python, "-I", "-", cwd=tmp_path, stdin=readme_example())
 
 
 def test_the_apex_command_starts_with_the_sdk_alone(sdk_python: Path) -> None:

@@ -11,6 +11,8 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from apex_server.auth.guessable import guessable_because
 from apex_server.db import Database
+from apex_server.people import PASSWORD_LENGTH_ADVISED, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from tests.conftest import ROOT
 from tests.server.accounts_app import PASSWORD, Clock, accounts_app, bearer, problem, register, speak_to
 from tests.server.mailbox import Mailbox
 
@@ -97,3 +99,8 @@ async def test_ten_thousand_characters_are_refused_before_they_cost_anything(
     if outcome == 201:
         signed_in = await client.post("/api/auth/login", json={"email": "anna@example.com", "password": password})
         assert signed_in.status_code == 200
+
+
+def test_the_docs_name_the_length_that_is_enforced() -> None:
+    rule = f"{PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX:,} characters ({PASSWORD_LENGTH_ADVISED} or more are better)"
+    assert rule in (ROOT / "docs" / "accounts.md").read_text()
