@@ -27,6 +27,8 @@
                                 X-Forwarded-For header that they write; default: nobody is believed
     APEX_OPENAI_API_KEY         or OPENAI_API_KEY; without it the template provider words the insights
     APEX_OPENAI_BASE_URL, APEX_OPENAI_MODEL
+    APEX_MODEL_TOKENS_PER_DAY   of all coaches together, by the day in UTC; 5000000. When they are spent, the template
+                                words the insights
     APEX_ANALYSIS_QUIET_SECONDS how long an athlete's record must be quiet before it is analysed; 60
     APEX_ANALYSIS_MAX_SECONDS   how long analysis may be put off at most; 600
     APEX_LIMITS_FACTOR          what the limits of all tiers are multiplied by (docs/limits.md); 1
@@ -58,6 +60,8 @@ SECRET_CHARACTERS_MIN = 32  # 128 bits even when written in hex.
 WORKERS_MAX = 64  # Beyond this a typing error is likelier than a machine that large.
 LIMITS_FACTOR_MIN, LIMITS_FACTOR_MAX = 0.001, 1_000_000.0  # From a trial of what being refused is like, to no limits.
 SECONDS_MAX = 86_400.0  # A day: analysis that waits longer is switched off, not debounced.
+MODEL_TOKENS_PER_DAY = 5_000_000  # Fifty coaches of thirty athletes who all train; a few dollars of a small model.
+MODEL_TOKENS_PER_DAY_MAX = 10**12  # As good as no ceiling.
 FORMER_SECRETS_MAX = 8  # Nobody is in the middle of more changes than that.
 TRUSTED_PROXIES_MAX = 64  # More networks than the largest provider of proxies publishes.
 MASKED = frozenset(
@@ -114,6 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     openai_api_key: str | None = None
     openai_base_url: str | None = None
     openai_model: str = "gpt-5-mini"
+    model_tokens_per_day: int = MODEL_TOKENS_PER_DAY
     analysis_quiet_seconds: float = 60.0
     analysis_max_seconds: float = 600.0
     limits_factor: float = 1.0
@@ -154,6 +159,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             openai_api_key=given.get("APEX_OPENAI_API_KEY", given.get("OPENAI_API_KEY")),
             openai_base_url=read_http_url(given, "APEX_OPENAI_BASE_URL"),
             openai_model=given.get("APEX_OPENAI_MODEL", "gpt-5-mini"),
+            model_tokens_per_day=read_int(
+                given, "APEX_MODEL_TOKENS_PER_DAY", MODEL_TOKENS_PER_DAY, low=0, high=MODEL_TOKENS_PER_DAY_MAX
+            ),
             analysis_quiet_seconds=read_seconds(given, "APEX_ANALYSIS_QUIET_SECONDS", 60.0),
             analysis_max_seconds=read_seconds(given, "APEX_ANALYSIS_MAX_SECONDS", 600.0),
             limits_factor=read_limits_factor(given),

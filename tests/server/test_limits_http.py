@@ -176,7 +176,11 @@ def test_a_new_process_learns_what_was_used_before_it(settings: Settings) -> Non
         assert refused.status_code == 429 and refused.json()["retry_after"] > 1_000
 
 
-def test_an_athlete_is_carried_by_their_coach_and_a_coach_by_their_organisation(settings: Settings) -> None:
+def test_who_makes_an_organisation_has_no_tier_of_one_until_the_operator_gives_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then its coaches are carried by it, as an athlete is by their coach."""
+    speak_for_the_operator(settings, monkeypatch)
     with server(settings) as client:
         anna, coach = register(client), register(client, "coach", role="coach")
 
@@ -193,18 +197,29 @@ def test_an_athlete_is_carried_by_their_coach_and_a_coach_by_their_organisation(
         invite = client.post("/api/organisation/invites", json={}, headers=bearer(owner)).json()["code"]
         accepted = client.post(f"/api/organisation/invites/{invite}/accept", headers=bearer(coach))
         assert accepted.is_success, accepted.text
-        assert (tier(owner), tier(coach)) == ("organisation", "coach_team")
+        assert (tier(owner), tier(coach)) == ("coach_solo", "coach_solo")
+        for given, of_owner, of_coach in [
+            ("coach_team", "coach_team", "coach_solo"),
+            ("organisation", "organisation", "coach_team"),
+            ("default", "coach_solo", "coach_solo"),
+        ]:
+            assert apex_server("set-tier", "owner@apex.example", given)[0] == 0
+            assert (tier(owner), tier(coach)) == (of_owner, of_coach)
 
 
-def test_an_operator_gives_a_tier_and_takes_it_back(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def speak_for_the_operator(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APEX_DATABASE_URL", str(settings.database_url))
     monkeypatch.setenv("APEX_SECRET", settings.secret)
     monkeypatch.setenv("APEX_DATA_DIR", str(settings.data_dir))
 
-    def apex_server(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(main, words)
-        return result.exit_code, result.output
 
+def apex_server(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, words)
+    return result.exit_code, result.output
+
+
+def test_an_operator_gives_a_tier_and_takes_it_back(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    speak_for_the_operator(settings, monkeypatch)
     with server(settings) as client:
         coach = register(client, "coach", role="coach")
 

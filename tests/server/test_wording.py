@@ -198,6 +198,20 @@ async def test_a_coach_has_a_budget_for_each_day(db: Database, model: ModelServe
     assert (kept.today, kept.this_month, kept.tier.name) == (9_000, 9_000, "coach_solo")
 
 
+async def test_a_crowd_of_coaches_spends_no_more_than_the_servers_day(
+    db: Database, model: ModelServer, clock: list[float]
+) -> None:
+    model.tokens = 9_000
+    wording = model_wording(db, model, clock, tokens_per_day=18_500)
+    cases = [case for case in CASES if worded_findings(case)][:4]
+    worded = [
+        await wording.word(worded_findings(case), replace(context(case.kind), coach_id=uuid4())) for case in cases
+    ]
+    assert [each.worded_by for each in worded] == ["model", "model", "rules", "rules"]
+    assert [each.outcome for each in worded[2:]] == ["server_budget_spent"] * 2
+    assert len(model.requests) == 2
+
+
 async def test_a_model_that_is_down_is_left_alone_for_a_while(
     wording: ModelWording, model: ModelServer, clock: list[float]
 ) -> None:

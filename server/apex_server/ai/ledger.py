@@ -20,11 +20,12 @@ _queries = load_queries(__package__)
 
 
 class Spent(NamedTuple):
-    """What a coach's athletes have cost in tokens, and the tier of the coach."""
+    """What a coach's athletes have cost in tokens, the tier of the coach, and what all coaches' have cost."""
 
     today: int
     this_month: int
     tier: Tier
+    everybody_today: int
 
 
 class Ledger:
@@ -54,7 +55,8 @@ class Ledger:
         """Give what a coach's athletes have cost."""
         async with self._database.commit_connection() as connection:
             row = await connection.fetchrow(_queries.get_tokens, coach_id, self._now().date())
-        return Spent(row["today"], row["this_month"], tier_named(row["tier"], role="coach"))
+        tier = tier_named(row["tier"], role="coach")
+        return Spent(row["today"], row["this_month"], tier, row["everybody_today"])
 
     async def add_tokens(self, coach_id: UUID, tokens: int) -> None:
         """Count what a call has cost."""

@@ -65,6 +65,7 @@ class ModelWording:
     """Words with a model and falls back on `fallback`; `clock` gives seconds for the breaker.
 
     How many tokens a coach's athletes may cost stands in the coach's tier; `tokens_per_coach_day` goes before it.
+    `tokens_per_day` is for everybody together: accounts cost nothing to make, and the key's money is one.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ModelWording:
         clock: Callable[[], float] = time.monotonic,
         total_seconds: float = TOTAL_SECONDS,
         tokens_per_coach_day: int | None = None,
+        tokens_per_day: int | None = None,
     ) -> None:
         self._model = model
         self._fallback = fallback
@@ -83,6 +85,7 @@ class ModelWording:
         self._breaker = CircuitBreaker(clock)
         self._total_seconds = total_seconds
         self._tokens_per_coach_day = tokens_per_coach_day
+        self._tokens_per_day = tokens_per_day
 
     async def word(self, findings: Sequence[Finding], context: WordingContext) -> WordedInsight:
         """Word findings. Raises DatabaseUnavailable, as the ledger does."""
@@ -150,11 +153,13 @@ class ModelWording:
         return answer.content[:ANSWER_LENGTH_MAX]
 
     async def _check_budget(self, asked: Asked, messages: list[Message]) -> None:
-        today, this_month, tier = await self._ledger.spent(asked.context.coach_id)
-        needed = tokens_in(messages) + ANSWER_TOKENS_EXPECTED
+        spent = await self._ledger.spent(asked.context.coach_id)
+        tier, needed = spent.tier, tokens_in(messages) + ANSWER_TOKENS_EXPECTED
         per_day = tier.ai_tokens_per_day if self._tokens_per_coach_day is None else self._tokens_per_coach_day
-        if today + needed > per_day or this_month + needed > tier.ai_tokens_per_month:
+        if spent.today + needed > per_day or spent.this_month + needed > tier.ai_tokens_per_month:
             raise Unworded("budget_spent")
+        if self._tokens_per_day is not None and spent.everybody_today + needed > self._tokens_per_day:
+            raise Unworded("server_budget_spent")
 
     def _judged(self, content: str, asked: Asked) -> tuple[WordedInsight | None, list[str]]:
         """Read an answer, and list what is wrong with it; an answer that cannot be read is None."""

@@ -16,11 +16,14 @@ DELETE FROM worded_texts
 WHERE created_at < $1;
 
 -- name: get_tokens
--- What a coach's athletes have cost on a day and in its month so far, and the tier that says how much they may.
+-- What a coach's athletes have cost on a day and in its month so far, the tier that says how much they may, and what
+-- everybody has cost that day.
 SELECT
     coalesce(sum(tokens) FILTER (WHERE day = $2::date), 0)::bigint AS today,
     coalesce(sum(tokens), 0)::bigint AS this_month,
-    (SELECT tier FROM apex_tiers_of(ARRAY[$1::uuid])) AS tier
+    (SELECT tier FROM apex_tiers_of(ARRAY[$1::uuid])) AS tier,
+    (SELECT coalesce(sum(everybody.tokens), 0) FROM model_tokens AS everybody WHERE everybody.day = $2::date)::bigint
+        AS everybody_today
 FROM model_tokens
 WHERE coach_id = $1::uuid AND day BETWEEN date_trunc('month', $2::date)::date AND $2::date;
 

@@ -353,7 +353,12 @@ async def open_wording(settings: Settings, database: Database) -> AsyncIterator[
         settings.openai_model, api_key=settings.openai_api_key or "none", base_url=settings.openai_base_url
     )
     try:
-        yield ModelWording(model, fallback=TemplateWording(), ledger=Ledger(database, now=wall_clock))
+        yield ModelWording(
+            model,
+            fallback=TemplateWording(),
+            ledger=Ledger(database, now=wall_clock),
+            tokens_per_day=settings.model_tokens_per_day,
+        )
     finally:
         await model.aclose()
 

@@ -135,7 +135,7 @@ ANONYMOUS = Tier(
 )
 """Of a network address that nobody signed in from: a gym of 200 phones behind one, each renewing its session."""
 
-_BY_ROLE: Mapping[str, TierName] = {"coach": "coach_solo", "owner": "organisation", "support": "support"}
+_BY_ROLE: Mapping[str, TierName] = {"coach": "coach_solo", "owner": "coach_solo", "support": "support"}
 
 
 def tier_named(name: str | None, *, role: str) -> Tier:
