@@ -67,7 +67,9 @@ class WholeServer:
         """Compute the digest of a scope from the documents in Postgres, and hold the stored one to it."""
         (row,) = await self.rows("SELECT scope_id, digest FROM scopes WHERE name = $1", scope)
         sealed = await self.rows(
-            "SELECT $1::text AS scope, record_id, doc FROM records WHERE scope_id = $2", scope, row["scope_id"]
+            "SELECT $1::text AS scope, record_id, records.digest, doc FROM records WHERE scope_id = $2",
+            scope,
+            row["scope_id"],
         )
         records = await with_open_documents(self, sealed)
         total = sum(record_digest(record["record_id"].bytes, parse_document(record["doc"])) for record in records)

@@ -71,7 +71,7 @@ class Pair:
     async def record(self, scope: str, record_id: str) -> Any:
         async with self.database.commit_connection() as connection:
             row = await connection.fetchrow(
-                "SELECT record_id, collection, doc FROM records WHERE scope_id = $1 AND record_id = $2",
+                "SELECT record_id, collection, digest, doc FROM records WHERE scope_id = $1 AND record_id = $2",
                 Scope.parse(scope).id,
                 UUID(record_id),
             )
@@ -89,7 +89,7 @@ class Pair:
     async def all_of(self, scope: str, collection: str) -> dict[str, Any]:
         async with self.database.commit_connection() as connection:
             rows = await connection.fetch(
-                "SELECT record_id, doc FROM records WHERE scope_id = $1 AND collection = $2 ORDER BY seq",
+                "SELECT record_id, digest, doc FROM records WHERE scope_id = $1 AND collection = $2 ORDER BY seq",
                 Scope.parse(scope).id,
                 collection,
             )

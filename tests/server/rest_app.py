@@ -113,7 +113,8 @@ class RestServer:
         """Give a record as it is stored: what a device would have pulled."""
         async with self.database.commit_connection() as connection:
             rows = await connection.fetch(
-                "SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id) WHERE record_id = $1",
+                "SELECT name AS scope, record_id, records.digest, doc FROM records "
+                "JOIN scopes USING (scope_id) WHERE record_id = $1",
                 UUID(record_id),
             )
             [doc] = await open_documents(connection, self.database.vault, rows)

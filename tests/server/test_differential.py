@@ -133,7 +133,9 @@ async def test_after_any_history_tables_documents_and_replicas_agree(
     assert any(written.values())
     await rebuild_projections(db)
     assert await rows(world) == written
-    sealed = await world.sql("SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id)")
+    sealed = await world.sql(
+        "SELECT name AS scope, record_id, records.digest, doc FROM records JOIN scopes USING (scope_id)"
+    )
     stored = {row["record_id"].bytes: row["doc"] for row in await with_open_documents(world, sealed)}
     for doc in stored.values():
         assert pycrdt.read(doc)["ops"] == ops_by_key(parse_document(doc))

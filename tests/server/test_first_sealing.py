@@ -12,14 +12,17 @@ from apex_server.db.migrate import Migration, load_migrations
 from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
 from apex_server.settings import Settings
 from apex_server.sync.sealing import open_documents
+from apex_server.sync.store import DAMAGED
 from apex_server.vault import MasterKeyNeeded, master_keys_of
 from apex_sync.ids import Scope
 from tests.server.conftest import SECRET
+from tests.server.sealed_rows import vault_over
 
 pytestmark = pytest.mark.anyio
 
 FIRST_SEALED = 51
 FIRST_SEALED_DOCUMENT = 60
+FIRST_BOUND = 75
 ANNA = UUID(int=1)
 CARLA = UUID(int=2)
 
@@ -118,13 +121,50 @@ async def test_an_upgrade_seals_documents_and_leaves_no_plain_one(older: Setting
         )
     await migrate(str(older.database_url), secret=SECRET, master_keys=master_keys_of(older))
     async with Database.open(older) as database, database.commit_connection() as connection:
-        rows = await connection.fetch("SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id)")
+        rows = await connection.fetch(
+            "SELECT name AS scope, record_id, records.digest, doc FROM records JOIN scopes USING (scope_id)"
+        )
         opened = await open_documents(connection, database.vault, rows)
     assert {row["scope"]: doc for row, doc in zip(rows, opened, strict=True)} == docs
     await owner.execute("CHECKPOINT")
     content = await owner.fetchval("SELECT pg_read_binary_file(pg_relation_filepath('records'))")
     await owner.close()
     assert b"Squat" in content and b"Canary" not in content
+
+
+async def test_an_upgrade_binds_documents_to_what_they_hold(older: Settings) -> None:
+    """So none can be put back to an older one; what is damaged already stays so, and holds up nothing."""
+    await migrate(
+        str(older.database_url),
+        secret=SECRET,
+        migrations=migrations_before(FIRST_BOUND),
+        master_keys=master_keys_of(older),
+    )
+    scope, scope_id = f"athlete:{ANNA}", ANNA
+    owner = await asyncpg.connect(str(older.database_url))
+    vault = await vault_over(owner, master_keys_of(older))
+    key = await vault.add_user_key(owner, ANNA)
+    await owner.execute(
+        "INSERT INTO scopes (scope_id, name, seq, digest, record_count, created_at) "
+        "VALUES ($1, $2, 2, decode(repeat('00', 16), 'hex'), 2, now())",
+        scope_id,
+        scope,
+    )
+    docs = {UUID(int=1): b"\x00\x00", UUID(int=2): b"damaged"}
+    for seq, (record_id, doc) in enumerate(docs.items(), 1):
+        sealed = key.seal(doc, what=f"records.doc {scope_id.hex}/{record_id.hex}")
+        await owner.execute(
+            "INSERT INTO records (scope_id, record_id, seq, collection, doc, digest, needs_review, has_conflicts, "
+            "deleted, is_long) VALUES ($1, $2, $3, 'check_ins', $4, $5, false, false, false, false)",
+            *(scope_id, record_id, seq, sealed[:-1] if doc == b"damaged" else sealed, bytes([seq] * 16)),
+        )
+    await migrate(str(older.database_url), secret=SECRET, master_keys=master_keys_of(older))
+    async with Database.open(older) as database, database.commit_connection() as connection:
+        rows = [dict(row) for row in await connection.fetch("SELECT record_id, digest, doc FROM records ORDER BY seq")]
+        assert await open_documents(connection, database.vault, rows, scope) == [b"\x00\x00", DAMAGED]
+        rows[0]["digest"] = bytes(16)
+        assert await open_documents(connection, database.vault, rows, scope) == [DAMAGED, DAMAGED]
+    await owner.close()
 
 
 async def test_without_a_master_key_nothing_is_changed(owner: asyncpg.Connection, older: Settings) -> None:

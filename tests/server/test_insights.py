@@ -67,8 +67,8 @@ class Slice:
     async def stored(self, id_: str) -> Any:
         async with self.server.database.commit_connection() as connection:
             rows = await connection.fetch(
-                "SELECT name AS scope, record_id, collection, doc FROM records JOIN scopes USING (scope_id) "
-                "WHERE record_id = $1",
+                "SELECT name AS scope, record_id, collection, records.digest, doc FROM records "
+                "JOIN scopes USING (scope_id) WHERE record_id = $1",
                 UUID(id_),
             )
             docs = await open_documents(connection, self.server.database.vault, rows)

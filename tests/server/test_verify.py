@@ -82,7 +82,7 @@ ONE_RECORD = f"(scope_id, record_id) = ({ONE_LOG})"
 DAMAGES: list[tuple[str, dict[Check, int]]] = [
     (f"UPDATE records SET doc = substring(doc FROM 2) WHERE {ONE_RECORD}", {"documents": 1}),
     (f"UPDATE records SET collection = 'later_things' WHERE {ONE_RECORD}", {"documents": 1}),
-    (f"UPDATE records SET digest = decode(repeat('00', 16), 'hex') WHERE {ONE_RECORD}", {"digests": 1, "scopes": 1}),
+    (f"UPDATE records SET digest = decode(repeat('00', 16), 'hex') WHERE {ONE_RECORD}", {"documents": 1, "scopes": 1}),
     (f"UPDATE records SET needs_review = true WHERE {ONE_RECORD}", {"flags": 1}),
     (f"UPDATE records SET has_conflicts = NOT has_conflicts, deleted = true WHERE {ONE_RECORD}", {"flags": 1}),
     (f"UPDATE workout_logs SET mood = 9 WHERE {ONE_RECORD}", {"rows": 1}),
@@ -185,7 +185,7 @@ async def test_pages_and_what_stands_beside_them_stay_together(world: World, db:
     assert verification.is_sound
     assert seen == [(PAGE_RECORDS, len(ids)), (len(ids), len(ids))]
     await world.sql("UPDATE records SET digest = ''")
-    assert (await wrong_in(world))["digests"] == len(ids)
+    assert (await wrong_in(world))["documents"] == len(ids)
 
 
 def test_a_thousand_damages_are_listed_and_the_rest_counted() -> None:

@@ -180,7 +180,9 @@ async def verdict(fleet: Fleet) -> AsyncIterator[str]:
     """Hold the devices, which are gone now, and the server to what was promised."""
     async with sql_reader(fleet.server) as reader:
         scopes: dict[str, dict[str, Any]] = {}
-        stored = await reader.sql("SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id)")
+        stored = await reader.sql(
+            "SELECT name AS scope, record_id, records.digest, doc FROM records JOIN scopes USING (scope_id)"
+        )
         for row in await with_open_documents(reader, stored):
             scopes.setdefault(row["scope"], {})[str(row["record_id"])] = parse_document(row["doc"])
         for failure in judged(fleet, scopes):

@@ -279,7 +279,9 @@ class LongRecord:
         await self.restored.sync()
 
     async def _records(self) -> list[dict[str, Any]]:
-        rows = await self.world.sql("SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id)")
+        rows = await self.world.sql(
+            "SELECT name AS scope, record_id, records.digest, doc FROM records JOIN scopes USING (scope_id)"
+        )
         return await with_open_documents(self.world, rows)
 
     async def _be_bounded(self) -> None:

@@ -157,7 +157,8 @@ class Moment:
     async def ops(self, scopes: Sequence[str]) -> dict[tuple[str, bytes], Ops]:
         """Read the ops of scopes; what died must be known by its hash."""
         rows = await self.sql(
-            "SELECT name AS scope, record_id, doc FROM records JOIN scopes USING (scope_id) WHERE name = ANY($1)",
+            "SELECT name AS scope, record_id, records.digest, doc FROM records "
+            "JOIN scopes USING (scope_id) WHERE name = ANY($1)",
             scopes,
         )
         opened = await self._opened(rows)

@@ -19,6 +19,7 @@ from apex_server.jobs.drafts import local_time
 from apex_server.jobs.reading import read_typed
 from apex_server.sync.commit import Committer
 from apex_server.sync.sealing import open_documents
+from apex_server.sync.store import DAMAGED
 from apex_sync.collection import Record
 from apex_sync.ids import Scope, athlete_scope, derived_id
 from apex_sync.op import Patch
@@ -58,6 +59,8 @@ class Publisher:
             if row is None or row["collection"] != "insights" or not linked:
                 return
             [doc] = await open_documents(connection, self._database.vault, [row], scope)
+        if doc == DAMAGED:
+            return  # A device or a backup brings it back, with a seq that makes it be carried.
         insight: Any = read_typed("insights", doc)
         shown = may_show(insight)
         if shown or (published is not None and published["text_shown"]):
@@ -103,6 +106,8 @@ class Publisher:
             if row is None or row["collection"] != collection:
                 return None
             [doc] = await open_documents(connection, self._database.vault, [row], scope)
+        if doc == DAMAGED:
+            raise NotFound("record")
         return read_typed(collection, doc)
 
 

@@ -101,7 +101,7 @@ WHERE scope_id = $1;
 
 -- name: list_records_to_analyse
 -- Everything the rules look at, the latest changes first; 20,000 records are 30 years of hard training.
-SELECT record_id, seq, collection, doc
+SELECT record_id, seq, collection, digest, doc
 FROM records
 WHERE scope_id = $1
     AND collection IN ('body_metrics', 'check_ins', 'profiles', 'programs', 'workout_logs')
@@ -111,7 +111,7 @@ LIMIT 20000;
 
 -- name: list_library
 -- The exercises that an athlete's coaches or everybody share.
-SELECT scopes.name AS scope, records.record_id, records.seq, records.collection, records.doc
+SELECT scopes.name AS scope, records.record_id, records.seq, records.collection, records.digest, records.doc
 FROM records
 JOIN scopes ON scopes.scope_id = records.scope_id
 WHERE records.scope_id = ANY($1::uuid[])
@@ -156,7 +156,7 @@ LIMIT 1000;
 
 -- name: get_document
 -- A record and where it stands in its scope's feed.
-SELECT record_id, seq, collection, doc
+SELECT record_id, seq, collection, digest, doc
 FROM records
 WHERE scope_id = $1 AND record_id = $2;
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from apex_server.db import Database, load_queries
 from apex_server.sync.sealing import open_documents
+from apex_server.sync.store import DAMAGED
 from apex_sync.coaching.plan import Plan, plan_from_program
 from apex_sync.coaching.profile import Library, TrainingProfile, library_of, training_profile
 from apex_sync.collection import Record
@@ -84,11 +85,11 @@ async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
 
 
 def records_of(rows: Iterable[Any], docs: Iterable[bytes], collection: str) -> Records:
-    """Fold the documents of one collection."""
+    """Fold the documents of one collection, as far as they can be read."""
     return [
         (str(row["record_id"]), read_typed(collection, doc))
         for row, doc in zip(rows, docs, strict=True)
-        if row["collection"] == collection
+        if row["collection"] == collection and doc != DAMAGED
     ]
 
 

@@ -58,7 +58,7 @@ class RecordOnTrial(Struct):
 def problems_of(record: RecordOnTrial) -> Iterator[tuple[Check, str]]:
     """Name everything that is not as the document says; of one that cannot be read nothing else can be said."""
     if record.doc is None:
-        yield "documents", "does not open: it was altered, or sealed for another record or with another key"
+        yield "documents", "does not open: it was altered, is an older one, or was sealed for another record or key"
         return
     try:
         document = parse_document(record.doc)

@@ -23,7 +23,7 @@ from apex_server.operations.record_checks import AuditedClient, Check, DeadRun, 
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import VERSION
 from apex_server.sync.sealing import DocumentSeal, seal_of_scope
-from apex_server.sync.store import Row
+from apex_server.sync.store import DAMAGED, Row
 from apex_server.vault import KeyDestroyed, SealBroken, Vault
 from apex_sync.digest import DIGEST_MODULUS, digest_bytes
 from apex_sync.ids import Scope
@@ -199,10 +199,8 @@ async def seal_to_try(connection: Connection, vault: Vault, name: str) -> Docume
 
 def opened(seal: DocumentSeal | None, row: Any) -> bytes | None:
     """Open a document, if that can be done."""
-    try:
-        return seal.open(row["record_id"].bytes, row["doc"]) if seal is not None else None
-    except SealBroken:
-        return None
+    doc = DAMAGED if seal is None else seal.open(row["record_id"].bytes, row["digest"], row["doc"])
+    return None if doc == DAMAGED else doc
 
 
 def opened_row(seal: DocumentSeal | None, table: str, row: Row) -> Row:

@@ -28,7 +28,7 @@ from apex_server.people import (
 )
 from apex_server.personal_data.zip_stream import ZipPieces
 from apex_server.sync.sealing import DocumentSeal, seal_of_scope
-from apex_server.vault import KeyDestroyed, SealBroken, UserKey
+from apex_server.vault import KeyDestroyed, UserKey
 from apex_sync.document import Document
 from apex_sync.errors import ApexError
 from apex_sync.fold import Claim, fold
@@ -293,9 +293,9 @@ def record_of(row: Any, seal: DocumentSeal) -> dict[str, Any]:
     """Give a record whole: what it is, what contradicts in it, and every edit; one that cannot be read says so."""
     shown: dict[str, Any] = {"record_id": str(row["record_id"]), "seq": row["seq"], "deleted": row["deleted"]}
     try:
-        document = parse_document(seal.open(row["record_id"].bytes, row["doc"]))
+        document = parse_document(seal.open(row["record_id"].bytes, row["digest"], row["doc"]))
         folded = fold(document.writes())
-    except (ApexError, SealBroken) as error:
+    except ApexError as error:
         return {**shown, "unreadable": str(error)}
     conflicts = [
         {

@@ -111,7 +111,7 @@ LIMIT 100;
 
 -- name: export_records
 -- Some records at a time.
-SELECT record_id, seq, deleted, doc
+SELECT record_id, seq, deleted, digest, doc
 FROM records
 WHERE scope_id = $1 AND collection = $2 AND record_id > $3
 ORDER BY record_id

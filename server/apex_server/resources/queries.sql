@@ -1,6 +1,6 @@
 -- name: get_record
 -- A record by its id alone: the policies decide whether there is one, and the array makes it an index look-up.
-SELECT records.scope_id, scopes.name AS scope, records.record_id, records.doc, records.deleted,
+SELECT records.scope_id, scopes.name AS scope, records.record_id, records.digest, records.doc, records.deleted,
     (
         SELECT max(audit.committed_at)
         FROM audit
@@ -16,8 +16,8 @@ LIMIT 1;
 
 -- name: get_records_by_id
 -- The records of one bulk request, of which most are not there yet; as `get_record`, for many.
-SELECT DISTINCT ON (records.record_id) records.scope_id, scopes.name AS scope, records.record_id, records.doc,
-    records.deleted, NULL::timestamptz AS synced_at
+SELECT DISTINCT ON (records.record_id) records.scope_id, scopes.name AS scope, records.record_id, records.digest,
+    records.doc, records.deleted, NULL::timestamptz AS synced_at
 FROM records
 JOIN scopes ON scopes.scope_id = records.scope_id
 WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
@@ -28,7 +28,7 @@ LIMIT 1000;
 
 -- name: get_records
 -- The documents of one page, whose ids a projection has picked.
-SELECT records.scope_id, scopes.name AS scope, records.record_id, records.doc, records.deleted,
+SELECT records.scope_id, scopes.name AS scope, records.record_id, records.digest, records.doc, records.deleted,
     (
         SELECT max(audit.committed_at)
         FROM audit

@@ -13,7 +13,9 @@ import msgspec
 
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
+from apex_server.sync.errors import RecordDamaged
 from apex_server.sync.sealing import open_documents
+from apex_server.sync.store import DAMAGED
 from apex_server.vault import Vault
 from apex_sync.collection import Collection, Record
 from apex_sync.document import Document
@@ -115,24 +117,27 @@ async def read_record(
     *,
     deleted: bool = False,
 ) -> KnownRecord:
-    """Read one record; a deleted one only where that is asked for. Raises NotFound."""
+    """Read one record; a deleted one only where that is asked for. Raises NotFound, RecordDamaged."""
     row = await connection.fetchrow(_queries.get_record, collection.name, record_id)
     if row is None or (row["deleted"] and not deleted):
         raise NotFound(noun)
     [doc] = await open_documents(connection, vault, [row])
+    if doc == DAMAGED:
+        raise RecordDamaged
     return known_record(collection, row, doc)
 
 
 async def read_records(
     connection: Connection, vault: Vault, collection: Collection, places: Iterable[tuple[UUID, UUID]]
 ) -> list[KnownRecord]:
-    """Read records by (scope id, record id), in that order; one that has gone meanwhile is left out."""
+    """Read records by (scope id, record id), in that order; what has gone meanwhile, or is damaged, is left out."""
     wanted = list(places)
     rows = await connection.fetch(_queries.get_records, [place[0] for place in wanted], [place[1] for place in wanted])
     docs = await open_documents(connection, vault, rows)
     by_place = {
         (row["scope_id"], row["record_id"]): known_record(collection, row, doc)
         for row, doc in zip(rows, docs, strict=True)
+        if doc != DAMAGED
     }
     return [by_place[place] for place in wanted if place in by_place]
 

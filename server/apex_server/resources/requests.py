@@ -22,7 +22,7 @@ from apex_server.errors import (
 )
 from apex_server.resources.errors import VersionStale
 from apex_server.resources.pages import PAGE_LENGTH_MAX
-from apex_server.sync.errors import FieldForbidden, RecordFull, VersionUnknown
+from apex_server.sync.errors import FieldForbidden, RecordDamaged, RecordFull, VersionUnknown
 from apex_sync.ids import Scope, athlete_scope, derived_id, record_id_from
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
 
 READ_REFUSALS: tuple[type[ApiError], ...] = (
     CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded, NotFound, InvalidFields,
+    RecordDamaged,
 )  # fmt: skip
 WRITE_REFUSALS: tuple[type[ApiError], ...] = (
     *READ_REFUSALS, CsrfRefused, MalformedRequest, FieldForbidden, VersionUnknown, VersionStale, RecordFull,

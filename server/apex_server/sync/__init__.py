@@ -11,11 +11,12 @@
 | `receipts`, `identity` | what the server vouches for, and in which life of its data |
 | `store` | the seam: what commit and feed need of a store |
 | `postgres_commits`, `postgres_rows`, `save_one`, `copy_rows`, `postgres_feed` | that store, in Postgres |
-| `rebuild`, `compacting` | all projections made anew; long histories made short |
+| `rebuild`, `compacting`, `damage` | projections made anew; long histories made short; what does not open, found |
 """
 
 from apex_server.sync.commit import Committer, Pushed, Written
 from apex_server.sync.compacting import compact_long_records
+from apex_server.sync.damage import look_for_damage
 from apex_server.sync.exchange import SyncExchange
 from apex_server.sync.feed import Feed, Pulled
 from apex_server.sync.identity import ServerIdentity, begin_epoch, load_identity
@@ -37,6 +38,7 @@ __all__ = [
     "begin_epoch",
     "compact_long_records",
     "load_identity",
+    "look_for_damage",
     "projections_are_current",
     "rebuild_projections",
     "sync_routes",

@@ -28,7 +28,7 @@ from apex_server.sync.judging import (
     rejected,
 )
 from apex_server.sync.scope_commit import Hints, Proposal, ScopeCommitter
-from apex_server.sync.store import AskedRecord, CommitStore, RecordState, Writer
+from apex_server.sync.store import AskedRecord, CommitStore, RecordState, ScopeUnreadable, Writer
 from apex_sync.ids import Scope, client_id_from
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import Patch, Vector
@@ -107,7 +107,11 @@ class Committer:
             system_id = await self._server_client_id(None)
             for scope, places in places_by_scope(pushed, results):
                 proposals = [proposal_of(pushed[place]) for place in places]
-                outcome = await self._scopes.commit(scope, writer, proposals, system_client_id=system_id)
+                try:
+                    outcome = await self._scopes.commit(scope, writer, proposals, system_client_id=system_id)
+                except ScopeUnreadable as error:
+                    _log.error("scope_unreadable", scope=error.scope)
+                    continue
                 for place, verdict in zip(places, outcome.verdicts, strict=True):
                     results[place] = verdict.result
         except DatabaseUnavailable as error:

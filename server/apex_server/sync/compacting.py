@@ -4,8 +4,7 @@ import structlog
 
 from apex_server.db import Database, load_queries
 from apex_server.sync.commit import Committer
-from apex_server.sync.rebuild import FIRST_ID
-from apex_server.vault import SealBroken
+from apex_server.sync.document_pages import FIRST_ID
 from apex_sync.errors import ApexError
 
 __all__ = ["compact_long_records"]
@@ -33,7 +32,7 @@ async def compact_long_records(db: Database, committer: Committer) -> int:
         for row in rows:
             try:
                 count += await committer.compact(row["name"], row["record_id"].bytes)
-            except (ApexError, KeyError, SealBroken) as error:
+            except (ApexError, KeyError) as error:
                 _log.error(
                     "record_uncompactable", scope=row["name"], record_id=str(row["record_id"]), reason=str(error)
                 )

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apex_server.errors import ApiError, Conflict, Forbidden, MalformedRequest
+from apex_server.errors import ApiError, Conflict, Forbidden, MalformedRequest, Unavailable
 
 __all__ = [
     "FieldForbidden",
     "NotMsgpack",
     "NotZstd",
+    "RecordDamaged",
     "RecordFull",
     "UnsupportedVersion",
     "VersionUnknown",
@@ -81,6 +82,16 @@ class VersionUnknown(Conflict):
     code = "version_unknown"
     title = "The record never had the version named in If-Match."
     next_step = "Read the record again and repeat the change on what it holds now."
+
+
+class RecordDamaged(Unavailable):
+    """The server's copy of a record can be read no more, and no device has brought it back yet."""
+
+    retry_after: int = 60
+
+    code = "record_damaged"
+    title = "The server's copy of this record is damaged."
+    next_step = "Let a device that has the record sync: it brings it back by itself. Else the server needs its backup."
 
 
 class RecordFull(Conflict):

@@ -10,10 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+import structlog
+
 from apex_server.sync.cursors import Cursor, read_cursor
 from apex_server.sync.identity import ServerIdentity
 from apex_server.sync.repair import differing_records
-from apex_server.sync.store import FeedEntry, FeedRecord, FeedSnapshot, FeedStore, GrantedScope, SpanSince
+from apex_server.sync.store import (
+    FeedEntry,
+    FeedRecord,
+    FeedSnapshot,
+    FeedStore,
+    GrantedScope,
+    ScopeUnreadable,
+    SpanSince,
+)
 from apex_sync.digest import digest_bytes
 from apex_sync.ids import Scope
 from apex_sync.protocol.messages import (
@@ -37,6 +47,9 @@ REPAIR_RECORDS_MAX = 20_000
 
 REPAIR_SCOPES_MAX = 8
 """Summing up a scope of 10,000 records takes 20 ms; whoever differs in more scopes comes back."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 class Pulled(NamedTuple):
@@ -67,13 +80,25 @@ class _Budget:
 class _Reader(NamedTuple):
     """One request on its way through the scopes; `client_id` is None when it is not the device's own.
 
-    `pushed` are the records it brought, by scope.
+    `pushed` are the records it brought, by scope; `damaged` the digests of those that turned out to be damaged while
+    the scope in hand was read.
     """
 
     snapshot: FeedSnapshot
     client_id: int | None
     budget: _Budget
     pushed: Mapping[str, list[bytes]]
+    damaged: list[int]
+
+    def sound(self, rows: Iterable[FeedRecord]) -> list[FeedRecord]:
+        """Give the records that can be sent, and keep in mind the others."""
+        sound = []
+        for row in rows:
+            if row.is_damaged:
+                self.damaged.append(row.digest)
+            else:
+                sound.append(row)
+        return sound
 
 
 class Feed:
@@ -98,10 +123,14 @@ class Feed:
             named = {cursor.scope: cursor for cursor in request.cursors}
             asked_again = ids_by_scope(request.resend)
             pushed = ids_by_scope((record.scope, record.record_id) for record in request.push)
-            reader = _Reader(snapshot, client_id, _Budget(request.pull_bytes), pushed)
+            reader = _Reader(snapshot, client_id, _Budget(request.pull_bytes), pushed, [])
             pages = []
             for grant in granted:
-                page = await self._page(reader, grant, named.get(grant.scope), asked_again.get(grant.scope, ()))
+                try:
+                    page = await self._page(reader, grant, named.get(grant.scope), asked_again.get(grant.scope, ()))
+                except ScopeUnreadable as error:
+                    _log.error("scope_unreadable", scope=error.scope)
+                    continue
                 if page is not None:
                     pages.append(page)
             repair = await self._repair(snapshot, granted, request)
@@ -134,6 +163,8 @@ class Feed:
         again = await self._whole(reader, grant, asked_again)
         newer, cursor = await self._newer(reader, grant, start)
         older, cursor = await self._older(reader, grant, cursor)
+        grant = grant.without(reader.damaged)
+        reader.damaged.clear()
         settled = cursor.head == grant.seq and cursor.tail == 0
         remaining = 0 if settled else await reader.snapshot.count_outside(grant.scope, cursor.tail, cursor.head)
         return self._as_page(grant, cursor, [*newer, *older, *again], remaining, reset=False)
@@ -187,10 +218,11 @@ class Feed:
             spans_up_to = entries[-1].seq
             wanted, head = choose(entries, spans, start, reader)
             docs = await reader.snapshot.records(grant.scope, wanted, 2**62) if wanted else ()
-            found = {record.record_id: record for record in docs}
+            found = {record.record_id: record for record in reader.sound(docs)}
             records += [
                 self._continued(grant, found[record_id], spans[record_id], start, reader.client_id)
                 for record_id in wanted
+                if record_id in found
             ]
         settled = head if head == grant.seq else start.settled
         return records, start._replace(head=head, settled=settled)
@@ -206,7 +238,7 @@ class Feed:
             budget.spend(len(row.doc))
         is_last = len(rows) < records_max and sum(len(row.doc) for row in rows) < bytes_max
         tail = 0 if is_last else rows[-1].seq
-        return [self._as_whole(grant, row) for row in rows], start._replace(tail=tail)
+        return [self._as_whole(grant, row) for row in reader.sound(rows)], start._replace(tail=tail)
 
     async def _whole(self, reader: _Reader, grant: GrantedScope, record_ids: Sequence[bytes]) -> list[PulledRecord]:
         """Read the records that the device asked for by name; what does not fit it asks for again."""
@@ -215,7 +247,7 @@ class Feed:
         rows = await reader.snapshot.records(grant.scope, record_ids[:PULL_RECORDS_MAX], reader.budget.bytes)
         for row in rows:
             reader.budget.spend(len(row.doc))
-        return [self._as_whole(grant, row) for row in rows]
+        return [self._as_whole(grant, row) for row in reader.sound(rows)]
 
     def _as_whole(self, grant: GrantedScope, row: FeedRecord) -> PulledRecord:
         return PulledRecord(row.collection, row.record_id, row.doc, self._receipt(grant, row))

@@ -1,10 +1,10 @@
 -- name: documents_page
 -- Pages through a scope by the primary key: one document at least, and no more than fit into memory.
-SELECT record_id, collection, doc
+SELECT record_id, seq, collection, digest, doc
 FROM (
-    SELECT record_id, collection, doc, sum(octet_length(doc)) OVER (ORDER BY record_id) AS bytes
+    SELECT record_id, seq, collection, digest, doc, sum(octet_length(doc)) OVER (ORDER BY record_id) AS bytes
     FROM (
-        SELECT record_id, collection, doc
+        SELECT record_id, seq, collection, digest, doc
         FROM records
         WHERE scope_id = $1 AND record_id > $2
         ORDER BY record_id

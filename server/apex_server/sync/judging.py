@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from apex_server.errors import InvalidFields, NotFound
-from apex_server.sync.errors import FieldForbidden, RecordFull, VersionUnknown
+from apex_server.sync.errors import FieldForbidden, RecordDamaged, RecordFull, VersionUnknown
 from apex_server.sync.projections import project
 from apex_server.sync.receipts import ReceiptBook
 from apex_server.sync.store import Access, ClockSpan, DeadClock, RecordChange, RecordState, StoredRecord
@@ -22,7 +22,7 @@ from apex_sync.compaction import COMPACTION_BYTES, COMPACTION_OPS, compact, need
 from apex_sync.deaths import with_offered
 from apex_sync.digest import extend_digest, record_digest
 from apex_sync.document import Document
-from apex_sync.errors import MalformedUpdate, OutOfBounds
+from apex_sync.errors import MalformedOp, MalformedUpdate, OutOfBounds
 from apex_sync.fold import Fold, fold
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import (
@@ -120,6 +120,8 @@ def judge_push(hearing: Hearing, pushed: PushedRecord, state: RecordState) -> Ve
         return rejected("malformed", f"the record is one of {state.record.collection}")
     if hearing.access in READ_ONLY and pushed.update:
         return rejected("not_granted", "this scope can only be read")
+    if state.record is not None and state.record.is_damaged:
+        return _judge_mending(hearing, pushed, state, state.record)
     before = _document(state)
     try:
         first_clock, ops = parse_push(pushed.update, hearing.client_id, before) if pushed.update else (0, [])
@@ -160,10 +162,13 @@ def judge_write(
     """Make the op of a write through the server, and judge it like any other.
 
     `expected` is the version that its author had before them; None is the newest. Raises VersionUnknown for clocks that
-    are not here, InvalidFields, FieldForbidden, RecordFull, or NotFound where there can be no such record.
+    are not here, InvalidFields, FieldForbidden, RecordFull, RecordDamaged, or NotFound where there can be no such
+    record.
     """
     role = _role(hearing.access)
     _check_write(hearing, collection, role, patch, state)
+    if state.record is not None and state.record.is_damaged:
+        raise RecordDamaged
     before = _document(state)
     if expected is not None and not before.covers(expected):
         raise VersionUnknown
@@ -191,8 +196,10 @@ def judge_write(
 
 def judge_compaction(record_id: bytes, hearing: Hearing, state: RecordState) -> Verdict:
     """Shorten the history of a record, where that pays; what it holds stays the same for everyone."""
+    if state.record is None or state.record.is_damaged:
+        return Verdict(PushResult("duplicate"))
     before = _document(state)
-    if state.record is None or not needs_compaction(before):
+    if not needs_compaction(before):
         return Verdict(PushResult("duplicate"))
     compacted = compact(before, hearing.client_id)
     document = compacted.document
@@ -242,6 +249,58 @@ def _role(access: Access) -> Role:
 
 def _document(state: RecordState) -> Document:
     return Document() if state.record is None else parse_document(state.record.doc)
+
+
+def _judge_mending(hearing: Hearing, pushed: PushedRecord, state: RecordState, damaged: StoredRecord) -> Verdict:
+    """Judge a push to a record that can be read no more: whoever brings exactly what it was mends it.
+
+    Anything else would leave gaps under clocks that are taken, the server's own among them; so it waits for somebody
+    who has more. An app that sends only what is new is asked for the whole record.
+    """
+    mended = _mended(hearing, pushed, damaged)
+    if mended is None:
+        return Verdict(PushResult("gap") if _is_part_of_more(hearing, pushed) else RETRY)
+    verdict = judge_push(hearing, pushed, state._replace(record=mended))
+    if verdict.change is not None:
+        return verdict
+    document = parse_document(mended.doc)
+    case = _Case(hearing, COLLECTIONS[mended.collection], pushed.record_id, mended, document, None)
+    merged, is_sound = _merged(case.collection, document, list(document.writes()))
+    return verdict._replace(change=_change(case, merged, mended.doc, mended.digest, [], is_sound=is_sound))
+
+
+def _is_part_of_more(hearing: Hearing, pushed: PushedRecord) -> bool:
+    """Tell whether a device holds more of a record than the new ops that it has sent."""
+    if pushed.base:
+        return False
+    try:
+        first_clock, ops = parse_push(pushed.update, hearing.client_id)
+        writes = decode_op(ops[0], client_id=hearing.client_id, clock=first_clock) if ops else []
+    except (MalformedUpdate, MalformedOp):
+        return False
+    return first_clock > 0 or any(write.seen for write in writes)
+
+
+def _mended(hearing: Hearing, pushed: PushedRecord, damaged: StoredRecord) -> StoredRecord | None:
+    """Give a damaged record as it was, if a device brought that and no more than own ops on top: the digest tells."""
+    try:
+        document = parse_document(pushed.base) if pushed.base else Document()
+        first_clock, ops = parse_push(pushed.update, hearing.client_id, document) if pushed.update else (0, [])
+    except MalformedUpdate:
+        return None
+    receipt = hearing.receipts.issued_in(pushed.receipt, hearing.scope_id, pushed.record_id, encode_document(document))
+    known = document.next_clocks.get(hearing.client_id, 0)
+    if (pushed.base and receipt is None) or first_clock > known:
+        return None
+    digest = record_digest(pushed.record_id, document)
+    for op in ops[known - first_clock :]:
+        if digest == damaged.digest:
+            break
+        clock = document.append(hearing.client_id, op)
+        digest = extend_digest(digest, pushed.record_id, hearing.client_id, clock, {clock: op}, clock + 1)
+    if digest != damaged.digest:
+        return None
+    return StoredRecord(damaged.collection, damaged.seq, encode_document(document), digest)
 
 
 def _with_base(

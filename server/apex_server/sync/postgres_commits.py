@@ -16,6 +16,7 @@ import asyncpg
 from apex_server.audit.chain import AuditChain
 from apex_server.db import Connection, Database, load_queries
 from apex_server.sync.chaining import spans_in_order
+from apex_server.sync.damage import mark_damaged
 from apex_server.sync.postgres_rows import (
     Encoded,
     TableWriter,
@@ -35,11 +36,12 @@ from apex_server.sync.store import (
     RecordState,
     RowsByTable,
     ScopeState,
+    ScopeUnreadable,
     ScopeView,
     StoredRecord,
     UnstorableBatch,
 )
-from apex_server.vault import KeyDestroyed, Vault
+from apex_server.vault import KeyDestroyed, SealBroken, Vault
 from apex_sync.acceptance import Refusal, RefusedOp
 from apex_sync.digest import digest_bytes
 from apex_sync.ids import Scope
@@ -130,7 +132,9 @@ class PostgresCommitSession:
                 return ScopeView(ScopeState(None), {})
             digest = as_digest(row["scope_digest"])
             state = ScopeState(row["access"], row["scope_seq"], digest, row["record_count"], row["chain"])
-            return ScopeView(state, {record_id: record_state(row, seal)} if row["doc"] is not None else {}, seal)
+            one = {record_id: record_state(row, seal)} if row["doc"] is not None else {}
+            await self._mark_damaged(scope_id, one)
+            return ScopeView(state, one, seal)
         row = await self.connection.fetchrow(queries.view_scope, scope_id, user_id, scope)
         state = scope_state(row, row["access"])
         if state.access is None:
@@ -139,7 +143,16 @@ class PostgresCommitSession:
         if seal is None:
             return ScopeView(ScopeState(None), {})
         records = await view_records(self.connection, seal, scope_id, client_id, asked, after_seq=0)
+        await self._mark_damaged(scope_id, records)
         return ScopeView(state, records, seal)
+
+    async def _mark_damaged(self, scope_id: UUID, records: Mapping[bytes, RecordState]) -> None:
+        damaged = [
+            (record_id, state.record.seq)
+            for record_id, state in records.items()
+            if state.record is not None and state.record.is_damaged
+        ]
+        await mark_damaged(self.connection, scope_id, damaged)
 
     async def seal_of(self, scope: str) -> DocumentSeal | None:
         """Give what seals the documents of a scope; None where the key is destroyed."""
@@ -148,6 +161,8 @@ class PostgresCommitSession:
                 self._seals[scope] = await seal_of_scope(self.connection, self._vault, scope)
             except KeyDestroyed:
                 return None
+            except SealBroken as error:
+                raise ScopeUnreadable(scope) from error
         return self._seals[scope]
 
     async def _seal_with(self, scope: str, row: Any) -> DocumentSeal | None:
@@ -158,7 +173,10 @@ class PostgresCommitSession:
         elif row["wrapped"] is None:
             return None
         else:
-            key = await self._vault.unwrapped(person, row["wrapped"], row["master_key_id"])
+            try:
+                key = await self._vault.unwrapped(person, row["wrapped"], row["master_key_id"])
+            except SealBroken as error:
+                raise ScopeUnreadable(scope) from error
             self._seals[scope] = DocumentSeal(scope, key)
         return self._seals[scope]
 
@@ -188,7 +206,7 @@ class PostgresCommitSession:
         seal = await self.seal_of(commit.scope)
         if change.dead or seal is None:
             return False
-        sealed = sealed_rows(change, seal), seal.seal(change.record_id, change.doc)
+        sealed = sealed_rows(change, seal), sealed_document(change, seal)
         with unstorable():
             saved = await self.connection.fetchval(
                 save_one_statement(change.collection), *save_one_values(commit, change, *sealed)
@@ -269,9 +287,14 @@ def encoded(scope_id: bytes, change: RecordChange, seal: DocumentSeal) -> Encode
     """Seal the document of a change, and pack its projection rows. Raises UnstorableBatch."""
     try:
         rows = pack_projections(scope_id, change.record_id, seal.seal_rows(change.rows))
-        return Encoded(rows, seal.seal(change.record_id, change.doc))
+        return Encoded(rows, sealed_document(change, seal))
     except (AttributeError, TypeError, ValueError, struct.error) as error:
         raise UnstorableBatch(f"{type(error).__name__}: {error}") from error
+
+
+def sealed_document(change: RecordChange, seal: DocumentSeal) -> bytes:
+    """Seal the document of a change."""
+    return seal.seal(change.record_id, digest_bytes(change.digest), change.doc)
 
 
 def sealed_rows(change: RecordChange, seal: DocumentSeal) -> RowsByTable:
@@ -328,7 +351,7 @@ async def view_records(
 
 
 def record_state(row: Any, seal: DocumentSeal) -> RecordState:
-    doc = seal.open(row["record_id"].bytes, row["doc"])
+    doc = seal.open(row["record_id"].bytes, row["digest"], row["doc"])
     record = StoredRecord(row["collection"], row["seq"], doc, as_digest(row["digest"]))
     dead = {
         clock: RefusedOp(dead_hash, None if code is None else opened_refusal(clock, code, field, message, seal))

@@ -1,5 +1,6 @@
 """The feed as Postgres shows it to one user: a snapshot under row-level security, and explicit predicates as well."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,10 +8,11 @@ from uuid import UUID
 
 from apex_server.db import Connection, Database, load_queries
 from apex_server.db.pool import connection_of
+from apex_server.sync.damage import mark_damaged
 from apex_server.sync.postgres_rows import as_digest
 from apex_server.sync.sealing import DocumentSeal, overhead_of, seal_of_scope
-from apex_server.sync.store import FeedEntry, FeedRecord, GrantedScope, SpanSince
-from apex_server.vault import Vault
+from apex_server.sync.store import FeedEntry, FeedRecord, GrantedScope, ScopeUnreadable, SpanSince
+from apex_server.vault import SealBroken, Vault
 from apex_sync.ids import Scope
 
 __all__ = ["PostgresFeedStore"]
@@ -32,23 +34,34 @@ class PostgresFeedStore:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             await connection.execute("SELECT set_config('apex.user_id', $1, true)", str(user_id))
-            yield PostgresFeedSnapshot(connection, self._db.vault, user_id)
+            snapshot = PostgresFeedSnapshot(connection, self._db.vault, user_id)
+            yield snapshot
+        if snapshot.damaged:
+            async with self._db.commit_connection() as connection:
+                for scope, records in snapshot.damaged.items():
+                    await mark_damaged(connection, scope_id(scope), records)
 
 
 class PostgresFeedSnapshot:
-    """What one user may read, as of the first statement."""
+    """What one user may read, as of the first statement.
+
+    `damaged` are records by scope, with their seqs, of which it has come to light that they do not open.
+    """
 
     def __init__(self, connection: Connection, vault: Vault, user_id: UUID) -> None:
         self._connection = connection
         self._vault = vault
         self._seals: dict[str, DocumentSeal] = {}
         self._user_id = user_id
+        self.damaged: defaultdict[str, list[tuple[bytes, int]]] = defaultdict(list)
 
     async def granted(self) -> Sequence[GrantedScope]:
         """List the scopes by name."""
         rows = await self._connection.fetch(queries.granted_scopes, self._user_id)
         return [
-            GrantedScope(row["scope"], row["access"], row["seq"], as_digest(row["digest"]), row["record_count"])
+            GrantedScope(
+                row["scope"], row["access"], row["seq"], as_digest(row["digest"]), row["record_count"]
+            ).without([as_digest(digest) for digest in row["damaged"] or ()])
             for row in rows
         ]
 
@@ -96,13 +109,20 @@ class PostgresFeedSnapshot:
         if not rows:
             return []
         if scope not in self._seals:
-            self._seals[scope] = await seal_of_scope(self._connection, self._vault, scope)
-        return [feed_record(row, self._seals[scope]) for row in rows]
+            try:
+                self._seals[scope] = await seal_of_scope(self._connection, self._vault, scope)
+            except SealBroken as error:
+                raise ScopeUnreadable(scope) from error
+        records = [feed_record(row, self._seals[scope]) for row in rows]
+        damaged = [(record.record_id, record.seq) for record in records if record.is_damaged]
+        if damaged:
+            self.damaged[scope] += damaged
+        return records
 
 
 def feed_record(row: Any, seal: DocumentSeal) -> FeedRecord:
     record_id = row["record_id"].bytes
-    doc = seal.open(record_id, row["doc"])
+    doc = seal.open(record_id, row["digest"], row["doc"])
     return FeedRecord(record_id, row["collection"], row["seq"], doc, as_digest(row["digest"]))
 
 

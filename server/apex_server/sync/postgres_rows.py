@@ -97,10 +97,11 @@ class TableWriter:
             statement = f"DELETE FROM {name} WHERE scope_id = $1 AND record_id = ANY($2::uuid[])"  # noqa: S608
             await self._connection.execute(statement, scope_id, record_ids)
 
-    async def delete_projections(self, scope_id: UUID) -> None:
-        """Delete all projection rows of a scope."""
+    async def delete_projections(self, scope_id: UUID, keep: Sequence[UUID] = ()) -> None:
+        """Delete the projection rows of a scope, but for those of some records."""
         for name in TABLES:
-            await self._connection.execute(f"DELETE FROM {name} WHERE scope_id = $1", scope_id)  # noqa: S608 - as above.
+            statement = f"DELETE FROM {name} WHERE scope_id = $1 AND record_id <> ALL($2::uuid[])"  # noqa: S608 - as above.
+            await self._connection.execute(statement, scope_id, keep)
 
     async def _write(self, table: str, columns: Sequence[str], packed: Iterable[bytes]) -> None:
         if self._may_copy:

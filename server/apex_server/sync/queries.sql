@@ -158,7 +158,8 @@ recorded AS (
         needs_review = excluded.needs_review,
         has_conflicts = excluded.has_conflicts,
         deleted = excluded.deleted,
-        is_long = excluded.is_long
+        is_long = excluded.is_long,
+        damaged_at = NULL
 ),
 audited AS (
     INSERT INTO audit (
@@ -183,10 +184,17 @@ FROM held;
 
 -- name: granted_scopes
 -- What a device may read, and how far each of it has come.
+-- What is damaged is neither counted nor summed up: nobody can be sent it.
 SELECT granted.scope, granted.role AS access, coalesce(scopes.seq, 0) AS seq, scopes.digest,
-    coalesce(scopes.record_count, 0) AS record_count
+    coalesce(scopes.record_count, 0) AS record_count, damaged.digests AS damaged
 FROM apex_scopes_of($1) AS granted
 LEFT JOIN scopes ON scopes.name = granted.scope
+LEFT JOIN (
+    SELECT scope_id, array_agg(digest) AS digests
+    FROM records
+    WHERE damaged_at IS NOT NULL
+    GROUP BY scope_id
+) AS damaged ON damaged.scope_id = scopes.scope_id
 ORDER BY granted.scope
 LIMIT 20000;
 
@@ -194,7 +202,7 @@ LIMIT 20000;
 -- Many of these the reader wrote itself and is not sent, so documents are read later, by id.
 SELECT record_id, seq, octet_length(doc) - $4::integer AS doc_bytes
 FROM records
-WHERE scope_id = $1 AND seq > $2
+WHERE scope_id = $1 AND seq > $2 AND damaged_at IS NULL
 ORDER BY seq
 LIMIT $3;
 
@@ -207,7 +215,7 @@ FROM (
     FROM (
         SELECT record_id, collection, seq, doc, digest
         FROM records
-        WHERE scope_id = $1 AND seq < $2
+        WHERE scope_id = $1 AND seq < $2 AND damaged_at IS NULL
         ORDER BY seq DESC
         LIMIT $3
     ) AS next
@@ -224,8 +232,8 @@ WHERE scope_id = $1 AND record_id = ANY($2::uuid[]);
 -- name: count_outside
 -- How much a page leaves for later ones; for a progress bar.
 SELECT
-    (SELECT count(*) FROM records WHERE scope_id = $1 AND seq < $2)
-    + (SELECT count(*) FROM records WHERE scope_id = $1 AND seq > $3);
+    (SELECT count(*) FROM records WHERE scope_id = $1 AND seq < $2 AND damaged_at IS NULL)
+    + (SELECT count(*) FROM records WHERE scope_id = $1 AND seq > $3 AND damaged_at IS NULL);
 
 -- name: spans_between
 -- What a stretch of the feed added to each record, by author.
@@ -240,17 +248,34 @@ SELECT record_id, collection, seq, doc, digest
 FROM (
     SELECT record_id, collection, seq, doc, digest, sum(octet_length(doc) - $4::integer) OVER (ORDER BY record_id) AS bytes
     FROM records
-    WHERE scope_id = $1 AND record_id = ANY($2::uuid[])
+    WHERE scope_id = $1 AND record_id = ANY($2::uuid[]) AND damaged_at IS NULL
 ) AS sized
 WHERE bytes - (octet_length(doc) - $4::integer) < $3
 ORDER BY record_id;
 
 -- name: digests_of_scope
--- Narrows down where two replicas differ.
-SELECT record_id, digest
+-- Narrows down where two replicas differ. The digest of what is damaged is zero: it adds nothing to a sum, and is not
+-- that of whoever has the record, so that they offer it.
+SELECT record_id, CASE WHEN damaged_at IS NULL THEN digest ELSE decode(repeat('00', 16), 'hex') END AS digest
 FROM records
 WHERE scope_id = $1
 ORDER BY record_id;
+
+-- name: mark_damaged
+-- What was written anew since it was read has another seq, and is sound.
+UPDATE records
+SET damaged_at = now()
+FROM unnest($2::uuid[], $3::bigint[]) AS found (record_id, seq)
+WHERE records.scope_id = $1
+    AND records.record_id = found.record_id
+    AND records.seq = found.seq
+    AND records.damaged_at IS NULL;
+
+-- name: unmark_undamaged
+-- A disk may have been mended.
+UPDATE records
+SET damaged_at = NULL
+WHERE scope_id = $1 AND damaged_at IS NOT NULL AND record_id <> ALL($2::uuid[]);
 
 -- name: all_scopes
 -- For what goes through everything.

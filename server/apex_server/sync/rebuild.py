@@ -4,17 +4,20 @@ Scope by scope and under the scope's lock, so the server may go on serving. What
 the documents alone.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from apex_server.db import Connection, Database, load_queries
+from apex_server.db import Database, load_queries
+from apex_server.sync.damage import find_damaged
+from apex_server.sync.document_pages import document_pages
 from apex_server.sync.postgres_commits import PostgresCommitStore
 from apex_server.sync.postgres_rows import PackedRows, pack_projections
 from apex_server.sync.projections import VERSION, project
 from apex_server.sync.sealing import DocumentSeal
+from apex_server.sync.store import DAMAGED
 from apex_sync.fold import fold
 from apex_sync.models import COLLECTIONS
 from apex_sync.wire import parse_document
@@ -22,12 +25,6 @@ from apex_sync.wire import parse_document
 __all__ = ["projections_are_current", "rebuild_projections"]
 
 queries = load_queries(__package__)
-
-RECORDS_AT_ONCE = 500
-BYTES_AT_ONCE = 8 * 1024 * 1024
-"""Usually 500 records are 1 MB; of very long ones fewer are taken."""
-
-FIRST_ID = UUID(int=0)
 
 
 async def projections_are_current(db: Database) -> bool:
@@ -49,8 +46,10 @@ async def rebuild_projections(db: Database, told: Callable[[int], None] = lambda
         async with store.session(None) as session, session.locked(scope) as locked:
             if locked.state.access is None:
                 continue  # What this scope held was sealed with a key that is destroyed.
-            await locked.tables.delete_projections(locked.scope_id)
-            async for rows in pages(session.connection, locked.scope_id):
+            # The rows of what does not open are the last that is left of it.
+            damaged = [row["record_id"] for row in await find_damaged(session.connection, locked.scope_id, locked.seal)]
+            await locked.tables.delete_projections(locked.scope_id, keep=damaged)
+            async for rows in document_pages(session.connection, locked.scope_id):
                 await locked.tables.write_projections([packed(locked.scope_id, row, locked.seal) for row in rows])
                 count += len(rows)
                 told(count)
@@ -59,20 +58,13 @@ async def rebuild_projections(db: Database, told: Callable[[int], None] = lambda
     return count
 
 
-async def pages(connection: Connection, scope_id: UUID) -> AsyncIterator[Sequence[Any]]:
-    """Read the documents of a scope, some at a time."""
-    last = FIRST_ID
-    while rows := await connection.fetch(queries.documents_page, scope_id, last, RECORDS_AT_ONCE, BYTES_AT_ONCE):
-        yield rows
-        last = rows[-1]["record_id"]
-
-
 def packed(scope_id: UUID, row: Any, seal: DocumentSeal) -> PackedRows:
     """Pack what a document projects to; one that no longer fits its types has no rows, as in its commit."""
     collection = COLLECTIONS.get(row["collection"])
-    if collection is None:
+    doc = seal.open(row["record_id"].bytes, row["digest"], row["doc"])
+    if collection is None or doc == DAMAGED:
         return {}
-    folded = fold(parse_document(seal.open(row["record_id"].bytes, row["doc"])).writes())
+    folded = fold(parse_document(doc).writes())
     try:
         record, _ = collection.read(folded.state)
     except msgspec.ValidationError:

@@ -2,7 +2,8 @@
 
 What is about an athlete, their coach's private remarks among it, is sealed with the athlete's key; templates and the
 library of a coach with the coach's; the built-in library is nobody's and stands plain. A document opens only as the
-record, in the scope, that it was sealed for.
+record, in the scope, and with the content digest that it was sealed for: an older one in the place of a newer one is as
+damaged as one of which a bit has flipped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +11,12 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from apex_server.db import Connection
 from apex_server.sync.projection_tables import TABLES
-from apex_server.sync.store import Row, RowsByTable
-from apex_server.vault import SEAL_OVERHEAD_BYTES, KeyDestroyed, UserKey, Vault
+from apex_server.sync.store import DAMAGED, Row, RowsByTable
+from apex_server.vault import SEAL_OVERHEAD_BYTES, KeyDestroyed, SealBroken, UserKey, Vault
 from apex_sync.ids import SCOPES_REMEMBERED_MAX, Scope
 
 __all__ = [
@@ -39,6 +42,8 @@ LIBRARY_MUSCLE = "exercises.muscle_group"
 NAMES_MAX = 4096
 """Different names in one commit of which the sealed form is remembered; about 1 MB."""
 
+_log = structlog.get_logger(__name__)
+
 
 @lru_cache(maxsize=SCOPES_REMEMBERED_MAX)
 def person_of(scope: str) -> UUID | None:
@@ -56,22 +61,29 @@ def overhead_of(scope: str) -> int:
 class DocumentSeal:
     """What seals and opens the documents of one scope; without a key they stand as they are."""
 
-    __slots__ = ("_key", "_names", "_place")
+    __slots__ = ("_key", "_names", "_place", "scope")
 
     def __init__(self, scope: str, key: UserKey | None) -> None:
         if key is None and person_of(scope) is not None:
             raise ValueError("only the documents of the global library stand plain")
+        self.scope = scope
         self._key = key
         self._names: dict[tuple[str, str], bytes] = {}
         self._place = f"records.doc {Scope.parse(scope).id.hex}/"
 
-    def seal(self, record_id: bytes, doc: bytes) -> bytes:
-        """Seal a document as this record of the scope."""
-        return doc if self._key is None else self._key.seal(doc, what=self._place + record_id.hex())
+    def seal(self, record_id: bytes, digest: bytes, doc: bytes) -> bytes:
+        """Seal a document as this record of the scope, with this content."""
+        return doc if self._key is None else self._key.seal(doc, what=self._what(record_id, digest))
 
-    def open(self, record_id: bytes, sealed: bytes) -> bytes:
-        """Open the document of a record. Raises SealBroken."""
-        return sealed if self._key is None else self._key.open(sealed, what=self._place + record_id.hex())
+    def open(self, record_id: bytes, digest: bytes, sealed: bytes) -> bytes:
+        """Open the document of a record; DAMAGED where it does not open, which is logged."""
+        if self._key is None:
+            return sealed
+        try:
+            return self._key.open(sealed, what=self._what(record_id, digest))
+        except SealBroken:
+            _log.error("document_damaged", scope=self.scope, record_id=str(UUID(bytes=record_id)))
+            return DAMAGED
 
     def seal_name(self, name: str, what: str) -> bytes:
         """Seal a name for a column, as often as it occurs in one commit but once."""
@@ -100,6 +112,9 @@ class DocumentSeal:
         for place, what in SEALED[table]:
             values[place] = self.open_name(values[place], what)
         return tuple(values)
+
+    def _what(self, record_id: bytes, digest: bytes) -> str:
+        return f"{self._place}{record_id.hex()} {digest.hex()}"
 
     def _sealed(self, places: Sequence[tuple[int, str]], rows: Sequence[Row]) -> Sequence[Row]:
         if not places:
@@ -135,9 +150,9 @@ async def seals_of_scopes(connection: Connection, vault: Vault, scopes: Iterable
 async def open_documents(
     connection: Connection, vault: Vault, rows: Sequence[Any], scope: str | None = None
 ) -> list[bytes]:
-    """Open the documents of rows with `record_id`, `doc`, and `scope` where it is not one for all.
+    """Open the documents of rows with `record_id`, `digest`, `doc`, and `scope` where it is not one for all.
 
-    Raises KeyDestroyed, SealBroken, MasterKeyMissing.
+    One that does not open is DAMAGED. Raises KeyDestroyed, MasterKeyMissing.
     """
     seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows] if scope is None else [scope])
     opened = []
@@ -145,5 +160,5 @@ async def open_documents(
         name = row["scope"] if scope is None else scope
         if name not in seals:
             raise KeyDestroyed(person_of(name) or UUID(int=0))
-        opened.append(seals[name].open(row["record_id"].bytes, row["doc"]))
+        opened.append(seals[name].open(row["record_id"].bytes, row["digest"], row["doc"]))
     return opened

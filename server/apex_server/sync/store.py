@@ -26,9 +26,11 @@ from msgspec import Struct, field
 from apex_server.audit.chain import AuditChain
 from apex_server.policy import Access
 from apex_sync.acceptance import RefusedOp
+from apex_sync.digest import add_digests
 
 __all__ = [
     "ABSENT",
+    "DAMAGED",
     "Access",
     "AskedRecord",
     "ClockSpan",
@@ -47,6 +49,7 @@ __all__ = [
     "Row",
     "RowsByTable",
     "ScopeState",
+    "ScopeUnreadable",
     "ScopeView",
     "SpanSince",
     "StoredRecord",
@@ -59,12 +62,24 @@ RowsByTable = Mapping[str, Sequence[Row]]
 """Projection rows by table, without the two key columns `scope_id` and `record_id`, which all have."""
 
 
+DAMAGED = b""
+"""Stands for a document that can be read no more; no document is empty."""
+
+
 class UnstorableBatch(Exception):
     """Postgres refused the content of a commit, and none of it is stored; `reason` is for the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"a commit that cannot be stored: {reason}")
         self.reason = reason
+
+
+class ScopeUnreadable(Exception):
+    """Nothing in a scope opens, because the key of its person is damaged; every other scope goes on."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the key that opens {scope} is damaged")
+        self.scope = scope
 
 
 class Writer(NamedTuple):
@@ -89,12 +104,17 @@ class ScopeState(Struct, frozen=True):
 
 
 class StoredRecord(Struct, frozen=True):
-    """A record as it is kept."""
+    """A record as it is kept; its `doc` may be DAMAGED."""
 
     collection: str
     seq: int
     doc: bytes
     digest: int
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether only its digest is left to tell what it was."""
+        return self.doc == DAMAGED
 
 
 class RecordState(NamedTuple):
@@ -262,6 +282,13 @@ class GrantedScope(NamedTuple):
     digest: int
     record_count: int
 
+    def without(self, digests: Sequence[int]) -> "GrantedScope":
+        """Give the scope as it is for readers when records with these digests are not to be had."""
+        if not digests:
+            return self
+        digest = add_digests(self.digest, *((each, 0) for each in digests))
+        return self._replace(digest=digest, record_count=self.record_count - len(digests))
+
 
 class FeedEntry(NamedTuple):
     """A place in the feed, and the size of the document there."""
@@ -272,13 +299,22 @@ class FeedEntry(NamedTuple):
 
 
 class FeedRecord(NamedTuple):
-    """A record at its place in the feed."""
+    """A record at its place in the feed.
+
+    Its `doc` is DAMAGED where that has just come to light; from then on the feed has no such record, until somebody
+    brings back what it was.
+    """
 
     record_id: bytes
     collection: str
     seq: int
     doc: bytes
     digest: int
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether there is nothing to send."""
+        return self.doc == DAMAGED
 
 
 class SpanSince(NamedTuple):
