@@ -32,6 +32,7 @@ from apex_server.personal_data import GRACE
 from apex_server.serving import address_of, serving
 from apex_server.settings import Settings
 from apex_server.sync import Committer, PostgresCommitStore, load_identity
+from apex_server.vault import KEY_FILE_NAME, read_key_file
 from apex_sync.ids import record_id_from
 from apex_sync.op import Write, encode_op
 from apex_sync.protocol.messages import PushedRecord
@@ -304,6 +305,11 @@ async def exported(here: Installation, session: dict[str, Any]) -> bytes:
         return b"\n".join(archive.read(name) for name in archive.namelist())
 
 
+def keys_in(backups: Path) -> set[bytes]:
+    """Give the keys that are left in the key file."""
+    return {key.wrapped for key in read_key_file(backups / KEY_FILE_NAME).data_keys if key.wrapped is not None}
+
+
 async def test_thirty_days_later_no_byte_of_fifty_canaries_is_left(
     installation: Installation, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -326,12 +332,15 @@ async def test_thirty_days_later_no_byte_of_fifty_canaries_is_left(
     assert {file.partition("/")[0] for file in at_rest} <= {"mails", "texts"}, at_rest
     assert found_under(backups, canaries) == {}
 
-    # Erased, with the phone offline and work unsent on it.
+    # Erased, with the phone offline and work unsent on it. No key file that the server knows has the key from then on.
+    [key] = await here.sql("SELECT wrapped FROM data_keys WHERE user_id = $1", UUID(athlete_id))
+    assert key["wrapped"] in keys_in(backups)
     await phone.workouts.start(title=canaries("unsent title"))
     answer = await here.client.post("/api/privacy/deletion", headers=bearer(session))
     assert answer.status_code == 202
     here.now += GRACE + timedelta(hours=1)
     assert await here.worker.eraser.erase_due() == 1
+    assert key["wrapped"] not in keys_in(backups) and len(keys_in(backups)) == 1
     here.now += timedelta(days=60)
     await here.worker.keep_house()
     for statement in ("VACUUM", "CHECKPOINT"):

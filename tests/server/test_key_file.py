@@ -1,6 +1,8 @@
 """The key file beside backups: without it they are unreadable, and with the newest one only the erased are."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import anyio
@@ -8,13 +10,21 @@ import msgspec
 import pytest
 
 from apex_server.db import Database
-from apex_server.operations import back_up, restore
+from apex_server.operations import back_up, backup, restore
 from apex_server.operations.backup_file import BackupReader
-from apex_server.operations.errors import DatabaseNotEmpty, KeyFileForeign, KeyFileMissing, KeysLacking, NotAKeyFile
-from apex_server.operations.key_file import KEY_FILE_NAME, read_key_file
+from apex_server.operations.errors import DatabaseNotEmpty, KeysLacking
+from apex_server.personal_data import Eraser
 from apex_server.settings import Settings
-from apex_server.vault import MasterKeyMissing
+from apex_server.vault import (
+    KEY_FILE_NAME,
+    KeyFileForeign,
+    KeyFileMissing,
+    MasterKeyMissing,
+    NotAKeyFile,
+    read_key_file,
+)
 from apex_server.vault.master_keys import new_master_key
+from tests.server.accounts_app import Clock, accounts_app, log_in, problem, refresh, register, speak_to
 from tests.server.sync_world import World, assert_consistent, workout
 
 pytestmark = pytest.mark.anyio
@@ -83,6 +93,95 @@ async def test_a_person_erased_after_a_backup_is_not_brought_back_by_it(
         assert [row["id"] for row in await there.sql("SELECT id FROM users")] == [remembered]
         assert [row["name"] for row in await there.sql("SELECT name FROM scopes")] == [f"athlete:{remembered}"]
         await assert_consistent(there)
+
+
+async def ask_to_be_erased(world: World, user_id: UUID) -> None:
+    await world.sql(
+        "INSERT INTO account_deletions (user_id, asked_at, erase_at) VALUES ($1, now() - interval '31 days', now())",
+        user_id,
+    )
+
+
+def keys_in(folder: Path) -> dict[UUID, bytes | None]:
+    return {key.user_id: key.wrapped for key in read_key_file(folder / KEY_FILE_NAME).data_keys}
+
+
+async def test_an_erased_key_leaves_the_key_file_at_once(world: World, settings: Settings, folder: Path) -> None:
+    """Also where another worker, which does not see the folder, erased the person; and the key of nobody else."""
+    forgotten, later, remembered = [await train(world) for _ in range(3)]
+    await back_up(settings, folder / "backup")
+    eraser = Eraser(world.db, backup_dir=folder, now=lambda: datetime.now(UTC))
+    elsewhere = Eraser(world.db, now=lambda: datetime.now(UTC))
+    await ask_to_be_erased(world, forgotten)
+    assert await eraser.erase_due() == 1
+    assert keys_in(folder)[forgotten] is None and keys_in(folder)[later] is not None
+    await ask_to_be_erased(world, later)
+    assert await elsewhere.erase_due() == 1
+    assert keys_in(folder)[later] is not None
+    assert await eraser.erase_due() == 0
+    assert keys_in(folder) == {
+        forgotten: None,
+        later: None,
+        remembered: (await world.sql("SELECT wrapped FROM data_keys WHERE user_id = $1", remembered))[0]["wrapped"],
+    }
+    assert (folder / KEY_FILE_NAME).stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in folder.iterdir()) == [KEY_FILE_NAME, "backup"]
+
+
+async def test_a_key_file_that_cannot_be_written_is_written_later(
+    world: World, settings: Settings, folder: Path
+) -> None:
+    forgotten = await train(world)
+    await back_up(settings, folder / "backup")
+    sound = await anyio.Path(folder / KEY_FILE_NAME).read_bytes()
+    await anyio.Path(folder / KEY_FILE_NAME).write_bytes(b"cut")
+    eraser = Eraser(world.db, backup_dir=folder, now=lambda: datetime.now(UTC))
+    await ask_to_be_erased(world, forgotten)
+    with pytest.raises(NotAKeyFile):
+        await eraser.erase_due()
+    await anyio.Path(folder / KEY_FILE_NAME).write_bytes(sound)
+    await eraser.erase_due()
+    assert keys_in(folder) == {forgotten: None}
+
+
+async def test_who_is_erased_while_a_backup_is_made_is_not_in_its_key_file(
+    world: World, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables are of one moment, and the keys of a later one."""
+    forgotten = await train(world)
+
+    async def copy_out_and_erase(*arguments: Any) -> Any:
+        copied = await copy_out(*arguments)
+        await erase(world, forgotten)
+        return copied
+
+    copy_out = backup.copy_out
+    monkeypatch.setattr(backup, "copy_out", copy_out_and_erase)
+    await back_up(settings, folder / "backup")
+    assert keys_in(folder) == {forgotten: None}
+
+
+async def test_a_device_that_signed_in_after_the_backup_is_told_of_the_erasure_after_a_restore(
+    db: Database, settings: Settings, elsewhere: Settings, folder: Path, clock: Clock
+) -> None:
+    """What its secret is like no backup knows; the key file does, and the id it wrote under is nobody's any more."""
+    async with speak_to(accounts_app(db, clock)) as client:
+        await register(client, "mara@example.com")
+        await back_up(settings, folder / "backup")
+        late = await log_in(client, "mara@example.com")
+        world = World(db, str(settings.database_url))
+        user_id = UUID(late["user"]["id"])
+        await world.sql(
+            "INSERT INTO client_ids (client_id, user_id, device_id, bound_at) VALUES (7, $1, NULL, now())", user_id
+        )
+        await ask_to_be_erased(world, user_id)
+        await Eraser(db, backup_dir=folder, now=lambda: datetime.now(UTC)).erase_due()
+        assert problem(await refresh(client, late["refresh_token"])) == (410, "account_erased")
+    assert (await restore(elsewhere, folder / "backup")).erased == 1
+    async with Database.open(elsewhere) as restored, speak_to(accounts_app(restored, clock)) as client:
+        assert problem(await refresh(client, late["refresh_token"])) == (410, "account_erased")
+        there = World(restored, str(elsewhere.database_url))
+        assert [row["client_id"] for row in await there.sql("SELECT client_id FROM erased_client_ids")] == [7]
 
 
 async def test_without_the_key_file_nothing_is_restored(

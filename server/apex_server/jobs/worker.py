@@ -170,7 +170,7 @@ class Worker:
         self.analyst = analyst
         self.publisher = publisher
         self.mails = mails
-        self.eraser = Eraser(database, forgettings=[mails.forget_person], now=now)
+        self.eraser = Eraser(database, forgettings=[mails.forget_person], backup_dir=settings.backup_dir, now=now)
         self.exporter = Exporter(database, now=now)
         self.retention = Retention(database, settings.backup_dir, text_folder=settings.data_dir / "texts", now=now)
         self._settings = settings

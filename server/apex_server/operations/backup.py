@@ -4,7 +4,7 @@ One read-only transaction copies all tables, so the backup is the state between 
 rows, which follow from the documents and are made anew by a restore, and what a server does not need to go on: the
 queues (what is due stands in `analyses_due`), the counters of the login throttle, and copies made for people to take.
 
-What people wrote is in it sealed, and the keys are not: they stand in a file of their own (key_file.py), so that
+What people wrote is in it sealed, and the keys are not: they stand in a file of their own (vault/key_file.py), so that
 destroying a key erases a person from backups. A backup holds no password and no token, only their hashes; neither
 APEX_SECRET nor APEX_MASTER_KEY is in it.
 Why COPY and not pg_dump: docs/decisions/backups_by_copy.md.
@@ -22,10 +22,10 @@ import asyncpg
 from apex_server.db import load_queries
 from apex_server.operations.backup_file import BackedUpTable, BackupWriter, Manifest, SchemaStep
 from apex_server.operations.errors import BackupIncomplete
-from apex_server.operations.key_file import KEY_FILE_NAME, read_keys, write_key_file
 from apex_server.operations.owner import connected_owner
 from apex_server.settings import Settings
 from apex_server.sync.projection_tables import TABLES
+from apex_server.vault import KEY_FILE_NAME, renew_key_file
 
 __all__ = ["LEFT_OUT", "back_up", "fingerprint"]
 
@@ -35,7 +35,7 @@ LEFT_OUT = frozenset(
     {
         *TABLES,
         "code_attempts",
-        "data_keys",  # These two stand in the key file, where destroying a key reaches them (key_file.py).
+        "data_keys",  # These two stand in the key file, where destroying a key reaches them.
         "server_keys",
         "export_chunks",
         "exports",
@@ -70,21 +70,19 @@ async def back_up(
     """
     made_at = datetime.now(UTC)
     with BackupWriter.open(path, made_at) as writer:
-        async with (
-            connected_owner(settings) as owner,
-            owner.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            manifest = Manifest(
-                made_at=made_at,
-                server_version=version("apex-sync-server"),
-                **await describe(owner),
-                secret_fingerprint=fingerprint(settings.secret),
-                tables=await copy_out(owner, writer, told),
-            )
-            held = await read_keys(owner, made_at)
-        writer.describe(manifest)
-        # Before the backup has its name: so there never is one without its keys, and older ones open with them, too.
-        write_key_file(keys or path.with_name(KEY_FILE_NAME), held)
+        async with connected_owner(settings) as owner:
+            async with owner.transaction(isolation="repeatable_read", readonly=True):
+                manifest = Manifest(
+                    made_at=made_at,
+                    server_version=version("apex-sync-server"),
+                    **await describe(owner),
+                    secret_fingerprint=fingerprint(settings.secret),
+                    tables=await copy_out(owner, writer, told),
+                )
+            writer.describe(manifest)
+            # Before the backup has its name: so there never is one without its keys, and older ones open with them,
+            # too. And as they are now: who was erased while the tables were copied is not in it.
+            await renew_key_file(owner, keys or path.with_name(KEY_FILE_NAME), made_at)
     return manifest
 
 

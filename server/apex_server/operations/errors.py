@@ -6,9 +6,6 @@
     ├── NotABackup            a file that is no backup, or of a form this server does not know
     │   └── BackupDamaged     a backup that was cut or altered
     ├── BackupNewer           a backup of a schema that this server does not know
-    ├── KeyFileMissing        there is no key file where it is looked for
-    ├── NotAKeyFile           a file that is no key file
-    ├── KeyFileForeign        a key file of another installation, which a backup would replace
     ├── KeysLacking           people in a backup whose keys are not in the key file
     ├── DatabaseNotEmpty      there is data that a restore would destroy
     ├── AccountRefused        an account that cannot be made
@@ -30,11 +27,8 @@ __all__ = [
     "DatabaseInUse",
     "DatabaseNotEmpty",
     "DatabaseRefused",
-    "KeyFileForeign",
-    "KeyFileMissing",
     "KeysLacking",
     "NotABackup",
-    "NotAKeyFile",
     "OperationError",
 ]
 
@@ -93,38 +87,6 @@ class BackupNewer(OperationError):
         )
         self.path = path
         self.versions = tuple(versions)
-
-
-class KeyFileMissing(OperationError):
-    """Without its keys a backup is unreadable."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"there is no key file {path}; `apex-server backup` writes it beside the backup, each time anew. "
-            "Bring the newest one, or name it with --keys. Nothing was changed"
-        )
-        self.path = path
-
-
-class NotAKeyFile(OperationError):
-    """A file that `apex-server backup` did not write as a key file, or a later version of it did."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} is no key file that this server can read: {reason}; nothing was changed")
-        self.path = path
-        self.reason = reason
-
-
-class KeyFileForeign(OperationError):
-    """A backup replaces the key file of its own installation, and no other's."""
-
-    def __init__(self, path: Path, count: int) -> None:
-        super().__init__(
-            f"{path} has the keys of {count} people whom this database does not know, so it is another installation's; "
-            "keep the backups of each in a folder of their own, or name another file with --keys. It was left alone"
-        )
-        self.path = path
-        self.count = count
 
 
 class KeysLacking(OperationError):

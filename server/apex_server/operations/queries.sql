@@ -175,18 +175,6 @@ FROM account_events
 WHERE subject_id = $1
 ORDER BY seq;
 
--- name: list_data_keys
--- For the key file: every key there is, and every one that was.
-SELECT user_id, wrapped, master_key_id, created_at, destroyed_at
-FROM data_keys
-ORDER BY user_id;
-
--- name: list_server_keys
--- The installation's own.
-SELECT name, wrapped, master_key_id
-FROM server_keys
-ORDER BY name;
-
 -- name: put_server_key
 -- A database of a backup has none; one that was migrated on the way has made its own, and keeps them.
 INSERT INTO server_keys (name, wrapped, master_key_id)
@@ -200,6 +188,18 @@ VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (user_id) DO UPDATE
 SET wrapped = NULL, master_key_id = NULL, destroyed_at = excluded.destroyed_at
 WHERE excluded.destroyed_at IS NOT NULL;
+
+-- name: put_erased_tokens
+-- What a backup from before an erasure does not know.
+INSERT INTO erased_tokens (token_hash)
+SELECT unnest($1::bytea[])
+ON CONFLICT DO NOTHING;
+
+-- name: put_erased_client_ids
+-- The same for the ids under which they wrote, which may stand in records of others.
+INSERT INTO erased_client_ids (client_id)
+SELECT unnest($1::bigint[])
+ON CONFLICT DO NOTHING;
 
 -- name: list_brought_back
 -- Who was erased after the backup was made.

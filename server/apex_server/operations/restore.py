@@ -20,18 +20,11 @@ from apex_server.db.roles import ensure_roles
 from apex_server.operations.backup import Progress, fingerprint, quoted
 from apex_server.operations.backup_file import BackedUpTable, BackupReader, Manifest
 from apex_server.operations.errors import BackupNewer, DatabaseInUse, DatabaseNotEmpty
-from apex_server.operations.key_file import (
-    KEY_FILE_NAME,
-    check_keys,
-    check_master_keys,
-    erase_destroyed,
-    put_keys,
-    read_key_file,
-)
 from apex_server.operations.owner import connected_owner
+from apex_server.operations.restored_keys import check_keys, check_master_keys, keep_erased, put_keys
 from apex_server.settings import Settings
 from apex_server.sync import rebuild_projections
-from apex_server.vault import master_keys_of
+from apex_server.vault import KEY_FILE_NAME, master_keys_of, read_key_file
 
 __all__ = ["Restored", "restore"]
 
@@ -94,7 +87,7 @@ async def restore(
                 if held is not None:
                     await put_keys(owner, held)
                 await check_keys(owner, key_path)
-                erased = await erase_destroyed(owner)
+                erased = await keep_erased(owner, held)
                 epoch = bytes(await owner.fetchval(queries.begin_epoch))
             await owner.execute("ANALYZE")
     async with Database.open(settings) as database:

@@ -4,18 +4,21 @@ One transaction takes away everything that is theirs (`apex_erase_account`, whic
 there is) and destroys their data key. What is left is that there was an account, when it went, and fingerprints of the
 secrets of its devices, so that they are told to forget when they come again, however late (docs/privacy.md).
 
-From backups the destroyed key erases them: free text stands in the database only sealed. Files that hold text of a
+From backups the destroyed key erases them: free text stands in the database only sealed. The key file of the backups
+that the server knows loses it in the same minute. Files that hold text of a
 person outside the database are forgotten first, since only the account knows which they are; so a crash in between
 leaves nothing behind, and the next attempt finishes.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import structlog
 
 from apex_server.db import Database, load_queries
+from apex_server.vault import KEY_FILE_NAME, VaultError, renew_key_file
 
 __all__ = ["GRACE", "Eraser", "Forgetting"]
 
@@ -40,10 +43,17 @@ class Eraser:
     """Erases accounts whose time of grace is over; `now` is the wall clock, with a zone."""
 
     def __init__(
-        self, database: Database, *, forgettings: Sequence[Forgetting] = (), now: Callable[[], datetime]
+        self,
+        database: Database,
+        *,
+        forgettings: Sequence[Forgetting] = (),
+        backup_dir: Path | None = None,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._forgettings = forgettings
+        self._key_file = None if backup_dir is None else backup_dir / KEY_FILE_NAME
+        self._key_file_knows: datetime | None = None
         self._now = now
 
     async def erase_due(self) -> int:
@@ -62,6 +72,10 @@ class Eraser:
                 _log.error("account_not_erased", user_id=str(row["user_id"]), error=repr(error))
                 wrong.append(error)
         await self._sweep()
+        try:
+            await self._renew_key_file()
+        except (VaultError, OSError) as error:
+            wrong.append(error)
         if wrong:
             raise wrong[0]
         return len(due)
@@ -78,6 +92,19 @@ class Eraser:
             await self._database.vault.destroy_user_key(connection, user_id)
         _log.info("account_erased", user_id=str(user_id))
         return True
+
+    async def _renew_key_file(self) -> None:
+        """Let the keys of the erased be gone from the key file that the server knows, whichever worker erased them.
+
+        What cannot be written now is tried again with the next look.
+        """
+        if self._key_file is None or not self._key_file.exists():
+            return
+        async with self._database.commit_connection() as connection:
+            last = await connection.fetchval(_queries.last_erasure)
+            if last is not None and last != self._key_file_knows:
+                await renew_key_file(connection, self._key_file, self._now())
+                self._key_file_knows = last
 
     async def _sweep(self) -> None:
         """Look once more, a while later, for what was being written at that moment and found its way in."""

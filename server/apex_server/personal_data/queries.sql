@@ -21,6 +21,11 @@ SELECT set_config('statement_timeout', '600s', true), set_config('lock_timeout',
 -- Everything of one person, in every table.
 SELECT apex_erase_account($1, $2);
 
+-- name: last_erasure
+-- Whether the key file has to be written anew; every erasure has a moment of its own.
+SELECT max(erased_at)
+FROM erased_accounts;
+
 -- name: list_unswept
 -- Erased a while ago, and not looked at since.
 SELECT user_id

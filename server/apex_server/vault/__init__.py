@@ -7,28 +7,37 @@ database. Destroying a data key erases everything sealed with it, wherever a cop
 from apex_server.vault.data_keys import SEAL_OVERHEAD_BYTES, UserKey
 from apex_server.vault.errors import (
     KeyDestroyed,
+    KeyFileForeign,
+    KeyFileMissing,
     MasterKeyInvalid,
     MasterKeyMissing,
     MasterKeyNeeded,
     MasterKeyOutdated,
+    NotAKeyFile,
     SealBroken,
     VaultError,
 )
+from apex_server.vault.key_file import KEY_FILE_NAME, KeyFile, read_key_file, renew_key_file
 from apex_server.vault.master_keys import FileMasterKeys, LocalMasterKeys, MasterKeys, master_keys_of, new_master_key
 from apex_server.vault.rotation import is_rotated, rotate_master_key
 from apex_server.vault.vault import SERVER_KEYS, Vault, server_key_context
 
 __all__ = [
+    "KEY_FILE_NAME",
     "SEAL_OVERHEAD_BYTES",
     "SERVER_KEYS",
     "FileMasterKeys",
     "KeyDestroyed",
+    "KeyFile",
+    "KeyFileForeign",
+    "KeyFileMissing",
     "LocalMasterKeys",
     "MasterKeyInvalid",
     "MasterKeyMissing",
     "MasterKeyNeeded",
     "MasterKeyOutdated",
     "MasterKeys",
+    "NotAKeyFile",
     "SealBroken",
     "UserKey",
     "Vault",
@@ -36,6 +45,8 @@ __all__ = [
     "is_rotated",
     "master_keys_of",
     "new_master_key",
+    "read_key_file",
+    "renew_key_file",
     "rotate_master_key",
     "server_key_context",
 ]

@@ -5,20 +5,27 @@
     ├── SealBroken           not what was sealed, or not in the place it was sealed for
     ├── MasterKeyMissing     something is wrapped under a master key that this process does not have
     ├── MasterKeyInvalid     a setting or a file that is no master key
+    ├── KeyFileMissing       there is no key file where it is looked for
+    ├── NotAKeyFile          a file that is no key file
+    ├── KeyFileForeign       a key file of another installation, which ours would replace
     ├── MasterKeyNeeded      a migration has to seal what people wrote, and was given no master key
     └── MasterKeyOutdated    the installation moved on to another master key a moment ago: try again
 
 No message holds a key, or anything that was sealed.
 """
 
+from pathlib import Path
 from uuid import UUID
 
 __all__ = [
     "KeyDestroyed",
+    "KeyFileForeign",
+    "KeyFileMissing",
     "MasterKeyInvalid",
     "MasterKeyMissing",
     "MasterKeyNeeded",
     "MasterKeyOutdated",
+    "NotAKeyFile",
     "SealBroken",
     "VaultError",
 ]
@@ -83,3 +90,35 @@ class MasterKeyOutdated(VaultError):
 
     def __init__(self) -> None:
         super().__init__("the master key of this installation has just been changed; try again")
+
+
+class KeyFileMissing(VaultError):
+    """Without its keys a backup is unreadable."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"there is no key file {path}; `apex-server backup` writes it beside the backup, each time anew. "
+            "Bring the newest one, or name it with --keys. Nothing was changed"
+        )
+        self.path = path
+
+
+class NotAKeyFile(VaultError):
+    """A file that `apex-server backup` did not write as a key file, or a later version of it did."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is no key file that this server can read: {reason}; nothing was changed")
+        self.path = path
+        self.reason = reason
+
+
+class KeyFileForeign(VaultError):
+    """A backup replaces the key file of its own installation, and no other's."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        super().__init__(
+            f"{path} has the keys of {count} people whom this database does not know, so it is another installation's; "
+            "keep the backups of each in a folder of their own, or name another file with --keys. It was left alone"
+        )
+        self.path = path
+        self.count = count

@@ -62,3 +62,21 @@ UPDATE data_keys
 SET wrapped = rotated.wrapped, master_key_id = $3
 FROM unnest($1::uuid[], $2::bytea[]) AS rotated (user_id, wrapped)
 WHERE data_keys.user_id = rotated.user_id;
+
+-- name: list_data_keys
+-- For the key file: every key there is, and every one that was.
+SELECT user_id, wrapped, master_key_id, created_at, destroyed_at
+FROM data_keys
+ORDER BY user_id;
+
+-- name: list_erased_tokens
+-- For the key file: by what devices of erased people are known.
+SELECT token_hash
+FROM erased_tokens
+ORDER BY token_hash;
+
+-- name: list_erased_client_ids
+-- For the key file: the ids that nobody may take up again.
+SELECT client_id
+FROM erased_client_ids
+ORDER BY client_id;
