@@ -32,7 +32,8 @@
     APEX_ANALYSIS_QUIET_SECONDS how long an athlete's record must be quiet before it is analysed; 60
     APEX_ANALYSIS_MAX_SECONDS   how long analysis may be put off at most; 600
     APEX_LIMITS_FACTOR          what the limits of all tiers are multiplied by (docs/limits.md); 1
-    APEX_BACKUP_DIR             where backups are; the worker deletes those older than 90 days, but for the newest
+    APEX_BACKUP_DIR             where backups are; the worker deletes those older than 90 days, but for the newest, and
+                                takes the keys of the erased out of the key file
     APEX_LOG_LEVEL              debug, info, warning or error
     APEX_WORKERS                number of server processes
 

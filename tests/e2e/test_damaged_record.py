@@ -9,8 +9,8 @@ from anyio.from_thread import BlockingPortal
 from apex_server.db import Database
 from apex_server.operations import verify
 from apex_server.settings import Settings
-from apex_server.sync import look_for_damage
 from tests.e2e.whole_server import SECRET, WholeServer, assert_one_digest, athlete_of, load_of, running_server
+from tests.server.sync_world import looked_for_damage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -50,7 +50,7 @@ async def test_the_device_that_has_a_damaged_record_mends_the_server(server: Who
         # So it is when nobody noticed for long, and everything is damaged: the nightly look finds it.
         await server.rows("UPDATE records SET doc = set_byte(doc, 40, get_byte(doc, 40) # 1)")
         async with Database.open(server.settings) as database:
-            assert await look_for_damage(database) == LOGS
+            assert await looked_for_damage(database) == LOGS
             await logs[0].add_set("Squat", reps=5, load=load_of(LOGS + 1), unit="kg")
             for _ in range(2):  # The edit first, and then what else differs.
                 await phone.sync()

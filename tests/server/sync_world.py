@@ -23,6 +23,7 @@ from apex_server.sync import (
     ServerIdentity,
     SyncExchange,
     load_identity,
+    look_for_damage,
 )
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import project
@@ -372,6 +373,13 @@ def workout(sets: int = 2, **leaves: Any) -> Patch:
         },
         **leaves,
     }
+
+
+async def looked_for_damage(db: Database) -> int:
+    """Look at every document, as a worker does at night."""
+    async with db.commit_connection() as connection:
+        scopes = [row["name"] for row in await connection.fetch("SELECT name FROM scopes ORDER BY name")]
+        return await look_for_damage(connection, db.vault, scopes)
 
 
 async def assert_consistent(world: Reads) -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from apex_server.db import Database
 from apex_server.operations import verify
-from apex_server.sync import look_for_damage, rebuild_projections
+from apex_server.sync import rebuild_projections
 from apex_server.sync.errors import RecordDamaged
 from apex_sync.digest import digest_bytes, record_digest
 from apex_sync.protocol.messages import PulledRecord, SyncResponse
 from tests.server.accounts_app import problem
 from tests.server.rest_app import rest_server
-from tests.server.sync_world import Device, World, assert_consistent, workout
+from tests.server.sync_world import Device, World, assert_consistent, looked_for_damage, workout
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +87,7 @@ async def test_the_server_names_it_to_whoever_has_it_and_to_nobody_else(world: W
     """In a comparison of digests it stands with a digest of zero: that of nobody who has it, and no part of a sum."""
     lost = next(iter(phone.docs))[1]
     await damage(world, lost)
-    await look_for_damage(world.db)
+    await looked_for_damage(world.db)
     async with world.feed_store().snapshot(phone.caller.user_id) as snapshot:
         digests = dict(await snapshot.digests(phone.scope))
         [granted] = [grant for grant in await snapshot.granted() if grant.scope == phone.scope]
@@ -100,7 +100,7 @@ async def test_whoever_has_exactly_what_it_was_mends_it(world: World, db: Databa
     await watch.sync()
     lost = next(iter(phone.docs))[1]
     await damage(world, lost)
-    assert await look_for_damage(db) == 1
+    assert await looked_for_damage(db) == 1
     offer(watch, lost)
     await watch.sync()
     assert await marked(world) == []
@@ -183,7 +183,7 @@ async def test_an_older_document_in_the_place_of_a_newer_one_does_not_open(
     assert [(each.check, each.record_id) for each in (await verify(db)).damages] == [
         ("documents", str(UUID(bytes=record_id)))
     ]
-    await look_for_damage(db)
+    await looked_for_damage(db)
     offer(phone, record_id)
     await phone.sync()
     watch = await world.device(phone.caller.user_id)
@@ -225,9 +225,9 @@ async def test_a_rebuild_leaves_the_rows_of_it_which_are_the_last_of_it(world: W
 async def test_what_opens_again_is_served_again(world: World, db: Database, phone: Device) -> None:
     lost = next(iter(phone.docs))[1]
     await damage(world, lost)
-    assert await look_for_damage(db) == 1 and len(await marked(world)) == 1
+    assert await looked_for_damage(db) == 1 and len(await marked(world)) == 1
     await damage(world, lost)
-    assert await look_for_damage(db) == 0 and await marked(world) == []
+    assert await looked_for_damage(db) == 0 and await marked(world) == []
     watch = await world.device(phone.caller.user_id)
     await watch.sync()
     assert len(watch.docs) == 5

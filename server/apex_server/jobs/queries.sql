@@ -200,3 +200,62 @@ LIMIT $1;
 -- The log is for looking into what went wrong lately.
 DELETE FROM pgqueuer_log
 WHERE created < $1;
+
+-- name: begin_nights
+-- The first time is not a night's: what there is is fresh.
+INSERT INTO nightly (name, night, is_done)
+VALUES ($1, $2, true)
+ON CONFLICT DO NOTHING;
+
+-- name: take_night
+-- One worker at a time; where another one is at it, or all is done, there is nothing to do.
+WITH held AS MATERIALIZED (
+    SELECT name, CASE WHEN night = $2 THEN after_id ELSE '00000000-0000-0000-0000-000000000000' END AS after_id
+    FROM nightly
+    WHERE name = $1 AND (night < $2 OR (night = $2 AND NOT is_done))
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT after_id
+FROM held;
+
+-- name: note_night
+-- Where the next step begins.
+UPDATE nightly
+SET night = $2, after_id = $3, is_done = $4
+WHERE name = $1;
+
+-- name: count_due
+-- Whether there is enough to do already.
+SELECT count(*)
+FROM (SELECT 1 FROM analyses_due LIMIT $1) AS due;
+
+-- name: athletes_of_late
+-- Who works with a coach, and has logged something since a day: for them a day that passes may change what is found.
+SELECT DISTINCT pair.athlete_id
+FROM coach_athletes AS pair
+WHERE pair.ended_at IS NULL
+    AND pair.athlete_id > $1
+    AND (
+        EXISTS (SELECT 1 FROM workout_logs AS log WHERE log.scope_id = pair.athlete_id AND log.date >= $2)
+        OR EXISTS (SELECT 1 FROM check_ins AS one WHERE one.scope_id = pair.athlete_id AND one.date >= $2)
+    )
+ORDER BY pair.athlete_id
+LIMIT $3;
+
+-- name: ask_for_many
+-- As when somebody asks for it; who is due already stays so.
+INSERT INTO analyses_due (athlete_id, kind, watermark, due_at)
+SELECT scopes.scope_id, asked.kind, scopes.seq, now()
+FROM scopes
+CROSS JOIN unnest($2::text[]) AS asked (kind)
+WHERE scopes.scope_id = ANY($1::uuid[])
+ORDER BY scopes.scope_id, asked.kind
+ON CONFLICT (athlete_id, kind) DO NOTHING;
+
+-- name: scopes_after
+-- Some scopes, in the order of their ids.
+SELECT scope_id, name
+FROM scopes
+WHERE scope_id > $1
+ORDER BY scope_id
+LIMIT $2;

@@ -31,6 +31,7 @@ from apex_server.db.pool import COMMIT_LIMITS, open_pool
 from apex_server.db.roles import COMMIT_ROLE, role_urls
 from apex_server.errors import ServerBusy
 from apex_server.jobs.analysis import Analyst
+from apex_server.jobs.nightly import Nightly
 from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.subjects import KINDS
@@ -90,6 +91,9 @@ LINKS_SECONDS = 5.0
 
 KEEP_HOUSE_SECONDS = 3600.0
 JOB_LOG_DAYS = 14
+
+NIGHTLY_SECONDS = 5.0
+"""Between the steps of a night's work; looking whether there is any is two probes of a table of two rows."""
 
 COMPACT_SECONDS = 2.0
 """How late a record that has grown long is noticed; looking is one probe of an index that is nearly always empty."""
@@ -172,6 +176,7 @@ class Worker:
         self.mails = mails
         self.eraser = Eraser(database, forgettings=[mails.forget_person], backup_dir=settings.backup_dir, now=now)
         self.exporter = Exporter(database, now=now)
+        self.nightly = Nightly(database, now=now)
         self.retention = Retention(database, settings.backup_dir, text_folder=settings.data_dir / "texts", now=now)
         self._settings = settings
         self._database = database
@@ -233,6 +238,7 @@ class Worker:
                 partial(every, SWEEP_SECONDS, self.sweep),
                 partial(every, LINKS_SECONDS, self.welcome_new_links),
                 partial(every, KEEP_HOUSE_SECONDS, self.keep_house),
+                partial(every, NIGHTLY_SECONDS, self.nightly.step),
                 partial(every, COMPACT_SECONDS, self.compact),
                 partial(every, PROJECTIONS_SECONDS, self.project_anew),
                 partial(every, MAIL_SECONDS, self.mails.send_due),

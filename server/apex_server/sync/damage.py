@@ -6,39 +6,45 @@ without the record misses nothing that it could be told; one that has it is foun
 offers it whole. A copy with the digest that is stored mends it (judging.py), and writing it takes the mark away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from apex_server.db import Connection, Database, load_queries
+import structlog
+
+from apex_server.db import Connection, load_queries
 from apex_server.sync.document_pages import document_pages
-from apex_server.sync.sealing import DocumentSeal, seals_of_scopes
+from apex_server.sync.sealing import DocumentSeal, seal_of_scope
 from apex_server.sync.store import DAMAGED
+from apex_server.vault import KeyDestroyed, SealBroken, Vault
 from apex_sync.ids import Scope
 
 __all__ = ["find_damaged", "look_for_damage", "mark_damaged"]
 
 queries = load_queries(__package__)
 
+_log = structlog.get_logger(__name__)
 
-async def look_for_damage(db: Database) -> int:
-    """Open every document once, mark those that do not open, and give their number; each is logged.
 
-    A mark on one that opens again, as after a repair of the disk, is taken away. Raises DatabaseUnavailable.
+async def look_for_damage(connection: Connection, vault: Vault, scopes: Iterable[str]) -> int:
+    """Open every document of scopes once, mark those that do not open, and give their number; each is logged.
+
+    A mark on one that opens again, as after a repair of the disk, is taken away.
     """
     count = 0
-    async with db.commit_connection() as connection:
-        scopes = [row["name"] for row in await connection.fetch(queries.all_scopes)]
     for scope in scopes:
-        async with db.commit_connection() as connection:
-            seals = await seals_of_scopes(connection, db.vault, [scope])
-            if scope not in seals:
-                continue  # What this scope held was sealed with a key that is destroyed.
-            scope_id = Scope.parse(scope).id
-            damaged = await find_damaged(connection, scope_id, seals[scope])
-            await connection.execute(queries.unmark_undamaged, scope_id, [row["record_id"] for row in damaged])
-            await mark_damaged(connection, scope_id, [(row["record_id"].bytes, row["seq"]) for row in damaged])
-            count += len(damaged)
+        try:
+            seal = await seal_of_scope(connection, vault, scope)
+        except KeyDestroyed:
+            continue
+        except SealBroken:
+            _log.error("scope_unreadable", scope=scope)
+            continue
+        scope_id = Scope.parse(scope).id
+        damaged = await find_damaged(connection, scope_id, seal)
+        await connection.execute(queries.unmark_undamaged, scope_id, [row["record_id"] for row in damaged])
+        await mark_damaged(connection, scope_id, [(row["record_id"].bytes, row["seq"]) for row in damaged])
+        count += len(damaged)
     return count
 
 
