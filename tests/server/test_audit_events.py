@@ -1,6 +1,7 @@
 """What happens to an account is written down once, in a chain, and told to nobody but the person."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,14 +10,17 @@ import asyncpg
 import pytest
 
 from apex_server.audit import record_event
+from apex_server.audit.chain import link_of
 from apex_server.audit.events import SEALED_BYTES_MAX, open_sealed_part
 from apex_server.db import Database
+from apex_server.operations import verify
 from apex_server.vault import Vault
 from tests.server.accounts_app import Clock, accounts_app, register, speak_to
 
 pytestmark = pytest.mark.anyio
 
 ADDRESS = "198.51.100.7"
+ADD_EVENT = "SELECT apex_add_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
 
 @pytest.fixture
@@ -112,6 +116,56 @@ async def test_nobody_who_serves_can_change_or_take_away_an_event(db: Database, 
     async with db.commit_connection() as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
+
+
+def made_up(anna: UUID, ben: UUID, **changes: Any) -> list[Any]:
+    """Give the arguments of an event in due form, by somebody who has the login of requests and no key of chains."""
+    state = bytes(32)
+    event = {
+        "subject": anna,
+        "seq": 3,
+        "at": datetime.now(UTC) - timedelta(seconds=1),
+        "action": "signed_in",
+        "actor": ben,
+        "role": "athlete",
+        "device": None,
+        "sealed": None,
+        "link": link_of(state),
+        "state": state,
+    }
+    return list((event | changes).values())
+
+
+FALSE = {
+    "an event of the past": {"at": datetime(2026, 1, 1, tzinfo=UTC)},
+    "an event of the future": {"at": datetime(2126, 1, 1, tzinfo=UTC)},
+    "another role than the actor has": {"role": "coach"},
+    "an actor who is not there": {"actor": UUID(int=5)},
+    "words for an action": {"action": "Your coach has seen it!"},
+    "content": {"sealed": bytes(2049)},
+    "a link to another state": {"link": bytes(16)},
+    "a head that is none": {"state": b"", "link": link_of(b"")},
+    "an event in the place of one that is there": {"seq": 2},
+    "a gap": {"seq": 4},
+}
+
+
+@pytest.mark.parametrize("changes", FALSE.values(), ids=FALSE)
+async def test_the_login_of_requests_adds_nothing_that_could_not_have_happened_now(
+    db: Database, people: tuple[UUID, UUID], changes: dict[str, Any]
+) -> None:
+    before = await events_of(db, people[0])
+    async with db.request(people[1]) as connection:
+        assert not await connection.fetchval(ADD_EVENT, *made_up(*people, **changes))
+    assert await events_of(db, people[0]) == before
+
+
+async def test_an_event_that_is_made_up_in_due_form_breaks_its_chain(db: Database, people: tuple[UUID, UUID]) -> None:
+    """Without the key nobody knows the state that would follow."""
+    assert (await verify(db)).is_sound
+    async with db.request(people[1]) as connection:
+        assert await connection.fetchval(ADD_EVENT, *made_up(*people))
+    assert [damage.check for damage in (await verify(db)).damages] == ["chains"]
 
 
 async def test_somebody_who_is_not_there_has_no_events(db: Database, vault: Vault) -> None:
