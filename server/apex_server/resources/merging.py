@@ -24,7 +24,9 @@ from apex_server.resources.writing import (
     without_what_stands,
 )
 from apex_server.sync.commit import Patched, Written
+from apex_server.sync.errors import RecordDamaged
 from apex_server.sync.sealing import open_documents
+from apex_server.sync.store import DAMAGED
 from apex_sync.coaching.drafts import DraftPatch
 from apex_sync.collection import Role
 from apex_sync.fold import Path
@@ -68,7 +70,7 @@ class _Seen(NamedTuple):
 
     roles: Mapping[str, Role | ApiError]
     own: Mapping[str, list[int]]
-    known: Mapping[UUID, KnownRecord]
+    known: Mapping[UUID, KnownRecord | RecordDamaged]
 
 
 class RecordMerger(RecordWriter):
@@ -78,7 +80,8 @@ class RecordMerger(RecordWriter):
         """Create the records, or bring in what the caller changed; the answers are in the order of the drafts.
 
         An answer is AlreadyExists where the record was never written by the caller and no version was named,
-        VersionUnknown, VersionStale, NotFound, FieldForbidden or InvalidFields. Raises DatabaseUnavailable.
+        VersionUnknown, VersionStale, NotFound, FieldForbidden, InvalidFields or RecordDamaged. Raises
+        DatabaseUnavailable.
         """
         answers: dict[int, Made | ApiError] = {}
         for places in groups_of_different(drafts):
@@ -123,7 +126,8 @@ class RecordMerger(RecordWriter):
         rows = await connection.fetch(_queries.get_records_by_id, self.kind.collection.name, ids)
         docs = await open_documents(connection, self.database.vault, rows)
         found = {
-            row["record_id"]: known_record(self.kind.collection, row, doc) for row, doc in zip(rows, docs, strict=True)
+            row["record_id"]: known_record(self.kind.collection, row, doc) if doc != DAMAGED else RecordDamaged()
+            for row, doc in zip(rows, docs, strict=True)
         }
         roles: dict[str, Role | ApiError] = {}
         own: dict[str, list[int]] = {}
@@ -140,7 +144,8 @@ class RecordMerger(RecordWriter):
         if isinstance(role, ApiError):
             return role
         try:
-            return self._plan(draft, role, seen.own[draft.scope], seen.known.get(draft.record_id))
+            known = seen.known.get(draft.record_id)
+            return known if isinstance(known, RecordDamaged) else self._plan(draft, role, seen.own[draft.scope], known)
         except ApiError as error:
             return error
 
