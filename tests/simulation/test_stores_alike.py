@@ -35,7 +35,10 @@ PLACES = 4
 
 
 class Edit(NamedTuple):
-    """What is done to one record: so many sets in it, and clocks added for others than the author, or buried."""
+    """What is done to one record: so many sets in it, and clocks added for others than the author, or buried.
+
+    No document is empty; that would stand for one that is damaged.
+    """
 
     record: int
     doc_bytes: int
@@ -86,7 +89,7 @@ Deed = Save | Read | Bind | Draw | Relate
 places = st.integers(0, PLACES - 1)
 records = st.integers(0, len(RECORDS) - 1)
 edits = st.builds(
-    Edit, records, st.integers(0, 40), st.integers(0, 3), st.integers(0, 2), st.sampled_from([0, 0, 0, 2])
+    Edit, records, st.integers(1, 40), st.integers(0, 3), st.integers(0, 2), st.sampled_from([0, 0, 0, 2])
 )
 ways = st.sampled_from(["lock", "lock", "short", "short", "stale", "stale", "abandon", "spoiled"])
 saves = st.builds(Save, places, ways, st.lists(edits, min_size=1, max_size=3, unique_by=lambda edit: edit.record))
