@@ -193,6 +193,24 @@ def overdue_check_in(
     return None if settled else latest
 
 
+def next_check_in_due(
+    day_number: int | None, submitted: Iterable[datetime.date], as_of: datetime.date
+) -> datetime.date | None:
+    """Give the next day on which a check-in is due, today included, unless one was handed in for it already.
+
+    None where nobody said which day of the week it is.
+
+    >>> from datetime import date
+    >>> next_check_in_due(1, [], date(2026, 3, 4)), next_check_in_due(3, [date(2026, 3, 3)], date(2026, 3, 4))
+    (datetime.date(2026, 3, 9), datetime.date(2026, 3, 11))
+    """
+    if day_number is None or not 1 <= day_number <= DAYS:
+        return None
+    due = days_before(as_of, -((day_number - as_of.isoweekday()) % DAYS))
+    met = any(on <= as_of and 0 <= days_between(on, due) <= CHECK_IN_EARLY_DAYS for on in submitted)
+    return days_before(due, -DAYS) if met else due
+
+
 def overall_adherence(
     workouts: float | None, nutrition: float | None = None, check_ins: float | None = None
 ) -> float | None:

@@ -43,6 +43,8 @@ class Profile(Record):
     equipment: Leaf[list[Name]] = UNSET
     training_days_per_week: Leaf[Annotated[int, Meta(ge=0, le=14)]] = UNSET
     session_duration_minutes: Leaf[Annotated[int, Meta(ge=0, le=600)]] = UNSET
+    check_in_day_number: Leaf[Annotated[int, Meta(ge=1, le=7)]] = UNSET
+    """The day of the week on which a check-in is due, 1 (Monday) to 7."""
     target_weight_kg: Leaf[BodyWeightKg] = UNSET
     target_weight: Leaf[BodyWeight] = UNSET
     target_weight_unit: Leaf[WeightUnit] = UNSET
@@ -71,5 +73,5 @@ PROFILES = Collection(
     scope_kinds=frozenset({"athlete"}),
     default_writers=frozenset({"athlete", "coach"}),
     check=_check,
-    version=2,
+    version=3,
 )

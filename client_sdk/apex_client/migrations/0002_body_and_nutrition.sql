@@ -179,6 +179,7 @@ ALTER TABLE profile_rows ADD COLUMN volume_tolerance TEXT;
 ALTER TABLE profile_rows ADD COLUMN recovery_status TEXT;
 ALTER TABLE profile_rows ADD COLUMN equipment TEXT;
 ALTER TABLE profile_rows ADD COLUMN session_duration_minutes INTEGER;
+ALTER TABLE profile_rows ADD COLUMN check_in_day_number INTEGER;
 ALTER TABLE profile_rows ADD COLUMN target_weight REAL;
 ALTER TABLE profile_rows ADD COLUMN target_weight_unit TEXT;
 ALTER TABLE profile_rows ADD COLUMN height REAL;
@@ -206,6 +207,7 @@ SELECT
     row.equipment,                                      -- JSON list
     row.training_days_per_week,
     row.session_duration_minutes,
+    row.check_in_day_number,                            -- when a check-in is due, 1 (Monday) to 7
     row.target_weight_kg,
     row.target_weight,                                  -- as it was typed, in target_weight_unit
     row.target_weight_unit,
