@@ -30,8 +30,8 @@ FLAT_ROWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         _leaves(
             "name phone avatar_media_id date_of_birth gender training_age_years goals weak_points injuries "
             "nutrition_habits volume_tolerance recovery_status equipment training_days_per_week "
-            "session_duration_minutes check_in_day_number target_weight_kg target_weight target_weight_unit height_cm height height_unit "
-            "load_unit created_at"
+            "session_duration_minutes check_in_day_number target_weight_kg target_weight "
+            "target_weight_unit height_cm height height_unit load_unit created_at"
         ),
     ),
     "client_files": (

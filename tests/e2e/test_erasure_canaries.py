@@ -47,7 +47,10 @@ NEVER_KEPT = {
     "refused type",
 }  # fmt: skip
 """Said to the server, and kept nowhere: an export cannot have them."""
-OF_OTHERS = {"coach name", "draft program", "draft", "draft reasoning", "library exercise", "instructions"}
+OF_OTHERS = {
+    "coach name", "draft program", "draft", "draft reasoning", "library exercise", "instructions", "coach's notes",
+    "tag", "program's notes", "library food", "brand", "serving", "questionnaire", "question's text",
+}  # fmt: skip
 """About the person or beside them, but not theirs to take along."""
 
 
@@ -239,6 +242,8 @@ async def plant(here: Installation, canaries: Canaries, folder: Path) -> tuple[d
         "goals": [canaries("goal")],
         "weak_points": [canaries("weak point")],
         "nutrition_habits": canaries("nutrition habits"),
+        "phone": canaries("profile phone"),
+        "injuries": {"i1": {"order": "a", "area": canaries("injury"), "notes": canaries("injury notes")}},
         "equipment": [canaries("equipment")],
     })  # fmt: skip
     await here.write(coach_id, scope, "programs", {
@@ -258,6 +263,7 @@ async def plant(here: Installation, canaries: Canaries, folder: Path) -> tuple[d
             }
         },
     })  # fmt: skip
+    await plant_body_and_nutrition(here, canaries, athlete_id, coach_id)
     check_in = {"coach_feedback": canaries("feedback")}
     await here.write(coach_id, scope, "check_ins", check_in)
     await here.write(coach_id, private, "programs", {"name": canaries("draft program")})
@@ -274,6 +280,49 @@ async def plant(here: Installation, canaries: Canaries, folder: Path) -> tuple[d
     await ledger.keep(uuid4().bytes * 2, UUID(athlete_id), canaries("model's answer").encode())
     await here.worker.mails.send_due()
     return session, phone
+
+
+async def plant_body_and_nutrition(here: Installation, canaries: Canaries, athlete_id: str, coach_id: str) -> None:
+    """Write what an athlete measures, photographs and eats, and what their coach keeps and plans for them."""
+    scope, private, library = f"athlete:{athlete_id}", f"private:{coach_id}:{athlete_id}", f"library:{coach_id}"
+    await here.write(athlete_id, scope, "body_metrics", {
+        "date": "2026-03-01",
+        "weight_kg": 80.0,
+        "source": canaries("scale"),
+        "notes": canaries("metrics notes"),
+    })  # fmt: skip
+    await here.write(athlete_id, scope, "progress_photos", {
+        "media_id": "a" * 64,
+        "pose": canaries("photo pose"),
+        "notes": canaries("photo notes"),
+    })  # fmt: skip
+    await here.write(athlete_id, scope, "nutrition_logs", {
+        "date": "2026-03-01",
+        "notes": canaries("nutrition notes"),
+        "meals": {"m1": {"order": "a", "name": canaries("meal"), "notes": canaries("meal notes")}},
+        "foods": {"f1": {"meal": "m1", "name": canaries("food"), "unit": canaries("unit"), "energy_kcal": 300}},
+    })  # fmt: skip
+    await here.write(coach_id, scope, "nutrition_targets", {"energy_kcal": 2000, "notes": canaries("targets notes")})
+    await here.write(coach_id, scope, "meal_plans", {
+        "name": canaries("meal plan"),
+        "days": {"d1": {"order": "a", "name": canaries("planned day")}},
+        "meals": {"m1": {"day": "d1", "name": canaries("planned meal")}},
+        "foods": {"f1": {"meal": "m1", "name": canaries("planned food")}},
+    })  # fmt: skip
+    await here.write(coach_id, private, "client_files", {
+        "notes": canaries("coach's notes"),
+        "tags": [canaries("tag")],
+        "program_notes": {"p1": {"notes": canaries("program's notes")}},
+    })  # fmt: skip
+    await here.write(coach_id, library, "foods", {
+        "name": canaries("library food"),
+        "brand": canaries("brand"),
+        "servings": {"s1": {"name": canaries("serving"), "grams": 30}},
+    })  # fmt: skip
+    await here.write(coach_id, library, "questionnaires", {
+        "name": canaries("questionnaire"),
+        "questions": {"q1": {"text": canaries("question's text")}},
+    })  # fmt: skip
 
 
 async def push_refused(here: Installation, athlete_id: str, scope: str, canaries: Canaries) -> None:

@@ -1,8 +1,8 @@
 """Every field of the product blueprint's data models, and where it is here.
 
-    field = collection.leaf          a leaf of a record; several where one field became more
-    field < name                     derived: by a function of `apex_sync`, or from these leaves
-    field : words                    kept elsewhere, or not at all, and why
+field = collection.leaf          a leaf of a record; several where one field became more
+field < name                     derived: by a function of `apex_sync`, or from these leaves
+field : words                    kept elsewhere, or not at all, and why
 """
 
 from collections.abc import Mapping

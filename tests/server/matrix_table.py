@@ -321,8 +321,8 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
     "profiles": {
         "athlete coach": "name phone avatar_media_id date_of_birth gender training_age_years goals weak_points "
         "injuries nutrition_habits volume_tolerance recovery_status equipment training_days_per_week "
-        "session_duration_minutes check_in_day_number target_weight_kg target_weight target_weight_unit height_cm height height_unit "
-        "load_unit created_at deleted",
+        "session_duration_minutes check_in_day_number target_weight_kg target_weight target_weight_unit "
+        "height_cm height height_unit load_unit created_at deleted",
     },
     "client_files": {
         "coach": "status subscription_tier tags archived notes program_notes created_at deleted",
