@@ -26,6 +26,7 @@ GENERATED = (
     "records",
     "rejected",
     "replica",
+    "resources",
     "sync_loop",
     "transport",
     "workouts",

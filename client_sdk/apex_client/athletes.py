@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from apex_client import listing
-from apex_client.checkins import CheckIns
 from apex_client.insights import Insights
 from apex_client.overview import AthleteSummary
-from apex_client.records import ProfileRecord, Records
-from apex_client.workouts import Workouts
+from apex_client.records import Record, Records, SoleRecord
+from apex_client.resources import AthleteResources
 from apex_sync.ids import athlete_scope, private_scope
+from apex_sync.models import ClientFile, Program
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
@@ -29,17 +29,15 @@ class Athletes:
         return Athlete(self._replica, athlete_id)
 
 
-class Athlete:
-    """One athlete's records: the resources of `Replica`, for this athlete alone."""
+class Athlete(AthleteResources):
+    """One athlete's records: the resources of `Replica`, for this athlete alone, and what the coach keeps apart."""
 
     def __init__(self, replica: "Replica", athlete_id: str) -> None:
         scope = athlete_scope(athlete_id)
-        self.id = athlete_id
-        self.workouts = Workouts(replica, scope)
-        self.checkins = CheckIns(replica, scope)
-        self.programs = Records(replica, "programs", scope)
-        self.profile = ProfileRecord(replica, scope)
-        self.insights = Insights(replica, athlete_id)
-        self.published_insights = Records(replica, "published_insights", scope)
+        super().__init__(replica, scope)
         coach_id = replica.user.id if replica.user else ""
-        self.program_drafts = Records(replica, "programs", private_scope(coach_id, athlete_id) if coach_id else scope)
+        private = private_scope(coach_id, athlete_id) if coach_id else scope
+        self.id = athlete_id
+        self.insights = Insights(replica, athlete_id)
+        self.program_drafts: Records[Record[Program]] = Records(replica, "programs", private)
+        self.client_file: SoleRecord[ClientFile] = SoleRecord(replica, "client_files", private)

@@ -6,45 +6,38 @@ An insight is the coach's own; approving it makes the server write its text to t
 from typing import TYPE_CHECKING, Literal
 
 from apex_client import listing
-from apex_client.local import LocalReplica
-from apex_client.records import Record
+from apex_client.records import LIST_MAX, Record, Records
+from apex_sync.models import Insight
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
 
-COLLECTION = "insights"
-LIST_MAX = 1000
-
 InsightStatus = Literal["draft", "approved", "dismissed", "superseded"]
 
 
-class Insights:
+class Insights(Records[Record[Insight]]):
     """The insights about one athlete, or about all of a coach's."""
 
     def __init__(self, replica: "Replica", athlete_id: str | None = None) -> None:
-        self._replica = replica
+        super().__init__(replica, "insights")
         self._athlete_id = athlete_id
 
-    async def list(self, *, status: InsightStatus | None = None, limit: int = 100) -> list[Record]:
+    async def list(self, *, status: InsightStatus | None = None, limit: int = 100) -> list[Record[Insight]]:
         """List insights, the most recently changed first."""
-        found = await self._replica._do(listing.insights, self._athlete_id, status, limit=min(limit, LIST_MAX))
-        return [Record(self._replica, snapshot) for snapshot in found]
+        return self._handles(
+            await self._replica._do(listing.insights, self._athlete_id, status, limit=min(limit, LIST_MAX))
+        )
 
-    async def get(self, insight_id: str) -> Record:
-        """Read one insight. Raises NoSuchRecord."""
-        return Record(self._replica, await self._replica._do(LocalReplica.snapshot, COLLECTION, insight_id))
-
-    async def approve(self, insight: str | Record) -> Record:
+    async def approve(self, insight: str | Record[Insight]) -> Record[Insight]:
         """Let the athlete read it."""
         return await self._decide(insight, {"status": "approved"})
 
-    async def dismiss(self, insight: str | Record, *, reason: str | None = None) -> Record:
+    async def dismiss(self, insight: str | Record[Insight], *, reason: str | None = None) -> Record[Insight]:
         """Put it aside; the reason helps to tune the rules."""
-        fields = {"status": "dismissed"} | ({"dismissed_reason": reason} if reason is not None else {})
-        return await self._decide(insight, fields)
+        return await self._decide(
+            insight, {"status": "dismissed"} | ({"dismissed_reason": reason} if reason is not None else {})
+        )
 
-    async def _decide(self, insight: str | Record, fields: dict[str, str]) -> Record:
-        insight_id = insight if isinstance(insight, str) else insight.id
-        patch = {**fields, "acted_at": self._replica._wall_clock(None)}
-        snapshot = await self._replica._do(LocalReplica.edit, COLLECTION, insight_id, lambda state: patch)
-        return Record(self._replica, snapshot)
+    async def _decide(self, insight: str | Record[Insight], fields: dict[str, str]) -> Record[Insight]:
+        held = await self.get(insight) if isinstance(insight, str) else insight
+        return await held.edit(fields, acted_at=self._replica._wall_clock(None))

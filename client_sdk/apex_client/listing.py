@@ -1,18 +1,28 @@
 """Lists of records, read from the tables that apps query; each takes the local replica and is run in its thread."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from apex_client.errors import NoSuchRecord
 from apex_client.local import LocalReplica, snapshot_of
-from apex_client.overview import AthleteSummary
+from apex_client.overview import AthleteSummary, PastWrite
 from apex_client.status import RecordStatus
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
+from apex_sync.op import StampedWrite
 
 LAST_SUCCESS = "last_success_us"
 """The setting that holds when a sync last went through."""
 
-_DATED = {"workout_logs": ("workout_log_rows", "start_time"), "check_ins": ("check_in_rows", "submitted_at")}
+_DATED = {
+    "workout_logs": ("workout_log_rows", "start_time"),
+    "check_ins": ("check_in_rows", "submitted_at"),
+    "body_metrics": ("body_metric_rows", "measured_at"),
+    "progress_photos": ("progress_photo_rows", "taken_at"),
+    "nutrition_logs": ("nutrition_log_rows", "created_at"),
+}
+"""The table of each kind of record that has a day, and what sorts the records of one day."""
 
 
 def by_date(
@@ -37,6 +47,15 @@ def recently_changed(local: LocalReplica, collection: str, scope: str | None, *,
     return _snapshots(local, where, (collection, scope, scope, limit))
 
 
+def by_id(local: LocalReplica, collection: str, scope: str | None, record_ids: Sequence[str]) -> list[Snapshot]:
+    """List records of these ids, in their order."""
+    where = (
+        "JOIN json_each(?) AS wanted ON wanted.value = record.record_id"
+        " WHERE record.collection = ? AND (scope.name = ? OR ? IS NULL) ORDER BY wanted.key"
+    )
+    return _snapshots(local, where, (json.dumps(record_ids), collection, scope, scope))
+
+
 def insights(local: LocalReplica, athlete_id: str | None, status: str | None, *, limit: int) -> list[Snapshot]:
     """List insights, the most recently changed first."""
     where = (
@@ -45,6 +64,16 @@ def insights(local: LocalReplica, athlete_id: str | None, status: str | None, *,
         " ORDER BY record.changed_us DESC, record.record_no DESC LIMIT ?"
     )
     return _snapshots(local, where, (athlete_id, athlete_id, status, status, limit))
+
+
+def history(local: LocalReplica, collection: str, record_id: str, *, scope: str | None) -> list[PastWrite]:
+    """List the writes of a record that are remembered, the oldest first. Raises NoSuchRecord."""
+    with sqlite_errors(local.store.path):
+        held = local.find(collection, record_id, scope)
+    return [
+        PastWrite(write.patch, write.client_id, write.hlc, write.client_id == local.client_id)
+        for write in sorted(held.document.writes(), key=_rank)
+    ]
 
 
 def athletes(local: LocalReplica) -> list[AthleteSummary]:
@@ -96,3 +125,7 @@ def counts(local: LocalReplica) -> dict[str, Any]:
 def _snapshots(local: LocalReplica, where: str, parameters: tuple[Any, ...]) -> list[Snapshot]:
     with sqlite_errors(local.store.path):
         return [snapshot_of(held) for held in local.store.select(where, parameters)]
+
+
+def _rank(write: StampedWrite) -> tuple[int, ...]:
+    return write.rank

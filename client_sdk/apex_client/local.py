@@ -22,8 +22,9 @@ from apex_client.views import Snapshot
 from apex_sync.collection import Role
 from apex_sync.compaction import compact, load_of
 from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBounds, UnknownCollection
-from apex_sync.ids import athlete_scope, derived_id, library_scope, record_id_from
-from apex_sync.models import COLLECTIONS
+from apex_sync.ids import Scope, athlete_scope, derived_id, library_scope, record_id_from
+from apex_sync.models import CLIENT_FILES, COLLECTIONS
+from apex_sync.models.client_file import client_file_id
 from apex_sync.op import OP_BYTES_MAX, Patch
 from apex_sync.session.device import SELF_SCOPE, Device
 from apex_sync.session.held import HeldRecord, OpTooLarge, split_patch
@@ -119,17 +120,18 @@ class LocalReplica:
         with sqlite_errors(self.store.path):
             return snapshot_of(self.find(collection, record_id, scope))
 
-    def profile(self, scope: str | None) -> Snapshot:
-        """Read an athlete's profile, empty where nothing was written yet."""
-        home = scope or self.own_scope(PROFILES)
+    def sole(self, collection: str, scope: str | None) -> Snapshot:
+        """Read the one record of its kind in a scope, empty where nothing was written yet."""
+        home = scope or self.own_scope(collection)
+        record_id = sole_id(collection, home)
         with sqlite_errors(self.store.path):
-            held = self.store.one(home, profile_id(home))
-        return snapshot_of(held) if held else Snapshot(profile_id(home), PROFILES, home, {})
+            held = self.store.one(home, record_id)
+        return snapshot_of(held) if held else Snapshot(record_id, collection, home, {})
 
-    def edit_profile(self, scope: str | None, fields: Patch) -> Snapshot:
-        """Set fields of an athlete's profile."""
-        home = scope or self.own_scope(PROFILES)
-        return self.create(PROFILES, home, fields, record_id=profile_id(home))
+    def edit_sole(self, collection: str, scope: str | None, fields: Patch) -> Snapshot:
+        """Set fields of the one record of its kind in a scope."""
+        home = scope or self.own_scope(collection)
+        return self.create(collection, home, fields, record_id=sole_id(collection, home))
 
     def find(self, collection: str, record_id: str, scope: str | None) -> HeldRecord:
         """Give a record, by its id alone where it has left the scope that a handle remembers. Raises NoSuchRecord."""
@@ -270,6 +272,9 @@ def _problems(collection: str, state: Patch) -> Sequence[FieldProblem]:
         return [FieldProblem("", str(error))]
 
 
-def profile_id(scope: str) -> str:
-    """Give the id of the profile in an athlete's scope."""
-    return SELF_PROFILE_ID if scope == SELF_SCOPE else scope.partition(":")[2]
+def sole_id(collection: str, scope: str) -> str:
+    """Give the id of the one record of its kind in a scope: an athlete's profile, a coach's file on an athlete."""
+    if scope == SELF_SCOPE:
+        return SELF_PROFILE_ID
+    _, owner_id, about_id = Scope.parse(scope)
+    return client_file_id(owner_id, about_id) if collection == CLIENT_FILES.name else owner_id

@@ -6,7 +6,7 @@ without what others alone may write.
 """
 
 from apex_client.accounts import User
-from apex_client.local import PROFILES, LocalReplica, profile_id
+from apex_client.local import PROFILES, LocalReplica, sole_id
 from apex_sync.ids import athlete_scope, library_scope
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import Patch
@@ -46,7 +46,7 @@ def _own_scopes(user: User) -> list[str]:
 
 
 def _anew(local: LocalReplica, held: HeldRecord, scope: str, user: User) -> HeldRecord:
-    record_id = profile_id(scope) if held.collection == PROFILES else held.record_id
+    record_id = sole_id(PROFILES, scope) if held.collection == PROFILES else held.record_id
     new = local.device.new_record(record_id, scope, held.collection)
     local.append(new, _writable(held, user))
     return new

@@ -45,6 +45,15 @@ class ConflictItem(Struct, frozen=True, kw_only=True):
     discarded: tuple[Candidate, ...]
 
 
+class PastWrite(Struct, frozen=True):
+    """What was written to a record at once, by which device (`mine`: by this one) and when by its clock."""
+
+    patch: Patch
+    client_id: int
+    at_us: int
+    mine: bool
+
+
 class RejectedItem(Struct, frozen=True, kw_only=True):
     """What the server did not take, with its reason; `patches` is the content, oldest first.
 

@@ -1,57 +1,40 @@
-"""Records of any collection, as plain maps: what has no resource of its own is read and written here.
+"""Records: what there is of every kind of record, whatever it holds.
 
-program = await replica.programs.get(program_id)
-await replica.profile.edit(training_days_per_week=4)
+target = await replica.nutrition_targets.create(start_date="2026-03-01", energy_kcal=2600)
+await target.edit(protein_g=180)
+for past in await target.history():
+    print(past.at_us, past.patch)
+
+A kind with more to it (`workouts`, `checkins`, `insights`) derives from these.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date as Date
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast
 
-from apex_client import listing
+import msgspec
+
+from apex_client import boxes, listing
 from apex_client.local import LocalReplica
+from apex_client.overview import Choice, ConflictItem, PastWrite
 from apex_client.status import RecordStatus
 from apex_client.views import Snapshot
+from apex_sync.collection import Record as Model
+from apex_sync.models import COLLECTIONS
 from apex_sync.op import Patch
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
 
 LIST_MAX = 1000
+"""How many records one call lists; use SQL (`replica.query`) for what is larger."""
 
-_Records: TypeAlias = "list[Record]"
-
-
-class Records:
-    """The records of one collection, in one scope or in all of this replica."""
-
-    def __init__(self, replica: "Replica", collection: str, scope: str | None = None) -> None:
-        self._replica = replica
-        self._scope = scope
-        self.collection = collection
-
-    async def create(self, fields: Mapping[str, Any], *, record_id: str | None = None) -> "Record":
-        """Make a record. Raises OutOfBounds, ForbiddenField, AthleteNeeded."""
-        snapshot = await self._replica._do(
-            LocalReplica.create, self.collection, self._scope, dict(fields), record_id=record_id
-        )
-        return Record(self._replica, snapshot)
-
-    async def get(self, record_id: str) -> "Record":
-        """Read one record. Raises NoSuchRecord."""
-        return Record(
-            self._replica, await self._replica._do(LocalReplica.snapshot, self.collection, record_id, scope=self._scope)
-        )
-
-    async def list(self, *, limit: int = 100) -> _Records:
-        """List the records that are not deleted, the most recently changed first."""
-        found = await self._replica._do(
-            listing.recently_changed, self.collection, self._scope, limit=min(limit, LIST_MAX)
-        )
-        return [Record(self._replica, snapshot) for snapshot in found]
+ModelT = TypeVar("ModelT", bound=Model)
+HandleT = TypeVar("HandleT", bound="Record[Any]")
 
 
-class Record:
-    """One record as a map of its fields, as it stood at the last call."""
+class Record(Generic[ModelT]):
+    """One record, as it stood at the last call; `refresh` reads what a sync has brought since."""
 
     def __init__(self, replica: "Replica", snapshot: Snapshot) -> None:
         self._replica = replica
@@ -68,9 +51,24 @@ class Record:
         return self.snapshot.scope
 
     @property
+    def athlete_id(self) -> str:
+        """Whose it is, or about whom; `self` before the first sign-in."""
+        return self.snapshot.scope.rpartition(":")[2]
+
+    @property
     def state(self) -> Patch:
         """All its fields; entries of a map that were deleted are still there, marked so."""
         return self.snapshot.state
+
+    @property
+    def record(self) -> ModelT:
+        """The whole record as the typed model, deleted entries included."""
+        return cast(ModelT, msgspec.convert(self.state, COLLECTIONS[self.snapshot.collection].loose_model))
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it was deleted; it can be restored."""
+        return self.get("deleted") is True
 
     def __getitem__(self, field: str) -> Any:
         """Read a field. Raises KeyError where it was never set."""
@@ -80,45 +78,138 @@ class Record:
         """Read a field that may not be set."""
         return self.snapshot.state.get(field, default)
 
-    async def edit(self, fields: Mapping[str, Any] | None = None, **more: Any) -> "Record":
-        """Set fields; a nested map changes only what it names, None empties a field."""
+    async def edit(self, fields: Mapping[str, Any] | None = None, **more: Any) -> Self:
+        """Set fields; a nested map changes only what it names, None empties a field. Raises OutOfBounds."""
         patch = {**(fields or {}), **more}
-        self.snapshot = await self._replica._do(
-            LocalReplica.edit, self.snapshot.collection, self.id, lambda state: patch, scope=self.scope
-        )
-        return self
+        return await self._edit(lambda state: patch)
 
-    async def delete(self) -> "Record":
-        """Delete the record; it can be restored."""
-        return await self.edit(deleted=True)
+    async def delete(self) -> Self:
+        """Delete the record; it can be restored, here and on every other device."""
+        return await self._edit(lambda state: {"deleted": True})
 
-    async def restore(self) -> "Record":
+    async def restore(self) -> Self:
         """Undo a deletion."""
-        return await self.edit(deleted=False)
+        return await self._edit(lambda state: {"deleted": False})
 
-    async def refresh(self) -> "Record":
+    async def refresh(self) -> Self:
         """Read the record anew."""
-        self.snapshot = await self._replica._do(
-            LocalReplica.snapshot, self.snapshot.collection, self.id, scope=self.scope
+        return self._take(
+            await self._replica._do(LocalReplica.snapshot, self.snapshot.collection, self.id, scope=self.scope)
         )
-        return self
 
     async def status(self) -> RecordStatus:
         """Tell whether it is synced, pending, rejected or conflicted."""
-        return await self._replica._do(listing.record_status, self.id, scope=self.snapshot.scope)
+        return await self._replica._do(listing.record_status, self.id, scope=self.scope)
+
+    async def conflicts(self) -> list[ConflictItem]:
+        """List what devices wrote to it without having seen each other."""
+        return await self._replica._do(boxes.conflicts, self.id, limit=LIST_MAX)
+
+    async def resolve(self, conflict: ConflictItem, choice: Choice) -> Self:
+        """Write one value of a conflict anew: its place in `discarded`, or "kept" for what stands there."""
+        return self._take(await self._replica._do(boxes.settle, conflict, choice))
+
+    async def history(self) -> list[PastWrite]:
+        """List who wrote what to it and when, as far as it is remembered; the oldest first."""
+        return await self._replica._do(listing.history, self.snapshot.collection, self.id, scope=self.scope)
+
+    async def _edit(self, build: Callable[[Patch], Patch]) -> Self:
+        return self._take(
+            await self._replica._do(LocalReplica.edit, self.snapshot.collection, self.id, build, scope=self.scope)
+        )
+
+    def _take(self, snapshot: Snapshot) -> Self:
+        self.snapshot = snapshot
+        return self
 
 
-class ProfileRecord:
-    """The profile of one athlete: the one record whose id is the athlete's own."""
+_Handles: TypeAlias = list[HandleT]
 
-    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+
+class Records(Generic[HandleT]):
+    """The records of one kind, of one athlete or, on a coach's replica, of all of them."""
+
+    def __init__(
+        self, replica: "Replica", collection: str, scope: str | None = None, *, handle: type[HandleT] | None = None
+    ) -> None:
+        self.collection = collection
+        self._replica = replica
+        self._scope = scope
+        self._handle = handle or cast(type[HandleT], Record)
+
+    async def create(
+        self, fields: Mapping[str, Any] | None = None, *, record_id: str | None = None, **more: Any
+    ) -> HandleT:
+        """Make a record. Raises OutOfBounds, ForbiddenField, and AthleteNeeded on a coach's replica."""
+        patch = {**(fields or {}), **more}
+        return self._handle(
+            self._replica,
+            await self._replica._do(LocalReplica.create, self.collection, self._scope, patch, record_id=record_id),
+        )
+
+    async def get(self, record_id: str) -> HandleT:
+        """Read one record. Raises NoSuchRecord."""
+        return self._handle(
+            self._replica, await self._replica._do(LocalReplica.snapshot, self.collection, record_id, scope=self._scope)
+        )
+
+    async def list(self, *, limit: int = 100) -> _Handles[HandleT]:
+        """List the records that are not deleted, the most recently changed first."""
+        return self._handles(
+            await self._replica._do(listing.recently_changed, self.collection, self._scope, limit=min(limit, LIST_MAX))
+        )
+
+    async def query(self, where: str, parameters: Sequence[Any] = (), *, limit: int = 100) -> _Handles[HandleT]:
+        """Find records by an SQL condition on their table: `query("name LIKE ?", ["Push%"])`. Raises QueryFailed.
+
+        The tables are those of docs/sdk.md; ORDER BY may follow the condition.
+        """
+        sql = f"SELECT id FROM {self.collection} WHERE {where}"  # noqa: S608 - the condition is the app's own.
+        rows = await self._replica.query(sql, parameters, limit=min(limit, LIST_MAX))
+        ids = [row["id"] for row in rows]
+        return self._handles(await self._replica._do(listing.by_id, self.collection, self._scope, ids))
+
+    def _handles(self, found: "Sequence[Snapshot]") -> _Handles[HandleT]:
+        return [self._handle(self._replica, snapshot) for snapshot in found]
+
+
+class DatedRecords(Records[HandleT]):
+    """Records of a day."""
+
+    async def list(
+        self, *, since: Date | str | None = None, until: Date | str | None = None, limit: int = 50
+    ) -> _Handles[HandleT]:
+        """List records by day, the latest first; `since` and `until` are days, both included."""
+        return self._handles(
+            await self._replica._do(
+                listing.by_date,
+                self.collection,
+                self._scope,
+                since=self._replica._day(since),
+                until=self._replica._day(until),
+                limit=min(limit, LIST_MAX),
+            )
+        )
+
+    async def on(self, day: Date | str) -> _Handles[HandleT]:
+        """List the records of one day."""
+        return await self.list(since=day, until=day, limit=LIST_MAX)
+
+
+class SoleRecord(Generic[ModelT]):
+    """The one record of its kind in a scope: an athlete's profile, a coach's file on an athlete."""
+
+    def __init__(self, replica: "Replica", collection: str, scope: str | None = None) -> None:
+        self.collection = collection
         self._replica = replica
         self._scope = scope
 
-    async def get(self) -> Record:
-        """Read the profile, which is empty until something was written."""
-        return Record(self._replica, await self._replica._do(LocalReplica.profile, self._scope))
+    async def get(self) -> Record[ModelT]:
+        """Read the record, which is empty until something was written."""
+        return Record(self._replica, await self._replica._do(LocalReplica.sole, self.collection, self._scope))
 
-    async def edit(self, **fields: Any) -> Record:
-        """Set fields of the profile. Raises OutOfBounds."""
-        return Record(self._replica, await self._replica._do(LocalReplica.edit_profile, self._scope, fields))
+    async def edit(self, **fields: Any) -> Record[ModelT]:
+        """Set fields of the record. Raises OutOfBounds."""
+        return Record(
+            self._replica, await self._replica._do(LocalReplica.edit_sole, self.collection, self._scope, fields)
+        )

@@ -4,7 +4,7 @@ import msgspec
 
 from apex_client.accounts import Session, User
 from apex_client.errors import AnotherUser, CoachOnAthleteReplica, UnsentWork
-from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, profile_id
+from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, sole_id
 from apex_client.lost_account import carry_over, is_same_person
 from apex_sync.ids import athlete_scope
 from apex_sync.session.device import SELF_SCOPE
@@ -130,7 +130,8 @@ def _adopt(local: LocalReplica, user: User) -> None:
     profile = store.one(SELF_SCOPE, SELF_PROFILE_ID)
     if profile is not None:
         # A profile has its athlete's id, so what was written to it is written again to that record.
-        adopted = store.one(scope, profile_id(scope)) or local.device.new_record(profile_id(scope), scope, PROFILES)
+        record_id = sole_id(PROFILES, scope)
+        adopted = store.one(scope, record_id) or local.device.new_record(record_id, scope, PROFILES)
         for write in profile.take_unacknowledged():
             adopted.rewrite(write.patch, write.hlc, write.seen)
         store.delete(profile)

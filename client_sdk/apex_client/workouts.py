@@ -7,43 +7,33 @@
 Every call is durable when it returns, whether or not there is a network.
 """
 
-from collections.abc import Callable
 from datetime import date as Date
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
-from apex_client import listing, searching
+from apex_client import searching
 from apex_client import workout_edits as edits
-from apex_client.local import LocalReplica
-from apex_client.status import RecordStatus
+from apex_client.records import LIST_MAX, DatedRecords, Record
 from apex_client.views import ExerciseEntry, SetEntry, Snapshot, exercise_entries
 from apex_sync.models import workout as models
-from apex_sync.op import Patch
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
 
-COLLECTION = "workout_logs"
-LIST_MAX = 1000
-"""How many workouts one call lists; use SQL (`replica.query`) for what is larger."""
-
-_WorkoutLogs: TypeAlias = "list[WorkoutLog]"
 
 LoadUnit = Literal["kg", "lb"]
 SetType = models.SetType
 FailureReason = models.FailureReason
 
 
-class Workouts:
+class Workouts(DatedRecords["WorkoutLog"]):
     """The workouts of one athlete, or on a coach's replica of all of them."""
 
     def __init__(self, replica: "Replica", scope: str | None = None) -> None:
-        self._replica = replica
-        self._scope = scope
+        super().__init__(replica, "workout_logs", scope, handle=WorkoutLog)
 
     async def start(
         self,
@@ -68,62 +58,20 @@ class Workouts:
             week_number=week_number,
             day_number=day_number,
         )
-        return WorkoutLog(self._replica, await self._replica._do(LocalReplica.create, COLLECTION, self._scope, patch))
+        return await self.create(patch)
 
-    async def get(self, workout_id: str) -> "WorkoutLog":
-        """Read one workout. Raises NoSuchRecord."""
-        return WorkoutLog(
-            self._replica, await self._replica._do(LocalReplica.snapshot, COLLECTION, workout_id, scope=self._scope)
-        )
-
-    async def list(
-        self, *, since: Date | str | None = None, until: Date | str | None = None, limit: int = 50
-    ) -> _WorkoutLogs:
-        """List workouts by day, the latest first; `since` and `until` are days, both included."""
-        found = await self._replica._do(
-            listing.by_date,
-            COLLECTION,
-            self._scope,
-            since=self._replica._day(since),
-            until=self._replica._day(until),
-            limit=min(limit, LIST_MAX),
-        )
-        return [WorkoutLog(self._replica, snapshot) for snapshot in found]
-
-    async def on(self, day: Date | str) -> _WorkoutLogs:
-        """List the workouts of one day."""
-        return await self.list(since=day, until=day, limit=LIST_MAX)
-
-    async def search(self, text: str, *, limit: int = 50) -> _WorkoutLogs:
+    async def search(self, text: str, *, limit: int = 50) -> list["WorkoutLog"]:
         """Find workouts by words of their title, notes or exercises; the best match first."""
-        found = await self._replica._do(searching.matching, COLLECTION, self._scope, text, limit=min(limit, LIST_MAX))
-        return [WorkoutLog(self._replica, snapshot) for snapshot in found]
+        return self._handles(
+            await self._replica._do(searching.matching, self.collection, self._scope, text, limit=min(limit, LIST_MAX))
+        )
 
 
-class WorkoutLog:
+class WorkoutLog(Record[models.WorkoutLog]):
     """One session, as it stood at the last call; `refresh` reads what a sync has brought since.
 
     Where an exercise is asked for, its name, its key or its entry will do.
     """
-
-    def __init__(self, replica: "Replica", snapshot: Snapshot) -> None:
-        self._replica = replica
-        self.snapshot = snapshot
-
-    @property
-    def id(self) -> str:
-        """The record id, a UUID."""
-        return self.snapshot.record_id
-
-    @property
-    def athlete_id(self) -> str:
-        """Whose workout it is; `self` before the first sign-in."""
-        return self.snapshot.scope.partition(":")[2]
-
-    @property
-    def record(self) -> models.WorkoutLog:
-        """The whole record as the typed model, deleted entries included."""
-        return msgspec.convert(self.snapshot.state, models.WORKOUT_LOGS.loose_model)  # type: ignore[return-value]
 
     @property
     def title(self) -> str | None:
@@ -158,12 +106,7 @@ class WorkoutLog:
     @property
     def completed(self) -> bool:
         """Whether it was finished."""
-        return self._get("completed") is True
-
-    @property
-    def deleted(self) -> bool:
-        """Whether it was deleted; it can be restored."""
-        return self._get("deleted") is True
+        return self.get("completed") is True
 
     @property
     def exercises(self) -> "list[ExerciseEntry]":
@@ -185,20 +128,7 @@ class WorkoutLog:
         """Mean effort of the hard sets, as the analysis counts them."""
         return edits.totals(self.snapshot.state)[1]
 
-    async def refresh(self) -> "WorkoutLog":
-        """Read the workout anew."""
-        self._take(await self._replica._do(LocalReplica.snapshot, COLLECTION, self.id, scope=self.snapshot.scope))
-        return self
-
-    async def status(self) -> RecordStatus:
-        """Tell whether it is synced, pending, rejected or conflicted."""
-        return await self._replica._do(listing.record_status, self.id, scope=self.snapshot.scope)
-
-    async def edit(self, **fields: Any) -> "WorkoutLog":
-        """Set fields of the session itself: `title`, `date`, `program_id`, `duration_minutes` …; None empties one."""
-        return await self._edit(lambda state: edits.set_fields(fields))
-
-    async def note(self, text: str | None) -> "WorkoutLog":
+    async def note(self, text: str | None) -> Self:
         """Set the note on the session."""
         return await self._edit(lambda state: edits.set_fields({"notes": text}))
 
@@ -208,22 +138,14 @@ class WorkoutLog:
         fatigue: int | UnsetType | None = UNSET,
         pump: int | UnsetType | None = UNSET,
         mood: int | UnsetType | None = UNSET,
-    ) -> "WorkoutLog":
+    ) -> Self:
         """Say how it felt, each 1 to 10."""
         return await self._edit(lambda state: edits.set_fields({"fatigue": fatigue, "pump": pump, "mood": mood}))
 
-    async def finish(self, *, end_time: datetime | str | None = None, notes: str | None = None) -> "WorkoutLog":
+    async def finish(self, *, end_time: datetime | str | None = None, notes: str | None = None) -> Self:
         """End the session, now unless told otherwise; its duration follows where both times are known."""
         ended = self._replica._wall_clock(end_time)
         return await self._edit(lambda state: edits.finish(state, ended, notes))
-
-    async def delete(self) -> "WorkoutLog":
-        """Delete the workout; it can be restored, here and on every other device."""
-        return await self._edit(lambda state: edits.set_fields({"deleted": True}))
-
-    async def restore(self) -> "WorkoutLog":
-        """Undo a deletion."""
-        return await self._edit(lambda state: edits.set_fields({"deleted": False}))
 
     async def add_exercise(
         self,
@@ -380,16 +302,9 @@ class WorkoutLog:
     def _exercise_key(self, exercise: "str | ExerciseEntry") -> str:
         return self.exercise(exercise).key
 
-    def _get(self, field: str) -> Any:
-        return self.snapshot.state.get(field)
-
-    async def _edit(self, build: Callable[[Patch], Patch]) -> "WorkoutLog":
-        self._take(await self._replica._do(LocalReplica.edit, COLLECTION, self.id, build, scope=self.snapshot.scope))
-        return self
-
-    def _take(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+    def _take(self, snapshot: Snapshot) -> Self:
         self.__dict__.pop("_entries", None)
+        return super()._take(snapshot)
 
 
 def _key(entry: "str | ExerciseEntry | SetEntry | None") -> Any:

@@ -39,7 +39,7 @@ def test_everything_goes_to_the_new_account_sent_or_not(
 ) -> None:
     sent = phone.create({"title": "sent", "sets": {"a": {"reps": 8}}})
     check_in = phone.create({"date": "2026-03-01"}, "check_ins")
-    phone.local.edit_profile(None, {"height_cm": 171})
+    phone.local.edit_sole("profiles", None, {"height_cm": 171})
     monkeypatch.setattr(Collection, "forbidden_fields", lambda self, patch, role: [])
     phone.edit(check_in, {"coach_feedback": "Well done."}, "check_ins")
     monkeypatch.undo()
@@ -52,8 +52,8 @@ def test_everything_goes_to_the_new_account_sent_or_not(
     settle(phone)
     assert phone.state(sent)["sets"] == {"a": {"reps": 8}}
     assert phone.state(unsent)["title"] == "unsent"
-    assert phone.local.profile(None).state["height_cm"] == 171
-    assert phone.local.profile(None).record_id == phone.scope.removeprefix("athlete:")
+    assert phone.local.sole("profiles", None).state["height_cm"] == 171
+    assert phone.local.sole("profiles", None).record_id == phone.scope.removeprefix("athlete:")
     assert "coach_feedback" not in phone.state(check_in, "check_ins")
     assert server.replay(phone.scope, sent).next_clocks.keys() == {phone.client_id}
     assert_converged(server, phone)

@@ -5,41 +5,31 @@ check_in = replica.checkins.draft(weight=82.4, responses={"energy": 7, "sleep": 
 check_in.submit()
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date as Date
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from apex_client import checkin_edits as edits
-from apex_client import listing
-from apex_client.local import LocalReplica
-from apex_client.status import RecordStatus
-from apex_client.views import Snapshot
+from apex_client.blocking.records import DatedRecords, Record
 from apex_sync.models import checkin as models
 from apex_sync.models.body import LengthUnit
-from apex_sync.op import Patch
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
 
-COLLECTION = "check_ins"
-LIST_MAX = 1000
-
-_CheckIns: TypeAlias = "list[CheckIn]"
 
 LoadUnit = Literal["kg", "lb"]
 Question = str
 Answer = float | str | None
 
 
-class CheckIns:
+class CheckIns(DatedRecords["CheckIn"]):
     """The check-ins of one athlete, or on a coach's replica of all of them."""
 
     def __init__(self, replica: "Replica", scope: str | None = None) -> None:
-        self._replica = replica
-        self._scope = scope
+        super().__init__(replica, "check_ins", scope, handle=CheckIn)
 
     def draft(
         self,
@@ -70,52 +60,11 @@ class CheckIns:
             self._replica.load_unit,
             drop_none=True,
         )  # fmt: skip
-        return CheckIn(self._replica, self._replica._do(LocalReplica.create, COLLECTION, self._scope, patch))
-
-    def get(self, check_in_id: str) -> "CheckIn":
-        """Read one check-in. Raises NoSuchRecord."""
-        return CheckIn(
-            self._replica, self._replica._do(LocalReplica.snapshot, COLLECTION, check_in_id, scope=self._scope)
-        )
-
-    def list(self, *, since: Date | str | None = None, until: Date | str | None = None, limit: int = 50) -> _CheckIns:
-        """List check-ins by day, the latest first; `since` and `until` are days, both included."""
-        found = self._replica._do(
-            listing.by_date,
-            COLLECTION,
-            self._scope,
-            since=self._replica._day(since),
-            until=self._replica._day(until),
-            limit=min(limit, LIST_MAX),
-        )
-        return [CheckIn(self._replica, snapshot) for snapshot in found]
-
-    def on(self, day: Date | str) -> _CheckIns:
-        """List the check-ins of one day."""
-        return self.list(since=day, until=day, limit=LIST_MAX)
+        return self.create(patch)
 
 
-class CheckIn:
+class CheckIn(Record[models.CheckIn]):
     """One check-in, as it stood at the last call."""
-
-    def __init__(self, replica: "Replica", snapshot: Snapshot) -> None:
-        self._replica = replica
-        self.snapshot = snapshot
-
-    @property
-    def id(self) -> str:
-        """The record id, a UUID."""
-        return self.snapshot.record_id
-
-    @property
-    def athlete_id(self) -> str:
-        """Whose check-in it is; `self` before the first sign-in."""
-        return self.snapshot.scope.partition(":")[2]
-
-    @property
-    def record(self) -> models.CheckIn:
-        """The whole record as the typed model."""
-        return msgspec.convert(self.snapshot.state, models.CHECK_INS.loose_model)  # type: ignore[return-value]
 
     @property
     def date(self) -> str | None:
@@ -132,7 +81,7 @@ class CheckIn:
     @property
     def responses(self) -> dict[str, int]:
         """The answers given, each 1 to 10, by question."""
-        return {name: value for name, value in (self._get("responses") or {}).items() if value is not None}
+        return {name: value for name, value in (self.get("responses") or {}).items() if value is not None}
 
     @property
     def notes(self) -> str | None:
@@ -143,7 +92,7 @@ class CheckIn:
     @property
     def submitted(self) -> bool:
         """Whether the coach is to read it; False while it is a draft."""
-        return self._get("submitted_at") is not None
+        return self.get("submitted_at") is not None
 
     @property
     def coach_feedback(self) -> str | None:
@@ -154,7 +103,7 @@ class CheckIn:
     @property
     def coach_reviewed(self) -> bool:
         """Whether the coach has reviewed it."""
-        return self._get("coach_reviewed") is True
+        return self.get("coach_reviewed") is True
 
     @property
     def ai_summary(self) -> str | None:
@@ -165,23 +114,9 @@ class CheckIn:
     @property
     def ai_recommendations(self) -> list[str]:
         """The recommendations that the coach approved."""
-        return list(self._get("ai_recommendations") or [])
+        return list(self.get("ai_recommendations") or [])
 
-    @property
-    def deleted(self) -> bool:
-        """Whether it was deleted; it can be restored."""
-        return self._get("deleted") is True
-
-    def refresh(self) -> "CheckIn":
-        """Read the check-in anew."""
-        self.snapshot = self._replica._do(LocalReplica.snapshot, COLLECTION, self.id, scope=self.snapshot.scope)
-        return self
-
-    def status(self) -> RecordStatus:
-        """Tell whether it is synced, pending, rejected or conflicted."""
-        return self._replica._do(listing.record_status, self.id, scope=self.snapshot.scope)
-
-    def edit(
+    def edit(  # type: ignore[override]  # Its answers have units, so they are named one by one.
         self,
         *,
         date: Date | str | UnsetType = UNSET,
@@ -194,7 +129,7 @@ class CheckIn:
         responses: Mapping[str, int | None] | UnsetType = UNSET,
         questionnaire: Mapping[Question, Answer] | UnsetType = UNSET,
         notes: str | UnsetType | None = UNSET,
-    ) -> "CheckIn":
+    ) -> Self:
         """Change answers; what is not given stays, None empties one."""
         patch = edits.fields(
             {
@@ -207,27 +142,12 @@ class CheckIn:
         )  # fmt: skip
         return self._edit(lambda state: patch)
 
-    def submit(self) -> "CheckIn":
+    def submit(self) -> Self:
         """Hand it to the coach. It can still be edited."""
         submitted_at = self._replica._wall_clock(None)
         return self._edit(lambda state: {"submitted_at": submitted_at})
 
-    def review(self, feedback: str | None = None) -> "CheckIn":
+    def review(self, feedback: str | None = None) -> Self:
         """Answer it as the coach and mark it reviewed. Raises ForbiddenField for the athlete."""
         reviewed_at = self._replica._wall_clock(None)
         return self._edit(lambda state: edits.review(feedback, reviewed_at))
-
-    def delete(self) -> "CheckIn":
-        """Delete the check-in; it can be restored."""
-        return self._edit(lambda state: {"deleted": True})
-
-    def restore(self) -> "CheckIn":
-        """Undo a deletion."""
-        return self._edit(lambda state: {"deleted": False})
-
-    def _get(self, field: str) -> Any:
-        return self.snapshot.state.get(field)
-
-    def _edit(self, build: Callable[[Patch], Patch]) -> "CheckIn":
-        self.snapshot = self._replica._do(LocalReplica.edit, COLLECTION, self.id, build, scope=self.snapshot.scope)
-        return self

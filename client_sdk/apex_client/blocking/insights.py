@@ -7,45 +7,36 @@ An insight is the coach's own; approving it makes the server write its text to t
 from typing import TYPE_CHECKING, Literal
 
 from apex_client import listing
-from apex_client.blocking.records import Record
-from apex_client.local import LocalReplica
+from apex_client.blocking.records import LIST_MAX, Record, Records
+from apex_sync.models import Insight
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
 
-COLLECTION = "insights"
-LIST_MAX = 1000
-
 InsightStatus = Literal["draft", "approved", "dismissed", "superseded"]
 
 
-class Insights:
+class Insights(Records[Record[Insight]]):
     """The insights about one athlete, or about all of a coach's."""
 
     def __init__(self, replica: "Replica", athlete_id: str | None = None) -> None:
-        self._replica = replica
+        super().__init__(replica, "insights")
         self._athlete_id = athlete_id
 
-    def list(self, *, status: InsightStatus | None = None, limit: int = 100) -> list[Record]:
+    def list(self, *, status: InsightStatus | None = None, limit: int = 100) -> list[Record[Insight]]:
         """List insights, the most recently changed first."""
-        found = self._replica._do(listing.insights, self._athlete_id, status, limit=min(limit, LIST_MAX))
-        return [Record(self._replica, snapshot) for snapshot in found]
+        return self._handles(self._replica._do(listing.insights, self._athlete_id, status, limit=min(limit, LIST_MAX)))
 
-    def get(self, insight_id: str) -> Record:
-        """Read one insight. Raises NoSuchRecord."""
-        return Record(self._replica, self._replica._do(LocalReplica.snapshot, COLLECTION, insight_id))
-
-    def approve(self, insight: str | Record) -> Record:
+    def approve(self, insight: str | Record[Insight]) -> Record[Insight]:
         """Let the athlete read it."""
         return self._decide(insight, {"status": "approved"})
 
-    def dismiss(self, insight: str | Record, *, reason: str | None = None) -> Record:
+    def dismiss(self, insight: str | Record[Insight], *, reason: str | None = None) -> Record[Insight]:
         """Put it aside; the reason helps to tune the rules."""
-        fields = {"status": "dismissed"} | ({"dismissed_reason": reason} if reason is not None else {})
-        return self._decide(insight, fields)
+        return self._decide(
+            insight, {"status": "dismissed"} | ({"dismissed_reason": reason} if reason is not None else {})
+        )
 
-    def _decide(self, insight: str | Record, fields: dict[str, str]) -> Record:
-        insight_id = insight if isinstance(insight, str) else insight.id
-        patch = {**fields, "acted_at": self._replica._wall_clock(None)}
-        snapshot = self._replica._do(LocalReplica.edit, COLLECTION, insight_id, lambda state: patch)
-        return Record(self._replica, snapshot)
+    def _decide(self, insight: str | Record[Insight], fields: dict[str, str]) -> Record[Insight]:
+        held = self.get(insight) if isinstance(insight, str) else insight
+        return held.edit(fields, acted_at=self._replica._wall_clock(None))

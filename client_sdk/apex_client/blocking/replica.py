@@ -25,7 +25,6 @@ from apex_client import listing, searching
 from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.blocking.account import Account
 from apex_client.blocking.athletes import Athlete, Athletes
-from apex_client.blocking.checkins import CheckIns
 from apex_client.blocking.conflicts import Conflicts
 from apex_client.blocking.feed import ChangeFeed, Feeds
 from apex_client.blocking.hop import StoreThread
@@ -33,11 +32,11 @@ from apex_client.blocking.importing import ImportProgress, import_file
 from apex_client.blocking.insights import Insights
 from apex_client.blocking.privacy import Privacy
 from apex_client.blocking.query import Reader
-from apex_client.blocking.records import ProfileRecord, Record, Records
+from apex_client.blocking.records import Record, Records
 from apex_client.blocking.rejected import Rejected
+from apex_client.blocking.resources import AthleteResources
 from apex_client.blocking.sync_loop import SyncLoop
 from apex_client.blocking.transport import Transport
-from apex_client.blocking.workouts import Workouts
 from apex_client.encryption import EncryptionKey
 from apex_client.errors import MfaRequired, ReplicaClosed
 from apex_client.local import LocalReplica
@@ -45,6 +44,7 @@ from apex_client.overview import SearchHit
 from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncReport
 from apex_client.times import calendar_day, wall_clock
 from apex_sync.ids import entry_key_from
+from apex_sync.models import ClientFile, Exercise, Food, Questionnaire
 
 if TYPE_CHECKING:
     from apex_client.importers.run import ImportReport
@@ -58,7 +58,7 @@ def system_now_us() -> int:
     return time.time_ns() // 1000
 
 
-class Replica:
+class Replica(AthleteResources):
     """One device's copy of an athlete's records, or of all athletes of a coach; make it with `Replica.open`."""
 
     def __init__(
@@ -89,13 +89,12 @@ class Replica:
         self._local: LocalReplica | None = None
         self._account = Account(self, transport, server, credentials, device, on_account_erased)
         self._loop = SyncLoop(self, self._account)
-        self.workouts = Workouts(self)
-        self.checkins = CheckIns(self)
-        self.programs = Records(self, "programs")
-        self.exercises = Records(self, "exercises")
+        super().__init__(self)
+        self.exercises: Records[Record[Exercise]] = Records(self, "exercises")
+        self.foods: Records[Record[Food]] = Records(self, "foods")
+        self.questionnaires: Records[Record[Questionnaire]] = Records(self, "questionnaires")
+        self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")
         self.insights = Insights(self)
-        self.published_insights = Records(self, "published_insights")
-        self.profile = ProfileRecord(self)
         self.athletes = Athletes(self)
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)
@@ -249,9 +248,10 @@ class Replica:
         """Give the resources of one athlete on a coach's replica."""
         return self.athletes[athlete_id]
 
-    def record(self, collection: str, record_id: str) -> Record:
-        """Read a record of any collection as a plain map. Raises NoSuchRecord."""
-        return Records(self, collection).get(record_id)
+    def record(self, collection: str, record_id: str) -> Record[Any]:
+        """Read a record of any collection. Raises NoSuchRecord."""
+        held: Record[Any] = Records(self, collection).get(record_id)
+        return held
 
     def query(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, limit: int = 10_000

@@ -103,13 +103,14 @@ def _write_records(file: IO[str], replica: "Replica", *, as_lines: bool) -> int:
 
 
 def _records(replica: "Replica") -> Iterator[dict[str, Any]]:
-    from apex_client.blocking.records import Records
+    from apex_client.blocking.records import Record, Records
     from apex_client.importing import ImportProgress
 
     found = replica.query(RECORD_IDS, limit=ALL_ROWS)
     with progress("exporting") as advance:
         for number, row in enumerate(found, 1):
-            record = Records(replica, row["collection"], row["scope"]).get(row["record_id"])
+            records: Records[Record[Any]] = Records(replica, row["collection"], row["scope"])
+            record = records.get(row["record_id"])
             yield {"id": record.id, "collection": row["collection"], "scope": record.scope, "state": record.state}
             if number % SHOW_EVERY == 0:
                 advance(ImportProgress(number, len(found)))

@@ -1,0 +1,35 @@
+# Made from ../resources.py by client_sdk/generate_blocking.py; edit that file instead.
+"""What there is of an athlete: every kind of record that lies in an athlete's scope, under its name.
+
+On an athlete's replica it is theirs; on a coach's, of all athletes, or of one (`replica.athlete(id)`).
+"""
+
+from typing import TYPE_CHECKING
+
+from apex_client.blocking.checkins import CheckIns
+from apex_client.blocking.records import DatedRecords, Record, Records, SoleRecord
+from apex_client.blocking.workouts import Workouts
+from apex_sync import models
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+
+class AthleteResources:
+    """The records of one athlete, or on a coach's replica of all of them."""
+
+    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        self.workouts = Workouts(replica, scope)
+        self.checkins = CheckIns(replica, scope)
+        self.profile: SoleRecord[models.Profile] = SoleRecord(replica, "profiles", scope)
+        self.programs: Records[Record[models.Program]] = Records(replica, "programs", scope)
+        self.body_metrics: DatedRecords[Record[models.BodyMetrics]] = DatedRecords(replica, "body_metrics", scope)
+        self.progress_photos: DatedRecords[Record[models.ProgressPhoto]] = DatedRecords(
+            replica, "progress_photos", scope
+        )
+        self.nutrition_logs: DatedRecords[Record[models.NutritionLog]] = DatedRecords(replica, "nutrition_logs", scope)
+        self.nutrition_targets: Records[Record[models.NutritionTargets]] = Records(replica, "nutrition_targets", scope)
+        self.meal_plans: Records[Record[models.MealPlan]] = Records(replica, "meal_plans", scope)
+        self.published_insights: Records[Record[models.PublishedInsight]] = Records(
+            replica, "published_insights", scope
+        )
