@@ -17,17 +17,20 @@ class ConsentText(Struct, frozen=True):
     """The words of one consent; `version` is the month they are from."""
 
     version: str
+    title: str
     text: str
 
 
 CONSENT_TEXTS: Final[Mapping[ConsentKind, ConsentText]] = {
     "ai_analysis": ConsentText(
         "2026-11",
+        "Analysis by a language model",
         "What is logged and reported about me may go to the language model that this server uses, which words it "
         "for my coach. Without this, a template words the same findings.",
     ),
     "support_access": ConsentText(
         "2026-11",
+        "Support may look",
         "People who look after this server may read what I have here, for as many days as I say, to help me. I see "
         "when they did.",
     ),

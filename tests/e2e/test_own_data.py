@@ -1,4 +1,4 @@
-"""What a person may do with their own data, through the SDK, its blocking twin and `apex`, at a real server."""
+"""What a person may do with their own data: by the SDK, its blocking twin, `apex`, and the page in a real Chromium."""
 
 import json
 import zipfile
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from anyio.from_thread import BlockingPortal
+from playwright.sync_api import Page, expect
 
 from apex_client import Replica
 from apex_client import blocking as in_a_thread
@@ -16,6 +17,7 @@ from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.policy import CONSENT_KINDS
 from apex_server.settings import Settings
 from tests.client.apex_command import Terminal
+from tests.e2e.test_sign_in_page import Coach
 from tests.e2e.whole_server import PASSWORD, SECRET, WholeServer, running_server
 
 pytestmark = pytest.mark.anyio
@@ -126,3 +128,38 @@ def test_the_command_line_does_all_of_it(working: WholeServer, portal: BlockingP
     assert "stays" in apex("privacy", "keep-account").ok().err
     assert "nothing is to be erased" in apex("privacy", "keep-account").ok().err
     assert json.loads(apex("status", "--json").ok().out)["user"]["email"] == email
+
+
+@pytest.mark.needs_chromium
+def test_the_page_does_all_of_it(working: WholeServer, portal: BlockingPortal, page: Page, tmp_path: Path) -> None:
+    Coach(working, "Ines")  # A server without a coach offers to make one, and not to sign in.
+    athlete = Coach(working, "Ada", "athlete")
+    athlete.sign_in(page)
+    model, support = page.locator('[data-consent="ai_analysis"]'), page.locator('[data-consent="support_access"]')
+    expect(model).to_contain_text("Not allowed")
+    model.get_by_role("button", name="Allow").click()
+    expect(model).to_contain_text("Allowed since")
+    support.get_by_role("button", name="Allow").click()
+    expect(support).to_contain_text("Allowed until")
+    model.get_by_role("button", name="Withdraw").click()
+    expect(model).to_contain_text("Not allowed")
+
+    portal.call(signed_in_long_ago, working, athlete.email)
+    page.get_by_role("button", name="Make a copy").click()
+    prove = page.locator("#prove")
+    prove.get_by_label("Password").fill(PASSWORD)
+    prove.get_by_role("button", name="Go on").click()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download").click()
+    downloading.value.save_as(tmp_path / "copy.zip")
+    with zipfile.ZipFile(tmp_path / "copy.zip") as archive:
+        assert json.loads(archive.read("account.json"))["email"] == athlete.email
+
+    end = page.locator("[data-end]")
+    end.get_by_role("button", name="Delete the account").click()
+    expect(end).to_contain_text("Erased after")
+    page.reload()
+    expect(end).to_contain_text("Erased after")
+    end.get_by_role("button", name="Keep the account").click()
+    expect(end).not_to_contain_text("Erased after")
+    expect(end.get_by_role("button", name="Delete the account")).to_be_visible()

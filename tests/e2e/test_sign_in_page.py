@@ -265,7 +265,7 @@ def test_the_password_and_the_address_are_changed_there(page: Page, home: WholeS
 def test_an_athlete_has_the_page_too(page: Page, home: WholeServer) -> None:
     athlete = Coach(home, "Anna", "athlete")
     athlete.give_password(page, "/athletes")
-    page.get_by_role("link", name="Devices and security").click()
+    page.get_by_role("link", name="Security and your data").click()
     expect(page.get_by_role("heading", name="Security")).to_be_visible()
     expect(page.get_by_text("this device")).to_be_visible()
 

@@ -1,4 +1,4 @@
-"""The page on which somebody looks after how they sign in: devices, second factors, passkeys.
+"""The page on which somebody looks after how they sign in (devices, second factors, passkeys) and after their data.
 
 It is read like any other page. What it changes goes through the API, which asks for a recent sign-in; the page then
 asks for the password and repeats the request.
@@ -13,8 +13,10 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from apex_server.caller import Caller
+from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.db import Connection, Database, load_queries
 from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
+from apex_server.policy import SUPPORT_CONSENT_DAYS_MAX
 from apex_server.web.rendering import render
 from apex_server.web.visitor import NotSignedIn, find_visitor
 
@@ -62,6 +64,8 @@ async def security_page(request: Request[Any, Any, Any], database: NamedDependen
         passkeys=passkeys,
         passkeys_at=passkeys_at(request),
         devices=devices,
+        consents=CONSENT_TEXTS,
+        support_days=SUPPORT_CONSENT_DAYS_MAX,
     )
 
 

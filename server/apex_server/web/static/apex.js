@@ -3,6 +3,7 @@
 import { api, hasSession, renew, signOut, wordsOf } from "./session.js";
 import { followLive, refresh } from "./live.js";
 import { linkSubmissions, openLink } from "./links.js";
+import { ownDataActions, showOwnData } from "./own_data.js";
 import { securityActions, securitySubmissions } from "./security.js";
 import { nameOfBrowser, offerPasskeys, signInActions, signInSubmissions } from "./signin.js";
 import { showTimes } from "./times.js";
@@ -73,7 +74,7 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   const { action } = button.dataset;
   if (actions[action]) actions[action](button);
-  const more = securityActions[action] ?? signInActions[action];
+  const more = securityActions[action] ?? signInActions[action] ?? ownDataActions[action];
   if (more) working(button, () => more(button), complainIn(button.closest("form")));
 });
 
@@ -167,4 +168,5 @@ document.body.dataset.browser = nameOfBrowser();
 const withPasskeys = document.querySelector("[data-passkeys-at]");
 if (withPasskeys) offerPasskeys(withPasskeys);
 if (signIn) resume(signIn);
+else if (document.querySelector("[data-own-data]")) showOwnData().catch((error) => toast(wordsOf(error)));
 else if (document.querySelector("[data-live-page]")) followLive();

@@ -131,7 +131,7 @@ export const securitySubmissions = {
   },
 };
 
-async function proving(method, address, body) {
+export async function proving(method, address, body) {
   try {
     return await api(method, address, body);
   } catch (error) {

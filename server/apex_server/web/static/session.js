@@ -17,7 +17,8 @@ export async function api(method, address, body) {
   if ((await isLost(answer)) && (await renew())) answer = await send(method, address, body);
   if (await isLost(answer)) toSignIn();
   if (!answer.ok) throw new Refusal(answer.status, await answer.json().catch(() => ({})));
-  return answer.status === 204 || answer.headers.get("content-length") === "0" ? null : answer.json();
+  if (answer.status === 204 || answer.headers.get("content-length") === "0") return null;
+  return answer.headers.get("content-type").includes("json") ? answer.json() : answer.blob();
 }
 
 async function isLost(answer) {
@@ -61,7 +62,8 @@ export function wordsOf(error) {
 
 function send(method, address, body) {
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf() };
-  return fetch(address, { method, headers, body: JSON.stringify(body ?? {}), credentials: "same-origin" });
+  const sent = method === "GET" ? {} : { body: JSON.stringify(body ?? {}) };
+  return fetch(address, { method, headers, ...sent, credentials: "same-origin" });
 }
 
 function csrf() {
