@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +10,13 @@ import anyio
 import asyncpg
 import pytest
 
+from apex_server.mail import MailSender
+from apex_server.mail.mailer import MailPostponed
+from apex_server.mail.message import Mail
 from apex_server.organisations.routes import COACHES_MAX, OPEN_INVITES_MAX
 from apex_server.settings import Settings
-from tests.server.accounts_app import problem
+from tests.server.accounts_app import Clock, problem
+from tests.server.mailbox import PUBLIC_URL, Mailbox
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +64,71 @@ async def test_an_owner_reads_with_a_coach_from_joining_to_leaving_and_not_befor
     assert await world.olga_reads()
     assert (await world.carla("DELETE", f"{ORGANISATION}/membership")).status_code == 204
     assert not await world.olga_reads()
+
+
+async def readers_told_of(world: World, person: Signed) -> list[str | None]:
+    events = (await person("GET", "/api/audit")).json()["events"]
+    return [event["detail"]["owner_id"] for event in events if event["action"] == "reader_began"]
+
+
+async def test_an_athlete_is_told_by_mail_and_in_their_events_when_an_owner_begins_to_read(
+    world: World, tmp_path: Path
+) -> None:
+    mailbox = Mailbox(world.app.app.state.database, tmp_path / "mails", soon())
+    await mailbox.look()
+    assert (await world.joins(world.carla)).status_code == 200
+    assert (await world.joins(world.carla, await world.code())).status_code == 200
+
+    mail = await mailbox.one()
+
+    assert (mail.to, mail.subject) == ("anna@example.com", "Somebody else can read your training now")
+    assert await readers_told_of(world, world.anna) == [str(world.olga.id)]
+
+    ben, coach = await world.app.person("ben", "athlete"), await world.app.person("coach", "coach")
+    await world.app.coaches(coach, ben)
+    await world.app.coaches(coach, world.anna)
+    await world.app.verified(coach)
+    await mailbox.look()
+    await world.joins(coach)
+    assert [mail.to for mail in await mailbox.look()] == ["ben@example.com"]  # Olga reads Anna already.
+
+    cleo = await world.app.person("cleo", "athlete")
+    await mailbox.look()
+    await world.app.coaches(world.carla, cleo)
+    assert [mail.to for mail in await mailbox.look()] == ["cleo@example.com"]
+    assert await readers_told_of(world, cleo) == [str(world.olga.id)]
+
+
+async def test_a_post_that_is_closed_keeps_the_news_and_writes_it_down_once(world: World, tmp_path: Path) -> None:
+    clock = soon()
+    mailbox, shut = Mailbox(world.app.app.state.database, tmp_path / "mails", clock), Shut()
+    await mailbox.look()
+    await world.joins(world.carla)
+    await MailSender(world.app.app.state.database, shut, public_url=PUBLIC_URL, now=clock).send_due()
+    assert shut.asked == 1
+    clock.advance(hours=1)
+    assert (await mailbox.one()).to == "anna@example.com"
+    assert await readers_told_of(world, world.anna) == [str(world.olga.id)]
+
+
+def soon() -> Clock:
+    """Give the worker's clock a few minutes hence: Postgres says by its own when a mail is due."""
+    clock = Clock()
+    clock.advance(minutes=5)
+    return clock
+
+
+class Shut:
+    """A post that takes nothing today."""
+
+    asked = 0
+
+    async def send(self, mail: Mail) -> None:
+        self.asked += 1
+        raise MailPostponed("the post is shut")
+
+    async def forget(self, addresses: Any) -> None:
+        """Nothing was kept."""
 
 
 async def test_an_owner_lets_a_coach_go(world: World) -> None:

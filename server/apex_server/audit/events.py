@@ -62,6 +62,7 @@ Action = Literal[
     "password_reset_asked",
     "phone_added",
     "phone_removed",
+    "reader_began",
     "recovery_code_used",
     "recovery_codes_renewed",
     "refresh_token_reused",

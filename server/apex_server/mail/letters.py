@@ -11,6 +11,7 @@ from typing import Final, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from apex_server.audit import Action
 from apex_server.mail.message import Mail
 
 __all__ = ["LETTERS", "Letter", "MailPurpose", "TokenPurpose", "write_letter"]
@@ -22,6 +23,7 @@ MailPurpose = Literal[
     "email_restored",
     "password_changed",
     "password_was_reset",
+    "reader_began",
     "reset_password",
     "sign_in_protection_changed",
     "verify_email",
@@ -45,6 +47,8 @@ class Letter(Struct, frozen=True, kw_only=True):
     time_left: str | None = None
     closing: str
     goes_to: Literal["address", "old_address", "new_address"] = "address"
+    event: Action | None = None
+    """What the worker writes into the person's events, where whoever made the news could not."""
 
 
 LETTERS: Final[Mapping[MailPurpose, Letter]] = {
@@ -124,6 +128,14 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         path="/forgot-password",
         closing="It was you? Then sign in with the new password. If not, somebody reads your mail: "
         "secure your mailbox first, then choose a new password.",
+    ),
+    "reader_began": Letter(
+        subject="Somebody else can read your training now",
+        opening="A coach you work with belongs to an organisation. From now on its owner reads what your coach reads: "
+        "your records, and your coach's notes about you. They can change none of it.",
+        closing="You do not want that? Talk to your coach, or end your work with them in your app: then the owner "
+        "stops reading at once.",
+        event="reader_began",
     ),
     "sign_in_protection_changed": Letter(
         subject="How you sign in was changed",

@@ -24,11 +24,17 @@ WHERE mails.id IN (
     LIMIT $3
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, purpose, user_id, email_index, email_change_id, asked_at, attempts;
+RETURNING id, purpose, user_id, email_index, email_change_id, about_id, noted_at, asked_at, attempts;
 
 -- name: finish_mail
 -- It has gone, or there is nobody to send it to.
 DELETE FROM mails
+WHERE id = $1;
+
+-- name: note_mail
+-- What it tells of is in the events of its person; sent again, it is not written down again.
+UPDATE mails
+SET noted_at = $2
 WHERE id = $1;
 
 -- name: postpone_mail

@@ -112,6 +112,7 @@ class MailSender:
             if addressee is None or not await self._make_token(connection, user["id"], mail, letter, token):
                 await connection.execute(_queries.finish_mail, mail["id"])
                 return
+            await self._note(connection, user["id"], mail, letter)
         written = write_letter(
             mail["purpose"], to=addressee.address, name=addressee.name, public_url=self._public_url, token=token
         )
@@ -160,6 +161,14 @@ class MailSender:
             # Whoever asked was not signed in and is not told whether anybody is here; the person is.
             await record_event(connection, user_id, "password_reset_asked", vault=self._database.vault, actor_id=None)
         return True
+
+    async def _note(self, connection: Connection, user_id: UUID, mail: Any, letter: Letter) -> None:
+        """Write what the letter tells of into the person's events, once."""
+        if letter.event is None or mail["noted_at"] is not None:
+            return
+        await connection.execute(_queries.note_mail, mail["id"], self._now())
+        detail = {"owner_id": str(mail["about_id"])}
+        await record_event(connection, user_id, letter.event, vault=self._database.vault, actor_id=None, detail=detail)
 
     async def _drop_token(self, token: str | None) -> None:
         if token is not None:
