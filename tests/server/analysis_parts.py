@@ -1,6 +1,6 @@
 """A coach, an athlete and a worker on a real database: what the tests of analysis share."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ import anyio
 import asyncpg
 import msgspec
 
-from apex_server.ai import Wording
+from apex_server.ai import TemplateWording, WordedInsight, Wording, WordingContext
 from apex_server.db import Database, HintHub
 from apex_server.jobs.reading import read_typed
 from apex_server.jobs.worker import Worker
@@ -19,6 +19,7 @@ from apex_server.sync.commit import Committer
 from apex_server.sync.identity import load_identity
 from apex_server.sync.postgres_commits import PostgresCommitStore
 from apex_server.sync.sealing import open_documents
+from apex_sync.coaching.finding import Finding
 from apex_sync.ids import Scope, athlete_scope, derived_id, private_scope
 from tests.server.sealed_rows import insert_user
 
@@ -207,3 +208,60 @@ async def until(check: Any, *, seconds: float = 20.0) -> Any:
             if found:
                 return found
             await anyio.sleep(0.05)
+
+
+class CountingWording:
+    """The template, counting; `before` runs while it words."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.before: Any = None
+        self.fails = False
+
+    async def word(self, findings: Sequence[Finding], context: WordingContext) -> WordedInsight:
+        self.count += 1
+        if self.before is not None:
+            await self.before(context)
+        if self.fails:
+            raise RuntimeError("a bug in the wording")
+        return await TemplateWording().word(findings, context)
+
+
+async def due(pair: Pair) -> set[str]:
+    rows = await run_sql(pair, "SELECT kind FROM analyses_due WHERE athlete_id = $1", pair.athlete_id)
+    return {row["kind"] for row in rows}
+
+
+async def run_sql(pair: Pair, statement: str, *arguments: Any) -> list[Any]:
+    async with pair.database.commit_connection() as connection:
+        rows: list[Any] = await connection.fetch(statement, *arguments)
+        return rows
+
+
+async def idle(pair: Pair) -> bool:
+    """Tell whether nothing is left to do."""
+    rows = await run_sql(pair, "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM analyses_due) AS left_over")
+    return bool(rows[0]["left_over"] == 0)
+
+
+async def writes_of(pair: Pair, insight_id: str) -> int:
+    """Count what was ever written to an insight."""
+    rows = await run_sql(pair, "SELECT count(*) AS n FROM audit WHERE record_id = $1", UUID(insight_id))
+    return int(rows[0]["n"])
+
+
+async def draft_about(pair: Pair, check_in_id: str) -> str:
+    async def found() -> str | None:
+        return next((id_ for id_, draft in (await pair.insights()).items() if draft.about_id == check_in_id), None)
+
+    return str(await until(found))
+
+
+async def consent(pair: Pair, *, withdrawn: bool = False) -> None:
+    await run_as_owner(
+        pair.database_url,
+        "INSERT INTO consents (user_id, kind, version, given_at, withdrawn_at) "
+        "VALUES ($1, 'ai_analysis', '1', now(), CASE WHEN $2 THEN now() END)",
+        pair.athlete_id,
+        withdrawn,
+    )

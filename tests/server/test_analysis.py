@@ -1,29 +1,22 @@
 """Analysis of merged changes: from a commit to the coach's draft, and nothing lost, doubled or leaked on the way."""
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
-import asyncpg
 import msgspec
 import pytest
 
-from apex_server.ai import TemplateWording, WordedInsight, WordingContext
+from apex_server.ai import TemplateWording, WordingContext
 from apex_server.ai.ledger import Ledger
 from apex_server.ai.model_wording import ModelWording
 from apex_server.db import Database
-from apex_server.jobs.failures import list_failed_jobs
-from apex_server.jobs.queue import queue_queries
-from apex_server.jobs.worker import Worker, open_wording, run_worker
-from apex_server.settings import Settings, SettingsError
+from apex_server.jobs.worker import open_wording
+from apex_server.settings import Settings
 from apex_server.sync import PostgresFeedStore
-from apex_sync.coaching.finding import Finding
 from apex_sync.ids import derived_id
 from apex_sync.op import Write, encode_op
 from apex_sync.protocol.messages import PushedRecord
@@ -31,9 +24,12 @@ from apex_sync.wire import encode_push
 from tests.server.analysis_parts import (
     TODAY,
     Clock,
+    CountingWording,
     Pair,
     check_in_patch,
-    link,
+    consent,
+    draft_about,
+    idle,
     log_history,
     pair_of,
     record_id,
@@ -41,28 +37,12 @@ from tests.server.analysis_parts import (
     until,
     working,
     workout_patch,
+    writes_of,
 )
 from tests.server.model_server import model_server
 from tests.server.sealed_rows import insert_device
 
 pytestmark = pytest.mark.anyio
-
-
-class CountingWording:
-    """The template, counting; `before` runs while it words."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.before: Any = None
-        self.fails = False
-
-    async def word(self, findings: Sequence[Finding], context: WordingContext) -> WordedInsight:
-        self.count += 1
-        if self.before is not None:
-            await self.before(context)
-        if self.fails:
-            raise RuntimeError("a bug in the wording")
-        return await TemplateWording().word(findings, context)
 
 
 @pytest.fixture
@@ -74,36 +54,6 @@ def clock() -> Clock:
 async def pair(settings: Settings, db: Database, clock: Clock) -> AsyncIterator[Pair]:
     async with pair_of(settings, db, clock) as made:
         yield made
-
-
-async def due(pair: Pair) -> set[str]:
-    rows = await run_sql(pair, "SELECT kind FROM analyses_due WHERE athlete_id = $1", pair.athlete_id)
-    return {row["kind"] for row in rows}
-
-
-async def run_sql(pair: Pair, statement: str, *arguments: Any) -> list[Any]:
-    async with pair.database.commit_connection() as connection:
-        rows: list[Any] = await connection.fetch(statement, *arguments)
-        return rows
-
-
-async def idle(pair: Pair) -> bool:
-    """Tell whether nothing is left to do."""
-    rows = await run_sql(pair, "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM analyses_due) AS left_over")
-    return bool(rows[0]["left_over"] == 0)
-
-
-async def writes_of(pair: Pair, insight_id: str) -> int:
-    """Count what was ever written to an insight."""
-    rows = await run_sql(pair, "SELECT count(*) AS n FROM audit WHERE record_id = $1", UUID(insight_id))
-    return int(rows[0]["n"])
-
-
-async def draft_about(pair: Pair, check_in_id: str) -> str:
-    async def found() -> str | None:
-        return next((id_ for id_, draft in (await pair.insights()).items() if draft.about_id == check_in_id), None)
-
-    return str(await until(found))
 
 
 async def test_a_check_in_becomes_a_draft_and_reaches_the_athlete_on_approval(
@@ -156,43 +106,6 @@ async def test_training_that_is_approved_is_published_and_taken_back_when_dismis
             return (await pair.record(pair.athlete_scope, published_id)).deleted is True
 
         await until(withdrawn)
-
-
-async def test_analysis_waits_for_quiet_but_not_for_ever(settings: Settings, clock: Clock, pair: Pair) -> None:
-    patient = msgspec.structs.replace(settings, analysis_quiet_seconds=60.0, analysis_max_seconds=600.0)
-    async with Worker.open(patient, now=clock) as worker:
-        await pair.log("workout_logs", record_id("w"), workout_patch(TODAY, 80))
-        clock.advance(59)
-        await worker.sweep()
-        assert await due(pair) == set()
-        await pair.log("workout_logs", record_id("w"), {"pump": 7})
-        clock.advance(59)
-        await worker.sweep()
-        assert await due(pair) == set()
-        clock.advance(1)
-        await worker.sweep()
-        assert await due(pair) == {"check_in", "training"}
-        await run_sql(pair, "DELETE FROM analyses_due")
-        for _ in range(14):  # A live session, a set every 45 seconds.
-            await pair.log("workout_logs", record_id("w"), {"pump": 8, "fatigue": 5})
-            clock.advance(45)
-            await worker.sweep()
-        assert await due(pair) == {"check_in", "training"}
-
-
-async def test_there_is_one_job_for_an_athlete_and_kind(settings: Settings, clock: Clock, pair: Pair) -> None:
-    async with Worker.open(settings, now=clock) as worker:
-        await log_history(pair)
-        clock.advance(61)
-        for _ in range(3):
-            await worker.sweep()
-            await pair.log("workout_logs", record_id("w0"), {"pump": 5})
-            clock.advance(61)
-        rows = await run_sql(pair, "SELECT dedupe_key FROM pgqueuer ORDER BY dedupe_key")
-        assert [row["dedupe_key"] for row in rows] == [
-            f"analysis:check_in:{pair.athlete_id}",
-            f"analysis:training:{pair.athlete_id}",
-        ]
 
 
 async def test_unchanged_facts_cost_no_words_and_no_writes(settings: Settings, clock: Clock, pair: Pair) -> None:
@@ -282,60 +195,6 @@ async def test_what_was_found_is_dropped_when_the_records_change_meanwhile(
         assert {draft.status for draft in drafts.values()} == {"draft"}
 
 
-async def test_a_killed_workers_job_is_done_by_another(settings: Settings, clock: Clock, pair: Pair) -> None:
-    await log_history(pair)
-    clock.advance(61)
-    async with Worker.open(settings, now=clock) as killed:
-        await killed.sweep()
-    await run_sql(
-        pair,
-        "UPDATE pgqueuer SET status = 'picked', queue_manager_id = $1, heartbeat = now() - interval '31 seconds'",
-        uuid4(),
-    )
-    async with working(settings, clock):
-        await until(lambda: idle(pair))
-        assert await pair.insights()
-
-
-async def test_two_workers_share_the_work(settings: Settings, clock: Clock, pair: Pair) -> None:
-    await log_history(pair)
-    async with working(settings, clock), working(settings, clock):
-        await until(lambda: idle(pair))
-        for load in (90, 92.5, 95):
-            await pair.log("workout_logs", record_id("w3"), workout_patch(TODAY - timedelta(days=1), load))
-        await until(lambda: idle(pair))
-        drafts = await pair.insights()
-        subjects = [(draft.kind, draft.about_id or draft.type) for draft in drafts.values()]
-        assert len(subjects) == len(set(subjects))
-        assert {await writes_of(pair, id_) for id_ in drafts} == {1}
-
-
-async def test_a_job_that_fails_is_kept_listed_and_tried_again_with_new_data(
-    settings: Settings, clock: Clock, pair: Pair
-) -> None:
-    await consent(pair)
-    wording = CountingWording()
-    wording.fails = True
-    await log_history(pair)
-    async with working(settings, clock, wording):
-
-        async def both_failed() -> bool:
-            return len(await list_failed_jobs(pair.database)) == 2
-
-        await until(both_failed)
-        await anyio.sleep(1.5)  # A sweep or two, which must not try again.
-        failed = await list_failed_jobs(pair.database)
-        assert len(failed) == 2
-        assert {job.about for job in failed} == {
-            f"analysis:{kind}:{pair.athlete_id}" for kind in ("check_in", "training")
-        }
-        assert "a bug in the wording" in failed[0].reason
-        wording.fails = False
-        await pair.log("workout_logs", record_id("w3"), {"pump": 9})
-        await until(lambda: idle(pair))
-        assert await pair.insights()
-
-
 async def test_only_present_coaches_get_drafts_and_decide(settings: Settings, clock: Clock, pair: Pair) -> None:
     """An approval that waits when the relation ends is not carried any more."""
     check_in_id = await log_history(pair, tired=True)
@@ -423,16 +282,6 @@ async def push_as_device(pair: Pair, insight_id: str, patch: dict[str, Any]) -> 
     assert [result.status for result in answer.results] == ["applied"], answer
 
 
-async def consent(pair: Pair, *, withdrawn: bool = False) -> None:
-    await run_as_owner(
-        pair.database_url,
-        "INSERT INTO consents (user_id, kind, version, given_at, withdrawn_at) "
-        "VALUES ($1, 'ai_analysis', '1', now(), CASE WHEN $2 THEN now() END)",
-        pair.athlete_id,
-        withdrawn,
-    )
-
-
 @pytest.mark.parametrize("withdrawn", [None, True])
 async def test_without_consent_no_model_hears_of_anything(
     settings: Settings, clock: Clock, pair: Pair, withdrawn: bool | None
@@ -503,84 +352,3 @@ async def test_old_check_ins_make_no_pile_of_drafts(settings: Settings, clock: C
     async with working(settings, clock):
         await until(lambda: idle(pair))
         assert len(await pair.insights(kind="check_in")) == 5
-
-
-async def test_an_athlete_without_a_coach_or_data_is_no_trouble(settings: Settings, clock: Clock, pair: Pair) -> None:
-    await run_sql(
-        pair,
-        "INSERT INTO analyses_due (athlete_id, kind, watermark, due_at) VALUES ($1, 'training', 0, now())",
-        uuid4(),
-    )
-    async with working(settings, clock):
-        await until(lambda: idle(pair))
-
-
-async def test_requests_see_nothing_of_the_queue(pair: Pair) -> None:
-    tables = ("analyses_due", "published_insights", "worded_texts", "pgqueuer", "pgqueuer_log")
-    for table in tables:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            async with pair.database.request(pair.coach_id) as connection:
-                await connection.fetch(f"SELECT * FROM {table}")
-
-
-async def test_the_migration_makes_the_queue_that_the_installed_library_expects(database_url: str) -> None:
-    pool = await asyncpg.create_pool(database_url, min_size=1, max_size=2)
-    try:
-        plan = await queue_queries(pool).plan_upgrade()
-    finally:
-        await pool.close()
-    assert list(plan.statements) == []
-
-
-def test_web_processes_load_neither_the_queue_nor_a_model() -> None:
-    code = (
-        "import apex_server.app, apex_server.insights, sys;"
-        "sys.exit(','.join(m for m in ('pgqueuer', 'openai', 'apex_server.jobs.worker') if m in sys.modules) or 0)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-async def test_a_worker_starts_no_postgres_of_its_own(settings: Settings) -> None:
-    with pytest.raises(SettingsError):
-        await run_worker(msgspec.structs.replace(settings, database_url=None))
-
-
-async def test_a_coach_who_comes_later_sees_what_the_records_say(settings: Settings, clock: Clock, pair: Pair) -> None:
-    url = str(settings.database_url)
-    await run_as_owner(url, "DELETE FROM coach_athletes")
-    await log_history(pair)
-    async with working(settings, clock) as worker:
-        await until(lambda: idle(pair))
-        assert await pair.insights() == {}
-        await link(settings, pair)
-        await worker.welcome_new_links()
-        await until(pair.insights)
-        await run_as_owner(url, "UPDATE coach_athletes SET since = now() - interval '1 day'")
-        await until(lambda: idle(pair))
-        await worker.keep_house()
-        assert await idle(pair)
-
-
-async def test_a_worker_process_works_and_ends_when_asked(settings: Settings, pair: Pair) -> None:
-    """The command as it is run in production: real clock, real signals."""
-    today = datetime.now(UTC).date()
-    await pair.log("check_ins", record_id("now"), check_in_patch(today, energy=2, stress=9, sleep=2, soreness=9))
-    environment = {
-        **os.environ,
-        "APEX_DATABASE_URL": str(settings.database_url),
-        "APEX_SECRET": settings.secret,
-        "APEX_DATA_DIR": str(settings.data_dir),
-        "APEX_ANALYSIS_QUIET_SECONDS": "0",
-    }
-    process = await anyio.open_process(
-        [sys.executable, "-m", "apex_server.cli", "worker"], env=environment, stdout=None, stderr=None
-    )
-    try:
-        await until(pair.insights)
-        process.terminate()
-        with anyio.fail_after(10):
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()

@@ -11,8 +11,8 @@ import pytest
 from apex_server.db import Database
 from apex_server.messenger import FolderMessenger
 from tests.server.accounts_app import Clock, accounts_app, bearer, register, speak_to
+from tests.server.second_factor_parts import EMAIL, first_step, second_step, set_up_app, set_up_phone
 from tests.server.software_authenticator import SoftwareAuthenticator
-from tests.server.test_second_factors import EMAIL, first_step, second_step, set_up_app, set_up_phone
 
 pytestmark = pytest.mark.anyio
 
