@@ -152,7 +152,7 @@ def streams_of(path: Path) -> Iterator[bytes]:
     """Give the bytes of a file, and what is packed in it."""
     data = path.read_bytes()
     yield data
-    if data.startswith(b"PK"):
+    if data.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for name in archive.namelist():
                 member = archive.read(name)

@@ -7,7 +7,6 @@ from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from apex_server.audit import record_event
 from apex_server.auth.accounts import Accounts
 from apex_server.auth.cookies import SessionCookies
 from apex_server.auth.errors import PasskeyExists, PasskeyRefused, PasskeysUnavailable, TooManyPasskeys
@@ -26,6 +25,7 @@ from apex_server.caller import Caller
 from apex_server.client_address import client_address
 from apex_server.db import Database
 from apex_server.errors import ClientIdTaken, CsrfRefused, NotFound, SignInAgain
+from apex_server.own_events import record_own_event
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 from apex_server.step_up import require_recent_sign_in
 
@@ -120,15 +120,8 @@ class PasskeysController(Controller):
         """Give a passkey another name."""
         async with database.request(caller.user_id) as connection:
             renamed = await accounts.passkeys.rename(connection, caller.user_id, passkey_id, data.name)
-            await record_event(
-                connection,
-                caller.user_id,
-                "passkey_renamed",
-                vault=database.vault,
-                actor_id=caller.user_id,
-                device_id=caller.device_id,
-                address=client_address(request),
-                detail={"passkey_id": str(passkey_id)},
+            await record_own_event(
+                request, connection, database.vault, caller, "passkey_renamed", passkey_id=str(passkey_id)
             )
         return renamed
 

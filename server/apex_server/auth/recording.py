@@ -4,12 +4,12 @@ from typing import Any
 
 from litestar import Request
 
-from apex_server.audit import Action, record_event
+from apex_server.audit import Action
 from apex_server.auth.accounts import Accounts
 from apex_server.caller import Caller
-from apex_server.client_address import client_address
 from apex_server.db import Connection
 from apex_server.mail import ask_for_mail
+from apex_server.own_events import record_own_event
 
 __all__ = ["note_protection_changed"]
 
@@ -24,13 +24,4 @@ async def note_protection_changed(
 ) -> None:
     """Record the change and ask for the mail that tells of it, in the transaction that makes it (ASVS 5.0, 6.3.7)."""
     await ask_for_mail(connection, caller.user_id, "sign_in_protection_changed", now=accounts.now())
-    await record_event(
-        connection,
-        caller.user_id,
-        action,
-        vault=accounts.database.vault,
-        actor_id=caller.user_id,
-        device_id=caller.device_id,
-        address=client_address(request),
-        detail=detail,
-    )
+    await record_own_event(request, connection, accounts.database.vault, caller, action, **detail)

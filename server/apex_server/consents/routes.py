@@ -8,13 +8,12 @@ from litestar import Controller, Request, get, put
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from apex_server.audit import record_event
 from apex_server.caller import Caller
-from apex_server.client_address import client_address
 from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.consents.payloads import ConsentChange, ConsentEntry, ConsentsView, ConsentView
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, SignInAgain
+from apex_server.own_events import record_own_event
 from apex_server.policy import CONSENT_KINDS, ConsentKind
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 from apex_server.step_up import require_recent_sign_in
@@ -61,15 +60,15 @@ class ConsentsController(Controller):
             standing = await connection.fetchrow(_queries.get_standing, caller.user_id, data.kind)
             if _changes(data, standing):
                 await _change(connection, caller, data)
-                await record_event(
+                await record_own_event(
+                    request,
                     connection,
-                    caller.user_id,
+                    vault,
+                    caller,
                     "consent_given" if data.given else "consent_withdrawn",
-                    vault=vault,
-                    actor_id=caller.user_id,
-                    device_id=caller.device_id,
-                    address=client_address(request),
-                    detail={"kind": data.kind, "version": data.version, "days": data.days},
+                    kind=data.kind,
+                    version=data.version,
+                    days=data.days,
                 )
             return await _view(connection, caller)
 

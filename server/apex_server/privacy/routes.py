@@ -12,13 +12,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from apex_server.audit import record_event
 from apex_server.audit.events import open_sealed_part
 from apex_server.caller import Caller
-from apex_server.client_address import client_address
 from apex_server.db import Database, load_queries
 from apex_server.errors import InvalidFields, NotFound, SignInAgain
 from apex_server.mail import ask_for_mail
+from apex_server.own_events import record_own_event
 from apex_server.personal_data import GRACE
 from apex_server.personal_data.export import EXPORTS_MAX, EXPORTS_WINDOW, chunk_name
 from apex_server.privacy.errors import TooManyExports
@@ -128,15 +127,7 @@ class PrivacyController(Controller):
             if lately >= EXPORTS_MAX:
                 raise TooManyExports(EXPORTS_MAX)
             if await connection.fetchval(_queries.ask_for_export, caller.user_id, uuid4(), now) is not None:
-                await record_event(
-                    connection,
-                    caller.user_id,
-                    "export_asked",
-                    vault=database.vault,
-                    actor_id=caller.user_id,
-                    device_id=caller.device_id,
-                    address=client_address(request),
-                )
+                await record_own_event(request, connection, database.vault, caller, "export_asked")
             rows = await connection.fetch(_queries.list_exports, caller.user_id, None)
         return _export_view(rows[0])
 
@@ -171,15 +162,8 @@ class PrivacyController(Controller):
             row = await connection.fetchrow(_queries.list_exports, caller.user_id, export_id)
             if row is None or row["expires_at"] is None or row["expires_at"] <= now:
                 raise NotFound("export")
-            await record_event(
-                connection,
-                caller.user_id,
-                "export_downloaded",
-                vault=database.vault,
-                actor_id=caller.user_id,
-                device_id=caller.device_id,
-                address=client_address(request),
-                detail={"export_id": str(export_id)},
+            await record_own_event(
+                request, connection, database.vault, caller, "export_downloaded", export_id=str(export_id)
             )
         name = f"apex-export-{row['ready_at']:%Y-%m-%d}.zip"
         return Stream(
@@ -213,15 +197,7 @@ class PrivacyController(Controller):
             asked = await connection.fetchval(_queries.ask_for_deletion, caller.user_id, now, now + GRACE)
             row = await connection.fetchrow(_queries.get_deletion, caller.user_id)
             if asked is not None:
-                await record_event(
-                    connection,
-                    caller.user_id,
-                    "account_deletion_asked",
-                    vault=database.vault,
-                    actor_id=caller.user_id,
-                    device_id=caller.device_id,
-                    address=client_address(request),
-                )
+                await record_own_event(request, connection, database.vault, caller, "account_deletion_asked")
                 await ask_for_mail(connection, caller.user_id, "account_deletion_asked", now=now)
         return DeletionView(asked_at=row["asked_at"], erase_at=row["erase_at"])
 
@@ -243,15 +219,7 @@ class PrivacyController(Controller):
         async with database.request(caller.user_id) as connection:
             if await connection.fetchval(_queries.cancel_deletion, caller.user_id) is None:
                 raise NotFound("deletion")
-            await record_event(
-                connection,
-                caller.user_id,
-                "account_deletion_cancelled",
-                vault=database.vault,
-                actor_id=caller.user_id,
-                device_id=caller.device_id,
-                address=client_address(request),
-            )
+            await record_own_event(request, connection, database.vault, caller, "account_deletion_cancelled")
         return Response(None, status_code=204)
 
 
