@@ -385,7 +385,7 @@ _TABLES_BY_READERS: Mapping[str, str] = {
     "athlete support": "consents support_looks",
     "athlete": "sessions refresh_tokens passkeys exports export_chunks phones totp_seeds recovery_codes "
     "account_deletions awaiting_invites email_changes mfa_challenges user_tiers",
-    "": "analyses_due code_attempts dead_ops dirty erased_accounts event_chains mail_tokens mails model_tokens "
+    "": "analyses_due code_attempts dead_ops dirty erased_accounts event_chains mail_tokens mails model_tokens nightly "
     "organisation_coaches organisation_invites organisations server_client_ids sms_sends worded_texts",
 }
 

@@ -27,6 +27,8 @@ WAITING_MAX = 50
 SCOPES_AT_ONCE = 20
 """Some ten thousand documents, opened in 10 ms of CPU time and read in a second."""
 
+NOBODY = UUID(int=0)
+
 Step = Callable[[Connection, UUID], Awaitable[UUID | None]]
 """Sees to what comes after an id, and gives the last one that it has seen to; None: there are no more."""
 
@@ -54,7 +56,7 @@ class Nightly:
             if after is None:
                 return
             reached = await do(connection, after)
-            await connection.execute(_queries.note_night, name, night, reached or after, reached is None)
+            await connection.execute(_queries.note_night, name, night, reached or NOBODY, reached is None)
         if reached is None:
             _log.info("nightly_done", work=name)
 
