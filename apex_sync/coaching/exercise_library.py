@@ -52,7 +52,7 @@ class BuiltinExercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """What its record holds: every leaf, None where the line does not name it."""
         leaves: dict[str, Any] = msgspec.to_builtins(msgspec.structs.asdict(self))
         del leaves["slug"]
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in leaves.items()}
+        return {name: (list(value) or None) if isinstance(value, tuple) else value for name, value in leaves.items()}
 
 
 @cache

@@ -12,6 +12,9 @@ from functools import lru_cache
 NAMES_REMEMBERED_MAX = 16_384
 """Folded names that are kept: a library of some thousand exercises with their aliases, about 3 MB."""
 
+ABBREVIATIONS = {"bb": "barbell", "bw": "bodyweight", "db": "dumbbell", "kb": "kettlebell"}
+"""Words that are written short and mean one thing in the name of an exercise."""
+
 _WORD = re.compile(r"[^\W_]+")
 _PLURAL_OF_SIBILANT = ("ches", "shes", "sses", "xes")
 
@@ -31,14 +34,14 @@ def name_key(name: str) -> str:
 
 @lru_cache(maxsize=NAMES_REMEMBERED_MAX)
 def name_words(name: str) -> tuple[str, ...]:
-    """Give the words of a name in their order, without case and accents.
+    """Give the words of a name in their order, without case and accents, and written out.
 
-    >>> name_words("Farmer's Walk")
-    ('farmers', 'walk')
+    >>> name_words("Farmer's Walk"), name_words("DB Row")
+    (('farmers', 'walk'), ('dumbbell', 'row'))
     """
     decomposed = unicodedata.normalize("NFKD", name.replace("'", "").replace("\u2019", ""))
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return tuple(_WORD.findall(bare.casefold()))
+    return tuple(ABBREVIATIONS.get(word, word) for word in _WORD.findall(bare.casefold()))
 
 
 def _singular(word: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 from apex_server.db import Database
 from apex_server.settings import Settings
 from apex_server.sync import compact_long_records, projections_are_current
+from apex_sync.coaching.exercise_library import builtin_exercises
 from apex_sync.compaction import COMPACTION_OPS
 from apex_sync.op import Write, encode_op
 from apex_sync.protocol.messages import PushedRecord
@@ -89,4 +90,14 @@ async def test_rows_of_another_version_are_made_anew_when_a_worker_starts(
     await world.sql("UPDATE logged_sets SET reps = 99")
     async with working(settings):
         await until(lambda: projections_are_current(db))
+    await assert_consistent(world)
+
+
+async def test_a_worker_that_starts_gives_everybody_the_library(world: World, settings: Settings) -> None:
+    async def is_there() -> bool:
+        [row] = await world.sql("SELECT count(*) FROM records JOIN scopes USING (scope_id) WHERE name = 'global'")
+        return int(row["count"]) == len(builtin_exercises())
+
+    async with working(settings):
+        await until(is_there)
     await assert_consistent(world)

@@ -1,13 +1,14 @@
 """What the endpoints of exercises take and give: the model itself, with its place in the world."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from apex_server.resources import record_view
+from apex_server.resources import KnownRecord, record_view, view_of_model
 from apex_sync.models import Exercise
 
-__all__ = ["ExerciseResource", "ExercisesPage", "NewExercise"]
+__all__ = ["ExerciseResource", "ExercisesPage", "NewExercise", "show_exercises"]
 
 
 class NewExercise(Exercise, kw_only=True):
@@ -28,3 +29,14 @@ class ExercisesPage(Struct):
 
     exercises: list[ExerciseResource]
     next: str | None
+
+
+def show_exercises(found: Iterable[KnownRecord]) -> list[ExerciseResource]:
+    """Show exercises in the model's own shape."""
+    return [_shown(known) for known in found]
+
+
+def _shown(known: KnownRecord) -> ExerciseResource:
+    shown: ExerciseResource = view_of_model(ExerciseResource, known)
+    shown.is_custom = known.scope != "global"
+    return shown

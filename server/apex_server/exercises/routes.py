@@ -6,24 +6,20 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from litestar import get
-from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
-from apex_server.exercises.payloads import ExerciseResource, ExercisesPage, NewExercise
-from apex_server.problems import problem_responses
+from apex_server.exercises.payloads import ExerciseResource, ExercisesPage, NewExercise, show_exercises
+from apex_server.exercises.search import search_exercises
 from apex_server.resources import (
     Asked,
     KnownRecord,
     NameMark,
     RecordController,
     RecordKind,
-    RecordWriter,
-    view_of_model,
 )
-from apex_server.resources.requests import NO_NUL, READ_REFUSALS
+from apex_server.resources.requests import NO_NUL
 from apex_server.sync.sealing import LIBRARY_MUSCLE, LIBRARY_NAME, DocumentSeal, seals_of_scopes
 from apex_server.vault import Vault
 from apex_sync.coaching.drafts import model_patch
@@ -90,24 +86,10 @@ class ExercisesController(RecordController):
         self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
     ) -> list[ExerciseResource]:
         """Show exercises."""
-        shown = [view_of_model(ExerciseResource, known) for known in found]
-        for exercise, known in zip(shown, found, strict=True):
-            exercise.is_custom = known.scope != "global"
-        return shown
-
-    @get("/search", responses=problem_responses(*READ_REFUSALS))
-    async def search_records(
-        self,
-        records: NamedDependency[RecordWriter],
-        filters: NamedDependency[ExerciseFilters],
-        asked: NamedDependency[Asked],
-    ) -> ExercisesPage:
-        """Find exercises by part of their name, or by a muscle."""
-        page: ExercisesPage = await self.page_of(records, filters, asked)
-        return page
+        return show_exercises(found)
 
 
-exercise_routes = (ExercisesController,)
+exercise_routes = (ExercisesController, search_exercises)
 
 
 def _place(listed: _Listed) -> tuple[str, UUID]:

@@ -259,3 +259,15 @@ FROM scopes
 WHERE scope_id > $1
 ORDER BY scope_id
 LIMIT $2;
+
+-- name: lock_builtin_library
+-- One process at a time compares and writes; a second one then finds nothing left to write.
+SELECT pg_advisory_xact_lock($1);
+
+-- name: list_builtin
+-- Everything there is of one kind in everybody's scope, what was deleted too, since a line may come back.
+SELECT record_id, doc
+FROM records
+WHERE scope_id = $1 AND collection = $2
+ORDER BY record_id
+LIMIT 20000;

@@ -31,6 +31,7 @@ from apex_server.db.pool import COMMIT_LIMITS, open_pool
 from apex_server.db.roles import COMMIT_ROLE, role_urls
 from apex_server.errors import ServerBusy
 from apex_server.jobs.analysis import Analyst
+from apex_server.jobs.builtin_library import keep_builtin_library
 from apex_server.jobs.nightly import Nightly
 from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
@@ -100,6 +101,9 @@ COMPACT_SECONDS = 2.0
 
 PROJECTIONS_SECONDS = 3600.0
 """Projections can only be another version's when a server starts; a rebuild that failed then is tried again."""
+
+LIBRARY_SECONDS = 3600.0
+"""The built-in library can only be another version's when a server starts; where that failed it is tried again."""
 
 RESTART_SECONDS = 1.0
 RESTART_AFTER_BUG_SECONDS = 10.0
@@ -241,6 +245,7 @@ class Worker:
                 partial(every, NIGHTLY_SECONDS, self.nightly.step),
                 partial(every, COMPACT_SECONDS, self.compact),
                 partial(every, PROJECTIONS_SECONDS, self.project_anew),
+                partial(every, LIBRARY_SECONDS, self.keep_library),
                 partial(every, MAIL_SECONDS, self.mails.send_due),
                 partial(every, REFUSED_SIGN_INS_SECONDS, partial(record_refused_sign_ins, self._database)),
                 partial(every, ERASE_SECONDS, self.eraser.erase_due),
@@ -304,6 +309,12 @@ class Worker:
         if not await projections_are_current(self._database):
             _log.info("projections_rebuilding")
             _log.info("projections_rebuilt", records=await rebuild_projections(self._database))
+
+    async def keep_library(self) -> None:
+        """Give everybody the exercises of this version."""
+        count = await keep_builtin_library(self._database, self._committer)
+        if count:
+            _log.info("builtin_library_written", records=count)
 
     async def _do(self, job: Job) -> None:
         asked = msgspec.json.decode(job.payload or b"", type=AnalysisJob)

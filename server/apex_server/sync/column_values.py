@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from apex_sync.coaching.exercise_search import searched_of
 from apex_sync.models import COLLECTIONS
 from apex_sync.models.fields import parse_date, parse_local_time
 from apex_sync.op import EXACT_INT_MAX
@@ -29,6 +30,7 @@ __all__ = [
     "moment",
     "number",
     "offset",
+    "searched",
     "source",
     "text",
     "utc_offset_minutes",
@@ -90,6 +92,13 @@ def text(value: Any) -> str | None:
     if value.__class__ is str and len(value) <= TEXT_LENGTH_MAX and "\0" not in value:
         return value if value.isascii() or _is_unicode(value) else None
     return None
+
+
+def searched(exercise: Any) -> str:
+    """Take what a search reads of a whole exercise, as JSON; a word that Postgres does not hold is left empty."""
+    words = searched_of(exercise)
+    parts = (words.names, words.muscles, words.equipment)
+    return msgspec.json.encode([[text(each) or "" for each in part] for part in parts]).decode()
 
 
 def word(value: Any) -> str | None:

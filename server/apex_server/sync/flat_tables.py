@@ -17,7 +17,19 @@ PostgresType = Literal["text", "bigint", "integer", "double precision", "boolean
 """`sealed` is text that people chose, and bytea in Postgres."""
 
 Kind = Literal[
-    "number", "whole", "count", "word", "id", "barcode", "name", "flag", "whether", "day", "moment", "offset"
+    "number",
+    "whole",
+    "count",
+    "word",
+    "id",
+    "barcode",
+    "name",
+    "searched",
+    "flag",
+    "whether",
+    "day",
+    "moment",
+    "offset",
 ]
 
 KINDS: Mapping[Kind, tuple[PostgresType, Callable[[Any], Any]]] = {
@@ -28,6 +40,7 @@ KINDS: Mapping[Kind, tuple[PostgresType, Callable[[Any], Any]]] = {
     "id": ("text", take.id_of),
     "barcode": ("text", take.barcode),
     "name": ("sealed", take.text),
+    "searched": ("sealed", take.searched),
     "flag": ("boolean", take.flag),
     "whether": ("boolean", take.whether),
     "day": ("date", take.day),
@@ -100,7 +113,10 @@ FLAT_TABLES: Mapping[str, list[FlatColumn]] = {
         *_at("exercises", exercise_count="count"),
         *_at("sets", set_count="count"),
     ],
-    "exercises": _leaves(name="name", muscle_group="name", movement_pattern="word"),
+    "exercises": [
+        *_leaves(name="name", muscle_group="name", movement_pattern="word"),
+        FlatColumn("searched", "searched", ()),
+    ],
     "profiles": [
         *_leaves(training_age_years="number", volume_tolerance="word", recovery_status="word"),
         *_leaves(training_days_per_week="whole", session_duration_minutes="whole"),

@@ -38,7 +38,7 @@ from apex_sync.collection import Record
 
 __all__ = ["VERSION", "project"]
 
-VERSION = 4
+VERSION = 5
 
 
 def project(collection: str, record: Record) -> RowsByTable:

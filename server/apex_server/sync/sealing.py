@@ -23,6 +23,7 @@ __all__ = [
     "EXERCISE_NAME",
     "LIBRARY_MUSCLE",
     "LIBRARY_NAME",
+    "LIBRARY_SEARCHED",
     "DocumentSeal",
     "open_documents",
     "overhead_of",
@@ -37,6 +38,7 @@ SEALED = {table.name: table.sealed for table in TABLES.values()}
 EXERCISE_NAME = "logged_exercises.name"
 LIBRARY_NAME = "exercises.name"
 LIBRARY_MUSCLE = "exercises.muscle_group"
+LIBRARY_SEARCHED = "exercises.searched"
 """The places that names in projections are sealed for."""
 
 NAMES_MAX = 4096
