@@ -19,6 +19,7 @@ GENERATED = (
     "athletes",
     "checkins",
     "conflicts",
+    "exercises",
     "http_transport",
     "importing",
     "insights",

@@ -7,7 +7,7 @@ spaces: `benchpress`, `bench-press` and `bnech press` all share most of theirs w
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -15,6 +15,9 @@ from apex_sync.coaching.exercise_names import NAMES_REMEMBERED_MAX, name_key, na
 from apex_sync.coaching.leaves import text, texts
 from apex_sync.coaching.muscles import muscle_named
 from apex_sync.collection import Record
+
+Key = TypeVar("Key", str, int)
+"""What the caller tells exercises apart by."""
 
 QUERY_LENGTH_MAX = 200
 """As long as a name may be; what stands beyond it is not looked at."""
@@ -59,13 +62,13 @@ def likeness(query: str, searched: Searched) -> float:
     >>> likeness("press bench barbell", bench), likeness("benchpress", bench) > 0.8 > likeness("squat", bench)
     (1.0, True)
     """
-    asked = _trigrams(query)
+    asked = trigrams(query)
     if not asked:
         return 0.0
     about = _trigrams_about(searched.muscles, searched.equipment)
     best = 0.0
     for place, name in enumerate(searched.names):
-        has = _trigrams(name)
+        has = trigrams(name)
         shared = len(asked & has)
         covered = (shared + len((asked - has) & about)) / len(asked)
         found = (1 - COVERED_SHARE) * 2 * shared / (len(asked) + len(has)) + COVERED_SHARE * covered
@@ -92,8 +95,8 @@ def is_called(name: str, searched: Searched) -> bool:
     return name_key(name) in map(name_key, searched.names)
 
 
-def ranked(query: str, exercises: Iterable[tuple[str, Searched]], *, limit: int) -> list[str]:
-    """Give the ids of the exercises that a query finds, the best first; an empty query finds all, by name."""
+def ranked(query: str, exercises: Iterable[tuple[Key, Searched]], *, limit: int) -> list[Key]:
+    """Give the keys of the exercises that a query finds, the best first; an empty query finds all, by name."""
     query = query[:QUERY_LENGTH_MAX]
     if not name_key(query):
         return [each for _, each in sorted((searched.names[0].casefold(), each) for each, searched in exercises)][
@@ -107,8 +110,23 @@ def ranked(query: str, exercises: Iterable[tuple[str, Searched]], *, limit: int)
     return [each for _, _, each in sorted(found)][:limit]
 
 
+def indexed_words(names: Iterable[str]) -> str:
+    """Give what an index of trigrams holds of an exercise: the words of each name, and each name run together.
+
+    >>> indexed_words(["Pull-Up", "upper_back"])
+    'pull up pullup upper back upperback'
+    """
+    listed = [name_words(name.replace("_", " ")) for name in names]
+    return " ".join(part for words in listed if words for part in (*words, "".join(words)))
+
+
 @lru_cache(maxsize=NAMES_REMEMBERED_MAX)
-def _trigrams(name: str) -> frozenset[str]:
+def trigrams(name: str) -> frozenset[str]:
+    """Give the trigrams of a name's words, with two spaces before and one behind each, and of all of them in a row.
+
+    >>> sorted(trigrams("T-bar"))
+    ['  b', '  t', ' ba', ' t ', 'ar ', 'bar', 'tba']
+    """
     words = name_words(name.replace("_", " "))
     parts = [f"  {word} " for word in words] + ["".join(words)]
     return frozenset(part[place : place + 3] for part in parts for place in range(len(part) - 2))
@@ -116,7 +134,7 @@ def _trigrams(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=NAMES_REMEMBERED_MAX)
 def _trigrams_about(muscles: tuple[str, ...], equipment: tuple[str, ...]) -> frozenset[str]:
-    return frozenset[str]().union(*map(_trigrams, (*muscles, *equipment)))
+    return frozenset[str]().union(*map(trigrams, (*muscles, *equipment)))
 
 
 def _is_muscle(asked: str, has: str) -> bool:

@@ -43,6 +43,10 @@ _USUAL = COLUMNS["logged_set_rows"][:USUAL_SET_COLUMNS]
 _INSERT_USUAL_SET = _insert("logged_set_rows", _USUAL)
 _INSERT_USUAL_SETS = _insert("logged_set_rows", _USUAL, count=SETS_A_STATEMENT)
 _UPSERTS = {table: _upsert(table, columns) for table, columns in COLUMNS.items()}
+_WORDS = ("words WHERE rowid", "words_due WHERE record_no", "exercise_trigrams WHERE rowid")
+FORGET_WORDS = tuple(f"DELETE FROM {words} = ?" for words in _WORDS)  # noqa: S608
+"""What takes the words of a record out of every index."""
+
 _WORDS_DUE = "INSERT OR IGNORE INTO words_due (record_no) VALUES (?)"
 _INSERT_CONFLICT = "INSERT INTO conflict_rows (record_no, path, keys, kept, discarded) VALUES (?, ?, ?, ?, ?)"
 
@@ -108,15 +112,15 @@ class Materialiser:
 
     def drop(self, place: int) -> None:
         """Remove the words of one record; its rows go with it."""
-        self._sql.execute("DELETE FROM words WHERE rowid = ?", (place,))
-        self._sql.execute("DELETE FROM words_due WHERE record_no = ?", (place,))
+        for forget in FORGET_WORDS:
+            self._sql.execute(forget, (place,))
         self._written.pop(place, None)
 
     def drop_scope(self, scope_no: int) -> None:
         """Remove the words of a scope; its rows go with its records."""
         of_scope = "SELECT record_no FROM held_records WHERE scope_no = ?"
-        self._sql.execute(f"DELETE FROM words WHERE rowid IN ({of_scope})", (scope_no,))  # noqa: S608
-        self._sql.execute(f"DELETE FROM words_due WHERE record_no IN ({of_scope})", (scope_no,))  # noqa: S608
+        for words in _WORDS:
+            self._sql.execute(f"DELETE FROM {words} IN ({of_scope})", (scope_no,))  # noqa: S608
         self._written.clear()
 
     def move_scope(self, old: int, new: int) -> None:

@@ -27,6 +27,7 @@ from apex_client.athletes import Athlete, Athletes
 from apex_client.conflicts import Conflicts
 from apex_client.encryption import EncryptionKey
 from apex_client.errors import MfaRequired, ReplicaClosed
+from apex_client.exercises import Exercises
 from apex_client.feed import ChangeFeed, Feeds
 from apex_client.hop import StoreThread
 from apex_client.importing import ImportProgress, import_file
@@ -43,7 +44,7 @@ from apex_client.sync_loop import SyncLoop
 from apex_client.times import calendar_day, wall_clock
 from apex_client.transport import Transport
 from apex_sync.ids import entry_key_from
-from apex_sync.models import ClientFile, Exercise, Food, Questionnaire
+from apex_sync.models import ClientFile, Food, Questionnaire
 
 if TYPE_CHECKING:
     from apex_client.importers.run import ImportReport
@@ -89,7 +90,7 @@ class Replica(AthleteResources):
         self._account = Account(self, transport, server, credentials, device, on_account_erased)
         self._loop = SyncLoop(self, self._account)
         super().__init__(self)
-        self.exercises: Records[Record[Exercise]] = Records(self, "exercises")
+        self.exercises = Exercises(self)
         self.foods: Records[Record[Food]] = Records(self, "foods")
         self.questionnaires: Records[Record[Questionnaire]] = Records(self, "questionnaires")
         self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")

@@ -53,7 +53,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "exercise_rows": (
         "record_no", "scope_no", "id", "name", "muscle_group", "secondary_muscles", "movement_pattern", "equipment",
-        "instructions",
+        "instructions", "aliases", "laterality",
     ),
     "insight_rows": (
         "record_no", "scope_no", "id", "athlete_id", "kind", "about_id", "type", "priority", "title", "summary",
@@ -242,9 +242,10 @@ def _exercise(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Ro
     get = state.get
     row = (
         *place, get("name"), get("muscle_group"), _as_json(get("secondary_muscles")), get("movement_pattern"),
-        _as_json(get("equipment")), get("instructions"),
+        _as_json(get("equipment")), get("instructions"), _as_json(get("aliases")), get("laterality"),
     )  # fmt: skip
-    return {"exercise_rows": [row]}, (get("name") or "", get("muscle_group") or "", "")
+    also = [get("muscle_group") or "", *(get("aliases") or ()), *(get("secondary_muscles") or ())]
+    return {"exercise_rows": [row]}, (get("name") or "", "\n".join([*also, *(get("equipment") or ())]), "")
 
 
 def _insight(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:

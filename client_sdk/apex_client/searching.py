@@ -8,10 +8,11 @@ from contextlib import suppress
 
 from apex_client.errors import DiskFull
 from apex_client.local import LocalReplica, snapshot_of
-from apex_client.materialise import projected
+from apex_client.materialise import FORGET_WORDS, projected
 from apex_client.overview import SearchHit
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
+from apex_sync.coaching.exercise_search import indexed_words
 from apex_sync.session.held import HeldRecord
 
 CHUNK_RECORDS = 500
@@ -32,7 +33,7 @@ def matching(local: LocalReplica, collection: str, scope: str | None, text: str,
     query = _fts_query(text)
     if not query:
         return []
-    _index_what_fits(local)
+    index_what_fits(local)
     where = (
         "JOIN words ON words.rowid = record.record_no"
         " WHERE words MATCH ? AND record.collection = ? AND (scope.name = ? OR ? IS NULL)"
@@ -47,7 +48,7 @@ def hits(local: LocalReplica, text: str, *, limit: int) -> list[SearchHit]:
     query = _fts_query(text)
     if not query:
         return []
-    _index_what_fits(local)
+    index_what_fits(local)
     sql = (
         "SELECT record.record_id, record.collection, words.title, snippet(words, -1, '[', ']', '…', 12)"
         " FROM words JOIN held_records AS record ON record.record_no = words.rowid"
@@ -67,7 +68,7 @@ def index_words(local: LocalReplica) -> None:
         pass
 
 
-def _index_what_fits(local: LocalReplica) -> None:
+def index_what_fits(local: LocalReplica) -> None:
     """Bring the index up to date; on a full disk one searches what was indexed before."""
     with suppress(DiskFull):
         index_words(local)
@@ -83,11 +84,14 @@ def index_some_words(local: LocalReplica) -> bool:
         return False
     numbers = [number for (number,) in due]
     with store.transaction():
-        store.sql.executemany("DELETE FROM words WHERE rowid = ?", due)
-        store.sql.executemany("DELETE FROM words_due WHERE record_no = ?", due)
+        for forget in FORGET_WORDS:
+            store.sql.executemany(forget, due)
         held = store.select(f"WHERE record.record_no IN ({','.join('?' * len(due))})", numbers)
         rows = [row for record in held if (row := _words_row(record))]
         store.sql.executemany("INSERT INTO words (rowid, title, names, notes) VALUES (?, ?, ?, ?)", rows)
+        exercises = {record.place for record in held if record.collection == "exercises"}
+        trigrams = [(row[0], indexed_words([row[1], *row[2].split("\n")])) for row in rows if row[0] in exercises]
+        store.sql.executemany("INSERT INTO exercise_trigrams (rowid, searched) VALUES (?, ?)", trigrams)
         store.keep_setting(WORDS_UP_TO, str(max(up_to, *numbers)).encode())
     return True
 

@@ -222,13 +222,14 @@ class ReplicaStore:
         self._scope_numbers.clear()
         self._roles.clear()
 
-    def scope_number(self, name: str, role: str = "athlete") -> int:
-        """Give the number of a scope, which is added where it is new."""
+    def scope_number(self, name: str, role: str | None = None) -> int:
+        """Give the number of a scope, which is added where it is new: until a sync says the role, its writer's own."""
         number = self._scope_numbers.get(name)
         if number is None:
             row = self.sql.execute("SELECT scope_no FROM held_scopes WHERE name = ?", (name,)).fetchone()
             if row is None:
                 self._roles.clear()
+                role = role or ("coach" if name.startswith(("coach:", "library:", "private:")) else "athlete")
                 added = self.sql.execute("INSERT INTO held_scopes (name, role) VALUES (?, ?)", (name, role))
                 row = (added.lastrowid,)
             number = self._scope_numbers[name] = int(row[0])

@@ -113,6 +113,7 @@ class ReplicaFile:
         with sqlite_errors(self.path):
             # Words of records that are gone stay in the index until its parts are merged.
             self.connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self.connection.execute("INSERT INTO exercise_trigrams (exercise_trigrams) VALUES ('optimize')")
             self.connection.execute("VACUUM")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 

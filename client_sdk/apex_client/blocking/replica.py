@@ -26,6 +26,7 @@ from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.blocking.account import Account
 from apex_client.blocking.athletes import Athlete, Athletes
 from apex_client.blocking.conflicts import Conflicts
+from apex_client.blocking.exercises import Exercises
 from apex_client.blocking.feed import ChangeFeed, Feeds
 from apex_client.blocking.hop import StoreThread
 from apex_client.blocking.importing import ImportProgress, import_file
@@ -44,7 +45,7 @@ from apex_client.overview import SearchHit
 from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncReport
 from apex_client.times import calendar_day, wall_clock
 from apex_sync.ids import entry_key_from
-from apex_sync.models import ClientFile, Exercise, Food, Questionnaire
+from apex_sync.models import ClientFile, Food, Questionnaire
 
 if TYPE_CHECKING:
     from apex_client.importers.run import ImportReport
@@ -90,7 +91,7 @@ class Replica(AthleteResources):
         self._account = Account(self, transport, server, credentials, device, on_account_erased)
         self._loop = SyncLoop(self, self._account)
         super().__init__(self)
-        self.exercises: Records[Record[Exercise]] = Records(self, "exercises")
+        self.exercises = Exercises(self)
         self.foods: Records[Record[Food]] = Records(self, "foods")
         self.questionnaires: Records[Record[Questionnaire]] = Records(self, "questionnaires")
         self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")

@@ -1,0 +1,42 @@
+# Made from ../exercises.py by client_sdk/generate_blocking.py; edit that file instead.
+"""Exercises: the built-in library and a coach's own, searched on the device and without a network.
+
+[bench, *others] = replica.exercises.search("benchpress")
+found = replica.exercises.search("row", muscle="lats", equipment="cable")
+"""
+
+from typing import TYPE_CHECKING
+
+from apex_client import exercise_searching
+from apex_client.blocking.records import LIST_MAX, Record, Records
+from apex_sync.models import Exercise
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+FOUND_DEFAULT = 20
+"""A screen of a phone."""
+
+
+class Exercises(Records[Record[Exercise]]):
+    """The library as this replica holds it; a coach's `create` adds to their own."""
+
+    def __init__(self, replica: "Replica") -> None:
+        super().__init__(replica, "exercises")
+
+    def search(
+        self, text: str = "", *, muscle: str | None = None, equipment: str | None = None, limit: int = FOUND_DEFAULT
+    ) -> list[Record[Exercise]]:
+        """Find exercises by name, typed anyhow, by muscle and by equipment; the best match first.
+
+        Without a text, all that fit, by name.
+        """
+        return self._handles(
+            self._replica._do(
+                exercise_searching.found, text, muscle=muscle, equipment=equipment, limit=min(limit, LIST_MAX)
+            )
+        )
+
+    def named(self, name: str) -> list[Record[Exercise]]:
+        """Give the exercises that a name means and does not only resemble: one, or none, or several."""
+        return self._handles(self._replica._do(exercise_searching.named, name))
