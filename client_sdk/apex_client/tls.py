@@ -72,16 +72,21 @@ class Trust:
 def is_loopback(server: str) -> bool:
     """Tell whether an address is this machine's own, which no network carries.
 
+    Of names only `localhost` itself: what stands before a dot in front of it is asked of a resolver, and not every
+    resolver keeps such names at home, as RFC 6761 wants them to.
+
     >>> is_loopback("http://127.0.0.1:8000"), is_loopback("http://[::1]:8000"), is_loopback("http://localhost")
     (True, True, True)
     >>> is_loopback("http://coach.example"), is_loopback("http://127.0.0.1.evil.example")
+    (False, False)
+    >>> is_loopback("http://coach.localhost"), is_loopback("http://localhost.evil.example")
     (False, False)
     """
     try:
         host = urlsplit(server).hostname or ""
     except ValueError:
         return False
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -26,6 +26,7 @@ __all__ = [
     "Membership",
     "People",
     "Role",
+    "has_pages",
     "is_consented",
     "scopes_of",
     "supported_scopes_of",
@@ -130,6 +131,11 @@ def is_consented(people: People, user_id: UUID, kind: ConsentKind, now: datetime
         and (consent.expires_at is None or consent.expires_at > now)
         for consent in people.consents
     )
+
+
+def has_pages(role: Role) -> bool:
+    """Tell whether the coach's pages are for somebody of this role."""
+    return role == "coach"
 
 
 def _own_scopes(user_id: UUID, role: Role) -> dict[str, Access]:

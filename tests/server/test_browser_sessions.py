@@ -92,6 +92,9 @@ async def test_a_change_needs_the_token_of_this_very_session(
         ("Origin", "http://evil.example", False),
         ("Origin", "http://coach.example.evil.example", False),
         ("Origin", "http://coach.example:8080", False),
+        ("Origin", "http://coach.example:80", True),
+        ("Origin", "https://coach.example", False),
+        ("Origin", "http://coach.example:80:80", False),
         ("Origin", "null", False),
         ("Sec-Fetch-Site", "same-origin", True),
         ("Sec-Fetch-Site", "same-site", False),
@@ -117,6 +120,25 @@ async def test_behind_a_proxy_the_public_address_counts_as_our_own(db: Database,
             for origin in ("http://train.example", "http://evil.example", "null")
         ]
     assert statuses == [201, 403, 403]
+
+
+@pytest.mark.parametrize(
+    ("origin", "passes"),
+    [
+        ("https://train.example:8443", True),
+        ("http://train.example:8443", False),
+        ("https://train.example", False),
+        ("https://coach.example", True),
+        ("http://coach.example", False),
+    ],
+)
+async def test_an_origin_is_scheme_host_and_port(db: Database, clock: Clock, origin: str, passes: bool) -> None:
+    """Of the public address, and of the one that the browser itself names: over HTTPS, as the cookies are."""
+    app = accounts_app(db, clock, public_url="https://train.example:8443")
+    async with speak_to(app, scheme="https") as browser:
+        body = {"email": EMAIL, "password": PASSWORD, "token_delivery": "cookie", "name": "C", "role": "coach"}
+        answer = await browser.post("/api/auth/register", json=body, headers={"Origin": origin})
+    assert answer.status_code == (201 if passes else 403)
 
 
 async def test_an_authorization_header_needs_no_csrf_token(browser: httpx.AsyncClient) -> None:

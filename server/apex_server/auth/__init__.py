@@ -93,7 +93,7 @@ def account_parts(
         secret,
         former_secrets=former_secrets,
         secure=https or public.scheme == "https",
-        public_host=public.netloc or None,
+        public_url=public_url,
     )
     return AccountParts(
         authenticator=Authenticator(database, access_tokens, cookies, now=now),

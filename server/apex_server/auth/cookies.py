@@ -31,6 +31,7 @@ _REFRESH_PATH = "/api/auth"
 """The refresh and device tokens travel to the endpoints that take them and nowhere else."""
 _DEVICE_COOKIE_SECONDS = 400 * 86_400
 """The longest that browsers keep a cookie."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _Connection = ASGIConnection[Any, Any, Any, Any]
@@ -50,16 +51,17 @@ class BrowserSession:
 class SessionCookies:
     """Writes, reads and clears a browser's session.
 
-    `secure` says that browsers reach this server over HTTPS, `public_host` under which host and port, where a proxy in
-    between does not pass their Host header on.
+    `secure` says that browsers reach this server over HTTPS, `public_url` under which address, where a proxy in between
+    does not pass their Host header on.
     """
 
     def __init__(
-        self, secret: str, *, former_secrets: Sequence[str] = (), secure: bool, public_host: str | None = None
+        self, secret: str, *, former_secrets: Sequence[str] = (), secure: bool, public_url: str | None = None
     ) -> None:
         self._csrf_keys = [_csrf_key(each) for each in (secret, *former_secrets)]
         self._secure = secure
-        self._public_host = public_host
+        self._scheme = "https" if secure else "http"
+        self._public_origin = _origin(public_url) if public_url else None
         self.access_name = "__Host-apex_access" if secure else "apex_access"
         self.csrf_name = "__Host-apex_csrf" if secure else "apex_csrf"
         self.refresh_name = "__Secure-apex_refresh" if secure else "apex_refresh"
@@ -114,7 +116,8 @@ class SessionCookies:
         if connection.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             raise CsrfRefused
         origin = connection.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc not in {self._public_host, connection.headers.get("host")}:
+        own = {self._public_origin, _origin(f"{self._scheme}://{connection.headers.get('host', '')}")}
+        if origin is not None and _origin(origin) not in own:
             raise CsrfRefused
 
     def _set(
@@ -131,6 +134,21 @@ class SessionCookies:
                 samesite="strict",
             )
         )
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Read scheme, host and port; what cannot be read is an origin of its own, and none of ours.
+
+    >>> _origin("https://Coach.example:443/x") == _origin("https://coach.example")
+    True
+    >>> _origin("http://coach.example") == _origin("https://coach.example"), _origin("null")
+    (False, ('', '', None))
+    """
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return ("", "", -1)
 
 
 def _csrf_key(secret: str) -> bytes:

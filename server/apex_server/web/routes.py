@@ -20,6 +20,7 @@ from apex_server.db import Database, load_queries
 from apex_server.db.errors import DatabaseUnavailable as PostgresAway
 from apex_server.errors import ApiError, Conflict, DatabaseUnavailable, InternalError, NotFound
 from apex_server.invites import INVITE_CODE_LENGTH_MAX, coach_name_of, invite_fingerprint
+from apex_server.policy import has_pages
 from apex_server.resources import read_record
 from apex_server.sync.commit import Committer
 from apex_server.web.athlete_page import read_check_in, read_panel, read_timeline, read_workout
@@ -81,7 +82,7 @@ async def sign_in_page(
     """Sign in; on a server without any coach, create the first account."""
     target = _own_path(target)
     caller = await find_visitor(request)
-    if caller is not None and (caller.role == "coach" or target == "/security"):
+    if caller is not None and (has_pages(caller.role) or target == "/security"):
         return Redirect(target, status_code=303, headers=PAGE_HEADERS)
     if caller is not None:
         raise NotACoach

@@ -16,7 +16,7 @@ from apex_server.caller import Caller
 from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.db import Connection, Database, load_queries
 from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
-from apex_server.policy import SUPPORT_CONSENT_DAYS_MAX
+from apex_server.policy import SUPPORT_CONSENT_DAYS_MAX, has_pages
 from apex_server.web.rendering import render
 from apex_server.web.visitor import NotSignedIn, find_visitor
 
@@ -59,7 +59,7 @@ async def security_page(request: Request[Any, Any, Any], database: NamedDependen
         me=me,
         email=email,
         verified=user["verified"],
-        is_coach=visitor.role == "coach",
+        is_coach=has_pages(visitor.role),
         factors=factors,
         passkeys=passkeys,
         passkeys_at=passkeys_at(request),

@@ -18,6 +18,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound, Unauthenticated
 from apex_server.limits import admit_visitor
 from apex_server.people import USER_NAME
+from apex_server.policy import has_pages
 from apex_server.vault import Vault
 from apex_server.web.rendering import FRAGMENT_HEADER, PAGE_HEADERS
 
@@ -49,7 +50,7 @@ async def coach_of(request: Request[Any, Any, Any]) -> Caller:
     caller = await find_visitor(request)
     if caller is None:
         raise NotSignedIn
-    if caller.role != "coach":
+    if not has_pages(caller.role):
         raise NotACoach
     return caller
 
