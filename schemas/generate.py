@@ -9,6 +9,7 @@ from apex_server.app import create_app
 from apex_server.openapi_document import openapi_json
 from apex_server.settings import Settings
 from schemas import vectors
+from schemas.api_page import api_page
 from schemas.collections import collection_schemas
 from schemas.protocol import protocol_description
 from schemas.versions import raised_versions
@@ -23,10 +24,12 @@ def contracts(committed_versions: str) -> dict[str, str]:
     Raises VersionNotRaised when the schema of a collection is not the committed one, and its version is.
     """
     schemas = collection_schemas()
+    description = openapi_json(create_app(UNOPENED))
     return {
         **{f"collections/{name}.json": _text(schema) for name, schema in schemas.items()},
         "versions.json": _text(raised_versions(msgspec.json.decode(committed_versions), schemas)),
-        "openapi.json": openapi_json(create_app(UNOPENED)),
+        "openapi.json": description,
+        "../docs/api.md": api_page(msgspec.json.decode(description)),
         "protocol.json": _text(protocol_description()),
         **{f"vectors/{name}.json": _text(content) for name, content in vectors.everything().items()},
     }

@@ -11,7 +11,8 @@ from litestar.openapi.spec import Tag
 __all__ = ["TAGS", "openapi_json"]
 
 TAGS = [
-    Tag("auth", "Accounts, sessions and devices."),
+    Tag("auth", "Accounts and sessions."),
+    Tag("devices", "Where people are signed in."),
     Tag("clients", "A coach's athletes, and the invites by which they come."),
     Tag("organisation", "Owners who read along with several coaches."),
     Tag("consents", "What people have consented to, and since when."),
@@ -23,6 +24,7 @@ TAGS = [
     Tag("exercises", "The built-in library of exercises, and what coaches add to it."),
     Tag("insights", "What the analysis found, for the coach to approve or dismiss."),
     Tag("sync", "The exchange of devices that hold replicas, over HTTP and live."),
+    Tag("operation", "For whoever runs the server."),
 ]
 """What each group of endpoints is about, in the order in which they are shown."""
 

@@ -195,7 +195,7 @@ class RecordController(Controller):
         fields: Fields = None,
         if_none_match: IfNoneMatch = None,
     ) -> Response[View]:
-        """Read a {noun}; its ETag is the version to name when changing it. Conflicts are listed where there are any."""
+        """Read one {noun}; its ETag is the version to name when changing it. Conflicts are listed."""
         wanted = included(include, *self.includable)
         chosen = included(fields, *self.view.__struct_fields__, parameter="fields")
         return await self.answer(records, record_id, include=wanted, fields=chosen, if_none_match=if_none_match)
@@ -207,7 +207,7 @@ class RecordController(Controller):
         records: NamedDependency[RecordWriter],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[View]:
-        """Make a {noun}: 201, or 200 when the same was sent before under the same id or Idempotency-Key."""
+        """Make one {noun}: 201, or 200 when the same was sent before under the same id or Idempotency-Key."""
         require_role(records.caller, *self.made_by)
         sent = object_body(data)
         scope = self.scope_of_new(records.caller, sent)
@@ -226,7 +226,7 @@ class RecordController(Controller):
         records: NamedDependency[RecordWriter],
         if_match: IfMatch = None,
     ) -> Response[View]:
-        """Make a {noun} what the body says, starting from the version named in If-Match.
+        """Make one {noun} what the body says, starting from the version named in If-Match.
 
         Only what differs from that version is written, and only fields that are yours to write are emptied by leaving
         them out. Where somebody else has changed the same value since, a conflict is listed; nothing is lost.
@@ -241,7 +241,7 @@ class RecordController(Controller):
         records: NamedDependency[RecordWriter],
         if_match: IfMatch = None,
     ) -> Response[View]:
-        """Change single values of a {noun}, in the record's own shape; `deleted` removes an entry of a map."""
+        """Change single values of one {noun}, in the record's own shape; `deleted` removes an entry of a map."""
         changes = self.completed(msgspec.to_builtins(data))
         return await self.made(records, await records.apply_patch(record_id, changes, version_named(if_match)))
 
@@ -249,12 +249,12 @@ class RecordController(Controller):
     async def delete_record(
         self, record_id: RecordId, records: NamedDependency[RecordWriter], if_match: IfMatch = None
     ) -> None:
-        """Delete a {noun} on every device; it can be restored."""
+        """Delete one {noun} on every device; it can be restored."""
         await records.delete(record_id, version_named(if_match))
 
     @post("/{record_id:uuid}/restore", status_code=200, responses=problem_responses(*WRITE_REFUSALS))
     async def restore_record(self, record_id: RecordId, records: NamedDependency[RecordWriter]) -> Response[View]:
-        """Bring a deleted {noun} back as it was."""
+        """Bring one deleted {noun} back as it was."""
         return await self.made(records, await records.restore(record_id))
 
     # What they are made of.

@@ -1,0 +1,95 @@
+"""`docs/api.md`: every endpoint with who may call it, what the SDK has for it, and what proves it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from schemas.sdk_calls import proven_by, sdk_call
+from tests.server.matrix_table import READERS, ROUTES, Case
+from tests.server.matrix_world import PERSONS
+
+__all__ = ["api_page", "operations_of", "still_to_be_built"]
+
+BLUEPRINT = Path(__file__).parent / "blueprint_endpoints.txt"
+"""The endpoints that the product's blueprint asks for, each with what it is for; `{}` is an id."""
+
+COLUMNS = "| endpoint | what it does | roles | in the SDK | proven by |\n|---|---|---|---|---|"
+WHOSE_IT_IS = frozenset(thing for thing, readers in READERS.items() if readers == {"athlete"})
+"""Things of an account that has any role; in the matrix it is the athlete's."""
+
+METHODS = ("get", "post", "put", "patch", "delete")
+PARAMETER = re.compile(r"\{\w*\}")
+
+HEAD = """\
+<!-- Made by `make schemas` from the API description, tests/server/matrix_table.py and schemas/sdk_calls.py. -->
+
+# The REST API
+
+Every endpoint, with the roles that may call it, what the SDK has in its place and the tests that prove it. All of
+them are also held by `tests/server/test_matrix.py` (everybody against everything) and
+`tests/server/test_openapi_fuzz.py` (made-up requests). The whole description is
+[`schemas/openapi.json`](../schemas/openapi.json); a running server shows it at `/schema`.
+
+What all kinds of records have in common: a list takes its filters, `sort=`, `fields=`, `include=`, `limit=` and
+`after=` (the `next` of the page before), and `deleted=only` for what can be restored. An answer's `ETag` goes into
+`If-Match` to change the version you read, and into `If-None-Match` to be told 304 where nothing is new. `POST` takes an
+id of your own or an `Idempotency-Key`, so that sending again doubles nothing. Errors are `application/problem+json`
+with a stable `code`.
+
+`replica.request(method, path)` of the SDK calls any endpoint as the signed-in user.
+"""
+
+
+def api_page(description: Mapping[str, Any]) -> str:
+    """Write the page for an API description."""
+    parts = [HEAD]
+    for tag in description["tags"]:
+        rows = [_row(operation, made) for operation, made in operations_of(description) if tag["name"] in made["tags"]]
+        if rows:
+            title = f"## {tag['name'].capitalize()}\n\n{tag['description']}"
+            parts.append(f"{title}\n\n{COLUMNS}\n" + "\n".join(rows))
+    missing = [f"| `{operation}` | {purpose} |" for operation, purpose in still_to_be_built(description)]
+    parts.append("## Not built yet\n\n| endpoint of the blueprint | what it is for |\n|---|---|\n" + "\n".join(missing))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def operations_of(description: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """List the operations of an API description as `GET /api/workouts`, in the order of their addresses."""
+    for path, methods in sorted(description["paths"].items()):
+        for method in METHODS:
+            if method in methods:
+                yield f"{method.upper()} {path}", methods[method]
+
+
+def still_to_be_built(description: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List what the blueprint asks for and the API description does not have, with what it is for."""
+    built = {PARAMETER.sub("{}", operation) for operation, _ in operations_of(description)}
+    wanted = (line.partition(" | ") for line in BLUEPRINT.read_text("utf-8").splitlines())
+    return [(operation.strip(), purpose) for operation, _, purpose in wanted if operation.strip() not in built]
+
+
+def _row(operation: str, made: Mapping[str, Any]) -> str:
+    told = made["description"].split("\n\n")[0].replace("\n", " ")
+    test = proven_by(operation)
+    proof = f"[`{test}`](../tests/{test})" if test else ""
+    return f"| `{operation}` | {told} | {_roles(operation)} | {sdk_call(operation) or ''} | {proof} |"
+
+
+def _roles(operation: str) -> str:
+    """Say the roles that get somewhere with an operation, as the matrix has it."""
+    cases = [case for case in ROUTES if case.route == operation]
+    if any(case.kind == "public" for case in cases):
+        return "anybody"
+    if any(case.kind == "account" for case in cases):
+        return "everybody signed in"
+    if any(case.thing in WHOSE_IT_IS for case in cases):
+        return "whose it is"
+    roles = {role for case in cases for role in _roles_of(case)}
+    return ", ".join(role for role in ("athlete", "coach", "owner", "support") if role in roles)
+
+
+def _roles_of(case: Case) -> set[str | None]:
+    if case.kind in ("own", "apart"):
+        return set(case.roles)
+    return {PERSONS[who] for who in case.may} & set(case.roles)

@@ -1,0 +1,155 @@
+"""What the SDK has for each operation of the REST API, or why it has nothing; a test holds that none is forgotten.
+
+`replica.request(method, path)` calls any of them as the signed-in user. A call of its own has what an app needs offline
+or in a few words.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from apex_server.resources import RecordController
+
+__all__ = ["proven_by", "sdk_call"]
+
+RESOURCES: Mapping[str, str] = {"workout_logs": "workouts", "check_ins": "checkins"}
+"""Resources of the replica that are not called like their collection."""
+
+RECORD_CALLS: Mapping[str, str] = {
+    "list_records": "replica.{resource}.list()",
+    "list_records_of_athlete": "replica.athlete(id).{resource}.list()",
+    "get_record": "replica.{resource}.get(id)",
+    "make_record": "replica.{resource}.create()",
+    "replace_record": "record.edit()",
+    "patch_record": "record.edit()",
+    "delete_record": "record.delete()",
+    "restore_record": "record.restore()",
+}
+"""What every kind of record has, by its handler."""
+
+CALLS: Mapping[str, str] = {
+    "POST /api/auth/register": "replica.register()",
+    "POST /api/auth/login": "replica.login()",
+    "POST /api/auth/login/mfa": "replica.finish_login()",
+    "POST /api/auth/login/sms": "replica.send_mfa_code()",
+    "POST /api/auth/logout": "replica.logout()",
+    "POST /api/auth/refresh": "replica.sync()",
+    "POST /api/auth/reauthenticate": "replica.reauthenticate()",
+    "GET /api/clients": "replica.athletes.list()",
+    "GET /api/checkins/pending": "replica.checkins.query()",
+    "POST /api/checkins/{checkin_id}/review": "check_in.review()",
+    "GET /api/exercises/search": "replica.search()",
+    "POST /api/workouts/bulk-sync": "replica.sync()",
+    "POST /api/programs/{program_id}/assign": "replica.athlete(id).programs.create()",
+    "GET /api/insights": "replica.insights.list()",
+    "GET /api/insights/client/{athlete_id}": "replica.athlete(id).insights.list()",
+    "GET /api/insights/{insight_id}": "replica.insights.get(id)",
+    "PATCH /api/insights/{insight_id}": "record.edit()",
+    "POST /api/insights/{insight_id}/approve": "replica.insights.approve()",
+    "PUT /api/insights/{insight_id}/dismiss": "replica.insights.dismiss()",
+    "GET /api/consents": "replica.privacy.consents()",
+    "PUT /api/consents": "replica.privacy.allow()",
+    "POST /api/privacy/export": "replica.privacy.export()",
+    "GET /api/privacy/exports": "replica.privacy.export()",
+    "GET /api/privacy/exports/{export_id}/file": "replica.privacy.export()",
+    "GET /api/privacy/deletion": "replica.privacy.deletion()",
+    "POST /api/privacy/deletion": "replica.privacy.ask_for_deletion()",
+    "DELETE /api/privacy/deletion": "replica.privacy.cancel_deletion()",
+    "POST /api/sync": "replica.sync()",
+}
+"""What has a call of its own besides."""
+
+APART: Mapping[str, str] = {
+    "/api/auth/passkeys": "a browser holds passkeys: the page `/security`",
+    "/api/auth/login/passkey": "a browser holds passkeys: the page `/security`",
+    "/api/auth/mfa": "set up on the page `/security`",
+    "/api/auth/change-": "done on the page `/security`, or `replica.request`",
+    "/api/auth/": "done from a mail, in a browser, or `replica.request`",
+    "/api/auth/me": "read by `replica.request`; `replica.user` knows it offline",
+    "/api/devices": "looked after on the page `/security`, or `replica.request`",
+    "/api/audit": "read by `replica.request`",
+    "/api/limits": "read by `replica.request`",
+    "/api/invites": "two people and a network are there: `replica.request`, or the page `/join`",
+    "/api/clients": "the relation itself is the server's: `replica.request`",
+    "/api/organisation": "the server's own: `replica.request`",
+    "/api/support": "support has no replica",
+    "/api/checkins/{checkin_id}/ai-analyze": "the analysis runs by itself a minute after a sync: `replica.request`",
+    "/api/insights/": "the analysis runs by itself a minute after a sync: `replica.request`",
+    "/api/sync/": "what `replica.run()` listens to is the live channel beside it",
+    "/health": "for whoever runs the server",
+    "/ready": "for whoever runs the server",
+}
+"""Why the SDK has no call, by how an address begins; the longest beginning counts."""
+
+TESTS: Mapping[str, str] = {
+    "/api/auth/": "server/test_auth.py",
+    "/api/auth/change-email": "server/test_email_change.py",
+    "/api/auth/undo-email-change": "server/test_email_change.py",
+    "/api/auth/forgot-password": "server/test_mailed_links.py",
+    "/api/auth/reset-password": "server/test_mailed_links.py",
+    "/api/auth/verify-email": "server/test_mailed_links.py",
+    "/api/auth/resend-verification": "server/test_mailed_links.py",
+    "/api/auth/refresh": "server/test_refresh.py",
+    "/api/auth/reauthenticate": "server/test_step_up.py",
+    "/api/auth/mfa": "server/test_second_factors.py",
+    "/api/auth/login/mfa": "server/test_second_factors.py",
+    "/api/auth/login/sms": "server/test_second_factors.py",
+    "/api/auth/passkeys": "server/test_passkeys.py",
+    "/api/auth/login/passkey": "server/test_passkeys.py",
+    "/api/devices": "server/test_devices.py",
+    "/api/audit": "server/test_audit_events.py",
+    "/api/limits": "server/test_limits_http.py",
+    "/api/invites": "server/test_invites.py",
+    "/api/clients": "server/test_invites.py",
+    "/api/organisation": "server/test_organisations.py",
+    "/api/support": "server/test_support.py",
+    "/api/consents": "server/test_consents.py",
+    "/api/privacy/export": "server/test_export.py",
+    "/api/privacy/deletion": "server/test_erasure.py",
+    "/api/workouts": "server/test_workouts_rest.py",
+    "/api/workouts/bulk-sync": "server/test_bulk_sync.py",
+    "/api/checkins": "server/test_checkins_rest.py",
+    "/api/programs": "server/test_programs_rest.py",
+    "/api/exercises": "server/test_record_resources.py",
+    "/api/insights": "server/test_insights.py",
+    "/api/sync": "server/test_sync_http.py",
+    "/api/sync/events": "e2e/test_live.py",
+    "/health": "e2e/test_serve_command.py",
+    "/ready": "e2e/test_serve_command.py",
+}
+"""What proves an endpoint, by how its address begins; the longest beginning counts."""
+
+
+def sdk_call(operation: str) -> str | None:
+    """Give what the SDK calls for `GET /api/workouts`, or why it calls nothing; None where nobody has said."""
+    call = CALLS.get(operation) or _record_calls().get(operation)
+    return f"`{call}`" if call else _of_longest_beginning(APART, operation.partition(" ")[2])
+
+
+def proven_by(operation: str) -> str | None:
+    """Give the file that proves an operation; None where nobody has said."""
+    return _of_longest_beginning(TESTS, operation.partition(" ")[2])
+
+
+def _of_longest_beginning(by_beginning: Mapping[str, str], path: str) -> str | None:
+    fitting = [beginning for beginning in by_beginning if path.startswith(beginning)]
+    return by_beginning[max(fitting, key=len)] if fitting else None
+
+
+def _record_calls() -> dict[str, str]:
+    """Give the calls of what controllers of records inherit."""
+    calls = {}
+    for controller in _controllers(RecordController):
+        name = controller.kind.collection.name
+        for handler in controller(None).get_route_handlers():  # type: ignore[arg-type]  # It is asked, not served.
+            call = RECORD_CALLS.get(handler.handler_name)
+            if call is not None:
+                [path], [method] = handler.paths, handler.http_methods  # type: ignore[attr-defined]
+                address = f"{controller.path}{path.rstrip('/')}".replace(":uuid}", "}")
+                calls[f"{method} {address}"] = call.format(resource=RESOURCES.get(name, name))
+    return calls
+
+
+def _controllers(above: type[RecordController]) -> Iterator[type[RecordController]]:
+    for below in above.__subclasses__():
+        yield from _controllers(below)
+        if hasattr(below, "kind"):
+            yield below
