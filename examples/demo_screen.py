@@ -17,7 +17,7 @@ from apex_client.status import SyncProgress, SyncReport
 
 ROWS_MAX = 12
 
-SEALED_BYTES_SHOWN = 8
+SEALED_BYTES_SHOWN = 5
 """Of a name as it stands in Postgres; enough to see that it is no text."""
 
 
@@ -129,6 +129,8 @@ class Screen:
         for row in shown:
             table.add_row(*row.values())
         self.console.print(table)
+        if "in Postgres" in shown[0]:
+            self.said("Postgres holds the names sealed; the coach reads them by the key of the athlete")
 
     def insights(self, drafts: Sequence[Any]) -> None:
         """Show what the analysis drafted for the coach."""
@@ -159,8 +161,8 @@ def _shown(row: Mapping[str, Any], opened: Callable[[bytes], str | None]) -> dic
     cells: dict[str, str] = {}
     for name, value in row.items():
         if isinstance(value, bytes):
-            cells[f"{name}, in Postgres"] = f"{value[:SEALED_BYTES_SHOWN].hex()}… ({len(value)} B, sealed)"
-            cells[f"{name}, opened"] = opened(value) or ""
+            cells["in Postgres"] = f"{value[:SEALED_BYTES_SHOWN].hex()}…"
+            cells[name] = opened(value) or ""
         else:
             cells[name] = _cell(value)
     return cells

@@ -191,7 +191,7 @@ def _poor_finding(answers: Answers, field: str) -> Finding:
     return finding(
         "checkin.low_answer",
         f"{answers.check_in_id}:{field}",
-        statement=f"{field} is {answers.scores[field]} on a scale of ten",
+        statement=f"{field} is {answers.scores[field]} of 10",
         window=(answers.date, answers.date),
         inputs=answer_facts(answers, [field]),
         threshold={"at_most": POOR_LOW} if field in BETTER_HIGH else {"at_least": POOR_HIGH},

@@ -107,7 +107,7 @@ def strain_finding(strain: Strain, answers: Answers) -> Finding:
     facts = [computed("strain", strain.value, "of 10")]
     if strain.baseline is not None:
         facts.append(computed("mean strain of the four weeks before", strain.baseline.mean, "of 10"))
-    statement = f"strain is {shown(strain.value)} on a scale of ten"
+    statement = f"strain is {shown(strain.value)} of 10"
     if strain.baseline is not None:
         statement += f"; the mean of the four weeks before is {shown(strain.baseline.mean)}"
     return finding(

@@ -17,8 +17,8 @@ PROMISED = (
     "│ fatigue │ 6    │ 8                      │",  # The one field that both devices wrote: kept, and restorable.
     "phone and watch hold the same: yes",
     "What the coach sees",
-    "B, sealed) │ Bench Press (Barbell)    │ 9    │ 225  │ lb   │ 102.06  │",  # Ciphertext, and what it says.
-    "B, sealed) │ Lateral Raise (Dumbbell) │ 10   │ 10   │ kg   │ 10.00   │",
+    "… │ Bench Press (Barbell)    │ 9    │ 225  │ lb   │ 102.06  │",  # Ciphertext, and what it says.
+    "… │ Lateral Raise (Dumbbell) │ 10   │ 10   │ kg   │ 10.00   │",
     "before approval the phone shows: nothing",
     "after the coach has approved: ",
 )

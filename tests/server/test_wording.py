@@ -278,7 +278,7 @@ def said(text: str, facts: tuple[str, ...] = CITED) -> WordedInsight:
         "Stress is 9 and sleep is 3.",
         "Stress is 9 of 10.",
         "The answers show strain.",
-        "Strain is 8.5 on a scale of ten.",
+        "Strain is 8.5 of 10.",
         "Strain is about 8.5, or 8 rounded.",
     ],
 )
