@@ -28,7 +28,7 @@ app = typer.Typer(
     epilog=examples(
         "apex import strong.csv --unit kg",
         'apex log set "Bench Press" 8x102.5kg@8',
-        "apex login --server https://coach.example --email you@example.com",
+        "apex register --server https://coach.example --email you@example.com --name You",
         "apex sync",
         'apex query "SELECT date, title, volume_load_kg FROM workout_logs"',
     ),

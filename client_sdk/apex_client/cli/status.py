@@ -47,7 +47,7 @@ def _lines(replica: "Replica", found: "ReplicaStatus") -> dict[str, str]:
     lines = {
         "replica": escaped(replica.path),
         "account": f"{escaped(user.name)} <{escaped(user.email)}>, {user.role}" if user else "nobody is signed in",
-        "server": escaped(found.server) if found.server else "none yet: apex register or apex login, with --server URL",
+        "server": escaped(found.server) if found.server else "none: apex register or apex login, with --server URL",
         "records": _holdings(replica),
         "unsent": _pending(found),
         "last sync": moment(found.last_success_us) + f" ({_since(found.last_success_us)} ago)"

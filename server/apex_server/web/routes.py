@@ -102,7 +102,9 @@ async def join_page(
         offer = await connection.fetchrow(_queries.get_open_offer, invite_fingerprint(code))
     if offer is None:
         return render(request, "join.html", 404, coach_name=None, code=code)
-    return render(request, "join.html", coach_name=await coach_name_of(database.vault, offer), code=code)
+    coach_name = await coach_name_of(database.vault, offer)
+    address = request.app.state.settings.page_url
+    return render(request, "join.html", coach_name=coach_name, code=code, address=address)
 
 
 @get("/athletes")

@@ -57,7 +57,7 @@ export function wordsOf(error) {
   if (!(error instanceof Refusal)) return "The server cannot be reached. Nothing was changed.";
   const { errors, title, next_step: next } = error.problem;
   const fields = (errors ?? []).map(({ field, message }) => `${field}: ${message}`);
-  return [title ?? error.message, fields.length ? fields.join("; ") : next].filter(Boolean).join(" ");
+  return fields.length ? fields.join("; ") : [title ?? error.message, next].filter(Boolean).join(" ");
 }
 
 function send(method, address, body) {
