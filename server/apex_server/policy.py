@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apex_sync.ids import athlete_scope, library_scope, private_scope
+from apex_sync.ids import Scope, athlete_scope, library_scope, private_scope
 
 __all__ = [
     "CONSENT_KINDS",
@@ -28,6 +28,7 @@ __all__ = [
     "Role",
     "has_pages",
     "is_consented",
+    "owns_scope",
     "scopes_of",
     "supported_scopes_of",
 ]
@@ -131,6 +132,12 @@ def is_consented(people: People, user_id: UUID, kind: ConsentKind, now: datetime
         and (consent.expires_at is None or consent.expires_at > now)
         for consent in people.consents
     )
+
+
+def owns_scope(user_id: UUID, role: Role, scope: Scope) -> bool:
+    """Tell whether a scope is somebody's own, and not only theirs to read: of a coach, what is private to them, too."""
+    is_private = role == "coach" and scope.kind == "private" and scope.owner_id == str(user_id)
+    return is_private or scope.name in _own_scopes(user_id, role)
 
 
 def has_pages(role: Role) -> bool:

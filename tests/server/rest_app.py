@@ -56,7 +56,15 @@ class Device:
         self.client_id = 1000 + next(_numbers)
         self.device_id = uuid4()
 
-    async def push(self, record_id: str, patch: Patch, *, collection: str = "workout_logs", base: bytes = b"") -> None:
+    async def push(
+        self,
+        record_id: str,
+        patch: Patch,
+        *,
+        collection: str = "workout_logs",
+        base: bytes = b"",
+        scope: str | None = None,
+    ) -> None:
         """Write a patch to a record whose state it has as `base`, and push it."""
         await self._introduce()
         document = parse_document(base) if base else Document()
@@ -65,7 +73,10 @@ class Device:
         first = document.next_clocks.get(self.client_id, 0)
         op = encode_op([Write(next_hlc(time.time_ns() // 1000, 0, newest), flat_vector(seen), patch)])
         pushed = PushedRecord(
-            f"athlete:{self.person.id}", collection, UUID(record_id).bytes, encode_push(self.client_id, first, [op])
+            scope or f"athlete:{self.person.id}",
+            collection,
+            UUID(record_id).bytes,
+            encode_push(self.client_id, first, [op]),
         )
         user_id = UUID(self.person.id)
         answer = await self.rest.committer.push(user_id, self.device_id, self.client_id, [pushed])

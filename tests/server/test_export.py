@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from apex_server.caller import Caller
 from apex_server.db import Database
 from apex_server.personal_data import Exporter
 from apex_server.personal_data.export import EXPORT_LIFETIME, EXPORTS_MAX
 from apex_server.personal_data.zip_stream import PIECE_BYTES
 from apex_server.privacy import privacy_routes
+from apex_server.privacy.routes import _chunks
 from tests.server.accounts_app import Clock, problem
 from tests.server.rest_app import Device, Person, RestServer, rest_server
 
@@ -93,6 +95,45 @@ async def test_a_file_of_many_pieces_is_whole(
     assert len(rows) > 3
     assert not any(b"PK\x03\x04" in row["sealed"] for row in rows)
     assert PIECE_BYTES > 1000
+
+
+async def test_a_download_ends_with_the_session_that_asked_for_it(
+    server: RestServer, exporter: Exporter, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apex_server.personal_data.zip_stream.PIECE_BYTES", 1000)
+    athlete = await server.person("athlete")
+    await exported(athlete, exporter)
+    [found] = (await athlete("GET", "/api/privacy/exports")).json()
+    me = (await athlete("GET", "/api/auth/me")).json()
+    caller = Caller(UUID(athlete.id), "athlete", UUID(athlete.device_id), UUID(me["session_id"]), expires_at=0)
+    pieces = _chunks(db, caller, UUID(found["id"]))
+    first = await anext(pieces)
+    assert (await athlete("POST", "/api/auth/logout")).status_code == 204
+    assert 0 < len(first) < found["bytes"]
+    assert [piece async for piece in pieces] == []
+
+
+async def test_a_coach_reads_who_changed_their_library_and_their_private_records(server: RestServer) -> None:
+    coach, athlete = await server.coach_and_athlete()
+    other = await server.person("coach")
+    library, private = f"library:{coach.id}", f"private:{coach.id}:{athlete.id}"
+    made = str(uuid4())
+    await Device(server, coach, "laptop", "desktop").push(
+        made, {"name": "Belt squat"}, collection="exercises", scope=library
+    )
+
+    async def changed(person: Person, scope: str) -> Any:
+        return await person("GET", f"/api/audit/changes?scope={scope}")
+
+    [change] = (await changed(coach, library)).json()["changes"]
+    assert (change["collection"], change["record_id"]) == ("exercises", made)
+    for mine in (private, f"coach:{coach.id}"):
+        assert (await changed(coach, mine)).json() == {"changes": [], "next": None}
+    for foreign in (library, private, f"coach:{coach.id}", f"athlete:{uuid4()}", "global", "nonsense"):
+        for stranger in (other, athlete):
+            assert problem(await changed(stranger, foreign)) == (404, "not_found"), foreign
+    assert problem(await changed(coach, f"athlete:{athlete.id}")) == (404, "not_found")
+    assert (await changed(athlete, f"athlete:{athlete.id}")).status_code == 200
 
 
 async def test_nobody_else_gets_it_and_it_is_there_for_seven_days(

@@ -63,7 +63,12 @@ ON CONFLICT DO NOTHING
 RETURNING id;
 
 -- name: get_chunk
--- Pieces are read one at a time, so a download takes little memory.
+-- Pieces are read one at a time, so a download takes little memory, and ends with the session that asked for it.
 SELECT sealed
 FROM export_chunks
-WHERE export_id = $1 AND user_id = $2 AND place = $3;
+WHERE export_id = $1 AND user_id = $2 AND place = $3
+    AND EXISTS (
+        SELECT 1
+        FROM sessions
+        WHERE id = $4 AND user_id = $2 AND ended_at IS NULL
+    );

@@ -20,6 +20,7 @@ from apex_server.mail import ask_for_mail
 from apex_server.own_events import record_own_event
 from apex_server.personal_data import GRACE
 from apex_server.personal_data.export import EXPORTS_MAX, EXPORTS_WINDOW, chunk_name
+from apex_server.policy import owns_scope
 from apex_server.privacy.errors import TooManyExports
 from apex_server.privacy.payloads import (
     PAGE_LENGTH_DEFAULT,
@@ -34,14 +35,26 @@ from apex_server.privacy.payloads import (
 )
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
 from apex_server.step_up import require_recent_sign_in
-from apex_sync.ids import Scope, athlete_scope
+from apex_sync.ids import Scope
 
 __all__ = ["privacy_routes"]
 
 SEQ_MAX = 2**63 - 1
 
+SCOPE_NAME_LENGTH_MAX = 100
+"""The longest, of two ids, has 81 characters."""
+
 _Before = Annotated[
     int | None, QueryParameter(name="before", ge=1, le=SEQ_MAX, description="The `next` of an earlier page.")
+]
+_Scope = Annotated[
+    str | None,
+    QueryParameter(
+        name="scope",
+        max_length=SCOPE_NAME_LENGTH_MAX,
+        description="One of your own, by name: a coach has `coach:<id>` (without this), `library:<id>` and "
+        "`private:<id>:<athlete id>`; an athlete `athlete:<id>`.",
+    ),
 ]
 _Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=PAGE_LENGTH_MAX, description="How many at most.")]
 
@@ -72,18 +85,19 @@ class AuditController(Controller):
         events = [_event_view(row, open_sealed_part(key, row["sealed"]), caller) for row in rows]
         return EventsPage(events, _next(rows, limit))
 
-    @get("/changes", responses=problem_responses(*SIGN_IN_REFUSALS, InvalidFields))
+    @get("/changes", responses=problem_responses(*SIGN_IN_REFUSALS, InvalidFields, NotFound))
     async def list_changes(
         self,
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         before: _Before = None,
         limit: _Limit = PAGE_LENGTH_DEFAULT,
+        scope_name: _Scope = None,
     ) -> ChangesPage:
-        """List who changed which of your records, on which device and when."""
-        scope = athlete_scope(str(caller.user_id)) if caller.role == "athlete" else f"coach:{caller.user_id}"
+        """List who changed which of your records, on which device and when; the records of one scope at a time."""
+        scope = _own_scope(caller, scope_name)
         async with database.request(caller.user_id) as connection:
-            rows = await connection.fetch(_queries.list_changes, Scope.parse(scope).id, before or SEQ_MAX, limit)
+            rows = await connection.fetch(_queries.list_changes, scope.id, before or SEQ_MAX, limit)
         changes = [
             ChangeView(
                 seq=row["seq"],
@@ -167,7 +181,7 @@ class PrivacyController(Controller):
             )
         name = f"apex-export-{row['ready_at']:%Y-%m-%d}.zip"
         return Stream(
-            _chunks(database, caller.user_id, export_id),
+            _chunks(database, caller, export_id),
             media_type=_ZIP,
             headers={
                 **_SECRET_ANSWER,
@@ -226,15 +240,29 @@ class PrivacyController(Controller):
 privacy_routes = (AuditController, PrivacyController)
 
 
-async def _chunks(database: Database, user_id: UUID, export_id: UUID) -> AsyncIterator[bytes]:
-    """Give the pieces of a file; one that was dropped meanwhile ends it short of its length, so nobody takes it."""
+def _own_scope(caller: Caller, name: str | None) -> Scope:
+    """Read the name of a scope of the caller's own; without one, that of their records. Raises NotFound."""
+    try:
+        scope = Scope.parse(name or f"{'athlete' if caller.role == 'athlete' else 'coach'}:{caller.user_id}")
+    except ValueError as error:
+        raise NotFound("scope") from error
+    if name is not None and not owns_scope(caller.user_id, caller.role, scope):
+        raise NotFound("scope")
+    return scope
+
+
+async def _chunks(database: Database, caller: Caller, export_id: UUID) -> AsyncIterator[bytes]:
+    """Give the pieces of a file for as long as the session stands.
+
+    One that was dropped meanwhile, or whose session has ended, ends short of its length, so nobody takes it for whole.
+    """
     place = 0
     while True:
-        async with database.request(user_id) as connection:
-            sealed = await connection.fetchval(_queries.get_chunk, export_id, user_id, place)
+        async with database.request(caller.user_id) as connection:
+            sealed = await connection.fetchval(_queries.get_chunk, export_id, caller.user_id, place, caller.session_id)
             if sealed is None:
                 return
-            key = await database.vault.user_key(connection, user_id)
+            key = await database.vault.user_key(connection, caller.user_id)
         yield key.open(sealed, what=chunk_name(export_id, place))
         place += 1
 
