@@ -14,6 +14,7 @@ decides.
 | `muscles`, `volume` | weekly sets of a muscle against published landmarks |
 | `exercise_library`, `exercise_names` | the built-in exercises, and when two names mean one |
 | `bodyweight`, `adherence`, `strain` | weight trend, sessions done against planned, check-in scores |
+| `client_standing` | a client's status, adherence, and when the next check-in is due |
 | `nutrition` | what a day of eating adds up to, and how well it met its targets |
 | `profile`, `plan`, `history` | what a rule knows of the athlete, the program and the logs |
 | `rules`, `finding` | the catalogue of rules, and what one of them finds, with the facts behind it |

@@ -26,11 +26,18 @@ def schedule_of(plan: Plan | None, profile: TrainingProfile, history: TrainingHi
     """Give the sessions that were due: the program's, else made from training days a week since the first session."""
     if plan is not None and plan.scheduled:
         return plan.scheduled
-    if not profile.training_days_per_week or not history.sessions:
+    first = min((session.date for session in history.sessions), default=None)
+    return usual_schedule(profile.training_days_per_week, first, history.as_of)
+
+
+def usual_schedule(
+    days_per_week: int | None, first: datetime.date | None, as_of: datetime.date
+) -> tuple[ScheduledSession, ...]:
+    """Make a schedule from training days a week alone, since the first session, up to the end of this week."""
+    if not days_per_week or first is None:
         return ()
-    first = min(session.date for session in history.sessions)
-    first = max(first, days_before(monday_of(history.as_of), DAYS * SCHEDULE_WEEKS))
-    return weekly_schedule(profile.training_days_per_week, first, week_end(monday_of(history.as_of)))
+    first = max(first, days_before(monday_of(as_of), DAYS * SCHEDULE_WEEKS))
+    return weekly_schedule(days_per_week, first, week_end(monday_of(as_of)))
 
 
 def adherence_findings(history: TrainingHistory, scheduled: Sequence[ScheduledSession]) -> Iterator[Finding]:

@@ -166,14 +166,38 @@ def nutrition_adherence(
     window_days: int = WINDOW_DAYS,
 ) -> NutritionAdherence:
     """State how well the days up to `as_of`, that day included, met the targets that were in force on each."""
+    eaten = [
+        (on, day_totals(log))
+        for _, log in logs
+        if (on := day(getattr(log, "date", None))) is not None and getattr(log, "deleted", None) is not True
+    ]
+    asked = [
+        (start, id_, target_macros(record))
+        for id_, record in targets
+        if (start := day(getattr(record, "start_date", None))) is not None
+        and getattr(record, "deleted", None) is not True
+    ]
+    return totals_adherence(
+        eaten,
+        [(start, macros) for start, _, macros in sorted(asked, key=lambda each: each[:2])],
+        as_of=as_of,
+        window_days=window_days,
+    )
+
+
+def totals_adherence(
+    eaten: Iterable[tuple[datetime.date, DayTotals]],
+    asked: Sequence[tuple[datetime.date, Macros]],
+    *,
+    as_of: datetime.date,
+    window_days: int = WINDOW_DAYS,
+) -> NutritionAdherence:
+    """As `nutrition_adherence`, from what days add up to and what was asked for since when, the earliest first."""
     scores = []
-    for _, log in logs:
-        on = day(getattr(log, "date", None))
-        if on is None or not 0 <= days_between(on, as_of) < window_days or getattr(log, "deleted", None) is True:
-            continue
-        asked = targets_on(targets, on)
-        if asked is not None:
-            scores.append(day_score(day_totals(log), target_macros(asked[1])))
+    for on, totals in eaten:
+        in_force = [macros for start, macros in asked if start <= on]
+        if in_force and 0 <= days_between(on, as_of) < window_days:
+            scores.append(day_score(totals, in_force[-1]))
     percents = [score.percent for score in scores if score.percent is not None]
     return NutritionAdherence(
         percent=fsum(percents) / len(percents) if percents else None,

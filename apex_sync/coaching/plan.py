@@ -168,7 +168,7 @@ def _scheduled(
     sets_by_exercise: Mapping[str, list[Any]],
 ) -> tuple[ScheduledSession, ...]:
     """List the sessions that were due, oldest first."""
-    if start is None or monday is None or getattr(record, "status", None) not in SCHEDULED_STATUSES:
+    if start is None or monday is None or text(getattr(record, "status", None)) not in SCHEDULED_STATUSES:
         return ()
     end = day(getattr(record, "end_date", None)) or datetime.date.max
     counts: dict[Slot, int] = {}

@@ -1,6 +1,7 @@
 """The account slices alone as an app, spoken to over HTTP: what the tests of accounts, devices and invites share."""
 
 import ipaddress
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,12 @@ from apex_server.auth import Passwords, account_parts, auth_routes
 from apex_server.caller import Caller
 from apex_server.client_address import TRUSTED_PROXIES
 from apex_server.clients import clients_routes
-from apex_server.db import Database
+from apex_server.db import Database, Hint
 from apex_server.messenger import Messenger
 from apex_server.problems import exception_handlers
+from apex_server.sync.commit import Committer
+from apex_server.sync.identity import load_identity
+from apex_server.sync.postgres_commits import PostgresCommitStore
 
 SECRET = "a secret for tests, long enough to be taken"
 PASSWORD = "correct horse battery staple"
@@ -66,6 +70,10 @@ def accounts_app(
     messenger: Messenger | None = None,
 ) -> Litestar:
     """Compose the slices as the server does."""
+
+    async def provide_committer() -> Committer:
+        return await committer_of(database, secret)
+
     parts = account_parts(
         database,
         secret=secret,
@@ -78,7 +86,11 @@ def accounts_app(
     return Litestar(
         route_handlers=[*auth_routes, *clients_routes, whoami, live, *more_routes],
         guards=[parts.authenticator.guard],
-        dependencies={**parts.dependencies, "database": Provide(lambda: database, sync_to_thread=False)},
+        dependencies={
+            **parts.dependencies,
+            "database": Provide(lambda: database, sync_to_thread=False),
+            "committer": Provide(provide_committer),
+        },
         state=State({TRUSTED_PROXIES: tuple(ipaddress.ip_network(each) for each in trusted_proxies)}),
         exception_handlers=exception_handlers,
         openapi_config=OpenAPIConfig(
@@ -88,6 +100,20 @@ def accounts_app(
             openapi_router=Router("/schema", route_handlers=[], opt={"exclude_from_auth": True}),
         ),
         logging_config=None,
+    )
+
+
+async def committer_of(database: Database, secret: str = SECRET) -> Committer:
+    """Give a committer that nobody hears of."""
+
+    async def no_hints(_hints: list[Hint]) -> None:
+        return
+
+    return Committer(
+        PostgresCommitStore(database),
+        identity=await load_identity(database, secret),
+        now_us=lambda: time.time_ns() // 1000,
+        hints=no_hints,
     )
 
 

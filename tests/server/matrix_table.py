@@ -133,6 +133,7 @@ _PAIR = "athlete own_coach"
 _PAIR_ROLES = "athlete coach"
 _COACH = "coach"
 _ATHLETE = {"athlete_id": "{athlete}"}
+_TAGS = {"file": {"tags": ["x"]}}
 
 ROUTES: list[Case] = [
     # The server itself.
@@ -199,6 +200,12 @@ ROUTES: list[Case] = [
     public("GET /api/invites/{code}"),
     own("POST /api/invites/{code}/accept", "athlete"),
     lists("GET /api/clients", "athlete", roles=_COACH),
+    reads("GET /api/clients/{athlete_id}", "athlete", roles=_COACH),
+    writes("PUT /api/clients/{athlete_id}", "athlete", may="own_coach", roles=_COACH, body=_TAGS, headers=_ANY),
+    writes("PATCH /api/clients/{athlete_id}", "athlete", may="own_coach", roles=_COACH, body=_TAGS),
+    writes("PUT /api/clients/{athlete_id}/status", "athlete", may="own_coach", roles=_COACH, body={"status": "active"}),
+    writes("DELETE /api/clients/{athlete_id}", "athlete", may="own_coach", roles=_COACH),
+    writes("POST /api/clients/{athlete_id}/restore", "athlete", may="own_coach", roles=_COACH),
     writes("DELETE /api/clients/{athlete_id}/link", "link", may=_PAIR),
     # Organisations.
     own("GET /api/organisation", "owner"),
@@ -375,8 +382,8 @@ SCOPES: Mapping[str, Mapping[str, str]] = {
 
 _TABLES_BY_READERS: Mapping[str, str] = {
     "athlete own_coach owner support": "users data_keys scopes records audit workout_logs logged_exercises logged_sets "
-    "check_ins programs profiles body_metrics progress_photos nutrition_logs nutrition_targets meal_plans "
-    "published_insights",
+    "check_ins programs scheduled_sessions profiles body_metrics progress_photos nutrition_logs nutrition_targets "
+    "meal_plans published_insights",
     "own_coach owner": "insights exercises client_files foods questionnaires",
     "athlete own_coach": "devices client_ids",
     "athlete own_coach ex_coach owner": "coach_athletes",

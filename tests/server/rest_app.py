@@ -12,12 +12,10 @@ from litestar import Router
 from litestar.di import Provide
 
 from apex_server.checkins import checkin_routes
-from apex_server.db import Database, Hint
+from apex_server.db import Database
 from apex_server.exercises import exercise_routes
 from apex_server.programs import program_routes
 from apex_server.sync.commit import Committer
-from apex_server.sync.identity import load_identity
-from apex_server.sync.postgres_commits import PostgresCommitStore
 from apex_server.sync.sealing import open_documents
 from apex_server.workouts import workout_routes
 from apex_sync.clock import next_hlc
@@ -26,7 +24,7 @@ from apex_sync.ids import record_id_from
 from apex_sync.op import Patch, Write, encode_op, flat_vector
 from apex_sync.protocol.messages import PushedRecord
 from apex_sync.wire import encode_push, parse_document
-from tests.server.accounts_app import SECRET, Clock, accounts_app, bearer, register, speak_to
+from tests.server.accounts_app import Clock, accounts_app, bearer, committer_of, register, speak_to
 from tests.server.sealed_rows import insert_device
 
 _numbers = itertools.count(1)
@@ -136,15 +134,7 @@ class RestServer:
 async def rest_server(database: Database, more_routes: Sequence[Any] = ()) -> AsyncIterator[RestServer]:
     """Serve the REST slices on a database."""
 
-    async def no_hints(_hints: list[Hint]) -> None:
-        return
-
-    committer = Committer(
-        PostgresCommitStore(database),
-        identity=await load_identity(database, SECRET),
-        now_us=lambda: time.time_ns() // 1000,
-        hints=no_hints,
-    )
+    committer = await committer_of(database)
     routes = Router(
         "/",
         route_handlers=[*workout_routes, *checkin_routes, *program_routes, *exercise_routes],

@@ -23,8 +23,8 @@ IDS = {
     "insights.facts_digest", "insights.model_name", "insights.superseded_by", "logged_exercises.exercise_id",
     "logged_exercises.exercise_key", "logged_exercises.superset", "logged_sets.exercise_key", "logged_sets.set_key",
     "meal_plans.source_id", "programs.source_id", "progress_photos.check_in_id", "progress_photos.media_id",
-    "scopes.name", "server_keys.master_key_id", "support_looks.ticket", "workout_logs.program_id",
-    "workout_logs.source",
+    "scheduled_sessions.session_key", "scopes.name", "server_keys.master_key_id", "support_looks.ticket",
+    "workout_logs.program_id", "workout_logs.source",
 }  # fmt: skip
 """What has the form of an id; in projections anything else is null or hashed (test_projections.py)."""
 

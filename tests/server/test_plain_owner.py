@@ -60,7 +60,7 @@ async def test_everything_before_and_after_sign_in_works_and_the_walls_stand(pla
         assert problem(await refresh(client, again["refresh_token"])) == (401, "refresh_token_reused")
         assert await status_of(client, renewed) == 401
 
-        listed = (await client.get("/api/clients", headers=bearer(coach))).json()["athletes"]
+        listed = (await client.get("/api/clients", headers=bearer(coach))).json()["clients"]
         assert [athlete["id"] for athlete in listed] == [anna["user"]["id"]]
         gone = await client.delete(f"/api/devices/{anna['device_id']}", headers=bearer(anna))
         assert gone.status_code == 204

@@ -1,17 +1,32 @@
 """What the endpoints of a coach's athletes and invites take and give."""
 
-import base64
-import binascii
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from apex_server.errors import InvalidFields
+from apex_server.resources import Mark
+from apex_sync.coaching.client_standing import ClientAdherence, Reason, Status
+from apex_sync.models import ClientFile, Profile
 
-__all__ = ["PAGE_LENGTH_MAX", "AthleteView", "AthletesPage", "Invite", "InviteOffer", "InviteRequest", "PageMark"]
+__all__ = [
+    "PAGE_LENGTH_MAX",
+    "ClientChange",
+    "ClientDetail",
+    "ClientDraft",
+    "ClientMark",
+    "ClientMetrics",
+    "ClientSummary",
+    "ClientsPage",
+    "Invite",
+    "InviteOffer",
+    "InviteRequest",
+    "Measured",
+    "ProfileView",
+    "StatusRequest",
+    "WeightTrend",
+]
 
 PAGE_LENGTH_MAX = 500
 """Athletes in one answer; a coach of more pages through them."""
@@ -50,41 +65,101 @@ class InviteOffer(Struct):
     expires_at: datetime
 
 
-class AthleteView(Struct):
-    """One of a coach's athletes."""
+class ClientSummary(Struct, kw_only=True):
+    """One of a coach's athletes, and how they stand: derived anew each time, but for what the coach has set.
+
+    `reasons` say what made the status so. Adherence is per cent of what was due in the last two weeks.
+    """
 
     id: UUID
     name: str
     since: datetime
+    status: Status
+    reasons: list[Reason]
+    archived: bool
+    tags: list[str]
+    subscription_tier: str | None
+    last_workout: date | None
+    last_check_in: date | None
+    next_check_in_due: date
+    check_ins_to_review: int
+    critical_insights: int
+    adherence: ClientAdherence
+    average_session_minutes: float | None
+    current_program_id: UUID | None
 
 
-class AthletesPage(Struct):
-    """Athletes by name; `next` goes into `after` for the page that follows, null on the last."""
+class ClientsPage(Struct):
+    """Athletes in the order asked for; `next` goes into `after` for the page that follows, null on the last."""
 
-    athletes: list[AthleteView]
+    clients: list[ClientSummary]
     next: str | None
 
 
-class PageMark(Struct, array_like=True, frozen=True):
-    """Where a page ended: the last name and id on it. Opaque to the caller, and no secret."""
+class ClientMark(Mark, array_like=True, frozen=True):
+    """Where a page ended: the sort key of the last athlete on it, which is empty where they have none."""
 
+    value: str
     name: str
     id: UUID
 
-    def encode(self) -> str:
-        """Write it so that it fits into an address."""
-        return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode()
 
-    @classmethod
-    def decode(cls, text: str) -> "PageMark":
-        """Read one that `encode` wrote.
+class ProfileView(Profile, kw_only=True):
+    """The athlete's profile, which both of them write; `age_years` follows from the date of birth."""
 
-        Raises InvalidFields for anything else.
-        """
-        try:
-            mark = msgspec.msgpack.decode(base64.urlsafe_b64decode(text.encode()), type=cls)
-        except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-            raise InvalidFields.one("after", "Expected the 'next' of an earlier page") from error
-        if "\0" in mark.name:
-            raise InvalidFields.one("after", "Expected the 'next' of an earlier page")
-        return mark
+    age_years: int | None = None
+
+
+class WeightTrend(Struct, kw_only=True):
+    """The smoothed body weight, and how fast it moves; `low_confidence` where that rests on few readings."""
+
+    trend_kg: float
+    as_of: date
+    kg_per_week: float | None = None
+    percent_per_week: float | None = None
+    low_confidence: bool = False
+
+
+class Measured(Struct):
+    """The latest value of something measured, and when that was."""
+
+    value: float
+    date: date
+
+
+class ClientMetrics(Struct, kw_only=True):
+    """What is known of the body: the weight as a trend, everything else as it was measured last, girths in cm."""
+
+    weight: WeightTrend | None
+    target_weight_kg: float | None
+    height_cm: float | None
+    body_fat_percent: Measured | None
+    girths_cm: dict[str, Measured]
+
+
+class ClientDetail(ClientSummary, kw_only=True):
+    """One of a coach's athletes as a whole. `file` is the coach's own, and the athlete does not read it."""
+
+    profile: ProfileView
+    file: ClientFile
+    metrics: ClientMetrics
+
+
+class ClientChange(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Single values to change, in the records' own shapes; `deleted` removes an injury."""
+
+    profile: Profile | UnsetType = UNSET
+    file: ClientFile | UnsetType = UNSET
+
+
+class ClientDraft(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What profile and file are to be as wholes; one that is left out stays as it is."""
+
+    profile: Profile | UnsetType = UNSET
+    file: ClientFile | UnsetType = UNSET
+
+
+class StatusRequest(Struct, forbid_unknown_fields=True):
+    """The status to show whatever the records say, or null to go by the records again."""
+
+    status: Status | None

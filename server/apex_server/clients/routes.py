@@ -1,132 +1,60 @@
-"""A coach's athletes, `/api/clients`, and the invites by which they come, `/api/invites`.
+"""A coach's athletes, `/api/clients`: how each stands, their profile, and what the coach keeps about them.
 
-A relation begins when an athlete accepts a coach's invite and in no other way, and ends when either of them says so.
+Profile and file are two records, the first shared with the athlete and the second the coach's own; what is changed here
+becomes ops on them like a change on any device. The rest is derived. A relation begins when an athlete accepts an
+invite and in no other way, and ends when either of them says so; archiving only puts an athlete out of sight.
 """
 
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, Request, delete, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import UNSET
 
 from apex_server.caller import Caller, require_role
+from apex_server.clients.invite_routes import InvitesController
+from apex_server.clients.ordering import ClientSort, page_of
 from apex_server.clients.payloads import (
     PAGE_LENGTH_MAX,
-    AthletesPage,
-    AthleteView,
-    Invite,
-    InviteOffer,
-    InviteRequest,
-    PageMark,
+    ClientChange,
+    ClientDetail,
+    ClientDraft,
+    ClientMark,
+    ClientsPage,
+    StatusRequest,
 )
+from apex_server.clients.standing import clients_of
+from apex_server.clients.writing import ClientWriter, etag_of_client, versions_named
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import (
-    EmailNotVerified,
-    InvalidFields,
-    InviteExpired,
-    InviteForAnother,
-    InviteUsed,
-    NotFound,
-    RoleRequired,
-    TooManyInvites,
-)
+from apex_server.errors import InvalidFields, NotFound, RoleRequired
 from apex_server.grants import announce_grants, readers_beside
-from apex_server.invites import (
-    INVITE_CODE_LENGTH_MAX,
-    CoachLink,
-    accept_invite,
-    coach_name_of,
-    invite_fingerprint,
-    new_invite_code,
-    record_link,
-)
-from apex_server.people import USER_NAME, normalise_email
-from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
+from apex_server.invites import record_link
+from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
+from apex_server.resources import VersionRequired, described_as
+from apex_server.resources.bodies import object_body
+from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, IfMatch, IfNoneMatch
+from apex_server.resources.versions import is_named
+from apex_server.sync.commit import Committer
+from apex_sync.coaching.client_standing import Status
 
 __all__ = ["clients_routes"]
 
-_OPEN_INVITES_MAX = 200
-"""Per coach: more is no coach inviting but a program running wild. Two requests at once may pass it by one."""
-_ATHLETES_MAX = 5000
-"""Per coach, past and to come: opening so many names is 50 ms, and nobody coaches more people than that."""
-_BODY_BYTES_MAX = 4096
 _REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)
-
-_InviteCode = Annotated[str, PathParameter(min_length=1, max_length=INVITE_CODE_LENGTH_MAX, description="As typed.")]
+_READ = (*READ_REFUSALS, RoleRequired)
+_WRITE = (*WRITE_REFUSALS, RoleRequired)
 
 _queries = load_queries(__package__)
 
 
-class InvitesController(Controller):
-    """Making and accepting invites."""
-
-    path = "/api/invites"
-    tags = ("clients",)
-    request_max_body_size = _BODY_BYTES_MAX
-
-    @post(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, TooManyInvites))
-    async def make_invite(
-        self,
-        data: JSONBody[InviteRequest],
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
-    ) -> Invite:
-        """Invite an athlete: a code to tell them, and a link with it. Nobody can look the code up again."""
-        require_role(caller, "coach")
-        email_index = database.vault.email_index(normalise_email(data.email)) if data.email is not None else None
-        code = new_invite_code()
-        async with database.request(caller.user_id) as connection:
-            if await connection.fetchval(_queries.count_open_invites, caller.user_id) >= _OPEN_INVITES_MAX:
-                raise TooManyInvites(_OPEN_INVITES_MAX)
-            expires_at = await connection.fetchval(
-                _queries.add_invite,
-                caller.user_id,
-                invite_fingerprint(code),
-                email_index,
-                timedelta(days=data.valid_days),
-            )
-        return Invite(code=code, link=f"/join/{code}", expires_at=expires_at)
-
-    @get(
-        "/{code:str}",
-        exclude_from_auth=True,
-        responses=problem_responses(InvalidFields, NotFound, InviteUsed, InviteExpired),
-    )
-    async def show_invite(self, code: _InviteCode, database: NamedDependency[Database]) -> InviteOffer:
-        """Tell who invites, before signing in or registering."""
-        async with database.request(None) as connection:
-            offer = await connection.fetchrow(_queries.get_invite_offer, invite_fingerprint(code))
-        if offer is None:
-            raise NotFound("invite")
-        if offer["used"]:
-            raise InviteUsed
-        if offer["expired"]:
-            raise InviteExpired
-        return InviteOffer(offer["coach_id"], await coach_name_of(database.vault, offer), offer["expires_at"])
-
-    @post(
-        "/{code:str}/accept",
-        status_code=200,
-        responses=problem_responses(
-            *_REFUSALS, InvalidFields, NotFound, InviteUsed, InviteExpired, InviteForAnother, EmailNotVerified
-        ),
-    )
-    async def accept(
-        self,
-        code: _InviteCode,
-        request: Request[Any, Any, Any],
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
-    ) -> CoachLink:
-        """Let the coach see and plan your training. Accepting again, after a lost answer, changes nothing."""
-        require_role(caller, "athlete")
-        async with database.request(caller.user_id) as connection:
-            link = await accept_invite(connection, database.vault, code)
-            readers = await readers_beside(connection, link.coach_id, caller.user_id)
-        await announce_grants(request.app.state, *readers)
-        return link
+def provide_writer(
+    caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
+) -> ClientWriter:
+    """Give what reads and writes for a coach. Raises RoleRequired."""
+    require_role(caller, "coach")
+    return ClientWriter(database, committer, caller)
 
 
 class ClientsController(Controller):
@@ -134,29 +62,99 @@ class ClientsController(Controller):
 
     path = "/api/clients"
     tags = ("clients",)
+    request_max_body_size = 256 * 1024  # Notes of 10,000 characters each, on a dozen injuries and programs.
+    dependencies = {"clients": Provide(provide_writer, sync_to_thread=False)}  # noqa: RUF012 - as Litestar has it.
 
     @get(responses=problem_responses(*_REFUSALS, InvalidFields))
-    async def list_athletes(
+    async def list_clients(
         self,
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
+        clients: NamedDependency[ClientWriter],
+        status: FromQuery[Status | None] = None,
+        tag: Annotated[str | None, QueryParameter(max_length=200, description="As it is written.")] = None,
+        archived: Annotated[bool, QueryParameter(description="True: only those who were archived.")] = False,
+        text: Annotated[str | None, QueryParameter(max_length=200, description="A part of the name.")] = None,
+        sort: Annotated[ClientSort, QueryParameter(description="A minus turns it around.")] = "name",
         limit: Annotated[int, QueryParameter(ge=1, le=PAGE_LENGTH_MAX)] = 100,
-        after: Annotated[
-            str | None, QueryParameter(max_length=2000, description="The `next` of the page before.")
-        ] = None,
-    ) -> AthletesPage:
-        """List the athletes you coach now, by name."""
-        require_role(caller, "coach")
-        mark = PageMark.decode(after) if after is not None else None
-        async with database.request(caller.user_id) as connection:
-            rows = await connection.fetch(_queries.list_athletes, caller.user_id, _ATHLETES_MAX)
-            names = await database.vault.texts(connection, USER_NAME, [(row["id"], row["name"]) for row in rows])
-        everybody = [AthleteView(row["id"], name, row["since"]) for row, name in zip(rows, names, strict=True)]
-        everybody.sort(key=lambda athlete: (athlete.name, athlete.id))
-        following = [each for each in everybody if mark is None or (each.name, each.id) > (mark.name, mark.id)]
-        athletes = following[:limit]
-        last = athletes[-1] if len(following) > limit else None
-        return AthletesPage(athletes=athletes, next=PageMark(last.name, last.id).encode() if last else None)
+        after: After = None,
+    ) -> ClientsPage:
+        """List the athletes you coach now, with how each stands.
+
+        A status that you set goes first. Else: `inactive` after four weeks without a session or a check-in;
+        `needs-attention` when a check-in is three days late, when less than 70 % of the due sessions were done two
+        weeks running, or with a critical insight; `overdue` when a check-in is late by less; `active` otherwise.
+        """
+        mark = None if after is None else ClientMark.decode(after)
+        async with clients.database.request(clients.caller.user_id) as connection:
+            everybody = await clients_of(connection, clients.database.vault, clients.caller.user_id)
+        wanted = text.casefold() if text else ""
+        found = [
+            client
+            for client in everybody
+            if client.archived == archived
+            and status in (None, client.status)
+            and (tag is None or tag in client.tags)
+            and wanted in client.name.casefold()
+        ]
+        return page_of(found, sort, mark, limit)
+
+    @get("/{athlete_id:uuid}", responses=problem_responses(*_READ))
+    async def get_client(
+        self, athlete_id: FromPath[UUID], clients: NamedDependency[ClientWriter], if_none_match: IfNoneMatch = None
+    ) -> Response[ClientDetail]:
+        """Read one athlete: standing, profile, the coach's own file, and what is known of the body."""
+        return await _answer(clients, athlete_id, if_none_match)
+
+    @put("/{athlete_id:uuid}", dto=described_as(ClientDraft), return_dto=None,
+         responses=problem_responses(*_WRITE, VersionRequired))  # fmt: skip
+    async def replace_client(
+        self,
+        athlete_id: FromPath[UUID],
+        data: JSONBody[dict[str, Any]],
+        clients: NamedDependency[ClientWriter],
+        if_match: IfMatch = None,
+    ) -> Response[ClientDetail]:
+        """Make profile and file what the body says, starting from the version named in If-Match.
+
+        A part that is left out stays as it is. Each is a record of its own: if the second is refused, the first stands.
+        """
+        if if_match is None:
+            raise VersionRequired
+        await clients.replace(athlete_id, object_body(data), versions_named(if_match))
+        return await _answer(clients, athlete_id)
+
+    @patch("/{athlete_id:uuid}", responses=problem_responses(*_WRITE))
+    async def patch_client(
+        self,
+        athlete_id: FromPath[UUID],
+        data: JSONBody[ClientChange],
+        clients: NamedDependency[ClientWriter],
+        if_match: IfMatch = None,
+    ) -> Response[ClientDetail]:
+        """Change single values of an athlete's profile and of your file on them."""
+        changes = {name: each for name, each in msgspec.structs.asdict(data).items() if each is not UNSET}
+        await clients.change(athlete_id, msgspec.to_builtins(changes), versions_named(if_match))
+        return await _answer(clients, athlete_id)
+
+    @put("/{athlete_id:uuid}/status", responses=problem_responses(*_WRITE))
+    async def set_status(
+        self, athlete_id: FromPath[UUID], data: JSONBody[StatusRequest], clients: NamedDependency[ClientWriter]
+    ) -> Response[ClientDetail]:
+        """Set the status of an athlete, whatever their records say; null goes by the records again."""
+        await clients.change(athlete_id, {"file": {"status": data.status}})
+        return await _answer(clients, athlete_id)
+
+    @delete("/{athlete_id:uuid}", responses=problem_responses(*_WRITE))
+    async def archive_client(self, athlete_id: FromPath[UUID], clients: NamedDependency[ClientWriter]) -> None:
+        """Put an athlete out of sight of lists. You go on working together; ending that is another call."""
+        await clients.change(athlete_id, {"file": {"archived": True}})
+
+    @post("/{athlete_id:uuid}/restore", status_code=200, responses=problem_responses(*_WRITE))
+    async def restore_client(
+        self, athlete_id: FromPath[UUID], clients: NamedDependency[ClientWriter]
+    ) -> Response[ClientDetail]:
+        """Bring an archived athlete back into sight."""
+        await clients.change(athlete_id, {"file": {"archived": False}})
+        return await _answer(clients, athlete_id)
 
     @delete("/{athlete_id:uuid}/link", responses=problem_responses(*_REFUSALS, InvalidFields, NotFound))
     async def end_link(
@@ -181,6 +179,16 @@ class ClientsController(Controller):
 
 
 clients_routes = (InvitesController, ClientsController)
+
+
+async def _answer(clients: ClientWriter, athlete_id: UUID, if_none_match: str | None = None) -> Response[Any]:
+    """Answer with one athlete as they stand now. Raises NotFound."""
+    detail, versions = await clients.read(athlete_id)
+    body = msgspec.json.encode(detail)
+    headers = {"ETag": etag_of_client(versions, body)}
+    if is_named(if_none_match, headers["ETag"]):
+        return Response(None, status_code=304, headers=headers)
+    return Response(body, media_type="application/json", status_code=200, headers=headers)
 
 
 async def _only_coach(connection: Connection, athlete: Caller) -> UUID:

@@ -123,6 +123,12 @@ TABLES: Mapping[str, Table] = {
                 fiber_g="double precision",
             ),
         ),
+        Table(
+            "scheduled_sessions",
+            "programs",
+            "session_key",
+            _columns(session_key="text", date="date", week_number="bigint", day_number="bigint", set_count="integer"),
+        ),
         *(
             Table(name, name, None, tuple(Column(column.name, KINDS[column.kind][0]) for column in columns))
             for name, columns in FLAT_TABLES.items()

@@ -34,6 +34,7 @@ from apex_server.sync.column_values import (
 from apex_server.sync.flat_tables import FLAT_TABLES, MACROS, flat_row
 from apex_server.sync.store import Row, RowsByTable
 from apex_sync.coaching.nutrition import day_totals
+from apex_sync.coaching.plan import plan_from_program
 from apex_sync.collection import Record
 
 __all__ = ["VERSION", "project"]
@@ -45,10 +46,11 @@ def project(collection: str, record: Record) -> RowsByTable:
     """Give all rows of a record by table; a collection without projections has none."""
     if record.deleted is True:
         return {}
-    if collection in FLAT_TABLES:
-        return {collection: [flat_row(record, FLAT_TABLES[collection])]}
     projector = _PROJECTORS.get(collection)
-    return projector(record) if projector is not None else {}
+    rows = projector(record) if projector is not None else {}
+    if collection in FLAT_TABLES:
+        return {collection: [flat_row(record, FLAT_TABLES[collection])], **rows}
+    return rows
 
 
 def _workout_logs(log: Any) -> RowsByTable:
@@ -150,7 +152,19 @@ def _nutrition_logs(log: Any) -> RowsByTable:
     return {"nutrition_logs": [row]}
 
 
+def _scheduled_sessions(program: Any) -> RowsByTable:
+    """List what a program asks for and when, as the rules read it (`apex_sync.coaching.plan`)."""
+    scheduled = plan_from_program("", program).scheduled
+    return {
+        "scheduled_sessions": [
+            (f"{due.week_number}.{due.day_number}", due.date, due.week_number, due.day_number, due.sets)
+            for due in scheduled
+        ]
+    }
+
+
 _PROJECTORS: Mapping[str, Callable[[Any], RowsByTable]] = {
     "nutrition_logs": _nutrition_logs,
+    "programs": _scheduled_sessions,
     "workout_logs": _workout_logs,
 }

@@ -1,0 +1,114 @@
+"""The invites by which athletes come to a coach, `/api/invites`."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from litestar import Controller, Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter
+
+from apex_server.caller import Caller, require_role
+from apex_server.clients.payloads import Invite, InviteOffer, InviteRequest
+from apex_server.db import Database, load_queries
+from apex_server.errors import (
+    EmailNotVerified,
+    InvalidFields,
+    InviteExpired,
+    InviteForAnother,
+    InviteUsed,
+    NotFound,
+    RoleRequired,
+    TooManyInvites,
+)
+from apex_server.grants import announce_grants, readers_beside
+from apex_server.invites import (
+    INVITE_CODE_LENGTH_MAX,
+    CoachLink,
+    accept_invite,
+    coach_name_of,
+    invite_fingerprint,
+    new_invite_code,
+)
+from apex_server.people import normalise_email
+from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
+
+__all__ = ["InvitesController"]
+
+_OPEN_INVITES_MAX = 200
+"""Per coach: more is no coach inviting but a program running wild. Two requests at once may pass it by one."""
+_BODY_BYTES_MAX = 4096
+_REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)
+
+_InviteCode = Annotated[str, PathParameter(min_length=1, max_length=INVITE_CODE_LENGTH_MAX, description="As typed.")]
+
+_queries = load_queries(__package__)
+
+
+class InvitesController(Controller):
+    """Making and accepting invites."""
+
+    path = "/api/invites"
+    tags = ("clients",)
+    request_max_body_size = _BODY_BYTES_MAX
+
+    @post(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, TooManyInvites))
+    async def make_invite(
+        self,
+        data: JSONBody[InviteRequest],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+    ) -> Invite:
+        """Invite an athlete: a code to tell them, and a link with it. Nobody can look the code up again."""
+        require_role(caller, "coach")
+        email_index = database.vault.email_index(normalise_email(data.email)) if data.email is not None else None
+        code = new_invite_code()
+        async with database.request(caller.user_id) as connection:
+            if await connection.fetchval(_queries.count_open_invites, caller.user_id) >= _OPEN_INVITES_MAX:
+                raise TooManyInvites(_OPEN_INVITES_MAX)
+            expires_at = await connection.fetchval(
+                _queries.add_invite,
+                caller.user_id,
+                invite_fingerprint(code),
+                email_index,
+                timedelta(days=data.valid_days),
+            )
+        return Invite(code=code, link=f"/join/{code}", expires_at=expires_at)
+
+    @get(
+        "/{code:str}",
+        exclude_from_auth=True,
+        responses=problem_responses(InvalidFields, NotFound, InviteUsed, InviteExpired),
+    )
+    async def show_invite(self, code: _InviteCode, database: NamedDependency[Database]) -> InviteOffer:
+        """Tell who invites, before signing in or registering."""
+        async with database.request(None) as connection:
+            offer = await connection.fetchrow(_queries.get_invite_offer, invite_fingerprint(code))
+        if offer is None:
+            raise NotFound("invite")
+        if offer["used"]:
+            raise InviteUsed
+        if offer["expired"]:
+            raise InviteExpired
+        return InviteOffer(offer["coach_id"], await coach_name_of(database.vault, offer), offer["expires_at"])
+
+    @post(
+        "/{code:str}/accept",
+        status_code=200,
+        responses=problem_responses(
+            *_REFUSALS, InvalidFields, NotFound, InviteUsed, InviteExpired, InviteForAnother, EmailNotVerified
+        ),
+    )
+    async def accept(
+        self,
+        code: _InviteCode,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+    ) -> CoachLink:
+        """Let the coach see and plan your training. Accepting again, after a lost answer, changes nothing."""
+        require_role(caller, "athlete")
+        async with database.request(caller.user_id) as connection:
+            link = await accept_invite(connection, database.vault, code)
+            readers = await readers_beside(connection, link.coach_id, caller.user_id)
+        await announce_grants(request.app.state, *readers)
+        return link

@@ -1,0 +1,190 @@
+"""A coach's athletes with how each stands: one statement reads the facts of all, `apex_sync.coaching` judges them."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from apex_server.clients.payloads import ClientSummary
+from apex_server.db import Connection, load_queries
+from apex_server.people import USER_NAME
+from apex_server.sync.sealing import DocumentSeal
+from apex_server.sync.store import DAMAGED
+from apex_server.vault import UserKey, Vault
+from apex_sync.coaching.adherence import DoneSession
+from apex_sync.coaching.adherence_findings import usual_schedule
+from apex_sync.coaching.client_standing import ClientFacts, ClientStanding, client_standing, first_day_needed
+from apex_sync.coaching.nutrition import DayTotals, Macros, totals_adherence
+from apex_sync.coaching.plan import ScheduledSession
+from apex_sync.fold import fold
+from apex_sync.models import CLIENT_FILES, ClientFile
+from apex_sync.wire import parse_document
+
+__all__ = ["CLIENTS_MAX", "clients_of", "local_day"]
+
+CLIENTS_MAX = 5000
+"""Per coach, past and to come: opening so many names is 50 ms, and nobody coaches more people than that."""
+
+_queries = load_queries(__package__)
+
+T = TypeVar("T")
+
+
+class _Due(Struct, array_like=True):
+    date: date
+    sets: int | None
+    week_number: int | None
+    day_number: int | None
+
+
+class _Session(Struct, array_like=True):
+    id: UUID
+    date: date
+    completed_sets: int
+    program_id: str | None
+    week_number: int | None
+    day_number: int | None
+
+
+class _Eaten(Struct, array_like=True):
+    date: date
+    meals: int
+    foods: int
+    energy_kcal: float | None
+    protein_g: float | None
+    carbs_g: float | None
+    fat_g: float | None
+
+
+class _Asked(Struct, array_like=True):
+    start: date
+    energy_kcal: float | None
+    protein_g: float | None
+    carbs_g: float | None
+    fat_g: float | None
+
+
+async def clients_of(
+    connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID | None = None
+) -> list[ClientSummary]:
+    """Read a coach's athletes, or one of them, in no particular order."""
+    now = datetime.now(UTC)
+    rows = await connection.fetch(
+        _queries.list_clients,
+        coach_id,
+        athlete_id,
+        first_day_needed(now.date() - timedelta(days=1)),
+        now.date() + timedelta(days=1),
+        CLIENTS_MAX,
+    )
+    keys = await vault.user_keys(connection, [row["id"] for row in rows])
+    return [_summary(row, keys[row["id"]], now) for row in rows if row["id"] in keys]
+
+
+def local_day(now: datetime, utc_offset_minutes: int | None) -> date:
+    """Give the day it is where an athlete last trained; a clock that is off by more than a day says nothing."""
+    minutes = utc_offset_minutes or 0
+    return (now + timedelta(minutes=minutes if abs(minutes) < 24 * 60 else 0)).date()
+
+
+def _summary(row: Any, key: UserKey, now: datetime) -> ClientSummary:
+    file = _file(row, key)
+    facts = _facts(row, file, local_day(now, row["utc_offset_minutes"]))
+    standing: ClientStanding = client_standing(facts)
+    return ClientSummary(
+        id=row["id"],
+        name=key.open_text(row["name"], what=USER_NAME),
+        since=row["since"],
+        status=standing.status,
+        reasons=list(standing.reasons),
+        archived=file.archived is True,
+        tags=list(file.tags or []) if file.tags is not UNSET else [],
+        subscription_tier=file.subscription_tier or None,
+        last_workout=row["last_workout"],
+        last_check_in=max(facts.check_ins, default=None),
+        next_check_in_due=standing.next_check_in_due,
+        check_ins_to_review=row["check_ins_to_review"],
+        critical_insights=row["critical_insights"],
+        adherence=standing.adherence,
+        average_session_minutes=row["average_session_minutes"],
+        current_program_id=row["current_program_id"],
+    )
+
+
+def _file(row: Any, key: UserKey) -> ClientFile:
+    """Open what the coach keeps; a file that is damaged, or no longer fits its types, reads as empty."""
+    if row["doc"] is None:
+        return ClientFile()
+    doc = DocumentSeal(row["scope"], key).open(row["record_id"].bytes, row["digest"], row["doc"])
+    if doc == DAMAGED:
+        return ClientFile()
+    try:
+        record, _ = CLIENT_FILES.read(fold(parse_document(doc).writes()).state)
+    except msgspec.ValidationError:
+        return ClientFile()
+    return record if isinstance(record, ClientFile) else ClientFile()
+
+
+def _facts(row: Any, file: ClientFile, today: date) -> ClientFacts:
+    sessions = [each for each in _read(row["sessions"], _Session) if each.completed_sets]
+    scheduled = [
+        ScheduledSession(date=due.date, sets=due.sets, week_number=due.week_number, day_number=due.day_number)
+        for due in _read(row["scheduled"], _Due)
+    ]
+    check_ins = [on for on in _read(row["check_ins"], date) if on <= today]
+    return ClientFacts(
+        as_of=today,
+        since=row["since"].date(),
+        scheduled=scheduled
+        if row["has_schedule"]
+        else usual_schedule(row["training_days_per_week"], row["first_workout"], today),
+        done=[
+            DoneSession(
+                workout_id=str(session.id),
+                date=session.date,
+                completed_sets=session.completed_sets,
+                program_id=session.program_id,
+                week_number=session.week_number,
+                day_number=session.day_number,
+            )
+            for session in sessions
+        ],
+        check_ins=check_ins,
+        check_in_day_number=row["check_in_day_number"],
+        last_workout=row["last_workout"],
+        nutrition_percent=_nutrition_percent(row, today),
+        critical_insights=row["critical_insights"],
+        status_set=file.status or None,
+    )
+
+
+def _nutrition_percent(row: Any, today: date) -> float | None:
+    eaten = [
+        (
+            day.date,
+            DayTotals(
+                meals=day.meals,
+                foods=day.foods,
+                macros=Macros(
+                    energy_kcal=day.energy_kcal, protein_g=day.protein_g, carbs_g=day.carbs_g, fat_g=day.fat_g
+                ),
+            ),
+        )
+        for day in _read(row["eaten"], _Eaten)
+    ]
+    asked = [
+        (
+            each.start,
+            Macros(energy_kcal=each.energy_kcal, protein_g=each.protein_g, carbs_g=each.carbs_g, fat_g=each.fat_g),
+        )
+        for each in _read(row["asked"], _Asked)
+    ]
+    return totals_adherence(eaten, asked, as_of=today).percent
+
+
+def _read(text: str | None, row: type[T]) -> Sequence[T]:
+    """Read an aggregate of Postgres; none is no rows."""
+    return [] if text is None else msgspec.json.decode(text, type=list[row])  # type: ignore[valid-type]

@@ -1,0 +1,230 @@
+"""A coach's athletes over REST: how each stands, profile and file as one, archiving, and who gets to see what."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from apex_server.db import Database, load_queries
+from tests.server.accounts_app import problem
+from tests.server.rest_app import Person, RestServer, rest_server
+from tests.server.sync_world import World
+from tests.server.test_sync_plans import explain, fill
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+async def rest(db: Database) -> AsyncIterator[RestServer]:
+    async with rest_server(db) as server:
+        yield server
+
+
+def day(days_ago: int) -> str:
+    return str((NOW - timedelta(days=days_ago)).date())
+
+
+def at(days_ago: int) -> str:
+    return f"{day(days_ago)}T12:00:00+00:00"
+
+
+async def train(athlete: Person, days_ago: int, **more: Any) -> str:
+    """Log a session of three sets."""
+    sets = [{"reps": 8, "load": 100.0, "load_unit": "kg", "rpe": 8} for _ in range(3)]
+    exercise = {"name": "Bench Press", "sets": sets}
+    answer = await athlete(
+        "POST", "/api/workouts", {"date": day(days_ago), "start_time": at(days_ago), "exercises": [exercise], **more}
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def check_in(athlete: Person, days_ago: int, **more: Any) -> str:
+    answer = await athlete("POST", "/api/checkins", {"date": day(days_ago), "submitted_at": at(days_ago), **more})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def client_of(coach: Person, athlete: Person) -> dict[str, Any]:
+    answer = await coach("GET", f"/api/clients/{athlete.id}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def listed(coach: Person, query: str = "") -> list[dict[str, Any]]:
+    answer = await coach("GET", f"/api/clients?{query}")
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["clients"])
+
+
+async def test_a_list_says_how_each_athlete_stands(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    await train(athlete, 3)
+    await train(athlete, 1)
+    await check_in(athlete, 2)
+    [client] = await listed(coach)
+    assert (client["last_workout"], client["last_check_in"]) == (day(1), day(2))
+    assert client["next_check_in_due"] == day(-7)  # The relation began today.
+    assert (client["status"], client["check_ins_to_review"], client["tags"]) == ("active", 1, [])
+    assert client["adherence"]["workouts"] is None
+
+
+async def test_a_session_that_arrives_late_changes_adherence(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    week = {"w1": {"week_number": 1}}
+    days = {f"d{number}": {"week": "w1", "day_number": number} for number in range(1, 8)}
+    exercises = {f"e{number}": {"day": f"d{number}", "name": "Bench Press"} for number in range(1, 8)}
+    start = NOW.date() - timedelta(days=NOW.weekday() + 7)
+    made = await coach(
+        "POST", "/api/programs",
+        {"name": "Base", "athlete_id": athlete.id, "status": "active", "start_date": str(start),
+         "weeks": week, "days": days, "exercises": exercises},
+    )  # fmt: skip
+    assert made.status_code == 201, made.text
+    before = await client_of(coach, athlete)
+    assert before["current_program_id"] == made.json()["id"]
+    assert before["adherence"]["workouts"] == 0
+
+    await train(athlete, NOW.weekday() + 7)
+    assert (await client_of(coach, athlete))["adherence"]["workouts"] == pytest.approx(100 / 7)
+
+
+async def test_the_coach_sets_a_status_and_takes_it_back(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    path = f"/api/clients/{athlete.id}/status"
+    answer = await coach("PUT", path, {"status": "overdue"})
+    assert answer.status_code == 200, answer.text
+    assert [client["id"] for client in await listed(coach, "status=overdue")] == [athlete.id]
+    assert await listed(coach, "status=active") == []
+    assert (await coach("PUT", path, {"status": None})).json()["status"] == "active"
+    assert problem(await coach("PUT", path, {"status": "asleep"})) == (422, "invalid_fields")
+
+
+async def test_profile_and_file_change_as_one_and_a_stale_version_is_told(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    path = f"/api/clients/{athlete.id}"
+    injury = {"area": "knee", "side": "left", "since": "2025-01-01", "severity": "mild", "status": "recovering"}
+    changes = {
+        "profile": {"date_of_birth": "1990-02-28", "height_cm": 180.0, "injuries": {"k1": injury}},
+        "file": {"tags": ["Prep"], "subscription_tier": "premium", "notes": "is shy"},
+    }
+    answer = await coach("PATCH", path, changes)
+    assert answer.status_code == 200, answer.text
+    client = answer.json()
+    assert client["profile"]["injuries"] == {"k1": injury}
+    assert 35 <= client["profile"]["age_years"] <= 90
+    assert (client["tags"], client["file"]["notes"], client["metrics"]["height_cm"]) == (["Prep"], "is shy", 180.0)
+
+    etag = answer.headers["etag"]
+    assert (await coach("GET", path, if_none_match=etag)).status_code == 304
+    whole = {"profile": {**client["profile"], "goals": ["Compete"]}, "file": {"tags": ["Prep", "New"]}}
+    put = await coach("PUT", path, whole, if_match=etag)
+    assert put.status_code == 200, put.text
+    assert put.json()["profile"]["injuries"] == {"k1": injury}
+    assert "notes" not in {name for name, value in put.json()["file"].items() if value is not None}
+    assert problem(await coach("PUT", path, whole)) == (428, "version_required")
+    assert problem(await coach("PUT", path, {"file": {"tags": []}}, if_match=etag)) == (412, "version_stale")
+    assert problem(await coach("PUT", path, whole, if_match='"AA"')) == (400, "malformed_request")
+    assert problem(await coach("PATCH", path, {"profile": {"height_cm": -1}})) == (422, "invalid_fields")
+    assert problem(await coach("PUT", path, {"profile": {"wings": 2}}, if_match="*")) == (422, "invalid_fields")
+
+
+async def test_the_athlete_reads_the_profile_and_never_the_file(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    await coach("PATCH", f"/api/clients/{athlete.id}", {"profile": {"goals": ["Win"]}, "file": {"notes": "is shy"}})
+    async with rest.database.request(UUID(athlete.id)) as connection:
+        rows = await connection.fetch("SELECT collection FROM records ORDER BY collection")
+    assert [row["collection"] for row in rows] == ["profiles"]
+    assert problem(await athlete("GET", f"/api/clients/{athlete.id}")) == (403, "role_required")
+
+
+async def test_a_record_of_the_same_id_in_another_scope_is_never_taken_for_the_profile(rest: RestServer) -> None:
+    """Ids are made on devices: another athlete of this coach may write whatever they like in their own scope."""
+    coach, anna = await rest.coach_and_athlete()
+    ben = await rest.person("athlete")
+    await rest.link(coach, ben)
+    for athlete, name in ((anna, "Anna"), (ben, "Ben")):
+        other = ben if athlete is anna else anna
+        await rest.committer.write(
+            UUID(athlete.id), f"athlete:{athlete.id}", "profiles", other.id, {"name": f"not {name}"}
+        )
+    for athlete in (anna, ben):
+        assert "name" not in (await client_of(coach, athlete))["profile"]
+        await coach("PATCH", f"/api/clients/{athlete.id}", {"profile": {"goals": [athlete.id]}})
+        assert (await client_of(coach, athlete))["profile"]["goals"] == [athlete.id]
+
+
+async def test_archiving_hides_and_restoring_shows(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    path = f"/api/clients/{athlete.id}"
+    assert (await coach("DELETE", path)).status_code == 204
+    assert await listed(coach) == []
+    assert [client["id"] for client in await listed(coach, "archived=true")] == [athlete.id]
+    assert (await client_of(coach, athlete))["archived"] is True
+    assert (await coach("POST", f"{path}/restore")).json()["archived"] is False
+    assert len(await listed(coach)) == 1
+
+
+async def test_a_file_that_was_deleted_on_a_device_comes_back_with_the_next_change(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    path = f"/api/clients/{athlete.id}"
+    await coach("PATCH", path, {"file": {"tags": ["Prep"]}})
+    async with rest.database.commit_connection() as connection:
+        [file] = await connection.fetch("SELECT record_id FROM records WHERE collection = 'client_files'")
+    scope = f"private:{coach.id}:{athlete.id}"
+    await rest.committer.write(UUID(coach.id), scope, "client_files", str(file["record_id"]), {"deleted": True})
+    assert (await client_of(coach, athlete))["tags"] == []
+    assert (await coach("PUT", f"{path}/status", {"status": "active"})).json()["reasons"] == ["set_by_coach"]
+
+
+async def test_metrics_are_the_trend_and_what_was_measured_last(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    for days_ago in range(12, -1, -3):
+        await check_in(
+            athlete, days_ago, weight=80.0 + days_ago * 0.1, weight_unit="kg", body_fat_percent=15.0 + days_ago,
+            measurements={"waist_cm": 80.0 + days_ago},
+        )  # fmt: skip
+    metrics = (await client_of(coach, athlete))["metrics"]
+    assert metrics["weight"]["kg_per_week"] < 0
+    assert 80 < metrics["weight"]["trend_kg"] < 81.2
+    assert metrics["body_fat_percent"] == {"value": 15.0, "date": day(0)}
+    assert metrics["girths_cm"] == {"waist": {"value": 80.0, "date": day(0)}}
+
+
+async def test_lists_are_sorted_filtered_and_paged_either_way(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    names = ["Zoë", "anna", "Bert", "Änne", "Carl"]
+    for place, name in enumerate(names):
+        athlete = await rest.person("athlete", name=name)
+        await rest.link(coach, athlete)
+        if place < 3:
+            await train(athlete, place)
+    for sort in ("name", "-name", "last_workout", "-last_workout", "status", "adherence", "-next_check_in_due"):
+        whole = [client["name"] for client in await listed(coach, f"sort={sort}")]
+        assert sorted(whole) == sorted(names)
+        paged, after = [], ""
+        while True:
+            answer = (await coach("GET", f"/api/clients?sort={sort}&limit=2{after}")).json()
+            paged += [client["name"] for client in answer["clients"]]
+            if answer["next"] is None:
+                break
+            after = f"&after={answer['next']}"
+        assert paged == whole
+    assert [client["name"] for client in await listed(coach, "sort=-last_workout")][:3] == ["Zoë", "anna", "Bert"]
+    assert [client["name"] for client in await listed(coach, "text=ANN")] == ["anna"]
+
+
+async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, database_url: str) -> None:
+    world = await World(db, database_url).open()
+    athlete = await fill(world)
+    coach = await world.coach(athlete)
+    queries = load_queries("apex_server.clients")
+    today = NOW.date()
+    async with db.request(coach) as connection:
+        arguments = [coach, None, today - timedelta(days=20), today, 5000]
+        assert await explain(connection, queries.list_clients, *arguments) == []
+        assert await explain(connection, queries.list_measurings, athlete, today) == []
