@@ -42,14 +42,16 @@ def finish(state: Mapping[str, Any], end_time: str, notes: str | None) -> Patch:
 def add_exercise(
     state: Mapping[str, Any], key: str, fields: Mapping[str, Any], before: str | None, after: str | None
 ) -> Patch:
-    """Add an exercise at the end, or beside another."""
+    """Add an exercise at the end, or beside another. Raises OutOfBounds."""
+    _refuse_blank(fields.get("name"))
     entries = exercise_entries(state)
     given = {field: value for field, value in fields.items() if value is not None}
     return {"exercises": {key: {**given, "order": _order_beside(entries, before, after)}}}
 
 
 def edit_exercise(key: str, fields: Mapping[str, Any]) -> Patch:
-    """Set fields of an exercise entry."""
+    """Set fields of an exercise entry. Raises OutOfBounds."""
+    _refuse_blank(fields.get("name"))
     return {"exercises": {key: set_fields(fields)}}
 
 
@@ -73,8 +75,7 @@ def add_set(
     default_unit: str,
 ) -> Patch:
     """Log a set at the end of an exercise; one that is not in the workout is added with it. Raises OutOfBounds."""
-    if not exercise.strip():
-        raise OutOfBounds("workout_logs", FieldProblem("exercises.name", "an exercise needs a name"))
+    _refuse_blank(exercise)
     exercises = [(found, entry.get("name")) for found, entry in live_entries(state.get("exercises"))]
     exercise_key = _named(exercises, exercise)
     patch: Patch = {}
@@ -88,6 +89,12 @@ def add_set(
     leaves = _set_leaves(fields, default_unit)
     patch["sets"] = {key: {"exercise": exercise_key, "order": _between(last, None), **leaves}}
     return patch
+
+
+def _refuse_blank(name: Any) -> None:
+    """Refuse a name that nobody could read; an entry that names its exercise by id has none."""
+    if isinstance(name, str) and not name.strip():
+        raise OutOfBounds("workout_logs", FieldProblem("exercises.name", "an exercise needs a name"))
 
 
 def _set_orders(state: Mapping[str, Any], exercise_key: str) -> Iterator[str]:

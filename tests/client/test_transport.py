@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 import pytest
 import zstandard
 
+from apex_client.blocking import http_transport
 from apex_client.blocking.http_transport import HttpTransport
 from apex_client.compression import MESSAGE_BYTES_MAX, compress, decompress
 from apex_client.errors import (
@@ -21,6 +23,7 @@ from apex_client.errors import (
     Throttled,
 )
 from apex_client.http_transport import MEDIA_TYPE, refusal
+from apex_client.whole_file import whole_file
 
 
 @pytest.mark.parametrize("message", [b"", b"x", b"abc" * 100_000])
@@ -96,6 +99,9 @@ class Odd(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def do_GET(self) -> None:
         status, headers, body = self.answer
         self.send_response(status)
         for name, value in headers.items():
@@ -159,3 +165,31 @@ def test_no_server_there_is_a_network_error(transport: HttpTransport, server: st
         transport.exchange(server, "token", b"message")
     with pytest.raises(ServerUnreachable):
         transport.connect(server, "token")
+
+
+def test_a_file_is_downloaded_whole_or_is_not_there(address: str, transport: HttpTransport, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.zip", tmp_path / "cut.zip"
+    Odd.answer = (200, {}, b"zip" * 100_000)
+    with whole_file(whole, "wb") as file:
+        transport.download(address, "token", "/file", file.write)
+    Odd.answer = (200, {"Content-Length": "300001"}, b"zip" * 100_000)
+    with pytest.raises(ServerUnreachable), whole_file(cut, "wb") as file:
+        transport.download(address, "token", "/file", file.write)
+
+    assert whole.read_bytes() == b"zip" * 100_000
+    assert whole.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [whole]
+
+
+def test_a_download_is_bounded_and_a_refusal_is_no_file(
+    address: str, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    Odd.answer = (404, {}, problem("not_found"))
+    with pytest.raises(ServerRefused, match="not_found"):
+        transport.download(address, "token", "/file", written.append)
+    assert written == []
+    monkeypatch.setattr(http_transport, "FILE_BYTES_MAX", 1000)
+    Odd.answer = (200, {}, b"zip" * 100_000)
+    with pytest.raises(BadAnswer):
+        transport.download(address, "token", "/file", written.append)

@@ -199,3 +199,19 @@ async def test_a_coach_says_whose_workout_it_is(open_replica: OpenReplica) -> No
     await replica.sync()
     with pytest.raises(AthleteNeeded):
         await replica.workouts.start()
+
+
+@pytest.mark.parametrize("name", ["", "  \t"])
+async def test_an_exercise_has_a_name_that_somebody_can_read(replica: Replica, name: str) -> None:
+    log = await replica.workouts.start()
+    row = await log.add_exercise("Row")
+
+    for edit in (
+        lambda: log.add_set(name, reps=8),
+        lambda: log.add_exercise(name),
+        lambda: log.edit_exercise(row, name=name),
+    ):
+        with pytest.raises(OutOfBounds, match="needs a name"):
+            await edit()
+
+    assert [entry.name for entry in log.exercises] == ["Row"]

@@ -65,8 +65,10 @@ async def test_what_cannot_be_taken_back_wants_the_password_again(working: Whole
         await signed_in_long_ago(working, email)
         with pytest.raises(SignInAgain):
             await replica.privacy.ask_for_deletion()
+        session = replica._open.session
         with pytest.raises(WrongCredentials):
             await replica.reauthenticate("not the password at all")
+        assert replica._open.session is session, "a wrong password is a wrong password, and no lost session"
         await replica.reauthenticate(PASSWORD)
 
         asked = await replica.privacy.ask_for_deletion()

@@ -14,7 +14,7 @@ from apex_client.cli.screen import escaped, progress, said, shown, size, table
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
-    from apex_client.own_data import Consent
+    from apex_client.own_data import Consent, DataExport
 
 T = TypeVar("T")
 
@@ -104,8 +104,8 @@ def export(
         raise CommandFailed(f"{path} is there already; name another file")
     if not path.parent.is_dir():
         raise CommandFailed(f"there is no folder {path.parent}; make it first")
-    with opened(db) as replica, progress("your data") as advance:
-        made = _proven(replica, password_stdin, lambda: replica.privacy.export(path, progress=advance))
+    with opened(db) as replica:
+        made = _proven(replica, password_stdin, lambda: _downloaded(replica, path))
     said(f"wrote {escaped(path)}, {size(made.bytes)}; keep it where nobody else reads it")
 
 
@@ -141,6 +141,11 @@ def keep_account(db: Db = NO_DB) -> None:
             return
         replica.privacy.cancel_deletion()
         said("your account stays")
+
+
+def _downloaded(replica: "Replica", path: Path) -> "DataExport":
+    with progress("your data") as advance:
+        return replica.privacy.export(path, progress=advance)
 
 
 def _standing(consent: "Consent") -> str:
