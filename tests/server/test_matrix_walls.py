@@ -1,13 +1,16 @@
 """The matrix without the application's own checks: row-level security and the policy function stand alone.
 
 Every check of a role, a scope, a recent sign-in or a verified address lets everybody pass here, and so does the guard
-of support. Whoever has no business with a thing of Anna's still sees nothing of it and changes nothing. Beneath that,
-every table is asked without any predicate, as a query would that forgot it.
+of support. Whoever has no business with a thing of Anna's still sees nothing of it and changes nothing.
+
+What that leaves on is the predicates of the queries, which name the caller. So the routes are asked once more as Anna,
+whose predicates are right, while the database acts for a stranger: then row-level security is all there is. Beneath
+that, every table is asked without any predicate, as a query would that forgot it.
 """
 
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -15,7 +18,7 @@ import asyncpg
 import pytest
 
 from apex_server import caller, step_up
-from apex_server.db import EmbeddedPostgres
+from apex_server.db import Connection, Database, EmbeddedPostgres
 from apex_server.resources import reading
 from apex_server.support import guard
 from apex_sync.ids import Scope, private_scope
@@ -103,6 +106,65 @@ async def check_case(world: MatrixWorld, case: Case) -> None:
     assert not changed, f"{case.route} changed {changed} for one of {strangers(case)}"
 
 
+# Row-level security alone, with the predicates of the queries satisfied.
+
+
+class InAnothersName(Database):
+    """What handlers are given here: whoever a request is of, the database acts for somebody else.
+
+    Handler and queries name whoever asks, rightly, so every predicate (`WHERE user_id = $1`) is satisfied, and nothing
+    but row-level security stands between their rows and the other.
+    """
+
+    def __init__(self, database: Database, acting_for: UUID | None, look_id: UUID) -> None:
+        may_copy, vault = database.commit_may_copy, database.vault
+        super().__init__(database.app, database.commit, commit_may_copy=may_copy, vault=vault, look_id=look_id)
+        self._acting_for = acting_for
+
+    @asynccontextmanager
+    async def request(self, user_id: UUID | None) -> AsyncIterator[Connection]:
+        """Act for the other, whoever is named."""
+        async with super().request(self._acting_for) as connection:
+            yield connection
+
+
+STRANGERS = ("other_athlete", "foreign_coach", "ex_coach", "foreign_owner", "support_without_consent")
+BEHIND_DATABASE = [
+    case
+    for case in ROUTES
+    if case.kind in ("reads", "lists")
+    or (case.kind == "account" and case.method == "GET")
+    or (case.kind == "writes" and case.thing in ("device", "passkey", "export", "link", "look", "coach"))
+]
+"""Routes that ask the database themselves; what writes records goes by the commit path, which tests of leaves hold."""
+
+
+@pytest.mark.parametrize("case", BEHIND_DATABASE, ids=named)
+async def test_the_predicates_of_the_queries_may_name_her_and_the_database_still_shows_nothing(
+    world: MatrixWorld, case: Case
+) -> None:
+    await check_predicates(world, case)
+
+
+async def check_predicates(world: MatrixWorld, case: Case) -> None:
+    asks = next((who for who in ("athlete", "own_coach", "owner") if who in case.may), "athlete")
+    hers = [world.things[name] for name in ("device", "passkey", "export", "look", "workout", "checkin", "insight")]
+    telling = [*CANARIES, f"{asks}@example.com", *hers]
+    state = world.whole.app.state
+    database = state.database
+    for who in STRANGERS:
+        state.database = InAnothersName(database, world.people[who].id, UUID(world.things["look"]))
+        try:
+            asked = await ask(world, case, asks, "hers")
+        finally:
+            state.database = database
+        shown = [] if asked.answer.status_code >= 400 else [each for each in telling if each in asked.answer.text]
+        assert not shown, f"{case.route} shows {shown} to {who}, if only its predicates are right"
+    changed = await world.changed()
+    await world.restore()
+    assert not changed, f"{case.route} changed {changed} with the rights of a stranger"
+
+
 # Every table, asked without a predicate.
 
 
@@ -112,7 +174,8 @@ async def seen_in(world: MatrixWorld, table: str, who: str) -> bool:
     hers = [UUID(value) for name, value in world.things.items() if name in ABOUT_ANNA]
     hers.append(Scope.parse(private_scope(world.things["coach"], world.things["athlete"])).id)
     about = " OR ".join(f"{column} = ANY ($1)" for column in columns) or "NULL = ANY ($1::uuid[])"
-    async with world.whole.app.state.database.request(world.people[who].id) as connection:
+    database = world.whole.app.state.database.under_look(UUID(world.things["look"]))
+    async with database.request(world.people[who].id) as connection:
         try:
             found = await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {about})", hers)
         except asyncpg.InsufficientPrivilegeError:
@@ -220,6 +283,23 @@ async def test_a_query_without_a_predicate_on_a_table_without_a_policy_is_found_
             await check_table(world, "workout_logs")
     finally:
         await world.owner.execute("ALTER TABLE workout_logs ENABLE ROW LEVEL SECURITY")
+
+
+@pytest.mark.parametrize(
+    ("table", "route"),
+    [("devices", "DELETE /api/devices/{device_id}"), ("support_looks", "GET /api/support/looks")],
+)
+async def test_a_route_whose_predicate_is_all_that_holds_is_found_out(
+    world: MatrixWorld, table: str, route: str
+) -> None:
+    [case] = [case for case in BEHIND_DATABASE if case.route == route]
+    await world.owner.execute(f"CREATE POLICY planted ON {table} USING (true)")
+    try:
+        with pytest.raises(AssertionError):
+            await check_predicates(world, case)
+    finally:
+        await world.owner.execute(f"DROP POLICY planted ON {table}")
+        await world.restore()
 
 
 @pytest.mark.parametrize(
