@@ -10,6 +10,7 @@ from apex_client.local import LocalReplica, snapshot_of
 from apex_client.searching import index_what_fits
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
+from apex_sync.coaching.exercise_names import name_key
 from apex_sync.coaching.exercise_search import Searched, is_asked_for, is_called, ranked, trigrams
 
 CANDIDATES_MAX = 200
@@ -40,6 +41,11 @@ def found(local: LocalReplica, text: str, *, muscle: str | None, equipment: str 
 def named(local: LocalReplica, name: str) -> list[Snapshot]:
     """Give the exercises that a name means."""
     return _snapshots(local, [number for number, searched in _candidates(local, name) if is_called(name, searched)])
+
+
+def names_by_key(local: LocalReplica) -> dict[str, str]:
+    """Give what every exercise is called, by the key of each of its names."""
+    return {name_key(name): searched.names[0] for _, searched in _candidates(local, "") for name in searched.names}
 
 
 def _candidates(local: LocalReplica, text: str) -> list[tuple[int, Searched]]:

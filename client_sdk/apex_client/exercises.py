@@ -2,8 +2,10 @@
 
 [bench, *others] = await replica.exercises.search("benchpress")
 found = await replica.exercises.search("row", muscle="lats", equipment="cable")
+report = await replica.exercises.import_file("exercises.json", dry_run=True)
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apex_client import exercise_searching
@@ -11,6 +13,7 @@ from apex_client.records import LIST_MAX, Record, Records
 from apex_sync.models import Exercise
 
 if TYPE_CHECKING:
+    from apex_client.exercise_importing import ExerciseImport
     from apex_client.replica import Replica
 
 FOUND_DEFAULT = 20
@@ -39,3 +42,15 @@ class Exercises(Records[Record[Exercise]]):
     async def named(self, name: str) -> list[Record[Exercise]]:
         """Give the exercises that a name means and does not only resemble: one, or none, or several."""
         return self._handles(await self._replica._do(exercise_searching.named, name))
+
+    async def import_file(self, path: str | Path, *, dry_run: bool = False) -> "ExerciseImport":
+        """Import the JSON of free-exercise-db into the coach's own library; a second time adds nothing twice.
+
+        An exercise that a name in the library means already is left out. Raises an ImportFailed, ForbiddenField.
+        """
+        from apex_client.exercise_importing import write_exercises
+        from apex_client.importers.exercise_db import read_exercise_db
+
+        library = self._replica._open.own_scope(self.collection)
+        plan = await self._replica._thread.aside(read_exercise_db, Path(path), library=library)
+        return await self._replica._do(write_exercises, plan, library, dry_run=dry_run)

@@ -1,12 +1,16 @@
 """The library on a device: it comes by the ordinary sync, and is searched without a network, alike everywhere."""
 
+import json
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from apex_client import Replica
+from apex_client.importers import FileUnreadable, NotAnExport
 from apex_sync.coaching.exercise_library import builtin_exercises
 from apex_sync.document import Document
+from apex_sync.errors import ForbiddenField
 from apex_sync.op import Write, encode_op
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
@@ -89,3 +93,84 @@ async def test_who_signs_out_leaves_no_exercise_behind(athlete: Replica, server:
     await athlete.logout(discard_unsent=True)
     assert await names(athlete, "bench press") == []
     assert await athlete.query("SELECT 1 FROM exercises") == []
+
+
+async def coach_with_library(open_replica: OpenReplica, server: LoopbackServer) -> Replica:
+    coach: Replica = await open_replica("coach", COACH, role="coach")
+    server.grants[server.accounts[COACH].id][f"library:{server.accounts[COACH].id}"] = "coach"
+    give_library(server, COACH)
+    await coach.sync()
+    return coach
+
+
+async def test_free_exercise_db_is_imported_once(
+    open_replica: OpenReplica, server: LoopbackServer, data_dir: Path
+) -> None:
+    """The real file: 873 entries, of which the built-in library has 198 under the same name."""
+    coach = await coach_with_library(open_replica, server)
+    file = data_dir / "free_exercise_db_exercises.json"
+    rehearsed = await coach.exercises.import_file(file, dry_run=True)
+    assert len(await coach.query("SELECT 1 FROM exercises WHERE scope <> 'global'")) == 0
+    imported = await coach.exercises.import_file(file)
+    assert (imported.read, imported.added, len(imported.known), imported.skipped) == (873, 675, 198, [])
+    assert (rehearsed.added, rehearsed.known) == (imported.added, imported.known)
+    again = await coach.exercises.import_file(file)
+    assert (again.added, again.changed, again.already_there) == (0, 0, 675)
+    [groin] = await coach.exercises.named("Adductor/Groin")
+    assert (groin["muscle_group"], groin.get("equipment")) == ("adductors", None)
+    assert all(report.pulled >= 0 for report in [await coach.sync()])
+    assert_sound(coach._open)
+
+
+async def test_one_bad_entry_never_stops_the_rest(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach = await coach_with_library(open_replica, server)
+    good = {"id": "Zercher_Carry", "name": "Zercher Carry", "primaryMuscles": ["abdominals"], "equipment": "barbell"}
+    squat = {
+        "name": "Zercher Hold",
+        "primaryMuscles": ["quadriceps", "glutes"],
+        "mechanic": "compound",
+        "force": "push",
+    }
+    bad = [
+        3,
+        None,
+        {"name": ""},
+        {"name": "x", "primaryMuscles": "chest"},
+        {**good, "id": "b", "name": "x" * 201},
+        good,
+    ]
+    file = tmp_path / "exercises.json"
+    file.write_text(json.dumps([good, *bad, squat]))
+    report = await coach.exercises.import_file(file)
+    assert (report.added, [each.number for each in report.skipped]) == (2, [2, 3, 4, 5, 6, 7])
+    assert report.skipped[-1].reason == "stands in the file twice"
+    [carry], [hold] = await coach.exercises.named("zercher carry"), await coach.exercises.named("zercher hold")
+    assert (carry["muscle_group"], carry["equipment"], hold["movement_pattern"]) == ("abs", ["barbell"], "squat")
+    await carry.edit(name="My Carry")
+    await hold.delete()
+    again = await coach.exercises.import_file(file)
+    assert (again.added, again.changed, again.already_there) == (0, 0, 2)
+    assert (await carry.refresh())["name"] == "My Carry"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[", b"\xff", b"name,muscle\nx,y", b"[" * 100_000])
+async def test_a_file_of_another_kind_is_refused(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path, content: bytes
+) -> None:
+    coach = await coach_with_library(open_replica, server)
+    file = tmp_path / "exercises.json"
+    file.write_bytes(content)
+    with pytest.raises(NotAnExport, match="free-exercise-db"):
+        await coach.exercises.import_file(file)
+    with pytest.raises(FileUnreadable):
+        await coach.exercises.import_file(tmp_path / "nothing.json")
+
+
+async def test_an_athlete_has_no_library_of_their_own(athlete: Replica, tmp_path: Path) -> None:
+    file = tmp_path / "exercises.json"
+    file.write_text('[{"name": "Zercher Carry", "primaryMuscles": ["abdominals"]}]')
+    for dry_run in (True, False):
+        with pytest.raises(ForbiddenField):
+            await athlete.exercises.import_file(file, dry_run=dry_run)

@@ -103,9 +103,10 @@ def add_set(
         _check(exercise, given, replica.load_unit)
         running = _running(replica)
         log = running or replica.workouts.start()
+        entry, remark = _entry_of(replica, log, exercise)
         for fields in given:
-            log.add_set(exercise, **fields)
-        _tell_logged(log, exercise, len(wanted), began=running is None)
+            log.add_set(entry, **fields)
+        _tell_logged(log, entry, len(wanted), remark, began=running is None)
 
 
 @group.command(epilog=examples('apex log note "Slept badly, cut it short."'))
@@ -213,11 +214,32 @@ def _check(exercise: str, sets: list[dict[str, Any]], unit: LoadUnit) -> None:
         WORKOUT_LOGS.check_bounds(patch_of({}, "set", exercise, "exercise", given, unit))
 
 
-def _tell_logged(log: "WorkoutLog", exercise: str, count: int, *, began: bool) -> None:
+def _entry_of(replica: "Replica", log: "WorkoutLog", exercise: str) -> tuple[str, str]:
+    """Give what a name means in the session, and what there is to say of it.
+
+    An exercise that is new to the session gets its id in the library where the name means one and only one.
+    """
+    from apex_client.errors import NoSuchEntry
+
+    meant = replica.exercises.named(exercise)
+    if len(meant) != 1:
+        return exercise, f" · {len(meant)} in the library are called so; logged by name alone" if meant else ""
+    [known] = meant
+    remark = "" if known["name"] == exercise else f" = {escaped(known['name'])}"
+    same = next((entry for entry in log.exercises if entry.exercise_id == known.id), None)
+    if same is not None:
+        return same.key, remark
+    try:
+        return log.exercise(exercise).key, remark
+    except NoSuchEntry:
+        return log.add_exercise(exercise, exercise_id=known.id).key, remark
+
+
+def _tell_logged(log: "WorkoutLog", exercise: str, count: int, remark: str, *, began: bool) -> None:
     entry = log.exercise(exercise)
     last = ", ".join(_short(logged) for logged in entry.sets[-count:])
     began_text = f" [dim](started {escaped(_name(log))})[/]" if began else ""
-    said(f"{escaped(entry.name)}: {last} [dim]· set {len(entry.sets)} of the exercise[/]{began_text}")
+    said(f"{escaped(entry.name)}[dim]{remark}[/]: {last} [dim]· set {len(entry.sets)} of the exercise[/]{began_text}")
 
 
 def _set_table(log: "WorkoutLog") -> "Table":

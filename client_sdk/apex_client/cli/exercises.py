@@ -1,0 +1,112 @@
+"""`apex exercises`: finding exercises of the library, and importing a coach's own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
+from apex_client.cli.screen import counted, escaped, said, shown, table
+
+if TYPE_CHECKING:
+    from apex_client.exercise_importing import ExerciseImport
+
+FOUND = 10
+LISTED = 20
+
+group = typer.Typer(
+    help="The exercises of the library: everybody's, and those of a coach.",
+    epilog=examples(
+        "apex exercises search benchpress",
+        "apex exercises search row --muscle lats --equipment cable",
+        "apex exercises import exercises.json --dry-run",
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(group, name="exercises", rich_help_panel="Training")
+
+
+@group.callback()
+def _exercises(db: Db = NO_DB) -> None:
+    use_from_here(db)
+
+
+@group.command(
+    epilog=examples(
+        "apex exercises search rdl", 'apex exercises search "lat pul down"', "apex exercises search -m neck"
+    )
+)
+def search(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORDS", help="The name or a part of it, typed anyhow.")
+    ] = None,
+    muscle: Annotated[str | None, typer.Option("--muscle", "-m", help="A muscle it trains.")] = None,
+    equipment: Annotated[str | None, typer.Option("--equipment", "-e", help="What it needs.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = FOUND,
+    db: Db = NO_DB,
+) -> None:
+    """Find exercises by name, muscle and equipment, the best match first."""
+    with opened(db) as replica:
+        found = replica.exercises.search(" ".join(words or ()), muscle=muscle, equipment=equipment, limit=limit)
+        if not found and not replica.query("SELECT 1 FROM exercises LIMIT 1"):
+            said("there are no exercises here yet; [bold]apex sync[/] brings the library")
+            return
+        if not found:
+            said("nothing like that is in the library")
+            return
+        listed = table("exercise", "muscle", "also", "equipment", "pattern", "")
+        for exercise in found:
+            listed.add_row(
+                escaped(exercise.get("name") or "?"),
+                _words([exercise.get("muscle_group") or ""]),
+                _words(exercise.get("secondary_muscles") or ()),
+                _words(exercise.get("equipment") or ()),
+                escaped(exercise.get("movement_pattern") or ""),
+                "" if exercise.scope == "global" else "[dim]coach's[/]",
+            )
+        shown(listed)
+
+
+@group.command(
+    name="import",
+    epilog=examples("apex exercises import exercises.json --dry-run", "apex exercises import exercises.json"),
+)
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON of free-exercise-db.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Report what would happen, and save nothing.")
+    ] = False,
+    all_rows: Annotated[bool, typer.Option("--all", metavar="", help="List every entry left out.")] = False,
+    db: Db = NO_DB,
+) -> None:
+    """Import exercises into a coach's own library; what the library has already is left out."""
+    with opened(db) as replica:
+        _tell(replica.exercises.import_file(file, dry_run=dry_run), None if all_rows else LISTED)
+
+
+def _tell(report: "ExerciseImport", limit: int | None) -> None:
+    left_out = [(str(each.number), each.name, each.reason) for each in report.skipped]
+    left_out += [("", each.name, f"in the library as {each.known_as}") for each in report.known]
+    if left_out:
+        listed = table("entry", "exercise", "left out because", right=("entry",))
+        for number, name, reason in left_out[:limit]:
+            listed.add_row(number, escaped(name), escaped(reason))
+        shown(listed)
+    if limit is not None and len(left_out) > limit:
+        said(f"[dim]and {len(left_out) - limit:,} more; --all lists them[/]")
+    said(
+        f"{counted(report.read, 'entry', 'entries')}: [green]{report.added:,} added[/], {report.changed:,} completed, "
+        f"{report.already_there:,} there already, {len(report.known):,} in the library, {len(report.skipped):,} skipped"
+    )
+    if report.dry_run:
+        said("[bold]dry run:[/] nothing was saved")
+
+
+def _words(names: "list[str] | tuple[str, ...]") -> str:
+    return escaped(", ".join(name.replace("_", " ") for name in names))

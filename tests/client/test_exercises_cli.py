@@ -1,0 +1,84 @@
+"""`apex exercises`, and `apex log` naming the exercise of the library that a name means, as a process of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from apex_client import Replica
+from tests.client.apex_command import Terminal
+from tests.client.conftest import OpenReplica
+from tests.client.loopback import LoopbackServer
+from tests.client.test_exercises import ANNA, COACH, coach_with_library, give_library
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def apex(open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path) -> Terminal:
+    """Give the command on an athlete's replica with the library; their coach has a Pull-Up too."""
+    replica: Replica = await open_replica("athlete", ANNA)
+    give_library(server, ANNA)
+    library = f"library:{server.add_user(COACH, 'coach').id}"
+    server.grants[server.accounts[ANNA].id][library] = "coach"
+    await replica.sync()
+    replica._open.create("exercises", library, {"name": "Pull-Up"})
+    await replica.aclose()
+    return Terminal(tmp_path, "athlete")
+
+
+def logged(apex: Terminal) -> list[tuple[str, str | None, int]]:
+    rows = apex.rows(
+        "SELECT e.name, e.exercise_id, (SELECT count(*) FROM logged_sets AS s WHERE s.exercise_key = e.key) AS sets"
+        " FROM logged_exercises AS e ORDER BY e.position"
+    )
+    names = {row["id"]: row["name"] for row in apex.rows("SELECT id, name FROM exercises")}
+    return [(row["name"], names.get(row["exercise_id"]), row["sets"]) for row in rows]
+
+
+async def test_a_search_shows_a_table(apex: Terminal) -> None:
+    found = apex("exercises", "search", "bench", "pres", "--limit", "3").ok().out
+    assert found.splitlines()[0].split() == ["exercise", "muscle", "also", "equipment", "pattern"]
+    assert found.splitlines()[2].split() == [
+        *("Barbell", "Bench", "Press", "chest", "front", "delts,", "triceps", "barbell,", "bench", "push"),
+    ]
+    assert "nothing like that" in apex("exercises", "search", "zzzz").ok().err
+    assert "Neck Flexion" in apex("exercises", "search", "-m", "neck").ok().out
+
+
+async def test_a_name_that_means_one_exercise_is_logged_as_it(apex: Terminal) -> None:
+    assert "rdl = Romanian Deadlift: 8" in apex("log", "set", "rdl", "8x100kg").ok().err
+    apex("log", "set", "romanian deadlift", "8x100kg").ok()
+    apex("log", "set", "rdl", "8x100kg").ok()
+    assert logged(apex) == [("rdl", "Romanian Deadlift", 3)]
+
+
+async def test_a_name_that_means_several_or_none_is_only_a_name(apex: Terminal) -> None:
+    assert "2 in the library are called so" in apex("log", "set", "Pull-Up", "8").ok().err
+    apex("log", "set", "Benchpres", "8x100kg").ok()
+    assert logged(apex) == [("Pull-Up", None, 1), ("Benchpres", None, 1)]
+
+
+async def test_where_no_sync_was_the_search_says_so(tmp_path: Path) -> None:
+    apex = Terminal(tmp_path)
+    apex("log", "set", "Bench Press", "8x100kg").ok()
+    assert "apex sync" in apex("exercises", "search", "bench").ok().err
+    assert logged(apex) == [("Bench Press", None, 1)]
+
+
+async def test_an_import_is_rehearsed_and_reported(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    await (await coach_with_library(open_replica, server)).aclose()
+    apex = Terminal(tmp_path, "coach")
+    file = tmp_path / "exercises.json"
+    file.write_text(
+        '[{"name": "Zercher Carry", "primaryMuscles": ["abdominals"]},'
+        ' {"name": "Bench Press", "primaryMuscles": ["chest"]}, 7]'
+    )
+    rehearsed = apex("exercises", "import", file, "--dry-run").ok()
+    assert "1 added, 0 completed, 0 there already, 1 in the library, 1 skipped" in rehearsed.err
+    assert "nothing was saved" in rehearsed.err and "in the library as Barbell Bench Press" in rehearsed.out
+    assert apex.rows("SELECT 1 FROM exercises WHERE name = 'Zercher Carry'") == []
+    assert "1 added" in apex("exercises", "import", file).ok().err
+    assert len(apex.rows("SELECT 1 FROM exercises WHERE name = 'Zercher Carry'")) == 1
+    assert "free-exercise-db" in apex("exercises", "import", tmp_path / "coach.db").err
