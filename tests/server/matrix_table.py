@@ -201,6 +201,8 @@ ROUTES: list[Case] = [
     own("POST /api/invites/{code}/accept", "athlete"),
     lists("GET /api/clients", "athlete", roles=_COACH),
     reads("GET /api/clients/{athlete_id}", "athlete", roles=_COACH),
+    reads("GET /api/clients/{athlete_id}/dashboard", "athlete", roles=_COACH),
+    reads("GET /api/clients/{athlete_id}/timeline", "athlete", roles=_COACH),
     writes("PUT /api/clients/{athlete_id}", "athlete", may="own_coach", roles=_COACH, body=_TAGS, headers=_ANY),
     writes("PATCH /api/clients/{athlete_id}", "athlete", may="own_coach", roles=_COACH, body=_TAGS),
     writes("PUT /api/clients/{athlete_id}/status", "athlete", may="own_coach", roles=_COACH, body={"status": "active"}),

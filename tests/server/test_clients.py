@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -218,6 +218,65 @@ async def test_lists_are_sorted_filtered_and_paged_either_way(rest: RestServer) 
     assert [client["name"] for client in await listed(coach, "text=ANN")] == ["anna"]
 
 
+async def test_a_dashboard_shows_training_weight_answers_and_what_waits(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    await train(athlete, 1)
+    await check_in(athlete, 2, weight=81.0, weight_unit="kg", responses={"energy": 4})
+    draft = {"kind": "training", "type": "progression", "priority": "high", "status": "draft", "title": "Go on"}
+    await rest.committer.write(None, f"private:{coach.id}:{athlete.id}", "insights", str(uuid4()), draft)
+
+    dashboard = (await coach("GET", f"/api/clients/{athlete.id}/dashboard")).json()
+    [workout] = dashboard["workouts"]
+    assert (workout["working_sets"], workout["volume_load_kg"], workout["average_rpe"]) == (3, 2400, 8)
+    volume = {each["muscle"]: (each["direct_sets"], each["fractional_sets"]) for each in dashboard["volume"]}
+    assert volume["chest"] == (3, 3)
+    assert volume["triceps"] == (0, 1.5)
+    assert dashboard["weight_days"] == [{"date": day(2), "weight_kg": 81.0, "trend_kg": 81.0, "held_out": None}]
+    assert [each["answers"] for each in dashboard["check_ins"]] == [{"energy": 4}]
+    assert [(each["title"], each["priority"]) for each in dashboard["insights"]] == [("Go on", "high")]
+    assert dashboard["to_look_at"] == []
+    assert dashboard["client"]["id"] == athlete.id
+
+
+async def test_a_timeline_is_paged_over_every_kind_the_newest_first(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    for days_ago in (5, 1, 9):
+        await train(athlete, days_ago)
+        await check_in(athlete, days_ago)
+    scope = f"athlete:{athlete.id}"
+    metrics = {"date": day(3), "measured_at": at(3), "weight_kg": 80.0}
+    await rest.committer.write(UUID(athlete.id), scope, "body_metrics", str(uuid4()), metrics)
+    photo = {"date": day(4), "type": "front"}
+    await rest.committer.write(UUID(athlete.id), scope, "progress_photos", str(uuid4()), photo)
+    program = {"name": "Base", "start_date": day(30), "status": "active"}
+    await rest.committer.write(UUID(coach.id), scope, "programs", str(uuid4()), program)
+    private, insight_id = f"private:{coach.id}:{athlete.id}", str(uuid4())
+    await rest.committer.write(None, private, "insights", insight_id, {"status": "draft", "type": "progression"})
+    approval = {"status": "approved", "acted_at": at(2)}
+    await rest.committer.write(UUID(coach.id), private, "insights", insight_id, approval)
+
+    path = f"/api/clients/{athlete.id}/timeline"
+    whole = (await coach("GET", path)).json()["entries"]
+    assert [(each["kind"], each["date"]) for each in whole if each["kind"] not in ("workout", "check_in")] == [
+        ("insight", day(2)), ("metrics", day(3)), ("photo", day(4)), ("program", day(30)),
+    ]  # fmt: skip
+    assert len(whole) == 10
+    assert [each["date"] for each in whole] == sorted((each["date"] for each in whole), reverse=True)
+    assert next(each for each in whole if each["kind"] == "workout")["facts"]["sets"] == 3
+    assert next(each for each in whole if each["kind"] == "metrics")["facts"]["weight_kg"] == 80.0
+
+    paged, after = [], ""
+    while True:
+        answer = (await coach("GET", f"{path}?limit=3{after}")).json()
+        paged += answer["entries"]
+        if answer["next"] is None:
+            break
+        after = f"&after={answer['next']}"
+    assert paged == whole
+    photos = (await coach("GET", f"{path}?kind=photo")).json()["entries"]
+    assert [each["kind"] for each in photos] == ["photo"]
+
+
 async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, database_url: str) -> None:
     world = await World(db, database_url).open()
     athlete = await fill(world)
@@ -228,3 +287,10 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
         arguments = [coach, None, today - timedelta(days=20), today, 5000]
         assert await explain(connection, queries.list_clients, *arguments) == []
         assert await explain(connection, queries.list_measurings, athlete, today) == []
+        mark = [today, NOW.replace(tzinfo=None), UUID(int=1), 50]
+        assert await explain(connection, queries.list_timeline, athlete, athlete, None, *mark) == []
+        assert await explain(connection, queries.list_recent_workouts, athlete, today, today) == []
+        assert await explain(connection, queries.list_recent_check_ins, athlete) == []
+        assert await explain(connection, queries.list_open_insights, athlete) == []
+        assert await explain(connection, queries.list_to_look_at, athlete) == []
+        assert await explain(connection, queries.list_custom_exercises, athlete) == []

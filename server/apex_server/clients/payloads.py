@@ -1,7 +1,7 @@
 """What the endpoints of a coach's athletes and invites take and give."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -13,6 +13,7 @@ from apex_sync.models import ClientFile, Profile
 __all__ = [
     "PAGE_LENGTH_MAX",
     "ClientChange",
+    "ClientDashboard",
     "ClientDetail",
     "ClientDraft",
     "ClientMark",
@@ -23,8 +24,18 @@ __all__ = [
     "InviteOffer",
     "InviteRequest",
     "Measured",
+    "MuscleWeek",
+    "OpenInsight",
     "ProfileView",
+    "RecentCheckIn",
+    "RecentWorkout",
     "StatusRequest",
+    "TimelineEntry",
+    "TimelineKind",
+    "TimelineMark",
+    "TimelinePage",
+    "ToLookAt",
+    "WeightDay",
     "WeightTrend",
 ]
 
@@ -163,3 +174,104 @@ class StatusRequest(Struct, forbid_unknown_fields=True):
     """The status to show whatever the records say, or null to go by the records again."""
 
     status: Status | None
+
+
+TimelineKind = Literal["workout", "check_in", "metrics", "photo", "program", "insight"]
+
+
+class TimelineEntry(Struct, kw_only=True):
+    """Something that happened: a session, a check-in, a measuring, a photo, a program begun, an insight approved.
+
+    `id` is that of the record, `time` the athlete's wall clock (midnight where none is known), `facts` a few figures.
+    """
+
+    kind: TimelineKind
+    id: UUID
+    date: date
+    time: datetime
+    facts: dict[str, str | float | bool | None]
+
+
+class TimelinePage(Struct):
+    """What happened, the newest first; `next` goes into `after` for the page that follows, null on the last."""
+
+    entries: list[TimelineEntry]
+    next: str | None
+
+
+class RecentWorkout(Struct, kw_only=True):
+    """A session of the last weeks; hard sets and volume load as everywhere else."""
+
+    id: UUID
+    date: date
+    duration_minutes: float | None
+    working_sets: float
+    volume_load_kg: float
+    average_rpe: float | None
+
+
+class MuscleWeek(Struct, kw_only=True):
+    """Hard sets of a muscle in a week, named by its Monday: direct ones, and with indirect ones as halves."""
+
+    week: date
+    muscle: str
+    direct_sets: float
+    fractional_sets: float
+
+
+class WeightDay(Struct):
+    """A day's weight, and the trend after it; `held_out` says why it was left out of the trend."""
+
+    date: date
+    weight_kg: float
+    trend_kg: float
+    held_out: Literal["unit_slip", "outlier"] | None
+
+
+class RecentCheckIn(Struct, kw_only=True):
+    """What an athlete answered, each 1 to 10."""
+
+    id: UUID
+    date: date
+    coach_reviewed: bool
+    weight_kg: float | None
+    answers: dict[str, int]
+
+
+class OpenInsight(Struct, kw_only=True):
+    """An insight that waits for the coach's word."""
+
+    id: UUID
+    title: str | None
+    type: str | None
+    priority: str | None
+
+
+class ToLookAt(Struct, kw_only=True):
+    """A record with a conflict, or with a value out of bounds."""
+
+    id: UUID
+    collection: str
+    has_conflicts: bool
+    needs_review: bool
+
+
+class ClientDashboard(Struct, kw_only=True):
+    """One athlete at a glance: the last four weeks of training, the weight, the last check-ins, and what waits."""
+
+    client: ClientSummary
+    workouts: list[RecentWorkout]
+    volume: list[MuscleWeek]
+    weight: WeightTrend | None
+    weight_days: list[WeightDay]
+    check_ins: list[RecentCheckIn]
+    insights: list[OpenInsight]
+    to_look_at: list[ToLookAt]
+
+
+class TimelineMark(Mark, array_like=True, frozen=True):
+    """Where a page of a timeline ended."""
+
+    date: date
+    time: datetime
+    id: UUID

@@ -184,6 +184,197 @@ FROM (
 ORDER BY measured.date DESC, measured.record_id
 LIMIT 400;
 
+-- name: list_timeline
+-- A page of what happened to an athlete, the newest first: each kind gives its own page by index, the newest of all are
+-- taken, and only of those the facts are read. Times are the athlete's wall clock, or midnight where none is known.
+SELECT page.kind, page.id, page.date, page.time,
+    CASE page.kind
+        WHEN 'workout' THEN (
+            SELECT json_build_object(
+                'sets', count(performed.set_key),
+                'exercises', count(DISTINCT performed.exercise_key),
+                'duration_minutes', max(session.duration_minutes)
+            )
+            FROM workout_logs AS session
+            LEFT JOIN logged_sets AS performed
+                ON performed.scope_id = session.scope_id
+                AND performed.record_id = session.record_id
+                AND performed.completed
+            WHERE session.scope_id = $1 AND session.record_id = page.id
+        )
+        WHEN 'check_in' THEN (
+            SELECT json_build_object('reviewed', coach_reviewed, 'weight_kg', weight_kg, 'photos', photo_count)
+            FROM check_ins
+            WHERE check_ins.scope_id = $1 AND check_ins.record_id = page.id
+        )
+        WHEN 'metrics' THEN (
+            SELECT json_build_object('weight_kg', weight_kg, 'body_fat_percent', body_fat_percent)
+            FROM body_metrics
+            WHERE body_metrics.scope_id = $1 AND body_metrics.record_id = page.id
+        )
+        WHEN 'photo' THEN (
+            SELECT json_build_object('type', type)
+            FROM progress_photos
+            WHERE progress_photos.scope_id = $1 AND progress_photos.record_id = page.id
+        )
+        WHEN 'program' THEN (
+            SELECT json_build_object('status', status, 'end_date', end_date)
+            FROM programs
+            WHERE programs.scope_id = $1 AND programs.record_id = page.id
+        )
+        WHEN 'insight' THEN (
+            SELECT json_build_object('type', type, 'priority', priority)
+            FROM insights
+            WHERE insights.scope_id = $2 AND insights.record_id = page.id
+        )
+    END AS facts
+FROM (
+    (
+        SELECT 'workout' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT record_id AS id, date AS date, coalesce(start_time, date::timestamp) AS time
+            FROM workout_logs
+            WHERE workout_logs.scope_id = $1
+                AND date IS NOT NULL
+                AND ($4::date IS NULL OR date <= $4)
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'workout')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
+    UNION ALL
+    (
+        SELECT 'check_in' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT record_id AS id, date AS date, coalesce(submitted_at, date::timestamp) AS time
+            FROM check_ins
+            WHERE check_ins.scope_id = $1
+                AND date IS NOT NULL
+                AND ($4::date IS NULL OR date <= $4)
+                AND submitted_at IS NOT NULL
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'check_in')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
+    UNION ALL
+    (
+        SELECT 'metrics' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT record_id AS id, date AS date, coalesce(measured_at, date::timestamp) AS time
+            FROM body_metrics
+            WHERE body_metrics.scope_id = $1
+                AND date IS NOT NULL
+                AND ($4::date IS NULL OR date <= $4)
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'metrics')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
+    UNION ALL
+    (
+        SELECT 'photo' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT record_id AS id, date AS date, date::timestamp AS time
+            FROM progress_photos
+            WHERE progress_photos.scope_id = $1
+                AND date IS NOT NULL
+                AND ($4::date IS NULL OR date <= $4)
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'photo')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
+    UNION ALL
+    (
+        SELECT 'program' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT record_id AS id, start_date AS date, start_date::timestamp AS time
+            FROM programs
+            WHERE programs.scope_id = $1
+                AND start_date IS NOT NULL
+                AND ($4::date IS NULL OR start_date <= $4)
+                AND status IN ('active', 'completed')
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'program')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
+    UNION ALL
+    (
+        SELECT 'insight' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT record_id AS id, acted_at::date AS date, acted_at AS time
+            FROM insights
+            WHERE insights.scope_id = $2
+                AND acted_at::date IS NOT NULL
+                AND ($4::date IS NULL OR acted_at::date <= $4)
+                AND status = 'approved'
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'insight')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
+    ORDER BY date DESC, time DESC, id DESC
+    LIMIT $7
+) AS page
+ORDER BY page.date DESC, page.time DESC, page.id DESC
+LIMIT $7;
+
+-- name: list_recent_workouts
+-- The sessions of the last weeks, the newest first; their sets are read beside.
+SELECT session.record_id, session.date, session.start_time, session.duration_minutes, session.program_id,
+    session.week_number, session.day_number
+FROM workout_logs AS session
+WHERE session.scope_id = $1
+    AND session.date BETWEEN $2 AND $3
+ORDER BY session.date DESC, session.start_time DESC, session.record_id DESC
+LIMIT 100;
+
+-- name: list_recent_check_ins
+-- What the athlete answered lately, the newest first.
+SELECT report.record_id, report.date, report.coach_reviewed, report.weight_kg, report.energy, report.hunger,
+    report.stress, report.sleep, report.adherence, report.enjoyment, report.soreness, report.motivation
+FROM check_ins AS report
+WHERE report.scope_id = $1
+    AND report.submitted_at IS NOT NULL
+    AND report.date IS NOT NULL
+ORDER BY report.date DESC, report.submitted_at DESC, report.record_id DESC
+LIMIT 8;
+
+-- name: list_open_insights
+-- What waits for the coach's word about an athlete, the most urgent first.
+SELECT insight.scope_id, insight.record_id
+FROM insights AS insight
+WHERE insight.scope_id = $1
+    AND insight.status = 'draft'
+ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], insight.priority), insight.record_id DESC
+LIMIT 20;
+
+-- name: list_to_look_at
+-- Records with a value written on two sides at once, or out of bounds, the newest change first.
+SELECT record.record_id, record.collection, record.has_conflicts, record.needs_review
+FROM records AS record
+WHERE record.scope_id = $1
+    AND (record.needs_review OR record.has_conflicts)
+    AND NOT record.deleted
+ORDER BY record.seq DESC
+LIMIT 20;
+
+-- name: list_custom_exercises
+-- The exercises of the coach's own, whose muscles the built-in library does not know.
+SELECT scope_id, record_id
+FROM exercises
+WHERE exercises.scope_id = $1
+ORDER BY record_id
+LIMIT 500;
+
 -- name: list_linked_coaches
 -- Whom an athlete has to choose from when they end a relation without naming the coach.
 SELECT coach_id

@@ -15,16 +15,21 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET
 
 from apex_server.caller import Caller, require_role
+from apex_server.clients.dashboard import dashboard_of, timeline_of
 from apex_server.clients.invite_routes import InvitesController
 from apex_server.clients.ordering import ClientSort, page_of
 from apex_server.clients.payloads import (
     PAGE_LENGTH_MAX,
     ClientChange,
+    ClientDashboard,
     ClientDetail,
     ClientDraft,
     ClientMark,
     ClientsPage,
     StatusRequest,
+    TimelineKind,
+    TimelineMark,
+    TimelinePage,
 )
 from apex_server.clients.standing import clients_of
 from apex_server.clients.writing import ClientWriter, etag_of_client, versions_named
@@ -33,12 +38,14 @@ from apex_server.errors import InvalidFields, NotFound, RoleRequired
 from apex_server.grants import announce_grants, readers_beside
 from apex_server.invites import record_link
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
-from apex_server.resources import VersionRequired, described_as
+from apex_server.resources import VersionRequired, described_as, require_scope
 from apex_server.resources.bodies import object_body
-from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, IfMatch, IfNoneMatch
+from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
+from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, IfMatch, IfNoneMatch, Limit
 from apex_server.resources.versions import is_named
 from apex_server.sync.commit import Committer
 from apex_sync.coaching.client_standing import Status
+from apex_sync.ids import athlete_scope
 
 __all__ = ["clients_routes"]
 
@@ -134,6 +141,29 @@ class ClientsController(Controller):
         changes = {name: each for name, each in msgspec.structs.asdict(data).items() if each is not UNSET}
         await clients.change(athlete_id, msgspec.to_builtins(changes), versions_named(if_match))
         return await _answer(clients, athlete_id)
+
+    @get("/{athlete_id:uuid}/dashboard", responses=problem_responses(*_READ))
+    async def get_dashboard(
+        self, athlete_id: FromPath[UUID], clients: NamedDependency[ClientWriter]
+    ) -> ClientDashboard:
+        """Read one athlete at a glance: four weeks of training, volume by muscle, weight, check-ins, what waits."""
+        async with clients.database.request(clients.caller.user_id) as connection:
+            return await dashboard_of(connection, clients.database.vault, clients.caller.user_id, athlete_id)
+
+    @get("/{athlete_id:uuid}/timeline", responses=problem_responses(*_READ))
+    async def get_timeline(
+        self,
+        athlete_id: FromPath[UUID],
+        clients: NamedDependency[ClientWriter],
+        kind: FromQuery[TimelineKind | None] = None,
+        limit: Limit = PAGE_LENGTH_DEFAULT,
+        after: After = None,
+    ) -> TimelinePage:
+        """List what happened to an athlete, the newest first."""
+        mark = None if after is None else TimelineMark.decode(after)
+        async with clients.database.request(clients.caller.user_id) as connection:
+            await require_scope(connection, clients.caller.user_id, athlete_scope(str(athlete_id)), "athlete")
+            return await timeline_of(connection, clients.caller.user_id, athlete_id, kind, mark, limit)
 
     @put("/{athlete_id:uuid}/status", responses=problem_responses(*_WRITE))
     async def set_status(

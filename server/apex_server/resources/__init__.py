@@ -8,7 +8,7 @@ any other.
 from apex_server.resources.bodies import Described, described_as, list_body, object_body
 from apex_server.resources.controller import Asked, AthleteRecordController, RecordController
 from apex_server.resources.errors import AlreadyExists, VersionRequired, VersionStale
-from apex_server.resources.history import personal_records_of
+from apex_server.resources.history import performed_sets_of_workouts, personal_records_of
 from apex_server.resources.merging import Draft, RecordMerger
 from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, Mark, NameMark, PageMark
 from apex_server.resources.provenance import Origin, provenance_of
@@ -44,6 +44,7 @@ __all__ = [
     "etag_of",
     "list_body",
     "object_body",
+    "performed_sets_of_workouts",
     "personal_records_of",
     "placed",
     "provenance_of",

@@ -6,7 +6,7 @@ of date, and a page of workouts does not read ten years of sets each time.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -28,7 +28,7 @@ from apex_sync.coaching.sets import (
 )
 from apex_sync.ids import athlete_scope
 
-__all__ = ["personal_records_of"]
+__all__ = ["performed_sets_of_workouts", "personal_records_of"]
 
 SETS_KEPT_MAX = 100_000
 """Some 30 MB: ten athletes with ten years of training each, or a hundred with one."""
@@ -65,6 +65,15 @@ async def personal_records_of(connection: Connection, vault: Vault, athlete_id: 
     return [record for records in history.records.values() for record in records]
 
 
+async def performed_sets_of_workouts(
+    connection: Connection, vault: Vault, athlete_id: UUID, workout_ids: Sequence[UUID] | None = None
+) -> list[PerformedSet]:
+    """List the dated sets of some workouts of an athlete, or of all; those of one workout stand together."""
+    rows = await connection.fetch(_queries.list_performed_sets, athlete_id, workout_ids)
+    seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id))) if rows else None
+    return list(performed_sets_of(rows, seal))
+
+
 async def _brought_up_to(
     connection: Connection, vault: Vault, athlete_id: UUID, history: _History, seq: int
 ) -> _History:
@@ -75,9 +84,7 @@ async def _brought_up_to(
     gone = set(history.by_workout) if changed is None else {str(workout_id) for workout_id in changed}
     by_workout = {workout_id: sets for workout_id, sets in history.by_workout.items() if workout_id not in gone}
     if changed is None or changed:
-        rows = await connection.fetch(_queries.list_performed_sets, athlete_id, changed)
-        seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id))) if rows else None
-        read = groupby(performed_sets_of(rows, seal), key=_workout_id)
+        read = groupby(await performed_sets_of_workouts(connection, vault, athlete_id, changed), key=_workout_id)
         by_workout |= {workout_id: list(sets) for workout_id, sets in read}
     by_exercise = sets_by_exercise(performed for sets in by_workout.values() for performed in sets)
     records = {

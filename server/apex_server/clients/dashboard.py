@@ -1,0 +1,189 @@
+"""One athlete at a glance, and what happened to them: read from the projections, judged by `apex_sync.coaching`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from apex_server.clients.payloads import (
+    ClientDashboard,
+    MuscleWeek,
+    OpenInsight,
+    RecentCheckIn,
+    RecentWorkout,
+    TimelineEntry,
+    TimelineKind,
+    TimelineMark,
+    TimelinePage,
+    ToLookAt,
+    WeightDay,
+)
+from apex_server.clients.standing import clients_of
+from apex_server.clients.writing import weigh_ins, weight_of
+from apex_server.db import Connection, load_queries
+from apex_server.errors import NotFound
+from apex_server.resources import performed_sets_of_workouts, read_records
+from apex_server.vault import Vault
+from apex_sync.coaching.bodyweight import weight_trend
+from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.profile import ExerciseTraits, library_of, traits_of
+from apex_sync.coaching.session import session_totals
+from apex_sync.coaching.sets import PerformedSet, sets_by_exercise
+from apex_sync.coaching.strain import ANSWERS
+from apex_sync.coaching.volume import weekly_volume
+from apex_sync.coaching.weeks import monday_of
+from apex_sync.ids import Scope, library_scope, private_scope
+from apex_sync.models import EXERCISES, INSIGHTS, Exercise
+
+__all__ = ["dashboard_of", "timeline_of"]
+
+WEEKS = 4
+"""What a coach looks back over when planning the next weeks."""
+
+_queries = load_queries(__package__)
+
+
+async def dashboard_of(connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID) -> ClientDashboard:
+    """Read one of a coach's athletes at a glance. Raises NotFound."""
+    clients = await clients_of(connection, vault, coach_id, athlete_id)
+    if not clients:
+        raise NotFound("athlete")
+    today = datetime.now(UTC).date() + timedelta(days=1)  # It is tomorrow already somewhere.
+    first = monday_of(today - timedelta(weeks=WEEKS - 1))
+    private = Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
+    workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, today)
+    sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
+    measurings = await connection.fetch(_queries.list_measurings, athlete_id, today)
+    check_ins = await connection.fetch(_queries.list_recent_check_ins, athlete_id)
+    marked = await connection.fetch(_queries.list_to_look_at, athlete_id)
+    return ClientDashboard(
+        client=clients[0],
+        workouts=recent_workouts(workouts, sets),
+        volume=muscle_weeks(sets, await _own_exercises(connection, vault, coach_id)),
+        weight=weight_of(measurings, today),
+        weight_days=weight_days(measurings, first),
+        check_ins=[recent_check_in(row) for row in check_ins],
+        insights=await _open_insights(connection, vault, private),
+        to_look_at=[
+            ToLookAt(
+                id=row["record_id"],
+                collection=row["collection"],
+                has_conflicts=row["has_conflicts"],
+                needs_review=row["needs_review"],
+            )
+            for row in marked
+        ],
+    )
+
+
+async def timeline_of(
+    connection: Connection,
+    coach_id: UUID,
+    athlete_id: UUID,
+    kind: TimelineKind | None,
+    mark: TimelineMark | None,
+    limit: int,
+) -> TimelinePage:
+    """Read a page of what happened to an athlete, the newest first."""
+    private = Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
+    rows = await connection.fetch(_queries.list_timeline, athlete_id, private, kind, *TimelineMark.key(mark), limit + 1)
+    entries = [
+        TimelineEntry(
+            kind=row["kind"],
+            id=row["id"],
+            date=row["date"],
+            time=row["time"],
+            facts=msgspec.json.decode(row["facts"] or "{}"),
+        )
+        for row in rows[:limit]
+    ]
+    last = entries[-1] if len(rows) > limit else None
+    return TimelinePage(entries, TimelineMark(last.date, last.time, last.id).encode() if last else None)
+
+
+def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet]) -> list[RecentWorkout]:
+    """Add up each session."""
+    of_workout: Mapping[str, list[PerformedSet]] = {
+        workout_id: list(found) for workout_id, found in groupby(sets, key=lambda performed: performed.workout_id)
+    }
+    shown = []
+    for row in rows:
+        totals = session_totals(of_workout.get(str(row["record_id"]), []))
+        shown.append(
+            RecentWorkout(
+                id=row["record_id"],
+                date=row["date"],
+                duration_minutes=row["duration_minutes"],
+                working_sets=totals.working_sets,
+                volume_load_kg=totals.volume_load_kg,
+                average_rpe=totals.average_rpe,
+            )
+        )
+    return shown
+
+
+def muscle_weeks(sets: Iterable[PerformedSet], own: Mapping[str, ExerciseTraits]) -> list[MuscleWeek]:
+    """Count the hard sets of every muscle in every week; of exercises that no library knows, nothing can be said."""
+    grouped = sets_by_exercise(sets)
+    known = {exercise: traits_of(own, exercise) or traits_of(builtin_traits(), exercise) for exercise in grouped}
+    muscles = {exercise: traits.muscles for exercise, traits in known.items() if traits is not None}
+    return [
+        MuscleWeek(
+            week=volume.week,
+            muscle=volume.muscle,
+            direct_sets=volume.direct_sets,
+            fractional_sets=volume.fractional_sets,
+        )
+        for volume in weekly_volume(grouped, muscles)
+    ]
+
+
+def weight_days(measurings: Sequence[Any], first: date) -> list[WeightDay]:
+    """List the weighed days since a day, with the trend that began long before."""
+    return [
+        WeightDay(day.date, day.weight_kg, day.trend_kg, day.held_out)
+        for day in weight_trend(weigh_ins(measurings))
+        if day.date >= first
+    ]
+
+
+def recent_check_in(row: Any) -> RecentCheckIn:
+    """Show what was answered."""
+    return RecentCheckIn(
+        id=row["record_id"],
+        date=row["date"],
+        coach_reviewed=row["coach_reviewed"],
+        weight_kg=row["weight_kg"],
+        answers={name: row[name] for name in ANSWERS if row[name] is not None},
+    )
+
+
+@cache
+def builtin_traits() -> dict[str, ExerciseTraits]:
+    """Give what the built-in library says of each exercise."""
+    return library_of({exercise.id: Exercise(**exercise.patch) for exercise in builtin_exercises()})
+
+
+async def _own_exercises(connection: Connection, vault: Vault, coach_id: UUID) -> dict[str, ExerciseTraits]:
+    library = Scope.parse(library_scope(str(coach_id))).id
+    rows = await connection.fetch(_queries.list_custom_exercises, library)
+    found = await read_records(connection, vault, EXERCISES, [(row["scope_id"], row["record_id"]) for row in rows])
+    return library_of({known.id: known.record for known in found})
+
+
+async def _open_insights(connection: Connection, vault: Vault, private: UUID) -> list[OpenInsight]:
+    rows = await connection.fetch(_queries.list_open_insights, private)
+    found = await read_records(connection, vault, INSIGHTS, [(row["scope_id"], row["record_id"]) for row in rows])
+    return [
+        OpenInsight(
+            id=UUID(known.id),
+            title=getattr(known.record, "title", None) or None,
+            type=getattr(known.record, "type", None) or None,
+            priority=getattr(known.record, "priority", None) or None,
+        )
+        for known in found
+    ]
