@@ -16,7 +16,8 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     ├── MethodNotAllowed 405
     ├── BodyTooSlow 408
     ├── Conflict 409
-    │   └── EmailTaken, ClientIdTaken, TooManyInvites
+    │   ├── EmailTaken, ClientIdTaken
+    │   └── LimitReached: TooManyInvites
     ├── Gone 410
     │   └── AccountErased, InviteExpired, InviteUsed, MailTokenInvalid
     ├── BodyTooLarge 413
@@ -59,6 +60,7 @@ __all__ = [
     "InviteExpired",
     "InviteForAnother",
     "InviteUsed",
+    "LimitReached",
     "MailTokenInvalid",
     "MalformedRequest",
     "MethodNotAllowed",
@@ -319,10 +321,14 @@ class ClientIdTaken(Conflict):
 
 
 @dataclass(eq=False)
-class TooManyInvites(Conflict):
-    """A coach has as many open invites as one coach may have."""
+class LimitReached(Conflict):
+    """There are as many of these as there may be at a time."""
 
     limit: int
+
+
+class TooManyInvites(LimitReached):
+    """A coach has as many open invites as one coach may have."""
 
     code = "too_many_invites"
     title = "You have too many open invites."

@@ -15,7 +15,7 @@ These are more leaves of the tree in `apex_server.errors`:
 
 from dataclasses import dataclass
 
-from apex_server.errors import Conflict, Forbidden, Unauthenticated, Unavailable
+from apex_server.errors import Conflict, Forbidden, LimitReached, Unauthenticated, Unavailable
 
 __all__ = [
     "MfaRequired",
@@ -120,11 +120,8 @@ class PasskeyExists(Conflict):
     next_step = "Sign in with it, or register another."
 
 
-@dataclass(eq=False)
-class TooManyPasskeys(Conflict):
+class TooManyPasskeys(LimitReached):
     """An account has as many passkeys as one may have."""
-
-    limit: int
 
     code = "too_many_passkeys"
     title = "You have too many passkeys."

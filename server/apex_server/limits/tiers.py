@@ -78,61 +78,41 @@ class Tier(Struct, frozen=True, kw_only=True):
         return replace(self, **changes)
 
 
-TIERS: Mapping[TierName, Tier] = {
-    "athlete_free": Tier(
-        name="athlete_free",
-        requests=Allowance(600, MINUTE),
-        sync_bytes=Allowance(256 * MIB, HOUR),
-        cpu_ms=Allowance(20_000, CPU_WINDOW),
-        upload_bytes=Allowance(256 * MIB, DAY),
-    ),
-    "athlete_coached": Tier(
-        name="athlete_coached",
-        requests=Allowance(900, MINUTE),
-        sync_bytes=Allowance(512 * MIB, HOUR),
-        cpu_ms=Allowance(30_000, CPU_WINDOW),
-        upload_bytes=Allowance(1024 * MIB, DAY),
-    ),
-    "coach_solo": Tier(
-        name="coach_solo",
-        requests=Allowance(1_800, MINUTE),
-        sync_bytes=Allowance(2_048 * MIB, HOUR),
-        cpu_ms=Allowance(90_000, CPU_WINDOW),
-        upload_bytes=Allowance(2_048 * MIB, DAY),
-        ai_tokens_per_month=6_000_000,
-    ),
-    "coach_team": Tier(
-        name="coach_team",
-        requests=Allowance(3_600, MINUTE),
-        sync_bytes=Allowance(8_192 * MIB, HOUR),
-        cpu_ms=Allowance(180_000, CPU_WINDOW),
-        upload_bytes=Allowance(10_240 * MIB, DAY),
-        ai_tokens_per_month=24_000_000,
-    ),
-    "organisation": Tier(
-        name="organisation",
-        requests=Allowance(6_000, MINUTE),
-        sync_bytes=Allowance(16_384 * MIB, HOUR),
-        cpu_ms=Allowance(240_000, CPU_WINDOW),
-        upload_bytes=Allowance(51_200 * MIB, DAY),
-        ai_tokens_per_month=96_000_000,
-    ),
-    "support": Tier(
-        name="support",
-        requests=Allowance(600, MINUTE),
-        sync_bytes=Allowance(512 * MIB, HOUR),
-        cpu_ms=Allowance(60_000, CPU_WINDOW),
-        upload_bytes=Allowance(16 * MIB, DAY),
-    ),
-}
+def _tier(
+    name: str, *, requests: int, sync_mib: int, cpu_ms: int, upload_mib: int, ai_tokens_per_month: int = 0
+) -> Tier:
+    """Write a tier down: requests a minute, sync an hour, CPU in ten minutes, uploads a day."""
+    return Tier(
+        name=name,
+        requests=Allowance(requests, MINUTE),
+        sync_bytes=Allowance(sync_mib * MIB, HOUR),
+        cpu_ms=Allowance(cpu_ms, CPU_WINDOW),
+        upload_bytes=Allowance(upload_mib * MIB, DAY),
+        ai_tokens_per_month=ai_tokens_per_month,
+    )
 
-ANONYMOUS = Tier(
-    name="anonymous",
-    requests=Allowance(1_200, MINUTE),
-    sync_bytes=Allowance(16 * MIB, HOUR),
-    cpu_ms=Allowance(120_000, CPU_WINDOW),
-    upload_bytes=Allowance(256 * MIB, DAY),
-)
+
+_MILLION = 1_000_000
+
+TIERS: Mapping[TierName, Tier] = {
+    "athlete_free": _tier("athlete_free", requests=600, sync_mib=256, cpu_ms=20_000, upload_mib=256),
+    "athlete_coached": _tier("athlete_coached", requests=900, sync_mib=512, cpu_ms=30_000, upload_mib=1024),
+    "coach_solo": _tier(
+        "coach_solo",
+        requests=1_800, sync_mib=2_048, cpu_ms=90_000, upload_mib=2_048, ai_tokens_per_month=6 * _MILLION,
+    ),
+    "coach_team": _tier(
+        "coach_team",
+        requests=3_600, sync_mib=8_192, cpu_ms=180_000, upload_mib=10_240, ai_tokens_per_month=24 * _MILLION,
+    ),
+    "organisation": _tier(
+        "organisation",
+        requests=6_000, sync_mib=16_384, cpu_ms=240_000, upload_mib=51_200, ai_tokens_per_month=96 * _MILLION,
+    ),
+    "support": _tier("support", requests=600, sync_mib=512, cpu_ms=60_000, upload_mib=16),
+}  # fmt: skip
+
+ANONYMOUS = _tier("anonymous", requests=1_200, sync_mib=16, cpu_ms=120_000, upload_mib=256)
 """Of a network address that nobody signed in from: a gym of 200 phones behind one, each renewing its session."""
 
 _BY_ROLE: Mapping[str, TierName] = {"coach": "coach_solo", "owner": "coach_solo", "support": "support"}

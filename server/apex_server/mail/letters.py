@@ -51,6 +51,11 @@ class Letter(Struct, frozen=True, kw_only=True):
     """What the worker writes into the person's events, where whoever made the news could not."""
 
 
+def _was_it_you(*, subject: str, opening: str, closing: str) -> Letter:
+    """Tell of what somebody else may have done: a new password ends everything that they have."""
+    return Letter(subject=subject, opening=opening, button="It was not me", path="/forgot-password", closing=closing)
+
+
 LETTERS: Final[Mapping[MailPurpose, Letter]] = {
     "verify_email": Letter(
         subject="Confirm your e-mail address",
@@ -105,27 +110,21 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         time_left="The link is good for an hour and works once.",
         closing="Too late for the link? Ask for another one on the sign-in page.",
     ),
-    "account_deletion_asked": Letter(
+    "account_deletion_asked": _was_it_you(
         subject="Your account will be erased in 30 days",
         opening="Somebody, we hope you, has asked on one of your devices to have your Apex account and everything in "
         "it erased in 30 days. Until then everything works, and you can keep the account after all in its settings.",
-        button="It was not me",
-        path="/forgot-password",
         closing="It was you? Then there is nothing to do. If not, choose a new password, sign in and keep the account.",
     ),
-    "password_changed": Letter(
+    "password_changed": _was_it_you(
         subject="Your password was changed",
         opening="The password of your Apex account was changed on one of your devices. All others were signed out.",
-        button="It was not me",
-        path="/forgot-password",
         closing="It was you? Then there is nothing to do. If not, choose a new password at once.",
     ),
-    "password_was_reset": Letter(
+    "password_was_reset": _was_it_you(
         subject="Your password was reset",
         opening="Your Apex account has a new password, chosen through a link that we mailed to you. "
         "Every device was signed out.",
-        button="It was not me",
-        path="/forgot-password",
         closing="It was you? Then sign in with the new password. If not, somebody reads your mail: "
         "secure your mailbox first, then choose a new password.",
     ),

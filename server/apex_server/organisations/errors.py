@@ -1,8 +1,6 @@
 """What only the endpoints of organisations refuse."""
 
-from dataclasses import dataclass
-
-from apex_server.errors import Conflict
+from apex_server.errors import Conflict, LimitReached
 
 __all__ = ["InOrganisation", "OrganisationFull"]
 
@@ -15,11 +13,8 @@ class InOrganisation(Conflict):
     next_step = "Leave it first: DELETE /api/organisation/membership."
 
 
-@dataclass(eq=False)
-class OrganisationFull(Conflict):
+class OrganisationFull(LimitReached):
     """An owner reads along with so many coaches and no more."""
-
-    limit: int
 
     code = "organisation_full"
     title = "This organisation has as many coaches as it may have."

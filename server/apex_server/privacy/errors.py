@@ -1,17 +1,12 @@
 """What this slice alone refuses."""
 
-from dataclasses import dataclass
-
-from apex_server.errors import Conflict
+from apex_server.errors import LimitReached
 
 __all__ = ["TooManyExports"]
 
 
-@dataclass(eq=False)
-class TooManyExports(Conflict):
+class TooManyExports(LimitReached):
     """Each export reads everything somebody has."""
-
-    limit: int
 
     code = "too_many_exports"
     title = "You have asked for several copies of your data today."
