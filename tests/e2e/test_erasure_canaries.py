@@ -114,9 +114,16 @@ class Installation:
 
 
 @pytest.fixture
-async def installation(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
-    data_dir = tmp_path_factory.mktemp("installation")
-    settings = Settings(data_dir=data_dir, secret=SECRET, port=free_port(), log_level="debug")
+async def installation(
+    portal: BlockingPortal, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("installation"),
+        backup_dir=tmp_path / "backups",
+        secret=SECRET,
+        port=free_port(),
+        log_level="debug",
+    )
     with portal.wrap_async_context_manager(serving(settings, with_worker=False)) as ready:
         async with opened(ready) as installed:
             yield installed
