@@ -8,10 +8,13 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from apex_server.db import Database
+from apex_server.jobs.worker import Worker
 from apex_server.personal_data import BACKUPS_KEPT, Retention, prune_backups
 from apex_server.personal_data.retention import PARTED_KEPT, SESSIONS_KEPT
+from apex_server.settings import Settings
 from tests.server.accounts_app import Clock
 from tests.server.rest_app import RestServer, rest_server
 
@@ -67,6 +70,58 @@ async def test_ended_sessions_go_after_ninety_days_and_open_ones_stay(
         await retention.forget_old()
         assert await count(database_url, "SELECT count(*) FROM sessions") == left
     assert (await open_one("GET", "/api/auth/me")).status_code == 200
+
+
+FORGOTTEN = {
+    "login_attempts": (
+        "INSERT INTO login_attempts (account, origin, attempted_at) VALUES (sha256('a'), sha256('b'), $1)",
+        timedelta(days=1),
+    ),
+    "invites": (
+        "INSERT INTO invites (code_hash, coach_id, created_at, expires_at) "
+        "SELECT sha256('c'), id, $1, $1 FROM users WHERE role = 'coach'",
+        timedelta(days=30),
+    ),
+    "support_looks": (
+        "INSERT INTO support_looks (id, support_id, user_id, ticket, began_at, expires_at, ended_at) "
+        "SELECT id, id, id, 'T-1', $1, $1, $1 FROM users WHERE role = 'coach'",
+        timedelta(days=730),
+    ),
+}
+"""How a row of each table comes to be, and how long it is kept."""
+
+
+@pytest.mark.parametrize("table", FORGOTTEN)
+async def test_what_has_outlived_its_use_goes_and_not_a_day_before(
+    server: RestServer, db: Database, database_url: str, table: str
+) -> None:
+    statement, kept = FORGOTTEN[table]
+    await server.person("coach")
+    clock = Clock()
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(f"DELETE FROM {table}")
+        await connection.execute(statement, clock.time)
+    finally:
+        await connection.close()
+    retention = Retention(db, None, now=clock)
+    for wait, left in ((kept - timedelta(minutes=1), 1), (timedelta(minutes=2), 0)):
+        clock.time += wait
+        await retention.forget_old()
+        assert await count(database_url, f"SELECT count(*) FROM {table}") == left
+
+
+async def test_the_worker_rolls_the_backups_over_where_the_operator_says(
+    settings: Settings, db: Database, tmp_path: Path
+) -> None:
+    """With everything else that it keeps no longer than it may."""
+    for name, days in (("old", 91), ("new", 1)):
+        path = tmp_path / f"{name}.apexbackup"
+        path.write_bytes(b"x")
+        os.utime(path, times=((NOW - timedelta(days=days)).timestamp(),) * 2)
+    async with Worker.open(replace(settings, backup_dir=tmp_path), now=lambda: NOW) as worker:
+        await worker.keep_house()
+    assert [path.name for path in tmp_path.glob("*.apexbackup")] == ["new.apexbackup"]
 
 
 def test_backups_roll_over_ninety_days_and_the_newest_stays(tmp_path: Path) -> None:

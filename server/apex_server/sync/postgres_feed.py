@@ -58,12 +58,14 @@ class PostgresFeedSnapshot:
     async def granted(self) -> Sequence[GrantedScope]:
         """List the scopes by name."""
         rows = await self._connection.fetch(queries.granted_scopes, self._user_id)
-        return [
-            GrantedScope(
-                row["scope"], row["access"], row["seq"], as_digest(row["digest"]), row["record_count"]
-            ).without([as_digest(digest) for digest in row["damaged"] or ()])
+        granted = [
+            GrantedScope(row["scope"], row["access"], row["seq"], as_digest(row["digest"]), row["record_count"])
             for row in rows
         ]
+        if not rows or not rows[0]["is_damage_somewhere"]:
+            return granted
+        damaged = {row["scope"]: row["digests"] for row in await self._connection.fetch(queries.damaged_digests)}
+        return [scope.without([as_digest(digest) for digest in damaged.get(scope.scope, ())]) for scope in granted]
 
     async def above(self, scope: str, seq: int, records_max: int) -> Sequence[FeedEntry]:
         """List the feed upwards after a seq."""

@@ -184,18 +184,21 @@ FROM held;
 
 -- name: granted_scopes
 -- What a device may read, and how far each of it has come.
--- What is damaged is neither counted nor summed up: nobody can be sent it.
 SELECT granted.scope, granted.role AS access, coalesce(scopes.seq, 0) AS seq, scopes.digest,
-    coalesce(scopes.record_count, 0) AS record_count, damaged.digests AS damaged
+    coalesce(scopes.record_count, 0) AS record_count, (SELECT apex_has_damage()) AS is_damage_somewhere
 FROM apex_scopes_of($1) AS granted
 LEFT JOIN scopes ON scopes.name = granted.scope
-LEFT JOIN (
-    SELECT scope_id, array_agg(digest) AS digests
-    FROM records
-    WHERE damaged_at IS NOT NULL
-    GROUP BY scope_id
-) AS damaged ON damaged.scope_id = scopes.scope_id
 ORDER BY granted.scope
+LIMIT 20000;
+
+-- name: damaged_digests
+-- What is damaged is neither counted nor summed up for readers: nobody can be sent it.
+SELECT scopes.name AS scope, array_agg(records.digest) AS digests
+FROM records
+JOIN scopes ON scopes.scope_id = records.scope_id
+WHERE records.damaged_at IS NOT NULL
+GROUP BY scopes.name
+ORDER BY scopes.name
 LIMIT 20000;
 
 -- name: feed_above
