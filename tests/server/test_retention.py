@@ -74,7 +74,7 @@ async def test_ended_sessions_go_after_ninety_days_and_open_ones_stay(
 
 FORGOTTEN = {
     "login_attempts": (
-        "INSERT INTO login_attempts (account, origin, attempted_at) VALUES (sha256('a'), sha256('b'), $1)",
+        "INSERT INTO login_attempts (account, counted_under, attempted_at) VALUES (sha256('a'), sha256('b'), $1)",
         timedelta(days=1),
     ),
     "invites": (

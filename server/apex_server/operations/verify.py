@@ -44,7 +44,7 @@ OF_RECORDS = ("audit", "dead_ops", *TABLES)
 """Tables whose rows belong to a record."""
 
 ADVICE: Mapping[Check, str] = {
-    "documents": "restore a backup from before the damage; devices then bring back what came since",
+    "documents": "a device that has the record brings it back by itself; else restore a backup from before the damage",
     "digests": "restore a backup from before the damage; devices then bring back what came since",
     "flags": "the next change of the record sets them; until then lists of what to look at may miss it",
     "rows": "apex-server rebuild makes them anew",
