@@ -39,6 +39,8 @@ CALLS: Mapping[str, str] = {
     "GET /api/exercises/search": "replica.search()",
     "POST /api/workouts/bulk-sync": "replica.sync()",
     "POST /api/programs/{program_id}/assign": "replica.athlete(id).programs.create()",
+    "GET /api/programs/templates": "replica.programs.query()",
+    "POST /api/programs/{program_id}/clone": "replica.programs.create()",
     "GET /api/insights": "replica.insights.list()",
     "GET /api/insights/client/{athlete_id}": "replica.athlete(id).insights.list()",
     "GET /api/insights/{insight_id}": "replica.insights.get(id)",

@@ -17,6 +17,7 @@ decides.
 | `client_standing` | a client's status, adherence, and when the next check-in is due |
 | `nutrition` | what a day of eating adds up to, and how well it met its targets |
 | `profile`, `plan`, `history` | what a rule knows of the athlete, the program and the logs |
+| `assigning`, `completion` | a program made for an athlete, and how far they have come with it |
 | `rules`, `finding` | the catalogue of rules, and what one of them finds, with the facts behind it |
 | `checkin`, `*_findings` | the rules turned into findings |
 | `insight` | the two entry points: `analyse_check_in` and `analyse_training` |

@@ -259,6 +259,9 @@ ROUTES: list[Case] = [
     writes("DELETE /api/programs/{program_id}", "program", may="own_coach"),
     writes("POST /api/programs/{program_id}/restore", "template", may="own_coach"),
     writes("POST /api/programs/{program_id}/restore", "program", may="own_coach"),
+    lists("GET /api/programs/templates", "template", roles=_COACH),
+    writes("POST /api/programs/{program_id}/clone", "template", may="own_coach", roles=_COACH),
+    writes("POST /api/programs/{program_id}/clone", "program", may="own_coach", roles=_COACH),
     writes(
         "POST /api/programs/{program_id}/assign", "template",
         may="own_coach", roles=_COACH, body=_ATHLETE,

@@ -1,6 +1,7 @@
 """Programs and exercises over REST: enough for a coach to write a plan, assign it, and for a workout to name it."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -129,3 +130,84 @@ async def test_exercises_are_paged_by_name(rest: RestServer) -> None:
     second = (await coach("GET", f"/api/exercises?limit=2&after={first['next']}")).json()
     assert [e["name"] for page in (first, second) for e in page["exercises"]] == ["Bench", "Curl", "Row"]
     assert second["next"] is None
+
+
+PERCENT: dict[str, Any] = PLAN | {
+    "duration_weeks": 2,
+    "weeks": {"w1": {"week_number": 1}, "w2": {"week_number": 2}},
+    "days": {"d1": {"week": "w1", "day_number": 1}, "d2": {"week": "w2", "day_number": 1}},
+    "exercises": {"e1": {"day": "d1", "name": "bench press"}, "e2": {"day": "d2", "name": "Rack Pull"}},
+    "sets": {
+        "s1": {"exercise": "e1", "load_percent": 75},
+        "s2": {"exercise": "e1", "load_percent": 80, "load_kg": 60},
+        "s3": {"exercise": "e2", "load_percent": 90},
+    },
+}
+
+
+def bench(day: date, load: float, **more: Any) -> dict[str, Any]:
+    exercise = {"name": "Bench Press", "sets": [{"reps": 5, "load": load, "rpe": 10}]}
+    return {"date": day.isoformat(), "exercises": [exercise], **more}
+
+
+async def test_per_cents_become_loads_of_the_athletes_best_sets_when_a_program_is_assigned(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    today = datetime.now(UTC).date()
+    for day, load in ((today - timedelta(days=200), 200), (today - timedelta(days=7), 100)):
+        assert (await athlete("POST", "/api/workouts", bench(day, load))).status_code == 201
+    template, _ = await make(coach, **PERCENT)
+    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
+
+    assigned = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
+
+    loads = {key: planned.get("load_kg") for key, planned in assigned["sets"].items()}
+    assert loads == {"s1": 87.5, "s2": 60, "s3": None}, "75 % of 116 kg, as the athlete's name for it is the same"
+    assert (assigned["start_date"], assigned["end_date"]) == ("2026-03-02", "2026-03-15")
+
+    await athlete("POST", "/api/workouts", bench(today, 140))
+    again = await coach("POST", f"/api/programs/{template['id']}/assign", body)
+    assert (again.status_code, again.json()["sets"]) == (200, assigned["sets"])
+    moved = await coach("POST", f"/api/programs/{template['id']}/assign", body | {"start_date": "2026-04-06"})
+    assert problem(moved) == (409, "already_exists")
+
+
+async def test_a_clone_is_a_draft_of_the_coachs_own(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    followed, _ = await make(coach, athlete_id=athlete.id, start_date="2026-03-02", status="active")
+    await athlete("PATCH", f"/api/programs/{followed['id']}", {"athlete_feedback": "hard"})
+    await coach("PATCH", f"/api/programs/{followed['id']}", {"sets": {"s1": {"deleted": True}}})
+
+    path = f"/api/programs/{followed['id']}/clone"
+    answers = [await coach("POST", path, {"name": "Base II"}, idempotency_key="k") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 200]
+    clone = answers[0].json()
+    assert (clone["name"], clone["status"], clone["athlete_id"]) == ("Base II", "draft", None)
+    assert (clone["source_id"], clone["weeks"]) == (followed["id"], PLAN["weeks"])
+    assert clone.keys().isdisjoint({"sets", "start_date", "athlete_feedback"})
+    [template] = (await coach("GET", "/api/programs/templates")).json()["programs"]
+    assert template["id"] == clone["id"]
+    assert problem(await athlete("GET", "/api/programs/templates")) == (403, "role_required")
+
+
+async def test_completion_is_of_the_sessions_logged_and_changes_when_one_arrives_late(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    monday = datetime.now(UTC).date() - timedelta(days=datetime.now(UTC).weekday() + 14)
+    template, _ = await make(coach, **PERCENT)
+    body = {"athlete_id": athlete.id, "start_date": monday.isoformat()}
+    assigned = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
+    path = f"/api/programs/{assigned['id']}?include=analytics&fields=analytics"
+    place = {"program_id": assigned["id"], "day_number": 1}
+
+    assert (await athlete("GET", path)).json()["analytics"]["completion_percent"] == 0
+    await athlete("POST", "/api/workouts", bench(monday, 80, **place, week_number=1))
+    # One of two sets, in the first of two sessions.
+    half = (await athlete("GET", path)).json()["analytics"]
+    await athlete("POST", "/api/workouts", bench(monday + timedelta(days=7), 80, **place, week_number=2))
+    whole = (await athlete("GET", path)).json()["analytics"]
+
+    assert (half["completion_percent"], half["sessions_due"], half["sessions_in_program"]) == (25, 2, 2), (
+        "one set of two, of the first of two sessions"
+    )
+    assert (whole["completion_percent"], whole["total_volume_load_kg"], whole["average_rpe"]) == (75, 800, 10)
+    assert "analytics" not in (await coach("GET", f"/api/programs/{template['id']}?include=analytics")).json()

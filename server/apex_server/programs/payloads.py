@@ -5,10 +5,11 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from apex_server.resources import record_view
+from apex_sync.coaching.completion import ProgramAnalytics
 from apex_sync.models import Program
-from apex_sync.models.fields import Date
+from apex_sync.models.fields import Date, Name
 
-__all__ = ["Assignment", "NewProgram", "ProgramResource", "ProgramsPage"]
+__all__ = ["Assignment", "Clone", "NewProgram", "ProgramResource", "ProgramsPage"]
 
 
 class NewProgram(Program, kw_only=True):
@@ -22,12 +23,21 @@ class NewProgram(Program, kw_only=True):
 class ProgramResource(Program, kw_only=True):
     """One program; weeks, days, exercises and sets are maps of entries by id. `athlete_id` is null for a template."""
 
+    analytics: ProgramAnalytics | UnsetType = UNSET
+    """On demand, for a program that an athlete follows."""
+
 
 class ProgramsPage(Struct):
     """Programs, the latest start first and undated ones before; `next` goes into `after` for the page that follows."""
 
     programs: list[ProgramResource]
     next: str | None
+
+
+class Clone(Struct, forbid_unknown_fields=True):
+    """What the copy is called; like the original when nothing is said."""
+
+    name: Name | None = None
 
 
 class Assignment(Struct, forbid_unknown_fields=True):

@@ -1,3 +1,13 @@
+-- name: list_program_sessions
+-- The logs that name a program; a program of two years with a session a day has 728.
+SELECT session.record_id, session.date, session.week_number, session.day_number
+FROM workout_logs AS session
+WHERE session.scope_id = $1
+    AND session.program_id = $2
+    AND session.date IS NOT NULL
+ORDER BY session.date DESC, session.record_id
+LIMIT 1000;
+
 -- name: list_programs
 -- Templates, drafts and assigned programs that the caller may read; a coach has some hundreds, an athlete a few.
 SELECT plan.scope_id, plan.start_date, plan.record_id

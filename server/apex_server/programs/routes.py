@@ -4,32 +4,59 @@ Assigning makes a record of its own in the athlete's scope, with an id that foll
 twice assigns once, and a later edit to the template never rewrites what an athlete follows.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Response, post
-from litestar.di import NamedDependency
+from litestar import Response, get, post
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from apex_server.caller import Caller, require_role
-from apex_server.db import load_queries
+from apex_server.db import Connection, load_queries
 from apex_server.errors import RoleRequired
 from apex_server.problems import problem_responses
-from apex_server.programs.payloads import Assignment, NewProgram, ProgramResource, ProgramsPage
-from apex_server.resources import AlreadyExists, AthleteRecordController, DayMark, RecordKind, RecordWriter
+from apex_server.programs.payloads import Assignment, Clone, NewProgram, ProgramResource, ProgramsPage
+from apex_server.resources import (
+    AlreadyExists,
+    Asked,
+    AthleteRecordController,
+    DayMark,
+    KnownRecord,
+    Made,
+    RecordKind,
+    RecordWriter,
+    performed_sets_of_workouts,
+    view_of_model,
+)
 from apex_server.resources.controller import RecordId
-from apex_server.resources.requests import NO_NUL, WRITE_REFUSALS, now, scope_of_athlete
+from apex_server.resources.requests import (
+    NO_NUL,
+    READ_REFUSALS,
+    WRITE_REFUSALS,
+    IdempotencyKey,
+    new_record_id,
+    now,
+    scope_of_athlete,
+)
+from apex_server.vault import Vault
+from apex_sync.coaching.adherence import DoneSession
+from apex_sync.coaching.assigning import followed_program, maxima_kg, program_copy
+from apex_sync.coaching.completion import ProgramAnalytics, program_analytics
 from apex_sync.coaching.drafts import model_patch
-from apex_sync.ids import athlete_scope, derived_id
+from apex_sync.ids import Scope, athlete_scope, derived_id
 from apex_sync.models import PROGRAMS, Program
 
 __all__ = ["program_routes"]
 
 _queries = load_queries(__package__)
+
+_Status = Annotated[str | None, QueryParameter(max_length=20, pattern=NO_NUL)]
 
 
 @dataclass(frozen=True)
@@ -37,7 +64,14 @@ class ProgramFilters:
     """Which programs are listed."""
 
     athlete_id: FromQuery[UUID | None] = None
-    status: Annotated[str | None, QueryParameter(max_length=20, pattern=NO_NUL)] = None
+    status: _Status = None
+
+
+@dataclass(frozen=True)
+class TemplateFilters:
+    """Which templates are listed."""
+
+    status: _Status = None
 
 
 class ProgramsController(AthleteRecordController):
@@ -49,6 +83,7 @@ class ProgramsController(AthleteRecordController):
     kind = RecordKind(PROGRAMS, "program", partial(model_patch, known=frozenset(ProgramResource.__struct_fields__)))
     view, page, new, draft = ProgramResource, ProgramsPage, NewProgram, Program
     entries = ("weeks", "days", "exercises", "sets")
+    includable = ("conflicts", "contributions", "analytics")
     filters = ProgramFilters
     list_query, sorted_by, mark = _queries.list_programs, "-start_date", DayMark
     made_by = ("coach",)
@@ -58,6 +93,53 @@ class ProgramsController(AthleteRecordController):
         athlete_id = draft.get("athlete_id")
         return f"coach:{caller.user_id}" if athlete_id is None else scope_of_athlete(caller, athlete_id)
 
+    async def show(
+        self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
+    ) -> list[ProgramResource]:
+        """Show programs, on demand with how far their athletes have come."""
+        shown = [view_of_model(ProgramResource, known) for known in found]
+        if "analytics" in include:
+            for program, known in zip(shown, found, strict=True):
+                if known.athlete_id is not None:
+                    program.analytics = await analytics_of(connection, vault, UUID(known.athlete_id), known)
+        return shown
+
+    @get(
+        "/templates",
+        dependencies={"filters": Provide(TemplateFilters, sync_to_thread=False)},
+        responses=problem_responses(*READ_REFUSALS, RoleRequired),
+    )
+    async def list_templates(
+        self,
+        records: NamedDependency[RecordWriter],
+        filters: NamedDependency[TemplateFilters],
+        asked: NamedDependency[Asked],
+    ) -> ProgramsPage:
+        """List your templates: programs that nobody follows."""
+        require_role(records.caller, "coach")
+        own = Scope.parse(f"coach:{records.caller.user_id}").id
+        page: ProgramsPage = await self.page_of(records, ProgramFilters(own, filters.status), asked)
+        return page
+
+    @post("/{record_id:uuid}/clone", responses=problem_responses(*WRITE_REFUSALS, AlreadyExists, RoleRequired))
+    async def clone_record(
+        self,
+        record_id: "RecordId",
+        records: NamedDependency[RecordWriter],
+        data: JSONBody[Clone | None] = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[ProgramResource]:
+        """Make a template of yours from a program, as a draft: a copy without dates and athlete."""
+        require_role(records.caller, "coach")
+        async with records.reading() as connection:
+            known = await records.known(connection, record_id)
+        copy = program_copy(known.record, source_id=str(record_id))
+        if data is not None and data.name is not None:
+            copy["name"] = data.name
+        clone_id = new_record_id(idempotency_key, records.caller, "program clone", None)
+        scope = f"coach:{records.caller.user_id}"
+        return await self.made(records, await records.create(scope, clone_id, copy, {"created_at": now()}))
+
     @post(
         "/{record_id:uuid}/assign",
         responses=problem_responses(*WRITE_REFUSALS, AlreadyExists, RoleRequired),
@@ -65,16 +147,64 @@ class ProgramsController(AthleteRecordController):
     async def assign_record(
         self, record_id: "RecordId", data: JSONBody[Assignment], records: NamedDependency[RecordWriter]
     ) -> Response[ProgramResource]:
-        """Let an athlete follow a copy of this program, active from now on; assigning again changes nothing."""
+        """Let an athlete follow a copy of this program, active from now on; assigning again changes nothing.
+
+        Sets that are prescribed in per cent of the maximum get a load from the athlete's best sets of twelve weeks.
+        """
         require_role(records.caller, "coach")
+        assigned_id = UUID(derived_id("program", str(record_id), str(data.athlete_id)))
         async with records.reading() as connection:
             template = await records.known(connection, record_id)
-        copy = msgspec.to_builtins(template.record)
-        copy |= {"source_id": str(record_id), "status": "active"}
-        copy |= {name: day for name in ("start_date", "end_date") if (day := getattr(data, name)) is not None}
-        assigned_id = UUID(derived_id("program", str(record_id), str(data.athlete_id)))
+            before = await records.find(connection, assigned_id)
+            sets = await performed_sets_of_workouts(connection, records.database.vault, data.athlete_id)
+        if before is not None:
+            return await self.made(records, _as_before(before, data))
+        followed = followed_program(
+            template.record,
+            source_id=str(record_id),
+            start_date=data.start_date,
+            end_date=data.end_date,
+            maxima_kg=maxima_kg(sets, datetime.now(UTC).date()),
+        )
         scope = athlete_scope(str(data.athlete_id))
-        return await self.made(records, await records.create(scope, assigned_id, copy, {"created_at": now()}))
+        return await self.made(records, await records.create(scope, assigned_id, followed, {"created_at": now()}))
 
 
 program_routes = (ProgramsController,)
+
+
+def _as_before(assigned: KnownRecord, again: Assignment) -> Made:
+    """Answer an assignment that came again. Raises AlreadyExists where it was ended, or is to have other days."""
+    held = msgspec.to_builtins(assigned.record)
+    days = {name: day for name in ("start_date", "end_date") if (day := getattr(again, name)) is not None}
+    if held.get("deleted") is True or not days.items() <= held.items():
+        raise AlreadyExists(assigned.id)
+    return Made(assigned, "unchanged", {})
+
+
+async def analytics_of(
+    connection: Connection, vault: Vault, athlete_id: UUID, program: KnownRecord
+) -> ProgramAnalytics:
+    """Tell how far an athlete has come with a program."""
+    rows = await connection.fetch(_queries.list_program_sessions, athlete_id, program.id)
+    sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in rows])
+    completed = Counter(one.workout_id for one in sets if one.completed and one.type != "warmup")
+    done = [
+        DoneSession(
+            workout_id=str(row["record_id"]),
+            date=row["date"],
+            completed_sets=completed[str(row["record_id"])],
+            program_id=program.id,
+            week_number=row["week_number"],
+            day_number=row["day_number"],
+        )
+        for row in rows
+        if completed[str(row["record_id"])]
+    ]
+    return program_analytics(
+        program.id,
+        program.record,
+        done,
+        sets,
+        as_of=datetime.now(UTC).date(),
+    )

@@ -86,7 +86,7 @@ class RecordWriter:
         """
         async with self.reading() as connection:
             role = await self._role(connection, scope)
-            known = await self._find(connection, record_id)
+            known = await self.find(connection, record_id)
             versions = [] if known is None else own_versions(known, await self._own_client_ids(connection, scope))
         if known is None:
             difference = self._difference(record_id, draft, self.kind.collection.model(), role)
@@ -200,7 +200,8 @@ class RecordWriter:
             return "coach"
         raise FieldForbidden([self.kind.collection.name], access)
 
-    async def _find(self, connection: Connection, record_id: UUID) -> KnownRecord | None:
+    async def find(self, connection: Connection, record_id: UUID) -> KnownRecord | None:
+        """Read a record that may not be there, or be deleted."""
         try:
             return await self.known(connection, record_id, deleted=True)
         except NotFound:

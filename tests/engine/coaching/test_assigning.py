@@ -1,0 +1,85 @@
+"""A program made for an athlete: dated, with loads, and nothing of it shared with what it was made from."""
+
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+
+from apex_sync.coaching.assigning import followed_program, maxima_kg, program_copy
+from apex_sync.coaching.sets import performed_sets
+from apex_sync.models import PROGRAMS, Program, WorkoutLog
+
+TODAY = date(2026, 3, 1)
+
+
+def program(**fields: Any) -> Program:
+    return msgspec.convert({"name": "Base", **fields}, Program)
+
+
+def followed(source: Program, **more: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"start_date": None, "end_date": None, "maxima_kg": {}, **more}
+    return followed_program(source, source_id="t", **given)
+
+
+@pytest.mark.parametrize(
+    ("fields", "days", "expected"),
+    [
+        ({"duration_weeks": 4}, {"start_date": "2026-03-02"}, ("2026-03-02", "2026-03-29")),
+        ({"duration_weeks": 4}, {"start_date": "2026-03-02", "end_date": "2026-03-20"}, ("2026-03-02", "2026-03-20")),
+        ({}, {"start_date": "2026-03-02"}, ("2026-03-02", None)),
+        ({"start_date": "2026-01-05", "end_date": "2026-02-01"}, {}, ("2026-01-05", "2026-02-01")),
+        ({"start_date": "2026-01-05", "end_date": "2026-02-01"}, {"start_date": "2026-03-02"}, ("2026-03-02", None)),
+        ({"duration_weeks": 2}, {}, (None, None)),
+    ],
+)
+def test_a_program_runs_from_its_start_to_the_end_of_its_weeks(
+    fields: dict[str, Any], days: dict[str, Any], expected: tuple[str | None, str | None]
+) -> None:
+    made = followed(program(**fields), **days)
+    assert (made.get("start_date"), made.get("end_date")) == expected
+    PROGRAMS.check_bounds(made)
+
+
+def test_a_load_that_was_written_stays_and_one_nobody_knows_is_left_open() -> None:
+    source = program(
+        exercises={"e": {"name": "Squat"}, "f": {"name": "Row", "exercise_id": "r1"}},
+        sets={
+            "a": {"exercise": "e", "load_percent": 80},
+            "b": {"exercise": "e", "load_percent": 80, "load_kg": 70},
+            "c": {"exercise": "f", "load_percent": 50},
+            "d": {"exercise": "gone", "load_percent": 50},
+            "e": {"exercise": "e", "reps_min": 5},
+        },
+    )
+    made = followed(source, maxima_kg={"name:squat": 151.0, "id:r1": 61.0})
+    assert {key: planned.get("load_kg") for key, planned in made["sets"].items()} == {
+        "a": 120.0, "b": 70.0, "c": 30.0, "d": None, "e": None,
+    }  # fmt: skip
+
+
+def test_a_copy_is_a_draft_without_days_feedback_and_what_was_deleted() -> None:
+    source = program(
+        status="active", start_date="2026-03-02", athlete_feedback="hard", source_id="x", created_at="2026",
+        weeks={"w": {"week_number": 1}, "v": {"week_number": 2, "deleted": True}},
+    )  # fmt: skip
+    copy = program_copy(source, source_id="t")
+    assert copy == {"name": "Base", "status": "draft", "source_id": "t", "weeks": {"w": {"week_number": 1}}}
+
+
+def test_the_maximum_is_of_the_best_set_of_twelve_weeks_under_its_id_and_its_name() -> None:
+    def log(day: str, load_kg: float, **exercise: str) -> Any:
+        state = {
+            "date": day,
+            "exercises": {"e": exercise},
+            "sets": {"s": {"exercise": "e", "reps": 1, "load_kg": load_kg, "rpe": 10}},
+        }
+        return performed_sets(day, msgspec.convert(state, WorkoutLog))
+
+    sets = [
+        *log("2025-11-01", 180.0, name="Squat"),
+        *log("2026-02-01", 150.0, name="Squat"),
+        *log("2026-02-08", 140.0, name="Squat", exercise_id="sq"),
+        *log("2026-03-02", 200.0, name="Squat"),
+    ]
+    assert maxima_kg(sets, TODAY) == {"name:squat": 150.0, "id:sq": 140.0}
