@@ -24,6 +24,7 @@ GENERATED = (
     "importing",
     "insights",
     "privacy",
+    "programs",
     "records",
     "rejected",
     "replica",

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from apex_client import listing
 from apex_client.insights import Insights
 from apex_client.overview import AthleteSummary
-from apex_client.records import Record, Records, SoleRecord
+from apex_client.programs import Programs
+from apex_client.records import SoleRecord
 from apex_client.resources import AthleteResources
 from apex_sync.ids import athlete_scope, private_scope
-from apex_sync.models import ClientFile, Program
+from apex_sync.models import ClientFile
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
@@ -39,5 +40,5 @@ class Athlete(AthleteResources):
         private = private_scope(coach_id, athlete_id) if coach_id else scope
         self.id = athlete_id
         self.insights = Insights(replica, athlete_id)
-        self.program_drafts: Records[Record[Program]] = Records(replica, "programs", private)
+        self.program_drafts = Programs(replica, private)
         self.client_file: SoleRecord[ClientFile] = SoleRecord(replica, "client_files", private)

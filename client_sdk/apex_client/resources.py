@@ -6,6 +6,7 @@ On an athlete's replica it is theirs; on a coach's, of all athletes, or of one (
 from typing import TYPE_CHECKING
 
 from apex_client.checkins import CheckIns
+from apex_client.programs import Programs
 from apex_client.records import DatedRecords, Record, Records, SoleRecord
 from apex_client.workouts import Workouts
 from apex_sync import models
@@ -21,7 +22,7 @@ class AthleteResources:
         self.workouts = Workouts(replica, scope)
         self.checkins = CheckIns(replica, scope)
         self.profile: SoleRecord[models.Profile] = SoleRecord(replica, "profiles", scope)
-        self.programs: Records[Record[models.Program]] = Records(replica, "programs", scope)
+        self.programs = Programs(replica, scope)
         self.body_metrics: DatedRecords[Record[models.BodyMetrics]] = DatedRecords(replica, "body_metrics", scope)
         self.progress_photos: DatedRecords[Record[models.ProgressPhoto]] = DatedRecords(
             replica, "progress_photos", scope

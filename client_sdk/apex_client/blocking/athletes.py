@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from apex_client import listing
 from apex_client.blocking.insights import Insights
-from apex_client.blocking.records import Record, Records, SoleRecord
+from apex_client.blocking.programs import Programs
+from apex_client.blocking.records import SoleRecord
 from apex_client.blocking.resources import AthleteResources
 from apex_client.overview import AthleteSummary
 from apex_sync.ids import athlete_scope, private_scope
-from apex_sync.models import ClientFile, Program
+from apex_sync.models import ClientFile
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
@@ -40,5 +41,5 @@ class Athlete(AthleteResources):
         private = private_scope(coach_id, athlete_id) if coach_id else scope
         self.id = athlete_id
         self.insights = Insights(replica, athlete_id)
-        self.program_drafts: Records[Record[Program]] = Records(replica, "programs", private)
+        self.program_drafts = Programs(replica, private)
         self.client_file: SoleRecord[ClientFile] = SoleRecord(replica, "client_files", private)

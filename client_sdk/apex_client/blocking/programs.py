@@ -1,0 +1,51 @@
+# Made from ../programs.py by client_sdk/generate_blocking.py; edit that file instead.
+"""Programs: a coach's templates, and what athletes follow.
+
+template = replica.programs.create(name="Base", duration_weeks=4)
+program = replica.programs.assign(template, athlete_id, start_date="2026-03-02")
+"""
+
+from datetime import date as Date
+from typing import TYPE_CHECKING
+
+from apex_client import assigning
+from apex_client.blocking.records import Record, Records
+from apex_sync.models import Program
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+
+class Programs(Records[Record[Program]]):
+    """The programs of one athlete, or all that are on this replica."""
+
+    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        super().__init__(replica, "programs", scope)
+
+    def clone(self, program: Record[Program], *, name: str | None = None) -> Record[Program]:
+        """Make a template of the coach's from a program, as a draft: a copy without dates and athlete."""
+        return Record(self._replica, self._replica._do(assigning.clone, program.id, program.scope, name))
+
+    def assign(
+        self,
+        program: Record[Program],
+        athlete_id: str,
+        *,
+        start_date: Date | str | None = None,
+        end_date: Date | str | None = None,
+    ) -> Record[Program]:
+        """Let an athlete follow a copy of a program; doing it again gives the same one as it stands.
+
+        Sets in per cent of the maximum get a load from the athlete's best sets of twelve weeks, as far as they are on
+        this replica.
+        """
+        snapshot = self._replica._do(
+            assigning.assign,
+            program.id,
+            program.scope,
+            athlete_id,
+            start_date=self._replica._day(start_date),
+            end_date=self._replica._day(end_date),
+            today=self._replica._wall_clock(None)[:10],
+        )
+        return Record(self._replica, snapshot)

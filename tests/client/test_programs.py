@@ -1,0 +1,58 @@
+"""A coach makes programs offline: an athlete's copy has loads of what they lifted, and one id wherever it is made."""
+
+import pytest
+
+from apex_client.errors import NoSuchRecord, NotGranted
+from apex_sync.ids import derived_id
+from tests.client.conftest import OpenReplica
+from tests.client.loopback import LoopbackServer
+
+pytestmark = pytest.mark.anyio
+
+ANNA, COACH = "anna@example.com", "coach@example.com"
+NOBODY = "00000000-0000-0000-0000-000000000099"
+
+
+async def test_an_assigned_program_reaches_the_athlete_with_loads(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.accounts[ANNA]
+    server.link(server.accounts[COACH], anna)
+    log = await athlete.workouts.start()
+    await log.add_set("Bench Press", reps=5, load=100, rpe=10)
+    await athlete.sync()
+    await coach.sync()
+
+    template = await coach.programs.create(
+        name="Base",
+        duration_weeks=4,
+        exercises={"e": {"name": "bench press"}},
+        sets={"s": {"exercise": "e", "load_percent": 75}},
+    )
+    assigned = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
+    again = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
+    assert assigned.id == again.id == derived_id("program", template.id, anna.id)
+    assert (assigned["sets"]["s"]["load_kg"], assigned["end_date"]) == (87.5, "2026-03-29")
+    await coach.sync()
+    await athlete.sync()
+    [followed] = await athlete.programs.list()
+    assert followed.state == assigned.state and followed["source_id"] == template.id
+
+    await followed.edit(athlete_feedback="hard")
+    await athlete.sync()
+    await coach.sync()
+    clone = await coach.programs.clone(await assigned.refresh(), name="Base II")
+    assert (clone["name"], clone["status"], clone.scope) == ("Base II", "draft", template.scope)
+    assert clone.get("athlete_feedback") is None and clone.get("start_date") is None
+
+
+async def test_a_program_is_assigned_to_ones_own_athletes_alone(open_replica: OpenReplica) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    await coach.sync()
+    template = await coach.programs.create(name="Base")
+    with pytest.raises(NotGranted):
+        await coach.programs.assign(template, NOBODY)
+    with pytest.raises(NoSuchRecord):
+        await coach.athlete(NOBODY).programs.get(derived_id("program", template.id, NOBODY))
