@@ -30,7 +30,7 @@ from apex_server.operations import ADVICE, OperationError, Verification, add_sup
 from apex_server.operations import restore as restore_backup
 from apex_server.operations import verify as verify_database
 from apex_server.personal_data import BACKUPS_KEPT, prune_backups
-from apex_server.serving import ServerNotAnswering, address_of, serving
+from apex_server.serving import ServerNotAnswering, serving
 from apex_server.settings import Settings, SettingsError
 from apex_server.sync import begin_epoch, rebuild_projections
 from apex_server.vault import (
@@ -348,7 +348,7 @@ async def make_support(email: str, name: str) -> None:
     """  # noqa: D301 - as above.
     async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         password = await add_support(ready, database, email, name)
-        page = (ready.public_url or address_of(ready)).rstrip("/") + "/security"
+        page = ready.page_url.rstrip("/") + "/security"
     click.echo(f"{email} may sign in. The first password, which stands nowhere else: {password}")
     click.echo("Before they can look at anybody, they")
     click.echo(f"  1. sign in at {page} and change that password;")

@@ -2,13 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import anyio
 import pyotp
 import pytest
+from click.testing import CliRunner
 
 from apex_server.audit import record_event
+from apex_server.cli import main
 from apex_server.db import Database
 from apex_server.operations import add_support
 from apex_server.operations.errors import AccountRefused
@@ -254,6 +258,23 @@ async def test_an_operator_makes_a_support_account_that_can_sign_in(world: World
     answer = await world.app.client.post("/api/auth/login", json=body)
     assert (answer.status_code, answer.json()["user"]["role"]) == (200, "support")
     assert answer.json()["user"]["email"] == "Sue@Example.com"
+
+
+async def test_the_command_says_what_to_do_before_the_first_look(
+    world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APEX_DATABASE_URL", str(settings.database_url))
+    monkeypatch.setenv("APEX_SECRET", settings.secret)
+    monkeypatch.setenv("APEX_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("APEX_PUBLIC_URL", "https://coach.example")
+    command = partial(CliRunner().invoke, main, ["add-support", "sue@example.com", "Sue"])
+    result = await anyio.to_thread.run_sync(command)
+    assert result.exit_code == 0, result.output
+    password = result.output.splitlines()[0].rpartition(" ")[2]
+    assert "https://coach.example/security" in result.output
+    assert "authenticator app" in result.output
+    body = {"email": "sue@example.com", "password": password}
+    assert (await world.app.client.post("/api/auth/login", json=body)).status_code == 200
 
 
 async def test_nobody_registers_as_support(world: World) -> None:
