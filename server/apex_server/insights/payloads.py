@@ -1,15 +1,12 @@
 """What the endpoints of insights take and give."""
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from apex_server.errors import InvalidFields
+from apex_server.resources import Mark
 from apex_sync.models.checkin import Flag
 from apex_sync.models.fields import Name, Note
 
@@ -125,21 +122,9 @@ class Asked(Struct):
     kinds: list[Kind]
 
 
-class InsightMark(Struct, array_like=True, frozen=True):
-    """Where a page ended. Opaque to the caller, and no secret."""
+class InsightMark(Mark, array_like=True, frozen=True):
+    """Where a page ended that is sorted by urgency."""
 
     rank: Annotated[int, Meta(ge=1, le=9)]
     expires_at: datetime
     id: UUID
-
-    def encode(self) -> str:
-        """Write it so that it fits into an address."""
-        return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode()
-
-    @classmethod
-    def decode(cls, text: str) -> "InsightMark":
-        """Read one that `encode` wrote. Raises InvalidFields for anything else."""
-        try:
-            return msgspec.msgpack.decode(base64.b64decode(text, altchars=b"-_", validate=True), type=cls)
-        except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-            raise InvalidFields.one("after", "Expected the 'next' of an earlier page") from error

@@ -87,7 +87,7 @@ class InsightsController(Controller):
                 status,
                 kind,
                 about_id,
-                *((None, None, None) if mark is None else (mark.rank, mark.expires_at.replace(tzinfo=None), mark.id)),
+                *InsightMark.key(mark),
                 limit + 1,
             )
             places = [(row["scope_id"], row["record_id"]) for row in rows[:limit]]

@@ -45,7 +45,6 @@ from apex_server.resources.requests import (
     IdempotencyKey,
     IfMatch,
     IfNoneMatch,
-    Include,
     Limit,
     included,
     new_record_id,
@@ -70,6 +69,8 @@ Model: TypeAlias = Record
 """The record's own shape, in which PATCH takes changes."""
 RecordId: TypeAlias = UUID
 """A parameter of the address: `{workout_id}`."""
+Include: TypeAlias = str | None
+"""What is asked for beside the record."""
 Sort: TypeAlias = str | None
 """The name of an order; the usual one when absent."""
 
@@ -135,6 +136,10 @@ class RecordController(Controller):
             "Page": cls.page,
             "Model": cls.kind.collection.model,
             "RecordId": Annotated[UUID, PathParameter(name=f"{cls.word()}_id")],
+            "Include": Annotated[
+                str | None,
+                QueryParameter(max_length=200, description=f"Separated by commas, of {', '.join(cls.includable)}."),
+            ],
             "Sort": Annotated[
                 Literal[name, f"-{name}"] | None, QueryParameter(description=f"`{cls.sorted_by}` when absent.")
             ],

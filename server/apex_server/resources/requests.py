@@ -36,7 +36,6 @@ __all__ = [
     "IdempotencyKey",
     "IfMatch",
     "IfNoneMatch",
-    "Include",
     "LastDay",
     "Limit",
     "included",
@@ -86,14 +85,6 @@ IdempotencyKey = Annotated[
     ),
 ]
 After = Annotated[str | None, QueryParameter(max_length=2000, description="The `next` of the page before.")]
-Include = Annotated[
-    str | None,
-    QueryParameter(
-        max_length=200,
-        description="Separated by commas: `conflicts` (values written on two sides at once, with what was kept) and "
-        "`contributions` (which device each entry came from).",
-    ),
-]
 Fields = Annotated[
     str | None,
     QueryParameter(
