@@ -200,6 +200,8 @@ ROUTES: list[Case] = [
     public("GET /api/invites/{code}"),
     own("POST /api/invites/{code}/accept", "athlete"),
     lists("GET /api/clients", "athlete", roles=_COACH),
+    own("POST /api/clients", _COACH, {}),
+    own("POST /api/clients/import", _COACH, {"rows": [{"name": "x"}]}),
     reads("GET /api/clients/{athlete_id}", "athlete", roles=_COACH),
     reads("GET /api/clients/{athlete_id}/dashboard", "athlete", roles=_COACH),
     reads("GET /api/clients/{athlete_id}/timeline", "athlete", roles=_COACH),

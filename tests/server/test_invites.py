@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from apex_server.clients.inviting import OPEN_INVITES_MAX
 from apex_server.db import Database
 from tests.server.accounts_app import PASSWORD, Clock, accounts_app, bearer, problem, register, speak_to
 from tests.server.mailbox import Mailbox
@@ -263,7 +264,7 @@ async def test_open_invites_are_bounded_and_used_or_expired_ones_do_not_count(
     fill = f"""
         INSERT INTO invites (code_hash, coach_id, created_at, expires_at)
         SELECT sha256(n::text::bytea), '{coach["user"]["id"]}', now(), now() + interval '1 day'
-        FROM generate_series(1, 200) AS n
+        FROM generate_series(1, {OPEN_INVITES_MAX}) AS n
     """
     await execute(database_url, fill)
     refused = await client.post("/api/invites", json={}, headers=bearer(coach))

@@ -1,6 +1,5 @@
 """The invites by which athletes come to a coach, `/api/invites`."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from litestar import Controller, Request, get, post
@@ -8,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter
 
 from apex_server.caller import Caller, require_role
+from apex_server.clients.inviting import Invited, make_invites
 from apex_server.clients.payloads import Invite, InviteOffer, InviteRequest
 from apex_server.db import Database, load_queries
 from apex_server.errors import (
@@ -27,15 +27,12 @@ from apex_server.invites import (
     accept_invite,
     coach_name_of,
     invite_fingerprint,
-    new_invite_code,
 )
 from apex_server.people import normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 
 __all__ = ["InvitesController"]
 
-_OPEN_INVITES_MAX = 200
-"""Per coach: more is no coach inviting but a program running wild. Two requests at once may pass it by one."""
 _BODY_BYTES_MAX = 4096
 _REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)
 
@@ -60,19 +57,10 @@ class InvitesController(Controller):
     ) -> Invite:
         """Invite an athlete: a code to tell them, and a link with it. Nobody can look the code up again."""
         require_role(caller, "coach")
-        email_index = database.vault.email_index(normalise_email(data.email)) if data.email is not None else None
-        code = new_invite_code()
+        email = None if data.email is None else normalise_email(data.email)
         async with database.request(caller.user_id) as connection:
-            if await connection.fetchval(_queries.count_open_invites, caller.user_id) >= _OPEN_INVITES_MAX:
-                raise TooManyInvites(_OPEN_INVITES_MAX)
-            expires_at = await connection.fetchval(
-                _queries.add_invite,
-                caller.user_id,
-                invite_fingerprint(code),
-                email_index,
-                timedelta(days=data.valid_days),
-            )
-        return Invite(code=code, link=f"/join/{code}", expires_at=expires_at)
+            [invite] = await make_invites(connection, database.vault, caller.user_id, [Invited(email)], data.valid_days)
+        return invite
 
     @get(
         "/{code:str}",

@@ -1,7 +1,7 @@
 """What the endpoints of a coach's athletes and invites take and give."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -20,11 +20,16 @@ __all__ = [
     "ClientMetrics",
     "ClientSummary",
     "ClientsPage",
+    "ImportProblem",
+    "ImportReport",
+    "ImportRequest",
+    "ImportedClient",
     "Invite",
     "InviteOffer",
     "InviteRequest",
     "Measured",
     "MuscleWeek",
+    "NewClient",
     "OpenInsight",
     "ProfileView",
     "RecentCheckIn",
@@ -275,3 +280,52 @@ class TimelineMark(Mark, array_like=True, frozen=True):
     date: date
     time: datetime
     id: UUID
+
+
+class NewClient(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whom to invite, and what is known of them: laid down when they accept, where they said nothing themselves."""
+
+    email: Annotated[str, Meta(min_length=3, max_length=254)] | None = None
+    valid_days: Annotated[int, Meta(ge=1, le=_VALID_DAYS_MAX)] = 14
+    profile: Profile | UnsetType = UNSET
+    file: ClientFile | UnsetType = UNSET
+
+
+class ImportRequest(Struct, forbid_unknown_fields=True):
+    """Athletes to invite: `csv`, the text of a file whose first line names the columns, or `rows`, objects alike.
+
+    Columns: name, email, phone, date_of_birth, gender, training_age_years, goals, weak_points, nutrition_habits,
+    volume_tolerance, recovery_status, equipment, training_days_per_week, session_duration_minutes,
+    check_in_day_number, target_weight_kg, height_cm, load_unit; and for your own file status, subscription_tier, tags,
+    notes. Lists are written with semicolons.
+    """
+
+    csv: str | None = None
+    rows: list[dict[str, Any]] | None = None
+
+
+class ImportProblem(Struct):
+    """What is wrong with a row, which counts from 1 without the line of names."""
+
+    row: int
+    field: str
+    message: str
+
+
+class ImportedClient(Struct):
+    """An invite that a row became; nobody can look its code up again."""
+
+    row: int
+    name: str | None
+    invite: Invite
+
+
+class ImportReport(Struct, kw_only=True):
+    """What an import did, or would do: with `dry_run` nothing was made. `more_problems`: the list was cut."""
+
+    dry_run: bool
+    rows: int
+    valid: int
+    problems: list[ImportProblem]
+    more_problems: bool
+    invited: list[ImportedClient]

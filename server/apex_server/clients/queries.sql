@@ -6,11 +6,23 @@ WHERE coach_id = $1
     AND used_at IS NULL
     AND expires_at > now();
 
--- name: add_invite
--- Only the code's fingerprint is kept; the coach is shown the code once.
-INSERT INTO invites (code_hash, coach_id, email_index, created_at, expires_at)
-VALUES ($2, $1, $3, now(), now() + $4::interval)
+-- name: add_invites
+-- Only the fingerprints of codes are kept; the coach is shown each code once.
+INSERT INTO invites (code_hash, coach_id, email_index, draft, created_at, expires_at)
+SELECT made.code_hash, $1, made.email_index, made.draft, now(), now() + $5::interval
+FROM unnest($2::bytea[], $3::bytea[], $4::bytea[]) AS made (code_hash, email_index, draft)
 RETURNING expires_at;
+
+-- name: list_invited
+-- Which of some addresses the coach has invited already, and nobody has answered yet.
+SELECT email_index
+FROM invites
+WHERE coach_id = $1
+    AND used_at IS NULL
+    AND expires_at > now()
+    AND email_index = ANY ($2::bytea[])
+ORDER BY email_index
+LIMIT 10000;
 
 -- name: get_invite_offer
 -- Whoever holds a code may know who invites; nothing else about the invite.

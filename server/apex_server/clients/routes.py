@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from anyio import to_thread
 from litestar import Controller, Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
@@ -16,7 +17,9 @@ from msgspec import UNSET
 
 from apex_server.caller import Caller, require_role
 from apex_server.clients.dashboard import dashboard_of, timeline_of
+from apex_server.clients.importing import IMPORT_ROWS_MAX, judged, rows_of
 from apex_server.clients.invite_routes import InvitesController
+from apex_server.clients.inviting import Invited, import_clients, make_invites
 from apex_server.clients.ordering import ClientSort, page_of
 from apex_server.clients.payloads import (
     PAGE_LENGTH_MAX,
@@ -26,6 +29,10 @@ from apex_server.clients.payloads import (
     ClientDraft,
     ClientMark,
     ClientsPage,
+    ImportReport,
+    ImportRequest,
+    Invite,
+    NewClient,
     StatusRequest,
     TimelineKind,
     TimelineMark,
@@ -34,10 +41,12 @@ from apex_server.clients.payloads import (
 from apex_server.clients.standing import clients_of
 from apex_server.clients.writing import ClientWriter, etag_of_client, versions_named
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import InvalidFields, NotFound, RoleRequired
+from apex_server.errors import InvalidFields, NotFound, RoleRequired, TooManyInvites
 from apex_server.grants import announce_grants, readers_beside
+from apex_server.invite_drafts import InviteDraft
 from apex_server.invites import record_link
-from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
+from apex_server.people import normalise_email
+from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 from apex_server.resources import VersionRequired, described_as, require_scope
 from apex_server.resources.bodies import object_body
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
@@ -52,6 +61,9 @@ __all__ = ["clients_routes"]
 _REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)
 _READ = (*READ_REFUSALS, RoleRequired)
 _WRITE = (*WRITE_REFUSALS, RoleRequired)
+
+IMPORT_BYTES_MAX = 8 * 1024 * 1024
+"""Ten thousand rows of 800 bytes."""
 
 _queries = load_queries(__package__)
 
@@ -103,6 +115,45 @@ class ClientsController(Controller):
             and wanted in client.name.casefold()
         ]
         return page_of(found, sort, mark, limit)
+
+    @post(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, TooManyInvites))
+    async def make_client(self, data: JSONBody[NewClient], clients: NamedDependency[ClientWriter]) -> Invite:
+        """Invite an athlete, with what you know of them already.
+
+        They are your client once they accept; then profile and file are laid down, and what they said of themselves
+        stands. Nobody can look the code up again.
+        """
+        email = None if data.email is None else normalise_email(data.email)
+        known = {part: msgspec.to_builtins(each) for part in ("profile", "file") if (each := getattr(data, part))}
+        draft = InviteDraft(**known) if known else None
+        vault, coach_id = clients.database.vault, clients.caller.user_id
+        async with clients.database.request(coach_id) as connection:
+            [invite] = await make_invites(connection, vault, coach_id, [Invited(email, draft)], data.valid_days)
+        return invite
+
+    @post("/import", status_code=200, request_max_body_size=IMPORT_BYTES_MAX,
+          responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, TooManyInvites))  # fmt: skip
+    async def import_clients(
+        self,
+        data: JSONBody[ImportRequest],
+        clients: NamedDependency[ClientWriter],
+        dry_run: Annotated[bool, QueryParameter(description="False: invite those whose row is whole.")] = True,
+    ) -> ImportReport:
+        """Invite many athletes at once; each row is judged alone, and a wrong one stops no other.
+
+        First look at what would be done, then send the same with `dry_run=false`. Sent once more, whoever has an open
+        invite under their address is not invited again.
+        """
+        if (data.csv is None) == (data.rows is None):
+            raise InvalidFields.one("csv", "Expected either csv or rows")
+        rows = data.rows if data.rows is not None else rows_of(data.csv or "")
+        if len(rows) > IMPORT_ROWS_MAX:
+            raise InvalidFields.one("rows", f"Expected at most {IMPORT_ROWS_MAX} rows")
+        found = await to_thread.run_sync(lambda: list(judged(rows)))
+        async with clients.database.request(clients.caller.user_id) as connection:
+            return await import_clients(
+                connection, clients.database.vault, clients.caller.user_id, found, dry_run=dry_run
+            )
 
     @get("/{athlete_id:uuid}", responses=problem_responses(*_READ))
     async def get_client(

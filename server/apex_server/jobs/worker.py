@@ -30,6 +30,7 @@ from apex_server.db.outage import BUSY, GONE
 from apex_server.db.pool import COMMIT_LIMITS, open_pool
 from apex_server.db.roles import COMMIT_ROLE, role_urls
 from apex_server.errors import ServerBusy
+from apex_server.invite_drafts import InviteDrafts
 from apex_server.jobs.analysis import Analyst
 from apex_server.jobs.builtin_library import keep_builtin_library
 from apex_server.jobs.nightly import Nightly
@@ -178,6 +179,7 @@ class Worker:
         self.analyst = analyst
         self.publisher = publisher
         self.mails = mails
+        self.drafts = InviteDrafts(database, committer)
         self.eraser = Eraser(database, forgettings=[mails.forget_person], backup_dir=settings.backup_dir, now=now)
         self.exporter = Exporter(database, now=now)
         self.nightly = Nightly(database, now=now)
@@ -241,6 +243,7 @@ class Worker:
             async with in_background(
                 partial(every, SWEEP_SECONDS, self.sweep),
                 partial(every, LINKS_SECONDS, self.welcome_new_links),
+                partial(every, LINKS_SECONDS, self.drafts.lay_down),
                 partial(every, KEEP_HOUSE_SECONDS, self.keep_house),
                 partial(every, NIGHTLY_SECONDS, self.nightly.step),
                 partial(every, COMPACT_SECONDS, self.compact),

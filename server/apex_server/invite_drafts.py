@@ -1,0 +1,106 @@
+"""What a coach knows of an athlete before they come: kept sealed with the invite, and laid down once it is accepted.
+
+Laying down is ops on the one write path, on behalf of the coach. It writes only what nobody has said yet, so doing it
+again changes nothing, and what the athlete says of themselves stands.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import ApiError, DatabaseUnavailable, ServerBusy
+from apex_server.sync.commit import Committer
+from apex_server.sync.sealing import open_documents
+from apex_server.sync.store import DAMAGED
+from apex_server.vault import KeyDestroyed, UserKey, Vault
+from apex_sync.collection import Collection
+from apex_sync.fold import fold
+from apex_sync.ids import Scope, athlete_scope, private_scope
+from apex_sync.models import CLIENT_FILES, PROFILES
+from apex_sync.models.client_file import client_file_id
+from apex_sync.op import Patch
+from apex_sync.wire import parse_document
+
+__all__ = ["InviteDraft", "InviteDrafts", "open_draft", "seal_draft"]
+
+INVITE_DRAFT = "invites.draft"
+"""The place that drafts are sealed for."""
+
+_log = structlog.get_logger(__name__)
+_queries = load_queries(__package__)
+
+
+class InviteDraft(Struct, frozen=True, omit_defaults=True):
+    """Whom an invite is for, and what their records are to hold, as patches."""
+
+    name: str | None = None
+    profile: Patch = {}
+    file: Patch = {}
+
+
+def seal_draft(key: UserKey, draft: InviteDraft) -> bytes:
+    """Seal a draft with the key of the coach."""
+    return key.seal(msgspec.msgpack.encode(draft), what=INVITE_DRAFT)
+
+
+def open_draft(key: UserKey, sealed: bytes) -> InviteDraft:
+    """Open what `seal_draft` sealed. Raises SealBroken."""
+    return msgspec.msgpack.decode(key.open(sealed, what=INVITE_DRAFT), type=InviteDraft)
+
+
+class InviteDrafts:
+    """The part of the worker that lays down what waited for an athlete."""
+
+    def __init__(self, database: Database, committer: Committer) -> None:
+        self._database = database
+        self._committer = committer
+
+    async def lay_down(self) -> int:
+        """Lay down the drafts of accepted invites; gives how many. Raises DatabaseUnavailable, ServerBusy."""
+        async with self._database.commit_connection() as connection:
+            rows = await connection.fetch(_queries.list_accepted_drafts)
+        for row in rows:
+            try:
+                await self._lay_down(row)
+            except (DatabaseUnavailable, ServerBusy):
+                raise
+            except (ApiError, KeyDestroyed) as error:
+                # The relation has ended, or one of the two is gone: nobody is left to read it.
+                _log.info("draft_dropped", reason=type(error).__name__)
+            async with self._database.commit_connection() as connection:
+                await connection.execute(_queries.forget_draft, row["code_hash"])
+        return len(rows)
+
+    async def _lay_down(self, row: Any) -> None:
+        coach, athlete = str(row["coach_id"]), str(row["athlete_id"])
+        async with self._database.commit_connection() as connection:
+            draft = open_draft(await self._database.vault.user_key(connection, row["coach_id"]), row["draft"])
+        for collection, scope, record_id, patch in (
+            (PROFILES, athlete_scope(athlete), athlete, draft.profile),
+            (CLIENT_FILES, private_scope(coach, athlete), client_file_id(coach, athlete), draft.file),
+        ):
+            async with self._database.commit_connection() as connection:
+                held = await held_leaves(connection, self._database.vault, scope, record_id)
+            missing = {name: value for name, value in patch.items() if name not in held}
+            if missing:
+                await self._write(row["coach_id"], scope, collection, record_id, missing)
+
+    async def _write(self, coach_id: UUID, scope: str, collection: Collection, record_id: str, patch: Patch) -> None:
+        await self._committer.write(coach_id, scope, collection.name, record_id, patch)
+
+
+async def held_leaves(connection: Connection, vault: Vault, scope: str, record_id: str) -> set[str]:
+    """Name what a record holds; nothing where there is none."""
+    rows = await connection.fetch(_queries.get_standing_record, Scope.parse(scope).id, UUID(record_id))
+    docs = await open_documents(connection, vault, rows)
+    return {
+        name
+        for doc in docs
+        if doc != DAMAGED
+        for name, value in fold(parse_document(doc).writes()).state.items()
+        if value is not None
+    }

@@ -1,0 +1,138 @@
+"""Athletes invited with what is known of them: one by one or from a file, laid down when they accept."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from apex_server.clients.importing import IMPORT_ROWS_MAX
+from apex_server.db import Database
+from apex_server.invite_drafts import InviteDrafts
+from tests.server.accounts_app import problem
+from tests.server.rest_app import Person, RestServer, rest_server
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def rest(db: Database) -> AsyncIterator[RestServer]:
+    async with rest_server(db) as server:
+        yield server
+
+
+async def lay_down(rest: RestServer) -> int:
+    return await InviteDrafts(rest.database, rest.committer).lay_down()
+
+
+async def import_rows(coach: Person, *, dry_run: bool, **body: Any) -> dict[str, Any]:
+    answer = await coach("POST", f"/api/clients/import?dry_run={str(dry_run).lower()}", body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def join(rest: RestServer, code: str) -> Person:
+    athlete = await rest.person("athlete")
+    assert (await athlete("POST", f"/api/invites/{code}/accept")).status_code == 200
+    return athlete
+
+
+async def test_what_a_coach_knows_is_laid_down_when_the_invite_is_accepted(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    known = {
+        "profile": {"goals": ["Compete"], "height_cm": 180.0, "injuries": {"k1": {"area": "knee"}}},
+        "file": {"tags": ["New Clients"], "notes": "is shy"},
+    }
+    made = await coach("POST", "/api/clients", known)
+    assert made.status_code == 201, made.text
+    assert await lay_down(rest) == 0
+    athlete = await rest.person("athlete")
+    scope = f"athlete:{athlete.id}"
+    await rest.committer.write(UUID(athlete.id), scope, "profiles", athlete.id, {"height_cm": 179.0})
+    assert (await athlete("POST", f"/api/invites/{made.json()['code']}/accept")).status_code == 200
+
+    assert await lay_down(rest) == 1
+    client = (await coach("GET", f"/api/clients/{athlete.id}")).json()
+    assert (client["profile"]["goals"], client["profile"]["height_cm"]) == (["Compete"], 179.0)
+    assert client["profile"]["injuries"]["k1"]["area"] == "knee"
+    assert (client["tags"], client["file"]["notes"]) == (["New Clients"], "is shy")
+    assert await lay_down(rest) == 0
+    async with rest.database.request(UUID(coach.id)) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM invites WHERE draft IS NOT NULL") == 0
+
+
+async def test_a_draft_stands_sealed_and_is_dropped_where_the_relation_has_ended(
+    rest: RestServer, database_url: str
+) -> None:
+    coach = await rest.person("coach")
+    code = (await coach("POST", "/api/clients", {"file": {"notes": "is shy"}})).json()["code"]
+    async with rest.database.request(UUID(coach.id)) as connection:
+        draft = await connection.fetchval("SELECT draft FROM invites")
+    assert b"shy" not in draft
+    athlete = await join(rest, code)
+    assert (await coach("DELETE", f"/api/clients/{athlete.id}/link")).status_code == 204
+    assert await lay_down(rest) == 1
+    assert await lay_down(rest) == 0
+
+
+async def test_a_file_is_judged_row_by_row_and_made_only_when_asked(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    text = (
+        "Name,Email,Height_cm,Goals,Tags,Date_of_birth\r\n"
+        '"Ada, the first",ada@example.com,"170,5",Squat;Win,Prep;New,1990-01-31\r\n'
+        "Bo,not an address,180,,,\r\n"
+        "Cy,cy@example.com,tall,,,1990-02-31\r\n"
+        "=1+1,ADA@example.com,,,,\r\n"
+    )
+    report = await import_rows(coach, dry_run=True, csv=text)
+    assert (report["rows"], report["valid"], report["invited"]) == (4, 1, [])
+    assert {(each["row"], each["field"]) for each in report["problems"]} == {
+        (2, "email"),
+        (3, "height_cm"),
+        (4, "email"),
+    }
+    assert "=1+1" not in str(report)
+
+    made = await import_rows(coach, dry_run=False, csv=text)
+    [ada] = made["invited"]
+    assert (ada["row"], ada["name"]) == (1, "Ada, the first")
+    again = await import_rows(coach, dry_run=False, csv=text)
+    assert again["invited"] == []
+    assert (1, "email") in {(each["row"], each["field"]) for each in again["problems"]}
+
+
+async def test_one_bad_row_in_ten_thousand_stops_nothing(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    rows: list[Any] = [{"name": f"Athlete {number}", "height_cm": 180} for number in range(900)]
+    rows[123] = {"name": "Bad", "height_cm": -1}
+    made = await import_rows(coach, dry_run=False, rows=rows)
+    assert (made["valid"], len(made["invited"])) == (899, 899)
+    assert [(each["row"], each["field"]) for each in made["problems"]] == [(124, "height_cm")]
+
+    began = time.perf_counter()
+    many = await coach("POST", "/api/clients/import", {"rows": rows[:1] * IMPORT_ROWS_MAX})
+    assert problem(many) == (409, "too_many_invites")
+    assert time.perf_counter() - began < 30
+    more = await coach("POST", "/api/clients/import", {"rows": rows[:1] * (IMPORT_ROWS_MAX + 1)})
+    assert problem(more) == (422, "invalid_fields")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"csv": "", "rows": []}, {"rows": [1]}, {"csv": 'name\n"open'}, {"csv": "a" * 200_000 + "\nx"}],
+)
+async def test_what_is_no_import_is_refused(rest: RestServer, body: dict[str, Any]) -> None:
+    coach = await rest.person("coach")
+    assert problem(await coach("POST", "/api/clients/import", body)) == (422, "invalid_fields")
+
+
+@pytest.mark.parametrize(
+    "row", [{"tags": [1]}, {"goals": "x" * 500}, {"wings": 2}, {"email": ["a@b.example"]}, {"name": 5}]
+)
+async def test_a_row_of_the_wrong_kind_is_named(rest: RestServer, row: dict[str, Any]) -> None:
+    coach = await rest.person("coach")
+    report = await import_rows(coach, dry_run=True, rows=[row, {"name": "Fine"}])
+    assert (report["rows"], report["valid"]) == (2, 1)
+    assert [each["row"] for each in report["problems"]] == [1]
+    assert report["problems"][0]["field"].startswith(next(iter(row)))
