@@ -18,6 +18,7 @@ GENERATED = (
     "account",
     "athletes",
     "checkins",
+    "clients",
     "conflicts",
     "exercises",
     "http_transport",

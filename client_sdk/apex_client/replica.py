@@ -24,6 +24,7 @@ from apex_client import listing, searching
 from apex_client.account import Account
 from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.athletes import Athlete, Athletes
+from apex_client.clients import Clients
 from apex_client.conflicts import Conflicts
 from apex_client.encryption import EncryptionKey
 from apex_client.errors import MfaRequired, ReplicaClosed
@@ -99,6 +100,7 @@ class Replica(AthleteResources):
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)
         self.privacy = Privacy(self)
+        self.clients = Clients(self)
 
     @classmethod
     def open(

@@ -25,7 +25,7 @@ from tests.client.loopback import LoopbackServer
 COMMANDS = (
     "init", "register", "login", "logout", "log", "checkin", "import", "sync", "status", "conflicts", "rejected",
     "query", "export", "doctor", "log start", "log set", "log note", "log finish", "log show", "log list",
-    "exercises", "exercises search", "exercises import",
+    "exercises", "exercises search", "exercises import", "clients", "clients import",
     "conflicts restore", "conflicts keep", "rejected reissue", "rejected drop",
     "privacy", "privacy allow", "privacy withdraw", "privacy export", "privacy delete-account", "privacy keep-account",
 )  # fmt: skip

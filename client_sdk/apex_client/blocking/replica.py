@@ -25,6 +25,7 @@ from apex_client import listing, searching
 from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.blocking.account import Account
 from apex_client.blocking.athletes import Athlete, Athletes
+from apex_client.blocking.clients import Clients
 from apex_client.blocking.conflicts import Conflicts
 from apex_client.blocking.exercises import Exercises
 from apex_client.blocking.feed import ChangeFeed, Feeds
@@ -100,6 +101,7 @@ class Replica(AthleteResources):
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)
         self.privacy = Privacy(self)
+        self.clients = Clients(self)
 
     @classmethod
     def open(

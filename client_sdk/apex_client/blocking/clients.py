@@ -1,0 +1,97 @@
+# Made from ../clients.py by client_sdk/generate_blocking.py; edit that file instead.
+"""A coach's athletes as the server sees them: how each stands, and whom to invite. All of it needs a network.
+
+Offline there is `replica.athletes`: the same people with their records, and what the coach keeps about each
+(`replica.athlete(id).client_file`, where tags, status and archiving are edited).
+"""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlencode
+
+from apex_client.blocking.account import read_answer
+from apex_client.standing import ClientsPage, ClientSummary, ImportReport, Invite, TimelineEntry, TimelinePage
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+PAGE_LENGTH = 200
+"""As many as an answer of the server has at most, of athletes and of what happened."""
+
+_Entries: TypeAlias = list[TimelineEntry]
+
+
+class Clients:
+    """The athletes of the signed-in coach; on a replica `replica.clients`."""
+
+    def __init__(self, replica: "Replica") -> None:
+        self._replica = replica
+
+    def list(self, *, sort: str = "name", **filters: str | bool) -> list[ClientSummary]:
+        """List the athletes with how each stands; filters are `status`, `tag`, `text` and `archived`."""
+        found: list[ClientSummary] = []
+        asked = {**filters, "sort": sort, "limit": PAGE_LENGTH}
+        after: str | None = None
+        while True:
+            page = read_answer(self._get("", asked, after), ClientsPage)
+            found += page.clients
+            after = page.next
+            if after is None:
+                return found
+
+    def get(self, athlete_id: str) -> dict[str, Any]:
+        """Read one athlete: standing, profile, file and body metrics, as the API describes them."""
+        return read_answer(self._get(f"/{athlete_id}"), dict[str, Any])
+
+    def dashboard(self, athlete_id: str) -> dict[str, Any]:
+        """Read one athlete at a glance, as the API describes it."""
+        return read_answer(self._get(f"/{athlete_id}/dashboard"), dict[str, Any])
+
+    def timeline(self, athlete_id: str, *, kind: str | None = None, limit: int = 50) -> _Entries:
+        """List what happened to an athlete, the newest first, of one kind or of all."""
+        found: _Entries = []
+        after: str | None = None
+        while len(found) < limit:
+            asked = {"limit": min(PAGE_LENGTH, limit - len(found)), **({"kind": kind} if kind else {})}
+            page = read_answer(self._get(f"/{athlete_id}/timeline", asked, after), TimelinePage)
+            found += page.entries
+            after = page.next
+            if after is None:
+                break
+        return found
+
+    def invite(
+        self,
+        email: str | None = None,
+        *,
+        valid_days: int = 14,
+        profile: dict[str, Any] | None = None,
+        file: dict[str, Any] | None = None,
+    ) -> Invite:
+        """Invite an athlete; what is known of them already is laid down when they accept."""
+        known = {name: part for name, part in (("profile", profile), ("file", file)) if part}
+        body = {"email": email, "valid_days": valid_days, **known}
+        return read_answer(self._replica.request("POST", "/api/clients", body), Invite)
+
+    def import_csv(self, text: str, *, dry_run: bool = True) -> ImportReport:
+        """Invite everybody in a CSV file, or say what would be done; each row is judged alone."""
+        path = f"/api/clients/import?dry_run={str(dry_run).lower()}"
+        return read_answer(self._replica.request("POST", path, {"csv": text}), ImportReport)
+
+    def set_status(self, athlete_id: str, status: str | None) -> None:
+        """Set a status whatever the records say; None goes by the records again."""
+        self._replica.request("PUT", f"/api/clients/{athlete_id}/status", {"status": status})
+
+    def archive(self, athlete_id: str) -> None:
+        """Put an athlete out of sight of lists; you go on working together."""
+        self._replica.request("DELETE", f"/api/clients/{athlete_id}")
+
+    def restore(self, athlete_id: str) -> None:
+        """Bring an archived athlete back into sight."""
+        self._replica.request("POST", f"/api/clients/{athlete_id}/restore")
+
+    def _get(self, path: str, asked: dict[str, Any] | None = None, after: str | None = None) -> Any:
+        named = {**(asked or {}), **({"after": after} if after else {})}
+        query = urlencode(
+            {name: str(value).lower() if isinstance(value, bool) else value for name, value in named.items()}
+        )
+        return self._replica.request("GET", f"/api/clients{path}{'?' if query else ''}{query}")

@@ -1,0 +1,107 @@
+"""`apex clients`: how a coach's athletes stand, and inviting many of them from a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.failures import CommandFailed
+from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
+from apex_client.cli.screen import counted, escaped, said, shown, table
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from apex_client.standing import ImportReport
+
+PROBLEMS_SHOWN = 20
+"""A screen's worth; the rest shows up once these are mended."""
+
+CSV_BYTES_MAX = 8 * 1024 * 1024
+"""What a server takes at most."""
+
+COLOURS = {"needs-attention": "red", "overdue": "yellow", "inactive": "dim", "active": "green"}
+
+group = typer.Typer(
+    help="A coach's athletes: how each stands, and inviting many at once.",
+    epilog=examples("apex clients", "apex clients --status overdue", "apex clients import athletes.csv"),
+    rich_markup_mode="rich",
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(group, name="clients", rich_help_panel="Coaching")
+
+
+@group.callback(invoke_without_command=True)
+def _clients(
+    context: typer.Context,
+    status: Annotated[str | None, typer.Option(help="active, inactive, needs-attention or overdue.")] = None,
+    tag: Annotated[str | None, typer.Option(help="A tag, as it is written.")] = None,
+    sort: Annotated[
+        str, typer.Option(help="name, status, last_workout, adherence …; -name turns it around.")
+    ] = "status",
+    archived: Annotated[bool, typer.Option("--archived", help="Only those who were archived.")] = False,
+    db: Db = NO_DB,
+) -> None:
+    if context.invoked_subcommand is not None:
+        use_from_here(db)
+        return
+    asked = {name: value for name, value in (("status", status), ("tag", tag)) if value}
+    with opened(db) as replica:
+        clients = replica.clients.list(sort=sort, archived=archived, **asked)
+    found = table("athlete", "status", "adherence", "last workout", "check-in due", "to review", right=("adherence",))
+    for client in clients:
+        colour = COLOURS.get(client.status, "white")
+        percent = client.adherence.overall
+        found.add_row(
+            escaped(client.name),
+            f"[{colour}]{escaped(client.status)}[/]",
+            "" if percent is None else f"{percent:.0f} %",
+            _day(client.last_workout),
+            _day(client.next_check_in_due),
+            str(client.check_ins_to_review or ""),
+        )
+    shown(found)
+
+
+@group.command(
+    "import", epilog=examples("apex clients import athletes.csv", "apex clients import athletes.csv --invite")
+)
+def import_(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV; its first line names the columns.")],
+    invite: Annotated[bool, typer.Option("--invite", help="Invite them; without it, nothing is made.")] = False,
+    db: Db = NO_DB,
+) -> None:
+    """Look at what an import would do, or invite everybody whose row is whole; each row is judged alone."""
+    if file.stat().st_size > CSV_BYTES_MAX:
+        raise CommandFailed("the file is longer than a server takes: cut it in two")
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandFailed("the file is not UTF-8: save it as such") from error
+    with opened(db) as replica:
+        report = replica.clients.import_csv(text, dry_run=not invite)
+    _report(report)
+
+
+def _report(report: "ImportReport") -> None:
+    if report.problems:
+        wrong = table("row", "column", "what is wrong", right=("row",))
+        for problem in report.problems[:PROBLEMS_SHOWN]:
+            wrong.add_row(str(problem.row), escaped(problem.field), escaped(problem.message))
+        shown(wrong)
+    if report.invited:
+        made = table("row", "athlete", "code to tell them", right=("row",))
+        for each in report.invited:
+            made.add_row(str(each.row), escaped(each.name or ""), each.invite.code)
+        shown(made)
+    said(f"{counted(report.rows, 'row')}, {report.valid} of them whole, {counted(len(report.invited), 'invite')} made")
+    if report.dry_run and report.valid:
+        said("nothing was made yet: --invite makes it so")
+
+
+def _day(on: "date | None") -> str:
+    return "" if on is None else on.isoformat()

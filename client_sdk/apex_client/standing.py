@@ -1,0 +1,94 @@
+"""What a server tells a coach about their athletes: how each stands, what happened to them, and what an import did."""
+
+from datetime import date, datetime
+
+from msgspec import Struct
+
+
+class Adherence(Struct, frozen=True):
+    """Per cent of what was due in the last two weeks; None where nothing was."""
+
+    workouts: float | None
+    nutrition: float | None
+    check_ins: float | None
+    overall: float | None
+
+
+class ClientSummary(Struct, frozen=True, kw_only=True):
+    """One athlete: `status` is active, inactive, needs-attention or overdue, and `reasons` say why."""
+
+    id: str
+    name: str
+    since: datetime
+    status: str
+    reasons: list[str]
+    archived: bool
+    tags: list[str]
+    subscription_tier: str | None
+    last_workout: date | None
+    last_check_in: date | None
+    next_check_in_due: date
+    check_ins_to_review: int
+    critical_insights: int
+    adherence: Adherence
+    average_session_minutes: float | None
+    current_program_id: str | None
+
+
+class ClientsPage(Struct, frozen=True):
+    """A page of athletes."""
+
+    clients: list[ClientSummary]
+    next: str | None
+
+
+class TimelineEntry(Struct, frozen=True):
+    """Something that happened: a workout, check_in, metrics, photo, program or insight, by the id of its record."""
+
+    kind: str
+    id: str
+    date: date
+    time: datetime
+    facts: dict[str, str | float | bool | None]
+
+
+class TimelinePage(Struct, frozen=True):
+    """A page of what happened."""
+
+    entries: list[TimelineEntry]
+    next: str | None
+
+
+class Invite(Struct, frozen=True):
+    """A code to tell an athlete, and the address of the page behind it on the server."""
+
+    code: str
+    link: str
+    expires_at: datetime
+
+
+class ImportProblem(Struct, frozen=True):
+    """What is wrong with a row, which counts from 1 without the line of names."""
+
+    row: int
+    field: str
+    message: str
+
+
+class ImportedClient(Struct, frozen=True):
+    """An invite that a row became; nobody can look its code up again."""
+
+    row: int
+    name: str | None
+    invite: Invite
+
+
+class ImportReport(Struct, frozen=True, kw_only=True):
+    """What an import did, or with `dry_run` would do."""
+
+    dry_run: bool
+    rows: int
+    valid: int
+    problems: list[ImportProblem]
+    more_problems: bool
+    invited: list[ImportedClient]

@@ -1,0 +1,85 @@
+"""A coach looks after athletes from the SDK and the command line: who needs attention, and inviting many people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import BlockingPortal
+
+from apex_client import Replica
+from apex_client import blocking as in_a_thread
+from apex_client.waiting import pause
+from apex_server.settings import Settings
+from tests.client.apex_command import Terminal
+from tests.e2e.whole_server import PASSWORD, SECRET, WholeServer, running_server
+
+pytestmark = pytest.mark.anyio
+
+LAID_DOWN_SECONDS_MAX = 30
+"""The worker looks every five; this machine may be busy."""
+
+
+@pytest.fixture(scope="module")
+def working(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeServer]:
+    """A server with a worker, which lays down what waited for an athlete."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("clients"), secret=SECRET)
+    with running_server(portal, settings, with_worker=True) as running:
+        yield running
+
+
+async def test_an_invited_athlete_comes_with_what_the_coach_knew(working: WholeServer, tmp_path: Path) -> None:
+    async with Replica.open(tmp_path / "coach.db") as coach, Replica.open(tmp_path / "athlete.db") as athlete:
+        await coach.register(working.address, working.new_email("carla"), PASSWORD, name="Carla", role="coach")
+        invite = await coach.clients.invite(profile={"goals": ["Compete"]}, file={"tags": ["Prep"]})
+        await athlete.register(working.address, working.new_email("anna"), PASSWORD, name="Anna", invite=invite.code)
+        for _ in range(LAID_DOWN_SECONDS_MAX):
+            [client] = await coach.clients.list()
+            if client.tags:
+                break
+            await pause(1.0)
+        assert (client.name, client.tags, client.status) == ("Anna", ["Prep"], "active")
+
+        await athlete.sync()
+        assert (await athlete.profile.get())["goals"] == ["Compete"]
+        log = await athlete.workouts.start(title="Push")
+        await log.add_set("Bench Press", reps=8, load=100, unit="kg", rpe=8)
+        await log.finish()
+        await athlete.sync()
+        assert [entry.kind for entry in await coach.clients.timeline(client.id)] == ["workout"]
+        dashboard = await coach.clients.dashboard(client.id)
+        assert dashboard["workouts"][0]["working_sets"] == 1
+
+        await coach.clients.set_status(client.id, "overdue")
+        assert [each.id for each in await coach.clients.list(status="overdue")] == [client.id]
+        await coach.clients.archive(client.id)
+        assert await coach.clients.list() == []
+        await coach.clients.restore(client.id)
+        assert (await coach.clients.get(client.id))["archived"] is False
+
+
+def test_the_command_line_shows_and_invites(working: WholeServer, tmp_path: Path) -> None:
+    apex, email = Terminal(tmp_path, "desk"), working.new_email("cora")
+    words = ("--server", working.address, "--email", email, "--password-stdin", "--name", "Cora", "--role", "coach")
+    apex("register", *words, stdin=f"{PASSWORD}\n").ok()
+    file = tmp_path / "athletes.csv"
+    file.write_text("name,email,height_cm\nAda,ada@example.com,170\nBo,bo@example.com,tall\n")
+
+    looked = apex("clients", "import", file).ok()
+    assert "height_cm" in looked.out
+    assert "nothing was made yet" in looked.err
+    made = apex("clients", "import", file, "--invite").ok()
+    assert "Ada" in made.out
+    [code] = [word for word in made.out.split() if word.count("-") == 3]
+
+    with in_a_thread.Replica.open(tmp_path / "ada.db") as ada:
+        # The address was never verified, so the invite waits for that: it is for ada@example.com alone.
+        ada.register(working.address, "ada@example.com", PASSWORD, name="Ada", invite=code)
+    with in_a_thread.Replica.open(tmp_path / "desk.db") as desk:
+        desk.login(working.address, email, PASSWORD)
+        open_code = desk.clients.invite().code
+    with in_a_thread.Replica.open(tmp_path / "ben.db") as ben:
+        ben.register(working.address, working.new_email("ben"), PASSWORD, name="Ben", invite=open_code)
+    listed = apex("clients").ok().out
+    assert "Ben" in listed
+    assert "active" in listed
+    assert "Ben" not in apex("clients", "--status", "overdue").ok().out
