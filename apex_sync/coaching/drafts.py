@@ -6,8 +6,9 @@ write, so two people who send whole records overwrite nothing that they did not 
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct, field
@@ -191,8 +192,8 @@ def _longest_rising(places: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
 def model_patch(record_id: str, draft: Mapping[str, Any], base: Record, *, known: Collection[str] = ()) -> DraftPatch:
     """Give the difference from a version of a record, for a draft in the shape of the model itself.
 
-    An entry of a map that the draft leaves out is removed; other fields are emptied. Fields named in `known` are
-    ignored. Raises InvalidDraft.
+    An entry of a map that the draft leaves out is removed; other fields, and those of a group, are emptied. Fields
+    named in `known` are ignored. Raises InvalidDraft.
     """
     fields = [name for name in base.__struct_fields__ if name not in Record.__struct_fields__]
     problems = unknown_fields(draft, {*fields, *Record.__struct_fields__, *known})
@@ -202,13 +203,28 @@ def model_patch(record_id: str, draft: Mapping[str, Any], base: Record, *, known
     patch: Patch = {}
     for name in fields:
         was, wanted = before.get(name), draft.get(name)
-        if isinstance(was, dict) or isinstance(wanted, Mapping):
+        if name in _groups(type(base)) and isinstance(wanted, Mapping | None):
+            group = was if isinstance(was, dict) else {}
+            if change := changed_leaves(group, wanted or {}, sorted({*group, *(wanted or {})})):
+                patch[name] = change
+        elif isinstance(was, dict) or isinstance(wanted, Mapping):
             change = _entry_changes(name, was if isinstance(was, dict) else {}, wanted or {})
             if change:
                 patch[name] = change
         elif was != wanted:
             patch[name] = wanted
     return DraftPatch(patch)
+
+
+@lru_cache(maxsize=64)
+def _groups(model: type[Record]) -> frozenset[str]:
+    """Name the fields of a model that hold a group of leaves: `measurements`, not a map of entries."""
+    hints = get_type_hints(model, include_extras=True)
+    return frozenset(
+        name
+        for name, hint in hints.items()
+        if any(isinstance(arm, type) and issubclass(arm, Struct) for arm in get_args(hint))
+    )
 
 
 def _entry_changes(name: str, before: Mapping[str, Any], wanted: Any) -> Patch:

@@ -36,11 +36,13 @@ from apex_server.limits import Limits, PostgresLimits, admit, charge_requests, l
 from apex_server.logs import configure_logs, log_socket_failure, request_log
 from apex_server.messenger import messenger_of
 from apex_server.metrics import Metrics
+from apex_server.nutrition import nutrition_routes
 from apex_server.openapi_document import TAGS
 from apex_server.organisations import organisation_routes
 from apex_server.privacy import privacy_routes
 from apex_server.problems import answer_framework_error, exception_handlers
 from apex_server.programs import program_routes
+from apex_server.progress import progress_routes
 from apex_server.settings import Settings
 from apex_server.support import guard_support, provide_database, support_routes
 from apex_server.sync import (
@@ -96,6 +98,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *checkin_routes,
             *program_routes,
             *exercise_routes,
+            *progress_routes,
+            *nutrition_routes,
             *insight_routes,
             *limits_routes,
             *sync_routes,

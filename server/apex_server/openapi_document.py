@@ -22,6 +22,8 @@ TAGS = [
     Tag("checkins", "The athletes' weekly reports, the coach's answers, and the approved analysis."),
     Tag("programs", "Templates, and the programs that athletes follow."),
     Tag("exercises", "The built-in library of exercises, and what coaches add to it."),
+    Tag("progress", "Body metrics, and what they look like over time."),
+    Tag("nutrition", "What athletes eat, what they are asked to eat, and the library of foods."),
     Tag("insights", "What the analysis found, for the coach to approve or dismiss."),
     Tag("sync", "The exchange of devices that hold replicas, over HTTP and live."),
     Tag("operation", "For whoever runs the server."),

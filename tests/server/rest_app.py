@@ -14,7 +14,9 @@ from litestar.di import Provide
 from apex_server.checkins import checkin_routes
 from apex_server.db import Database
 from apex_server.exercises import exercise_routes
+from apex_server.nutrition import nutrition_routes
 from apex_server.programs import program_routes
+from apex_server.progress import progress_routes
 from apex_server.sync.commit import Committer
 from apex_server.sync.sealing import open_documents
 from apex_server.workouts import workout_routes
@@ -137,7 +139,14 @@ async def rest_server(database: Database, more_routes: Sequence[Any] = ()) -> As
     committer = await committer_of(database)
     routes = Router(
         "/",
-        route_handlers=[*workout_routes, *checkin_routes, *program_routes, *exercise_routes],
+        route_handlers=[
+            *workout_routes,
+            *checkin_routes,
+            *program_routes,
+            *progress_routes,
+            *nutrition_routes,
+            *exercise_routes,
+        ],
         dependencies={"committer": Provide(lambda: committer, sync_to_thread=False)},
     )
     app = accounts_app(database, Clock(), more_routes=[routes, *more_routes])

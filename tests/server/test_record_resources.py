@@ -30,6 +30,13 @@ EXAMPLES = {
     "checkins": Example("athlete", lambda number: {"notes": f"Week {number}", "date": f"2026-03-0{number}"}, "date"),
     "programs": Example("coach", lambda number: {"name": "Base", "start_date": f"2026-03-0{number}"}, "start_date"),
     "exercises": Example("coach", lambda number: {"name": f"Press {number}"}, "name"),
+    "progress/metrics": Example(
+        "athlete", lambda number: {"weight_kg": 80 + number, "date": f"2026-03-0{number}"}, "date"
+    ),
+    "nutrition/logs": Example(
+        "athlete", lambda number: {"notes": f"Day {number}", "date": f"2026-03-0{number}"}, "date"
+    ),
+    "nutrition/foods": Example("coach", lambda number: {"name": f"Oats {number}"}, "name"),
 }
 
 
@@ -43,9 +50,10 @@ class Kind:
     """One kind of record, and somebody who has some."""
 
     def __init__(self, name: str, owner: Person) -> None:
-        self.name, self.owner = name, owner
+        self.owner = owner
         self.example = EXAMPLES[name]
         self.path = f"/api/{name}"
+        self.name = name.rpartition("/")[2]
 
     async def make(self, number: int, **more: Any) -> dict[str, Any]:
         answer = await self.owner("POST", self.path, self.example.body(number) | more)
@@ -132,7 +140,7 @@ async def test_what_was_deleted_is_listed_apart_and_comes_back(kind: Kind) -> No
 async def test_deleted_records_of_others_are_not_listed(rest: RestServer, kind: Kind) -> None:
     made = await kind.make(1)
     await kind.owner("DELETE", f"{kind.path}/{made['id']}")
-    stranger = Kind(kind.name, await rest.person(kind.example.made_by))
+    stranger = Kind(kind.path.removeprefix("/api/"), await rest.person(kind.example.made_by))
     assert await stranger.ids("deleted=only") == []
 
 
@@ -173,6 +181,8 @@ LISTS: list[tuple[str, str, list[Any]]] = [
     ("workouts", "list_workouts", [None, None, None, None, None, [], None, None, None, 20]),
     ("checkins", "list_check_ins", [None] * 6 + [20]),
     ("programs", "list_programs", [None] * 4 + [20]),
+    ("progress", "list_body_metrics", [None] * 6 + [20]),
+    ("nutrition", "list_nutrition_logs", [None] * 5 + [20]),
 ]
 
 

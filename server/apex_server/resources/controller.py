@@ -156,6 +156,10 @@ class RecordController(Controller):
         """Say where a new record goes. Raises InvalidFields."""
         return scope_of_athlete(caller, draft.get("athlete_id"))
 
+    def id_of_new(self, caller: Caller, draft: Mapping[str, Any], idempotency_key: str | None) -> UUID:
+        """Say which record a new one is. Raises InvalidFields."""
+        return new_record_id(idempotency_key, caller, self.kind.noun, draft.get("id"))
+
     def added(self, draft: Mapping[str, Any]) -> Patch:
         """Give the leaves that the server adds to a new record."""
         return {"created_at": now()}
@@ -216,7 +220,7 @@ class RecordController(Controller):
         require_role(records.caller, *self.made_by)
         sent = object_body(data)
         scope = self.scope_of_new(records.caller, sent)
-        record_id = new_record_id(idempotency_key, records.caller, self.kind.noun, sent.get("id"))
+        record_id = self.id_of_new(records.caller, sent, idempotency_key)
         return await self.made(records, await records.create(scope, record_id, sent, self.added(sent)))
 
     @put(

@@ -1,0 +1,153 @@
+"""The endpoints of foods: the built-in library, what coaches add to it, and what a barcode means."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
+
+from apex_server.caller import Caller
+from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import NotFound
+from apex_server.nutrition.payloads import Barcode, FoodResource, FoodsFound, FoodsPage, NewFood
+from apex_server.problems import problem_responses
+from apex_server.resources import (
+    Asked,
+    KnownRecord,
+    NameMark,
+    RecordController,
+    RecordKind,
+    RecordWriter,
+    read_records,
+    view_of_model,
+)
+from apex_server.resources.requests import NO_NUL, READ_REFUSALS
+from apex_server.sync.sealing import seals_of_scopes
+from apex_server.vault import Vault
+from apex_sync.coaching.drafts import model_patch
+from apex_sync.ids import library_scope
+from apex_sync.models import FOODS, Food
+
+__all__ = ["BarcodeController", "FoodsController"]
+
+_queries = load_queries(__package__)
+
+BARCODE_LENGTHS = (8, 12, 13, 14)
+"""EAN-8, UPC-A, EAN-13 and GTIN-14: one number, with zeros before it."""
+
+
+@dataclass(frozen=True)
+class FoodFilters:
+    """Which foods are listed."""
+
+    q: Annotated[
+        str | None, QueryParameter(max_length=200, pattern=NO_NUL, description="Parts of the name or the brand.")
+    ] = None
+
+
+class _Listed(NamedTuple):
+    """A food as far as a list is about it: whose it is, and its place in the list."""
+
+    scope_id: UUID
+    name: str
+    record_id: UUID
+
+
+class FoodsController(RecordController):
+    """The library as the caller sees it."""
+
+    path = "/api/nutrition/foods"
+    tags = ("nutrition",)
+    kind = RecordKind(FOODS, "food", partial(model_patch, known=frozenset(FoodResource.__struct_fields__)))
+    view, page, new, draft = FoodResource, FoodsPage, NewFood, Food
+    entries = ("servings",)
+    filters = FoodFilters
+    list_query, sorted_by, mark = _queries.list_foods, "name", NameMark
+    made_by = ("coach",)
+
+    def scope_of_new(self, caller: Caller, draft: Mapping[str, Any]) -> str:
+        """Add a food to the coach's library, which their athletes see."""
+        return library_scope(str(caller.user_id))
+
+    async def rows(
+        self, connection: Connection, vault: Vault, filters: tuple[Any, ...], asked: Asked
+    ) -> Sequence[Sequence[Any]]:
+        """Find a page by opening every name, as they are sealed: a library has some thousands."""
+        words = (filters[0] or "").casefold().split()
+        rows = await connection.fetch(self.list_query)
+        seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows])
+        found = []
+        for row in rows:
+            if (seal := seals.get(row["scope"])) is None:
+                continue
+            name, brand = (seal.open_name(row[column], f"foods.{column}") or "" for column in ("name", "brand"))
+            if all(word in f"{name} {brand}".casefold() for word in words):
+                found.append(_Listed(row["scope_id"], name, row["record_id"]))
+        found.sort(key=_place, reverse=asked.backwards)
+        if asked.after is not None:
+            mark = self.mark.key(asked.after)
+            found = [one for one in found if (_place(one) < mark if asked.backwards else _place(one) > mark)]
+        return found[: asked.limit + 1]
+
+    async def show(
+        self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
+    ) -> list[FoodResource]:
+        """Show foods."""
+        return [show_food(known) for known in found]
+
+    @get("/search", responses=problem_responses(*READ_REFUSALS))
+    async def search_records(
+        self,
+        records: NamedDependency[RecordWriter],
+        filters: NamedDependency[FoodFilters],
+        asked: NamedDependency[Asked],
+    ) -> FoodsPage:
+        """Find foods that have every word of `q` in name or brand."""
+        page: FoodsPage = await self.page_of(records, filters, asked)
+        return page
+
+
+class BarcodeController(Controller):
+    """Foods by what is printed on them."""
+
+    path = "/api/nutrition/foods"
+    tags = ("nutrition",)
+
+    @post("/barcode", status_code=200, responses=problem_responses(*READ_REFUSALS))
+    async def find_by_barcode(
+        self, data: JSONBody[Barcode], caller: NamedDependency[Caller], database: NamedDependency[Database]
+    ) -> FoodsFound:
+        """Look up a barcode, as EAN, UPC or GTIN; 404 where no food of the library has it."""
+        async with database.request(caller.user_id) as connection:
+            rows = await connection.fetch(_queries.list_foods_with_barcode, forms_of(data.barcode))
+            places = [(row["scope_id"], row["record_id"]) for row in rows]
+            found = await read_records(connection, database.vault, FOODS, places)
+        if not found:
+            raise NotFound("food")
+        return FoodsFound([show_food(known) for known in found])
+
+
+def forms_of(barcode: str) -> list[str]:
+    """List the forms in which one number is printed.
+
+    >>> forms_of("012345678905")
+    ['012345678905', '0012345678905', '00012345678905', '12345678905']
+    """
+    number = barcode.lstrip("0")
+    padded = [number.rjust(length, "0") for length in BARCODE_LENGTHS if length >= len(number)]
+    return list(dict.fromkeys([barcode, *padded, number]))
+
+
+def show_food(known: KnownRecord) -> FoodResource:
+    """Show one food."""
+    shown = view_of_model(FoodResource, known)
+    shown.is_custom = known.scope != "global"
+    return shown
+
+
+def _place(listed: _Listed) -> tuple[str, UUID]:
+    return listed.name, listed.record_id

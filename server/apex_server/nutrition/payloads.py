@@ -1,0 +1,97 @@
+"""What the endpoints of nutrition take and give: the models themselves, with their place in the world."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from apex_server.resources import record_view
+from apex_sync.coaching.nutrition import Macros, MealTotals
+from apex_sync.models import Food, NutritionLog, NutritionTargets
+
+__all__ = [
+    "AthleteTargets",
+    "Barcode",
+    "FoodResource",
+    "FoodsFound",
+    "FoodsPage",
+    "LogsPage",
+    "NewFood",
+    "NewLog",
+    "NutritionLogResource",
+    "TargetsResource",
+]
+
+
+class NewLog(NutritionLog, kw_only=True):
+    """What somebody ate on a day; a coach names the athlete. The id follows from athlete and day."""
+
+    athlete_id: UUID | UnsetType = UNSET
+
+
+@record_view
+class NutritionLogResource(NutritionLog, kw_only=True):
+    """One day, with what it adds up to and how well it met the targets that were in force.
+
+    `adherence_score` is null where there are none, and where the day is `incomplete`.
+    """
+
+    totals: Macros = Macros()
+    meal_totals: Sequence[MealTotals] = ()
+    targets: Macros | None = None
+    adherence_score: float | None = None
+    incomplete: bool = False
+
+
+class LogsPage(Struct):
+    """Days, the newest first; `next` goes into `after` for the page that follows, null on the last."""
+
+    logs: list[NutritionLogResource]
+    next: str | None
+
+
+@record_view
+class TargetsResource(NutritionTargets, kw_only=True):
+    """What a day should hold, from `start_date` until the next targets begin."""
+
+
+class AthleteTargets(Struct):
+    """The targets in force on the day asked for, and all there are, the latest start first."""
+
+    on: date
+    in_force: TargetsResource | None
+    targets: list[TargetsResource]
+
+
+class NewFood(Food, kw_only=True):
+    """A food for the coach's library."""
+
+    id: UUID | UnsetType = UNSET
+
+
+@record_view
+class FoodResource(Food, kw_only=True):
+    """One food, for 100 g of it; custom ones belong to a coach, the others to everybody."""
+
+    is_custom: bool = True
+
+
+class FoodsPage(Struct):
+    """Foods by name; `next` goes into `after` for the page that follows, null on the last."""
+
+    foods: list[FoodResource]
+    next: str | None
+
+
+class Barcode(Struct, forbid_unknown_fields=True):
+    """The digits under the bars."""
+
+    barcode: Annotated[str, Meta(pattern=r"^[0-9]{6,14}\Z", examples=["4006040197539"])]
+
+
+class FoodsFound(Struct):
+    """What a barcode means: foods that a coach entered first, the newest of them first."""
+
+    foods: list[FoodResource]

@@ -1,0 +1,66 @@
+-- name: list_nutrition_logs
+-- A page of days, the newest first: a few from each readable scope by index, then the newest of those.
+SELECT page.scope_id, page.date, page.record_id
+FROM unnest((SELECT apex_readable_scope_ids())::uuid[]) AS readable (scope_id)
+CROSS JOIN LATERAL (
+    SELECT eaten.scope_id, eaten.record_id, eaten.date
+    FROM nutrition_logs AS eaten
+    WHERE eaten.scope_id = readable.scope_id
+        AND ($1::uuid IS NULL OR eaten.scope_id = $1)
+        AND ($2::date IS NULL OR eaten.date >= $2)
+        AND ($3::date IS NULL OR eaten.date <= $3)
+        AND (
+            $5::uuid IS NULL
+            OR (coalesce(eaten.date, 'infinity'), eaten.record_id) < (coalesce($4::date, 'infinity'), $5)
+        )
+    ORDER BY eaten.date DESC, eaten.record_id DESC
+    LIMIT $6
+) AS page
+ORDER BY page.date DESC, page.record_id DESC
+LIMIT $6;
+
+-- name: list_targets_in_force
+-- The targets that each of some logs is held to: those that began last before its day.
+SELECT eaten.record_id AS log_id, asked.energy_kcal, asked.protein_g, asked.carbs_g, asked.fat_g, asked.fiber_g
+FROM nutrition_logs AS eaten
+CROSS JOIN LATERAL (
+    SELECT targets.energy_kcal, targets.protein_g, targets.carbs_g, targets.fat_g, targets.fiber_g
+    FROM nutrition_targets AS targets
+    WHERE targets.scope_id = eaten.scope_id
+        AND targets.start_date <= eaten.date
+    ORDER BY targets.start_date DESC, targets.record_id DESC
+    LIMIT 1
+) AS asked
+WHERE eaten.scope_id = ANY ($1::uuid[])
+    AND eaten.record_id = ANY ($2::uuid[])
+ORDER BY eaten.record_id
+LIMIT 200;
+
+-- name: list_targets
+-- What an athlete was, is and will be asked to eat, the latest start first.
+SELECT targets.scope_id, targets.record_id
+FROM nutrition_targets AS targets
+WHERE targets.scope_id = $1
+    AND targets.start_date IS NOT NULL
+ORDER BY targets.start_date DESC, targets.record_id DESC
+LIMIT 200;
+
+-- name: list_foods
+-- The library: built-in foods and those of the caller's coach, or the coach's own. Names are sealed, so they are looked
+-- through, sorted and cut into pages once they are open.
+SELECT scopes.name AS scope, library.scope_id, library.record_id, library.name, library.brand
+FROM foods AS library
+JOIN scopes ON scopes.scope_id = library.scope_id
+WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+ORDER BY library.scope_id, library.record_id
+LIMIT 20000;
+
+-- name: list_foods_with_barcode
+-- What a barcode may mean, in any of the forms it is printed in; what a coach entered goes before the built-in library.
+SELECT library.scope_id, library.record_id
+FROM foods AS library
+JOIN scopes ON scopes.scope_id = library.scope_id
+WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND library.barcode = ANY ($1::text[])
+ORDER BY scopes.name = 'global', library.record_id DESC
+LIMIT 20;
