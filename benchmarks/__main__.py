@@ -13,6 +13,7 @@ import msgspec
 
 from benchmarks.bulk import bulk_rows
 from benchmarks.engine import engine_rows
+from benchmarks.exercises import exercise_rows
 from benchmarks.live import live_rows
 from benchmarks.local import local_rows
 from benchmarks.table import Row, markdown
@@ -35,6 +36,7 @@ async def main() -> None:
         ("one device offline", lambda: local_rows(HERE)),
         (f"{len(records):,} records up and down", lambda: bulk_rows(HERE, records)),
         ("two connected devices", lambda: live_rows(HERE)),
+        ("a library of exercises", lambda: exercise_rows(HERE)),
         ("1,000 records through all walls", lambda: wall_rows(HERE)),
     ):
         print(f"measuring {name} …", flush=True)

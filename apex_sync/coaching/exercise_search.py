@@ -110,16 +110,6 @@ def ranked(query: str, exercises: Iterable[tuple[Key, Searched]], *, limit: int)
     return [each for _, _, each in sorted(found)][:limit]
 
 
-def indexed_words(names: Iterable[str]) -> str:
-    """Give what an index of trigrams holds of an exercise: the words of each name, and each name run together.
-
-    >>> indexed_words(["Pull-Up", "upper_back"])
-    'pull up pullup upper back upperback'
-    """
-    listed = [name_words(name.replace("_", " ")) for name in names]
-    return " ".join(part for words in listed if words for part in (*words, "".join(words)))
-
-
 @lru_cache(maxsize=NAMES_REMEMBERED_MAX)
 def trigrams(name: str) -> frozenset[str]:
     """Give the trigrams of a name's words, with two spaces before and one behind each, and of all of them in a row.

@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 from apex_client.local import LocalReplica, snapshot_of
-from apex_client.searching import index_what_fits
+from apex_client.searching import index_what_fits, trigram_tokens
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
 from apex_sync.coaching.exercise_names import name_key
-from apex_sync.coaching.exercise_search import Searched, is_asked_for, is_called, ranked, trigrams
+from apex_sync.coaching.exercise_search import Searched, is_asked_for, is_called, ranked
 
 CANDIDATES_MAX = 200
 """Looked at for one query; what shares fewer trigrams than 200 others is not what was meant."""
@@ -50,7 +50,7 @@ def names_by_key(local: LocalReplica) -> dict[str, str]:
 
 def _candidates(local: LocalReplica, text: str) -> list[tuple[int, Searched]]:
     index_what_fits(local)
-    query = " OR ".join(f'"{trigram}"' for trigram in sorted(trigrams(text)) if " " not in trigram)
+    query = " OR ".join(f'"{token}"' for token in trigram_tokens(text))
     with sqlite_errors(local.store.path):
         rows = local.store.sql.execute(*((_ALIKE, (query, CANDIDATES_MAX)) if query else (_ALL, (LOOKED_THROUGH_MAX,))))
         return [(row[0], _searched(*row[1:])) for row in rows.fetchall()]

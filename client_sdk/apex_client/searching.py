@@ -12,7 +12,7 @@ from apex_client.materialise import FORGET_WORDS, projected
 from apex_client.overview import SearchHit
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
-from apex_sync.coaching.exercise_search import indexed_words
+from apex_sync.coaching.exercise_search import trigrams
 from apex_sync.session.held import HeldRecord
 
 CHUNK_RECORDS = 500
@@ -90,10 +90,15 @@ def index_some_words(local: LocalReplica) -> bool:
         rows = [row for record in held if (row := _words_row(record))]
         store.sql.executemany("INSERT INTO words (rowid, title, names, notes) VALUES (?, ?, ?, ?)", rows)
         exercises = {record.place for record in held if record.collection == "exercises"}
-        trigrams = [(row[0], indexed_words([row[1], *row[2].split("\n")])) for row in rows if row[0] in exercises]
-        store.sql.executemany("INSERT INTO exercise_trigrams (rowid, searched) VALUES (?, ?)", trigrams)
+        tokens = [(row[0], " ".join(trigram_tokens(f"{row[1]}\n{row[2]}"))) for row in rows if row[0] in exercises]
+        store.sql.executemany("INSERT INTO exercise_trigrams (rowid, trigrams) VALUES (?, ?)", tokens)
         store.keep_setting(WORDS_UP_TO, str(max(up_to, *numbers)).encode())
     return True
+
+
+def trigram_tokens(lines: str) -> list[str]:
+    """Give the trigrams of names, one a line, as words of their index."""
+    return sorted({trigram.replace(" ", "_") for name in lines.split("\n") for trigram in trigrams(name)})
 
 
 def _words_row(held: HeldRecord) -> tuple[int, str, str, str] | None:

@@ -3,8 +3,12 @@
 ALTER TABLE exercise_rows ADD COLUMN aliases TEXT;
 ALTER TABLE exercise_rows ADD COLUMN laterality TEXT;
 
--- Trigrams of names, muscles and equipment, brought up to date together with `words`; the rowid is the record_no.
-CREATE VIRTUAL TABLE exercise_trigrams USING fts5 (searched, tokenize = 'trigram');
+-- Trigrams of names, muscles and equipment as words, in which a space is an underscore; brought up to date together with
+-- `words`. SQLite's own tokenizer for trigrams is younger than the SQLite of some systems, and knows no ends of words.
+CREATE VIRTUAL TABLE exercise_trigrams USING fts5 (
+    trigrams,
+    tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
+);
 
 DROP VIEW exercises;
 CREATE VIEW exercises AS
