@@ -17,7 +17,6 @@ from apex_server.sync.commit import Committer
 from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
 from apex_server.vault import KeyDestroyed, UserKey, Vault
-from apex_sync.collection import Collection
 from apex_sync.fold import fold
 from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import CLIENT_FILES, PROFILES
@@ -87,10 +86,7 @@ class InviteDrafts:
                 held = await held_leaves(connection, self._database.vault, scope, record_id)
             missing = {name: value for name, value in patch.items() if name not in held}
             if missing:
-                await self._write(row["coach_id"], scope, collection, record_id, missing)
-
-    async def _write(self, coach_id: UUID, scope: str, collection: Collection, record_id: str, patch: Patch) -> None:
-        await self._committer.write(coach_id, scope, collection.name, record_id, patch)
+                await self._committer.write(row["coach_id"], scope, collection.name, record_id, missing)
 
 
 async def held_leaves(connection: Connection, vault: Vault, scope: str, record_id: str) -> set[str]:

@@ -52,6 +52,14 @@ def read(archive: zipfile.ZipFile, name: str) -> Any:
     return json.loads(archive.read(name))
 
 
+async def test_a_coach_takes_along_what_they_noted_of_whom_they_invited(server: RestServer, exporter: Exporter) -> None:
+    coach = await server.person("coach")
+    assert (await coach("POST", "/api/clients", {"file": {"notes": "is shy"}})).status_code == 201
+    assert (await coach("POST", "/api/invites", {})).status_code == 201
+    invites = read(await exported(coach, exporter), "relations.json")["invites"]
+    assert [invite["draft"] for invite in invites] == [{"file": {"notes": "is shy"}}, None]
+
+
 async def test_everything_is_in_it(server: RestServer, exporter: Exporter) -> None:
     coach, athlete = await server.coach_and_athlete()
     record_id = str(uuid4())

@@ -17,7 +17,6 @@ from apex_server.clients.payloads import (
     RecentWorkout,
     TimelineEntry,
     TimelineKind,
-    TimelineMark,
     TimelinePage,
     ToLookAt,
     WeightDay,
@@ -26,7 +25,7 @@ from apex_server.clients.standing import clients_of
 from apex_server.clients.writing import weigh_ins, weight_of
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
-from apex_server.resources import performed_sets_of_workouts, read_records
+from apex_server.resources import PageMark, performed_sets_of_workouts, read_records
 from apex_server.vault import Vault
 from apex_sync.coaching.bodyweight import weight_trend
 from apex_sync.coaching.exercise_library import builtin_exercises
@@ -85,24 +84,24 @@ async def timeline_of(
     coach_id: UUID,
     athlete_id: UUID,
     kind: TimelineKind | None,
-    mark: TimelineMark | None,
+    mark: PageMark | None,
     limit: int,
 ) -> TimelinePage:
     """Read a page of what happened to an athlete, the newest first."""
     private = Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
-    rows = await connection.fetch(_queries.list_timeline, athlete_id, private, kind, *TimelineMark.key(mark), limit + 1)
+    rows = await connection.fetch(_queries.list_timeline, athlete_id, private, kind, *PageMark.key(mark), limit + 1)
     entries = [
         TimelineEntry(
             kind=row["kind"],
             id=row["id"],
             date=row["date"],
-            time=row["time"],
+            time=row["time"].isoformat(),
             facts=msgspec.json.decode(row["facts"] or "{}"),
         )
         for row in rows[:limit]
     ]
-    last = entries[-1] if len(rows) > limit else None
-    return TimelinePage(entries, TimelineMark(last.date, last.time, last.id).encode() if last else None)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return TimelinePage(entries, PageMark(last["date"], last["time"], last["id"]).encode() if last else None)
 
 
 def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet]) -> list[RecentWorkout]:

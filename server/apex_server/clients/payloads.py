@@ -37,7 +37,6 @@ __all__ = [
     "StatusRequest",
     "TimelineEntry",
     "TimelineKind",
-    "TimelineMark",
     "TimelinePage",
     "ToLookAt",
     "WeightDay",
@@ -187,13 +186,14 @@ TimelineKind = Literal["workout", "check_in", "metrics", "photo", "program", "in
 class TimelineEntry(Struct, kw_only=True):
     """Something that happened: a session, a check-in, a measuring, a photo, a program begun, an insight approved.
 
-    `id` is that of the record, `time` the athlete's wall clock (midnight where none is known), `facts` a few figures.
+    `id` is that of the record, `time` the athlete's wall clock without a zone (midnight where none is known), `facts` a
+    few figures.
     """
 
     kind: TimelineKind
     id: UUID
     date: date
-    time: datetime
+    time: str
     facts: dict[str, str | float | bool | None]
 
 
@@ -272,14 +272,6 @@ class ClientDashboard(Struct, kw_only=True):
     check_ins: list[RecentCheckIn]
     insights: list[OpenInsight]
     to_look_at: list[ToLookAt]
-
-
-class TimelineMark(Mark, array_like=True, frozen=True):
-    """Where a page of a timeline ended."""
-
-    date: date
-    time: datetime
-    id: UUID
 
 
 class NewClient(Struct, kw_only=True, forbid_unknown_fields=True):

@@ -35,7 +35,6 @@ from apex_server.clients.payloads import (
     NewClient,
     StatusRequest,
     TimelineKind,
-    TimelineMark,
     TimelinePage,
 )
 from apex_server.clients.standing import clients_of
@@ -47,7 +46,7 @@ from apex_server.invite_drafts import InviteDraft
 from apex_server.invites import record_link
 from apex_server.people import normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
-from apex_server.resources import VersionRequired, described_as, require_scope
+from apex_server.resources import PageMark, VersionRequired, described_as, require_scope
 from apex_server.resources.bodies import object_body
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, IfMatch, IfNoneMatch, Limit
@@ -211,7 +210,7 @@ class ClientsController(Controller):
         after: After = None,
     ) -> TimelinePage:
         """List what happened to an athlete, the newest first."""
-        mark = None if after is None else TimelineMark.decode(after)
+        mark = None if after is None else PageMark.decode(after)
         async with clients.database.request(clients.caller.user_id) as connection:
             await require_scope(connection, clients.caller.user_id, athlete_scope(str(athlete_id)), "athlete")
             return await timeline_of(connection, clients.caller.user_id, athlete_id, kind, mark, limit)

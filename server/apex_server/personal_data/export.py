@@ -17,6 +17,7 @@ import structlog
 from apex_server.ai.ledger import WORDED_TEXT
 from apex_server.audit.events import open_sealed_part
 from apex_server.db import Connection, Database, load_queries
+from apex_server.invite_drafts import open_draft
 from apex_server.mail import NEW_EMAIL, OLD_EMAIL
 from apex_server.people import (
     DEVICE_NAME,
@@ -267,7 +268,10 @@ async def relations_of(connection: Connection, key: UserKey, user_id: UUID) -> d
         "coaching": [dict(row) for row in await connection.fetch(_queries.export_coaching, user_id)],
         "organisation": await organisation_of(connection, key, user_id),
         "organisations": [dict(row) for row in await connection.fetch(_queries.export_organisations, user_id)],
-        "invites": [dict(row) for row in await connection.fetch(_queries.export_invites, user_id)],
+        "invites": [
+            {**dict(row), "draft": row["draft"] and open_draft(key, row["draft"])}
+            for row in await connection.fetch(_queries.export_invites, user_id)
+        ],
     }
 
 

@@ -224,8 +224,8 @@ ORDER BY since, owner_id, coach_id
 LIMIT 100000;
 
 -- name: export_invites
--- The person's invites; whom they were for is known to the person alone, and to whom they sent it.
-SELECT created_at, expires_at, used_by, used_at
+-- The person's invites, with what they noted of whom each is for; its address is known to them alone.
+SELECT created_at, expires_at, used_by, used_at, draft
 FROM invites
 WHERE coach_id = $1
 ORDER BY created_at
