@@ -5,7 +5,8 @@ nutrients, so that a food corrected later does not rewrite a day. Totals, the ta
 are derived (`apex_sync.coaching.nutrition`), never stored.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -158,6 +159,15 @@ def nutrition_log_id(athlete_id: str, date: str) -> str:
 def nutrition_targets_id(athlete_id: str, start_date: str) -> str:
     """Give the id of the targets that begin on a day, so that setting them twice is an edit."""
     return derived_id("nutrition_targets", athlete_id, start_date)
+
+
+def dated_id(collection: str, athlete_id: str, fields: Mapping[str, Any]) -> str | None:
+    """Give the id that a new record has by its athlete and day; None where it may have any."""
+    if collection == "nutrition_logs" and isinstance(fields.get("date"), str):
+        return nutrition_log_id(athlete_id, fields["date"])
+    if collection == "nutrition_targets" and isinstance(fields.get("start_date"), str):
+        return nutrition_targets_id(athlete_id, fields["start_date"])
+    return None
 
 
 def _check_log(log: NutritionLog) -> list[FieldProblem]:

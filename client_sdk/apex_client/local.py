@@ -25,6 +25,7 @@ from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBou
 from apex_sync.ids import Scope, athlete_scope, derived_id, library_scope, record_id_from
 from apex_sync.models import CLIENT_FILES, COLLECTIONS
 from apex_sync.models.client_file import client_file_id
+from apex_sync.models.nutrition import dated_id
 from apex_sync.op import OP_BYTES_MAX, Patch
 from apex_sync.session.device import SELF_SCOPE, Device
 from apex_sync.session.held import HeldRecord, OpTooLarge, split_patch
@@ -95,14 +96,17 @@ class LocalReplica:
         return changes
 
     def create(self, collection: str, scope: str | None, fields: Patch, *, record_id: str | None = None) -> Snapshot:
-        """Make a record; one whose id is given, and there already, is edited."""
+        """Make a record; one whose id is given, or follows from its day, and which is there already, is edited."""
         home = scope or self.own_scope(collection)
+        known_id = record_id or dated_id(collection, home.rpartition(":")[2], fields)
         with self.store.transaction():
-            held = self.store.one(home, record_id) if record_id else None
-            if record_id is None:
-                record_id = record_id_from(self.device.now_us() // 1000, self.device.entropy(10))
+            held = self.store.one(home, known_id) if known_id else None
+            if record_id is None and held is None:
                 fields = {"created_at": utc_text(self.device.now_us()), **fields}
-            held = held or self.device.new_record(record_id, home, collection)
+            elif record_id is None and held is not None and held.state.get("deleted") is True:
+                fields = {"deleted": False, **fields}
+            new_id = known_id or record_id_from(self.device.now_us() // 1000, self.device.entropy(10))
+            held = held or self.device.new_record(new_id, home, collection)
             self.write(held, fields)
         return snapshot_of(held)
 

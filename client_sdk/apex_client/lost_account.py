@@ -9,6 +9,7 @@ from apex_client.accounts import User
 from apex_client.local import PROFILES, LocalReplica, sole_id
 from apex_sync.ids import athlete_scope, library_scope
 from apex_sync.models import COLLECTIONS
+from apex_sync.models.nutrition import dated_id
 from apex_sync.op import Patch
 from apex_sync.session.held import HeldRecord
 
@@ -46,7 +47,8 @@ def _own_scopes(user: User) -> list[str]:
 
 
 def _anew(local: LocalReplica, held: HeldRecord, scope: str, user: User) -> HeldRecord:
-    record_id = sole_id(PROFILES, scope) if held.collection == PROFILES else held.record_id
+    by_day = dated_id(held.collection, user.id, held.state)
+    record_id = sole_id(PROFILES, scope) if held.collection == PROFILES else by_day or held.record_id
     new = local.device.new_record(record_id, scope, held.collection)
     local.append(new, _writable(held, user))
     return new

@@ -7,7 +7,9 @@ from apex_client.errors import AnotherUser, CoachOnAthleteReplica, UnsentWork
 from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, sole_id
 from apex_client.lost_account import carry_over, is_same_person
 from apex_sync.ids import athlete_scope
+from apex_sync.models.nutrition import dated_id
 from apex_sync.session.device import SELF_SCOPE
+from apex_sync.session.held import HeldRecord
 
 DEVICE_TOKEN = "device_token"  # noqa: S105
 """The setting by which a server recognises this device across sign-outs."""
@@ -129,11 +131,16 @@ def _adopt(local: LocalReplica, user: User) -> None:
     scope = athlete_scope(user.id)
     profile = store.one(SELF_SCOPE, SELF_PROFILE_ID)
     if profile is not None:
-        # A profile has its athlete's id, so what was written to it is written again to that record.
-        record_id = sole_id(PROFILES, scope)
-        adopted = store.one(scope, record_id) or local.device.new_record(record_id, scope, PROFILES)
-        for write in profile.take_unacknowledged():
-            adopted.rewrite(write.patch, write.hlc, write.seen)
-        store.delete(profile)
-        store.save([adopted], "local")
+        _adopt_as(local, profile, scope, sole_id(PROFILES, scope))
+    for log in store.select("WHERE scope.name = ? AND record.collection = ?", (SELF_SCOPE, "nutrition_logs")):
+        _adopt_as(local, log, scope, dated_id(log.collection, user.id, log.state) or log.record_id)
     store.rename_scope(SELF_SCOPE, scope, "athlete")
+
+
+def _adopt_as(local: LocalReplica, held: HeldRecord, scope: str, record_id: str) -> None:
+    """Write again what was written to a record whose id names its athlete."""
+    adopted = local.store.one(scope, record_id) or local.device.new_record(record_id, scope, held.collection)
+    for write in held.take_unacknowledged():
+        adopted.rewrite(write.patch, write.hlc, write.seen)
+    local.store.delete(held)
+    local.store.save([adopted], "local")
