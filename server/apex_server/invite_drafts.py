@@ -16,7 +16,9 @@ from apex_server.errors import ApiError, DatabaseUnavailable, ServerBusy
 from apex_server.sync.commit import Committer
 from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
-from apex_server.vault import KeyDestroyed, UserKey, Vault
+from apex_server.vault import KeyDestroyed, SealBroken, UserKey, Vault
+from apex_sync.coaching.drafts import DraftPatch, InvalidDraft, check_draft
+from apex_sync.errors import FieldProblem
 from apex_sync.fold import fold
 from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import CLIENT_FILES, PROFILES
@@ -24,10 +26,13 @@ from apex_sync.models.client_file import client_file_id
 from apex_sync.op import Patch
 from apex_sync.wire import parse_document
 
-__all__ = ["InviteDraft", "InviteDrafts", "open_draft", "seal_draft"]
+__all__ = ["InviteDraft", "InviteDrafts", "open_draft", "problems_of", "seal_draft"]
 
 INVITE_DRAFT = "invites.draft"
 """The place that drafts are sealed for."""
+
+PART_BYTES_MAX = 48 * 1024
+"""What surely fits into one op (`apex_sync.op.OP_BYTES_MAX`)."""
 
 _log = structlog.get_logger(__name__)
 _queries = load_queries(__package__)
@@ -51,6 +56,21 @@ def open_draft(key: UserKey, sealed: bytes) -> InviteDraft:
     return msgspec.msgpack.decode(key.open(sealed, what=INVITE_DRAFT), type=InviteDraft)
 
 
+def problems_of(draft: InviteDraft) -> list[tuple[str, FieldProblem]]:
+    """Say what would keep a draft from being laid down as it is, each with its part: it must not fail afterwards."""
+    found: list[tuple[str, FieldProblem]] = []
+    for part, collection, patch in (("profile", PROFILES, draft.profile), ("file", CLIENT_FILES, draft.file)):
+        try:
+            check_draft(collection, DraftPatch(patch))
+            problems = collection.read(patch)[1]
+            if len(msgspec.msgpack.encode(patch)) > PART_BYTES_MAX:
+                problems = [FieldProblem("", f"Expected at most {PART_BYTES_MAX} bytes")]
+        except InvalidDraft as error:
+            problems = list(error.problems)
+        found += [(part, problem) for problem in problems]
+    return found
+
+
 class InviteDrafts:
     """The part of the worker that lays down what waited for an athlete."""
 
@@ -67,7 +87,7 @@ class InviteDrafts:
                 await self._lay_down(row)
             except (DatabaseUnavailable, ServerBusy):
                 raise
-            except (ApiError, KeyDestroyed) as error:
+            except (ApiError, KeyDestroyed, SealBroken) as error:
                 # The relation has ended, or one of the two is gone: nobody is left to read it.
                 _log.info("draft_dropped", reason=type(error).__name__)
             async with self._database.commit_connection() as connection:

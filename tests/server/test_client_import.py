@@ -62,6 +62,23 @@ async def test_what_a_coach_knows_is_laid_down_when_the_invite_is_accepted(rest:
         assert await connection.fetchval("SELECT count(*) FROM invites WHERE draft IS NOT NULL") == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"profile": {"date_of_birth": "2026-02-31"}}, "profile.date_of_birth"),
+        ({"file": {"tags": ["a\0b"]}}, "file.tags"),
+        ({"file": {"program_notes": {str(number): {"notes": "x" * 9000} for number in range(6)}}}, "file."),
+    ],
+)
+async def test_what_could_not_be_laid_down_is_refused_at_once(
+    rest: RestServer, body: dict[str, Any], field: str
+) -> None:
+    coach = await rest.person("coach")
+    answer = await coach("POST", "/api/clients", body)
+    assert problem(answer) == (422, "invalid_fields")
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+
+
 async def test_a_draft_stands_sealed_and_is_dropped_where_the_relation_has_ended(
     rest: RestServer, database_url: str
 ) -> None:
@@ -128,7 +145,15 @@ async def test_what_is_no_import_is_refused(rest: RestServer, body: dict[str, An
 
 
 @pytest.mark.parametrize(
-    "row", [{"tags": [1]}, {"goals": "x" * 500}, {"wings": 2}, {"email": ["a@b.example"]}, {"name": 5}]
+    "row",
+    [
+        {"tags": [1]},
+        {"goals": "x" * 500},
+        {"wings": 2},
+        {"email": ["a@b.example"]},
+        {"name": 5},
+        {"date_of_birth": "2026-02-31"},
+    ],
 )
 async def test_a_row_of_the_wrong_kind_is_named(rest: RestServer, row: dict[str, Any]) -> None:
     coach = await rest.person("coach")

@@ -52,7 +52,7 @@ def _clients(
     asked = {name: value for name, value in (("status", status), ("tag", tag)) if value}
     with opened(db) as replica:
         clients = replica.clients.list(sort=sort, archived=archived, **asked)
-    found = table("athlete", "status", "adherence", "last workout", "check-in due", "to review", right=("adherence",))
+    found = table("athlete", "status", "adherence", "last workout", "check-in due", "answer", right=("adherence",))
     for client in clients:
         colour = COLOURS.get(client.status, "white")
         percent = client.adherence.overall

@@ -13,12 +13,8 @@ from msgspec import Struct
 
 from apex_server.clients.payloads import ImportProblem
 from apex_server.errors import InvalidFields
-from apex_server.invite_drafts import InviteDraft
+from apex_server.invite_drafts import InviteDraft, problems_of
 from apex_server.people import normalise_email
-from apex_sync.coaching.drafts import DraftPatch, InvalidDraft, check_draft
-from apex_sync.collection import Collection
-from apex_sync.models import CLIENT_FILES, PROFILES
-from apex_sync.op import Patch
 
 __all__ = ["IMPORT_ROWS_MAX", "JudgedRow", "judged", "rows_of"]
 
@@ -89,18 +85,10 @@ def judged(rows: Sequence[Any]) -> Iterator[JudgedRow]:
         file = {field: _cell(field, cells[field], found) for field in sorted(cells.keys() & _FILE)}
         if name is not None:
             profile["name"] = name
-        if not found.problems:
-            for collection, patch in ((PROFILES, profile), (CLIENT_FILES, file)):
-                _check(collection, patch, found)
-        yield JudgedRow(number, email, InviteDraft(name=name, profile=profile, file=file), found.problems)
-
-
-def _check(collection: Collection, patch: Patch, found: _Found) -> None:
-    try:
-        check_draft(collection, DraftPatch(patch))
-    except InvalidDraft as error:
-        for problem in error.problems:
+        draft = InviteDraft(name=name, profile=profile, file=file)
+        for _, problem in [] if found.problems else problems_of(draft):
             found.add(problem.field, problem.message)
+        yield JudgedRow(number, email, draft, found.problems)
 
 
 def _email(value: Any, found: _Found) -> str | None:

@@ -40,9 +40,9 @@ from apex_server.clients.payloads import (
 from apex_server.clients.standing import clients_of
 from apex_server.clients.writing import ClientWriter, etag_of_client, versions_named
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import InvalidFields, NotFound, RoleRequired, TooManyInvites
+from apex_server.errors import FieldError, InvalidFields, NotFound, RoleRequired, TooManyInvites
 from apex_server.grants import announce_grants, readers_beside
-from apex_server.invite_drafts import InviteDraft
+from apex_server.invite_drafts import InviteDraft, problems_of
 from apex_server.invites import record_link
 from apex_server.people import normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
@@ -125,6 +125,8 @@ class ClientsController(Controller):
         email = None if data.email is None else normalise_email(data.email)
         known = {part: msgspec.to_builtins(each) for part in ("profile", "file") if (each := getattr(data, part))}
         draft = InviteDraft(**known) if known else None
+        if draft and (problems := problems_of(draft)):
+            raise InvalidFields([FieldError(f"{part}.{each.field}", each.message) for part, each in problems])
         vault, coach_id = clients.database.vault, clients.caller.user_id
         async with clients.database.request(coach_id) as connection:
             [invite] = await make_invites(connection, vault, coach_id, [Invited(email, draft)], data.valid_days)
