@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from apex_client.blocking import Replica
+from apex_client.cli import exporting
 from apex_client.cli.failures import WrongUsage
 from apex_client.cli.set_notation import read_sets
 from apex_sync.collection import Collection
@@ -387,6 +389,11 @@ class TestData:
             ("Bench Press", "", ""),
             ("Bench Press", "225.0", "lb"),
         ]
+
+    def test_every_table_is_written_in_an_order_it_has(self, tmp_path: Path) -> None:
+        with Replica.open(tmp_path / "athlete.db") as replica:
+            for table in get_args(exporting.Table):
+                assert replica.query(exporting.select_all(table)) == []
 
     def test_an_export_that_fails_leaves_no_half_file(self, logged: Terminal, tmp_path: Path) -> None:
         refused = logged("export", "--output", tmp_path / "nowhere" / "training.json")

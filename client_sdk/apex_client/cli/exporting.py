@@ -5,7 +5,7 @@ would take for a formula has an apostrophe before it, which spreadsheets hide.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
@@ -30,7 +30,27 @@ EXPORT_VERSION = 1
 SHOW_EVERY = 50
 """Records between two movements of the bar."""
 
-Table = Literal["logged_sets", "workout_logs", "logged_exercises", "check_ins", "programs", "exercises", "insights"]
+Table = Literal[
+    "logged_sets", "workout_logs", "logged_exercises", "check_ins", "programs", "exercises", "insights", "profiles",
+    "client_files", "body_metrics", "progress_photos", "nutrition_logs", "logged_foods", "nutrition_targets",
+    "meal_plans", "foods", "questionnaires",
+]  # fmt: skip
+
+ORDERS: Mapping[Table, str] = {
+    "logged_sets": "date, workout_id, position",
+    "logged_exercises": "date, workout_id, position",
+    "logged_foods": "date, nutrition_log_id, position",
+    "programs": "name, id",
+    "exercises": "name, id",
+    "foods": "name, id",
+    "questionnaires": "name, id",
+    "meal_plans": "start_date, id",
+    "nutrition_targets": "start_date, id",
+    "insights": "created_at, id",
+    "profiles": "id",
+    "client_files": "id",
+}
+"""How the rows of a table are ordered; by day where nothing is said."""
 
 RECORD_IDS = """
     SELECT record.record_id, record.collection, scope.name AS scope
@@ -67,20 +87,16 @@ def export(
     """Write out everything that is here."""
     with opened(db) as replica, _written(output) as file:
         if format == "csv":
-            count, noun = write_rows(file, replica.query(_select(table), limit=ALL_ROWS)), "row"
+            count, noun = write_rows(file, replica.query(select_all(table), limit=ALL_ROWS)), "row"
         else:
             count, noun = _write_records(file, replica, as_lines=format == "ndjson"), "record"
     if output is not None:
         said(f"wrote {counted(count, noun)} to {escaped(output)}")
 
 
-def _select(table: Table) -> str:
+def select_all(table: Table) -> str:
     """Give every column of a table; these are the SDK's own views, named by `Table`."""
-    if table in ("programs", "exercises"):
-        return f"SELECT * FROM {table} ORDER BY name, id"  # noqa: S608 - one of seven constants.
-    if table in ("logged_sets", "logged_exercises"):
-        return f"SELECT * FROM {table} ORDER BY date, workout_id, position"  # noqa: S608
-    return f"SELECT * FROM {table} ORDER BY {'created_at' if table == 'insights' else 'date'}, id"  # noqa: S608
+    return f"SELECT * FROM {table} ORDER BY {ORDERS.get(table, 'date, id')}"  # noqa: S608 - all constants.
 
 
 def _write_records(file: IO[str], replica: "Replica", *, as_lines: bool) -> int:
