@@ -6,7 +6,6 @@ a device.
 """
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 from litestar import get
@@ -20,8 +19,7 @@ from apex_server.exercises.payloads import ExerciseResource, show_exercises
 from apex_server.problems import problem_responses
 from apex_server.resources import read_records
 from apex_server.resources.requests import NO_NUL, READ_REFUSALS, Limit
-from apex_server.sync.sealing import LIBRARY_SEARCHED, seals_of_scopes
-from apex_server.vault import Vault
+from apex_server.sync.sealing import LIBRARY_SEARCHED, DocumentSeal, seals_of_scopes
 from apex_sync.coaching.exercise_names import name_words
 from apex_sync.coaching.exercise_search import QUERY_LENGTH_MAX, Searched, is_asked_for, ranked
 from apex_sync.models import EXERCISES
@@ -64,27 +62,26 @@ async def search_exercises(
 ) -> ExercisesFound:
     """Search exercises by name, muscle and equipment, the best match first; without `q`, all that fit, by name."""
     async with database.request(caller.user_id) as connection:
-        candidates = await _candidates(connection, database.vault, q, narrowed=bool(muscle or equipment))
-        places = {str(place[1]): place for place, _ in candidates}
+        rows = await _candidates(connection, q, narrowed=bool(muscle or equipment))
+        seals = await seals_of_scopes(connection, database.vault, [row["scope"] for row in rows])
         fitting = [
-            (str(record_id), searched)
-            for (_, record_id), searched in candidates
-            if is_asked_for(searched, muscle=muscle or None, equipment=equipment or None)
+            (number, searched)
+            for number, row in enumerate(rows)
+            if (seal := seals.get(row["scope"])) is not None
+            and is_asked_for(searched := _opened(row, seal), muscle=muscle or None, equipment=equipment or None)
         ]
-        best = ranked(q or "", fitting, limit=limit)
-        found = await read_records(connection, database.vault, EXERCISES, [places[record_id] for record_id in best])
+        best = [rows[number] for number in ranked(q or "", fitting, limit=limit)]
+        places = [(row["scope_id"], row["record_id"]) for row in best]
+        found = await read_records(connection, database.vault, EXERCISES, places)
     return ExercisesFound(show_exercises(found))
 
 
-async def _candidates(
-    connection: Connection, vault: Vault, q: str | None, *, narrowed: bool
-) -> list[tuple[tuple[UUID, UUID], Searched]]:
+async def _candidates(connection: Connection, q: str | None, *, narrowed: bool) -> list[Any]:
     """Read what may be found: of the built-in library all where a filter is to choose from it, else what is alike."""
     words = " ".join(name_words(q or ""))
     likely: Any = (_queries.find_builtin, words) if words and not narrowed else (_queries.list_builtin,)
-    rows = [*await connection.fetch(*likely), *await connection.fetch(_queries.list_searched)]
-    seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows])
-    opened = (
-        (row, seals[row["scope"]].open_name(row["searched"], LIBRARY_SEARCHED)) for row in rows if row["scope"] in seals
-    )
-    return [((row["scope_id"], row["record_id"]), _searched.decode(text)) for row, text in opened if text]
+    return [*await connection.fetch(*likely), *await connection.fetch(_queries.list_searched)]
+
+
+def _opened(row: Any, seal: DocumentSeal) -> Searched:
+    return _searched.decode(seal.open_name(row["searched"], LIBRARY_SEARCHED) or "")
