@@ -8,6 +8,7 @@ Linux can do this. Elsewhere the processes run as they are, and `serve` must be 
 """
 
 import ctypes
+import gc
 import os
 import runpy
 import signal
@@ -45,7 +46,11 @@ def create_attached_app() -> "Litestar":
     from apex_server.app import create_app
 
     attach(int(os.environ[PARENT_VARIABLE]))
-    return create_app()
+    app = create_app()
+    # All this stays for good; a full collection, which some request has to wait for, need not look through it.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def main() -> None:
