@@ -43,7 +43,7 @@ class ClientsPage(Struct, frozen=True):
 
 
 class TimelineEntry(Struct, frozen=True):
-    """Something that happened: a workout, check_in, metrics, photo, program or insight, by the id of its record."""
+    """Something that happened: a workout, check_in, metrics, photo, program or insight, by its record, or linked."""
 
     kind: str
     id: str

@@ -258,9 +258,9 @@ async def test_a_timeline_is_paged_over_every_kind_the_newest_first(rest: RestSe
     path = f"/api/clients/{athlete.id}/timeline"
     whole = (await coach("GET", path)).json()["entries"]
     assert [(each["kind"], each["date"]) for each in whole if each["kind"] not in ("workout", "check_in")] == [
-        ("insight", day(2)), ("metrics", day(3)), ("photo", day(4)), ("program", day(30)),
+        ("linked", day(0)), ("insight", day(2)), ("metrics", day(3)), ("photo", day(4)), ("program", day(30)),
     ]  # fmt: skip
-    assert len(whole) == 10
+    assert len(whole) == 11
     assert [each["date"] for each in whole] == sorted((each["date"] for each in whole), reverse=True)
     assert next(each for each in whole if each["kind"] == "workout")["facts"]["sets"] == 3
     assert next(each for each in whole if each["kind"] == "metrics")["facts"]["weight_kg"] == 80.0

@@ -180,14 +180,14 @@ class StatusRequest(Struct, forbid_unknown_fields=True):
     status: Status | None
 
 
-TimelineKind = Literal["workout", "check_in", "metrics", "photo", "program", "insight"]
+TimelineKind = Literal["workout", "check_in", "metrics", "photo", "program", "insight", "linked"]
 
 
 class TimelineEntry(Struct, kw_only=True):
-    """Something that happened: a session, a check-in, a measuring, a photo, a program begun, an insight approved.
+    """Something that happened: a record of the athlete's, a program begun, an insight approved, a relation begun.
 
-    `id` is that of the record, `time` the athlete's wall clock without a zone (midnight where none is known), `facts` a
-    few figures.
+    `id` is that of the record (`linked`: of the athlete), `time` the athlete's wall clock without a zone, midnight
+    where none is known, and `facts` a few figures.
     """
 
     kind: TimelineKind

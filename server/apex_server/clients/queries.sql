@@ -333,6 +333,20 @@ FROM (
         ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
         LIMIT $7
     )
+    UNION ALL
+    (
+        SELECT 'linked' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT athlete_id AS id, (since AT TIME ZONE 'UTC')::date AS date, since AT TIME ZONE 'UTC' AS time
+            FROM coach_athletes
+            WHERE coach_athletes.athlete_id = $1
+                AND coach_athletes.coach_id = apex_user_id()
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'linked')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
     ORDER BY date DESC, time DESC, id DESC
     LIMIT $7
 ) AS page

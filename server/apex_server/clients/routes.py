@@ -61,6 +61,12 @@ _REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)
 _READ = (*READ_REFUSALS, RoleRequired)
 _WRITE = (*WRITE_REFUSALS, RoleRequired)
 
+WHOLE_CLIENT = {
+    "profile": {"goals": ["Compete"], "date_of_birth": "1994-05-17", "check_in_day_number": 7},
+    "file": {"tags": ["Prep"], "subscription_tier": "premium"},
+}
+"""An example for the description of the API."""
+
 IMPORT_BYTES_MAX = 8 * 1024 * 1024
 """Ten thousand rows of 800 bytes."""
 
@@ -163,7 +169,7 @@ class ClientsController(Controller):
         """Read one athlete: standing, profile, the coach's own file, and what is known of the body."""
         return await _answer(clients, athlete_id, if_none_match)
 
-    @put("/{athlete_id:uuid}", dto=described_as(ClientDraft), return_dto=None,
+    @put("/{athlete_id:uuid}", dto=described_as(ClientDraft, WHOLE_CLIENT), return_dto=None,
          responses=problem_responses(*_WRITE, VersionRequired))  # fmt: skip
     async def replace_client(
         self,
