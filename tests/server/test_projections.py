@@ -232,6 +232,7 @@ async def test_rebuilding_gives_the_same_rows(db: Database, database_url: str) -
     await world.sql("UPDATE logged_sets SET reps = 99 WHERE position = 1")
     await world.sql("DELETE FROM workout_logs WHERE fatigue IS NULL")
     await world.sql("INSERT INTO profiles (scope_id, record_id) VALUES ($1, $1)", athletes[0])
+    await world.sql("UPDATE records SET needs_review = NOT needs_review")
     await world.sql("UPDATE server_identity SET projections_version = 0")
     assert not await projections_are_current(db)
     assert await rebuild_projections(db) == 83

@@ -34,3 +34,12 @@ WHERE name = $1;
 UPDATE records
 SET doc = $3
 WHERE scope_id = $1 AND record_id = $2;
+
+-- name: judge_anew
+-- A model that checks more, or less, than the one a record was committed under marks other records for review.
+UPDATE records
+SET needs_review = judged.needs_review
+FROM unnest($2::uuid[], $3::boolean[]) AS judged (record_id, needs_review)
+WHERE records.scope_id = $1
+    AND records.record_id = judged.record_id
+    AND records.needs_review <> judged.needs_review;

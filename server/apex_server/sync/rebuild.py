@@ -1,7 +1,7 @@
 """Making all projections anew from the documents: by command, or after an upgrade that projects differently.
 
-Scope by scope and under the scope's lock, so the server may go on serving. What the rows are afterwards follows from
-the documents alone.
+Scope by scope and under the scope's lock, so the server may go on serving. What the rows are afterwards, and which
+records need a review, follows from the documents and the models alone.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,12 @@ async def rebuild_projections(db: Database, told: Callable[[int], None] = lambda
             damaged = [row["record_id"] for row in await find_damaged(session.connection, locked.scope_id, locked.seal)]
             await locked.tables.delete_projections(locked.scope_id, keep=damaged)
             async for rows in document_pages(session.connection, locked.scope_id):
-                await locked.tables.write_projections([packed(locked.scope_id, row, locked.seal) for row in rows])
+                read = [(row["record_id"], *packed(locked.scope_id, row, locked.seal)) for row in rows]
+                await locked.tables.write_projections([found for _, found, _ in read])
+                judged = [(record_id, needs_review) for record_id, _, needs_review in read if needs_review is not None]
+                await session.connection.execute(
+                    queries.judge_anew, locked.scope_id, [one[0] for one in judged], [one[1] for one in judged]
+                )
                 count += len(rows)
                 told(count)
     async with db.commit_connection() as connection:
@@ -58,15 +63,20 @@ async def rebuild_projections(db: Database, told: Callable[[int], None] = lambda
     return count
 
 
-def packed(scope_id: UUID, row: Any, seal: DocumentSeal) -> PackedRows:
-    """Pack what a document projects to; one that no longer fits its types has no rows, as in its commit."""
+def packed(scope_id: UUID, row: Any, seal: DocumentSeal) -> tuple[PackedRows, bool | None]:
+    """Pack what a document projects to, and tell whether it needs a review by the models of today.
+
+    One that no longer fits its types has no rows, as in its commit; of one that does not open nothing can be told.
+    """
     collection = COLLECTIONS.get(row["collection"])
     doc = seal.open(row["record_id"].bytes, row["digest"], row["doc"])
     if collection is None or doc == DAMAGED:
-        return {}
+        return {}, None
     folded = fold(parse_document(doc).writes())
     try:
-        record, _ = collection.read(folded.state)
+        record, problems = collection.read(folded.state)
+        needs_review = bool(problems)
     except msgspec.ValidationError:
-        record = collection.model()
-    return pack_projections(scope_id.bytes, row["record_id"].bytes, seal.seal_rows(project(collection.name, record)))
+        record, needs_review = collection.model(), True
+    rows = seal.seal_rows(project(collection.name, record))
+    return pack_projections(scope_id.bytes, row["record_id"].bytes, rows), needs_review
