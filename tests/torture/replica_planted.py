@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from apex_client import store
+from apex_client import store, store_file
 from apex_client.materialise import Materialiser
 from apex_sync.session.device import Device
 from apex_sync.session.held import HeldRecord
@@ -29,7 +29,8 @@ def let_errors_out() -> None:
     def let_out(path: Path) -> AbstractContextManager[None]:
         return nullcontext()
 
-    setattr(store, "sqlite_errors", let_out)  # noqa: B010 - it is imported there, not the module's own.
+    for module in (store, store_file):
+        setattr(module, "sqlite_errors", let_out)  # noqa: B010 - one of them only imports it.
 
 
 def leave_saves_to_the_cache() -> None:

@@ -15,6 +15,7 @@ from random import Random
 from unittest.mock import patch
 
 from apex_client import store_file
+from apex_client.blocking.workouts import WorkoutLog
 from apex_client.store_file import CHECKPOINT_PAGES
 from apex_sync.op import Patch
 from tests.client.fleet import Clock, Phone, settle
@@ -224,8 +225,16 @@ def _only_open(device: Device) -> None:
     """Opening is all there is to it."""
 
 
+def _start_workout(device: Device) -> WorkoutLog:
+    return device.do(lambda: device.replica.workouts.start(title="Session"), "workout", "Session")
+
+
+def _save_once(device: Device) -> None:
+    _start_workout(device)
+
+
 def _log_sets(device: Device) -> None:
-    log = device.do(lambda: device.replica.workouts.start(title="Session"), "workout", "Session")
+    log = _start_workout(device)
     for place in range(SAVED_SETS):
         kg = load(900, place)
         device.do(lambda kg=kg: log.add_set("Bench Press", reps=5, load=kg), "set", kg)  # type: ignore[misc]
@@ -254,6 +263,9 @@ def _import(device: Device) -> None:
 
 SIGNED_IN = Scenario("an empty replica", _signed_in, _only_open)
 LIFE = Scenario("a life", _shared_and_unsent, _log_and_sync)
+ONE_SAVE = Scenario("one save", _signed_in, _save_once)
+"""So short that all of its syscalls can be tried at once: for what has to be found."""
+
 SAVE = Scenario("save", _a_long_log, _log_sets)
 SCENARIOS = (
     Scenario("first opening", _nothing, _only_open),

@@ -33,7 +33,7 @@ def etag_of(version: Vector, body: bytes = b"") -> str:
     >>> etag_of({7: 1})
     '"kgcB"'
     >>> etag_of({7: 1}, b"{}")
-    '"kgcB.2e5ebf4967e0"'
+    '"kgcB.b4b8bf78e9ad"'
     """
     text = base64.urlsafe_b64encode(msgspec.msgpack.encode(flat_vector(version))).decode().rstrip("=")
     return f'"{text}.{blake2b(body, digest_size=BODY_DIGEST_BYTES).hexdigest()}"' if body else f'"{text}"'
