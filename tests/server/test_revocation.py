@@ -4,9 +4,10 @@ What holds between a commit's first look and its lock is in test_commit_concurre
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID, uuid4
 
 import anyio
@@ -14,7 +15,7 @@ import pytest
 
 from apex_server.caller import Caller
 from apex_server.settings import Settings
-from apex_server.sync.live import RECHECK_SECONDS, LiveSession
+from apex_server.sync.live import RECHECK_SECONDS, Answer, LiveSession
 from apex_sync.clock import next_hlc
 from apex_sync.ids import athlete_scope, private_scope, record_id_from
 from apex_sync.op import Write, encode_op
@@ -72,7 +73,7 @@ async def world(settings: Settings) -> AsyncIterator[World]:
         yield World(app, anna, carla, olga)
 
 
-def asking(client_id: int, cursors: dict[str, bytes], *, pull_bytes: int = 1_000_000) -> SyncRequest:
+def asking(client_id: int, cursors: Mapping[str, bytes], *, pull_bytes: int = 1_000_000) -> SyncRequest:
     named = [ScopeCursor(scope, cursor) for scope, cursor in cursors.items()]
     return SyncRequest(PROTOCOL_VERSION, client_id, now_us(), cursors=named, pull_bytes=pull_bytes)
 
@@ -156,6 +157,25 @@ async def test_a_live_device_is_sent_at_once_what_is_granted(world: World) -> No
         assert len(page.records) == WORKOUTS
 
 
+@pytest.mark.parametrize("followed", [True, False], ids=["a scope it has", "a scope it does not have yet"])
+async def test_what_is_written_while_a_device_goes_live_is_sent_at_once(world: World, followed: bool) -> None:
+    """Its first frame is answered from before the write, and the hint comes before the answer has been sent."""
+    state, written = world.app.app.state, list[str]()
+
+    async def answer(caller: Caller, request: SyncRequest) -> SyncResponse:
+        response: SyncResponse = await state.answer(caller, request)
+        if not written:
+            with state.live_hub.listening([world.scope]) as somebody:
+                written.append((await world.anna("POST", "/api/workouts", {"title": "Meanwhile"})).json()["id"])
+                assert await somebody.wait(AT_ONCE_SECONDS)
+        return response
+
+    cursors = cursors_of(await world.sync(world.carla, asking(17, {}))) if followed else {}
+    async with live(world, world.carla, client_id=17, cursors=cursors, answer=answer) as session:
+        [page] = (await news_of(session)).pages
+        assert [str(UUID(bytes=record.record_id)) for record in page.records] == written
+
+
 async def test_a_live_owner_is_sent_at_once_what_a_coach_brings_and_forgets_it_when_they_leave(world: World) -> None:
     async with live(world, world.olga, client_id=16) as session:
         assert (await world.carla("DELETE", "/api/organisation/membership")).status_code == 204
@@ -165,15 +185,22 @@ async def test_a_live_owner_is_sent_at_once_what_a_coach_brings_and_forgets_it_w
 
 
 @asynccontextmanager
-async def live(world: World, person: Signed, *, client_id: int) -> AsyncIterator[LiveSession]:
+async def live(
+    world: World,
+    person: Signed,
+    *,
+    client_id: int,
+    cursors: Mapping[str, bytes] = MappingProxyType({}),
+    answer: Answer | None = None,
+) -> AsyncIterator[LiveSession]:
     """Connect a person to the real exchange, as the handler of the WebSocket does."""
     assert person.id is not None
     assert person.device_id is not None
     state = world.app.app.state
     with state.live_hub.listening() as listener:
         caller = Caller(person.id, "coach", person.device_id, uuid4(), 2**40)
-        session = LiveSession(caller, state.answer, state.live_hub, listener)
-        async with session.answered(asking(client_id, {})):
+        session = LiveSession(caller, answer or state.answer, state.live_hub, listener)
+        async with session.answered(asking(client_id, cursors)):
             pass
         yield session
 

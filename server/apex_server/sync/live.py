@@ -167,7 +167,8 @@ class LiveSession:
             self._cursors[page.scope] = page.cursor
         # A scope begins with its first record: the athlete's own may be written first by another device. What is
         # granted anew was not followed before, so whoever grants it says so.
-        user_id = self._caller.user_id
+        before, user_id = self._listener.scopes, self._caller.user_id
         self._hub.follow(self._listener, {*self._cursors, athlete_scope(str(user_id)), grants_channel(user_id)})
-        if any(page.remaining for page in response.pages):
+        if not self._listener.scopes <= before or any(page.remaining for page in response.pages):
+            # A scope that was not followed while it was read may have moved since.
             self._listener.wake()
