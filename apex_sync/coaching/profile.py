@@ -33,6 +33,7 @@ class TrainingProfile(Struct, frozen=True, kw_only=True):
     weak_points: tuple[str, ...] = ()
     target_weight_kg: float | None = None
     training_days_per_week: int | None = None
+    check_in_day_number: int | None = None
     main_lifts: tuple[str, ...] = ()
     landmark_edition: Literal["rp_2017", "rp_later"] = "rp_2017"
 
@@ -47,6 +48,7 @@ def training_profile(record: Record | None) -> TrainingProfile:
         weak_points=texts(getattr(record, "weak_points", None)),
         target_weight_kg=number(getattr(record, "target_weight_kg", None), 1.0, 500.0),
         training_days_per_week=whole(getattr(record, "training_days_per_week", None), 0, 14),
+        check_in_day_number=whole(getattr(record, "check_in_day_number", None), 1, 7),
     )
 
 

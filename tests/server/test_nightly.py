@@ -152,6 +152,29 @@ async def test_days_that_pass_without_a_workout_reach_the_coach(
         assert await is_done() and (await pair.insights(status=None)).keys() == after.keys()
 
 
+async def test_a_check_in_that_does_not_come_reaches_the_coach_and_one_that_does_ends_it(
+    settings: Settings, pair: Pair, clock: Clock, nights: Nightly
+) -> None:
+    async def asks_for_it() -> bool:
+        return any("has not come" in insight.summary for insight in (await pair.insights()).values())
+
+    async def asks_for_nothing() -> bool:
+        return not await due(pair) and not await asks_for_it()
+
+    await pair.committer.write(pair.coach_id, pair.athlete_scope, "programs", record_id("program"), PROGRAM)
+    await log_history(pair)
+    async with working(settings, clock) as worker:
+        await worker.sweep()
+        await until(asks_for_nothing)
+        clock.advance(11 * 86_400)
+        await worker.nightly.step()
+        await until(asks_for_it)
+        await pair.log("check_ins", record_id("late"), check_in_patch(TODAY + timedelta(days=11)))
+        clock.advance(3_600)
+        await worker.sweep()
+        await until(asks_for_nothing)
+
+
 async def test_a_night_finds_what_a_disk_has_changed(pair: Pair, clock: Clock, nights: Nightly) -> None:
     check_in_id = await log_history(pair)
     await run_as_owner(

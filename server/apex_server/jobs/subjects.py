@@ -5,13 +5,18 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from apex_server.ai.wording import InsightKind
 from apex_server.jobs.reading import AthleteRecords
 from apex_sync.coaching.bodyweight import weigh_ins_of
+from apex_sync.coaching.client_standing import check_ins_due
 from apex_sync.coaching.finding import Finding, facts_digest, in_order
 from apex_sync.coaching.insight import analyse_check_in, analyse_training
+from apex_sync.coaching.plan import Plan
 from apex_sync.coaching.strain import is_submitted
+from apex_sync.coaching.weeks import monday_of
+from apex_sync.collection import Record
 from apex_sync.ids import derived_id
 from apex_sync.models.fields import parse_date
 
@@ -55,16 +60,8 @@ def subjects_of(kind: InsightKind, records: AthleteRecords, today: date) -> list
 
 def check_in_subjects(records: AthleteRecords, today: date) -> Iterator[Subject]:
     """Look at the latest check-ins that were submitted."""
-    dated = sorted(
-        (
-            (day, id_, record)
-            for id_, record in records.check_ins
-            if is_submitted(record) and (day := parse_date(getattr(record, "date", None) or None)) is not None
-        ),
-        key=lambda item: item[:2],
-        reverse=True,
-    )
-    for day, id_, record in dated[:CHECK_INS_MAX]:
+    latest = sorted(handed_in(records), key=lambda item: item[:2], reverse=True)
+    for day, id_, record in latest[:CHECK_INS_MAX]:
         if day < today - timedelta(days=CHECK_IN_DAYS):
             return
         findings = analyse_check_in(
@@ -87,12 +84,29 @@ def training_subjects(records: AthleteRecords, today: date) -> Iterator[Subject]
         check_ins=records.check_ins,
         as_of=today,
         profile=records.profile,
-        program=records.plan,
+        program=plan_of(records, today),
         library=records.library,
     )
     for type_ in dict.fromkeys(found.type for found in findings):
         group = [found for found in findings if found.type == type_]
         yield Subject(kind="training", key=type_, about_id=None, findings=cut(group, records))
+
+
+def handed_in(records: AthleteRecords) -> Iterator[tuple[date, str, Record]]:
+    """Give the check-ins that were submitted, with their days."""
+    for id_, record in records.check_ins:
+        if is_submitted(record) and (day := parse_date(getattr(record, "date", None) or None)) is not None:
+            yield day, id_, record
+
+
+def plan_of(records: AthleteRecords, today: date) -> Plan | None:
+    """Give the program that is followed, with the days of the last weeks on which a check-in was due."""
+    plan = records.plan
+    if plan is None or plan.start_monday is None:
+        return plan
+    since = max(plan.start_monday, monday_of(today - timedelta(days=CHECK_IN_DAYS)))
+    came = [day for day, _, _ in handed_in(records)]
+    return replace(plan, due_check_ins=tuple(check_ins_due(since, came, today, records.profile.check_in_day_number)))
 
 
 def cut(findings: Sequence[Finding], records: AthleteRecords) -> tuple[Finding, ...]:
