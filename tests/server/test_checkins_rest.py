@@ -154,6 +154,21 @@ async def test_a_review_takes_a_check_in_from_the_pending_ones(rest: RestServer)
     assert (await athlete("GET", f"/api/checkins/{checkin['id']}")).json()["coach_feedback"] == "Rest on Friday."
 
 
+async def test_pending_check_ins_of_one_id_are_each_their_own_athletes(rest: RestServer) -> None:
+    coach, first = await rest.coach_and_athlete()
+    second = await rest.person("athlete")
+    await rest.link(coach, second)
+    record_id = new_id()
+    for athlete in (first, second):
+        await submit(athlete, id=record_id, notes=f"written by {athlete.id}")
+
+    pending = (await coach("GET", "/api/checkins/pending")).json()["pending"]
+
+    assert {(entry["checkin"]["athlete_id"], entry["checkin"]["notes"]) for entry in pending} == {
+        (athlete.id, f"written by {athlete.id}") for athlete in (first, second)
+    }
+
+
 async def test_pending_check_ins_come_by_urgency_and_then_by_age(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     ids = {

@@ -45,6 +45,7 @@ from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, Limit, now
 from apex_server.vault import Vault
 from apex_sync.coaching.checkin_view import CheckInDraft, checkin_patch, checkin_view
+from apex_sync.ids import Scope
 from apex_sync.models import CHECK_INS
 from apex_sync.op import Patch
 
@@ -97,14 +98,14 @@ class CheckInsController(AthleteRecordController):
             found = await read_records(
                 connection, database.vault, CHECK_INS, [(row["scope_id"], row["record_id"]) for row in rows]
             )
-            known = {UUID(record.id): record for record in found}
+            known = {(Scope.parse(record.scope).id, UUID(record.id)): record for record in found}
             names = await database.vault.texts(
                 connection, USER_NAME, [(row["scope_id"], row["athlete_name"]) for row in rows]
             )
         pending = [
-            PendingCheckIn(name, row["priority"], show_checkin(known[row["record_id"]]))
+            PendingCheckIn(name, row["priority"], show_checkin(known[place]))
             for row, name in list(zip(rows, names, strict=True))[:limit]
-            if row["record_id"] in known
+            if (place := (row["scope_id"], row["record_id"])) in known
         ]
         return PendingCheckIns(pending, more=len(rows) > limit)
 
