@@ -1,7 +1,8 @@
 """What a coach knows of an athlete before they come: kept sealed with the invite, and laid down once it is accepted.
 
 Laying down is ops on the one write path, on behalf of the coach. It writes only what nobody has said yet, so doing it
-again changes nothing, and what the athlete says of themselves stands.
+again changes nothing. What the athlete said before, on a device that syncs only afterwards, is the older of two words:
+the coach's is in force, and theirs is in the history as any overwritten value is.
 """
 
 from typing import Any
@@ -12,12 +13,14 @@ import structlog
 from msgspec import Struct
 
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import ApiError, DatabaseUnavailable, ServerBusy
+from apex_server.errors import ApiError, DatabaseUnavailable, NotFound
 from apex_server.sync.commit import Committer
+from apex_server.sync.errors import FieldForbidden
 from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
 from apex_server.vault import KeyDestroyed, SealBroken, UserKey, Vault
 from apex_sync.coaching.drafts import DraftPatch, InvalidDraft, check_draft
+from apex_sync.collection import Collection
 from apex_sync.errors import FieldProblem
 from apex_sync.fold import fold
 from apex_sync.ids import Scope, athlete_scope, private_scope
@@ -33,6 +36,9 @@ INVITE_DRAFT = "invites.draft"
 
 PART_BYTES_MAX = 48 * 1024
 """What surely fits into one op (`apex_sync.op.OP_BYTES_MAX`)."""
+
+_NOBODY_TO_READ_IT = (NotFound, FieldForbidden, KeyDestroyed, SealBroken)
+"""The relation has ended, or one of the two is gone. All other trouble passes, and the draft waits for that."""
 
 _log = structlog.get_logger(__name__)
 _queries = load_queries(__package__)
@@ -79,34 +85,48 @@ class InviteDrafts:
         self._committer = committer
 
     async def lay_down(self) -> int:
-        """Lay down the drafts of accepted invites; gives how many. Raises DatabaseUnavailable, ServerBusy."""
+        """Lay down the drafts of accepted invites; gives how many are done with. Raises DatabaseUnavailable."""
         async with self._database.commit_connection() as connection:
             rows = await connection.fetch(_queries.list_accepted_drafts)
+        done = 0
         for row in rows:
-            try:
-                await self._lay_down(row)
-            except (DatabaseUnavailable, ServerBusy):
-                raise
-            except (ApiError, KeyDestroyed, SealBroken) as error:
-                # The relation has ended, or one of the two is gone: nobody is left to read it.
-                _log.info("draft_dropped", reason=type(error).__name__)
-            async with self._database.commit_connection() as connection:
-                await connection.execute(_queries.forget_draft, row["code_hash"])
-        return len(rows)
+            if await self._lay_down(row):
+                done += 1
+                async with self._database.commit_connection() as connection:
+                    await connection.execute(_queries.forget_draft, row["code_hash"])
+        return done
 
-    async def _lay_down(self, row: Any) -> None:
+    async def _lay_down(self, row: Any) -> bool:
+        """Lay down each part for itself; False: something of it has to wait."""
         coach, athlete = str(row["coach_id"]), str(row["athlete_id"])
-        async with self._database.commit_connection() as connection:
-            draft = open_draft(await self._database.vault.user_key(connection, row["coach_id"]), row["draft"])
+        try:
+            async with self._database.commit_connection() as connection:
+                draft = open_draft(await self._database.vault.user_key(connection, row["coach_id"]), row["draft"])
+        except _NOBODY_TO_READ_IT as error:
+            _log.info("draft_dropped", reason=type(error).__name__)
+            return True
+        done = True
         for collection, scope, record_id, patch in (
             (PROFILES, athlete_scope(athlete), athlete, draft.profile),
             (CLIENT_FILES, private_scope(coach, athlete), client_file_id(coach, athlete), draft.file),
         ):
-            async with self._database.commit_connection() as connection:
-                held = await held_leaves(connection, self._database.vault, scope, record_id)
-            missing = {name: value for name, value in patch.items() if name not in held}
-            if missing:
-                await self._committer.write(row["coach_id"], scope, collection.name, record_id, missing)
+            try:
+                await self._lay_part(row["coach_id"], collection, scope, record_id, patch)
+            except _NOBODY_TO_READ_IT as error:
+                _log.info("draft_dropped", part=collection.name, reason=type(error).__name__)
+            except DatabaseUnavailable:
+                raise
+            except ApiError as error:
+                _log.warning("draft_waits", part=collection.name, reason=type(error).__name__)
+                done = False
+        return done
+
+    async def _lay_part(self, coach_id: UUID, collection: Collection, scope: str, record_id: str, patch: Patch) -> None:
+        async with self._database.commit_connection() as connection:
+            held = await held_leaves(connection, self._database.vault, scope, record_id)
+        missing = {name: value for name, value in patch.items() if name not in held}
+        if missing:
+            await self._committer.write(coach_id, scope, collection.name, record_id, missing)
 
 
 async def held_leaves(connection: Connection, vault: Vault, scope: str, record_id: str) -> set[str]:

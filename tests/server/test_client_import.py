@@ -10,8 +10,9 @@ import pytest
 from apex_server.clients.importing import IMPORT_ROWS_MAX
 from apex_server.db import Database
 from apex_server.invite_drafts import InviteDrafts
+from apex_sync.wire import parse_document
 from tests.server.accounts_app import problem
-from tests.server.rest_app import Person, RestServer, rest_server
+from tests.server.rest_app import Device, Person, RestServer, rest_server
 
 pytestmark = pytest.mark.anyio
 
@@ -91,6 +92,52 @@ async def test_a_draft_stands_sealed_and_is_dropped_where_the_relation_has_ended
     assert (await coach("DELETE", f"/api/clients/{athlete.id}/link")).status_code == 204
     assert await lay_down(rest) == 1
     assert await lay_down(rest) == 0
+
+
+FLIPPED = "UPDATE records SET doc = set_byte(doc, 40, get_byte(doc, 40) # 1) WHERE record_id = $1"
+"""A byte that a disk has changed; done twice, it is whole again."""
+
+
+async def test_a_draft_waits_for_a_damaged_record_and_everything_else_is_laid_down(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    drafts = [{"profile": {"goals": ["Compete"]}, "file": {"notes": note}} for note in ("is shy", "is not")]
+    codes = [(await coach("POST", "/api/clients", draft)).json()["code"] for draft in drafts]
+    athletes = [await rest.person("athlete") for _ in codes]
+    first, second = athletes
+    await rest.committer.write(UUID(first.id), f"athlete:{first.id}", "profiles", first.id, {"height_cm": 179.0})
+    async with rest.database.commit_connection() as connection:
+        await connection.execute(FLIPPED, UUID(first.id))
+    for athlete, code in zip(athletes, codes, strict=True):
+        assert (await athlete("POST", f"/api/invites/{code}/accept")).status_code == 200
+
+    assert await lay_down(rest) == 1
+    assert problem(await coach("GET", f"/api/clients/{first.id}")) == (503, "record_damaged")
+    refused = await coach("PATCH", f"/api/clients/{first.id}", {"profile": {"height_cm": 170}})
+    assert problem(refused) == (503, "record_damaged")
+    assert (await coach("GET", f"/api/clients/{second.id}")).json()["file"]["notes"] == "is not"
+
+    async with rest.database.commit_connection() as connection:
+        await connection.execute(FLIPPED, UUID(first.id))
+    shown = (await coach("GET", f"/api/clients/{first.id}")).json()
+    assert (shown["file"]["notes"], shown["profile"].get("goals")) == ("is shy", None)
+    assert (await lay_down(rest), await lay_down(rest)) == (1, 0)
+    shown = (await coach("GET", f"/api/clients/{first.id}")).json()
+    assert (shown["profile"]["goals"], shown["profile"]["height_cm"]) == (["Compete"], 179.0)
+
+
+async def test_a_word_that_was_typed_offline_before_the_draft_stands_in_the_history(rest: RestServer) -> None:
+    coach, athlete = await rest.person("coach"), await rest.person("athlete")
+    code = (await coach("POST", "/api/clients", {"profile": {"height_cm": 170}})).json()["code"]
+    assert (await athlete("POST", f"/api/invites/{code}/accept")).status_code == 200
+    typed_at = time.time_ns()
+    assert await lay_down(rest) == 1
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.server.rest_app.time.time_ns", lambda: typed_at)
+        await Device(rest, athlete, "Phone", "phone").push(athlete.id, {"height_cm": 182.0}, collection="profiles")
+
+    assert (await coach("GET", f"/api/clients/{athlete.id}")).json()["profile"]["height_cm"] == 170
+    document = parse_document(await rest.document(athlete.id))
+    assert {write.patch["height_cm"] for write in document.writes()} == {170, 182}
 
 
 async def test_a_file_is_judged_row_by_row_and_made_only_when_asked(rest: RestServer) -> None:

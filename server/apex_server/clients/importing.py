@@ -1,7 +1,8 @@
 """Bulk import of athletes: every row judged alone, every problem named by row and field, and nothing else stopped.
 
-A row becomes an invite with a draft of profile and file. No answer repeats a value of a row, so nothing of it can run
-in a spreadsheet; what is stored is text, which exports guard (`apex_client.csv_cells`).
+A row becomes an invite with a draft of profile and file. Problems name a row and a column and repeat no value; of a row
+that became an invite the answer repeats the name. It is JSON and runs nowhere: whoever writes a table of it guards the
+cells, as every CSV file of the SDK does (`apex_client.csv_cells`).
 """
 
 import csv

@@ -353,6 +353,15 @@ FROM (
 ORDER BY page.date DESC, page.time DESC, page.id DESC
 LIMIT $7;
 
+-- name: has_record
+-- What a damaged record has in common with a whole one, and an unwritten one has not.
+SELECT EXISTS (
+    SELECT 1
+    FROM records
+    WHERE records.scope_id = $1
+        AND records.record_id = $2
+);
+
 -- name: list_recent_workouts
 -- The sessions of the last weeks, the newest first; their sets are read beside.
 SELECT session.record_id, session.date, session.start_time, session.duration_minutes, session.program_id,

@@ -27,6 +27,7 @@ from apex_server.resources import KnownRecord, RecordKind, RecordWriter, etag_of
 from apex_server.resources.bodies import object_body
 from apex_server.resources.versions import read_etag
 from apex_server.sync.commit import Committer
+from apex_server.sync.errors import RecordDamaged
 from apex_sync.coaching.bodyweight import WeighIn, weight_rate, weight_trend
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.profile import age_years
@@ -59,10 +60,17 @@ class PlacedWriter(RecordWriter):
         self.scope = scope
 
     async def known(self, connection: Connection, record_id: UUID, *, deleted: bool = False) -> KnownRecord:
-        """Read the record of this scope and no other; somebody may have written one of the same id in their own."""
+        """Read the record of this scope and no other; somebody may have written one of the same id in their own.
+
+        Raises RecordDamaged: only what nobody has written yet is empty.
+        """
         place = (Scope.parse(self.scope).id, record_id)
         found = await read_records(connection, self.database.vault, self.kind.collection, [place])
-        return found[0] if found else KnownRecord(self.kind.collection, self.scope, str(record_id), Document())
+        if found:
+            return found[0]
+        if await connection.fetchval(_queries.has_record, *place):
+            raise RecordDamaged
+        return KnownRecord(self.kind.collection, self.scope, str(record_id), Document())
 
 
 class ClientWriter:
@@ -74,7 +82,7 @@ class ClientWriter:
         self._committer = committer
 
     async def read(self, athlete_id: UUID) -> tuple[ClientDetail, Versions]:
-        """Read an athlete as a whole. Raises NotFound."""
+        """Read an athlete as a whole. Raises NotFound, RecordDamaged."""
         async with self.database.request(self.caller.user_id) as connection:
             summaries = await clients_of(connection, self.database.vault, self.caller.user_id, athlete_id)
             if not summaries:
