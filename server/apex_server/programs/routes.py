@@ -155,7 +155,7 @@ class ProgramsController(AthleteRecordController):
         assigned_id = UUID(derived_id("program", str(record_id), str(data.athlete_id)))
         async with records.reading() as connection:
             template = await records.known(connection, record_id)
-            before = await records.find(connection, assigned_id)
+            before = await records.within(athlete_scope(str(data.athlete_id))).find(connection, assigned_id)
             sets = await performed_sets_of_workouts(connection, records.database.vault, data.athlete_id)
         if before is not None:
             return await self.made(records, _as_before(before, data))

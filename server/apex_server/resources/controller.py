@@ -24,7 +24,7 @@ from litestar import Controller, MediaType, Response, delete, get, patch, post, 
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET, Struct
 
 from apex_server.caller import Caller, Role, require_role
@@ -50,6 +50,7 @@ from apex_server.resources.requests import (
     new_record_id,
     now,
     scope_of_athlete,
+    scopes_about,
 )
 from apex_server.resources.versions import etag_of, is_named, version_named, version_required
 from apex_server.resources.views import view_of_model
@@ -288,7 +289,7 @@ class RecordController(Controller):
     async def made(self, records: RecordWriter, made: Made) -> Response[Any]:
         """Answer with what a record is after a request."""
         status = 201 if made.outcome == "created" else 200
-        return await self.answer(records, UUID(made.known.id), deleted=True, status=status)
+        return await self.answer(records.within(made.known.scope), UUID(made.known.id), deleted=True, status=status)
 
     async def answer(
         self,
@@ -361,9 +362,14 @@ class RecordController(Controller):
 
     @classmethod
     def _provide_writer(
-        cls, caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
+        cls,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        committer: NamedDependency[Committer],
+        athlete_id: FromQuery[UUID | None] = None,
     ) -> RecordWriter:
-        return cls.writer(cls.kind, database, committer, caller)
+        scopes = () if athlete_id is None else scopes_about(caller.user_id, athlete_id)
+        return cls.writer(cls.kind, database, committer, caller, scopes)
 
     def get_route_handlers(self) -> list[BaseRouteHandler]:
         """Put the handlers into the words of this kind of record."""

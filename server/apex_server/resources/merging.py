@@ -30,6 +30,7 @@ from apex_server.sync.store import DAMAGED
 from apex_sync.coaching.drafts import DraftPatch
 from apex_sync.collection import Role
 from apex_sync.fold import Path
+from apex_sync.ids import Scope
 from apex_sync.op import Patch, Vector
 
 __all__ = ["Draft", "RecordMerger"]
@@ -70,7 +71,7 @@ class _Seen(NamedTuple):
 
     roles: Mapping[str, Role | ApiError]
     own: Mapping[str, list[int]]
-    known: Mapping[UUID, KnownRecord | RecordDamaged]
+    known: Mapping[tuple[str, UUID], KnownRecord | RecordDamaged]
 
 
 class RecordMerger(RecordWriter):
@@ -122,11 +123,17 @@ class RecordMerger(RecordWriter):
         return Made(known, "created" if plan.known is None else "updated", plan.patch, plan.kept_newer)
 
     async def _look(self, connection: Connection, drafts: Sequence[Draft]) -> _Seen:
-        ids = [draft.record_id for draft in drafts]
-        rows = await connection.fetch(_queries.get_records_by_id, self.kind.collection.name, ids)
+        rows = await connection.fetch(
+            _queries.get_records_by_id,
+            self.kind.collection.name,
+            [Scope.parse(draft.scope).id for draft in drafts],
+            [draft.record_id for draft in drafts],
+        )
         docs = await open_documents(connection, self.database.vault, rows)
         found = {
-            row["record_id"]: known_record(self.kind.collection, row, doc) if doc != DAMAGED else RecordDamaged()
+            (row["scope"], row["record_id"]): known_record(self.kind.collection, row, doc)
+            if doc != DAMAGED
+            else RecordDamaged()
             for row, doc in zip(rows, docs, strict=True)
         }
         roles: dict[str, Role | ApiError] = {}
@@ -144,7 +151,7 @@ class RecordMerger(RecordWriter):
         if isinstance(role, ApiError):
             return role
         try:
-            known = seen.known.get(draft.record_id)
+            known = seen.known.get((draft.scope, draft.record_id))
             return known if isinstance(known, RecordDamaged) else self._plan(draft, role, seen.own[draft.scope], known)
         except ApiError as error:
             return error
@@ -170,7 +177,7 @@ class RecordMerger(RecordWriter):
     def _version_of(self, draft: Draft, role: Role, own: Sequence[int], known: KnownRecord) -> Vector:
         """Give the version that a draft builds on. Raises AlreadyExists where that cannot be known."""
         versions = own_versions(known, own)
-        if known.scope != draft.scope or (draft.version is None and not versions):
+        if draft.version is None and not versions:
             raise AlreadyExists(known.id)
         if draft.version is not None:
             return draft.version

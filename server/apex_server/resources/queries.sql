@@ -1,5 +1,6 @@
 -- name: get_record
--- A record by its id alone: the policies decide whether there is one, and the array makes it an index look-up.
+-- A record by its id: the policies decide whether there is one, and the array makes it an index look-up. Devices make
+-- ids, so several people can have a record of one id; what an athlete cannot have written comes first.
 SELECT records.scope_id, scopes.name AS scope, records.record_id, records.digest, records.doc, records.deleted,
     (
         SELECT max(audit.committed_at)
@@ -11,17 +12,18 @@ JOIN scopes ON scopes.scope_id = records.scope_id
 WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND records.record_id = $2
     AND records.collection = $1
-ORDER BY records.scope_id
-LIMIT 1;
+    AND ($3::uuid[] IS NULL OR records.scope_id = ANY ($3))
+ORDER BY scopes.name LIKE 'athlete:%', records.scope_id
+LIMIT 2;
 
 -- name: get_records_by_id
 -- The records of one bulk request, of which most are not there yet; as `get_record`, for many.
-SELECT DISTINCT ON (records.record_id) records.scope_id, scopes.name AS scope, records.record_id, records.digest,
-    records.doc, records.deleted, NULL::timestamptz AS synced_at
-FROM records
+SELECT records.scope_id, scopes.name AS scope, records.record_id, records.digest, records.doc, records.deleted,
+    NULL::timestamptz AS synced_at
+FROM unnest($2::uuid[], $3::uuid[]) AS asked (scope_id, record_id)
+JOIN records ON records.scope_id = asked.scope_id AND records.record_id = asked.record_id
 JOIN scopes ON scopes.scope_id = records.scope_id
 WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
-    AND records.record_id = ANY ($2::uuid[])
     AND records.collection = $1
 ORDER BY records.record_id, records.scope_id
 LIMIT 1000;

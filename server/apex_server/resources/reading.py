@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from apex_server.db import Connection, load_queries
-from apex_server.errors import NotFound
+from apex_server.errors import InvalidFields, NotFound
 from apex_server.sync.errors import RecordDamaged
 from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
@@ -116,9 +116,17 @@ async def read_record(
     noun: str,
     *,
     deleted: bool = False,
+    scopes: Sequence[str] = (),
 ) -> KnownRecord:
-    """Read one record; a deleted one only where that is asked for. Raises NotFound, RecordDamaged."""
-    row = await connection.fetchrow(_queries.get_record, collection.name, record_id)
+    """Read one record, of any scope or of certain ones; a deleted one only where that is asked for.
+
+    Raises NotFound, RecordDamaged, and InvalidFields where several athletes have a record of this id.
+    """
+    places = [Scope.parse(scope).id for scope in scopes] or None
+    rows = await connection.fetch(_queries.get_record, collection.name, record_id, places)
+    if len(rows) > 1 and is_of_athlete(rows[0]) == is_of_athlete(rows[1]):
+        raise InvalidFields.one("athlete_id", "Expected the athlete whose record it is: several have one of this id")
+    row = rows[0] if rows else None
     if row is None or (row["deleted"] and not deleted):
         raise NotFound(noun)
     [doc] = await open_documents(connection, vault, [row])
@@ -148,6 +156,11 @@ async def require_scope(connection: Connection, user_id: UUID, scope: str, noun:
     if access is None:
         raise NotFound(noun)
     return access
+
+
+def is_of_athlete(row: Any) -> bool:
+    """Tell whether a row stands where an athlete may write."""
+    return Scope.parse(row["scope"]).kind == "athlete"
 
 
 def known_record(collection: Collection, row: Any, doc: bytes) -> KnownRecord:

@@ -23,7 +23,7 @@ from apex_server.errors import (
 from apex_server.resources.errors import VersionStale
 from apex_server.resources.pages import PAGE_LENGTH_MAX
 from apex_server.sync.errors import FieldForbidden, RecordDamaged, RecordFull, VersionUnknown
-from apex_sync.ids import Scope, athlete_scope, derived_id, record_id_from
+from apex_sync.ids import Scope, athlete_scope, derived_id, private_scope, record_id_from
 
 __all__ = [
     "NO_NUL",
@@ -42,6 +42,7 @@ __all__ = [
     "new_record_id",
     "now",
     "scope_of_athlete",
+    "scopes_about",
 ]
 
 READ_REFUSALS: tuple[type[ApiError], ...] = (
@@ -132,6 +133,12 @@ def scope_of_athlete(caller: Caller, athlete_id: Any) -> str:
         return Scope.parse(athlete_scope(athlete_id)).name
     except (ValueError, TypeError, AttributeError) as error:
         raise InvalidFields.one("athlete_id", "Expected a UUID in its canonical form") from error
+
+
+def scopes_about(user_id: UUID, athlete_id: UUID) -> tuple[str, ...]:
+    """Give the scopes in which a caller finds records about an athlete."""
+    athlete = str(athlete_id)
+    return athlete_scope(athlete), private_scope(str(user_id), athlete)
 
 
 def now() -> str:

@@ -7,7 +7,8 @@ never concurrent; so where that user has changed the same value since, the write
 
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from copy import copy
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from apex_server.caller import Caller
@@ -61,8 +62,17 @@ class RecordWriter:
     Every method raises NotFound, FieldForbidden, InvalidFields, and what `Committer.write` raises.
     """
 
-    def __init__(self, kind: RecordKind, database: Database, committer: Committer, caller: Caller) -> None:
+    def __init__(
+        self,
+        kind: RecordKind,
+        database: Database,
+        committer: Committer,
+        caller: Caller,
+        scopes: tuple[str, ...] = (),
+    ) -> None:
+        """Look for records in all scopes that the caller may read, or in certain ones."""
         self.kind = kind
+        self.scopes = scopes
         self.caller = caller
         self.database = database
         self._committer = committer
@@ -76,8 +86,20 @@ class RecordWriter:
     async def known(self, connection: Connection, record_id: UUID, *, deleted: bool = False) -> KnownRecord:
         """Read a record; a deleted one only where that is asked for."""
         return await read_record(
-            connection, self.database.vault, self.kind.collection, record_id, self.kind.noun, deleted=deleted
+            connection,
+            self.database.vault,
+            self.kind.collection,
+            record_id,
+            self.kind.noun,
+            deleted=deleted,
+            scopes=self.scopes,
         )
+
+    def within(self, scope: str) -> Self:
+        """Give the same for records of one scope."""
+        narrowed = copy(self)
+        narrowed.scopes = (scope,)
+        return narrowed
 
     async def create(self, scope: str, record_id: UUID, draft: Mapping[str, Any], more: Patch | None = None) -> Made:
         """Make a record; what was sent before and comes again gives what the record is now.
@@ -86,15 +108,13 @@ class RecordWriter:
         """
         async with self.reading() as connection:
             role = await self._role(connection, scope)
-            known = await self.find(connection, record_id)
+            known = await self.within(scope).find(connection, record_id)
             versions = [] if known is None else own_versions(known, await self._own_client_ids(connection, scope))
         if known is None:
             difference = self._difference(record_id, draft, self.kind.collection.model(), role)
             patch = {**(more or {}), **difference.patch}
             return Made(await self._write(scope, record_id, patch, None), "created", patch)
-        if known.scope == scope and any(
-            self._is_repeated(record_id, draft, known.at(version), role, more or {}) for version in versions
-        ):
+        if any(self._is_repeated(record_id, draft, known.at(version), role, more or {}) for version in versions):
             return Made(known, "unchanged", {})
         raise AlreadyExists(str(record_id))
 

@@ -19,7 +19,7 @@ from apex_server.web.overview import Device
 from apex_server.web.wording import as_count, as_day
 from apex_server.web.workout_card import WorkoutCard, workout_card
 from apex_sync.coaching.records import PersonalRecord
-from apex_sync.ids import Scope, private_scope
+from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import CHECK_INS, INSIGHTS, WORKOUT_LOGS
 
 __all__ = [
@@ -130,7 +130,8 @@ async def read_workout(
     connection: Connection, vault: Vault, athlete_id: UUID, workout_id: UUID
 ) -> tuple[WorkoutCard, list[Change]]:
     """Read one workout with its history. Raises NotFound."""
-    known = await read_record(connection, vault, WORKOUT_LOGS, workout_id, "workout")
+    scopes = (athlete_scope(str(athlete_id)),)
+    known = await read_record(connection, vault, WORKOUT_LOGS, workout_id, "workout", scopes=scopes)
     changes, origins = await _history(connection, vault, athlete_id, known)
     records = await personal_records_of(connection, vault, athlete_id)
     return workout_card(known, origins, records), changes
@@ -140,7 +141,8 @@ async def read_check_in(
     connection: Connection, vault: Vault, athlete_id: UUID, check_in_id: UUID
 ) -> tuple[CheckInCard, list[Change]]:
     """Read one check-in with its history. Raises NotFound."""
-    known = await read_record(connection, vault, CHECK_INS, check_in_id, "check-in")
+    scopes = (athlete_scope(str(athlete_id)),)
+    known = await read_record(connection, vault, CHECK_INS, check_in_id, "check-in", scopes=scopes)
     changes, origins = await _history(connection, vault, athlete_id, known)
     usual = await _usual_answers(connection, athlete_id, [known])
     return checkin_card(known, origins, usual.get(check_in_id, {})), changes

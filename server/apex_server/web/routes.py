@@ -38,6 +38,7 @@ from apex_server.web.visitor import (
     name_of,
     sent_to_sign_in,
 )
+from apex_sync.ids import athlete_scope
 from apex_sync.models import CHECK_INS, WORKOUT_LOGS
 
 __all__ = ["page_instead", "web_routes"]
@@ -170,11 +171,12 @@ async def record_page(
     coach = await coach_of(request)
     async with database.request(coach.user_id) as connection:
         await athlete_of(connection, database.vault, coach, athlete_id)
+        scopes = (athlete_scope(str(athlete_id)),)
         try:
-            await read_record(connection, database.vault, WORKOUT_LOGS, record_id, "workout")
+            await read_record(connection, database.vault, WORKOUT_LOGS, record_id, "workout", scopes=scopes)
             folder = "workouts"
         except NotFound:
-            await read_record(connection, database.vault, CHECK_INS, record_id, "record")
+            await read_record(connection, database.vault, CHECK_INS, record_id, "record", scopes=scopes)
             folder = "checkins"
     return Redirect(f"/athletes/{athlete_id}/{folder}/{record_id}", status_code=303, headers=PAGE_HEADERS)
 
@@ -192,7 +194,8 @@ async def settle_conflict(
     require_role(caller, "coach")
     async with database.request(caller.user_id) as connection:
         await athlete_of(connection, database.vault, caller, athlete_id)
-        known = await read_record(connection, database.vault, WORKOUT_LOGS, workout_id, "workout")
+        scopes = (athlete_scope(str(athlete_id)),)
+        known = await read_record(connection, database.vault, WORKOUT_LOGS, workout_id, "workout", scopes=scopes)
     patch = settling_patch(known, data.path, int(data.client_id), int(data.stamp))
     if patch is None:
         raise NothingContested
