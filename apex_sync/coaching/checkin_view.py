@@ -21,7 +21,8 @@ from apex_sync.coaching.drafts import (
     unknown_fields,
 )
 from apex_sync.coaching.leaves import live_entries
-from apex_sync.coaching.workout_view import TYPED_SLACK_KG, ValueProblem, kilograms, shown
+from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
+from apex_sync.coaching.workout_view import ValueProblem, shown
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
 from apex_sync.models.body import Measurements, PhotoType

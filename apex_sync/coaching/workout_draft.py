@@ -23,17 +23,16 @@ from apex_sync.coaching.drafts import (
     unknown_fields,
 )
 from apex_sync.coaching.sets import exercise_identity
+from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
 from apex_sync.coaching.workout_view import (
     EXERCISE_FIELDS,
     SET_FIELDS,
-    TYPED_SLACK_KG,
     WRITTEN_FIELDS,
     ExerciseView,
     SetView,
     WorkoutView,
     exercise_view,
     exercises_in_order,
-    kilograms,
     set_view,
     shown,
 )

@@ -12,19 +12,15 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct
 
-from apex_sync.coaching.increments import KG_PER_LB
 from apex_sync.coaching.leaves import live_entries, text
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import performed_sets
+from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
 from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score
 from apex_sync.models.workout import FailureReason, LoadUnit, SetType
-
-LOAD_KG_DECIMALS = 6
-TYPED_SLACK_KG = 0.05
-"""How far what was typed may lie from the kilograms beside it: apps round pounds to one or two decimals."""
 
 Label = Annotated[str, Meta(max_length=16)]
 
@@ -229,11 +225,6 @@ def load_as_typed(entry: Any) -> tuple[float | None, LoadUnit]:
     if load is None or unit != "lb" or (load_kg is not None and abs(kilograms(load, unit) - load_kg) > TYPED_SLACK_KG):
         return (load if load_kg is None else load_kg), "kg"
     return load, "lb"
-
-
-def kilograms(load: float, unit: str) -> float:
-    """Give a load in kilograms, to the milligram: exactly as imports write it."""
-    return round(load * KG_PER_LB, LOAD_KG_DECIMALS) if unit == "lb" else load
 
 
 def shown(value: Any) -> Any:

@@ -19,6 +19,7 @@ from apex_client.store_file import sqlite_errors
 from apex_client.times import utc_text
 from apex_client.upgrading import make_rows_anew
 from apex_client.views import Snapshot
+from apex_sync.coaching.weights import with_kilograms
 from apex_sync.collection import Role
 from apex_sync.compaction import compact, load_of
 from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBounds, UnknownCollection
@@ -107,7 +108,7 @@ class LocalReplica:
                 fields = {"deleted": False, **fields}
             new_id = known_id or record_id_from(self.device.now_us() // 1000, self.device.entropy(10))
             held = held or self.device.new_record(new_id, home, collection)
-            self.write(held, fields)
+            self.write(held, with_kilograms(collection, fields, held.state))
         return snapshot_of(held)
 
     def edit(
@@ -116,7 +117,7 @@ class LocalReplica:
         """Change a record by the patch that `build` makes of its state. Raises NoSuchRecord and what `build` does."""
         with self.store.transaction():
             held = self.find(collection, record_id, scope)
-            self.write(held, build(held.state))
+            self.write(held, with_kilograms(collection, build(held.state), held.state))
         return snapshot_of(held)
 
     def snapshot(self, collection: str, record_id: str, *, scope: str | None = None) -> Snapshot:

@@ -133,3 +133,13 @@ async def test_a_coach_keeps_one_file_on_an_athlete(open_replica: OpenReplica, s
     assert (file.id, file["tags"], file.athlete_id) == (client_file_id(account.id, anna.id), ["keen"], anna.id)
     with pytest.raises(NoSuchRecord):
         await coach.client_files.get(NOBODY)
+
+
+async def test_a_body_weight_changes_in_kilograms_with_what_is_typed(open_replica: OpenReplica) -> None:
+    phone = await open_replica("phone", ANNA)
+    metrics = await phone.body_metrics.create(date="2026-03-01", weight=180, weight_unit="lb")
+    assert metrics.get("weight_kg") == 81.646627
+    assert (await metrics.edit(weight=200)).get("weight_kg") == 90.718474
+    assert (await metrics.edit(weight_unit="kg")).get("weight_kg") == 200
+    profile = await phone.profile.edit(target_weight=180, target_weight_unit="lb")
+    assert profile.get("target_weight_kg") == 81.646627

@@ -47,10 +47,42 @@ async def test_a_weight_in_pounds_shows_back_as_typed_and_counts_in_kilograms(re
     }
 
 
+async def test_a_weight_that_is_edited_changes_in_kilograms_too(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    body = {"date": "2026-03-01", "weight": 180, "weight_unit": "lb"}
+    for path in ("/api/progress/metrics", "/api/checkins"):
+        made = await athlete("POST", path, body)
+        one = f"{path}/{made.json()['id']}"
+        replaced = await athlete("PUT", one, {**made.json(), "weight": 200}, if_match=made.headers["etag"])
+        assert replaced.json()["weight_kg"] == 90.718474
+        assert (await athlete("PATCH", one, {"weight": 150})).json()["weight_kg"] == 68.038855
+        assert (await athlete("PATCH", one, {"weight_unit": "kg"})).json()["weight_kg"] == 150
+        assert (await charts(athlete, athlete))["weight"][0]["weight_kg"] == 150
+        assert (await athlete("PATCH", one, {"weight": None})).json()["weight_kg"] is None
+        assert (await athlete("POST", path, {"date": "2026-03-02", "weight": 80})).json()["weight_kg"] == 80
+
+    target = {"target_weight": 180, "target_weight_unit": "lb"}
+    for changes, weight_kg in (
+        (target, 81.646627),
+        ({"target_weight": 200}, 90.718474),
+        ({"target_weight": None}, None),
+    ):
+        changed = await coach("PATCH", f"/api/clients/{athlete.id}", {"profile": changes})
+        assert changed.json()["metrics"]["target_weight_kg"] == weight_kg
+
+
+async def test_a_measuring_that_comes_again_is_the_same(rest: RestServer) -> None:
+    athlete = await rest.person("athlete")
+    body = {"id": new_id(), "date": "2026-03-01", "weight": 80}
+    await log(athlete, **body)
+    assert (await athlete("POST", "/api/progress/metrics", body)).status_code == 200
+
+
 async def test_what_is_out_of_bounds_is_named(rest: RestServer) -> None:
     athlete = await rest.person("athlete")
     for body, field in (
         ({"weight_kg": 501}, "weight_kg"),
+        ({"weight": 600, "weight_unit": "kg"}, "weight_kg"),
         ({"measurements": {"waist_cm": -1}}, "measurements.waist_cm"),
         ({"measurements": {"left_ear_cm": 6}}, "measurements.left_ear_cm"),
         ({"measurements": [1]}, "measurements"),

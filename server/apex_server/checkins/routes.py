@@ -37,6 +37,7 @@ from apex_server.resources import (
     PageMark,
     RecordKind,
     RecordWriter,
+    WeighingWriter,
     placed,
     read_records,
 )
@@ -75,6 +76,7 @@ class CheckInsController(AthleteRecordController):
     filters = CheckInFilters
     list_query, sorted_by, mark = _queries.list_check_ins, "-date", PageMark
     made_by = ("athlete",)
+    writer = WeighingWriter
 
     def added(self, draft: Mapping[str, Any]) -> Patch:
         """Hand it in with being made, unless it says that it is a draft."""

@@ -5,7 +5,6 @@ A record that nobody has written yet is an empty one, so the first change needs 
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,13 +22,13 @@ from apex_server.clients.payloads import (
 from apex_server.clients.standing import clients_of
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, MalformedRequest, NotFound
-from apex_server.resources import KnownRecord, RecordKind, RecordWriter, etag_of, read_records
+from apex_server.resources import KnownRecord, RecordKind, WeighingWriter, etag_of, read_records, weighed_draft
 from apex_server.resources.bodies import object_body
 from apex_server.resources.versions import read_etag
 from apex_server.sync.commit import Committer
 from apex_server.sync.errors import RecordDamaged
 from apex_sync.coaching.bodyweight import WeighIn, weight_rate, weight_trend
-from apex_sync.coaching.drafts import model_patch
+from apex_sync.coaching.drafts import DraftPatch, model_patch
 from apex_sync.coaching.profile import age_years
 from apex_sync.collection import Record
 from apex_sync.document import Document
@@ -52,7 +51,7 @@ class Versions(NamedTuple):
     file: Vector
 
 
-class PlacedWriter(RecordWriter):
+class PlacedWriter(WeighingWriter):
     """Writes the one record of its kind in a scope, which is empty before the first write."""
 
     def __init__(self, kind: RecordKind, database: Database, committer: Committer, caller: Caller, scope: str) -> None:
@@ -130,7 +129,7 @@ class ClientWriter:
 
     def _parts(self, athlete_id: UUID) -> dict[str, tuple[PlacedWriter, UUID]]:
         coach, athlete = str(self.caller.user_id), str(athlete_id)
-        of_profile = RecordKind(PROFILES, "athlete", partial(model_patch, known=frozenset({"age_years"})))
+        of_profile = RecordKind(PROFILES, "athlete", profile_patch)
         of_file = RecordKind(CLIENT_FILES, "athlete", model_patch)
         return {
             "profile": (self._writer(of_profile, athlete_scope(athlete)), athlete_id),
@@ -139,6 +138,11 @@ class ClientWriter:
 
     def _writer(self, kind: RecordKind, scope: str) -> PlacedWriter:
         return PlacedWriter(kind, self.database, self._committer, self.caller, scope)
+
+
+def profile_patch(record_id: str, draft: Mapping[str, Any], base: Record) -> DraftPatch:
+    """Give the difference of a profile that somebody sent."""
+    return model_patch(record_id, weighed_draft(PROFILES, draft, base), base, known=frozenset({"age_years"}))
 
 
 def live(known: KnownRecord, model: type[Any]) -> Any:

@@ -31,16 +31,16 @@ from apex_server.resources import (
     LastDay,
     PageMark,
     RecordKind,
+    WeighingWriter,
     require_scope,
+    weighed_draft,
 )
 from apex_server.resources.requests import READ_REFUSALS
 from apex_sync.coaching.bodyweight import WeighIn, goal_direction, weight_rate, weight_trend
 from apex_sync.coaching.drafts import DraftPatch, model_patch
-from apex_sync.coaching.workout_view import kilograms
 from apex_sync.collection import Record
 from apex_sync.ids import athlete_scope
 from apex_sync.models import BODY_METRICS, BodyMetrics
-from apex_sync.op import Patch
 
 __all__ = ["progress_routes"]
 
@@ -63,17 +63,9 @@ class MetricsFilters:
     last_day: LastDay = None
 
 
-def with_kilograms(draft: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the canonical weight to one that was typed, as it is where both were given."""
-    weight, unit = draft.get("weight"), draft.get("weight_unit")
-    if draft.get("weight_kg") is not None or unit not in ("kg", "lb"):
-        return dict(draft)
-    return {**draft, "weight_kg": kilograms(weight, unit)} if isinstance(weight, int | float) else dict(draft)
-
-
 def metrics_patch(record_id: str, draft: Mapping[str, Any], base: Record) -> DraftPatch:
     """Give the difference of a measuring that somebody sent."""
-    return _to_patch(record_id, with_kilograms(draft), base)
+    return _to_patch(record_id, weighed_draft(BODY_METRICS, draft, base), base)
 
 
 _to_patch = partial(model_patch, known=frozenset(BodyMetricsResource.__struct_fields__))
@@ -88,10 +80,7 @@ class MetricsController(AthleteRecordController):
     view, page, new, draft = BodyMetricsResource, MetricsPage, NewMetrics, BodyMetrics
     filters = MetricsFilters
     list_query, sorted_by, mark = _queries.list_body_metrics, "-date", PageMark
-
-    def completed(self, changes: Patch) -> Patch:
-        """Change the canonical weight with the one that was typed."""
-        return with_kilograms(changes)
+    writer = WeighingWriter
 
 
 class ChartsController(Controller):

@@ -16,6 +16,7 @@ from apex_server.resources.reading import KnownRecord, read_record, read_records
 from apex_server.resources.requests import FirstDay, LastDay
 from apex_server.resources.versions import etag_of
 from apex_server.resources.views import placed, record_view, view_of_model
+from apex_server.resources.weighing import WeighingWriter, weighed_draft
 from apex_server.resources.writing import Made, RecordKind, RecordWriter
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "RecordWriter",
     "VersionRequired",
     "VersionStale",
+    "WeighingWriter",
     "described_as",
     "etag_of",
     "list_body",
@@ -53,4 +55,5 @@ __all__ = [
     "record_view",
     "require_scope",
     "view_of_model",
+    "weighed_draft",
 ]

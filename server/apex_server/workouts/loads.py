@@ -3,7 +3,7 @@
 from typing import Any
 
 from apex_server.errors import InvalidFields
-from apex_sync.coaching.workout_view import kilograms
+from apex_sync.coaching.weights import kilograms
 from apex_sync.op import Patch
 
 __all__ = ["with_kilograms"]
