@@ -47,6 +47,12 @@ _WORDS = ("words WHERE rowid", "words_due WHERE record_no", "exercise_trigrams W
 FORGET_WORDS = tuple(f"DELETE FROM {words} = ?" for words in _WORDS)  # noqa: S608
 """What takes the words of a record out of every index."""
 
+INDEXED_UP_TO = "indexed_up_to"
+"""The setting that holds the number of the last record that was indexed when it was new; no record is given one again.
+
+Once it was `words_up_to`, in files that gave such numbers again when records had gone: those are indexed anew, once.
+"""
+
 _WORDS_DUE = "INSERT OR IGNORE INTO words_due (record_no) VALUES (?)"
 _INSERT_CONFLICT = "INSERT INTO conflict_rows (record_no, path, keys, kept, discarded) VALUES (?, ?, ?, ?, ?)"
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from apex_client.errors import DiskFull
 from apex_client.local import LocalReplica, snapshot_of
-from apex_client.materialise import FORGET_WORDS, projected
+from apex_client.materialise import FORGET_WORDS, INDEXED_UP_TO, projected
 from apex_client.overview import SearchHit
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
@@ -17,9 +17,6 @@ from apex_sync.session.held import HeldRecord
 
 CHUNK_RECORDS = 500
 """Indexed in one transaction, about 50 ms."""
-
-WORDS_UP_TO = "words_up_to"
-"""The setting that holds the number of the last record that was indexed when it was new."""
 
 _DUE = (
     "SELECT record_no FROM words_due UNION SELECT record_no FROM held_records WHERE record_no > ?"
@@ -78,7 +75,7 @@ def index_some_words(local: LocalReplica) -> bool:
     """Index a chunk of records that are due; tell whether there was any."""
     store = local.store
     with sqlite_errors(store.path):
-        up_to = int(store.setting(WORDS_UP_TO) or 0)
+        up_to = int(store.setting(INDEXED_UP_TO) or 0)
         due = store.sql.execute(_DUE, (up_to, CHUNK_RECORDS)).fetchall()
     if not due:
         return False
@@ -92,7 +89,7 @@ def index_some_words(local: LocalReplica) -> bool:
         exercises = {record.place for record in held if record.collection == "exercises"}
         tokens = [(row[0], " ".join(trigram_tokens(f"{row[1]}\n{row[2]}"))) for row in rows if row[0] in exercises]
         store.sql.executemany("INSERT INTO exercise_trigrams (rowid, trigrams) VALUES (?, ?)", tokens)
-        store.keep_setting(WORDS_UP_TO, str(max(up_to, *numbers)).encode())
+        store.keep_setting(INDEXED_UP_TO, str(max(up_to, *numbers)).encode())
     return True
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from apex_client.changes import Change
 from apex_client.encryption import EncryptionKey
-from apex_client.materialise import Materialiser
+from apex_client.materialise import INDEXED_UP_TO, Materialiser
 from apex_client.store_file import ReplicaFile, sqlite_errors
 from apex_sync.digest import add_digests, digest_bytes
 from apex_sync.session.device import SELF_SCOPE, HeldScope, Identity, Origin, Rejection
@@ -337,9 +337,10 @@ class ReplicaStore:
         self._carry_digests(records)
 
     def _new_place(self) -> int:
+        """Give a number that no record here has, and none had that is indexed: its successor would not be found."""
         if not self._next_record_no:
             (last,) = self.sql.execute("SELECT coalesce(max(record_no), 0) FROM held_records").fetchone()
-            self._next_record_no = last + 1
+            self._next_record_no = 1 + max(last, int(self.setting(INDEXED_UP_TO) or 0))
         self._next_record_no += 1
         return self._next_record_no - 1
 

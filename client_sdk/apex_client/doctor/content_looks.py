@@ -9,7 +9,7 @@ from uuid import UUID
 
 from apex_client.doctor.finding import START_ANEW, Finding, some_of
 from apex_client.doctor.image import ReplicaImage, Row
-from apex_client.materialise import conflict_row, projected
+from apex_client.materialise import INDEXED_UP_TO, conflict_row, projected
 from apex_client.rows import BLANK, CHILDREN, COLUMNS, ENTRY_TABLES, TABLES, full_row
 from apex_sync.digest import add_digests, digest_bytes, record_digest
 from apex_sync.errors import MalformedOp, MalformedUpdate
@@ -61,6 +61,7 @@ def _records(image: ReplicaImage) -> Iterator[Finding]:
             stale += [f"{name}: {wrong}" for wrong in _stale_beside(image, row, held)]
         except (MalformedUpdate, MalformedOp, sqlite3.Error, LookupError) as error:
             unreadable.append(f"{name} cannot be read: {error}")
+    stale += _words_of_nobody(image)
     if unreadable:
         yield Finding("records", "wrong", some_of(unreadable), START_ANEW)
     else:
@@ -69,7 +70,7 @@ def _records(image: ReplicaImage) -> Iterator[Finding]:
     if stale:
         yield Finding("tables", "wrong", some_of(stale), START_ANEW)
     else:
-        yield Finding("tables", "good", "all that apps query is what the records fold to")
+        yield Finding("tables", "good", "all that apps query and search is what the records fold to")
 
 
 def _wrong_with(row: Row, held: HeldRecord) -> Iterator[str]:
@@ -83,7 +84,7 @@ def _wrong_with(row: Row, held: HeldRecord) -> Iterator[str]:
 
 def _stale_beside(image: ReplicaImage, row: Row, held: HeldRecord) -> Iterator[str]:
     """Compare rows, conflicts and flags with what the ops fold to now."""
-    rows, _, needs_review = projected(held, row["scope_no"])
+    rows, words, needs_review = projected(held, row["scope_no"])
     for table in _tables_of(held.collection):
         expected = [_as_stored(table, each) for each in rows.get(table, [])]
         if _found(image, table, held.place) != expected:
@@ -92,6 +93,8 @@ def _stale_beside(image: ReplicaImage, row: Row, held: HeldRecord) -> Iterator[s
     sql = "SELECT record_no, path, keys, kept, discarded FROM conflict_rows WHERE record_no = ? ORDER BY path"
     if [tuple(each.values()) for each in image.rows(sql, (held.place,))] != conflicts:
         yield "its conflicts are not those of its ops"
+    if not _is_due(image, held.place) and _indexed(image, held.place) != words:
+        yield "a search does not find it by what it says"
     expected_flags = (len(conflicts), needs_review, held.state.get("deleted") is True)
     if (row["conflicts"], row["needs_review"], row["deleted"]) != expected_flags:
         yield "its flags are not what it folds to"
@@ -112,6 +115,27 @@ def _found(image: ReplicaImage, table: str, number: int) -> list[tuple[Any, ...]
     order = "position" if table in ENTRY_TABLES else "record_no"
     sql = f"SELECT {', '.join(COLUMNS[table])} FROM {table} WHERE record_no = ? ORDER BY {order}"  # noqa: S608
     return [tuple(row.values()) for row in image.rows(sql, (number,))]
+
+
+def _is_due(image: ReplicaImage, number: int) -> bool:
+    """Tell whether the next search indexes a record anew."""
+    if number > int(image.setting(INDEXED_UP_TO) or 0):
+        return True
+    return bool(image.rows("SELECT 1 FROM words_due WHERE record_no = ?", (number,)))
+
+
+def _indexed(image: ReplicaImage, number: int) -> tuple[Any, ...] | None:
+    found = image.rows("SELECT title, names, notes FROM words WHERE rowid = ?", (number,))
+    return tuple(found[0].values()) if found else None
+
+
+def _words_of_nobody(image: ReplicaImage) -> Iterator[str]:
+    try:
+        found = image.rows("SELECT rowid FROM words WHERE rowid NOT IN (SELECT record_no FROM held_records)")
+    except sqlite3.Error as error:
+        yield f"the search index cannot be read: {error}"
+    else:
+        yield from (f"a search finds words of record number {row['rowid']}, which is not here" for row in found)
 
 
 def _scopes(image: ReplicaImage) -> Iterator[Finding]:

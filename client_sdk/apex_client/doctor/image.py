@@ -113,20 +113,21 @@ class ReplicaImage:
     @cached_property
     def identity(self) -> Identity:
         """Give who this device is; client id 0 where that cannot be read."""
-        value = self._setting("identity")
+        value = self.setting("identity")
         return msgspec.json.decode(value, type=Identity) if value else Identity(0)
 
     @cached_property
     def session(self) -> Session | None:
         """Give who is signed in, or was last."""
-        value = self._setting(SESSION)
+        value = self.setting(SESSION)
         return msgspec.json.decode(value, type=Session) if value else None
 
     def tables(self) -> list[str]:
         """List the tables that hold anything of their own."""
         return [row["name"] for row in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
 
-    def _setting(self, name: str) -> bytes | None:
+    def setting(self, name: str) -> bytes | None:
+        """Read a value that was kept by name; None where that cannot be read."""
         try:
             found = self.rows("SELECT value FROM settings WHERE name = ?", (name,))
         except sqlite3.Error:
