@@ -123,7 +123,9 @@ def test_a_wrong_password_is_one_line(server: WholeServer, email: str, tmp_path:
     refused = apex("login", "--server", server.address, "--email", email, "--password-stdin", stdin="wrong\n")
 
     assert refused.code == 1
-    assert refused.err == "apex: the e-mail address or the password is wrong; try again\n"
+    assert (
+        refused.err == "apex: the e-mail address or the password is wrong; try again, or open /forgot-password there\n"
+    )
 
 
 def test_the_way_to_the_first_set_in_the_readme_works_word_for_word(server: WholeServer, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ WORDS_OF_OURS = {
     "devices.kind", "dirty.kind", "exercises.movement_pattern", "foods.source", "insights.kind", "insights.priority",
     "insights.status", "insights.type", "insights.worded_by", "logged_sets.failure_reason", "logged_sets.load_unit",
     "logged_sets.type", "mail_tokens.purpose", "mails.failure", "mails.purpose", "meal_plans.status",
-    "profiles.load_unit", "profiles.recovery_status", "profiles.volume_tolerance", "programs.difficulty",
-    "programs.intensity_zone", "programs.status", "programs.type", "programs.weekly_volume", "progress_photos.type",
+    "nightly.name", "profiles.load_unit", "profiles.recovery_status", "profiles.volume_tolerance",
+    "programs.difficulty", "programs.intensity_zone", "programs.status", "programs.type", "programs.weekly_volume",
+    "progress_photos.type",
     "records.collection", "schema_migrations.name", "server_keys.name", "sessions.end_reason", "used_budgets.budget",
     "user_tiers.tier", "users.role",
 }  # fmt: skip

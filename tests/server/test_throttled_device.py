@@ -98,7 +98,7 @@ async def test_a_device_throttled_for_its_whole_first_sync_ends_with_the_servers
             assert (report.pending, report.rejected, report.repaired) == (0, 0, 0)
             assert await replica_digest(phone, scope) == await stored_digest(app, scope)
             assert (await phone.status()).synced == WORKOUTS
-    assert len(transport.refused) >= 3, "it was throttled again and again"
+    assert len(transport.refused) >= 2, "it was throttled again and again"
     for refused_at, seconds in transport.refused:
         early = [asked for asked in transport.asked if refused_at < asked < refused_at + seconds - 0.05]
         assert not early

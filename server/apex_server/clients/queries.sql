@@ -341,6 +341,7 @@ FROM (
             FROM coach_athletes
             WHERE coach_athletes.athlete_id = $1
                 AND coach_athletes.coach_id = apex_user_id()
+                AND coach_athletes.ended_at IS NULL
         ) AS moment
         WHERE ($3::text IS NULL OR $3 = 'linked')
             AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))

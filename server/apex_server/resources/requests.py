@@ -13,6 +13,8 @@ from apex_server.errors import (
     AccessTokenExpired,
     AccessTokenInvalid,
     ApiError,
+    BodyTooLarge,
+    BodyTooSlow,
     CredentialsMissing,
     CsrfRefused,
     InvalidFields,
@@ -51,6 +53,7 @@ READ_REFUSALS: tuple[type[ApiError], ...] = (
 )  # fmt: skip
 WRITE_REFUSALS: tuple[type[ApiError], ...] = (
     *READ_REFUSALS, CsrfRefused, MalformedRequest, FieldForbidden, VersionUnknown, VersionStale, RecordFull,
+    BodyTooLarge, BodyTooSlow,
 )  # fmt: skip
 
 IDEMPOTENCY_KEY_LENGTH_MAX = 200

@@ -15,7 +15,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from apex_server.db import Connection, load_queries
-from apex_server.errors import BodyTooLarge
 from apex_server.problems import problem_responses
 from apex_server.resources import (
     Asked,
@@ -102,7 +101,7 @@ class WorkoutsController(AthleteRecordController):
         dto=described_as(list[BulkItem], BULK_SYNC),
         return_dto=None,
         request_max_body_size=BULK_BYTES_MAX,
-        responses=problem_responses(*WRITE_REFUSALS, BodyTooLarge),
+        responses=problem_responses(*WRITE_REFUSALS),
     )
     async def sync_offline_logs(
         self,
