@@ -18,6 +18,9 @@ from apex_sync.coaching.trend import slope_per_week
 from apex_sync.coaching.weeks import DAYS, days_before, days_between
 from apex_sync.collection import Record
 
+WEIGHT_KG_MIN, WEIGHT_KG_MAX = 1.0, 500.0
+"""A reading beyond these is for review, and moves no trend."""
+
 SMOOTHING_PER_DAY = 0.1
 """Weight of one day's reading in the trend; lags about ten days [V, Walker]."""
 
@@ -114,7 +117,7 @@ def weigh_ins_of(records: Iterable[tuple[str, Record]]) -> list[WeighIn]:
         on = day(getattr(record, "date", None)) or next(
             filter(None, (local_day(getattr(record, name, None)) for name in ("measured_at", "submitted_at"))), None
         )
-        weight_kg = number(getattr(record, "weight_kg", None), 1.0, 500.0)
+        weight_kg = number(getattr(record, "weight_kg", None), WEIGHT_KG_MIN, WEIGHT_KG_MAX)
         if on is not None and weight_kg is not None and getattr(record, "deleted", None) is not True:
             found.append(WeighIn(record_id=record_id, date=on, weight_kg=weight_kg))
     return found
@@ -173,6 +176,12 @@ def weight_rate(days: Sequence[TrendDay], as_of: datetime.date) -> WeightRate | 
                 low_confidence=window_days == RATE_DAYS_SPARSE,
             )
     return None
+
+
+def latest_rate(days: Sequence[TrendDay]) -> WeightRate | None:
+    """Give the rate of the trend on the last day whose reading moved it, so that it is the same whoever asks when."""
+    moved = [d.date for d in days if d.held_out is None]
+    return weight_rate(days, moved[-1]) if moved else None
 
 
 def rate_window(days: Sequence[TrendDay], as_of: datetime.date, window_days: int) -> list[TrendDay]:

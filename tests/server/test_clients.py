@@ -195,6 +195,22 @@ async def test_metrics_are_the_trend_and_what_was_measured_last(rest: RestServer
     assert metrics["girths_cm"] == {"waist": {"value": 80.0, "date": day(0)}}
 
 
+async def test_charts_client_and_dashboard_name_one_rate(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    for days_ago in range(20, 2, -1):
+        body = {"date": day(days_ago), "weight_kg": 86 + 0.2 * days_ago}
+        assert (await athlete("POST", "/api/progress/metrics", body)).status_code == 201
+    draft = {"date": day(0), "weight": 200, "weight_unit": "kg", "submitted_at": None}
+    assert (await athlete("POST", "/api/checkins", draft)).status_code == 201
+
+    charts = (await coach("GET", f"/api/progress/charts/{athlete.id}")).json()
+    client = (await client_of(coach, athlete))["metrics"]["weight"]
+    dashboard = (await coach("GET", f"/api/clients/{athlete.id}/dashboard")).json()
+    assert charts["weight"][-1]["date"] == dashboard["weight_days"][-1]["date"] == client["as_of"] == day(3)
+    assert client["kg_per_week"] == charts["rate"]["kg_per_week"] < 0
+    assert client == dashboard["weight"]
+
+
 async def test_lists_are_sorted_filtered_and_paged_either_way(rest: RestServer) -> None:
     coach = await rest.person("coach")
     names = ["Zoë", "anna", "Bert", "Änne", "Carl"]
@@ -286,7 +302,7 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
     async with db.request(coach) as connection:
         arguments = [coach, None, today - timedelta(days=20), today, 5000]
         assert await explain(connection, queries.list_clients, *arguments) == []
-        assert await explain(connection, queries.list_measurings, athlete, today) == []
+        assert await explain(connection, load_queries("apex_server.resources").list_measurings, athlete, today) == []
         mark = [today, NOW.replace(tzinfo=None), UUID(int=1), 50]
         assert await explain(connection, queries.list_timeline, athlete, athlete, None, *mark) == []
         assert await explain(connection, queries.list_recent_workouts, athlete, today, today) == []

@@ -22,10 +22,16 @@ from apex_server.clients.payloads import (
     WeightDay,
 )
 from apex_server.clients.standing import clients_of
-from apex_server.clients.writing import weigh_ins, weight_of
+from apex_server.clients.writing import weight_of
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
-from apex_server.resources import PageMark, performed_sets_of_workouts, read_records
+from apex_server.resources import (
+    PageMark,
+    measurings_of,
+    performed_sets_of_workouts,
+    read_records,
+    weigh_ins_of_rows,
+)
 from apex_server.vault import Vault
 from apex_sync.coaching.bodyweight import weight_trend
 from apex_sync.coaching.exercise_library import builtin_exercises
@@ -56,14 +62,14 @@ async def dashboard_of(connection: Connection, vault: Vault, coach_id: UUID, ath
     private = Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
     workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, today)
     sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
-    measurings = await connection.fetch(_queries.list_measurings, athlete_id, today)
+    measurings = await measurings_of(connection, athlete_id)
     check_ins = await connection.fetch(_queries.list_recent_check_ins, athlete_id)
     marked = await connection.fetch(_queries.list_to_look_at, athlete_id)
     return ClientDashboard(
         client=clients[0],
         workouts=recent_workouts(workouts, sets),
         volume=muscle_weeks(sets, await _own_exercises(connection, vault, coach_id)),
-        weight=weight_of(measurings, today),
+        weight=weight_of(measurings),
         weight_days=weight_days(measurings, first),
         check_ins=[recent_check_in(row) for row in check_ins],
         insights=await _open_insights(connection, vault, private),
@@ -145,7 +151,7 @@ def weight_days(measurings: Sequence[Any], first: date) -> list[WeightDay]:
     """List the weighed days since a day, with the trend that began long before."""
     return [
         WeightDay(day.date, day.weight_kg, day.trend_kg, day.held_out)
-        for day in weight_trend(weigh_ins(measurings))
+        for day in weight_trend(weigh_ins_of_rows(measurings))
         if day.date >= first
     ]
 

@@ -167,35 +167,6 @@ WHERE pair.coach_id = $1
 ORDER BY users.id
 LIMIT $5;
 
--- name: list_measurings
--- What the scale and the tape said in about a year, check-ins and measurings together, the newest first.
-SELECT measured.record_id, measured.date, measured.weight_kg, measured.body_fat_percent,
-    measured.chest_cm, measured.shoulders_cm, measured.biceps_cm, measured.arms_cm, measured.forearms_cm,
-    measured.waist_cm, measured.hips_cm, measured.thighs_cm, measured.calves_cm
-FROM (
-    (
-        SELECT record_id, date, weight_kg, body_fat_percent, chest_cm, shoulders_cm, biceps_cm, arms_cm, forearms_cm,
-            waist_cm, hips_cm, thighs_cm, calves_cm
-        FROM check_ins
-        WHERE check_ins.scope_id = $1
-            AND check_ins.date <= $2
-        ORDER BY check_ins.date DESC
-        LIMIT 400
-    )
-    UNION ALL
-    (
-        SELECT record_id, date, weight_kg, body_fat_percent, chest_cm, shoulders_cm, biceps_cm, arms_cm, forearms_cm,
-            waist_cm, hips_cm, thighs_cm, calves_cm
-        FROM body_metrics
-        WHERE body_metrics.scope_id = $1
-            AND body_metrics.date <= $2
-        ORDER BY body_metrics.date DESC
-        LIMIT 400
-    )
-) AS measured
-ORDER BY measured.date DESC, measured.record_id
-LIMIT 400;
-
 -- name: list_timeline
 -- A page of what happened to an athlete, the newest first: each kind gives its own page by index, the newest of all are
 -- taken, and only of those the facts are read. Times are the athlete's wall clock, or midnight where none is known.

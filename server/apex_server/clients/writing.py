@@ -4,7 +4,7 @@ A record that nobody has written yet is an empty one, so the first change needs 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -22,12 +22,22 @@ from apex_server.clients.payloads import (
 from apex_server.clients.standing import clients_of
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, MalformedRequest, NotFound
-from apex_server.resources import KnownRecord, RecordKind, WeighingWriter, etag_of, read_records, weighed_draft
+from apex_server.resources import (
+    GIRTHS,
+    KnownRecord,
+    RecordKind,
+    WeighingWriter,
+    etag_of,
+    measurings_of,
+    read_records,
+    weigh_ins_of_rows,
+    weighed_draft,
+)
 from apex_server.resources.bodies import object_body
 from apex_server.resources.versions import read_etag
 from apex_server.sync.commit import Committer
 from apex_server.sync.errors import RecordDamaged
-from apex_sync.coaching.bodyweight import WeighIn, weight_rate, weight_trend
+from apex_sync.coaching.bodyweight import latest_rate, weight_trend
 from apex_sync.coaching.drafts import DraftPatch, model_patch
 from apex_sync.coaching.profile import age_years
 from apex_sync.collection import Record
@@ -38,8 +48,6 @@ from apex_sync.models.client_file import client_file_id
 from apex_sync.op import Vector
 
 __all__ = ["ClientWriter", "etag_of_client", "metrics_of", "versions_named"]
-
-_GIRTHS = ("chest", "shoulders", "biceps", "arms", "forearms", "waist", "hips", "thighs", "calves")
 
 _queries = load_queries(__package__)
 
@@ -91,7 +99,7 @@ class ClientWriter:
                 part: await writer.known(connection, record_id)
                 for part, (writer, record_id) in self._parts(athlete_id).items()
             }
-            measurings = await connection.fetch(_queries.list_measurings, athlete_id, today)
+            measurings = await measurings_of(connection, athlete_id)
         profile, file = live(known["profile"], Profile), live(known["file"], ClientFile)
         view = ProfileView(**shown(profile), age_years=age_years(profile, today))
         return (
@@ -99,7 +107,7 @@ class ClientWriter:
                 **msgspec.structs.asdict(summaries[0]),
                 profile=view,
                 file=file,
-                metrics=metrics_of(measurings, profile, today),
+                metrics=metrics_of(measurings, profile),
             ),
             Versions(known["profile"].version, known["file"].version),
         )
@@ -171,23 +179,25 @@ def versions_named(if_match: str | None) -> Versions | None:
     return Versions(read_etag(profile), read_etag(file))
 
 
-def metrics_of(measurings: Sequence[Any], profile: Profile, today: date) -> ClientMetrics:
+def metrics_of(measurings: Sequence[Any], profile: Profile) -> ClientMetrics:
     """Say what is known of the body, from what was measured, the newest first."""
     return ClientMetrics(
-        weight=weight_of(measurings, today),
+        weight=weight_of(measurings),
         target_weight_kg=profile.target_weight_kg or None,
         height_cm=profile.height_cm or None,
         body_fat_percent=latest(measurings, "body_fat_percent"),
-        girths_cm={name: found for name in _GIRTHS if (found := latest(measurings, f"{name}_cm")) is not None},
+        girths_cm={
+            name.removesuffix("_cm"): found for name in GIRTHS if (found := latest(measurings, name)) is not None
+        },
     )
 
 
-def weight_of(measurings: Sequence[Any], today: date) -> WeightTrend | None:
+def weight_of(measurings: Sequence[Any]) -> WeightTrend | None:
     """Give the weight as its trend has it, and how fast it moves; None where nobody was weighed."""
-    days = [day for day in weight_trend(weigh_ins(measurings)) if day.held_out is None]
+    days = [day for day in weight_trend(weigh_ins_of_rows(measurings)) if day.held_out is None]
     if not days:
         return None
-    rate = weight_rate(days, today)
+    rate = latest_rate(days)
     return WeightTrend(
         trend_kg=days[-1].trend_kg,
         as_of=days[-1].date,
@@ -195,15 +205,6 @@ def weight_of(measurings: Sequence[Any], today: date) -> WeightTrend | None:
         percent_per_week=rate.percent_per_week if rate else None,
         low_confidence=rate is None or rate.low_confidence,
     )
-
-
-def weigh_ins(measurings: Sequence[Any]) -> list[WeighIn]:
-    """Give the weights among what was measured."""
-    return [
-        WeighIn(record_id=str(row["record_id"]), date=row["date"], weight_kg=row["weight_kg"])
-        for row in measurings
-        if row["weight_kg"] is not None and 1 <= row["weight_kg"] <= 500
-    ]
 
 
 def latest(measurings: Sequence[Any], column: str) -> Measured | None:

@@ -26,17 +26,20 @@ from apex_server.progress.payloads import (
     WeightPoint,
 )
 from apex_server.resources import (
+    GIRTHS,
     AthleteRecordController,
     FirstDay,
     LastDay,
     PageMark,
     RecordKind,
     WeighingWriter,
+    measurings_of,
     require_scope,
+    weigh_ins_of_rows,
     weighed_draft,
 )
 from apex_server.resources.requests import READ_REFUSALS
-from apex_sync.coaching.bodyweight import WeighIn, goal_direction, weight_rate, weight_trend
+from apex_sync.coaching.bodyweight import goal_direction, latest_rate, weight_trend
 from apex_sync.coaching.drafts import DraftPatch, model_patch
 from apex_sync.collection import Record
 from apex_sync.ids import athlete_scope
@@ -45,13 +48,6 @@ from apex_sync.models import BODY_METRICS, BodyMetrics
 __all__ = ["progress_routes"]
 
 _queries = load_queries(__package__)
-
-WEIGHT_KG_MIN, WEIGHT_KG_MAX = 1.0, 500.0
-"""A reading beyond these is for review, and not for a chart."""
-
-GIRTHS = (
-    "chest_cm", "shoulders_cm", "biceps_cm", "arms_cm", "forearms_cm", "waist_cm", "hips_cm", "thighs_cm", "calves_cm",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class ChartsController(Controller):
         """Give what to draw of an athlete's body: weight with its trend, body fat, girths."""
         async with database.request(caller.user_id) as connection:
             await require_scope(connection, caller.user_id, athlete_scope(str(athlete_id)), "athlete")
-            rows = await connection.fetch(_queries.list_readings, athlete_id, last_day)
+            rows = await measurings_of(connection, athlete_id, last_day)
             target_weight_kg = await connection.fetchval(_queries.get_target_weight, athlete_id)
         return charts_of(rows, target_weight_kg, first_day)
 
@@ -109,12 +105,7 @@ class ChartsController(Controller):
 def charts_of(rows: Sequence[Any], target_weight_kg: float | None, first_day: Any) -> Charts:
     """Make charts of readings, newest first; the trend knows what was measured before the first day, too."""
     oldest_first = rows[::-1]
-    days = weight_trend(
-        WeighIn(record_id=str(row["record_id"]), date=row["date"], weight_kg=row["weight_kg"])
-        for row in oldest_first
-        if row["weight_kg"] is not None and WEIGHT_KG_MIN <= row["weight_kg"] <= WEIGHT_KG_MAX
-    )
-    rate = weight_rate(days, days[-1].date) if days else None
+    days = weight_trend(weigh_ins_of_rows(rows))
     shown = [row for row in oldest_first if first_day is None or row["date"] >= first_day]
     girths = {name: points_of(shown, name) for name in GIRTHS}
     return Charts(
@@ -123,7 +114,7 @@ def charts_of(rows: Sequence[Any], target_weight_kg: float | None, first_day: An
             for d in days
             if first_day is None or d.date >= first_day
         ],
-        rate=rate,
+        rate=latest_rate(days),
         target_weight_kg=target_weight_kg,
         goal=goal_direction(days[-1].trend_kg, target_weight_kg) if days else None,
         body_fat_percent=points_of(shown, "body_fat_percent"),

@@ -9,6 +9,7 @@ from apex_server.resources.bodies import Described, described_as, list_body, obj
 from apex_server.resources.controller import Asked, AthleteRecordController, RecordController
 from apex_server.resources.errors import AlreadyExists, VersionRequired, VersionStale
 from apex_server.resources.history import performed_sets_of_workouts, personal_records_of
+from apex_server.resources.measurings import GIRTHS, measurings_of, weigh_ins_of_rows
 from apex_server.resources.merging import Draft, RecordMerger
 from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, Mark, NameMark, PageMark
 from apex_server.resources.provenance import Origin, provenance_of
@@ -20,6 +21,7 @@ from apex_server.resources.weighing import WeighingWriter, weighed_draft
 from apex_server.resources.writing import Made, RecordKind, RecordWriter
 
 __all__ = [
+    "GIRTHS",
     "PAGE_LENGTH_MAX",
     "AlreadyExists",
     "Asked",
@@ -45,6 +47,7 @@ __all__ = [
     "described_as",
     "etag_of",
     "list_body",
+    "measurings_of",
     "object_body",
     "performed_sets_of_workouts",
     "personal_records_of",
@@ -55,5 +58,6 @@ __all__ = [
     "record_view",
     "require_scope",
     "view_of_model",
+    "weigh_ins_of_rows",
     "weighed_draft",
 ]

@@ -123,3 +123,34 @@ WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND ($3::uuid IS NULL OR records.record_id < $3)
 ORDER BY records.record_id DESC, records.scope_id
 LIMIT $4;
+
+-- name: list_measurings
+-- What the scale and the tape said up to a day, measurings and check-ins that were handed in, the newest first; the latest
+-- ten years of it.
+SELECT measured.record_id, measured.date, measured.weight_kg, measured.weight_unit, measured.body_fat_percent,
+    measured.chest_cm, measured.shoulders_cm, measured.biceps_cm, measured.arms_cm, measured.forearms_cm,
+    measured.waist_cm, measured.hips_cm, measured.thighs_cm, measured.calves_cm
+FROM (
+    (
+        SELECT record_id, date, weight_kg, weight_unit, body_fat_percent, chest_cm, shoulders_cm, biceps_cm, arms_cm,
+            forearms_cm, waist_cm, hips_cm, thighs_cm, calves_cm
+        FROM check_ins
+        WHERE check_ins.scope_id = $1
+            AND check_ins.date <= $2
+            AND check_ins.submitted_at IS NOT NULL
+        ORDER BY check_ins.date DESC
+        LIMIT 4000
+    )
+    UNION ALL
+    (
+        SELECT record_id, date, weight_kg, weight_unit, body_fat_percent, chest_cm, shoulders_cm, biceps_cm, arms_cm,
+            forearms_cm, waist_cm, hips_cm, thighs_cm, calves_cm
+        FROM body_metrics
+        WHERE body_metrics.scope_id = $1
+            AND body_metrics.date <= $2
+        ORDER BY body_metrics.date DESC
+        LIMIT 4000
+    )
+) AS measured
+ORDER BY measured.date DESC, measured.record_id DESC
+LIMIT 4000;

@@ -9,7 +9,15 @@ from msgspec import Struct
 
 from apex_server.db import Connection, load_queries
 from apex_server.people import DEVICE_NAME
-from apex_server.resources import KnownRecord, Origin, PageMark, personal_records_of, read_record, read_records
+from apex_server.resources import (
+    KnownRecord,
+    Origin,
+    PageMark,
+    measurings_of,
+    personal_records_of,
+    read_record,
+    read_records,
+)
 from apex_server.vault import Vault
 from apex_server.web.checkin_card import CheckInCard, checkin_card
 from apex_server.web.drawing import WeekBar, WeightTrend, draw_weeks, draw_weight
@@ -118,7 +126,7 @@ async def read_panel(connection: Connection, vault: Vault, coach_id: UUID, athle
             if not row["removed"] and row["kind"] != "web"
         ],
         insights=[insight_card(known, athlete_id) for known in drafts],
-        weight=draw_weight(await connection.fetch(_queries.list_weigh_ins, athlete_id)),
+        weight=draw_weight(await measurings_of(connection, athlete_id)),
         weeks=draw_weeks(await connection.fetch(_queries.list_weekly_sets, athlete_id)),
         marked=[
             _marked(athlete_id, row) for row in await connection.fetch(_queries.list_marked, athlete_id, MARKED_MAX)

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
 
 from msgspec import Struct
 
+from apex_server.resources import weigh_ins_of_rows
 from apex_server.web.wording import as_signed, as_weight
-from apex_sync.coaching.bodyweight import TrendDay, WeighIn, weight_rate, weight_trend
+from apex_sync.coaching.bodyweight import TrendDay, latest_rate, weight_trend
 
 __all__ = ["WeekBar", "WeightTrend", "draw_weeks", "draw_weight"]
 
@@ -16,6 +16,8 @@ WIDTH, HEIGHT, MARGIN = 280.0, 72.0, 6.0
 SPAN_MIN_KG = 1.0
 """A steady weight is drawn as a steady line, not as mountains of 100 g."""
 POINTS_MIN = 2
+DAYS_DRAWN_MAX = 400
+"""About a year of daily weigh-ins; the trend knows what came before."""
 
 
 class WeightTrend(Struct, frozen=True, kw_only=True):
@@ -43,11 +45,12 @@ class WeekBar(Struct, frozen=True, kw_only=True):
 
 
 def draw_weight(rows: Sequence[Any]) -> WeightTrend | None:
-    """Draw rows of weigh-ins, newest first; None of fewer than two."""
-    days = weight_trend(_weigh_in(row) for row in rows)
+    """Draw what was measured, newest first; None of fewer than two weigh-ins."""
+    days = weight_trend(weigh_ins_of_rows(rows))[-DAYS_DRAWN_MAX:]
     if len(days) < POINTS_MIN:
         return None
-    unit = rows[0]["weight_unit"] if rows[0]["weight_unit"] == "lb" else "kg"
+    typed_in = next(row["weight_unit"] for row in rows if row["weight_kg"] is not None)
+    unit = typed_in if typed_in == "lb" else "kg"
     shown = [day for day in days if day.held_out is None] or days
     low, high = (
         pick(min(d.weight_kg, d.trend_kg) if pick is min else max(d.weight_kg, d.trend_kg) for d in shown)
@@ -55,7 +58,7 @@ def draw_weight(rows: Sequence[Any]) -> WeightTrend | None:
     )
     spare = max(0.0, SPAN_MIN_KG - (high - low)) / 2
     scale = _Scale(days[0].date, days[-1].date, low - spare, high + spare)
-    rate = weight_rate(days, days[-1].date)
+    rate = latest_rate(days)
     latest, trend = as_weight(days[-1].weight_kg, unit), as_weight(shown[-1].trend_kg, unit)
     pace = None if rate is None else f"{as_signed(rate.percent_per_week, 2)} % a week"
     return WeightTrend(
@@ -111,11 +114,6 @@ class _Scale:
     def y(self, weight_kg: float) -> float:
         share = min(max((weight_kg - self._low) / self._span, 0.0), 1.0)
         return round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * share, 1)
-
-
-def _weigh_in(row: Any) -> WeighIn:
-    record_id: UUID = row["record_id"]
-    return WeighIn(record_id=str(record_id), date=row["date"], weight_kg=row["weight_kg"])
 
 
 def _stretches(days: Iterable[TrendDay]) -> list[list[TrendDay]]:

@@ -189,23 +189,6 @@ WHERE earlier.record_id = ANY ($2::uuid[])
 ORDER BY earlier.record_id
 LIMIT 100;
 
--- name: list_weigh_ins
--- The weights of about a year, newest first, for the trend: of check-ins, and of the scale between them.
-SELECT weighed.record_id, weighed.date, weighed.weight_kg, weighed.weight_unit
-FROM (
-    SELECT record_id, date, weight_kg, weight_unit
-    FROM check_ins
-    WHERE scope_id = $1
-    UNION ALL
-    SELECT record_id, date, weight_kg, weight_unit
-    FROM body_metrics
-    WHERE scope_id = $1
-) AS weighed
-WHERE weighed.date IS NOT NULL
-    AND weighed.weight_kg IS NOT NULL
-ORDER BY weighed.date DESC, weighed.record_id
-LIMIT 400;
-
 -- name: list_weekly_sets
 -- How much was trained in each of the last weeks up to the newest session; a week begins on Monday.
 SELECT date_trunc('week', session.date)::date AS week,
