@@ -133,7 +133,10 @@ def _adopt(local: LocalReplica, user: User) -> None:
     if profile is not None:
         _adopt_as(local, profile, scope, sole_id(PROFILES, scope))
     for log in store.select("WHERE scope.name = ? AND record.collection = ?", (SELF_SCOPE, "nutrition_logs")):
-        _adopt_as(local, log, scope, dated_id(log.collection, user.id, log.state) or log.record_id)
+        if log.state.get("deleted") is True:
+            store.delete(log)  # What was deleted is this draft, not the day that the account may have.
+        else:
+            _adopt_as(local, log, scope, dated_id(log.collection, user.id, log.state) or log.record_id)
     store.rename_scope(SELF_SCOPE, scope, "athlete")
 
 

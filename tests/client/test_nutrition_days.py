@@ -61,3 +61,21 @@ async def test_days_of_before_the_first_sign_in_become_the_athletes(
     ]
     await replica.sync()
     assert (await replica.status()).pending == 0
+
+
+async def test_a_draft_deleted_before_the_first_sign_in_leaves_the_day_of_the_account_alone(
+    open_replica: OpenReplica,
+) -> None:
+    phone = await open_replica("phone", ANNA)
+    await phone.nutrition_logs.create(eaten("oats", 311))
+    await phone.sync()
+    new = await open_replica("new")
+    await (await new.nutrition_logs.create(eaten("test", 1))).delete()
+    await new.login("https://coach.example", ANNA, "secret")
+    for replica in (new, phone, new):
+        await replica.sync()
+    for replica in (phone, new):
+        assert await replica.query("SELECT energy_kcal, conflicts FROM nutrition_logs") == [
+            {"energy_kcal": 311, "conflicts": 0}
+        ]
+    assert (await new.status()).pending == 0
