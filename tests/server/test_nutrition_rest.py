@@ -8,7 +8,7 @@ import pytest
 from apex_server.db import Database
 from apex_sync.models.nutrition import nutrition_log_id
 from tests.server.accounts_app import problem
-from tests.server.rest_app import Person, RestServer, new_id, rest_server
+from tests.server.rest_app import Device, Person, RestServer, new_id, rest_server
 
 pytestmark = pytest.mark.anyio
 
@@ -89,6 +89,19 @@ async def test_targets_are_set_from_a_day_on_by_the_coach_alone(rest: RestServer
     assert problem(await stranger("GET", path))[0] == 404
     assert problem(await coach("PUT", path, {"energy_kcal": 2000}))[0] == 422
     assert problem(await coach("PUT", path, {"start_date": "2026-05-01", "energy_kcal": -1}))[0] == 422
+
+
+async def test_a_day_is_held_to_the_targets_of_its_own_athlete(rest: RestServer) -> None:
+    """Another athlete of the coach may have written a record under the same id."""
+    coach, athlete = await rest.coach_and_athlete()
+    other = await rest.person("athlete")
+    await rest.link(coach, other)
+    log = await made(athlete, "logs", DAY)
+    await Device(rest, other, "phone", "phone").push(log["id"], {"date": DAY["date"]}, collection="nutrition_logs")
+    await set_targets(coach, athlete, start_date="2026-02-01", energy_kcal=1000)
+    await set_targets(coach, other, start_date="2026-02-01", energy_kcal=5000)
+    logs = (await coach("GET", "/api/nutrition/logs")).json()["logs"]
+    assert {each["athlete_id"]: each["targets"]["energy_kcal"] for each in logs} == {athlete.id: 1000, other.id: 5000}
 
 
 async def test_foods_are_found_by_every_word_of_name_and_brand(rest: RestServer) -> None:

@@ -21,8 +21,9 @@ LIMIT $6;
 
 -- name: list_targets_in_force
 -- The targets that each of some logs is held to: those that began last before its day.
-SELECT eaten.record_id AS log_id, asked.energy_kcal, asked.protein_g, asked.carbs_g, asked.fat_g, asked.fiber_g
-FROM nutrition_logs AS eaten
+SELECT eaten.scope_id, eaten.record_id, asked.energy_kcal, asked.protein_g, asked.carbs_g, asked.fat_g, asked.fiber_g
+FROM unnest($1::uuid[], $2::uuid[]) AS picked (scope_id, record_id)
+JOIN nutrition_logs AS eaten ON eaten.scope_id = picked.scope_id AND eaten.record_id = picked.record_id
 CROSS JOIN LATERAL (
     SELECT targets.energy_kcal, targets.protein_g, targets.carbs_g, targets.fat_g, targets.fiber_g
     FROM nutrition_targets AS targets
@@ -31,9 +32,7 @@ CROSS JOIN LATERAL (
     ORDER BY targets.start_date DESC, targets.record_id DESC
     LIMIT 1
 ) AS asked
-WHERE eaten.scope_id = ANY ($1::uuid[])
-    AND eaten.record_id = ANY ($2::uuid[])
-ORDER BY eaten.record_id
+ORDER BY eaten.scope_id, eaten.record_id
 LIMIT 200;
 
 -- name: list_targets

@@ -78,10 +78,14 @@ class LogsController(AthleteRecordController):
         self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
     ) -> list[NutritionLogResource]:
         """Show days with what they add up to, and how well they met their targets."""
-        scope_ids = list({Scope.parse(known.scope).id for known in found})
-        rows = await connection.fetch(_queries.list_targets_in_force, scope_ids, [UUID(known.id) for known in found])
-        asked = {str(row["log_id"]): Macros(**{name: row[name] for name in Macros.__struct_fields__}) for row in rows}
-        return [show_log(known, asked.get(known.id)) for known in found]
+        places = [(Scope.parse(known.scope).id, UUID(known.id)) for known in found]
+        scope_ids, record_ids = [place[0] for place in places], [place[1] for place in places]
+        rows = await connection.fetch(_queries.list_targets_in_force, scope_ids, record_ids)
+        asked = {
+            (row["scope_id"], row["record_id"]): Macros(**{name: row[name] for name in Macros.__struct_fields__})
+            for row in rows
+        }
+        return [show_log(known, asked.get(place)) for known, place in zip(found, places, strict=True)]
 
 
 def show_log(known: KnownRecord, targets: Macros | None) -> NutritionLogResource:
