@@ -5,7 +5,7 @@ nutrients, so that a food corrected later does not rewrite a day. Totals, the ta
 are derived (`apex_sync.coaching.nutrition`), never stored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -163,11 +163,28 @@ def nutrition_targets_id(athlete_id: str, start_date: str) -> str:
 
 def dated_id(collection: str, athlete_id: str, fields: Mapping[str, Any]) -> str | None:
     """Give the id that a new record has by its athlete and day; None where it may have any."""
-    if collection == "nutrition_logs" and isinstance(fields.get("date"), str):
-        return nutrition_log_id(athlete_id, fields["date"])
-    if collection == "nutrition_targets" and isinstance(fields.get("start_date"), str):
-        return nutrition_targets_id(athlete_id, fields["start_date"])
-    return None
+    if collection not in _BY_DAY:
+        return None
+    field, id_on = _BY_DAY[collection]
+    day = fields.get(field)
+    return id_on(athlete_id, day) if isinstance(day, str) else None
+
+
+def day_problem(collection: str, athlete_id: str, record_id: str, patch: Mapping[str, Any]) -> FieldProblem | None:
+    """Say what is wrong with a patch that moves a record to another day, which has a record of its own; or None."""
+    if collection not in _BY_DAY:
+        return None
+    field, _ = _BY_DAY[collection]
+    if field not in patch or dated_id(collection, athlete_id, patch) == record_id:
+        return None
+    return FieldProblem(field, "Expected the day that this record was made for; another day has a record of its own")
+
+
+_BY_DAY: Mapping[str, tuple[str, Callable[[str, str], str]]] = {
+    "nutrition_logs": ("date", nutrition_log_id),
+    "nutrition_targets": ("start_date", nutrition_targets_id),
+}
+"""The day of a record of which there is one a day, and the id that it gives."""
 
 
 def _check_log(log: NutritionLog) -> list[FieldProblem]:

@@ -26,7 +26,7 @@ from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBou
 from apex_sync.ids import Scope, athlete_scope, derived_id, library_scope, record_id_from
 from apex_sync.models import CLIENT_FILES, COLLECTIONS
 from apex_sync.models.client_file import client_file_id
-from apex_sync.models.nutrition import dated_id
+from apex_sync.models.nutrition import dated_id, day_problem
 from apex_sync.op import OP_BYTES_MAX, Patch
 from apex_sync.session.device import SELF_SCOPE, Device
 from apex_sync.session.held import HeldRecord, OpTooLarge, split_patch
@@ -108,6 +108,7 @@ class LocalReplica:
                 fields = {"deleted": False, **fields}
             new_id = known_id or record_id_from(self.device.now_us() // 1000, self.device.entropy(10))
             held = held or self.device.new_record(new_id, home, collection)
+            require_own_day(held, fields)
             self.write(held, with_kilograms(collection, fields, held.state))
         return snapshot_of(held)
 
@@ -117,7 +118,9 @@ class LocalReplica:
         """Change a record by the patch that `build` makes of its state. Raises NoSuchRecord and what `build` does."""
         with self.store.transaction():
             held = self.find(collection, record_id, scope)
-            self.write(held, with_kilograms(collection, build(held.state), held.state))
+            patch = build(held.state)
+            require_own_day(held, patch)
+            self.write(held, with_kilograms(collection, patch, held.state))
         return snapshot_of(held)
 
     def snapshot(self, collection: str, record_id: str, *, scope: str | None = None) -> Snapshot:
@@ -227,6 +230,13 @@ class LocalReplica:
         kind, _, rest = scope.partition(":")
         own = rest.split(":")[0] == user.id
         return user.role if own and (kind == "athlete") == (user.role == "athlete") else None
+
+
+def require_own_day(held: HeldRecord, patch: Patch) -> None:
+    """Raise OutOfBounds where an edit would make a day's record that of another day."""
+    problem = day_problem(held.collection, held.scope.rpartition(":")[2], held.record_id, patch)
+    if problem is not None:
+        raise OutOfBounds(held.collection, problem)
 
 
 def _is_full(held: HeldRecord, before: Patch) -> bool:

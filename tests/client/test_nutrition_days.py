@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from apex_sync.errors import OutOfBounds
 from apex_sync.models.nutrition import nutrition_log_id
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
@@ -79,3 +80,16 @@ async def test_a_draft_deleted_before_the_first_sign_in_leaves_the_day_of_the_ac
             {"energy_kcal": 311, "conflicts": 0}
         ]
     assert (await new.status()).pending == 0
+
+
+async def test_a_log_stays_that_of_its_day(open_replica: OpenReplica) -> None:
+    """Else that day could be begun a second time, and this one no more."""
+    phone = await open_replica("phone", ANNA)
+    log = await phone.nutrition_logs.create(eaten("oats", 311))
+    for day in ("2026-03-02", None):
+        with pytest.raises(OutOfBounds, match="Expected the day that this record was made for"):
+            await log.edit(date=day)
+    with pytest.raises(OutOfBounds, match="Expected the day that this record was made for"):
+        await phone.nutrition_logs.create(record_id=log.id, date="2026-03-02")
+    assert (await log.edit(date=DAY, notes="late snack"))["notes"] == "late snack"
+    assert await phone.nutrition_logs.on("2026-03-02") == []

@@ -301,7 +301,10 @@ ROUTES: list[Case] = [
         "POST /api/nutrition/logs", "athlete",
         may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, "date": "2026-03-02"},
     ),
-    writes("PUT /api/nutrition/logs/{log_id}", "nutrition_log", may=_PAIR, body={"notes": "x"}, headers=_ANY),
+    writes(
+        "PUT /api/nutrition/logs/{log_id}", "nutrition_log",
+        may=_PAIR, body={"date": "2026-03-01", "notes": "x"}, headers=_ANY,
+    ),
     writes("PATCH /api/nutrition/logs/{log_id}", "nutrition_log", may=_PAIR, body={"notes": "x"}),
     writes("DELETE /api/nutrition/logs/{log_id}", "nutrition_log", may=_PAIR),
     writes("POST /api/nutrition/logs/{log_id}/restore", "nutrition_log", may=_PAIR),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -89,6 +90,48 @@ async def test_targets_are_set_from_a_day_on_by_the_coach_alone(rest: RestServer
     assert problem(await stranger("GET", path))[0] == 404
     assert problem(await coach("PUT", path, {"energy_kcal": 2000}))[0] == 422
     assert problem(await coach("PUT", path, {"start_date": "2026-05-01", "energy_kcal": -1}))[0] == 422
+
+
+async def test_targets_that_were_set_before_are_in_force_when_they_are_set_again(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    asked = [2500, 2400, 2500, 2500]
+    answers = [await set_targets(coach, athlete, start_date="2026-03-01", energy_kcal=energy) for energy in asked]
+    assert [answer["in_force"]["energy_kcal"] for answer in answers] == asked
+    [targets] = answers[-1]["targets"]
+    await rest.committer.write(
+        UUID(coach.id), f"athlete:{athlete.id}", "nutrition_targets", targets["id"], {"deleted": True}
+    )
+    assert (await athlete("GET", f"/api/nutrition/targets/{athlete.id}")).json()["targets"] == []
+    again = await set_targets(coach, athlete, start_date="2026-03-01", energy_kcal=2500)
+    assert (again["in_force"]["energy_kcal"], len(again["targets"])) == (2500, 1)
+
+
+@pytest.mark.parametrize("notes", ["as before", "anew"])
+async def test_a_deleted_day_is_logged_again(rest: RestServer, notes: str) -> None:
+    """It comes back with what it held, as on a device; an answer that was lost is given again."""
+    athlete = await rest.person("athlete")
+    first = await made(athlete, "logs", {**DAY, "notes": "as before"})
+    assert (await athlete("DELETE", f"/api/nutrition/logs/{first['id']}")).status_code == 204
+    for _ in range(2):
+        answer = await athlete("POST", "/api/nutrition/logs", {"date": DAY["date"], "notes": notes})
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["id"], answer.json()["notes"]) == (first["id"], notes)
+        assert answer.json()["totals"] == first["totals"] and answer.json()["created_at"] == first["created_at"]
+    [listed] = (await athlete("GET", "/api/nutrition/logs")).json()["logs"]
+    assert listed["notes"] == notes
+    assert problem(await athlete("POST", "/api/nutrition/logs", {**DAY, "notes": "other"})) == (409, "already_exists")
+
+
+async def test_a_log_stays_that_of_its_day(rest: RestServer) -> None:
+    """Else that day could be begun a second time, and this one no more."""
+    athlete = await rest.person("athlete")
+    log = await made(athlete, "logs", DAY)
+    path = f"/api/nutrition/logs/{log['id']}"
+    for day in ("2026-03-02", None):
+        assert problem(await athlete("PATCH", path, {"date": day})) == (422, "invalid_fields")
+        assert problem(await athlete("PUT", path, {**log, "date": day}, if_match="*")) == (422, "invalid_fields")
+    kept = await athlete("PATCH", path, {"date": DAY["date"], "notes": "late snack"})
+    assert (kept.status_code, kept.json()["date"], kept.json()["notes"]) == (200, DAY["date"], "late snack")
 
 
 async def test_a_day_is_held_to_the_targets_of_its_own_athlete(rest: RestServer) -> None:

@@ -15,6 +15,7 @@ from litestar.params import FromQuery
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
 from apex_server.errors import InvalidFields
+from apex_server.nutrition.days import DayWriter
 from apex_server.nutrition.foods import BarcodeController, FoodsController
 from apex_server.nutrition.payloads import LogsPage, NewLog, NutritionLogResource
 from apex_server.nutrition.targets import TargetsController
@@ -62,6 +63,7 @@ class LogsController(AthleteRecordController):
         partial(model_patch, known=frozenset(NutritionLogResource.__struct_fields__)),
     )
     view, page, new, draft = NutritionLogResource, LogsPage, NewLog, NutritionLog
+    writer = DayWriter
     entries = ("meals", "foods")
     filters = LogFilters
     list_query, sorted_by, mark = _queries.list_nutrition_logs, "-date", DayMark

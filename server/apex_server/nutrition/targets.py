@@ -16,9 +16,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from apex_server.caller import Caller, require_role
 from apex_server.db import Database, load_queries
 from apex_server.errors import InvalidFields, RoleRequired
+from apex_server.nutrition.days import DayWriter
 from apex_server.nutrition.payloads import AthleteTargets, TargetsResource
 from apex_server.problems import problem_responses
-from apex_server.resources import AlreadyExists, RecordKind, RecordWriter, read_records, require_scope, view_of_model
+from apex_server.resources import RecordKind, read_records, require_scope, view_of_model
 from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, now
 from apex_server.sync.commit import Committer
 from apex_sync.coaching.drafts import model_patch
@@ -39,9 +40,9 @@ KIND = RecordKind(
 
 def provide_writer(
     caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
-) -> RecordWriter:
+) -> DayWriter:
     """Give what reads and writes targets for the caller."""
-    return RecordWriter(KIND, database, committer, caller)
+    return DayWriter(KIND, database, committer, caller)
 
 
 WRITER = {"records": Provide(provide_writer, sync_to_thread=False)}
@@ -55,7 +56,7 @@ class TargetsController(Controller):
 
     @get("/{athlete_id:uuid}", responses=problem_responses(*READ_REFUSALS), dependencies=WRITER)
     async def get_targets(
-        self, athlete_id: FromPath[UUID], records: NamedDependency[RecordWriter], on: FromQuery[date | None] = None
+        self, athlete_id: FromPath[UUID], records: NamedDependency[DayWriter], on: FromQuery[date | None] = None
     ) -> AthleteTargets:
         """Read the targets in force on a day (today in UTC), with all that came before and will come."""
         return await targets_of(records, athlete_id, on or datetime.now(UTC).date())
@@ -67,7 +68,7 @@ class TargetsController(Controller):
         dependencies=WRITER,
     )
     async def set_targets(
-        self, athlete_id: FromPath[UUID], data: JSONBody[NutritionTargets], records: NamedDependency[RecordWriter]
+        self, athlete_id: FromPath[UUID], data: JSONBody[NutritionTargets], records: NamedDependency[DayWriter]
     ) -> AthleteTargets:
         """Set targets from `start_date` on, as the athlete's coach; their devices get them like any edit."""
         require_role(records.caller, "coach")
@@ -76,15 +77,11 @@ class TargetsController(Controller):
         if start is None:
             raise InvalidFields.one("start_date", "Expected the day from which they are in force, 2026-03-01")
         record_id = UUID(nutrition_targets_id(str(athlete_id), start.isoformat()))
-        try:
-            await records.create(athlete_scope(str(athlete_id)), record_id, sent, {"created_at": now()})
-        except AlreadyExists:
-            await records.restore(record_id)
-            await records.replace(record_id, sent, None)
+        await records.put(athlete_scope(str(athlete_id)), record_id, sent, {"created_at": now()})
         return await targets_of(records, athlete_id, start)
 
 
-async def targets_of(records: RecordWriter, athlete_id: UUID, on: date) -> AthleteTargets:
+async def targets_of(records: DayWriter, athlete_id: UUID, on: date) -> AthleteTargets:
     """Give an athlete's targets. Raises NotFound."""
     async with records.reading() as connection:
         await require_scope(connection, records.caller.user_id, athlete_scope(str(athlete_id)), "athlete")
