@@ -35,6 +35,7 @@ CALLS: Mapping[str, str] = {
     "POST /api/auth/reauthenticate": "replica.reauthenticate()",
     "GET /api/clients": "replica.clients.list()",
     "POST /api/clients": "replica.clients.invite()",
+    "DELETE /api/invites": "replica.clients.revoke_invites()",
     "POST /api/clients/import": "replica.clients.import_csv()",
     "GET /api/clients/{athlete_id}": "replica.clients.get(id)",
     "PUT /api/clients/{athlete_id}": "replica.athlete(id).client_file.edit()",

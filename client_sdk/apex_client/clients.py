@@ -66,7 +66,10 @@ class Clients:
         profile: dict[str, Any] | None = None,
         file: dict[str, Any] | None = None,
     ) -> Invite:
-        """Invite an athlete; what is known of them already is laid down when they accept."""
+        """Invite an athlete; what is known of them already is laid down when they accept.
+
+        Once more for the same address gives a new code, and the one before it is void.
+        """
         known = {name: part for name, part in (("profile", profile), ("file", file)) if part}
         body = {"email": email, "valid_days": valid_days, **known}
         return read_answer(await self._replica.request("POST", "/api/clients", body), Invite)
@@ -75,6 +78,10 @@ class Clients:
         """Invite everybody in a CSV file, or say what would be done; each row is judged alone."""
         path = f"/api/clients/import?dry_run={str(dry_run).lower()}"
         return read_answer(await self._replica.request("POST", path, {"csv": text}), ImportReport)
+
+    async def revoke_invites(self) -> None:
+        """Take back all invites that nobody has accepted; their codes are void."""
+        await self._replica.request("DELETE", "/api/invites")
 
     async def set_status(self, athlete_id: str, status: str | None) -> None:
         """Set a status whatever the records say; None goes by the records again."""

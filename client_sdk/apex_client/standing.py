@@ -92,3 +92,5 @@ class ImportReport(Struct, frozen=True, kw_only=True):
     problems: list[ImportProblem]
     more_problems: bool
     invited: list[ImportedClient]
+    replaced: int = 0
+    """Of the valid rows, those with an open invite under their address; its code is void once a new one is made."""

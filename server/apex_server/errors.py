@@ -332,7 +332,7 @@ class TooManyInvites(LimitReached):
 
     code = "too_many_invites"
     title = "You have too many open invites."
-    next_step = "Wait until some are used or expire."
+    next_step = "Wait until some are used or expire. A coach can also take all of them back: DELETE /api/invites."
 
 
 class Gone(ApiError):

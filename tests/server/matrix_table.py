@@ -205,6 +205,7 @@ ROUTES: list[Case] = [
     own("POST /api/invites", _COACH, {}),
     public("GET /api/invites/{code}"),
     own("POST /api/invites/{code}/accept", "athlete"),
+    own("DELETE /api/invites", _COACH),
     lists("GET /api/clients", "athlete", roles=_COACH),
     own("POST /api/clients", _COACH, {}),
     own("POST /api/clients/import", _COACH, {"rows": [{"name": "x"}]}),

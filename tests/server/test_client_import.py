@@ -161,25 +161,64 @@ async def test_a_file_is_judged_row_by_row_and_made_only_when_asked(rest: RestSe
     made = await import_rows(coach, dry_run=False, csv=text)
     [ada] = made["invited"]
     assert (ada["row"], ada["name"]) == (1, "Ada, the first")
-    again = await import_rows(coach, dry_run=False, csv=text)
-    assert again["invited"] == []
-    assert (1, "email") in {(each["row"], each["field"]) for each in again["problems"]}
+    assert made["replaced"] == 0
+
+
+async def test_a_lost_answer_is_asked_for_again_and_the_codes_before_are_void(rest: RestServer) -> None:
+    coach, other = await rest.person("coach"), await rest.person("coach")
+    rows = [{"name": "Ada", "email": "ada@example.com", "notes": "is shy"}, {"name": "Bo"}]
+    lost = [each["invite"]["code"] for each in (await import_rows(coach, dry_run=False, rows=rows))["invited"]]
+    foreign = (await other("POST", "/api/invites", {"email": "ada@example.com"})).json()["code"]
+
+    looked = await import_rows(coach, dry_run=True, rows=rows)
+    assert (looked["valid"], looked["replaced"], looked["problems"]) == (2, 1, [])
+    assert await statuses(coach, *lost) == [200, 200]
+    again = await import_rows(coach, dry_run=False, rows=rows)
+    codes = [each["invite"]["code"] for each in again["invited"]]
+    assert (again["replaced"], await statuses(coach, *lost, *codes, foreign)) == (1, [404, 200, 200, 200, 200])
+
+    plain = (await coach("POST", "/api/invites", {"email": " Ada@example.com"})).json()["code"]
+    assert await statuses(coach, codes[0], plain) == [404, 200]
+    async with rest.database.request(UUID(coach.id)) as connection:
+        kept = await connection.fetch("SELECT draft IS NOT NULL FROM invites WHERE email_index IS NOT NULL")
+    assert [tuple(row) for row in kept] == [(True,)]
+
+
+async def test_all_open_invites_are_taken_back_and_what_was_accepted_stands(rest: RestServer) -> None:
+    coach, other = await rest.person("coach"), await rest.person("coach")
+    open_one, used = [(await coach("POST", "/api/invites", {})).json()["code"] for _ in range(2)]
+    foreign = (await other("POST", "/api/invites", {})).json()["code"]
+    athlete = await join(rest, used)
+
+    assert problem(await athlete("DELETE", "/api/invites")) == (403, "role_required")
+    assert (await coach("DELETE", "/api/invites")).status_code == 204
+
+    assert await statuses(coach, open_one, used, foreign) == [404, 410, 200]
+    assert [each["id"] for each in (await coach("GET", "/api/clients")).json()["clients"]] == [athlete.id]
+
+
+async def statuses(person: Person, *codes: str) -> list[int]:
+    """Say of each code how it stands: 200 open, 404 void, 410 used."""
+    return [(await person("GET", f"/api/invites/{code}")).status_code for code in codes]
 
 
 async def test_one_bad_row_in_ten_thousand_stops_nothing(rest: RestServer) -> None:
     coach = await rest.person("coach")
-    rows: list[Any] = [{"name": f"Athlete {number}", "height_cm": 180} for number in range(900)]
+    rows: list[Any] = [{"name": f"Athlete {number}", "height_cm": 180} for number in range(IMPORT_ROWS_MAX)]
     rows[123] = {"name": "Bad", "height_cm": -1}
+    began = time.perf_counter()
     made = await import_rows(coach, dry_run=False, rows=rows)
-    assert (made["valid"], len(made["invited"])) == (899, 899)
+    assert time.perf_counter() - began < 30
+    assert (made["valid"], len(made["invited"])) == (IMPORT_ROWS_MAX - 1, IMPORT_ROWS_MAX - 1)
     assert [(each["row"], each["field"]) for each in made["problems"]] == [(124, "height_cm")]
 
-    began = time.perf_counter()
-    many = await coach("POST", "/api/clients/import", {"rows": rows[:1] * IMPORT_ROWS_MAX})
-    assert problem(many) == (409, "too_many_invites")
-    assert time.perf_counter() - began < 30
-    more = await coach("POST", "/api/clients/import", {"rows": rows[:1] * (IMPORT_ROWS_MAX + 1)})
-    assert problem(more) == (422, "invalid_fields")
+    for dry_run in (True, False):
+        more = await import_rows(coach, dry_run=dry_run, rows=[{"name": "Bad", "height_cm": -1}, *rows[:3]])
+        assert (more["valid"], len(more["invited"])) == (1, 0 if dry_run else 1)
+        assert [(each["row"], each["field"]) for each in more["problems"]] == [(1, "height_cm"), (3, ""), (4, "")]
+    assert problem(await coach("POST", "/api/invites", {})) == (409, "too_many_invites")
+    many = await coach("POST", "/api/clients/import", {"rows": rows[:1] * (IMPORT_ROWS_MAX + 1)})
+    assert problem(many) == (422, "invalid_fields")
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,9 @@ def _report(report: "ImportReport") -> None:
             made.add_row(str(each.row), escaped(each.name or ""), each.invite.code)
         shown(made)
     said(f"{counted(report.rows, 'row')}, {report.valid} of them whole, {counted(len(report.invited), 'invite')} made")
+    if report.replaced:
+        void = "would be void" if report.dry_run else "are void"
+        said(f"{report.replaced} had an open invite under their address: the codes before {void}")
     if report.dry_run and report.valid:
         said("nothing was made yet: --invite makes it so")
 

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter
 
 from apex_server.caller import Caller, require_role
-from apex_server.clients.inviting import Invited, make_invites
+from apex_server.clients.inviting import Invited, make_invites, revoke_invites
 from apex_server.clients.payloads import Invite, InviteOffer, InviteRequest
 from apex_server.db import Database, load_queries
 from apex_server.errors import (
@@ -55,12 +55,20 @@ class InvitesController(Controller):
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
     ) -> Invite:
-        """Invite an athlete: a code to tell them, and a link with it. Nobody can look the code up again."""
+        """Invite an athlete: a code to tell them, and a link with it.
+
+        Nobody can look the code up again; asked once more for the same address, the code before it is void.
+        """
         require_role(caller, "coach")
         email = None if data.email is None else normalise_email(data.email)
-        async with database.request(caller.user_id) as connection:
-            [invite] = await make_invites(connection, database.vault, caller.user_id, [Invited(email)], data.valid_days)
+        [invite] = await make_invites(database, caller.user_id, [Invited(email)], data.valid_days)
         return invite
+
+    @delete(responses=problem_responses(*_REFUSALS))
+    async def revoke_invites(self, caller: NamedDependency[Caller], database: NamedDependency[Database]) -> None:
+        """Take back all your invites that nobody has accepted: their codes are void, and what they brought is gone."""
+        require_role(caller, "coach")
+        await revoke_invites(database, caller.user_id)
 
     @get(
         "/{code:str}",

@@ -313,11 +313,15 @@ class ImportedClient(Struct):
 
 
 class ImportReport(Struct, kw_only=True):
-    """What an import did, or would do: with `dry_run` nothing was made. `more_problems`: the list was cut."""
+    """What an import did, or would do: with `dry_run` nothing was made. `more_problems`: the list was cut.
+
+    `replaced`: of the valid rows, how many have an open invite under their address, whose code is void from then on.
+    """
 
     dry_run: bool
     rows: int
     valid: int
+    replaced: int
     problems: list[ImportProblem]
     more_problems: bool
     invited: list[ImportedClient]

@@ -7,15 +7,26 @@ WHERE coach_id = $1
     AND expires_at > now();
 
 -- name: add_invites
--- Only the fingerprints of codes are kept; the coach is shown each code once.
+-- Only the fingerprints of codes are kept; the coach is shown each code once. A draft outlives the invite it came with.
 INSERT INTO invites (code_hash, coach_id, email_index, draft, created_at, expires_at)
-SELECT made.code_hash, $1, made.email_index, made.draft, now(), now() + $5::interval
+SELECT made.code_hash, $1, made.email_index,
+    coalesce(made.draft, (
+        SELECT earlier.draft
+        FROM invites AS earlier
+        WHERE earlier.coach_id = $1
+            AND earlier.email_index = made.email_index
+            AND earlier.used_at IS NULL
+            AND earlier.expires_at > now()
+        ORDER BY earlier.created_at DESC
+        LIMIT 1
+    )),
+    now(), now() + $5::interval
 FROM unnest($2::bytea[], $3::bytea[], $4::bytea[]) AS made (code_hash, email_index, draft)
 RETURNING expires_at;
 
 -- name: list_invited
 -- Which of some addresses the coach has invited already, and nobody has answered yet.
-SELECT email_index
+SELECT code_hash, email_index
 FROM invites
 WHERE coach_id = $1
     AND used_at IS NULL
@@ -23,6 +34,13 @@ WHERE coach_id = $1
     AND email_index = ANY ($2::bytea[])
 ORDER BY email_index
 LIMIT 10000;
+
+-- name: revoke_invites
+-- Some of a coach's, or all ($2 is null); one that is accepted meanwhile stands.
+DELETE FROM invites
+WHERE coach_id = $1
+    AND used_at IS NULL
+    AND ($2::bytea[] IS NULL OR code_hash = ANY ($2));
 
 -- name: get_invite_offer
 -- Whoever holds a code may know who invites; nothing else about the invite.

@@ -126,16 +126,16 @@ class ClientsController(Controller):
         """Invite an athlete, with what you know of them already.
 
         They are your client once they accept; then profile and file are laid down, and what they said of themselves
-        stands. Nobody can look the code up again.
+        stands. Nobody can look the code up again; asked once more for the same address, the code before it is void.
         """
         email = None if data.email is None else normalise_email(data.email)
         known = {part: msgspec.to_builtins(each) for part in ("profile", "file") if (each := getattr(data, part))}
         draft = InviteDraft(**known) if known else None
         if draft and (problems := problems_of(draft)):
             raise InvalidFields([FieldError(f"{part}.{each.field}", each.message) for part, each in problems])
-        vault, coach_id = clients.database.vault, clients.caller.user_id
-        async with clients.database.request(coach_id) as connection:
-            [invite] = await make_invites(connection, vault, coach_id, [Invited(email, draft)], data.valid_days)
+        [invite] = await make_invites(
+            clients.database, clients.caller.user_id, [Invited(email, draft)], data.valid_days
+        )
         return invite
 
     @post("/import", status_code=200, request_max_body_size=IMPORT_BYTES_MAX,
@@ -149,7 +149,7 @@ class ClientsController(Controller):
         """Invite many athletes at once; each row is judged alone, and a wrong one stops no other.
 
         First look at what would be done, then send the same with `dry_run=false`. Sent once more, whoever has an open
-        invite under their address is not invited again.
+        invite under their address gets a new code for it. Rows beyond the bound of open invites are named.
         """
         if (data.csv is None) == (data.rows is None):
             raise InvalidFields.one("csv", "Expected either csv or rows")
@@ -157,10 +157,7 @@ class ClientsController(Controller):
         if len(rows) > IMPORT_ROWS_MAX:
             raise InvalidFields.one("rows", f"Expected at most {IMPORT_ROWS_MAX} rows")
         found = await to_thread.run_sync(lambda: list(judged(rows)))
-        async with clients.database.request(clients.caller.user_id) as connection:
-            return await import_clients(
-                connection, clients.database.vault, clients.caller.user_id, found, dry_run=dry_run
-            )
+        return await import_clients(clients.database, clients.caller.user_id, found, dry_run=dry_run)
 
     @get("/{athlete_id:uuid}", responses=problem_responses(*_READ))
     async def get_client(
