@@ -97,7 +97,8 @@ class Account:
     async def register(
         self, server: str, email: str, password: str, *, name: str, role: Role, invite: str | None
     ) -> User:
-        """Make an account and sign in."""
+        """Make an account and sign in; where this device would refuse its user, none is made and no invite is spent."""
+        await self._replica._do(signing.check_user, _normal(server), User("", email, name, role))
         body = {"email": email, "password": password, "name": name, "role": role}
         return await self._begin(server, "register", body | ({"invite": invite} if invite else {}))
 

@@ -25,6 +25,7 @@
     ├── QueryFailed             SQL that SQLite refuses
     ├── UnsentWork              signing out or changing users would discard it
     │   └── AnotherUser         the unsent work in this file belongs to somebody else
+    ├── SignedInAlready         somebody else is; signing out comes first
     ├── CoachOnAthleteReplica   a coach signs in where an athlete has logged without an account
     └── SyncFailed              nothing is lost; what is unsent stays in the outbox
         ├── NoServer            no server was ever named
@@ -217,6 +218,14 @@ class AnotherUser(UnsentWork):
     def __init__(self, count: int, user_id: str) -> None:
         super().__init__(count, f"{count} records hold unsent work of user {user_id}; sync as that user first")
         self.user_id = user_id
+
+
+class SignedInAlready(ClientError):
+    """Another user is signed in, whose records would go; sign out first."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"you are signed in as {email}; sign out first: apex logout")
+        self.email = email
 
 
 class CoachOnAthleteReplica(ClientError):

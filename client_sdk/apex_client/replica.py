@@ -202,8 +202,8 @@ class Replica(AthleteResources):
         """Sign in. Records made here before the first sign-in become the athlete's.
 
         `mfa_code` is of an authenticator app, or a recovery code, where the account has a second factor; without it
-        MfaRequired is raised, for `finish_login`. Raises WrongCredentials, WrongCode, ServerUnreachable, and
-        AnotherUser while another user's work is unsent here.
+        MfaRequired is raised, for `finish_login`. Raises WrongCredentials, WrongCode, ServerUnreachable, and while
+        somebody else is signed in SignedInAlready, or AnotherUser where work of theirs is unsent.
         """
         return await self._account.login(server, email, password, mfa_code=mfa_code)
 
@@ -221,7 +221,10 @@ class Replica(AthleteResources):
     async def register(
         self, server: str, email: str, password: str, *, name: str, role: Role = "athlete", invite: str | None = None
     ) -> User:
-        """Make an account and sign in; with a coach's `invite` code the athlete is linked at once."""
+        """Make an account and sign in; with a coach's `invite` code the athlete is linked at once.
+
+        Raises SignedInAlready and AnotherUser as `login` does, before anything is made.
+        """
         return await self._account.register(server, email, password, name=name, role=role, invite=invite)
 
     async def logout(self, *, discard_unsent: bool = False) -> None:

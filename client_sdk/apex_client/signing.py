@@ -3,7 +3,7 @@
 import msgspec
 
 from apex_client.accounts import Session, User
-from apex_client.errors import AnotherUser, CoachOnAthleteReplica, UnsentWork
+from apex_client.errors import AnotherUser, CoachOnAthleteReplica, SignedInAlready, UnsentWork
 from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, sole_id
 from apex_client.lost_account import carry_over, is_same_person
 from apex_sync.ids import athlete_scope
@@ -15,29 +15,31 @@ DEVICE_TOKEN = "device_token"  # noqa: S105
 """The setting by which a server recognises this device across sign-outs."""
 
 
-def check_user(local: LocalReplica, user_id: str) -> None:
-    """Refuse a user while work of another is unsent here. Raises AnotherUser."""
+def check_user(local: LocalReplica, server: str, user: User) -> None:
+    """Refuse another user than the one whose replica this is; of an account that is still to be made the id is empty.
+
+    Raises AnotherUser where work of theirs is unsent, SignedInAlready, and CoachOnAthleteReplica.
+    """
     previous = local.user
-    if previous is not None and previous.id != user_id:
-        count = unsent(local)
-        if count:
-            raise AnotherUser(count, previous.id)
+    count = unsent(local)
+    if previous is not None and previous.id != user.id and not _is_lost(local, previous, server, user):
+        raise AnotherUser(count, previous.id) if count else SignedInAlready(previous.email)
+    with local.store.transaction():
+        athlete_logged = local.store.scope_role(SELF_SCOPE) is not None
+    if athlete_logged and user.role == "coach":
+        raise CoachOnAthleteReplica(count)
 
 
 def sign_in(local: LocalReplica, session: Session) -> None:
     """Make a user's session this replica's, and the records of before the first sign-in the athlete's.
 
-    Raises AnotherUser and CoachOnAthleteReplica, with nothing changed.
+    Raises what `check_user` does, with nothing changed.
     """
+    check_user(local, session.server, session.user)
     previous = local.user
-    is_lost = previous is not None and _is_lost(local, previous, session)
-    if not is_lost:
-        check_user(local, session.user.id)
     with local.store.transaction():
-        if previous is not None and is_lost:
+        if previous is not None and previous.id != session.user.id:
             _move_to_new_account(local, previous, session.user)
-        elif previous is not None and previous.id != session.user.id:
-            _take_off(local)
         _adopt(local, session.user)
         local.store.keep_setting(SESSION, msgspec.json.encode(session))
     local.session = session
@@ -98,10 +100,10 @@ def take_new_client_id(local: LocalReplica) -> int:
     return local.client_id
 
 
-def _is_lost(local: LocalReplica, previous: User, session: Session) -> bool:
+def _is_lost(local: LocalReplica, previous: User, server: str, user: User) -> bool:
     """Tell whether the server gave the person who is signed in here another account under the same address."""
-    same_server = local.session is not None and local.session.server == session.server
-    return same_server and previous.id != session.user.id and is_same_person(previous, session.user)
+    same_server = local.session is not None and local.session.server == server
+    return same_server and is_same_person(previous, user)
 
 
 def _move_to_new_account(local: LocalReplica, lost: User, user: User) -> None:
@@ -126,8 +128,6 @@ def _adopt(local: LocalReplica, user: User) -> None:
     store = local.store
     if store.scope_role(SELF_SCOPE) is None:
         return
-    if user.role == "coach":
-        raise CoachOnAthleteReplica(unsent(local))
     scope = athlete_scope(user.id)
     profile = store.one(SELF_SCOPE, SELF_PROFILE_ID)
     if profile is not None:

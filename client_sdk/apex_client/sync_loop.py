@@ -14,13 +14,17 @@ from apex_client.account import CLIENT_ID_TAKEN, Account
 from apex_client.changes import Change
 from apex_client.errors import (
     AccountErased,
+    AnotherUser,
     BadAnswer,
+    ClientError,
+    CoachOnAthleteReplica,
     NoServer,
     ReplicaClosed,
     ReplicaError,
     ServerBusy,
     ServerRefused,
     ServerUnreachable,
+    SignedInAlready,
     SignedOut,
     SyncFailed,
 )
@@ -32,6 +36,9 @@ from apex_client.waiting import Inbox, Lock, exchanging, pumping, waiting_clock
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
+
+REFUSED_HERE = (AnotherUser, SignedInAlready, CoachOnAthleteReplica)
+"""The credentials that the app gave are not those of whose replica this is."""
 
 PAUSE_SECONDS_MIN = 1.0
 PAUSE_SECONDS_MAX = 300.0
@@ -145,7 +152,7 @@ class SyncLoop:
                 await self._stay_connected()
             except ReplicaClosed:
                 return
-            except (SyncFailed, ReplicaError) as error:
+            except (SyncFailed, ReplicaError, *REFUSED_HERE) as error:
                 await self._pause_after(error)
 
     async def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
@@ -264,10 +271,10 @@ class SyncLoop:
                 await self._wait(PAUSE_SECONDS_MIN, WAKE)
                 return
 
-    async def _pause_after(self, error: SyncFailed | ReplicaError) -> None:
+    async def _pause_after(self, error: ClientError) -> None:
         """Wait until another attempt is sensible."""
         self._last_error, self._state = str(error), _state_after(error)
-        if isinstance(error, NoServer | SignedOut | AccountErased):
+        if isinstance(error, (NoServer, SignedOut, AccountErased, *REFUSED_HERE)):
             await self._wait(None, WAKE)
             return
         if isinstance(error, ServerBusy):
@@ -297,9 +304,9 @@ class SyncLoop:
         return int.from_bytes(self._replica._entropy(4), "big") / 2**32
 
 
-def _state_after(error: SyncFailed | ReplicaError) -> LoopState:
+def _state_after(error: ClientError) -> LoopState:
     if isinstance(error, NoServer):
         return "no_server"
     if isinstance(error, AccountErased):
         return "erased"
-    return "signed_out" if isinstance(error, SignedOut) else "waiting"
+    return "signed_out" if isinstance(error, (SignedOut, *REFUSED_HERE)) else "waiting"

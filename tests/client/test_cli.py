@@ -441,6 +441,18 @@ class TestOffline:
 
         assert list(apex.db.parent.glob(f"{apex.db.name}*")) == []
 
+    def test_a_new_account_is_not_made_while_somebody_is_signed_in(self, apex: Terminal) -> None:
+        server = LoopbackServer(Clock())
+        Phone(apex.db, server, server.add_user("mara@example.com")).close()
+        words = ("--server", "http://127.0.0.1:9", "--email", "ben@example.com", "--name", "Ben", "--password-stdin")
+
+        refused = apex("register", *words, stdin="secret\n")
+
+        assert (refused.code, "you are signed in as mara@example.com; sign out first: apex logout" in refused.err) == (
+            1,
+            True,
+        )
+
     def test_whoever_has_no_account_is_told_how_to_make_one(self, apex: Terminal) -> None:
         assert "apex register" in apex("init").ok().err
         assert "apex register" in apex("status").ok().out

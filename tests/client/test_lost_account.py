@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from apex_client.errors import AnotherUser
+from apex_client import signing
+from apex_client.errors import AnotherUser, SignedInAlready
 from apex_sync.collection import Collection
 from tests.client.fleet import Clock, Phone, assert_converged, settle
 from tests.client.loopback import Account, LoopbackServer
@@ -84,5 +85,8 @@ def test_somebody_else_still_gets_nothing(server: LoopbackServer, phone: Phone) 
     with pytest.raises(AnotherUser):
         phone.sign_in(other)
     settle(phone)
+    with pytest.raises(SignedInAlready):
+        phone.sign_in(other)
+    signing.sign_out(phone.local, discard_unsent=False)
     phone.sign_in(other)
     assert phone.local.store.sql.execute("SELECT count(*) FROM held_records").fetchone() == (0,)

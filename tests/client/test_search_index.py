@@ -47,6 +47,7 @@ def sign_in_again(phone: Phone) -> None:
 
 
 def change_the_account(phone: Phone) -> None:
+    signing.sign_out(phone.local, discard_unsent=False)
     phone.sign_in(phone.server.accounts[BERT])
     phone.reopen()
 

@@ -17,6 +17,7 @@ from apex_client.errors import (
     ServerBusy,
     ServerIncompatible,
     ServerUnreachable,
+    SignedInAlready,
     SignedOut,
     UnsentWork,
     WrongCredentials,
@@ -269,14 +270,49 @@ async def test_another_user_is_refused_while_work_is_unsent_and_starts_empty_aft
     with pytest.raises(AnotherUser) as caught:
         await replica.login("https://coach.example", BERT, "secret")
     assert (caught.value.count, caught.value.user_id) == (1, server.accounts[ANNA].id)
-    replica._account._credentials = None
     await replica.sync()
+    with pytest.raises(SignedInAlready, match=ANNA):
+        await replica.login("https://coach.example", BERT, "secret")
+    assert len(await replica.workouts.list()) == 1
+    await replica.login("https://coach.example", ANNA, "secret")
+    await replica.logout()
     await replica.login("https://coach.example", BERT, "secret")
     assert await replica.workouts.list() == []
     await replica.workouts.start(title="Bert's")
     await replica.sync()
     assert len(server.scopes[f"athlete:{server.accounts[BERT].id}"].records) == 1
     assert_sound(replica._open)
+
+
+async def test_credentials_of_somebody_else_wait_for_a_person(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    anna = await open_replica("a", ANNA)
+    await anna.sync()
+    await anna.aclose()
+    replica = await open_replica("a", BERT, entropy=random.Random(1).randbytes)
+    async with running(replica):
+        await until_state(replica, "signed_out")
+        assert (await replica.status()).last_error == str(SignedInAlready(ANNA))
+        assert replica.user is not None and replica.user.email == ANNA
+
+
+@pytest.mark.parametrize("unsent", [True, False])
+async def test_no_account_is_made_for_a_user_whom_this_device_refuses(
+    open_replica: OpenReplica, server: LoopbackServer, unsent: bool
+) -> None:
+    replica = await open_replica("a", ANNA)
+    await replica.sync()
+    if unsent:
+        await replica.workouts.start(title="Anna's")
+    with pytest.raises(AnotherUser if unsent else SignedInAlready):
+        await replica.register("https://coach.example", BERT, "secret", name="Bert")
+    assert server.accounts.keys() == {ANNA}
+    anonymous = await open_replica("b")
+    await anonymous.workouts.start(title="mine")
+    with pytest.raises(CoachOnAthleteReplica):
+        await anonymous.register("https://coach.example", BERT, "secret", name="Bert", role="coach")
+    assert server.accounts.keys() == {ANNA}
 
 
 async def test_signing_out_asks_before_it_discards_and_leaves_nothing(

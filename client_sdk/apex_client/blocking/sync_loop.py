@@ -17,13 +17,17 @@ from apex_client.blocking.waiting import Inbox, Lock, exchanging, pumping, waiti
 from apex_client.changes import Change
 from apex_client.errors import (
     AccountErased,
+    AnotherUser,
     BadAnswer,
+    ClientError,
+    CoachOnAthleteReplica,
     NoServer,
     ReplicaClosed,
     ReplicaError,
     ServerBusy,
     ServerRefused,
     ServerUnreachable,
+    SignedInAlready,
     SignedOut,
     SyncFailed,
 )
@@ -33,6 +37,9 @@ from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncRepor
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
+
+REFUSED_HERE = (AnotherUser, SignedInAlready, CoachOnAthleteReplica)
+"""The credentials that the app gave are not those of whose replica this is."""
 
 PAUSE_SECONDS_MIN = 1.0
 PAUSE_SECONDS_MAX = 300.0
@@ -146,7 +153,7 @@ class SyncLoop:
                 self._stay_connected()
             except ReplicaClosed:
                 return
-            except (SyncFailed, ReplicaError) as error:
+            except (SyncFailed, ReplicaError, *REFUSED_HERE) as error:
                 self._pause_after(error)
 
     def _sync(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
@@ -265,10 +272,10 @@ class SyncLoop:
                 self._wait(PAUSE_SECONDS_MIN, WAKE)
                 return
 
-    def _pause_after(self, error: SyncFailed | ReplicaError) -> None:
+    def _pause_after(self, error: ClientError) -> None:
         """Wait until another attempt is sensible."""
         self._last_error, self._state = str(error), _state_after(error)
-        if isinstance(error, NoServer | SignedOut | AccountErased):
+        if isinstance(error, (NoServer, SignedOut, AccountErased, *REFUSED_HERE)):
             self._wait(None, WAKE)
             return
         if isinstance(error, ServerBusy):
@@ -298,9 +305,9 @@ class SyncLoop:
         return int.from_bytes(self._replica._entropy(4), "big") / 2**32
 
 
-def _state_after(error: SyncFailed | ReplicaError) -> LoopState:
+def _state_after(error: ClientError) -> LoopState:
     if isinstance(error, NoServer):
         return "no_server"
     if isinstance(error, AccountErased):
         return "erased"
-    return "signed_out" if isinstance(error, SignedOut) else "waiting"
+    return "signed_out" if isinstance(error, (SignedOut, *REFUSED_HERE)) else "waiting"
