@@ -22,7 +22,7 @@ DAMAGES = {
         "clocks lost or doubled"
     ),
     "UPDATE scopes SET record_count = record_count + 1": "miscounts its records",
-    f"UPDATE records SET digest = sha256(digest)::bytea WHERE record_id = {ONE_RECORD}": "the digest of",
+    f"UPDATE records SET digest = sha256(digest)::bytea WHERE record_id = {ONE_RECORD}": "does not open",
     "UPDATE scopes SET digest = decode(repeat('07', 16), 'hex')": "the digest of athlete",
     "UPDATE logged_sets SET reps = reps + 1 WHERE position = 1": "logged_sets",
     "DELETE FROM check_ins": "check_ins",
