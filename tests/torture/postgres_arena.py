@@ -80,7 +80,7 @@ class Arena:
                     device.write(workout())
                     begun += 1
                 else:
-                    _, record_id = self.dice.choice(list(device.docs))
+                    _, record_id = self.dice.choice([key for key in device.docs if key[0] == device.scope])
                     device.write({"fatigue": self.dice.randint(1, 10)}, record_id)
             with suppress(ComeBackLater):
                 await self.world.sync_once(device)

@@ -36,8 +36,8 @@ async def nothing(_arena: Arena) -> AsyncIterator[None]:
 async def a_record_lost(arena: Arena) -> AsyncIterator[None]:
     """What was acknowledged is gone, and the scope does not know."""
     await arena.world.sql(
-        "DELETE FROM records WHERE record_id IN ("
-        "SELECT record_id FROM records JOIN scopes USING (scope_id) WHERE name LIKE 'athlete:%' LIMIT 1)"
+        "DELETE FROM records WHERE (scope_id, record_id) IN ("
+        "SELECT scope_id, record_id FROM records JOIN scopes USING (scope_id) WHERE name LIKE 'athlete:%' LIMIT 1)"
     )
     yield
 
