@@ -218,7 +218,7 @@ async def test_a_postgres_that_hangs_for_seconds_delays_a_sync_and_breaks_nothin
 
 
 def kill_postgres(server: WholeServer) -> None:
-    with suppress(FileNotFoundError, ProcessLookupError, IndexError):  # It is down already.
+    with suppress(FileNotFoundError, ProcessLookupError, IndexError, ValueError):  # It is down already.
         os.kill(postmaster_pid(server), signal.SIGKILL)
 
 
