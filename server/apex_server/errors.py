@@ -11,15 +11,14 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     │   ├── WrongCredentials, SignInAgain, SecondFactorAgain
     │   └── RefreshTokenInvalid, RefreshTokenReused
     ├── Forbidden 403
-    │   └── CsrfRefused, MetricsRefused, RoleRequired, InviteForAnother, EmailNotVerified
+    │   └── CsrfRefused, MetricsRefused, RoleRequired, EmailNotVerified
     ├── NotFound 404
     ├── MethodNotAllowed 405
     ├── BodyTooSlow 408
     ├── Conflict 409
-    │   ├── EmailTaken, ClientIdTaken
-    │   └── LimitReached: TooManyInvites
+    │   └── EmailTaken, ClientIdTaken, LimitReached
     ├── Gone 410
-    │   └── AccountErased, InviteExpired, InviteUsed, MailTokenInvalid
+    │   └── AccountErased, MailTokenInvalid
     ├── BodyTooLarge 413
     ├── UnsupportedMediaType 415
     ├── InvalidFields 422
@@ -57,9 +56,6 @@ __all__ = [
     "Gone",
     "InternalError",
     "InvalidFields",
-    "InviteExpired",
-    "InviteForAnother",
-    "InviteUsed",
     "LimitReached",
     "MailTokenInvalid",
     "MalformedRequest",
@@ -74,7 +70,6 @@ __all__ = [
     "SessionEnded",
     "SignInAgain",
     "TooManyAttempts",
-    "TooManyInvites",
     "TooManyRequests",
     "Unauthenticated",
     "Unavailable",
@@ -253,14 +248,6 @@ class RoleRequired(Forbidden):
         return f"Only a user with the role {self.role!r} may do this."
 
 
-class InviteForAnother(Forbidden):
-    """The coach bound the invite to another e-mail address."""
-
-    code = "invite_for_another"
-    title = "This invite is meant for another e-mail address."
-    next_step = "Use the account with the invited address, or ask the coach for a new invite."
-
-
 class EmailNotVerified(Forbidden):
     """Only somebody who reads the mails to their address may do this."""
 
@@ -327,14 +314,6 @@ class LimitReached(Conflict):
     limit: int
 
 
-class TooManyInvites(LimitReached):
-    """A coach has as many open invites as one coach may have."""
-
-    code = "too_many_invites"
-    title = "You have too many open invites."
-    next_step = "Wait until some are used or expire. A coach can also take all of them back: DELETE /api/invites."
-
-
 class Gone(ApiError):
     """It was there once and will not come back."""
 
@@ -347,22 +326,6 @@ class AccountErased(Gone):
     code = "account_erased"
     title = "This account was erased, as was asked for 30 days before."
     next_step = "Forget everything that this device holds of it. A new account may be made at any time."
-
-
-class InviteExpired(Gone):
-    """The invite's time is over."""
-
-    code = "invite_expired"
-    title = "This invite has expired."
-    next_step = "Ask the coach for a new invite."
-
-
-class InviteUsed(Gone):
-    """Somebody else has accepted the invite."""
-
-    code = "invite_used"
-    title = "This invite has been used."
-    next_step = "Ask the coach for a new invite."
 
 
 class MailTokenInvalid(Gone):

@@ -14,15 +14,8 @@ import msgspec
 
 from apex_server.audit import record_event
 from apex_server.db import Connection, load_queries
-from apex_server.errors import (
-    ApiError,
-    EmailNotVerified,
-    InviteExpired,
-    InviteForAnother,
-    InviteUsed,
-    NotFound,
-    RoleRequired,
-)
+from apex_server.errors import ApiError, EmailNotVerified, NotFound, RoleRequired
+from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import USER_NAME
 from apex_server.vault import Vault

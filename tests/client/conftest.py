@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from apex_client import Credentials, Replica
+from tests.client.apex_command import Terminal
 from tests.client.fleet import Clock
 from tests.client.loopback import LoopbackServer
 from tests.client.loopback_transport import LoopbackTransport
@@ -25,6 +26,12 @@ def clock() -> Clock:
 @pytest.fixture
 def server(clock: Clock) -> LoopbackServer:
     return LoopbackServer(clock)
+
+
+@pytest.fixture
+def apex(tmp_path: Path) -> Terminal:
+    """The `apex` command, with a replica and a home of its own."""
+    return Terminal(tmp_path)
 
 
 @pytest.fixture

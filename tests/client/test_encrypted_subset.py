@@ -8,6 +8,7 @@ from tests.client.conftest import OpenReplica
 from tests.client.test_checkins import *  # noqa: F403
 from tests.client.test_erased_account import test_a_new_account_of_the_same_address_gets_nothing_of_the_erased_one  # noqa: F401
 from tests.client.test_refusals import *  # noqa: F403
+from tests.client.test_sign_ins import *  # noqa: F403
 from tests.client.test_sync_loop import *  # noqa: F403
 from tests.client.test_workouts import *  # noqa: F403
 

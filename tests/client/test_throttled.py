@@ -9,7 +9,8 @@ from apex_client import sync_loop
 from apex_client.errors import Throttled
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
-from tests.client.test_sync_loop import ANNA, running, synced, transport_of, until, until_state
+from tests.client.test_sync_loop import ANNA
+from tests.client.waiting_for import running, synced, transport_of, until, until_state
 
 pytestmark = pytest.mark.anyio
 

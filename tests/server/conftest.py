@@ -22,6 +22,8 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -110,9 +112,22 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+def texts(tmp_path: Path) -> Path:
+    """Where text messages go, for a test that lets the app send them to a folder."""
+    return tmp_path / "texts"
+
+
+@pytest.fixture
+def app_options() -> dict[str, Any]:
+    """What the app of accounts is made with beside a database and a clock; a file of tests may say otherwise."""
+    return {}
+
+
+@pytest.fixture
+async def client(db: Database, clock: Clock, app_options: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     """An app of accounts and nothing else."""
-    async with speak_to(accounts_app(db, clock)) as opened:
+    scheme = urlsplit(app_options.get("public_url", "")).scheme or "http"
+    async with speak_to(accounts_app(db, clock, **app_options), scheme=scheme) as opened:
         yield opened
 
 

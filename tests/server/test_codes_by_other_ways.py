@@ -1,6 +1,5 @@
 """Codes that come from no app: recovery codes on paper, and those sent to a phone."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +27,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def texts(tmp_path: Path) -> Path:
-    return tmp_path / "texts"
-
-
-@pytest.fixture
-async def client(db: Database, clock: Clock, texts: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with speak_to(accounts_app(db, clock, messenger=FolderMessenger(texts))) as opened:
-        yield opened
+def app_options(texts: Path) -> dict[str, Any]:
+    return {"messenger": FolderMessenger(texts)}
 
 
 async def test_a_recovery_code_is_good_once_however_it_is_typed(client: httpx.AsyncClient, clock: Clock) -> None:

@@ -16,7 +16,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.params import FromQuery, JSONBody
 
-from apex_server import errors
+from apex_server import errors, invite_errors
 from apex_server.db import DatabaseBusy
 from apex_server.db import DatabaseUnavailable as PostgresAway
 from apex_server.errors import (
@@ -28,9 +28,9 @@ from apex_server.errors import (
     NotFound,
     RoleRequired,
     TooManyAttempts,
-    TooManyInvites,
     TooManyRequests,
 )
+from apex_server.invite_errors import TooManyInvites
 from apex_server.problems import Problem, exception_handlers, problem_responses, websocket_refusal
 
 pytestmark = pytest.mark.anyio
@@ -85,7 +85,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 def concrete_errors() -> list[type[ApiError]]:
-    classes = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, ApiError)]
+    known = vars(errors) | vars(invite_errors)
+    classes = [value for value in known.values() if inspect.isclass(value) and issubclass(value, ApiError)]
     return [cls for cls in classes if hasattr(cls, "code")]
 
 

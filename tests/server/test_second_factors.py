@@ -1,6 +1,5 @@
 """Second factors: setting them up, signing in with an app, and everything a guesser or a thief may try."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,19 +28,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def texts(tmp_path: Path) -> Path:
-    return tmp_path / "texts"
-
-
-@pytest.fixture
-async def client(db: Database, clock: Clock, texts: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with speak_to(accounts_app(db, clock, messenger=FolderMessenger(texts))) as opened:
-        yield opened
+def app_options(texts: Path) -> dict[str, Any]:
+    return {"messenger": FolderMessenger(texts)}
 
 
 async def test_an_app_is_set_up_and_asked_for_at_the_next_sign_in(client: httpx.AsyncClient, clock: Clock) -> None:

@@ -1,7 +1,7 @@
 """What stands beneath second factors and passkeys: row-level security, and rights that no request has."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +10,7 @@ import pytest
 
 from apex_server.db import Database
 from apex_server.messenger import FolderMessenger
-from tests.server.accounts_app import Clock, accounts_app, bearer, register, speak_to
+from tests.server.accounts_app import Clock, bearer, register
 from tests.server.second_factor_parts import EMAIL, first_step, second_step, set_up_app, set_up_phone
 from tests.server.software_authenticator import SoftwareAuthenticator
 
@@ -21,10 +21,8 @@ SHUT = ["sms_sends", "used_passkey_challenges"]
 
 
 @pytest.fixture
-async def client(db: Database, clock: Clock, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    app = accounts_app(db, clock, messenger=FolderMessenger(tmp_path / "texts"), public_url="https://coach.example")
-    async with speak_to(app, scheme="https") as opened:
-        yield opened
+def app_options(texts: Path) -> dict[str, Any]:
+    return {"messenger": FolderMessenger(texts), "public_url": "https://coach.example"}
 
 
 @pytest.fixture

@@ -34,9 +34,6 @@ from apex_server.errors import (
     ClientIdTaken,
     CsrfRefused,
     EmailTaken,
-    InviteExpired,
-    InviteForAnother,
-    InviteUsed,
     NotFound,
     RefreshTokenInvalid,
     RefreshTokenReused,
@@ -46,6 +43,7 @@ from apex_server.errors import (
     WrongCredentials,
 )
 from apex_server.grants import announce_grants
+from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed
 from apex_server.invites import CoachLink
 from apex_server.people import DEVICE_NAME, USER_NAME
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses

@@ -10,17 +10,9 @@ from apex_server.caller import Caller, require_role
 from apex_server.clients.inviting import Invited, make_invites, revoke_invites
 from apex_server.clients.payloads import Invite, InviteOffer, InviteRequest
 from apex_server.db import Database, load_queries
-from apex_server.errors import (
-    EmailNotVerified,
-    InvalidFields,
-    InviteExpired,
-    InviteForAnother,
-    InviteUsed,
-    NotFound,
-    RoleRequired,
-    TooManyInvites,
-)
+from apex_server.errors import EmailNotVerified, InvalidFields, NotFound, RoleRequired
 from apex_server.grants import announce_grants, readers_beside
+from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed, TooManyInvites
 from apex_server.invites import (
     INVITE_CODE_LENGTH_MAX,
     CoachLink,

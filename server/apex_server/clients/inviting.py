@@ -12,8 +12,8 @@ from uuid import UUID
 from apex_server.clients.importing import JudgedRow
 from apex_server.clients.payloads import ImportedClient, ImportProblem, ImportReport, Invite
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import TooManyInvites
 from apex_server.invite_drafts import InviteDraft, seal_draft
+from apex_server.invite_errors import TooManyInvites
 from apex_server.invites import invite_fingerprint, new_invite_code
 
 __all__ = ["OPEN_INVITES_MAX", "Invited", "import_clients", "make_invites", "revoke_invites"]

@@ -40,9 +40,10 @@ from apex_server.clients.payloads import (
 from apex_server.clients.standing import clients_of
 from apex_server.clients.writing import ClientWriter, etag_of_client, versions_named
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import FieldError, InvalidFields, NotFound, RoleRequired, TooManyInvites
+from apex_server.errors import FieldError, InvalidFields, NotFound, RoleRequired
 from apex_server.grants import announce_grants, readers_beside
 from apex_server.invite_drafts import InviteDraft, problems_of
+from apex_server.invite_errors import TooManyInvites
 from apex_server.invites import record_link
 from apex_server.people import normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses

@@ -17,18 +17,9 @@ from apex_server.audit import Action, record_event
 from apex_server.caller import Caller, require_role
 from apex_server.client_address import client_address
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import (
-    ApiError,
-    EmailNotVerified,
-    InvalidFields,
-    InviteExpired,
-    InviteForAnother,
-    InviteUsed,
-    NotFound,
-    RoleRequired,
-    TooManyInvites,
-)
+from apex_server.errors import ApiError, EmailNotVerified, InvalidFields, NotFound, RoleRequired
 from apex_server.grants import announce_grants
+from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed, TooManyInvites
 from apex_server.invites import INVITE_CODE_LENGTH_MAX, invite_fingerprint, new_invite_code
 from apex_server.organisations.errors import InOrganisation, OrganisationFull
 from apex_server.organisations.payloads import (
