@@ -11,6 +11,7 @@ from apex_sync.coaching.increments import KG_PER_LB
 from apex_sync.op import Patch
 
 LOAD_KG_DECIMALS = 6
+"""A milligram: pounds that were converted from kilograms round back to the kilograms typed."""
 TYPED_SLACK_KG = 0.05
 """How far what was typed may lie from the kilograms beside it: apps round pounds to one or two decimals."""
 
@@ -19,7 +20,7 @@ TYPED_WEIGHTS = {"body_metrics": "weight", "check_ins": "weight", "profiles": "t
 
 
 def kilograms(load: float, unit: str) -> float:
-    """Give a load in kilograms, to the milligram: exactly as imports write it."""
+    """Give a load in kilograms, to the milligram."""
     return round(load * KG_PER_LB, LOAD_KG_DECIMALS) if unit == "lb" else load
 
 

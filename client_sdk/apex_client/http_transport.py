@@ -133,10 +133,11 @@ class HttpTransport:
         if len(message) >= COMPRESS_MIN_BYTES:
             message = compress(message)
             headers["Content-Encoding"] = "zstd"
-        response, body = await self._send(server, token, "POST", SYNC_PATH, message, headers, ANSWER_BYTES_MAX)
+        body = bytearray()
+        response = await self._stream(server, token, "POST", SYNC_PATH, message, headers, ANSWER_BYTES_MAX, body.extend)
         if not response.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
             raise BadAnswer(f"its media type is {response.headers.get('Content-Type')!r}")
-        return decompress(body) if response.headers.get("Content-Encoding") == "zstd" else body
+        return decompress(bytes(body)) if response.headers.get("Content-Encoding") == "zstd" else bytes(body)
 
     async def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         """Call the JSON API; None where the answer has no body."""
@@ -144,7 +145,8 @@ class HttpTransport:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if content:
             headers["Content-Type"] = "application/json"
-        _, body = await self._send(server, token, method, path, content, headers, JSON_BYTES_MAX)
+        body = bytearray()
+        await self._stream(server, token, method, path, content, headers, JSON_BYTES_MAX, body.extend)
         try:
             return msgspec.json.decode(body) if body else None
         except msgspec.DecodeError as error:
@@ -190,20 +192,6 @@ class HttpTransport:
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.aclose()
-
-    async def _send(
-        self,
-        server: str,
-        token: str | None,
-        method: str,
-        path: str,
-        content: bytes,
-        headers: dict[str, str],
-        limit_bytes: int,
-    ) -> "tuple[httpx.Response, bytes]":
-        body = bytearray()
-        response = await self._stream(server, token, method, path, content, headers, limit_bytes, body.extend)
-        return response, bytes(body)
 
     async def _stream(
         self,

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-POUND_KG = 0.45359237
-"""The international avoirdupois pound, exact by definition (1959)."""
-
-LOAD_KG_DECIMALS = 6
-"""A milligram: pounds that were converted from kilograms round back to the kilograms typed."""
+from apex_sync.coaching.weights import kilograms
 
 
 def load_leaves(load: float | None, unit: str) -> dict[str, Any]:
@@ -19,7 +15,7 @@ def load_leaves(load: float | None, unit: str) -> dict[str, Any]:
     """
     if load is None or unit == "kg":
         return {"load_kg": load}
-    return {"load_kg": round(load * POUND_KG, LOAD_KG_DECIMALS), "load": load, "load_unit": unit}
+    return {"load_kg": kilograms(load, unit), "load": load, "load_unit": unit}
 
 
 def weight_leaves(weight: float | None, unit: str) -> dict[str, Any]:
@@ -30,4 +26,4 @@ def weight_leaves(weight: float | None, unit: str) -> dict[str, Any]:
     """
     if weight is None or unit == "kg":
         return {"weight_kg": weight}
-    return {"weight_kg": round(weight * POUND_KG, LOAD_KG_DECIMALS), "weight": weight, "weight_unit": unit}
+    return {"weight_kg": kilograms(weight, unit), "weight": weight, "weight_unit": unit}

@@ -7,10 +7,11 @@ typed on a watch; what is easily confused when reading counts as the same. Only 
 import secrets
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
+from litestar.params import PathParameter
 
 from apex_server.audit import record_event
 from apex_server.db import Connection, load_queries
@@ -23,13 +24,16 @@ from apex_server.vault import Vault
 __all__ = [
     "INVITE_CODE_LENGTH_MAX",
     "CoachLink",
+    "InviteCode",
     "accept_awaiting_invite",
     "accept_invite",
     "accept_or_await_invite",
     "coach_name_of",
     "invite_fingerprint",
+    "invite_refusal",
     "new_invite_code",
     "record_link",
+    "standing_offer",
 ]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -39,6 +43,8 @@ _READ_ALIKE = str.maketrans("OIL", "011", "- ")
 
 INVITE_CODE_LENGTH_MAX = 64
 """Characters as typed. A code has 23; the rest is room for blanks."""
+
+InviteCode = Annotated[str, PathParameter(min_length=1, max_length=INVITE_CODE_LENGTH_MAX, description="As typed.")]
 
 _queries = load_queries(__package__)
 
@@ -97,7 +103,7 @@ async def accept_awaiting_invite(connection: Connection, vault: Vault) -> None:
 async def _accept(connection: Connection, vault: Vault, code_hash: bytes) -> CoachLink:
     row = await connection.fetchrow(_queries.accept_invite, code_hash)
     if row["outcome"] != "linked":
-        raise _refusal(row["outcome"])
+        raise invite_refusal(row["outcome"])
     if row["is_new"]:
         await record_link(connection, vault, "coach_linked", row["coach_id"], row["athlete_id"], by=row["athlete_id"])
     [coach_name] = await vault.texts(connection, USER_NAME, [(row["coach_id"], row["coach_name"])])
@@ -125,7 +131,19 @@ async def coach_name_of(vault: Vault, offer: Any) -> str:
     return key.open_text(offer["coach_name"], what=USER_NAME)
 
 
-def _refusal(outcome: str) -> ApiError:
+def standing_offer(offer: Any) -> Any:
+    """Give what was found for a code back. Raises NotFound, InviteUsed or InviteExpired where nobody can accept it."""
+    if offer is None:
+        raise NotFound("invite")
+    if offer["used"]:
+        raise InviteUsed
+    if offer["expired"]:
+        raise InviteExpired
+    return offer
+
+
+def invite_refusal(outcome: str) -> ApiError:
+    """Give the error for why somebody cannot accept an invite; both kinds of invites say it in these words."""
     match outcome:
         case "used":
             return InviteUsed()
@@ -137,4 +155,6 @@ def _refusal(outcome: str) -> ApiError:
             return EmailNotVerified()
         case "not_an_athlete":
             return RoleRequired("athlete")
+        case "not_a_coach":
+            return RoleRequired("coach")
     return NotFound("invite")

@@ -35,8 +35,8 @@ CHEAP_PASSWORDS = Passwords(memory_kib=64, passes=1)
 class Clock:
     """A wall clock that the test moves."""
 
-    def __init__(self) -> None:
-        self.time = datetime.now(UTC)
+    def __init__(self, time: datetime | None = None) -> None:
+        self.time = time or datetime.now(UTC)
 
     def __call__(self) -> datetime:
         return self.time

@@ -21,23 +21,11 @@ from apex_server.sync.postgres_commits import PostgresCommitStore
 from apex_server.sync.sealing import open_documents
 from apex_sync.coaching.finding import Finding
 from apex_sync.ids import Scope, athlete_scope, derived_id, private_scope
+from tests.server.accounts_app import Clock
 from tests.server.sealed_rows import insert_user
 
 NOW = datetime(2026, 3, 30, 12, 0, tzinfo=UTC)
 TODAY = NOW.date()
-
-
-class Clock:
-    """A wall clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def advance(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 class Pair:
@@ -61,12 +49,12 @@ class Pair:
 
     async def log(self, collection: str, record_id: str, patch: Mapping[str, Any]) -> None:
         """Write as the athlete."""
-        self.clock.advance(0.001)
+        self.clock.advance(seconds=0.001)
         await self.committer.write(self.athlete_id, self.athlete_scope, collection, record_id, dict(patch))
 
     async def decide(self, insight_id: str, patch: Mapping[str, Any]) -> None:
         """Write to an insight as the coach, as a device's sync would."""
-        self.clock.advance(0.001)
+        self.clock.advance(seconds=0.001)
         await self.committer.write(self.coach_id, self.private_scope, "insights", insight_id, dict(patch))
 
     async def record(self, scope: str, record_id: str) -> Any:

@@ -6,6 +6,7 @@ Fixtures:
     database_url    the owner's URL of a database of this test alone, migrated to the newest schema (about 30 ms)
     settings        Settings for that database; roles and pools follow from them
     db              a Database open on it, with the request and the commit pool
+    pair            a coach and their athlete, as `analysis_parts.py` knows them
     vault           the keys of that database, under a master key of this test alone
     empty_database_url  the owner's URL of a database without any schema
     fresh_data_dir  a directory for an EmbeddedPostgres of the test's own; what still runs in it is ended afterwards
@@ -37,6 +38,7 @@ from apex_server.db.postmaster import Postmaster, read_pid_file
 from apex_server.settings import Settings
 from apex_server.vault import Vault
 from tests.server.accounts_app import Clock, accounts_app, speak_to
+from tests.server.analysis_parts import Pair, pair_of
 from tests.server.mailbox import Mailbox
 
 SECRET = "a secret for tests, long enough to be taken"
@@ -129,6 +131,13 @@ async def client(db: Database, clock: Clock, app_options: dict[str, Any]) -> Asy
     scheme = urlsplit(app_options.get("public_url", "")).scheme or "http"
     async with speak_to(accounts_app(db, clock, **app_options), scheme=scheme) as opened:
         yield opened
+
+
+@pytest.fixture
+async def pair(settings: Settings, db: Database, clock: Clock) -> AsyncIterator[Pair]:
+    """Give a coach and their athlete, who write through a server process of their own."""
+    async with pair_of(settings, db, clock) as made:
+        yield made
 
 
 @pytest.fixture

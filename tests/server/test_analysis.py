@@ -1,7 +1,6 @@
 """Analysis of merged changes: from a commit to the coach's draft, and nothing lost, doubled or leaked on the way."""
 
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,9 +20,10 @@ from apex_sync.ids import derived_id
 from apex_sync.op import Write, encode_op
 from apex_sync.protocol.messages import PushedRecord
 from apex_sync.wire import encode_push
+from tests.server.accounts_app import Clock
 from tests.server.analysis_parts import (
+    NOW,
     TODAY,
-    Clock,
     CountingWording,
     Pair,
     check_in_patch,
@@ -31,7 +31,6 @@ from tests.server.analysis_parts import (
     draft_about,
     idle,
     log_history,
-    pair_of,
     record_id,
     run_as_owner,
     until,
@@ -47,13 +46,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def pair(settings: Settings, db: Database, clock: Clock) -> AsyncIterator[Pair]:
-    async with pair_of(settings, db, clock) as made:
-        yield made
+    return Clock(NOW)
 
 
 async def test_a_check_in_becomes_a_draft_and_reaches_the_athlete_on_approval(

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -12,14 +11,14 @@ import asyncpg
 import msgspec
 import pytest
 
-from apex_server.db import Database
 from apex_server.jobs.failures import list_failed_jobs
 from apex_server.jobs.queue import queue_queries
 from apex_server.jobs.worker import Worker, run_worker
 from apex_server.settings import Settings, SettingsError
+from tests.server.accounts_app import Clock
 from tests.server.analysis_parts import (
+    NOW,
     TODAY,
-    Clock,
     CountingWording,
     Pair,
     check_in_patch,
@@ -28,7 +27,6 @@ from tests.server.analysis_parts import (
     idle,
     link,
     log_history,
-    pair_of,
     record_id,
     run_as_owner,
     run_sql,
@@ -43,33 +41,27 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def pair(settings: Settings, db: Database, clock: Clock) -> AsyncIterator[Pair]:
-    async with pair_of(settings, db, clock) as made:
-        yield made
+    return Clock(NOW)
 
 
 async def test_analysis_waits_for_quiet_but_not_for_ever(settings: Settings, clock: Clock, pair: Pair) -> None:
     patient = msgspec.structs.replace(settings, analysis_quiet_seconds=60.0, analysis_max_seconds=600.0)
     async with Worker.open(patient, now=clock) as worker:
         await pair.log("workout_logs", record_id("w"), workout_patch(TODAY, 80))
-        clock.advance(59)
+        clock.advance(seconds=59)
         await worker.sweep()
         assert await due(pair) == set()
         await pair.log("workout_logs", record_id("w"), {"pump": 7})
-        clock.advance(59)
+        clock.advance(seconds=59)
         await worker.sweep()
         assert await due(pair) == set()
-        clock.advance(1)
+        clock.advance(seconds=1)
         await worker.sweep()
         assert await due(pair) == {"check_in", "training"}
         await run_sql(pair, "DELETE FROM analyses_due")
         for _ in range(14):  # A live session, a set every 45 seconds.
             await pair.log("workout_logs", record_id("w"), {"pump": 8, "fatigue": 5})
-            clock.advance(45)
+            clock.advance(seconds=45)
             await worker.sweep()
         assert await due(pair) == {"check_in", "training"}
 
@@ -77,11 +69,11 @@ async def test_analysis_waits_for_quiet_but_not_for_ever(settings: Settings, clo
 async def test_there_is_one_job_for_an_athlete_and_kind(settings: Settings, clock: Clock, pair: Pair) -> None:
     async with Worker.open(settings, now=clock) as worker:
         await log_history(pair)
-        clock.advance(61)
+        clock.advance(seconds=61)
         for _ in range(3):
             await worker.sweep()
             await pair.log("workout_logs", record_id("w0"), {"pump": 5})
-            clock.advance(61)
+            clock.advance(seconds=61)
         rows = await run_sql(pair, "SELECT dedupe_key FROM pgqueuer ORDER BY dedupe_key")
         assert [row["dedupe_key"] for row in rows] == [
             f"analysis:check_in:{pair.athlete_id}",
@@ -91,7 +83,7 @@ async def test_there_is_one_job_for_an_athlete_and_kind(settings: Settings, cloc
 
 async def test_a_killed_workers_job_is_done_by_another(settings: Settings, clock: Clock, pair: Pair) -> None:
     await log_history(pair)
-    clock.advance(61)
+    clock.advance(seconds=61)
     async with Worker.open(settings, now=clock) as killed:
         await killed.sweep()
     await run_sql(

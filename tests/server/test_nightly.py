@@ -1,6 +1,5 @@
 """Once a night: what changes because a day has passed is analysed anew, and documents that do not open are found."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,15 +9,14 @@ from apex_server.db import Database, HintHub
 from apex_server.jobs import nightly
 from apex_server.jobs.nightly import Nightly
 from apex_server.settings import Settings
+from tests.server.accounts_app import Clock
 from tests.server.analysis_parts import (
     NOW,
     TODAY,
-    Clock,
     Pair,
     check_in_patch,
     log_history,
     make_pair,
-    pair_of,
     record_id,
     run_as_owner,
     until,
@@ -42,13 +40,7 @@ PROGRAM = {
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def pair(settings: Settings, db: Database, clock: Clock) -> AsyncIterator[Pair]:
-    async with pair_of(settings, db, clock) as made:
-        yield made
+    return Clock(NOW)
 
 
 @pytest.fixture
@@ -72,19 +64,19 @@ async def test_a_night_asks_once_for_who_has_a_coach_and_trains(pair: Pair, cloc
     await log_history(pair)
     await nights.step()
     assert await due(pair) == set()
-    clock.advance(86_400)
+    clock.advance(seconds=86_400)
     await nights.step()
     assert await due(pair) == {(pair.athlete_id, "check_in"), (pair.athlete_id, "training")}
     await forget_due(pair)
     await nights.step()
-    clock.advance(3_600)
+    clock.advance(seconds=3_600)
     await nights.step()
     assert await due(pair) == set()
 
 
 async def test_nobody_is_analysed_for_having_stopped_long_ago(pair: Pair, clock: Clock, nights: Nightly) -> None:
     await log_history(pair)
-    clock.advance(40 * 86_400)
+    clock.advance(seconds=40 * 86_400)
     await nights.step()
     assert await due(pair) == set()
 
@@ -92,7 +84,7 @@ async def test_nobody_is_analysed_for_having_stopped_long_ago(pair: Pair, clock:
 async def test_who_has_no_coach_any_more_is_left_alone(pair: Pair, clock: Clock, nights: Nightly) -> None:
     await log_history(pair)
     await run_as_owner(pair.database_url, "UPDATE coach_athletes SET ended_at = now(), ended_by = coach_id")
-    clock.advance(86_400)
+    clock.advance(seconds=86_400)
     await nights.step()
     assert await due(pair) == set()
 
@@ -112,7 +104,7 @@ async def test_a_night_waits_for_what_is_due_and_goes_on_where_it_was(
         pairs = [pair, *[await make_pair(settings, db, clock, hints) for _ in range(2)]]
     for each in pairs:
         await each.log("check_ins", record_id(str(each.athlete_id)), check_in_patch(TODAY))
-    clock.advance(86_400)
+    clock.advance(seconds=86_400)
     asked = []
     for _ in range(5):
         await Nightly(db, now=clock).step()
@@ -137,7 +129,7 @@ async def test_days_that_pass_without_a_workout_reach_the_coach(
 
         before = await until(pair.insights)
         await until(is_done)
-        clock.advance(9 * 86_400)
+        clock.advance(seconds=9 * 86_400)
         await worker.nightly.step()
 
         async def says_something_new() -> bool:
@@ -146,7 +138,7 @@ async def test_days_that_pass_without_a_workout_reach_the_coach(
         await until(says_something_new)
         await until(is_done)
         after = await pair.insights(status=None)
-        clock.advance(3_600)
+        clock.advance(seconds=3_600)
         await worker.nightly.step()
         await worker.sweep()
         assert await is_done() and (await pair.insights(status=None)).keys() == after.keys()
@@ -166,11 +158,11 @@ async def test_a_check_in_that_does_not_come_reaches_the_coach_and_one_that_does
     async with working(settings, clock) as worker:
         await worker.sweep()
         await until(asks_for_nothing)
-        clock.advance(11 * 86_400)
+        clock.advance(seconds=11 * 86_400)
         await worker.nightly.step()
         await until(asks_for_it)
         await pair.log("check_ins", record_id("late"), check_in_patch(TODAY + timedelta(days=11)))
-        clock.advance(3_600)
+        clock.advance(seconds=3_600)
         await worker.sweep()
         await until(asks_for_nothing)
 
@@ -183,7 +175,7 @@ async def test_a_night_finds_what_a_disk_has_changed(pair: Pair, clock: Clock, n
         UUID(check_in_id),
     )
     assert clock() > NOW
-    clock.advance(86_400)
+    clock.advance(seconds=86_400)
     await nights.step()
     rows = await run_as_owner(pair.database_url, "SELECT record_id FROM records WHERE damaged_at IS NOT NULL")
     assert [str(row["record_id"]) for row in rows] == [check_in_id]

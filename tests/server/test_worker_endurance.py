@@ -13,7 +13,8 @@ from apex_server.jobs.analysis import Analyst
 from apex_server.jobs.failures import list_failed_jobs
 from apex_server.jobs.worker import Worker, passes, run_worker
 from apex_server.settings import Settings
-from tests.server.analysis_parts import Clock, log_history, pair_of, until, working
+from tests.server.accounts_app import Clock
+from tests.server.analysis_parts import NOW, log_history, pair_of, until, working
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +34,7 @@ def failing(times: int, error: Exception, then: Any) -> Any:
 async def test_a_bug_in_one_sweep_only_puts_the_sweep_off(
     settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     monkeypatch.setattr(Worker, "sweep", failing(1, ZeroDivisionError(), Worker.sweep))
     async with pair_of(settings, db, clock) as pair, working(settings, clock):
         await log_history(pair)
@@ -78,7 +79,7 @@ async def test_an_outage_during_a_job_does_not_make_it_fail_for_good(
     monkeypatch.setattr(worker, "RETRY_SECONDS_MAX", 0)
     monkeypatch.setattr(Analyst, "analyse", failing(2 * worker.ATTEMPTS_MAX, DatabaseBusy("full"), Analyst.analyse))
     monkeypatch.setattr(Queries, "retry_job", failing(3, asyncpg.InterfaceError("gone"), Queries.retry_job))
-    clock = Clock()
+    clock = Clock(NOW)
     async with pair_of(settings, db, clock) as pair, working(settings, clock):
         await log_history(pair)
         await until(pair.insights, seconds=30)

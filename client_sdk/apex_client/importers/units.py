@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from apex_client.importers.errors import LoadUnit
-from apex_client.importers.values import POUND_KG
+from apex_sync.coaching.increments import KG_PER_LB
 
 CONVERTED_SHARE_MIN = 0.2
 """Below this share, loads that look converted are chance."""
@@ -37,10 +37,10 @@ def guess_unit(loads: Sequence[float]) -> UnitGuess:
     loads = [load for load in loads if load]
     if not loads:
         return UnitGuess("kg", "there are no loads to tell by")
-    in_kg = _converted_share(loads, POUND_KG)
+    in_kg = _converted_share(loads, KG_PER_LB)
     if in_kg >= CONVERTED_SHARE_MIN:
         return UnitGuess("lb", f"{_percent(in_kg)} of the loads are whole or half kilograms once divided by 2.20462")
-    in_lb = _converted_share(loads, 1 / POUND_KG)
+    in_lb = _converted_share(loads, 1 / KG_PER_LB)
     if in_lb >= CONVERTED_SHARE_MIN:
         return UnitGuess("kg", f"{_percent(in_lb)} of the loads are whole or half pounds once multiplied by 2.20462")
     return _guess_by_plates(loads)

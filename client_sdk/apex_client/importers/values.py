@@ -12,16 +12,11 @@ from typing import Any
 from msgspec.inspect import FloatType, IntType, StrType, StructType, UnionType, type_info
 
 from apex_client.csv_cells import unguarded
+from apex_sync.coaching.weights import kilograms
 from apex_sync.models.workout import LoggedExercise, LoggedSet, WorkoutLog
 
 Cell = tuple[dict[str, Any], str | None]
 CellReader = Callable[[str], Cell]
-
-POUND_KG = 0.45359237
-"""The international avoirdupois pound, exact by definition (1959)."""
-
-LOAD_KG_DECIMALS = 6
-"""A milligram. Pounds converted from kilograms carry 15 decimals of noise; rounding gives back the kilograms typed."""
 
 METRES = {
     "m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "metres": 1.0,
@@ -183,7 +178,7 @@ def load_leaves(load: float, unit: str) -> dict[str, Any]:
     """
     if unit == "kg" or not load:
         return {"load_kg": bounded("load_kg", load)}
-    load_kg = round(bounded("load", load) * POUND_KG, LOAD_KG_DECIMALS)
+    load_kg = kilograms(bounded("load", load), unit)
     return {"load_kg": bounded("load_kg", load_kg), "load": load, "load_unit": "lb"}
 
 

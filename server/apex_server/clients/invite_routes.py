@@ -1,10 +1,10 @@
 """The invites by which athletes come to a coach, `/api/invites`."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Controller, Request, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, PathParameter
+from litestar.params import JSONBody
 
 from apex_server.caller import Caller, require_role
 from apex_server.clients.inviting import Invited, make_invites, revoke_invites
@@ -14,11 +14,12 @@ from apex_server.errors import EmailNotVerified, InvalidFields, NotFound, RoleRe
 from apex_server.grants import announce_grants, readers_beside
 from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed, TooManyInvites
 from apex_server.invites import (
-    INVITE_CODE_LENGTH_MAX,
     CoachLink,
+    InviteCode,
     accept_invite,
     coach_name_of,
     invite_fingerprint,
+    standing_offer,
 )
 from apex_server.people import normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
@@ -27,8 +28,6 @@ __all__ = ["InvitesController"]
 
 _BODY_BYTES_MAX = 4096
 _REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)
-
-_InviteCode = Annotated[str, PathParameter(min_length=1, max_length=INVITE_CODE_LENGTH_MAX, description="As typed.")]
 
 _queries = load_queries(__package__)
 
@@ -67,16 +66,10 @@ class InvitesController(Controller):
         exclude_from_auth=True,
         responses=problem_responses(InvalidFields, NotFound, InviteUsed, InviteExpired),
     )
-    async def show_invite(self, code: _InviteCode, database: NamedDependency[Database]) -> InviteOffer:
+    async def show_invite(self, code: InviteCode, database: NamedDependency[Database]) -> InviteOffer:
         """Tell who invites, before signing in or registering."""
         async with database.request(None) as connection:
-            offer = await connection.fetchrow(_queries.get_invite_offer, invite_fingerprint(code))
-        if offer is None:
-            raise NotFound("invite")
-        if offer["used"]:
-            raise InviteUsed
-        if offer["expired"]:
-            raise InviteExpired
+            offer = standing_offer(await connection.fetchrow(_queries.get_invite_offer, invite_fingerprint(code)))
         return InviteOffer(offer["coach_id"], await coach_name_of(database.vault, offer), offer["expires_at"])
 
     @post(
@@ -88,7 +81,7 @@ class InvitesController(Controller):
     )
     async def accept(
         self,
-        code: _InviteCode,
+        code: InviteCode,
         request: Request[Any, Any, Any],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],

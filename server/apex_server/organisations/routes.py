@@ -6,12 +6,12 @@ when a coach accepts an owner's invite and in no other way, and ends when either
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Request, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, PathParameter
+from litestar.params import FromPath, JSONBody
 
 from apex_server.audit import Action, record_event
 from apex_server.caller import Caller, require_role
@@ -20,7 +20,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import ApiError, EmailNotVerified, InvalidFields, NotFound, RoleRequired
 from apex_server.grants import announce_grants
 from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed, TooManyInvites
-from apex_server.invites import INVITE_CODE_LENGTH_MAX, invite_fingerprint, new_invite_code
+from apex_server.invites import InviteCode, invite_fingerprint, invite_refusal, new_invite_code, standing_offer
 from apex_server.organisations.errors import InOrganisation, OrganisationFull
 from apex_server.organisations.payloads import (
     CoachInvite,
@@ -48,8 +48,6 @@ OPEN_INVITES_MAX = 100
 
 _BODY_BYTES_MAX = 4096
 _REFUSALS = (*SIGN_IN_REFUSALS, RoleRequired)
-
-_InviteCode = Annotated[str, PathParameter(min_length=1, max_length=INVITE_CODE_LENGTH_MAX, description="As typed.")]
 
 _queries = load_queries(__package__)
 
@@ -153,16 +151,10 @@ class OrganisationController(Controller):
         exclude_from_auth=True,
         responses=problem_responses(InvalidFields, NotFound, InviteUsed, InviteExpired),
     )
-    async def show_invite(self, code: _InviteCode, database: NamedDependency[Database]) -> OrganisationOffer:
+    async def show_invite(self, code: InviteCode, database: NamedDependency[Database]) -> OrganisationOffer:
         """Tell a coach who invites, before they sign in or register."""
         async with database.request(None) as connection:
-            offer = await connection.fetchrow(_queries.get_offer, invite_fingerprint(code))
-        if offer is None:
-            raise NotFound("invite")
-        if offer["used"]:
-            raise InviteUsed
-        if offer["expired"]:
-            raise InviteExpired
+            offer = standing_offer(await connection.fetchrow(_queries.get_offer, invite_fingerprint(code)))
         key = await database.vault.unwrapped(offer["owner_id"], offer["wrapped"], offer["master_key_id"])
         return OrganisationOffer(
             offer["owner_id"],
@@ -181,7 +173,7 @@ class OrganisationController(Controller):
     )  # fmt: skip
     async def accept(
         self,
-        code: _InviteCode,
+        code: InviteCode,
         request: Request[Any, Any, Any],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
@@ -261,16 +253,8 @@ async def _record(
 
 def _refusal(outcome: str) -> ApiError:
     match outcome:
-        case "used":
-            return InviteUsed()
-        case "expired":
-            return InviteExpired()
-        case "for_another":
-            return InviteForAnother()
         case "elsewhere":
             return InOrganisation()
         case "full":
             return OrganisationFull(COACHES_MAX)
-        case "not_a_coach":
-            return RoleRequired("coach")
-    return NotFound("invite")
+    return invite_refusal(outcome)
