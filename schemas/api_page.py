@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from apex_server.openapi_examples import composed
 from schemas.sdk_calls import proven_by, sdk_call
 from tests.server.matrix_table import READERS, ROUTES, Case
 from tests.server.matrix_world import PERSONS
@@ -18,6 +21,9 @@ COLUMNS = "| endpoint | what it does | roles | in the SDK | proven by |\n|---|--
 WHOSE_IT_IS = frozenset(thing for thing, readers in READERS.items() if readers == {"athlete"})
 """Things of an account that has any role; in the matrix it is the athlete's."""
 
+LINE_LENGTH = 100
+"""Up to here an example stands on one line."""
+
 METHODS = ("get", "post", "put", "patch", "delete")
 PARAMETER = re.compile(r"\{\w*\}")
 
@@ -29,7 +35,8 @@ HEAD = """\
 Every endpoint, with the roles that may call it, what the SDK has in its place and the tests that prove it. All of
 them are also held by `tests/server/test_matrix.py` (everybody against everything) and
 `tests/server/test_openapi_fuzz.py` (made-up requests). The whole description is
-[`schemas/openapi.json`](../schemas/openapi.json); a running server shows it at `/schema`.
+[`schemas/openapi.json`](../schemas/openapi.json); a running server shows it at `/schema`, where each endpoint can be
+tried out, and client generators read it (`tests/e2e/test_typed_client.py` uses a Python one).
 
 What all kinds of records have in common: a list takes its filters, `sort=`, `fields=`, `include=`, `limit=` and
 `after=` (the `next` of the page before), and `deleted=only` for what can be restored. An answer's `ETag` goes into
@@ -49,9 +56,10 @@ def api_page(description: Mapping[str, Any]) -> str:
         if rows:
             title = f"## {tag['name'].capitalize()}\n\n{tag['description']}"
             parts.append(f"{title}\n\n{COLUMNS}\n" + "\n".join(rows))
+            parts.append(_bodies(description, tag["name"]))
     missing = [f"| `{operation}` | {purpose} |" for operation, purpose in still_to_be_built(description)]
     parts.append("## Not built yet\n\n| endpoint of the blueprint | what it is for |\n|---|---|\n" + "\n".join(missing))
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def operations_of(description: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -67,6 +75,25 @@ def still_to_be_built(description: Mapping[str, Any]) -> list[tuple[str, str]]:
     built = {PARAMETER.sub("{}", operation) for operation, _ in operations_of(description)}
     wanted = (line.partition(" | ") for line in BLUEPRINT.read_text("utf-8").splitlines())
     return [(operation.strip(), purpose) for operation, _, purpose in wanted if operation.strip() not in built]
+
+
+def _bodies(description: Mapping[str, Any], tag: str) -> str:
+    """Show an example of each body that is sent to the endpoints of a group, folded away."""
+    bodies = [
+        f"`{operation}`\n\n```json\n{_example(description, made['requestBody'])}\n```"
+        for operation, made in operations_of(description)
+        if tag in made["tags"] and "application/json" in made.get("requestBody", {}).get("content", {})
+    ]
+    if not bodies:
+        return ""
+    return "<details><summary>What is sent</summary>\n\n" + "\n\n".join(bodies) + "\n\n</details>"
+
+
+def _example(description: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+    schemas = description["components"]["schemas"]
+    example = composed(body["content"]["application/json"]["schema"], schemas)
+    line = msgspec.json.format(msgspec.json.encode(example), indent=0)
+    return (line if len(line) <= LINE_LENGTH else msgspec.json.format(line, indent=2)).decode()
 
 
 def _row(operation: str, made: Mapping[str, Any]) -> str:

@@ -11,14 +11,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.prometheus import PrometheusConfig
 
 from apex_server.auth import account_parts, auth_routes, provide_caller
@@ -37,7 +35,7 @@ from apex_server.logs import configure_logs, log_socket_failure, request_log
 from apex_server.messenger import messenger_of
 from apex_server.metrics import Metrics
 from apex_server.nutrition import nutrition_routes
-from apex_server.openapi_document import TAGS
+from apex_server.openapi_document import openapi_config
 from apex_server.organisations import organisation_routes
 from apex_server.privacy import privacy_routes
 from apex_server.problems import answer_framework_error, exception_handlers
@@ -125,16 +123,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         before_send=[hardened_headers(settings)],
         cors_config=cors_of(settings),
         middleware=[request_log, PrometheusConfig(app_name="apex", prefix="apex").middleware, charge_requests],
-        openapi_config=OpenAPIConfig(
-            title="Apex Sync",
-            version="1",
-            tags=TAGS,
-            use_handler_docstrings=True,
-            render_plugins=[JsonRenderPlugin()],
-            openapi_router=Router(
-                "/schema", route_handlers=[], opt={"exclude_from_auth": True}, include_in_schema=False
-            ),
-        ),
+        openapi_config=openapi_config(),
         logging_config=None,
     )
 

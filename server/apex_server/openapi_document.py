@@ -1,14 +1,23 @@
 """The API description: what the server says of itself at `/schema/openapi.json`, and the copy kept in `schemas/`.
 
-The composition root passes TAGS and `use_handler_docstrings=True` to its OpenAPIConfig: what a handler says of itself
-is what a reader of the description is told.
+What a handler says of itself is what a reader of the description is told.
 """
 
-import msgspec
-from litestar import Litestar
-from litestar.openapi.spec import Tag
+from typing import Any
 
-__all__ = ["TAGS", "openapi_json"]
+import msgspec
+from litestar import Litestar, Request, Router
+from litestar.datastructures import ResponseHeader
+from litestar.enums import OpenAPIMediaType
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.routes import HTTPRoute
+
+from apex_server.openapi_examples import with_examples
+from apex_server.openapi_page import PAGE_POLICY, ApiPage
+
+__all__ = ["TAGS", "openapi_config", "openapi_json"]
 
 TAGS = [
     Tag("auth", "Accounts and sessions."),
@@ -31,7 +40,82 @@ TAGS = [
 """What each group of endpoints is about, in the order in which they are shown."""
 
 
+SECURITY = Components(
+    security_schemes={
+        "access_token": SecurityScheme(
+            type="http",
+            scheme="bearer",
+            bearer_format="JWT",
+            description="The `access_token` of `POST /api/auth/login`, good for minutes; `refresh` gives the next one.",
+        ),
+        "session_cookie": SecurityScheme(
+            type="apiKey",
+            security_scheme_in="cookie",
+            name="__Host-apex_access",
+            description="What a browser is given at sign-in. Requests that change something send `X-CSRF-Token`, too.",
+        ),
+    }
+)
+
+
+def openapi_config() -> OpenAPIConfig:
+    """Give what the composition root passes to Litestar."""
+    return OpenAPIConfig(
+        title="Apex Sync",
+        version="1",
+        tags=TAGS,
+        components=SECURITY,
+        security=[{name: []} for name in SECURITY.security_schemes or {}],
+        use_handler_docstrings=True,
+        operation_id_creator=lambda handler, _method, _path: handler.handler_name,
+        render_plugins=[
+            ApiPage(path="/"),
+            Description(path="/openapi.json", media_type=OpenAPIMediaType.OPENAPI_JSON),
+        ],
+        openapi_router=Router(
+            "/schema",
+            route_handlers=[],
+            opt={"exclude_from_auth": True},
+            include_in_schema=False,
+            response_headers=[ResponseHeader(name="Content-Security-Policy", value=PAGE_POLICY)],
+        ),
+    )
+
+
 def openapi_json(app: Litestar) -> str:
     """Write the API description of an app as JSON: the same text for the same app, ending in a newline."""
-    document = msgspec.json.encode(app.openapi_schema.to_schema(), order="deterministic")
+    document = msgspec.json.encode(described(app), order="deterministic")
     return msgspec.json.format(document, indent=2).decode() + "\n"
+
+
+def described(app: Litestar) -> dict[str, Any]:
+    """Describe an app: with an example for each body and answer, and who need not sign in for what."""
+    description = with_examples(app.openapi_schema.to_schema())
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            methods = description["paths"].get(route.path_format, {})
+            for handler in route.route_handlers:
+                for method in {each.lower() for each in handler.http_methods} & methods.keys():
+                    _complete(methods[method], is_public="exclude_from_auth" in handler.opt)
+    return description
+
+
+def _complete(operation: dict[str, Any], *, is_public: bool) -> None:
+    if is_public:
+        operation["security"] = []
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path":
+            # A filter that is part of the address is never left out, though as a filter it may be.
+            parameter["schema"] = next(iter(parameter["schema"].get("oneOf", [parameter["schema"]])))
+
+
+class Description(OpenAPIRenderPlugin):
+    """The description as JSON."""
+
+    _made: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Give the description, made once for a process."""
+        if self._made is None:
+            self._made = msgspec.json.encode(described(request.app))
+        return self._made

@@ -5,17 +5,21 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 
+from apex_server.app import create_app
 from apex_server.checkins import checkin_routes
 from apex_server.db import Database
 from apex_server.exercises import exercise_routes
 from apex_server.openapi_document import TAGS, openapi_json
+from apex_server.openapi_examples import ExampleMissing, composed
 from apex_server.programs import program_routes
 from apex_server.workouts import workout_routes
+from schemas.generate import UNOPENED
 from tests.server.rest_app import RestServer, rest_server
 
 pytestmark = pytest.mark.anyio
@@ -99,3 +103,48 @@ async def test_the_examples_are_taken(rest: RestServer) -> None:
             answer = await athlete(method.upper(), address, example, **(etags if "{" in path else {}))
             assert answer.status_code in (200, 201), (method, path, answer.text)
             assert all(result["status"] != "rejected" for result in answer.json().get("results", []))
+
+
+def test_what_is_composed_fits_its_type() -> None:
+    components = whole_document()["components"]
+    assert {name for name, schema in components["schemas"].items() if "examples" in schema} > {"LoginRequest", "MeView"}
+    for name, schema in components["schemas"].items():
+        reference = {"$ref": f"#/components/schemas/{name}", "components": components}
+        validator = jsonschema_rs.Draft202012Validator(reference)
+        for example in schema.get("examples", []):
+            assert [error.message for error in validator.iter_errors(example)] == [], name
+
+
+def test_bodies_and_answers_have_an_example() -> None:
+    described = whole_document()
+    schemas = described["components"]["schemas"]
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for media_type, content in part.get("content", {}).items():
+                    reference = content["schema"].get("$ref", "").rpartition("/")[2]
+                    known = content.keys() | content["schema"].keys() | schemas.get(reference, {}).keys()
+                    if "json" in media_type and reference:
+                        assert known & {"example", "examples", "enum"}, (method, path, media_type)
+
+
+def test_who_need_not_sign_in_is_said() -> None:
+    described = whole_document()
+    assert described["security"] == [{"access_token": []}, {"session_cookie": []}]
+    is_open = {
+        f"{method} {path}"
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("security") == []
+    }
+    assert {"post /api/auth/login", "get /health", "get /api/invites/{code}"} < is_open
+    assert not {"get /api/workouts", "post /api/sync", "get /api/auth/me"} & is_open
+
+
+def test_a_type_that_nothing_fits_is_named() -> None:
+    with pytest.raises(ExampleMissing, match="serial_number"):
+        composed({"type": "object", "properties": {"serial_number": {"type": "string", "pattern": "^[0-9]{9}$"}}}, {})
+
+
+def whole_document() -> dict[str, Any]:
+    return dict(json.loads(openapi_json(create_app(UNOPENED))))

@@ -34,7 +34,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def checkin(
-    weight: Annotated[str | None, typer.Option(metavar="WEIGHT", help="Body weight: 82.4, 82.4kg, 181.5lb.")] = None,
+    weight: Annotated[
+        str | None, typer.Option("--weight", metavar="WEIGHT", help="Body weight: 82.4, 82.4kg, 181.5lb.")
+    ] = None,
     body_fat: Annotated[float | None, typer.Option(metavar="PERCENT", help="Body fat.")] = None,
     waist: Annotated[float | None, typer.Option(metavar="CM", help="Girth of the waist.")] = None,
     energy: Answer = None,

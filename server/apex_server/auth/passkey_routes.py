@@ -94,7 +94,7 @@ class PasskeysController(Controller):
             **problem_responses(*SIGN_IN_REFUSALS, *BODY_REFUSALS, PasskeyRefused, PasskeysUnavailable),
         },
     )
-    async def prove(
+    async def prove_with_passkey(
         self,
         request: Request[Any, Any, Any],
         data: JSONBody[ProvePasskeyRequest],
@@ -160,7 +160,7 @@ class PasskeyLoginController(Controller):
         status_code=200,
         responses=problem_responses(*BODY_REFUSALS, PasskeyRefused, PasskeysUnavailable, ClientIdTaken, CsrfRefused),
     )
-    async def log_in(
+    async def log_in_with_passkey(
         self,
         request: Request[Any, Any, Any],
         data: JSONBody[LoginPasskeyRequest],

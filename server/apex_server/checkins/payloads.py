@@ -8,7 +8,15 @@ from apex_server.resources import record_view
 from apex_sync.coaching.checkin_view import CheckInDraft, CheckInView
 from apex_sync.models.fields import Note
 
-__all__ = ["AnalysisAsked", "CheckIn", "CheckInsPage", "NewCheckIn", "PendingCheckIn", "PendingCheckIns", "Review"]
+__all__ = [
+    "AnalysisAsked",
+    "CheckInResource",
+    "CheckInsPage",
+    "NewCheckIn",
+    "PendingCheckIn",
+    "PendingCheckIns",
+    "Review",
+]
 
 
 class NewCheckIn(CheckInDraft, kw_only=True):
@@ -19,14 +27,14 @@ class NewCheckIn(CheckInDraft, kw_only=True):
 
 
 @record_view
-class CheckIn(CheckInView, kw_only=True):
+class CheckInResource(CheckInView, kw_only=True):
     """One reconciled check-in; the ETag is its version."""
 
 
 class CheckInsPage(Struct):
     """Check-ins, the newest first; `next` goes into `after` for the page that follows, null on the last."""
 
-    checkins: list[CheckIn]
+    checkins: list[CheckInResource]
     next: str | None
 
 
@@ -35,7 +43,7 @@ class PendingCheckIn(Struct):
 
     athlete_name: str
     priority: str | None
-    checkin: CheckIn
+    checkin: CheckInResource
 
 
 class PendingCheckIns(Struct):

@@ -18,7 +18,7 @@ from litestar.params import FromQuery, JSONBody
 from apex_server.caller import Caller, require_role
 from apex_server.checkins.payloads import (
     AnalysisAsked,
-    CheckIn,
+    CheckInResource,
     CheckInsPage,
     NewCheckIn,
     PendingCheckIn,
@@ -70,8 +70,8 @@ class CheckInsController(AthleteRecordController):
     path = "/api/checkins"
     tags = ("checkins",)
     request_max_body_size = 256 * 1024  # Notes and answers of 10,000 characters each, several times over.
-    kind = RecordKind(CHECK_INS, "check-in", partial(checkin_patch, known=frozenset(CheckIn.__struct_fields__)))
-    view, page, new, draft = CheckIn, CheckInsPage, NewCheckIn, CheckInDraft
+    kind = RecordKind(CHECK_INS, "check-in", partial(checkin_patch, known=frozenset(CheckInResource.__struct_fields__)))
+    view, page, new, draft = CheckInResource, CheckInsPage, NewCheckIn, CheckInDraft
     entries = ("photos",)
     filters = CheckInFilters
     list_query, sorted_by, mark = _queries.list_check_ins, "-date", PageMark
@@ -85,7 +85,7 @@ class CheckInsController(AthleteRecordController):
 
     async def show(
         self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
-    ) -> list[CheckIn]:
+    ) -> list[CheckInResource]:
         """Show check-ins."""
         return [show_checkin(known) for known in found]
 
@@ -114,7 +114,7 @@ class CheckInsController(AthleteRecordController):
     @post("/{record_id:uuid}/review", status_code=200, responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
     async def review_record(
         self, record_id: "RecordId", data: JSONBody[Review], records: NamedDependency[RecordWriter]
-    ) -> Response[CheckIn]:
+    ) -> Response[CheckInResource]:
         """Answer a check-in as its coach; the athlete's devices show it with their next sync."""
         require_role(records.caller, "coach")
         reviewed = {"coach_feedback": data.coach_feedback, "coach_reviewed": True, "reviewed_at": now()}
@@ -134,7 +134,7 @@ class CheckInsController(AthleteRecordController):
 checkin_routes = (CheckInsController,)
 
 
-def show_checkin(known: KnownRecord) -> CheckIn:
+def show_checkin(known: KnownRecord) -> CheckInResource:
     """Show one check-in."""
     view = checkin_view(known.id, known.record, problems=known.problems)
-    return CheckIn(**msgspec.structs.asdict(view), **placed(known))
+    return CheckInResource(**msgspec.structs.asdict(view), **placed(known))

@@ -79,7 +79,7 @@ class InvitesController(Controller):
             *_REFUSALS, InvalidFields, NotFound, InviteUsed, InviteExpired, InviteForAnother, EmailNotVerified
         ),
     )
-    async def accept(
+    async def accept_invite(
         self,
         code: InviteCode,
         request: Request[Any, Any, Any],

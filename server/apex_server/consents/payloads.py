@@ -12,7 +12,9 @@ __all__ = ["ConsentChange", "ConsentEntry", "ConsentView", "ConsentsView"]
 _Version = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9._-]{1,40}\Z", description="Of the text that the person was shown.", examples=["2026-03"]
+        pattern=r"^[A-Za-z0-9._-]{1,40}$(?!\n)",
+        description="Of the text that the person was shown.",
+        examples=["2026-03"],
     ),
 ]
 

@@ -131,7 +131,7 @@ class InsightsController(Controller):
             return show_detail(await read_record(connection, database.vault, INSIGHTS, insight_id, "insight"))
 
     @post("/generate", status_code=202, responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
-    async def generate(
+    async def generate_insights(
         self,
         data: JSONBody[GenerateRequest],
         caller: NamedDependency[Caller],
@@ -165,7 +165,7 @@ class InsightsController(Controller):
         status_code=200,
         responses=problem_responses(*WRITE_REFUSALS, RoleRequired, InsightSuperseded),
     )
-    async def approve(
+    async def approve_insight(
         self,
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
@@ -181,7 +181,7 @@ class InsightsController(Controller):
         return await decide(database, committer, caller, known, {**texts_in(data), "status": "approved"})
 
     @put("/{insight_id:uuid}/dismiss", responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
-    async def dismiss(
+    async def dismiss_insight(
         self,
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
@@ -195,7 +195,7 @@ class InsightsController(Controller):
         return await decide(database, committer, caller, known, {**reason, "status": "dismissed"})
 
     @patch("/{insight_id:uuid}", responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
-    async def edit(
+    async def edit_insight(
         self,
         data: JSONBody[Edit],
         caller: NamedDependency[Caller],

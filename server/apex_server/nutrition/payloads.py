@@ -88,7 +88,7 @@ class FoodsPage(Struct):
 class Barcode(Struct, forbid_unknown_fields=True):
     """The digits under the bars."""
 
-    barcode: Annotated[str, Meta(pattern=r"^[0-9]{6,14}\Z", examples=["4006040197539"])]
+    barcode: Annotated[str, Meta(pattern=r"^[0-9]{6,14}$(?!\n)", examples=["4006040197539"])]
 
 
 class FoodsFound(Struct):

@@ -106,7 +106,7 @@ class OrganisationController(Controller):
         await _end(request, database, caller, coach_id)
 
     @delete("/membership", responses=problem_responses(*_REFUSALS, NotFound))
-    async def leave(
+    async def leave_organisation(
         self, request: Request[Any, Any, Any], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> None:
         """Leave the organisation you coach for; its owner stops reading with you at once."""
@@ -151,7 +151,9 @@ class OrganisationController(Controller):
         exclude_from_auth=True,
         responses=problem_responses(InvalidFields, NotFound, InviteUsed, InviteExpired),
     )
-    async def show_invite(self, code: InviteCode, database: NamedDependency[Database]) -> OrganisationOffer:
+    async def show_organisation_invite(
+        self, code: InviteCode, database: NamedDependency[Database]
+    ) -> OrganisationOffer:
         """Tell a coach who invites, before they sign in or register."""
         async with database.request(None) as connection:
             offer = standing_offer(await connection.fetchrow(_queries.get_offer, invite_fingerprint(code)))
@@ -171,7 +173,7 @@ class OrganisationController(Controller):
             InOrganisation, OrganisationFull,
         ),
     )  # fmt: skip
-    async def accept(
+    async def join_organisation(
         self,
         code: InviteCode,
         request: Request[Any, Any, Any],

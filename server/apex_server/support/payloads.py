@@ -13,7 +13,7 @@ class LookRequest(Struct, forbid_unknown_fields=True):
     """Whom to look at, and why: the number of the ticket, no words about the person."""
 
     user_id: UUID
-    ticket: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,40}\Z", examples=["T-1042"])]
+    ticket: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,40}$(?!\n)", examples=["T-1042"])]
 
 
 class Look(Struct):

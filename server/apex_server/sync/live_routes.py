@@ -104,7 +104,7 @@ async def send(socket: WebSocket[Any, Any, Any], response: SyncResponse) -> None
 
 
 @get("/api/sync/events", tags=["sync"], summary="Hints that something is new, as server-sent events")
-async def events(
+async def sync_events(
     caller: NamedDependency[Caller],
     database: NamedDependency[Database],
     live_hub: NamedDependency[LiveHub],
@@ -154,4 +154,4 @@ def seconds_left(caller: Caller) -> float:
     return max(0.0, caller.expires_at - time.time())
 
 
-live_routes = [live, events]
+live_routes = [live, sync_events]
