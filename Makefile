@@ -41,8 +41,8 @@ simulate: $(STAMP) ## Simulated fleets with every fault [SEEDS=2000] [SEED=1 for
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(FIRST),--first $(FIRST)) $(if $(STEPS),--steps $(STEPS)) $(if $(OUT),--out $(OUT))
 
-torture: $(STAMP) ## Torture real parts with real faults; hours [PARTS="fleet"]
-	@$(BIN)/python -m tests.torture $(PARTS)
+torture: $(STAMP) ## Torture real parts with real faults; hours [PARTS="fleet"] [OUT=file]
+	@$(BIN)/python -m tests.torture $(if $(OUT),--out $(OUT)) $(PARTS)
 
 bench: $(STAMP) ## Measure against the limit and a naive baseline [N=10000]
 	@$(BIN)/python -m benchmarks --workouts $(N)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
+import msgspec
 import rich
 from msgspec import Struct
 from rich.table import Table
@@ -45,6 +46,27 @@ def _claim(error: AssertionError) -> str:
     """Give the line that did not hold."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.line} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+class PartDone(Struct):
+    """What a part came to."""
+
+    part: str
+    scale: Scale
+    outcomes: list[Outcome]
+
+
+def recorded(path: Path, scale: Scale) -> dict[str, list[Outcome]]:
+    """Read what parts came to; one whose line was cut off is run again."""
+    found = {}
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        try:
+            read = msgspec.json.decode(line, type=PartDone)
+        except msgspec.DecodeError:
+            continue
+        if read.scale is scale:
+            found[read.part] = read.outcomes
+    return found
 
 
 def print_table(outcomes: Iterable[Outcome]) -> None:
