@@ -21,6 +21,7 @@ GENERATED = (
     "clients",
     "conflicts",
     "exercises",
+    "foods",
     "http_transport",
     "importing",
     "insights",

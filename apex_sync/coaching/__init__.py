@@ -12,10 +12,11 @@ decides.
 | `increments`, `progression` | the next load of an exercise: progress, maintain or deload |
 | `plateau`, `recovery`, `notes` | stagnation, signs of fatigue, words in notes that a coach must read |
 | `muscles`, `volume` | weekly sets of a muscle against published landmarks |
-| `exercise_library`, `exercise_names` | the built-in exercises, and when two names mean one |
+| `exercise_library`, `food_library` | what is built in |
+| `names`, `name_search`, `exercise_search`, `food_search` | when two names mean one thing, and what a search finds |
 | `bodyweight`, `adherence`, `strain` | weight trend, sessions done against planned, check-in scores |
 | `client_standing` | a client's status, adherence, and when the next check-in is due |
-| `nutrition` | what a day of eating adds up to, and how well it met its targets |
+| `nutrition`, `barcodes` | what a day of eating adds up to, and how well it met its targets; what is on a package |
 | `profile`, `plan`, `history` | what a rule knows of the athlete, the program and the logs |
 | `assigning`, `completion` | a program made for an athlete, and how far they have come with it |
 | `rules`, `finding` | the catalogue of rules, and what one of them finds, with the facts behind it |

@@ -2,7 +2,7 @@
 
 A line has a slug that never changes, from which the id of its record follows; everything else of it may be edited. The
 types below are the closed vocabularies of the file, so a line that is not of them does not load. No two names, aliases
-included, mean one exercise (`exercise_names.name_key`). A coach's own exercises may use any other words.
+included, mean one exercise (`names.name_key`). A coach's own exercises may use any other words.
 """
 
 import pkgutil

@@ -6,9 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from apex_sync.coaching.exercise_names import name_key
 from apex_sync.coaching.leaves import day, number, text, texts, whole
 from apex_sync.coaching.muscles import muscle_shares
+from apex_sync.coaching.names import name_key
 from apex_sync.coaching.sets import fold_name
 from apex_sync.collection import Record
 
@@ -77,7 +77,7 @@ class ExerciseTraits(Struct, frozen=True, kw_only=True):
 
 
 Library = Mapping[str, ExerciseTraits]
-"""Traits under `id:` and the id, and under `name:` and the key (`exercise_names`) of the name and of each alias."""
+"""Traits under `id:` and the id, and under `name:` and the key (`names`) of the name and of each alias."""
 
 
 def exercise_traits(record: Record) -> ExerciseTraits:

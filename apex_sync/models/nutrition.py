@@ -54,10 +54,26 @@ class Serving(Entry):
     grams: Leaf[Grams] = UNSET
 
 
+FoodCategory = Literal[
+    "beverage", "bread", "cereal", "cheese", "dairy", "dish", "egg", "fish", "fruit", "grain", "ingredient", "legume",
+    "meat", "nut", "oil", "plant_protein", "potato", "poultry", "sauce", "snack", "supplement", "sweet", "vegetable",
+]  # fmt: skip
+"""What a food is on a plate. `ingredient` is what nobody eats as it is: flour, raw meat, uncooked rice."""
+
+FoodContent = Literal[
+    "alcohol", "egg", "fish", "gluten", "honey", "meat", "milk", "nuts", "peanuts", "pork", "sesame", "shellfish",
+    "soy",
+]  # fmt: skip
+"""What some people do not eat, whatever the reason; pork is meat, too, and both are named."""
+
+
 class Food(Record):
-    """One food of a library, for 100 g of it."""
+    """One food of a library, for 100 g of it; `contains` is absent where nobody said, and empty where it is nothing."""
 
     name: Leaf[Name] = UNSET
+    aliases: Leaf[list[Name]] = UNSET
+    category: Leaf[FoodCategory] = UNSET
+    contains: Leaf[list[FoodContent]] = UNSET
     brand: Leaf[Name] = UNSET
     per_100g: Nutrients | UnsetType = UNSET
     servings: dict[Key, Serving] | UnsetType = UNSET
@@ -211,6 +227,7 @@ _COACH: frozenset[Role] = frozenset({"coach"})
 
 FOODS = Collection(
     name="foods",
+    version=2,
     model=Food,
     scope_kinds=frozenset({"library", "global"}),
     default_writers=frozenset({"coach", "system"}),

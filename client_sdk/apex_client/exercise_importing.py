@@ -8,7 +8,7 @@ from apex_client.exercise_searching import names_by_key
 from apex_client.garbage import garbage_waits
 from apex_client.importers.run import new_leaves
 from apex_client.local import LocalReplica
-from apex_sync.coaching.exercise_names import name_key
+from apex_sync.coaching.names import name_key
 from apex_sync.errors import ForbiddenField
 from apex_sync.models import EXERCISES
 

@@ -8,7 +8,7 @@ report = await replica.exercises.import_file("exercises.json", dry_run=True)
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apex_client import exercise_searching
+from apex_client.exercise_searching import EXERCISE_LIBRARY, found
 from apex_client.records import LIST_MAX, Record, Records
 from apex_sync.models import Exercise
 
@@ -34,14 +34,12 @@ class Exercises(Records[Record[Exercise]]):
         Without a text, all that fit, by name.
         """
         return self._handles(
-            await self._replica._do(
-                exercise_searching.found, text, muscle=muscle, equipment=equipment, limit=min(limit, LIST_MAX)
-            )
+            await self._replica._do(found, text, muscle=muscle, equipment=equipment, limit=min(limit, LIST_MAX))
         )
 
     async def named(self, name: str) -> list[Record[Exercise]]:
         """Give the exercises that a name means and does not only resemble: one, or none, or several."""
-        return self._handles(await self._replica._do(exercise_searching.named, name))
+        return self._handles(await self._replica._do(EXERCISE_LIBRARY.named, name))
 
     async def import_file(self, path: str | Path, *, dry_run: bool = False) -> "ExerciseImport":
         """Import the JSON of free-exercise-db into the coach's own library; a second time adds nothing twice.

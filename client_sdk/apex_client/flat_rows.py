@@ -68,7 +68,7 @@ FLAT_ROWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {
             **_leaves("name brand barcode"),
             **{name: f"per_100g.{name}" for name in NUTRIENTS},
-            **_leaves("servings source source_id"),
+            **_leaves("servings source source_id aliases category contains"),
         },
     ),
     "questionnaires": (

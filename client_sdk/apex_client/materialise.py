@@ -13,7 +13,17 @@ import msgspec
 from msgspec import Struct
 
 from apex_client.flat_rows import Row
-from apex_client.rows import COLUMNS, ENTRY_TABLES, TABLES, USUAL_SET_COLUMNS, Rows, Words, full_row, project
+from apex_client.rows import (
+    COLUMNS,
+    ENTRY_TABLES,
+    TABLES,
+    TRIGRAM_TABLES,
+    USUAL_SET_COLUMNS,
+    Rows,
+    Words,
+    full_row,
+    project,
+)
 from apex_sync.fold import Claim, Conflict
 from apex_sync.models import COLLECTIONS
 from apex_sync.session.held import HeldRecord
@@ -43,7 +53,11 @@ _USUAL = COLUMNS["logged_set_rows"][:USUAL_SET_COLUMNS]
 _INSERT_USUAL_SET = _insert("logged_set_rows", _USUAL)
 _INSERT_USUAL_SETS = _insert("logged_set_rows", _USUAL, count=SETS_A_STATEMENT)
 _UPSERTS = {table: _upsert(table, columns) for table, columns in COLUMNS.items()}
-_WORDS = ("words WHERE rowid", "words_due WHERE record_no", "exercise_trigrams WHERE rowid")
+_WORDS = (
+    "words WHERE rowid",
+    "words_due WHERE record_no",
+    *(f"{table} WHERE rowid" for table in TRIGRAM_TABLES.values()),
+)
 FORGET_WORDS = tuple(f"DELETE FROM {words} = ?" for words in _WORDS)  # noqa: S608
 """What takes the words of a record out of every index."""
 

@@ -30,6 +30,7 @@ from apex_client.encryption import EncryptionKey
 from apex_client.errors import MfaRequired, ReplicaClosed
 from apex_client.exercises import Exercises
 from apex_client.feed import ChangeFeed, Feeds
+from apex_client.foods import Foods
 from apex_client.hop import StoreThread
 from apex_client.importing import ImportProgress, import_file
 from apex_client.insights import Insights
@@ -45,7 +46,7 @@ from apex_client.sync_loop import SyncLoop
 from apex_client.times import calendar_day, wall_clock
 from apex_client.transport import Transport
 from apex_sync.ids import entry_key_from
-from apex_sync.models import ClientFile, Food, Questionnaire
+from apex_sync.models import ClientFile, Questionnaire
 
 if TYPE_CHECKING:
     from apex_client.importers.run import ImportReport
@@ -92,7 +93,7 @@ class Replica(AthleteResources):
         self._loop = SyncLoop(self, self._account)
         super().__init__(self)
         self.exercises = Exercises(self)
-        self.foods: Records[Record[Food]] = Records(self, "foods")
+        self.foods = Foods(self)
         self.questionnaires: Records[Record[Questionnaire]] = Records(self, "questionnaires")
         self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")
         self.insights = Insights(self)

@@ -294,7 +294,9 @@ def _flat(collection: str) -> "Projector":
     table = FLAT_ROWS[collection][0]
 
     def project_flat(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
-        title, names, notes = (state.get(field) or "" for field in ("name", "brand", "notes"))
+        get = state.get
+        names = "\n".join(filter(None, (get("brand"), get("category"), *(get("aliases") or ()))))
+        title, notes = get("name") or "", get("notes") or ""
         words = (title, names, notes) if title or names or notes else None
         return {table: [(*place, *flat_row(collection, state))]}, words
 
@@ -331,3 +333,6 @@ TABLES: Mapping[str, str] = {
     collection: next(iter(projector((0, 0, ""), {})[0])) for collection, projector in _PROJECTORS.items()
 }
 """The table that has one row for each record of a collection."""
+
+TRIGRAM_TABLES = {"exercises": "exercise_trigrams", "foods": "food_trigrams"}
+"""Where the names of a library are searched with room for typing errors, by collection."""

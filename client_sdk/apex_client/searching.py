@@ -10,9 +10,10 @@ from apex_client.errors import DiskFull
 from apex_client.local import LocalReplica, snapshot_of
 from apex_client.materialise import FORGET_WORDS, INDEXED_UP_TO, projected
 from apex_client.overview import SearchHit
+from apex_client.rows import TRIGRAM_TABLES
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
-from apex_sync.coaching.exercise_search import trigrams
+from apex_sync.coaching.name_search import trigrams
 from apex_sync.session.held import HeldRecord
 
 CHUNK_RECORDS = 500
@@ -86,9 +87,10 @@ def index_some_words(local: LocalReplica) -> bool:
         held = store.select(f"WHERE record.record_no IN ({','.join('?' * len(due))})", numbers)
         rows = [row for record in held if (row := _words_row(record))]
         store.sql.executemany("INSERT INTO words (rowid, title, names, notes) VALUES (?, ?, ?, ?)", rows)
-        exercises = {record.place for record in held if record.collection == "exercises"}
-        tokens = [(row[0], " ".join(trigram_tokens(f"{row[1]}\n{row[2]}"))) for row in rows if row[0] in exercises]
-        store.sql.executemany("INSERT INTO exercise_trigrams (rowid, trigrams) VALUES (?, ?)", tokens)
+        for collection, table in TRIGRAM_TABLES.items():
+            places = {record.place for record in held if record.collection == collection}
+            tokens = [(row[0], " ".join(trigram_tokens(f"{row[1]}\n{row[2]}"))) for row in rows if row[0] in places]
+            store.sql.executemany(f"INSERT INTO {table} (rowid, trigrams) VALUES (?, ?)", tokens)  # noqa: S608
         store.keep_setting(INDEXED_UP_TO, str(max(up_to, *numbers)).encode())
     return True
 

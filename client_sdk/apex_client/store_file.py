@@ -25,6 +25,7 @@ from apex_client.errors import (
     ReplicaNewer,
     ReplicaReadOnly,
 )
+from apex_client.rows import TRIGRAM_TABLES
 
 APPLICATION_ID = 0x41505843
 """`APXC`, in the header of every replica file."""
@@ -112,8 +113,8 @@ class ReplicaFile:
         """Write the file anew without what was deleted, which SQLite would leave in free pages and in its log."""
         with sqlite_errors(self.path):
             # Words of records that are gone stay in the index until its parts are merged.
-            self.connection.execute("INSERT INTO words (words) VALUES ('optimize')")
-            self.connection.execute("INSERT INTO exercise_trigrams (exercise_trigrams) VALUES ('optimize')")
+            for table in ("words", *TRIGRAM_TABLES.values()):
+                self.connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608
             self.connection.execute("VACUUM")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 

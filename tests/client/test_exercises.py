@@ -2,19 +2,16 @@
 
 import json
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from apex_client import Replica
 from apex_client.importers import FileUnreadable, NotAnExport
-from apex_sync.coaching.exercise_library import builtin_exercises
-from apex_sync.document import Document
 from apex_sync.errors import ForbiddenField
-from apex_sync.op import Write, encode_op
+from tests.client.built_in import give_library
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
-from tests.client.loopback import LoopbackServer, Span, StoredRecord, StoredScope
+from tests.client.loopback import LoopbackServer
 from tests.exercise_queries import NOTHING, QUERIES
 
 pytestmark = pytest.mark.anyio
@@ -26,22 +23,10 @@ ANNA, COACH = "anna@example.com", "coach@example.com"
 async def athlete(open_replica: OpenReplica, server: LoopbackServer) -> Replica:
     """Give an athlete's replica that has the built-in library, and is offline from now on."""
     replica: Replica = await open_replica("athlete", ANNA)
-    give_library(server, ANNA)
+    give_library(server, ANNA, "exercises")
     await replica.sync()
     server.version = 0
     return replica
-
-
-def give_library(server: LoopbackServer, email: str) -> None:
-    """Put the built-in library into everybody's scope, as a server does when it starts."""
-    server.grants[server.accounts[email].id]["global"] = "reader"
-    scope = server.scopes["global"] = StoredScope()
-    for exercise in builtin_exercises():
-        document = Document()
-        leaves = {name: value for name, value in exercise.patch.items() if value is not None}
-        document.append(7, encode_op([Write(server.now_us(), [], leaves)]))
-        key = UUID(exercise.id).bytes
-        server._commit(scope, key, scope.records.setdefault(key, StoredRecord("exercises")), document, [Span(0, 7, 0)])
 
 
 async def names(replica: Replica, text: str = "", **narrowed: str) -> list[str]:
@@ -98,7 +83,7 @@ async def test_who_signs_out_leaves_no_exercise_behind(athlete: Replica, server:
 async def coach_with_library(open_replica: OpenReplica, server: LoopbackServer) -> Replica:
     coach: Replica = await open_replica("coach", COACH, role="coach")
     server.grants[server.accounts[COACH].id][f"library:{server.accounts[COACH].id}"] = "coach"
-    give_library(server, COACH)
+    give_library(server, COACH, "exercises")
     await coach.sync()
     return coach
 

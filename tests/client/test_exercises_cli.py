@@ -6,9 +6,10 @@ import pytest
 
 from apex_client import Replica
 from tests.client.apex_command import Terminal
+from tests.client.built_in import give_library
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
-from tests.client.test_exercises import ANNA, COACH, coach_with_library, give_library
+from tests.client.test_exercises import ANNA, COACH, coach_with_library
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.anyio
 async def apex(open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path) -> Terminal:
     """Give the command on an athlete's replica with the library; their coach has a Pull-Up too."""
     replica: Replica = await open_replica("athlete", ANNA)
-    give_library(server, ANNA)
+    give_library(server, ANNA, "exercises")
     library = f"library:{server.add_user(COACH, 'coach').id}"
     server.grants[server.accounts[ANNA].id][library] = "coach"
     await replica.sync()

@@ -408,7 +408,8 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
         "coach": "name status start_date end_date notes source_id days meals foods created_at deleted",
     },
     "foods": {
-        "coach system": "name brand per_100g servings barcode source source_id created_at deleted",
+        "coach system": "name aliases category contains brand per_100g servings barcode source source_id created_at "
+        "deleted",
     },
     "questionnaires": {
         "coach": "name description active questions created_at deleted",

@@ -9,12 +9,17 @@ import pytest
 from apex_server.db import Database
 from apex_server.jobs.builtin_library import keep_builtin_library
 from apex_sync.coaching.exercise_library import BuiltinExercise, builtin_exercises
+from apex_sync.coaching.food_library import BuiltinFood, builtin_foods
 from tests.server.sync_world import World, assert_consistent
 
 pytestmark = pytest.mark.anyio
 
 BENCH = BuiltinExercise(slug="bench", name="Bench", muscle_group="chest", aliases=("Flat Bench",))
 SQUAT = BuiltinExercise(slug="squat", name="Squat", muscle_group="quads")
+EGG = BuiltinFood(
+    slug="egg", name="Egg", category="egg", energy_kcal=155, protein_g=13, carbs_g=1, fat_g=11, usda="01129",
+    servings=(("1 egg", 50), ("1 cup", 136)),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ async def world(db: Database, database_url: str) -> World:
 
 
 async def kept(world: World, *exercises: BuiltinExercise) -> int:
-    return await keep_builtin_library(world.db, world.committer, exercises)
+    return await keep_builtin_library(world.db, world.committer, {"exercises": exercises})
 
 
 async def ops(world: World) -> int:
@@ -33,11 +38,16 @@ async def ops(world: World) -> int:
 
 async def test_the_whole_library_reaches_a_device(world: World) -> None:
     phone = await world.device(await world.athlete())
-    assert await keep_builtin_library(world.db, world.committer) == len(builtin_exercises())
+    shipped = len(builtin_exercises()) + len(builtin_foods())
+    assert await keep_builtin_library(world.db, world.committer) == shipped
     await phone.sync()
     for exercise in builtin_exercises():
         state = phone.state(UUID(exercise.id).bytes, "global").state
         assert (state["name"], state["muscle_group"]) == (exercise.name, exercise.muscle_group)
+    for food in builtin_foods():
+        state = phone.state(UUID(food.id).bytes, "global").state
+        assert (state["name"], state["per_100g"]["energy_kcal"]) == (food.name, food.energy_kcal)
+    assert await keep_builtin_library(world.db, world.committer) == 0
     await assert_consistent(world)
 
 
@@ -74,3 +84,26 @@ async def test_a_line_that_is_gone_is_deleted_and_may_come_back(world: World) ->
     assert row["deleted"]
     assert await kept(world, BENCH, SQUAT) == 1
     await assert_consistent(world)
+
+
+async def test_a_figure_and_a_serving_of_a_food_are_edited_alone(world: World) -> None:
+    phone = await world.device(await world.athlete())
+    for food, changed in (
+        (EGG, 1),
+        (EGG, 0),
+        (msgspec.structs.replace(EGG, fat_g=10.6, sodium_mg=124, servings=(("1 large egg", 50),)), 1),
+    ):
+        assert await keep_builtin_library(world.db, world.committer, {"foods": [food]}) == changed
+    assert await ops(world) == 2
+    await phone.sync()
+    state = phone.state(UUID(EGG.id).bytes, "global").state
+    assert (state["per_100g"]["fat_g"], state["per_100g"]["sodium_mg"], state["per_100g"]["protein_g"]) == (
+        10.6,
+        124,
+        13,
+    )
+    assert state["servings"]["1"]["name"] == "1 large egg" and state["servings"]["2"]["deleted"] is True
+    assert await keep_builtin_library(world.db, world.committer, {"foods": [EGG]}) == 1
+    await phone.sync()
+    assert phone.state(UUID(EGG.id).bytes, "global").state["servings"]["2"]["deleted"] is False
+    assert await keep_builtin_library(world.db, world.committer, {"foods": [EGG]}) == 0

@@ -7,6 +7,7 @@ from apex_server.db import Database
 from apex_server.settings import Settings
 from apex_server.sync import compact_long_records, projections_are_current
 from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.food_library import builtin_foods
 from apex_sync.compaction import COMPACTION_OPS
 from apex_sync.op import Write, encode_op
 from apex_sync.protocol.messages import PushedRecord
@@ -96,7 +97,7 @@ async def test_rows_of_another_version_are_made_anew_when_a_worker_starts(
 async def test_a_worker_that_starts_gives_everybody_the_library(world: World, settings: Settings) -> None:
     async def is_there() -> bool:
         [row] = await world.sql("SELECT count(*) FROM records JOIN scopes USING (scope_id) WHERE name = 'global'")
-        return int(row["count"]) == len(builtin_exercises())
+        return int(row["count"]) == len(builtin_exercises()) + len(builtin_foods())
 
     async with working(settings):
         await until(is_there)

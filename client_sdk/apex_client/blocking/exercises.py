@@ -9,8 +9,8 @@ report = replica.exercises.import_file("exercises.json", dry_run=True)
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apex_client import exercise_searching
 from apex_client.blocking.records import LIST_MAX, Record, Records
+from apex_client.exercise_searching import EXERCISE_LIBRARY, found
 from apex_sync.models import Exercise
 
 if TYPE_CHECKING:
@@ -35,14 +35,12 @@ class Exercises(Records[Record[Exercise]]):
         Without a text, all that fit, by name.
         """
         return self._handles(
-            self._replica._do(
-                exercise_searching.found, text, muscle=muscle, equipment=equipment, limit=min(limit, LIST_MAX)
-            )
+            self._replica._do(found, text, muscle=muscle, equipment=equipment, limit=min(limit, LIST_MAX))
         )
 
     def named(self, name: str) -> list[Record[Exercise]]:
         """Give the exercises that a name means and does not only resemble: one, or none, or several."""
-        return self._handles(self._replica._do(exercise_searching.named, name))
+        return self._handles(self._replica._do(EXERCISE_LIBRARY.named, name))
 
     def import_file(self, path: str | Path, *, dry_run: bool = False) -> "ExerciseImport":
         """Import the JSON of free-exercise-db into the coach's own library; a second time adds nothing twice.

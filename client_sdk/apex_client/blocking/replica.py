@@ -29,6 +29,7 @@ from apex_client.blocking.clients import Clients
 from apex_client.blocking.conflicts import Conflicts
 from apex_client.blocking.exercises import Exercises
 from apex_client.blocking.feed import ChangeFeed, Feeds
+from apex_client.blocking.foods import Foods
 from apex_client.blocking.hop import StoreThread
 from apex_client.blocking.importing import ImportProgress, import_file
 from apex_client.blocking.insights import Insights
@@ -46,7 +47,7 @@ from apex_client.overview import SearchHit
 from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncReport
 from apex_client.times import calendar_day, wall_clock
 from apex_sync.ids import entry_key_from
-from apex_sync.models import ClientFile, Food, Questionnaire
+from apex_sync.models import ClientFile, Questionnaire
 
 if TYPE_CHECKING:
     from apex_client.importers.run import ImportReport
@@ -93,7 +94,7 @@ class Replica(AthleteResources):
         self._loop = SyncLoop(self, self._account)
         super().__init__(self)
         self.exercises = Exercises(self)
-        self.foods: Records[Record[Food]] = Records(self, "foods")
+        self.foods = Foods(self)
         self.questionnaires: Records[Record[Questionnaire]] = Records(self, "questionnaires")
         self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")
         self.insights = Insights(self)

@@ -1,13 +1,14 @@
 """The built-in library in everybody's scope, kept at what this version of the server ships.
 
-Records are compared with the lines of the file leaf by leaf, and what differs is written as the system, through the one
-write path; so every device gets it by the ordinary pull, an edited line is one op, and a second run writes nothing. A
-line that is gone leaves a record marked as deleted, because logs may name it.
+Records are compared with the lines of the files leaf by leaf, and what differs is written as the system, through the
+one write path; so every device gets it by the ordinary pull, an edited line is one op, and a second run writes nothing.
+A line that is gone leaves a record marked as deleted, because logs may name it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import msgspec
 from msgspec import UNSET
 
 from apex_server.db import Database, load_queries
@@ -15,10 +16,10 @@ from apex_server.errors import ApiError
 from apex_server.jobs.publishing import differs
 from apex_server.jobs.reading import read_typed
 from apex_server.sync.commit import Committer, Patched
-from apex_sync.coaching.exercise_library import BuiltinExercise, builtin_exercises
+from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.food_library import builtin_foods
 from apex_sync.collection import Record
 from apex_sync.ids import Scope
-from apex_sync.models import EXERCISES
 from apex_sync.op import Patch
 
 __all__ = ["keep_builtin_library"]
@@ -30,23 +31,45 @@ LIBRARY_LOCK = 0x6C696272  # "libr"; beside the lock of migrations.
 _queries = load_queries(__package__)
 
 
-async def keep_builtin_library(
-    database: Database, committer: Committer, exercises: Iterable[BuiltinExercise] | None = None
-) -> int:
+class BuiltIn(Protocol):
+    """One line of a file."""
+
+    @property
+    def id(self) -> str:
+        """The id of its record."""
+
+    @property
+    def patch(self) -> Patch:
+        """What its record holds."""
+
+
+Library = Mapping[str, Iterable[BuiltIn]]
+"""What is built in, by collection."""
+
+
+async def keep_builtin_library(database: Database, committer: Committer, library: Library | None = None) -> int:
     """Bring the records to the library, and give how many had to change. Several processes may do so at once.
 
     Raises DatabaseUnavailable, ServerBusy; then run it again.
     """
-    wanted = {exercise.id: exercise.patch for exercise in exercises or builtin_exercises()}
-    async with database.commit_connection() as connection, connection.transaction():
-        await connection.execute(_queries.lock_builtin_library, LIBRARY_LOCK)
-        rows = await connection.fetch(_queries.list_builtin, Scope.parse(SCOPE).id, EXERCISES.name)
-        standing = {str(row["record_id"]): read_typed(EXERCISES.name, row["doc"]) for row in rows}
-        patches = [Patched(record_id, patch) for record_id, patch in changes(standing, wanted).items()]
-        for answer in await committer.write_all(None, SCOPE, EXERCISES.name, patches) if patches else ():
-            if isinstance(answer, ApiError):
-                raise answer
-    return len(patches)
+    changed = 0
+    for collection, built_in in (library or shipped()).items():
+        wanted = {each.id: each.patch for each in built_in}
+        async with database.commit_connection() as connection, connection.transaction():
+            await connection.execute(_queries.lock_builtin_library, LIBRARY_LOCK)
+            rows = await connection.fetch(_queries.list_builtin, Scope.parse(SCOPE).id, collection)
+            standing = {str(row["record_id"]): read_typed(collection, row["doc"]) for row in rows}
+            patches = [Patched(record_id, patch) for record_id, patch in changes(standing, wanted).items()]
+            for answer in await committer.write_all(None, SCOPE, collection, patches) if patches else ():
+                if isinstance(answer, ApiError):
+                    raise answer
+        changed += len(patches)
+    return changed
+
+
+def shipped() -> Library:
+    """Give what this version of the server has."""
+    return {"exercises": builtin_exercises(), "foods": builtin_foods()}
 
 
 def changes(standing: Mapping[str, Record], wanted: Mapping[str, Patch]) -> dict[str, Patch]:
@@ -60,7 +83,21 @@ def changes(standing: Mapping[str, Record], wanted: Mapping[str, Patch]) -> dict
     return {record_id: patch for record_id, patch in written.items() if patch} | gone
 
 
-def difference(record: Record | None, wanted: Patch) -> dict[str, Any]:
+def difference(record: Record | None, wanted: Patch) -> Patch:
     """Give the leaves of a record that are not as they should be."""
-    leaves = {**wanted, "deleted": False}
-    return {name: value for name, value in leaves.items() if differs(getattr(record, name, UNSET), value)}
+    standing = {} if record is None else msgspec.to_builtins(record)
+    return _difference(standing, {**wanted, "deleted": False})
+
+
+def _difference(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Patch:
+    """Compare a map and what is in it; an entry that is wanted no more is deleted."""
+    patch: dict[str, Any] = {}
+    for name, value in wanted.items():
+        there = standing.get(name, UNSET)
+        if isinstance(value, Mapping):
+            inner = _difference(there, {**value, "deleted": False}) if isinstance(there, Mapping) else value
+            patch |= {name: inner} if inner else {}
+        elif differs(there, value):
+            patch[name] = value
+    gone = (name for name, there in standing.items() if name not in wanted and isinstance(there, Mapping))
+    return patch | {name: {"deleted": True} for name in gone if standing[name].get("deleted") is not True}

@@ -21,23 +21,32 @@ from apex_server.resources import (
     NameMark,
     RecordController,
     RecordKind,
-    RecordWriter,
     read_records,
     view_of_model,
 )
-from apex_server.resources.requests import NO_NUL, READ_REFUSALS
-from apex_server.sync.sealing import seals_of_scopes
+from apex_server.resources.library_search import FOUND_DEFAULT, LibrarySearch, NameAskedFor
+from apex_server.resources.requests import NO_NUL, READ_REFUSALS, Limit
+from apex_server.sync.sealing import FOOD_SEARCHED, seals_of_scopes
 from apex_server.vault import Vault
+from apex_sync.coaching.barcodes import forms_of
 from apex_sync.coaching.drafts import model_patch
+from apex_sync.coaching.food_search import SearchedFood
 from apex_sync.ids import library_scope
 from apex_sync.models import FOODS, Food
+from apex_sync.models.nutrition import FoodCategory
 
 __all__ = ["BarcodeController", "FoodsController"]
 
 _queries = load_queries(__package__)
 
-BARCODE_LENGTHS = (8, 12, 13, 14)
-"""EAN-8, UPC-A, EAN-13 and GTIN-14: one number, with zeros before it."""
+SEARCH = LibrarySearch(
+    FOODS,
+    SearchedFood,
+    FOOD_SEARCHED,
+    built_in=_queries.list_builtin,
+    alike=_queries.find_builtin,
+    own=_queries.list_searched,
+)
 
 
 @dataclass(frozen=True)
@@ -102,13 +111,20 @@ class FoodsController(RecordController):
     @get("/search", responses=problem_responses(*READ_REFUSALS))
     async def search_records(
         self,
-        records: NamedDependency[RecordWriter],
-        filters: NamedDependency[FoodFilters],
-        asked: NamedDependency[Asked],
-    ) -> FoodsPage:
-        """Find foods that have every word of `q` in name or brand."""
-        page: FoodsPage = await self.page_of(records, filters, asked)
-        return page
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        q: NameAskedFor = None,
+        category: Annotated[FoodCategory | None, QueryParameter(description="What it is on a plate, `fruit`.")] = None,
+        limit: Limit = FOUND_DEFAULT,
+    ) -> FoodsFound:
+        """Search foods by name and brand, the best match first; without `q`, all that fit, by name."""
+
+        def fits(searched: SearchedFood) -> bool:
+            return searched.category == category
+
+        async with database.request(caller.user_id) as connection:
+            found = await SEARCH.find(connection, database.vault, q, fits=fits if category else None, limit=limit)
+        return FoodsFound([show_food(known) for known in found])
 
 
 class BarcodeController(Controller):
@@ -129,17 +145,6 @@ class BarcodeController(Controller):
         if not found:
             raise NotFound("food")
         return FoodsFound([show_food(known) for known in found])
-
-
-def forms_of(barcode: str) -> list[str]:
-    """List the forms in which one number is printed.
-
-    >>> forms_of("012345678905")
-    ['012345678905', '0012345678905', '00012345678905', '12345678905']
-    """
-    number = barcode.lstrip("0")
-    padded = [number.rjust(length, "0") for length in BARCODE_LENGTHS if length >= len(number)]
-    return list(dict.fromkeys([barcode, *padded, number]))
 
 
 def show_food(known: KnownRecord) -> FoodResource:

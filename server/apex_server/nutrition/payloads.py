@@ -92,6 +92,6 @@ class Barcode(Struct, forbid_unknown_fields=True):
 
 
 class FoodsFound(Struct):
-    """What a barcode means: foods that a coach entered first, the newest of them first."""
+    """What a search found, the best first; or what a barcode means, where a coach's own foods go first."""
 
     foods: list[FoodResource]

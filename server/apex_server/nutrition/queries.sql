@@ -63,3 +63,30 @@ WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND library.barcode = ANY ($1::text[])
 ORDER BY scopes.name = 'global', library.record_id DESC
 LIMIT 20;
+
+-- name: list_searched
+-- What the caller's searches look through, but for the built-in library.
+SELECT scopes.name AS scope, library.scope_id, library.record_id, library.searched
+FROM foods AS library
+JOIN scopes ON scopes.scope_id = library.scope_id
+WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND library.scope_id <> 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab'
+    AND library.searched IS NOT NULL
+ORDER BY library.scope_id, library.record_id
+LIMIT 20000;
+
+-- name: list_builtin
+-- The built-in foods as a whole.
+SELECT 'global' AS scope, scope_id, record_id, searched
+FROM foods
+WHERE scope_id = 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab' AND searched IS NOT NULL
+ORDER BY record_id
+LIMIT 20000;
+
+-- name: find_builtin
+-- The built-in foods that resemble a query the most, by the index alone; the ranking is not done here.
+SELECT 'global' AS scope, scope_id, record_id, searched
+FROM foods
+WHERE scope_id = 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab' AND searched IS NOT NULL
+ORDER BY apex_plain_text(searched) <->> $1
+LIMIT 100;

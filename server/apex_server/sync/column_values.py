@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from apex_sync.coaching.exercise_search import searched_of
+from apex_sync.coaching.exercise_search import SearchedExercise, searched_exercise
+from apex_sync.coaching.food_search import SearchedFood, searched_food
 from apex_sync.models import COLLECTIONS
 from apex_sync.models.fields import parse_date, parse_local_time
 from apex_sync.op import EXACT_INT_MAX
@@ -30,7 +31,8 @@ __all__ = [
     "moment",
     "number",
     "offset",
-    "searched",
+    "searchable_exercise",
+    "searchable_food",
     "source",
     "text",
     "utc_offset_minutes",
@@ -94,11 +96,22 @@ def text(value: Any) -> str | None:
     return None
 
 
-def searched(exercise: Any) -> str:
-    """Take what a search reads of a whole exercise, as JSON; a word that Postgres does not hold is left empty."""
-    words = searched_of(exercise)
-    parts = (words.names, words.muscles, words.equipment)
-    return msgspec.json.encode([[text(each) or "" for each in part] for part in parts]).decode()
+def searchable_exercise(exercise: Any) -> str:
+    """Take what a search reads of a whole exercise, as JSON."""
+    return _words_of(searched_exercise(exercise))
+
+
+def searchable_food(food: Any) -> str:
+    """Take what a search reads of a whole food, as JSON."""
+    return _words_of(searched_food(food))
+
+
+def _words_of(searched: SearchedExercise | SearchedFood) -> str:
+    """Write what is searched; a word that Postgres does not hold is left empty."""
+    parts = msgspec.structs.astuple(searched)
+    return msgspec.json.encode(
+        [[text(each) or "" for each in part] if isinstance(part, tuple) else text(part) or "" for part in parts]
+    ).decode()
 
 
 def word(value: Any) -> str | None:

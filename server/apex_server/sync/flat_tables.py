@@ -24,7 +24,8 @@ Kind = Literal[
     "id",
     "barcode",
     "name",
-    "searched",
+    "searchable_exercise",
+    "searchable_food",
     "flag",
     "whether",
     "day",
@@ -40,7 +41,8 @@ KINDS: Mapping[Kind, tuple[PostgresType, Callable[[Any], Any]]] = {
     "id": ("text", take.id_of),
     "barcode": ("text", take.barcode),
     "name": ("sealed", take.text),
-    "searched": ("sealed", take.searched),
+    "searchable_exercise": ("sealed", take.searchable_exercise),
+    "searchable_food": ("sealed", take.searchable_food),
     "flag": ("boolean", take.flag),
     "whether": ("boolean", take.whether),
     "day": ("date", take.day),
@@ -115,7 +117,7 @@ FLAT_TABLES: Mapping[str, list[FlatColumn]] = {
     ],
     "exercises": [
         *_leaves(name="name", muscle_group="name", movement_pattern="word"),
-        FlatColumn("searched", "searched", ()),
+        FlatColumn("searched", "searchable_exercise", ()),
     ],
     "profiles": [
         *_leaves(training_age_years="number", volume_tolerance="word", recovery_status="word"),
@@ -152,6 +154,7 @@ FLAT_TABLES: Mapping[str, list[FlatColumn]] = {
     "foods": [
         *_leaves(name="name", brand="name", barcode="barcode", source="word"),
         *_within("per_100g", MACROS, "number"),
+        FlatColumn("searched", "searchable_food", ()),
     ],
     "questionnaires": [*_leaves(active="whether"), *_at("questions", question_count="count")],
 }

@@ -39,7 +39,7 @@ from apex_sync.collection import Record
 
 __all__ = ["VERSION", "project"]
 
-VERSION = 5
+VERSION = 6
 
 
 def project(collection: str, record: Record) -> RowsByTable:

@@ -21,6 +21,7 @@ from apex_sync.ids import SCOPES_REMEMBERED_MAX, Scope
 
 __all__ = [
     "EXERCISE_NAME",
+    "FOOD_SEARCHED",
     "LIBRARY_MUSCLE",
     "LIBRARY_NAME",
     "LIBRARY_SEARCHED",
@@ -39,6 +40,7 @@ EXERCISE_NAME = "logged_exercises.name"
 LIBRARY_NAME = "exercises.name"
 LIBRARY_MUSCLE = "exercises.muscle_group"
 LIBRARY_SEARCHED = "exercises.searched"
+FOOD_SEARCHED = "foods.searched"
 """The places that names in projections are sealed for."""
 
 NAMES_MAX = 4096

@@ -10,8 +10,8 @@ import pytest
 
 from apex_sync.coaching import exercise_library
 from apex_sync.coaching.exercise_library import BuiltinExercise, Muscle, builtin_exercises
-from apex_sync.coaching.exercise_names import name_key
 from apex_sync.coaching.muscles import muscle_named
+from apex_sync.coaching.names import name_key
 from apex_sync.coaching.profile import library_of, traits_of
 from apex_sync.models import EXERCISES, Exercise
 

@@ -1,7 +1,7 @@
-"""When two names mean one exercise: `Bench Press (Barbell)` of one app is the `Barbell Bench Press` of another.
+"""When two names mean one thing: `Bench Press (Barbell)` of one app is the `Barbell Bench Press` of another.
 
-Case, accents, plurals, punctuation and the order of words do not tell exercises apart; every other difference does, so
-that nothing is taken for what it only resembles. The order counts around a `to`: low to high is not high to
+Case, accents, plurals, punctuation and the order of words do not tell exercises or foods apart; every other difference
+does, so that nothing is taken for what it only resembles. The order counts around a `to`: low to high is not high to
 low.
 """
 
@@ -21,7 +21,7 @@ _PLURAL_OF_SIBILANT = ("ches", "shes", "sses", "xes")
 
 @lru_cache(maxsize=NAMES_REMEMBERED_MAX)
 def name_key(name: str) -> str:
-    """Give what all ways to write the name of one exercise have in common.
+    """Give what all ways to write the name of one exercise, or of one food, have in common.
 
     >>> name_key("Bench Press (Barbell)") == name_key("barbell bench-press")
     True

@@ -1,0 +1,41 @@
+# Made from ../foods.py by client_sdk/generate_blocking.py; edit that file instead.
+"""Foods: what is built in and a coach's own, searched on the device and without a network.
+
+[oats, *others] = replica.foods.search("hafer flocken")
+fruit = replica.foods.search(category="fruit")
+[bar] = replica.foods.with_barcode("4006040197539")
+"""
+
+from typing import TYPE_CHECKING
+
+from apex_client.blocking.records import LIST_MAX, Record, Records
+from apex_client.food_searching import FOOD_LIBRARY, found, with_barcode
+from apex_sync.models import Food
+from apex_sync.models.nutrition import FoodCategory
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+FOUND_DEFAULT = 20
+"""A screen of a phone."""
+
+
+class Foods(Records[Record[Food]]):
+    """The library as this replica holds it; a coach's `create` adds to their own."""
+
+    def __init__(self, replica: "Replica") -> None:
+        super().__init__(replica, "foods")
+
+    def search(
+        self, text: str = "", *, category: FoodCategory | None = None, limit: int = FOUND_DEFAULT
+    ) -> list[Record[Food]]:
+        """Find foods by name and brand, typed anyhow; the best match first. Without a text, all that fit, by name."""
+        return self._handles(self._replica._do(found, text, category=category, limit=min(limit, LIST_MAX)))
+
+    def named(self, name: str) -> list[Record[Food]]:
+        """Give the foods that a name means and does not only resemble: one, or none, or several."""
+        return self._handles(self._replica._do(FOOD_LIBRARY.named, name))
+
+    def with_barcode(self, barcode: str) -> list[Record[Food]]:
+        """Give the foods with this barcode, in any form it is printed in; a coach's own first."""
+        return self._handles(self._replica._do(with_barcode, barcode))

@@ -1,0 +1,40 @@
+"""Foods: what is built in and a coach's own, searched on the device and without a network.
+
+[oats, *others] = await replica.foods.search("hafer flocken")
+fruit = await replica.foods.search(category="fruit")
+[bar] = await replica.foods.with_barcode("4006040197539")
+"""
+
+from typing import TYPE_CHECKING
+
+from apex_client.food_searching import FOOD_LIBRARY, found, with_barcode
+from apex_client.records import LIST_MAX, Record, Records
+from apex_sync.models import Food
+from apex_sync.models.nutrition import FoodCategory
+
+if TYPE_CHECKING:
+    from apex_client.replica import Replica
+
+FOUND_DEFAULT = 20
+"""A screen of a phone."""
+
+
+class Foods(Records[Record[Food]]):
+    """The library as this replica holds it; a coach's `create` adds to their own."""
+
+    def __init__(self, replica: "Replica") -> None:
+        super().__init__(replica, "foods")
+
+    async def search(
+        self, text: str = "", *, category: FoodCategory | None = None, limit: int = FOUND_DEFAULT
+    ) -> list[Record[Food]]:
+        """Find foods by name and brand, typed anyhow; the best match first. Without a text, all that fit, by name."""
+        return self._handles(await self._replica._do(found, text, category=category, limit=min(limit, LIST_MAX)))
+
+    async def named(self, name: str) -> list[Record[Food]]:
+        """Give the foods that a name means and does not only resemble: one, or none, or several."""
+        return self._handles(await self._replica._do(FOOD_LIBRARY.named, name))
+
+    async def with_barcode(self, barcode: str) -> list[Record[Food]]:
+        """Give the foods with this barcode, in any form it is printed in; a coach's own first."""
+        return self._handles(await self._replica._do(with_barcode, barcode))
