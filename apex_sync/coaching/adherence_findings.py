@@ -31,12 +31,18 @@ def schedule_of(plan: Plan | None, profile: TrainingProfile, history: TrainingHi
 
 
 def usual_schedule(
-    days_per_week: int | None, first: datetime.date | None, as_of: datetime.date
+    days_per_week: int | None,
+    first: datetime.date | None,
+    as_of: datetime.date,
+    since: datetime.date | None = None,
 ) -> tuple[ScheduledSession, ...]:
-    """Make a schedule from training days a week alone, since the first session, up to the end of this week."""
+    """Make a schedule from training days a week alone, since the first session, up to the end of this week.
+
+    It reaches no further back than `since`, or than a few weeks.
+    """
     if not days_per_week or first is None:
         return ()
-    first = max(first, days_before(monday_of(as_of), DAYS * SCHEDULE_WEEKS))
+    first = max(first, since or days_before(monday_of(as_of), DAYS * SCHEDULE_WEEKS))
     return weekly_schedule(days_per_week, first, week_end(monday_of(as_of)))
 
 

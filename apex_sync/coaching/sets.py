@@ -177,25 +177,39 @@ def fold_name(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def sets_by_exercise(sets: Iterable[PerformedSet]) -> dict[str, list[PerformedSet]]:
-    """Group sets by exercise over a whole history, in the order of the identities.
+def identities_of(named: Iterable[tuple[str | None, str | None]]) -> dict[tuple[str | None, str | None], str | None]:
+    """Give the exercise that each pair of id and name means, among all pairs of a history; None where it names none.
 
-    A name that stands beside exactly one library id anywhere in the history means that exercise also where it stands
-    alone, as it does in imports. Sets that name no exercise are left out.
+    A name that stands beside exactly one library id anywhere means that exercise also where it stands alone, as it
+    does in imports.
+
+    >>> identities_of([("7", "Bench Press"), (None, "bench press"), (None, "Row"), (None, None)])[None, "bench press"]
+    'id:7'
+    """
+    pairs = set(named)
+    ids_by_name: dict[str, set[str]] = {}
+    for exercise_id, name in pairs:
+        if exercise_id and name:
+            ids_by_name.setdefault(fold_name(name), set()).add(exercise_id)
+    identities = {}
+    for exercise_id, name in pairs:
+        ids = ids_by_name.get(fold_name(name), ()) if name and not exercise_id else ()
+        identities[exercise_id, name] = exercise_identity(next(iter(ids)) if len(ids) == 1 else exercise_id, name)
+    return identities
+
+
+def sets_by_exercise(sets: Iterable[PerformedSet]) -> dict[str, list[PerformedSet]]:
+    """Group sets by exercise over a whole history, in the order of the identities (`identities_of`).
+
+    Sets that name no exercise are left out.
     """
     groups: dict[tuple[str | None, str | None], list[PerformedSet]] = {}
     for performed in sets:
         groups.setdefault((performed.exercise_id, performed.exercise_name), []).append(performed)
-    ids_by_name: dict[str, set[str]] = {}
-    for exercise_id, name in groups:
-        if exercise_id and name:
-            ids_by_name.setdefault(fold_name(name), set()).add(exercise_id)
     by_exercise: dict[str, list[PerformedSet]] = {}
-    for (exercise_id, name), members in groups.items():
-        ids = ids_by_name.get(fold_name(name), ()) if name and not exercise_id else ()
-        identity = exercise_identity(next(iter(ids)) if len(ids) == 1 else exercise_id, name)
+    for pair, identity in identities_of(groups).items():
         if identity:
-            by_exercise.setdefault(identity, []).extend(members)
+            by_exercise.setdefault(identity, []).extend(groups[pair])
     return {identity: sorted(by_exercise[identity], key=event_order) for identity in sorted(by_exercise)}
 
 

@@ -35,6 +35,18 @@ def complete_weeks(as_of: datetime.date, count: int) -> list[datetime.date]:
     return [days_before(this, DAYS * back) for back in range(count, 0, -1)]
 
 
+def weeks_between(first: datetime.date, last: datetime.date) -> list[datetime.date]:
+    """List the Mondays of the ISO weeks from that of one day to that of another, oldest first.
+
+    >>> [monday.day for monday in weeks_between(datetime.date(2026, 3, 8), datetime.date(2026, 3, 16))]
+    [2, 9, 16]
+    """
+    return [
+        datetime.date.fromordinal(day)
+        for day in range(monday_of(first).toordinal(), monday_of(last).toordinal() + 1, DAYS)
+    ]
+
+
 def week_end(week: datetime.date) -> datetime.date:
     """Give the Sunday of the week of a Monday."""
     return days_before(week, -(DAYS - 1))

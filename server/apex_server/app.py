@@ -19,6 +19,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.plugins.prometheus import PrometheusConfig
 
+from apex_server.analytics import analytics_routes
 from apex_server.auth import account_parts, auth_routes, provide_caller
 from apex_server.checkins import checkin_routes
 from apex_server.client_address import TRUSTED_PROXIES
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *exercise_routes,
             *progress_routes,
             *nutrition_routes,
+            *analytics_routes,
             *insight_routes,
             *limits_routes,
             *sync_routes,

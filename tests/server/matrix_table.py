@@ -71,8 +71,8 @@ def lists(route: str, thing: str, *, roles: str = "athlete coach owner support",
     return Case(route=route, kind="lists", thing=thing, may=READERS[thing], roles=names(roles), query=query or {})
 
 
-def reads(route: str, thing: str, *, roles: str = "athlete coach owner support") -> Case:
-    return Case(route=route, kind="reads", thing=thing, may=READERS[thing], roles=names(roles))
+def reads(route: str, thing: str, *, roles: str = "athlete coach owner support", query: Any = None) -> Case:
+    return Case(route=route, kind="reads", thing=thing, may=READERS[thing], roles=names(roles), query=query or {})
 
 
 def writes(
@@ -326,6 +326,13 @@ ROUTES: list[Case] = [
     writes("DELETE /api/nutrition/foods/{food_id}", "food", may="own_coach"),
     writes("POST /api/nutrition/foods/{food_id}/restore", "food", may="own_coach"),
     account("POST /api/nutrition/foods/barcode", {"barcode": "4006040197539"}),
+    # Analytics.
+    own("GET /api/analytics/dashboard", _COACH),
+    lists("GET /api/analytics/adherence", "athlete", roles=_COACH),
+    reads("GET /api/analytics/client/{athlete_id}", "athlete", roles=_COACH),
+    reads("GET /api/analytics/volume/{athlete_id}", "athlete"),
+    reads("GET /api/analytics/progression", "athlete", query=_ATHLETE),
+    reads("GET /api/workouts/analytics", "athlete", query=_ATHLETE),
     # Insights.
     lists("GET /api/insights", "insight", roles="coach owner"),
     writes("GET /api/insights/client/{athlete_id}", "athlete", may="own_coach", roles=_COACH),

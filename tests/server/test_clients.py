@@ -300,8 +300,8 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
     queries = load_queries("apex_server.clients")
     today = NOW.date()
     async with db.request(coach) as connection:
-        arguments = [coach, None, today - timedelta(days=20), today, 5000]
-        assert await explain(connection, queries.list_clients, *arguments) == []
+        arguments = [coach, None, today - timedelta(days=20), today, today - timedelta(days=20), 5000]
+        assert await explain(connection, load_queries("apex_server").list_standings, *arguments) == []
         assert await explain(connection, load_queries("apex_server.resources").list_measurings, athlete, today) == []
         mark = [today, NOW.replace(tzinfo=None), UUID(int=1), 50]
         assert await explain(connection, queries.list_timeline, athlete, athlete, None, *mark) == []
@@ -309,4 +309,4 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
         assert await explain(connection, queries.list_recent_check_ins, athlete) == []
         assert await explain(connection, queries.list_open_insights, athlete) == []
         assert await explain(connection, queries.list_to_look_at, athlete) == []
-        assert await explain(connection, queries.list_custom_exercises, athlete) == []
+        assert await explain(connection, load_queries("apex_server.resources").list_custom_exercises, athlete) == []

@@ -23,6 +23,7 @@ IDS = {
     "consents.version", "data_keys.master_key_id", "foods.barcode", "insights.about_id", "insights.athlete_id",
     "insights.facts_digest", "insights.model_name", "insights.superseded_by", "logged_exercises.exercise_id",
     "logged_exercises.exercise_key", "logged_exercises.superset", "logged_sets.exercise_key", "logged_sets.set_key",
+    "hard_sets.exercise_key",
     "meal_plans.source_id", "programs.source_id", "progress_photos.check_in_id", "progress_photos.media_id",
     "scheduled_sessions.session_key", "scopes.name", "server_keys.master_key_id", "support_looks.ticket",
     "workout_logs.program_id", "workout_logs.source",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,6 @@ import msgspec
 
 from apex_server.clients.payloads import (
     ClientDashboard,
-    MuscleWeek,
     OpenInsight,
     RecentCheckIn,
     RecentWorkout,
@@ -21,28 +19,27 @@ from apex_server.clients.payloads import (
     ToLookAt,
     WeightDay,
 )
-from apex_server.clients.standing import clients_of
 from apex_server.clients.writing import weight_of
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
 from apex_server.resources import (
     PageMark,
+    library_for,
     measurings_of,
     performed_sets_of_workouts,
     read_records,
     weigh_ins_of_rows,
 )
+from apex_server.standing import clients_of
 from apex_server.vault import Vault
+from apex_sync.coaching.analytics import tallies_of, volume_of
 from apex_sync.coaching.bodyweight import weight_trend
-from apex_sync.coaching.exercise_library import builtin_exercises
-from apex_sync.coaching.profile import ExerciseTraits, library_of, traits_of
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, sets_by_exercise
 from apex_sync.coaching.strain import ANSWERS
-from apex_sync.coaching.volume import weekly_volume
 from apex_sync.coaching.weeks import monday_of
-from apex_sync.ids import Scope, library_scope, private_scope
-from apex_sync.models import EXERCISES, INSIGHTS, Exercise
+from apex_sync.ids import Scope, private_scope
+from apex_sync.models import INSIGHTS
 
 __all__ = ["dashboard_of", "timeline_of"]
 
@@ -62,13 +59,14 @@ async def dashboard_of(connection: Connection, vault: Vault, coach_id: UUID, ath
     private = Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
     workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, today)
     sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
+    library = await library_for(connection, vault, sets_by_exercise(sets))
     measurings = await measurings_of(connection, athlete_id)
     check_ins = await connection.fetch(_queries.list_recent_check_ins, athlete_id)
     marked = await connection.fetch(_queries.list_to_look_at, athlete_id)
     return ClientDashboard(
         client=clients[0],
         workouts=recent_workouts(workouts, sets),
-        volume=muscle_weeks(sets, await _own_exercises(connection, vault, coach_id)),
+        volume=volume_of(tallies_of(sets), library).muscles,
         weight=weight_of(measurings),
         weight_days=weight_days(measurings, first),
         check_ins=[recent_check_in(row) for row in check_ins],
@@ -131,22 +129,6 @@ def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet]) -> list[R
     return shown
 
 
-def muscle_weeks(sets: Iterable[PerformedSet], own: Mapping[str, ExerciseTraits]) -> list[MuscleWeek]:
-    """Count the hard sets of every muscle in every week; of exercises that no library knows, nothing can be said."""
-    grouped = sets_by_exercise(sets)
-    known = {exercise: traits_of(own, exercise) or traits_of(builtin_traits(), exercise) for exercise in grouped}
-    muscles = {exercise: traits.muscles for exercise, traits in known.items() if traits is not None}
-    return [
-        MuscleWeek(
-            week=volume.week,
-            muscle=volume.muscle,
-            direct_sets=volume.direct_sets,
-            fractional_sets=volume.fractional_sets,
-        )
-        for volume in weekly_volume(grouped, muscles)
-    ]
-
-
 def weight_days(measurings: Sequence[Any], first: date) -> list[WeightDay]:
     """List the weighed days since a day, with the trend that began long before."""
     return [
@@ -165,19 +147,6 @@ def recent_check_in(row: Any) -> RecentCheckIn:
         weight_kg=row["weight_kg"],
         answers={name: row[name] for name in ANSWERS if row[name] is not None},
     )
-
-
-@cache
-def builtin_traits() -> dict[str, ExerciseTraits]:
-    """Give what the built-in library says of each exercise."""
-    return library_of({exercise.id: Exercise(**exercise.patch) for exercise in builtin_exercises()})
-
-
-async def _own_exercises(connection: Connection, vault: Vault, coach_id: UUID) -> dict[str, ExerciseTraits]:
-    library = Scope.parse(library_scope(str(coach_id))).id
-    rows = await connection.fetch(_queries.list_custom_exercises, library)
-    found = await read_records(connection, vault, EXERCISES, [(row["scope_id"], row["record_id"]) for row in rows])
-    return library_of({known.id: known.record for known in found})
 
 
 async def _open_insights(connection: Connection, vault: Vault, private: UUID) -> list[OpenInsight]:

@@ -7,7 +7,8 @@ to do it here.
 from collections.abc import Sequence
 from typing import Literal
 
-from apex_server.clients.payloads import ClientMark, ClientsPage, ClientSummary
+from apex_server.clients.payloads import ClientMark, ClientsPage
+from apex_server.standing import ClientSummary
 
 __all__ = ["ClientSort", "page_of"]
 

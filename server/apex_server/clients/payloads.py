@@ -7,7 +7,9 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from apex_server.resources import Mark
-from apex_sync.coaching.client_standing import ClientAdherence, Reason, Status
+from apex_server.standing import ClientSummary
+from apex_sync.coaching.analytics import MuscleWeek
+from apex_sync.coaching.client_standing import Status
 from apex_sync.models import ClientFile, Profile
 
 __all__ = [
@@ -18,7 +20,6 @@ __all__ = [
     "ClientDraft",
     "ClientMark",
     "ClientMetrics",
-    "ClientSummary",
     "ClientsPage",
     "ImportProblem",
     "ImportReport",
@@ -28,7 +29,6 @@ __all__ = [
     "InviteOffer",
     "InviteRequest",
     "Measured",
-    "MuscleWeek",
     "NewClient",
     "OpenInsight",
     "ProfileView",
@@ -78,30 +78,6 @@ class InviteOffer(Struct):
     coach_id: UUID
     coach_name: str
     expires_at: datetime
-
-
-class ClientSummary(Struct, kw_only=True):
-    """One of a coach's athletes, and how they stand: derived anew each time, but for what the coach has set.
-
-    `reasons` say what made the status so. Adherence is per cent of what was due in the last two weeks.
-    """
-
-    id: UUID
-    name: str
-    since: datetime
-    status: Status
-    reasons: list[Reason]
-    archived: bool
-    tags: list[str]
-    subscription_tier: str | None
-    last_workout: date | None
-    last_check_in: date | None
-    next_check_in_due: date
-    check_ins_to_review: int
-    critical_insights: int
-    adherence: ClientAdherence
-    average_session_minutes: float | None
-    current_program_id: UUID | None
 
 
 class ClientsPage(Struct):
@@ -213,15 +189,6 @@ class RecentWorkout(Struct, kw_only=True):
     working_sets: float
     volume_load_kg: float
     average_rpe: float | None
-
-
-class MuscleWeek(Struct, kw_only=True):
-    """Hard sets of a muscle in a week, named by its Monday: direct ones, and with indirect ones as halves."""
-
-    week: date
-    muscle: str
-    direct_sets: float
-    fractional_sets: float
 
 
 class WeightDay(Struct):

@@ -37,7 +37,6 @@ from apex_server.clients.payloads import (
     TimelineKind,
     TimelinePage,
 )
-from apex_server.clients.standing import clients_of
 from apex_server.clients.writing import ClientWriter, etag_of_client, versions_named
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import FieldError, InvalidFields, NotFound, RoleRequired
@@ -52,6 +51,7 @@ from apex_server.resources.bodies import object_body
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, IfMatch, IfNoneMatch, Limit
 from apex_server.resources.versions import is_named
+from apex_server.standing import clients_of
 from apex_server.sync.commit import Committer
 from apex_sync.coaching.client_standing import Status
 from apex_sync.ids import athlete_scope

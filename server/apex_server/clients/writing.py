@@ -19,7 +19,6 @@ from apex_server.clients.payloads import (
     ProfileView,
     WeightTrend,
 )
-from apex_server.clients.standing import clients_of
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, MalformedRequest, NotFound
 from apex_server.resources import (
@@ -35,6 +34,7 @@ from apex_server.resources import (
 )
 from apex_server.resources.bodies import object_body
 from apex_server.resources.versions import read_etag
+from apex_server.standing import clients_of
 from apex_server.sync.commit import Committer
 from apex_server.sync.errors import RecordDamaged
 from apex_sync.coaching.bodyweight import latest_rate, weight_trend

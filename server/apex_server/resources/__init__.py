@@ -8,7 +8,8 @@ any other.
 from apex_server.resources.bodies import Described, described_as, list_body, object_body
 from apex_server.resources.controller import Asked, AthleteRecordController, RecordController
 from apex_server.resources.errors import AlreadyExists, VersionRequired, VersionStale
-from apex_server.resources.history import performed_sets_of_workouts, personal_records_of
+from apex_server.resources.exercise_traits import library_for
+from apex_server.resources.history import performed_sets_of_workouts, personal_records_of, trained_exercises_of
 from apex_server.resources.measurings import GIRTHS, measurings_of, weigh_ins_of_rows
 from apex_server.resources.merging import Draft, RecordMerger
 from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, Mark, NameMark, PageMark
@@ -46,6 +47,7 @@ __all__ = [
     "WeighingWriter",
     "described_as",
     "etag_of",
+    "library_for",
     "list_body",
     "measurings_of",
     "object_body",
@@ -57,6 +59,7 @@ __all__ = [
     "read_records",
     "record_view",
     "require_scope",
+    "trained_exercises_of",
     "view_of_model",
     "weigh_ins_of_rows",
     "weighed_draft",

@@ -28,7 +28,7 @@ from apex_sync.coaching.sets import (
 )
 from apex_sync.ids import athlete_scope
 
-__all__ = ["performed_sets_of_workouts", "personal_records_of"]
+__all__ = ["performed_sets_of_workouts", "personal_records_of", "trained_exercises_of"]
 
 SETS_KEPT_MAX = 100_000
 """Some 30 MB: ten athletes with ten years of training each, or a hundred with one."""
@@ -52,17 +52,30 @@ _NOTHING = _History(-1, {}, {}, {})
 _kept: "OrderedDict[UUID, _History]" = OrderedDict()
 
 
+class Trained(NamedTuple):
+    """Everything an athlete ever trained, by exercise identity, and the personal records of each exercise."""
+
+    sets: Mapping[str, list[PerformedSet]]
+    records: Mapping[str, list[PersonalRecord]]
+
+
 async def personal_records_of(connection: Connection, vault: Vault, athlete_id: UUID) -> list[PersonalRecord]:
     """List the personal records of an athlete whom the caller may read, in no particular order."""
+    trained = await trained_exercises_of(connection, vault, athlete_id)
+    return [record for records in trained.records.values() for record in records]
+
+
+async def trained_exercises_of(connection: Connection, vault: Vault, athlete_id: UUID) -> Trained:
+    """Read what an athlete trained whom the caller may read."""
     # The seq is read first: what is kept for it may then be newer, and never older.
     seq = await connection.fetchval(_queries.get_scope_seq, athlete_id)
     if seq is None:
-        return []
+        return Trained({}, {})
     history = _kept.pop(athlete_id, _NOTHING)
     if history.seq != seq:
         history = await _brought_up_to(connection, vault, athlete_id, history, seq)
     _keep(athlete_id, history)
-    return [record for records in history.records.values() for record in records]
+    return Trained(history.by_exercise, history.records)
 
 
 async def performed_sets_of_workouts(
@@ -113,7 +126,12 @@ def performed_sets_of(rows: Iterable[Any], seal: DocumentSeal | None) -> Iterato
     """Read rows of logged sets as `apex_sync.coaching.sets.performed_sets` reads the records they were made from."""
     names: dict[UUID, str] = {}
     exercises: dict[bytes | None, str | None] = {None: None}
+    before: tuple[UUID | None, str | None] = (None, None)
+    after_drop = False
     for row in rows:
+        after_drop = after_drop and before == (row["record_id"], row["exercise_key"])
+        before = row["record_id"], row["exercise_key"]
+        dropset = row["type"] == "dropset"
         if row["name"] not in exercises and seal is not None:
             exercises[row["name"]] = seal.open_name(row["name"], EXERCISE_NAME)
         day = row["date"].isoformat()
@@ -134,5 +152,7 @@ def performed_sets_of(rows: Iterable[Any], seal: DocumentSeal | None) -> Iterato
             rpe=number(row["rpe"], RPE_MIN, RPE_MAX),
             rir=number(row["rir"], 0.0, RIR_MAX),
             completed=row["completed"],
+            later_drop=dropset and after_drop,
             failure_reason=row["failure_reason"],
         )
+        after_drop = dropset and (row["completed"] or after_drop)

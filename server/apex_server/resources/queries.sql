@@ -154,3 +154,12 @@ FROM (
 ) AS measured
 ORDER BY measured.date DESC, measured.record_id DESC
 LIMIT 4000;
+
+-- name: list_custom_exercises
+-- The exercises that coaches made, whose muscles the built-in library ($1) does not know.
+SELECT scope_id, record_id
+FROM exercises
+WHERE exercises.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND exercises.scope_id <> $1
+ORDER BY record_id
+LIMIT 500;

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from apex_server.clients.payloads import ClientSummary
 from apex_server.db import Connection, load_queries
 from apex_server.people import USER_NAME
 from apex_server.sync.sealing import DocumentSeal
@@ -16,14 +15,22 @@ from apex_server.sync.store import DAMAGED
 from apex_server.vault import UserKey, Vault
 from apex_sync.coaching.adherence import DoneSession
 from apex_sync.coaching.adherence_findings import usual_schedule
-from apex_sync.coaching.client_standing import ClientFacts, ClientStanding, client_standing, first_day_needed
+from apex_sync.coaching.client_standing import (
+    ClientAdherence,
+    ClientFacts,
+    ClientStanding,
+    Reason,
+    Status,
+    client_standing,
+    first_day_needed,
+)
 from apex_sync.coaching.nutrition import DayTotals, Macros, totals_adherence
 from apex_sync.coaching.plan import ScheduledSession
 from apex_sync.fold import fold
 from apex_sync.models import CLIENT_FILES, ClientFile
 from apex_sync.wire import parse_document
 
-__all__ = ["CLIENTS_MAX", "clients_of", "local_day"]
+__all__ = ["CLIENTS_MAX", "ClientSummary", "Standing", "clients_of", "local_day", "standings_of"]
 
 CLIENTS_MAX = 5000
 """Per coach, past and to come: opening so many names is 50 ms, and nobody coaches more people than that."""
@@ -31,6 +38,30 @@ CLIENTS_MAX = 5000
 _queries = load_queries(__package__)
 
 T = TypeVar("T")
+
+
+class ClientSummary(Struct, kw_only=True):
+    """One of a coach's athletes, and how they stand: derived anew each time, but for what the coach has set.
+
+    `reasons` say what made the status so. Adherence is per cent of what was due in the last two weeks.
+    """
+
+    id: UUID
+    name: str
+    since: datetime
+    status: Status
+    reasons: list[Reason]
+    archived: bool
+    tags: list[str]
+    subscription_tier: str | None
+    last_workout: date | None
+    last_check_in: date | None
+    next_check_in_due: date
+    check_ins_to_review: int
+    critical_insights: int
+    adherence: ClientAdherence
+    average_session_minutes: float | None
+    current_program_id: UUID | None
 
 
 class _Due(Struct, array_like=True):
@@ -67,21 +98,42 @@ class _Asked(Struct, array_like=True):
     fat_g: float | None
 
 
+class Standing(NamedTuple):
+    """How one athlete stands, and the facts it follows from."""
+
+    client: ClientSummary
+    facts: ClientFacts
+
+
 async def clients_of(
     connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID | None = None
 ) -> list[ClientSummary]:
     """Read a coach's athletes, or one of them, in no particular order."""
+    return [standing.client for standing in await standings_of(connection, vault, coach_id, athlete_id)]
+
+
+async def standings_of(
+    connection: Connection,
+    vault: Vault,
+    coach_id: UUID,
+    athlete_id: UUID | None = None,
+    *,
+    first_day: date | None = None,
+) -> list[Standing]:
+    """Read the same with the facts; sessions done and due reach back to `first_day`, if it is earlier than needed."""
     now = datetime.now(UTC)
+    needed = first_day_needed(now.date() - timedelta(days=1))
     rows = await connection.fetch(
-        _queries.list_clients,
+        _queries.list_standings,
         coach_id,
         athlete_id,
-        first_day_needed(now.date() - timedelta(days=1)),
+        min(first_day or needed, needed),
         now.date() + timedelta(days=1),
+        needed,
         CLIENTS_MAX,
     )
     keys = await vault.user_keys(connection, [row["id"] for row in rows])
-    return [_summary(row, keys[row["id"]], now) for row in rows if row["id"] in keys]
+    return [_standing(row, keys[row["id"]], now, first_day) for row in rows if row["id"] in keys]
 
 
 def local_day(now: datetime, utc_offset_minutes: int | None) -> date:
@@ -90,11 +142,11 @@ def local_day(now: datetime, utc_offset_minutes: int | None) -> date:
     return (now + timedelta(minutes=minutes if abs(minutes) < 24 * 60 else 0)).date()
 
 
-def _summary(row: Any, key: UserKey, now: datetime) -> ClientSummary:
+def _standing(row: Any, key: UserKey, now: datetime, first_day: date | None) -> Standing:
     file = _file(row, key)
-    facts = _facts(row, file, local_day(now, row["utc_offset_minutes"]))
+    facts = _facts(row, file, first_day, local_day(now, row["utc_offset_minutes"]))
     standing: ClientStanding = client_standing(facts)
-    return ClientSummary(
+    client = ClientSummary(
         id=row["id"],
         name=key.open_text(row["name"], what=USER_NAME),
         since=row["since"],
@@ -112,6 +164,7 @@ def _summary(row: Any, key: UserKey, now: datetime) -> ClientSummary:
         average_session_minutes=row["average_session_minutes"],
         current_program_id=row["current_program_id"],
     )
+    return Standing(client, facts)
 
 
 def _file(row: Any, key: UserKey) -> ClientFile:
@@ -128,7 +181,7 @@ def _file(row: Any, key: UserKey) -> ClientFile:
     return record if isinstance(record, ClientFile) else ClientFile()
 
 
-def _facts(row: Any, file: ClientFile, today: date) -> ClientFacts:
+def _facts(row: Any, file: ClientFile, first_day: date | None, today: date) -> ClientFacts:
     sessions = [each for each in _read(row["sessions"], _Session) if each.completed_sets]
     scheduled = [
         ScheduledSession(date=due.date, sets=due.sets, week_number=due.week_number, day_number=due.day_number)
@@ -140,7 +193,7 @@ def _facts(row: Any, file: ClientFile, today: date) -> ClientFacts:
         since=row["since"].date(),
         scheduled=scheduled
         if row["has_schedule"]
-        else usual_schedule(row["training_days_per_week"], row["first_workout"], today),
+        else usual_schedule(row["training_days_per_week"], row["first_workout"], today, first_day),
         done=[
             DoneSession(
                 workout_id=str(session.id),

@@ -1,0 +1,218 @@
+"""What training adds up to over weeks: sets of muscles and exercises, lines of strength, weeks of adherence.
+
+The same figures on a device, which counts its own sets (`tallies_of`), and on the server, where Postgres counts them
+for many athletes at once (the view `hard_sets`); a property test holds the two counts together. What is made of a
+tally is written here alone.
+"""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from math import fsum
+
+from msgspec import Struct
+
+from apex_sync.coaching.adherence import DoneSession, weekly_adherence
+from apex_sync.coaching.exposures import Exposure, exposures, session_best, top_set, trend_formula
+from apex_sync.coaching.plan import ScheduledSession
+from apex_sync.coaching.profile import Library, traits_of
+from apex_sync.coaching.records import PersonalRecord, records_in
+from apex_sync.coaching.session import session_totals
+from apex_sync.coaching.sets import PerformedSet, counts_as_working, effort_rpe, identities_of, working_share
+from apex_sync.coaching.strength import Formula
+from apex_sync.coaching.trend import slope_per_week
+from apex_sync.coaching.weeks import days_before, monday_of
+
+
+class Tally(Struct, frozen=True, array_like=True):
+    """The hard sets of one exercise, as it was named, in one ISO week; later drops count as halves."""
+
+    week: datetime.date
+    exercise_id: str | None
+    name: str | None
+    sets: float
+    volume_load_kg: float
+
+
+class MuscleWeek(Struct, frozen=True, kw_only=True):
+    """The hard sets of a muscle in the week of a Monday; `fractional_sets` counts indirect ones as halves."""
+
+    week: datetime.date
+    muscle: str
+    direct_sets: float
+    fractional_sets: float
+
+
+class ExerciseWeek(Struct, frozen=True, kw_only=True):
+    """The hard sets of an exercise in the week of a Monday.
+
+    `muscles` is what one set of it gives each muscle; null where no library knows the exercise, so that its sets are
+    in no muscle's figures.
+    """
+
+    week: datetime.date
+    exercise_id: str | None
+    name: str | None
+    sets: float
+    volume_load_kg: float
+    muscles: Mapping[str, float] | None
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """Weekly hard sets, by muscle and by exercise, the oldest week first."""
+
+    muscles: list[MuscleWeek]
+    exercises: list[ExerciseWeek]
+
+
+class AdherenceWeek(Struct, frozen=True, kw_only=True):
+    """Sessions done (parts count as parts) of those due in a complete ISO week; null per cent where none was due."""
+
+    week: datetime.date
+    due: int
+    done: float
+    percent: float | None
+
+
+class ProgressPoint(Struct, frozen=True, kw_only=True):
+    """One session of an exercise: its heaviest set, and the best estimate of the one-rep maximum where there is one."""
+
+    workout_id: str
+    date: datetime.date
+    sets: float
+    volume_load_kg: float
+    top_load_kg: float | None
+    top_reps: int
+    top_rpe: float | None
+    e1rm_kg: float | None
+    low_confidence: bool
+
+
+class ExerciseProgress(Struct, frozen=True, kw_only=True):
+    """The line of one exercise, oldest session first; all estimates are by the one `formula`.
+
+    `percent_per_week` is the slope of the estimates against their mean; null of fewer than two days with one.
+    """
+
+    exercise_id: str | None
+    name: str | None
+    formula: Formula
+    points: list[ProgressPoint]
+    percent_per_week: float | None
+    records: list[PersonalRecord]
+
+
+def tallies_of(sets: Iterable[PerformedSet]) -> list[Tally]:
+    """Count hard sets by week and exercise as it was named; sets without a day are left out."""
+    groups: dict[tuple[datetime.date, str | None, str | None], list[PerformedSet]] = {}
+    for performed in sets:
+        if performed.date is not None and counts_as_working(performed):
+            key = (monday_of(performed.date), performed.exercise_id, performed.exercise_name)
+            groups.setdefault(key, []).append(performed)
+    return [
+        Tally(*key, fsum(map(working_share, group)), session_totals(group).volume_load_kg)
+        for key, group in groups.items()
+    ]
+
+
+def volume_of(tallies: Iterable[Tally], library: Library) -> Volume:
+    """Add tallies up by exercise, whatever it was called, and by muscle, as far as the library knows."""
+    tallies = list(tallies)
+    identities = identities_of((tally.exercise_id, tally.name) for tally in tallies)
+    by_exercise: dict[tuple[datetime.date, str], list[Tally]] = {}
+    for tally in tallies:
+        key = (tally.week, identities[tally.exercise_id, tally.name] or "")
+        by_exercise.setdefault(key, []).append(tally)
+    exercises = []
+    direct: dict[tuple[datetime.date, str], list[float]] = {}
+    fractional: dict[tuple[datetime.date, str], list[float]] = {}
+    for (week, identity), members in sorted(by_exercise.items()):
+        traits = traits_of(library, identity)
+        sets = fsum(tally.sets for tally in members)
+        exercises.append(
+            ExerciseWeek(
+                week=week,
+                exercise_id=identity[3:] if identity.startswith("id:") else None,
+                name=min((tally.name for tally in members if tally.name), default=None),
+                sets=sets,
+                volume_load_kg=fsum(tally.volume_load_kg for tally in members),
+                muscles=None if traits is None else traits.muscles,
+            )
+        )
+        for muscle, share in ({} if traits is None else traits.muscles).items():
+            direct.setdefault((week, muscle), []).append(sets if share >= 1 else 0.0)
+            fractional.setdefault((week, muscle), []).append(sets * share)
+    muscles = [
+        MuscleWeek(week=key[0], muscle=key[1], direct_sets=fsum(direct[key]), fractional_sets=fsum(fractional[key]))
+        for key in sorted(direct)
+    ]
+    return Volume(muscles=muscles, exercises=exercises)
+
+
+def adherence_weeks(
+    scheduled: Iterable[ScheduledSession], done: Iterable[DoneSession], *, as_of: datetime.date, weeks: int
+) -> list[AdherenceWeek]:
+    """State adherence of each of the last complete ISO weeks, the oldest first."""
+    return [
+        AdherenceWeek(week=each.week, due=each.adherence.due, done=each.adherence.done, percent=each.adherence.percent)
+        for each in weekly_adherence(scheduled, done, as_of=as_of, weeks=weeks)
+    ]
+
+
+def progress_of(
+    sets_by_exercise: Mapping[str, Sequence[PerformedSet]],
+    first: datetime.date,
+    last: datetime.date,
+    records_by_exercise: Mapping[str, Sequence[PersonalRecord]] | None = None,
+) -> list[ExerciseProgress]:
+    """Draw the lines of all exercises trained from one day to another, the most trained first.
+
+    Sets and records are those of the whole history, for a record stands against everything before it; records that are
+    not given are found.
+    """
+    progress = []
+    for identity, sets in sets_by_exercise.items():
+        if not any(s.date is not None and first <= s.date <= last for s in sets):
+            continue
+        line = [exposure for exposure in exposures(sets) if first <= exposure.date <= last]
+        if line:
+            found = records_in(exposures(sets)) if records_by_exercise is None else records_by_exercise[identity]
+            records = [record for record in found if first <= record.date <= last]
+            progress.append(_progress(identity, line, records))
+    return sorted(progress, key=lambda each: (-len(each.points), each.name or "", each.exercise_id or ""))
+
+
+def first_day_of(weeks: int, last: datetime.date) -> datetime.date:
+    """Give the Monday on which so many weeks begin, the week of the last day among them."""
+    return days_before(monday_of(last), 7 * (weeks - 1))
+
+
+def _progress(identity: str, line: list[Exposure], records: list[PersonalRecord]) -> ExerciseProgress:
+    formula = trend_formula(line)
+    points = [_point(exposure, formula) for exposure in line]
+    estimates = [(point.date, point.e1rm_kg) for point in points if point.e1rm_kg is not None]
+    slope = slope_per_week(estimates)
+    mean = fsum(value for _, value in estimates) / len(estimates) if estimates else 0.0
+    names = (performed.exercise_name for exposure in reversed(line) for performed in exposure.sets)
+    return ExerciseProgress(
+        exercise_id=identity[3:] if identity.startswith("id:") else None,
+        name=next((name for name in names if name), None),
+        formula=formula,
+        points=points,
+        percent_per_week=None if slope is None else 100.0 * slope / mean,
+        records=records,
+    )
+
+
+def _point(exposure: Exposure, formula: Formula) -> ProgressPoint:
+    top, best, totals = top_set(exposure), session_best(exposure, formula), session_totals(exposure.sets)
+    return ProgressPoint(
+        workout_id=exposure.workout_id,
+        date=exposure.date,
+        sets=totals.working_sets,
+        volume_load_kg=totals.volume_load_kg,
+        top_load_kg=top.load_kg,
+        top_reps=top.reps or 0,
+        top_rpe=effort_rpe(top),
+        e1rm_kg=None if best is None else best.estimate.e1rm_kg,
+        low_confidence=best is not None and best.estimate.low_confidence,
+    )

@@ -1,0 +1,189 @@
+"""The figures behind the endpoints: one or two statements each, judged by `apex_sync.coaching`."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from math import fsum
+from uuid import UUID
+
+from apex_server.analytics.payloads import (
+    AdherenceBand,
+    AdherenceReport,
+    ClientAnalytics,
+    ClientWeeks,
+    CoachDashboard,
+    WeekTotals,
+)
+from apex_server.db import Connection, load_queries
+from apex_server.errors import NotFound
+from apex_server.resources import library_for, trained_exercises_of
+from apex_server.standing import ClientSummary, Standing, standings_of
+from apex_server.sync.sealing import EXERCISE_NAME, seal_of_scope
+from apex_server.vault import Vault
+from apex_sync.coaching.analytics import (
+    ExerciseProgress,
+    Tally,
+    Volume,
+    adherence_weeks,
+    first_day_of,
+    progress_of,
+    volume_of,
+)
+from apex_sync.coaching.client_standing import Status
+from apex_sync.coaching.sets import exercise_identity
+from apex_sync.coaching.weeks import DAYS, complete_weeks, monday_of, weeks_between
+from apex_sync.ids import athlete_scope
+
+__all__ = [
+    "adherence_of_clients",
+    "client_analytics_of",
+    "dashboard_of_coach",
+    "progression_of",
+    "totals_by_week",
+    "volume_by_week",
+]
+
+ATTENTION_MAX = 20
+"""Whom a coach sees at a glance; the list of clients has them all."""
+
+EXERCISES_AT_A_GLANCE = 8
+
+BANDS = (0, 50, 70, 80, 90)
+"""Where bands of adherence begin: below 70 is low, from 90 on good (`apex_sync.coaching.adherence`)."""
+
+URGENCY: tuple[Status, ...] = ("needs-attention", "overdue")
+
+_queries = load_queries(__package__)
+
+
+def today() -> date:
+    """Give the day it is somewhere already: sessions of it count, later ones are slips of a clock."""
+    return datetime.now(UTC).date() + timedelta(days=1)
+
+
+async def dashboard_of_coach(connection: Connection, vault: Vault, coach_id: UUID) -> CoachDashboard:
+    """Read a coach's work at a glance."""
+    clients = await _clients(connection, vault, coach_id)
+    this_week = monday_of(datetime.now(UTC).date())
+    last_week = this_week - timedelta(days=DAYS)
+    weeks = await totals_by_week(connection, [client.id for client in clients], last_week, today())
+    totals = {totals.week: totals for totals in weeks}
+    percents = [client.adherence.overall for client in clients if client.adherence.overall is not None]
+    by_status = Counter(client.status for client in clients)
+    urgent = sorted(
+        (client for client in clients if client.status in URGENCY),
+        key=lambda client: (URGENCY.index(client.status), client.next_check_in_due, client.name.casefold(), client.id),
+    )
+    return CoachDashboard(
+        clients=len(clients),
+        by_status=dict(by_status),
+        attention=urgent[:ATTENTION_MAX],
+        check_ins_to_review=sum(client.check_ins_to_review for client in clients),
+        critical_insights=sum(client.critical_insights for client in clients),
+        average_adherence=fsum(percents) / len(percents) if percents else None,
+        adherence=bands_of(percents),
+        no_adherence=len(clients) - len(percents),
+        this_week=totals[this_week],
+        last_week=totals[last_week],
+    )
+
+
+async def adherence_of_clients(connection: Connection, vault: Vault, coach_id: UUID, weeks: int) -> AdherenceReport:
+    """State the adherence of all clients, week by week."""
+    standings = await _standings(connection, vault, coach_id, None, weeks)
+    found = [
+        ClientWeeks(
+            id=client.id,
+            name=client.name,
+            adherence=client.adherence,
+            weeks=adherence_weeks(facts.scheduled, facts.done, as_of=facts.as_of, weeks=weeks),
+        )
+        for client, facts in standings
+        if not client.archived
+    ]
+    return AdherenceReport(sorted(found, key=lambda client: (client.name.casefold(), client.id)))
+
+
+async def client_analytics_of(
+    connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID, weeks: int
+) -> ClientAnalytics:
+    """Read one athlete's weeks. Raises NotFound."""
+    standings = await _standings(connection, vault, coach_id, athlete_id, weeks)
+    if not standings:
+        raise NotFound("athlete")
+    [(client, facts)] = standings
+    first, last = first_day_of(weeks, facts.as_of), today()
+    volume = await volume_by_week(connection, vault, athlete_id, first, last)
+    progress = await progression_of(connection, vault, athlete_id, first, last)
+    return ClientAnalytics(
+        athlete_id=athlete_id,
+        adherence=client.adherence,
+        weeks=await totals_by_week(connection, [athlete_id], first, last),
+        adherence_weeks=adherence_weeks(facts.scheduled, facts.done, as_of=facts.as_of, weeks=weeks),
+        muscles=volume.muscles,
+        exercises=progress[:EXERCISES_AT_A_GLANCE],
+    )
+
+
+async def volume_by_week(connection: Connection, vault: Vault, athlete_id: UUID, first: date, last: date) -> Volume:
+    """Count an athlete's weekly hard sets by muscle and exercise."""
+    rows = await connection.fetch(_queries.list_tallies, athlete_id, first, last)
+    seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
+    names = {name: seal.open_name(name, EXERCISE_NAME) for name in {row["name"] for row in rows}}
+    tallies = [
+        Tally(row["week"], row["exercise_id"], names[row["name"]], row["sets"], row["volume_load_kg"]) for row in rows
+    ]
+    identities = {exercise_identity(tally.exercise_id, tally.name) for tally in tallies}
+    library = await library_for(connection, vault, [identity for identity in identities if identity])
+    return volume_of(tallies, library)
+
+
+async def progression_of(
+    connection: Connection, vault: Vault, athlete_id: UUID, first: date, last: date, exercise: str | None = None
+) -> list[ExerciseProgress]:
+    """Draw the lines of an athlete's exercises, or of the one that an id or a name means."""
+    trained = await trained_exercises_of(connection, vault, athlete_id)
+    sets = trained.sets
+    if exercise is not None:
+        wanted = {exercise_identity(exercise, None), exercise_identity(None, exercise)}
+        sets = {
+            identity: members
+            for identity, members in sets.items()
+            if identity in wanted or any(exercise_identity(None, each.exercise_name) in wanted for each in members)
+        }
+    return progress_of(sets, first, last, trained.records)
+
+
+async def totals_by_week(
+    connection: Connection, athlete_ids: Sequence[UUID] | None, first: date, last: date
+) -> list[WeekTotals]:
+    """Add up the weeks of some athletes together, or of all whom the caller may read; weeks of rest are there, too."""
+    rows = await connection.fetch(_queries.list_week_totals, athlete_ids, first, last)
+    found = {row["week"]: WeekTotals(**dict(row)) for row in rows}
+    weeks = weeks_between(first, min(last, datetime.now(UTC).date()))
+    return [found.get(week) or WeekTotals(week=week) for week in sorted({*found, *weeks})]
+
+
+def bands_of(percents: Sequence[float]) -> list[AdherenceBand]:
+    """Sort adherences into bands; the last one holds 100 as well."""
+    ends = (*BANDS[1:], 101)
+    return [
+        AdherenceBand(
+            from_percent=start,
+            to_percent=end,
+            clients=sum(start <= percent < end for percent in percents),
+        )
+        for start, end in zip(BANDS, ends, strict=True)
+    ]
+
+
+async def _clients(connection: Connection, vault: Vault, coach_id: UUID) -> list[ClientSummary]:
+    standings = await standings_of(connection, vault, coach_id)
+    return [client for client, _ in standings if not client.archived]
+
+
+async def _standings(
+    connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID | None, weeks: int
+) -> list[Standing]:
+    first_day = complete_weeks(datetime.now(UTC).date() - timedelta(days=1), weeks)[0]
+    return await standings_of(connection, vault, coach_id, athlete_id, first_day=first_day)

@@ -1,0 +1,138 @@
+-- name: list_standings
+-- A coach's athletes ($2: one of them) with what their standing follows from: each part reads a few rows by index. Names
+-- and tags are sealed, so they are sorted, filtered and cut into pages once they are open. Sessions are read from $3 on,
+-- everything else from $5.
+SELECT users.id, users.name, pair.since,
+    file.scope, file.record_id, file.digest, file.doc,
+    latest.date AS last_workout, latest.utc_offset_minutes,
+    (
+        SELECT min(session.date)
+        FROM workout_logs AS session
+        WHERE session.scope_id = pair.athlete_id
+    ) AS first_workout,
+    profile.training_days_per_week, profile.check_in_day_number,
+    followed.record_id AS current_program_id,
+    (
+        SELECT json_agg(json_build_array(due.date, due.set_count, due.week_number, due.day_number))
+        FROM scheduled_sessions AS due
+        WHERE due.scope_id = pair.athlete_id
+            AND due.record_id = followed.record_id
+            AND due.date BETWEEN $3 AND $4
+    ) AS scheduled,
+    EXISTS (
+        SELECT 1
+        FROM scheduled_sessions AS due
+        WHERE due.scope_id = pair.athlete_id
+            AND due.record_id = followed.record_id
+    ) AS has_schedule,
+    (
+        SELECT json_agg(
+            json_build_array(
+                session.record_id, session.date,
+                (
+                    SELECT count(*)
+                    FROM logged_sets AS performed
+                    WHERE performed.scope_id = session.scope_id
+                        AND performed.record_id = session.record_id
+                        AND performed.completed
+                        AND performed.type <> 'warmup'
+                ),
+                session.program_id, session.week_number, session.day_number
+            )
+        )
+        FROM workout_logs AS session
+        WHERE session.scope_id = pair.athlete_id
+            AND session.date BETWEEN $3 AND $4
+    ) AS sessions,
+    (
+        SELECT avg(session.duration_minutes)
+        FROM workout_logs AS session
+        WHERE session.scope_id = pair.athlete_id
+            AND session.date BETWEEN $5 AND $4
+    ) AS average_session_minutes,
+    (
+        SELECT json_agg(report.date)
+        FROM (
+            SELECT check_ins.date
+            FROM check_ins
+            WHERE check_ins.scope_id = pair.athlete_id
+                AND check_ins.submitted_at IS NOT NULL
+                AND check_ins.date <= $4
+            ORDER BY check_ins.date DESC
+            LIMIT 30
+        ) AS report
+    ) AS check_ins,
+    (
+        SELECT count(*)
+        FROM check_ins
+        WHERE check_ins.scope_id = pair.athlete_id
+            AND check_ins.submitted_at IS NOT NULL
+            AND NOT check_ins.coach_reviewed
+    ) AS check_ins_to_review,
+    (
+        SELECT json_agg(
+            json_build_array(
+                eaten.date, eaten.meal_count, eaten.food_count,
+                eaten.energy_kcal, eaten.protein_g, eaten.carbs_g, eaten.fat_g
+            )
+        )
+        FROM nutrition_logs AS eaten
+        WHERE eaten.scope_id = pair.athlete_id
+            AND eaten.date BETWEEN $5 AND $4
+    ) AS eaten,
+    (
+        SELECT json_agg(
+            json_build_array(asked.start_date, asked.energy_kcal, asked.protein_g, asked.carbs_g, asked.fat_g)
+            ORDER BY asked.start_date, asked.record_id
+        )
+        FROM (
+            SELECT start_date, record_id, energy_kcal, protein_g, carbs_g, fat_g
+            FROM nutrition_targets
+            WHERE nutrition_targets.scope_id = pair.athlete_id
+                AND nutrition_targets.start_date <= $4
+            ORDER BY start_date DESC, record_id DESC
+            LIMIT 30
+        ) AS asked
+    ) AS asked,
+    (
+        SELECT count(*)
+        FROM insights AS insight
+        WHERE insight.scope_id = private.scope_id
+            AND insight.status = 'draft'
+            AND insight.priority = 'critical'
+    ) AS critical_insights
+FROM coach_athletes AS pair
+JOIN users ON users.id = pair.athlete_id
+LEFT JOIN scopes AS private
+    ON private.name = 'private:' || pair.coach_id::text || ':' || pair.athlete_id::text
+LEFT JOIN profiles AS profile
+    ON profile.scope_id = pair.athlete_id AND profile.record_id = pair.athlete_id
+LEFT JOIN LATERAL (
+    SELECT private.name AS scope, records.record_id, records.digest, records.doc
+    FROM client_files
+    JOIN records ON records.scope_id = client_files.scope_id AND records.record_id = client_files.record_id
+    WHERE client_files.scope_id = private.scope_id
+    ORDER BY records.record_id
+    LIMIT 1
+) AS file ON true
+LEFT JOIN LATERAL (
+    SELECT session.date, session.utc_offset_minutes
+    FROM workout_logs AS session
+    WHERE session.scope_id = pair.athlete_id
+        AND session.date <= $4
+    ORDER BY session.date DESC
+    LIMIT 1
+) AS latest ON true
+LEFT JOIN LATERAL (
+    SELECT programs.record_id
+    FROM programs
+    WHERE programs.scope_id = pair.athlete_id
+        AND programs.status = 'active'
+    ORDER BY programs.start_date DESC NULLS LAST, programs.record_id DESC
+    LIMIT 1
+) AS followed ON true
+WHERE pair.coach_id = $1
+    AND pair.ended_at IS NULL
+    AND ($2::uuid IS NULL OR pair.athlete_id = $2)
+ORDER BY users.id
+LIMIT $6;

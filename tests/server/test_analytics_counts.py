@@ -1,0 +1,138 @@
+"""What Postgres counts is what `apex_sync.coaching` counts, on random histories; and it goes by indexes."""
+
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from apex_server.analytics.figures import totals_by_week, volume_by_week
+from apex_server.db import Database, load_queries
+from apex_server.resources import library_for, trained_exercises_of
+from apex_sync.coaching.analytics import tallies_of, volume_of
+from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.session import session_totals
+from apex_sync.coaching.sets import PerformedSet, performed_sets, sets_by_exercise
+from apex_sync.coaching.weeks import monday_of
+from apex_sync.models import WORKOUT_LOGS
+from apex_sync.op import Patch
+from tests.server.sync_world import World
+from tests.server.test_sync_plans import explain, fill
+
+pytestmark = pytest.mark.anyio
+
+FIRST, LAST = date(2026, 1, 5), date(2026, 3, 1)
+WORKOUTS = 120
+NAMES = ("Bench Press", "bench  press", "Barbell Squat", "Something of My Own", " ", None)
+LIBRARY_IDS = tuple(exercise.id for exercise in builtin_exercises()[:4])
+
+
+def random_workout(random: Random) -> Patch:
+    """Make a log with everything that decides whether a set counts, within bounds and beyond them."""
+    exercises = {f"e{n}": random_exercise(random, n) for n in range(random.randint(0, 4))}
+    keys = [*exercises, "gone"]
+    patch: Patch = {
+        "date": str(FIRST + timedelta(days=random.randint(-3, 60))),
+        "exercises": exercises,
+        "sets": {f"s{n:02d}": random_set(random, keys, n) for n in range(random.randint(0, 24))},
+    }
+    if random.random() < 0.1:
+        patch["date"] = random.choice(["2026-02-31", None])
+        patch["start_time"] = random.choice([None, "2026-02-01T23:30:00-05:00"])
+    return patch
+
+
+def random_exercise(random: Random, number: int) -> Patch:
+    entry: Patch = {"order": f"a{number}"}
+    if random.random() < 0.9:
+        entry["name"] = random.choice(NAMES)
+    if random.random() < 0.5:
+        entry["exercise_id"] = random.choice(LIBRARY_IDS)
+    for flag in ("skipped", "deleted"):
+        if random.random() < 0.1:
+            entry[flag] = True
+    return entry
+
+
+def random_set(random: Random, exercises: list[str], number: int) -> Patch:
+    entry: Patch = {
+        "exercise": random.choice(exercises),
+        "order": f"a{number:02d}",
+        "type": random.choice(["working", "warmup", "dropset", "dropset", "dropset", "backoff"]),
+        "reps": random.choice([0, 1, 5, 8, 12, 1000, 1001, -3]),
+        "load_kg": random.choice([None, 0.0, -20.0, 60.0, 102.5, 2000.0, 2000.5]),
+        "rpe": random.choice([None, None, 5.5, 6.0, 8.0, 8.5, 10.0, 10.5, 0.5]),
+        "rir": random.choice([None, None, None, 0.0, 1.5, 2.0, 2.5, 4.0, 4.5, 30.0, 31.0]),
+    }
+    if random.random() < 0.2:
+        entry["completed"] = random.choice([True, False])
+    if random.random() < 0.1:
+        entry["deleted"] = True
+    return entry
+
+
+async def logged(world: World, athlete: UUID, seed: int) -> list[PerformedSet]:
+    """Push a random history, and give its sets as they stand in the records themselves."""
+    random, phone = Random(seed), await world.device(athlete)
+    patches = [random_workout(random) for _ in range(WORKOUTS)]
+    ids = [phone.write(patch) for patch in patches]
+    await phone.sync()
+    records = [
+        (str(UUID(bytes=record_id)), WORKOUT_LOGS.read(patch)[0]) for record_id, patch in zip(ids, patches, strict=True)
+    ]
+    return [performed for workout_id, record in records for performed in performed_sets(workout_id, record)]
+
+
+def within(sets: list[PerformedSet]) -> list[PerformedSet]:
+    return [performed for performed in sets if performed.date and FIRST <= performed.date <= LAST]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_postgres_counts_hard_sets_as_the_arithmetic_does(db: Database, database_url: str, seed: int) -> None:
+    world = await World(db, database_url).open()
+    athlete = await world.athlete()
+    sets = within(await logged(world, athlete, seed))
+    async with db.request(athlete) as connection:
+        counted = await volume_by_week(connection, db.vault, athlete, FIRST, LAST)
+        library = await library_for(connection, db.vault, sets_by_exercise(sets))
+        totals = await totals_by_week(connection, [athlete], FIRST, LAST)
+    expected = volume_of(tallies_of(sets), library)
+    assert counted.muscles == expected.muscles
+    assert [(each.week, each.exercise_id, each.sets, each.muscles) for each in counted.exercises] == [
+        (each.week, each.exercise_id, each.sets, each.muscles) for each in expected.exercises
+    ]
+    assert any(each.muscles is None for each in counted.exercises)
+    assert any(each.sets % 1 for each in counted.exercises), "no drop set was counted as a half"
+    volumes = [each.volume_load_kg for each in expected.exercises]
+    assert [each.volume_load_kg for each in counted.exercises] == pytest.approx(volumes)
+    for week in totals:
+        summed = session_totals([each for each in sets if each.date and monday_of(each.date) == week.week])
+        assert (week.hard_sets, week.volume_load_kg) == pytest.approx((summed.working_sets, summed.volume_load_kg))
+
+
+async def test_sets_are_read_back_as_they_stand_in_the_records(db: Database, database_url: str) -> None:
+    world = await World(db, database_url).open()
+    athlete = await world.athlete()
+    sets = sets_by_exercise(each for each in await logged(world, athlete, seed=4) if each.date)
+    async with db.request(athlete) as connection:
+        trained = await trained_exercises_of(connection, db.vault, athlete)
+    assert plain(trained.sets) == plain(sets)
+
+
+def plain(sets: dict[str, list[PerformedSet]] | Any) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        exercise: [(s.workout_id, s.set_key, s.type, s.reps, s.completed, s.later_drop) for s in members]
+        for exercise, members in sets.items()
+    }
+
+
+async def test_the_figures_of_many_go_by_indexes(db: Database, database_url: str) -> None:
+    world = await World(db, database_url).open()
+    athlete = await fill(world)
+    coach = await world.coach(athlete)
+    queries = load_queries("apex_server.analytics")
+    async with db.request(coach) as connection:
+        assert await explain(connection, queries.list_tallies, athlete, FIRST, LAST) == []
+        assert await explain(connection, queries.list_week_totals, [athlete], FIRST, LAST) == []
+        assert await explain(connection, queries.list_week_totals, None, FIRST, LAST) == []
