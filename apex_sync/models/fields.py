@@ -39,6 +39,9 @@ LocalTime = Annotated[
 """The athlete's wall clock, with its offset where the device knew one (imports do not)."""
 
 
+NOT_IN_CALENDAR = "is not in the calendar"
+
+
 def parse_date(value: Any) -> date | None:
     """Read a Date leaf; None where it is absent or no day of the calendar."""
     try:
@@ -64,7 +67,7 @@ def _calendar_problems(record: Any, fields: tuple[str, ...]) -> Iterable[FieldPr
     for field in fields:
         value = getattr(record, field)
         if value and parse_local_time(value) is None:
-            yield FieldProblem(field, "is not in the calendar")
+            yield FieldProblem(field, NOT_IN_CALENDAR)
 
 
 def order_problems(record: Any, first: str, last: str) -> list[FieldProblem]:

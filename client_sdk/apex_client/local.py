@@ -26,6 +26,7 @@ from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBou
 from apex_sync.ids import Scope, athlete_scope, derived_id, library_scope, record_id_from
 from apex_sync.models import CLIENT_FILES, COLLECTIONS
 from apex_sync.models.client_file import client_file_id
+from apex_sync.models.days import impossible_days, missing_day
 from apex_sync.models.nutrition import dated_id, day_problem
 from apex_sync.op import OP_BYTES_MAX, Patch
 from apex_sync.session.device import SELF_SCOPE, Device
@@ -96,6 +97,12 @@ class LocalReplica:
         changes, self.store.changes = self.store.changes, []
         return changes
 
+    def make(self, collection: str, scope: str | None, fields: Patch, *, record_id: str | None = None) -> Snapshot:
+        """Make a record as `create` does, with the day that its kind needs. Raises OutOfBounds where it has none."""
+        held = self.store.one(scope or self.own_scope(collection), record_id) if record_id else None
+        require_day(collection, fields, held.state if held else None)
+        return self.create(collection, scope, fields, record_id=record_id)
+
     def create(self, collection: str, scope: str | None, fields: Patch, *, record_id: str | None = None) -> Snapshot:
         """Make a record; one whose id is given, or follows from its day, and which is there already, is edited."""
         home = scope or self.own_scope(collection)
@@ -120,6 +127,7 @@ class LocalReplica:
             held = self.find(collection, record_id, scope)
             patch = build(held.state)
             require_own_day(held, patch)
+            require_day(collection, patch, held.state)
             self.write(held, with_kilograms(collection, patch, held.state))
         return snapshot_of(held)
 
@@ -174,6 +182,8 @@ class LocalReplica:
         before = held.state
         try:
             typed = msgspec.convert(patch, collection.model)
+            for problem in impossible_days(collection.model, patch):
+                raise OutOfBounds(collection.name, problem)
             written = self.append(held, patch)
         except (msgspec.ValidationError, MalformedOp, TypeError, OverflowError, UnicodeEncodeError) as error:
             collection.check_bounds(patch)
@@ -230,6 +240,13 @@ class LocalReplica:
         kind, _, rest = scope.partition(":")
         own = rest.split(":")[0] == user.id
         return user.role if own and (kind == "athlete") == (user.role == "athlete") else None
+
+
+def require_day(collection: str, patch: Patch, before: Patch | None) -> None:
+    """Raise OutOfBounds where what an app writes leaves a record without the day it needs."""
+    problem = missing_day(collection, patch, before)
+    if problem is not None:
+        raise OutOfBounds(collection, problem)
 
 
 def require_own_day(held: HeldRecord, patch: Patch) -> None:

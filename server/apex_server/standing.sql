@@ -58,7 +58,7 @@ SELECT users.id, users.name, pair.since,
             WHERE check_ins.scope_id = pair.athlete_id
                 AND check_ins.submitted_at IS NOT NULL
                 AND check_ins.date <= $4
-            ORDER BY check_ins.date DESC
+            ORDER BY check_ins.date DESC NULLS LAST
             LIMIT 30
         ) AS report
     ) AS check_ins,
@@ -120,7 +120,7 @@ LEFT JOIN LATERAL (
     FROM workout_logs AS session
     WHERE session.scope_id = pair.athlete_id
         AND session.date <= $4
-    ORDER BY session.date DESC
+    ORDER BY session.date DESC NULLS LAST
     LIMIT 1
 ) AS latest ON true
 LEFT JOIN LATERAL (

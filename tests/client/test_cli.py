@@ -262,6 +262,15 @@ class TestCheckIn:
         assert tuple(row.values()) == (7, 6, 181.5, "lb", "Tired.")
         assert "181.5 lb" in apex("checkin").ok().out
 
+    def test_a_day_that_is_in_no_calendar_is_refused_and_nothing_saved(self, apex: Terminal) -> None:
+        apex("init").ok()
+
+        refused = apex("checkin", "--energy", "7", "--date", "2026-02-31")
+
+        assert refused.code == 1
+        assert refused.err.strip() == "apex: date is not in the calendar; nothing was saved"
+        assert apex.rows("SELECT id FROM check_ins") == []
+
     def test_an_answer_out_of_bounds_is_refused_and_not_saved(self, apex: Terminal) -> None:
         apex("init").ok()
 

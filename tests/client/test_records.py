@@ -12,9 +12,10 @@ from apex_client.blocking import records as blocking_records
 from apex_client.blocking.athletes import Athlete as BlockingAthlete
 from apex_client.errors import NoSuchRecord, QueryFailed
 from apex_client.records import Records, SoleRecord
-from apex_sync.errors import ForbiddenField
+from apex_sync.errors import ForbiddenField, OutOfBounds
 from apex_sync.models import COLLECTIONS
 from apex_sync.models.client_file import client_file_id
+from apex_sync.models.days import REQUIRED_DAYS
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
 from tests.client.loopback import LoopbackServer
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 ANNA, COACH = "anna@example.com", "coach@example.com"
 NOBODY = "00000000-0000-0000-0000-000000000099"
+DAY = "2026-03-01"
 EXAMPLES: dict[str, dict[str, Any]] = {
     "workout_logs": {"title": "Push"},
     "check_ins": {"notes": "fine"},
@@ -64,8 +66,9 @@ async def test_a_record_of_any_kind_is_made_changed_deleted_and_restored(
     replica = await open_replica()
     resource = resources_of(replica, Records, SoleRecord)[collection]
     fields = EXAMPLES[collection]
+    day = {field: DAY for field in REQUIRED_DAYS.get(collection, ())[:1]}
     try:
-        record = await (resource.edit(**fields) if isinstance(resource, SoleRecord) else resource.create(fields))
+        record = await (resource.edit(**fields) if isinstance(resource, SoleRecord) else resource.create(day | fields))
     except ForbiddenField as refused:
         assert "athlete" not in COLLECTIONS[collection].default_writers and refused.role == "athlete"
         return
@@ -89,9 +92,42 @@ async def test_records_of_a_day_are_listed_by_day(open_replica: OpenReplica) -> 
         assert [one.id for one in await resource.on("2026-03-01")] == [made[1]]
 
 
+async def test_a_day_that_is_in_no_calendar_is_refused_before_it_is_saved_and_so_is_none(
+    open_replica: OpenReplica,
+) -> None:
+    replica: Replica = await open_replica()
+    log = await replica.workouts.start(title="Push")
+    for attempt in (
+        lambda: replica.body_metrics.create(weight_kg=82.0),
+        lambda: replica.body_metrics.create(date="2026-02-31"),
+        lambda: replica.nutrition_logs.create(notes="Ate out."),
+        lambda: replica.checkins.draft(date="2026-02-31"),
+        lambda: replica.workouts.start(date="2026-13-01"),
+        lambda: log.edit({"date": "2026-02-31"}),
+        lambda: log.edit({"date": None, "start_time": None}),
+    ):
+        with pytest.raises(OutOfBounds) as refused:
+            await attempt()
+        assert refused.value.problem.field == "date"
+    assert [one.id for one in await replica.workouts.list()] == [log.id]
+    assert not await replica.body_metrics.list() and not await replica.checkins.list()
+    assert_sound(replica._open)
+
+
+async def test_what_an_older_app_wrote_without_a_day_is_listed_last_and_can_be_edited(
+    open_replica: OpenReplica,
+) -> None:
+    replica: Replica = await open_replica()
+    replica._open.create("body_metrics", None, {"weight_kg": 82.0})
+    made = await replica.body_metrics.create(date=DAY, weight_kg=81.0)
+    [first, undated] = await replica.body_metrics.list()
+    assert first.id == made.id and undated.get("date") is None
+    assert (await undated.edit(notes="At the gym."))["notes"] == "At the gym."
+
+
 async def test_records_are_found_by_a_condition_on_their_table(open_replica: OpenReplica) -> None:
     replica: Replica = await open_replica()
-    made = [await replica.body_metrics.create(weight_kg=weight) for weight in (82.5, 81.0, 83.5)]
+    made = [await replica.body_metrics.create(date=DAY, weight_kg=weight) for weight in (82.5, 81.0, 83.5)]
     found = await replica.body_metrics.query("weight_kg > ? ORDER BY weight_kg DESC", [82])
     assert [one.id for one in found] == [made[2].id, made[0].id]
     assert found[0].record.weight_kg == 83.5
@@ -103,7 +139,7 @@ async def test_a_conflict_is_settled_on_the_record_and_its_history_tells_both_si
     open_replica: OpenReplica, server: LoopbackServer
 ) -> None:
     phone, watch = await open_replica("phone", ANNA), await open_replica("watch", ANNA)
-    metrics = await phone.body_metrics.create(weight_kg=82.0)
+    metrics = await phone.body_metrics.create(date=DAY, weight_kg=82.0)
     await phone.sync()
     await watch.sync()
     theirs = await watch.body_metrics.get(metrics.id)

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from apex_sync.errors import OutOfBounds
+from apex_sync.errors import FieldProblem, OutOfBounds
 from apex_sync.models import COLLECTIONS
 from apex_sync.models.client_file import client_file_id
+from apex_sync.models.days import impossible_days, missing_day
 from apex_sync.models.nutrition import nutrition_log_id, nutrition_targets_id
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -36,7 +37,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "foods": {"name": "Oats", "per_100g": {"energy_kcal": 389}, "servings": {"s": {"name": "cup", "grams": 81}}},
     "questionnaires": {"questions": {"q": {"text": "How is your knee?", "type": "scale", "minimum": 0, "maximum": 10}}},
     "programs": {"sets": {"s": {"load_kg": 102.0, "load": 225, "load_unit": "lb"}}},
-    "check_ins": {"questionnaire_id": "q", "questionnaire": {"k1": 7, "k2": "fine"}},
+    "check_ins": {"date": "2026-03-01", "questionnaire_id": "q", "questionnaire": {"k1": 7, "k2": "fine"}},
     "insights": {"suggested_actions": [{"label": "Deload", "action": "schedule_deload", "params": {"week": 5}}]},
 }
 
@@ -99,3 +100,27 @@ def test_records_of_which_there_is_one_have_the_same_id_everywhere() -> None:
         client_file_id("b", "a"),
     }
     assert len(ids) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "field"),
+    [
+        ("workout_logs", {"end_time": "2026-03-01T25:00:00"}, "end_time"),
+        ("check_ins", {"photos": {"p": {"date": "2026-02-30"}}}, "photos.p.date"),
+        ("body_metrics", {"measurements": {"recorded_at": "2026-02-30T10:00:00"}}, "measurements.recorded_at"),
+        ("nutrition_logs", {"meals": {"m": {"time": "2026-02-30T10:00:00"}}}, "meals.m.time"),
+        ("programs", {"start_date": "2026-02-30", "name": "2026-02-30"}, "start_date"),
+        ("profiles", {"injuries": {"i": {"since": "2026-02-30"}}}, "injuries.i.since"),
+    ],
+)
+def test_a_day_that_is_in_no_calendar_is_found_wherever_it_stands(name: str, patch: dict[str, Any], field: str) -> None:
+    assert impossible_days(COLLECTIONS[name].model, patch) == [FieldProblem(field, "is not in the calendar")]
+    assert impossible_days(COLLECTIONS[name].model, GOOD.get(name, {})) == []
+
+
+def test_a_new_record_needs_its_day_and_an_older_one_without_may_stay_so() -> None:
+    assert missing_day("workout_logs", {"title": "Push"}, None) is not None
+    assert missing_day("workout_logs", {"start_time": "2026-03-01T18:00:00"}, None) is None
+    assert missing_day("workout_logs", {"date": None}, {"date": "2026-03-01"}) is not None
+    assert missing_day("workout_logs", {"title": "Push"}, {"title": "Pull"}) is None
+    assert missing_day("programs", {"name": "Base"}, None) is None

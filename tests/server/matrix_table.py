@@ -139,6 +139,7 @@ _PAIR = "athlete own_coach"
 _PAIR_ROLES = "athlete coach"
 _COACH = "coach"
 _ATHLETE = {"athlete_id": "{athlete}"}
+_DAY = {"date": "2026-03-01"}
 _TAGS = {"file": {"tags": ["x"]}}
 
 ROUTES: list[Case] = [
@@ -235,8 +236,8 @@ ROUTES: list[Case] = [
     lists("GET /api/workouts", "workout", query=_ATHLETE),
     lists("GET /api/workouts/client/{athlete_id}", "workout"),
     reads("GET /api/workouts/{workout_id}", "workout"),
-    writes("POST /api/workouts", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, "title": "x"}),
-    writes("PUT /api/workouts/{workout_id}", "workout", may=_PAIR, body={"title": "x"}, headers=_ANY),
+    writes("POST /api/workouts", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, **_DAY, "title": "x"}),
+    writes("PUT /api/workouts/{workout_id}", "workout", may=_PAIR, body={**_DAY, "title": "x"}, headers=_ANY),
     writes("PATCH /api/workouts/{workout_id}", "workout", may=_PAIR, body={"title": "x"}),
     writes("DELETE /api/workouts/{workout_id}", "workout", may=_PAIR),
     writes("POST /api/workouts/{workout_id}/restore", "workout", may=_PAIR),
@@ -246,8 +247,8 @@ ROUTES: list[Case] = [
     lists("GET /api/checkins/client/{athlete_id}", "checkin"),
     lists("GET /api/checkins/pending", "checkin", roles=_COACH),
     reads("GET /api/checkins/{checkin_id}", "checkin"),
-    writes("POST /api/checkins", "athlete", may="athlete", roles="athlete", body=_ATHLETE),
-    writes("PUT /api/checkins/{checkin_id}", "checkin", may="athlete", body={"notes": "x"}, headers=_ANY),
+    writes("POST /api/checkins", "athlete", may="athlete", roles="athlete", body={**_ATHLETE, **_DAY}),
+    writes("PUT /api/checkins/{checkin_id}", "checkin", may="athlete", body={**_DAY, "notes": "x"}, headers=_ANY),
     writes("PATCH /api/checkins/{checkin_id}", "checkin", may="athlete", body={"notes": "x"}),
     writes("DELETE /api/checkins/{checkin_id}", "checkin", may="athlete"),
     writes(
@@ -291,8 +292,8 @@ ROUTES: list[Case] = [
     lists("GET /api/progress/metrics", "metric", query=_ATHLETE),
     lists("GET /api/progress/metrics/client/{athlete_id}", "metric"),
     reads("GET /api/progress/metrics/{metric_id}", "metric"),
-    writes("POST /api/progress/metrics", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, "weight_kg": 80}),
-    writes("PUT /api/progress/metrics/{metric_id}", "metric", may=_PAIR, body={"weight_kg": 80}, headers=_ANY),
+    writes("POST /api/progress/metrics", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, **_DAY}),
+    writes("PUT /api/progress/metrics/{metric_id}", "metric", may=_PAIR, body={**_DAY, "weight_kg": 80}, headers=_ANY),
     writes("PATCH /api/progress/metrics/{metric_id}", "metric", may=_PAIR, body={"weight_kg": 80}),
     writes("DELETE /api/progress/metrics/{metric_id}", "metric", may=_PAIR),
     writes("POST /api/progress/metrics/{metric_id}/restore", "metric", may=_PAIR),

@@ -142,7 +142,7 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
         "nutrition_log": await made_by(anna, "/api/nutrition/logs", notes=hers, date="2026-03-01"),
         "food": await made_by(carla, "/api/nutrition/foods", name=kept),
         "foreign_template": await made_by(otto, "/api/programs", name="of another coach"),
-        "foreign_workout": await made_by(ben, "/api/workouts", title="of another athlete"),
+        "foreign_workout": await made_by(ben, "/api/workouts", title="of another athlete", date="2026-03-01"),
         "insight": str(uuid.uuid4()),
     }
     draft = {

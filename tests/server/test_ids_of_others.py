@@ -34,7 +34,7 @@ async def test_a_coach_who_names_no_athlete_is_asked_and_changes_nobodys_record(
     coach, anna, ben = await coach_of_two(rest)
     record_id = new_id()
     for person, title in ((anna, "Anna's"), (ben, "Ben's")):
-        made = await person("POST", "/api/workouts", {"id": record_id, "title": title})
+        made = await person("POST", "/api/workouts", {"id": record_id, "date": "2026-03-01", "title": title})
         assert made.status_code == 201
     path = f"/api/workouts/{record_id}"
     for answer in (
@@ -59,7 +59,9 @@ async def test_a_coach_can_make_what_another_athlete_has_under_the_same_id(rest:
     coach, anna, ben = await coach_of_two(rest)
     record_id = new_id()
     await Device(rest, anna, "phone", "phone").push(record_id, {"title": "Squatted"})
-    made = await coach("POST", "/api/workouts", {"id": record_id, "athlete_id": ben.id, "title": "Ben's"})
+    made = await coach(
+        "POST", "/api/workouts", {"id": record_id, "athlete_id": ben.id, "date": "2026-03-01", "title": "Ben's"}
+    )
     assert (made.status_code, made.json()["title"], made.json()["athlete_id"]) == (201, "Ben's", ben.id)
     bulk = [{"id": record_id, "athlete_id": ben.id, "title": "Ben's, changed", "etag": made.headers["ETag"]}]
     [report] = (await coach("POST", "/api/workouts/bulk-sync", bulk)).json()["results"]

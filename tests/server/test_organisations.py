@@ -54,7 +54,7 @@ async def world(settings: Settings) -> AsyncIterator[World]:
         await app.coaches(carla, anna)
         await app.verified(carla)
         await olga("PUT", ORGANISATION, {"name": "Iron House"})
-        workout = (await anna("POST", "/api/workouts", {"title": "Legs"})).json()["id"]
+        workout = (await anna("POST", "/api/workouts", {"title": "Legs", "date": "2026-03-01"})).json()["id"]
         yield World(app, olga, carla, anna, workout)
 
 

@@ -61,7 +61,7 @@ async def test_an_assigned_program_is_a_copy_the_athlete_follows(rest: RestServe
         "Hypertrophy",
         PLAN["exercises"],
     )
-    workout = {"program_id": assigned["id"], "week_number": 1, "day_number": 1}
+    workout = {"date": "2026-03-02", "program_id": assigned["id"], "week_number": 1, "day_number": 1}
     assert (await athlete("POST", "/api/workouts", workout)).json()["program_id"] == assigned["id"]
     page = (await coach("GET", f"/api/workouts?program_id={assigned['id']}")).json()
     assert len(page["workouts"]) == 1

@@ -9,6 +9,7 @@ import pytest
 from apex_server.db import Database, load_queries
 from apex_server.resources import RecordController
 from apex_server.resources.pages import backwards
+from apex_sync.ids import athlete_scope
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Person, RestServer, new_id, rest_server
 from tests.server.sync_world import World
@@ -179,6 +180,43 @@ async def test_a_personal_record_that_falls_changes_the_answer_of_a_workout_nobo
 async def test_only_whoever_makes_such_records_may(rest: RestServer, kind: Kind) -> None:
     owner = await rest.person("owner")
     assert problem(await owner("POST", kind.path, kind.example.body(1))) == (403, "role_required")
+
+
+DATED = {"workouts": "workout_logs", "checkins": "check_ins", "progress/metrics": "body_metrics"}
+"""The collections of records that are of a day and may have any id."""
+
+
+@pytest.mark.parametrize("kind", [*DATED, "nutrition/logs"], indirect=True)
+async def test_a_day_that_is_in_no_calendar_is_refused_and_so_is_none_at_all(kind: Kind) -> None:
+    made = await kind.make(1)
+    one = f"{kind.path}/{made['id']}"
+    for day in ("2026-02-31", "2026-13-01", None):
+        body = {**kind.example.body(1), "date": day}
+        for answer in (
+            await kind.owner("POST", kind.path, body),
+            await kind.owner("PATCH", one, {"date": day}),
+            await kind.owner("PUT", one, body, if_match="*"),
+        ):
+            assert problem(answer) == (422, "invalid_fields")
+            assert [error["field"] for error in answer.json()["errors"]] == ["date"]
+    assert await kind.ids() == [made["id"]]
+
+
+@pytest.mark.parametrize("kind", DATED, indirect=True)
+async def test_a_record_of_an_older_app_without_a_day_comes_last_and_can_be_edited(
+    rest: RestServer, kind: Kind
+) -> None:
+    scope, collection = athlete_scope(kind.owner.id), DATED[kind.path.removeprefix("/api/")]
+    for older in ({}, {"date": "2026-02-31"}):
+        undated = new_id()
+        await rest.committer.write(UUID(kind.owner.id), scope, collection, undated, {"notes": "older"} | older)
+        made = await kind.make(1)
+        assert (await kind.ids())[-1] == undated != made["id"]
+        assert (await kind.ids("sort=date"))[0] == undated
+        edited = await kind.owner("PATCH", f"{kind.path}/{undated}", {"notes": "Still there."})
+        assert edited.status_code == 200, edited.text
+        dated = await kind.owner("PATCH", f"{kind.path}/{undated}", {"date": "2025-03-01"})
+        assert dated.json()["date"] == "2025-03-01"
 
 
 LISTS: list[tuple[str, str, list[Any]]] = [

@@ -69,7 +69,9 @@ async def world(settings: Settings) -> AsyncIterator[World]:
         await app.coaches(carla, anna)
         await app.joins(carla, olga)
         for number in range(WORKOUTS):
-            assert (await anna("POST", "/api/workouts", {"title": f"Legs {number}"})).status_code == 201
+            assert (
+                await anna("POST", "/api/workouts", {"title": f"Legs {number}", "date": "2026-03-01"})
+            ).status_code == 201
         yield World(app, anna, carla, olga)
 
 
@@ -166,7 +168,11 @@ async def test_what_is_written_while_a_device_goes_live_is_sent_at_once(world: W
         response: SyncResponse = await state.answer(caller, request)
         if not written:
             with state.live_hub.listening([world.scope]) as somebody:
-                written.append((await world.anna("POST", "/api/workouts", {"title": "Meanwhile"})).json()["id"])
+                written.append(
+                    (await world.anna("POST", "/api/workouts", {"title": "Meanwhile", "date": "2026-03-01"})).json()[
+                        "id"
+                    ]
+                )
                 assert await somebody.wait(AT_ONCE_SECONDS)
         return response
 

@@ -47,7 +47,10 @@ async def world(settings: Settings) -> AsyncIterator[World]:
     async with whole_app(settings) as app:
         anna, ben = await app.person("anna", "athlete"), await app.person("ben", "athlete")
         sam = await app.person("sam", "support")
-        workouts = [(await each("POST", "/api/workouts", {"title": "Legs"})).json()["id"] for each in (anna, ben)]
+        workouts = [
+            (await each("POST", "/api/workouts", {"title": "Legs", "date": "2026-03-01"})).json()["id"]
+            for each in (anna, ben)
+        ]
         yield World(app, anna, ben, sam, *workouts)
 
 

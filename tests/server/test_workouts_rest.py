@@ -11,6 +11,7 @@ import pytest
 
 from apex_server.db import Database, load_queries
 from apex_server.resources import PageMark
+from apex_sync.ids import athlete_scope
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Device, Person, RestServer, new_id, rest_server
 
@@ -209,7 +210,7 @@ async def test_a_coach_reads_and_corrects_the_workouts_of_their_athletes(rest: R
     answer = await coach("PATCH", f"/api/workouts/{workout['id']}", {"notes": "Elbows in."})
 
     assert answer.json()["notes"] == "Elbows in."
-    made = await coach("POST", "/api/workouts", {"title": "Together", "athlete_id": athlete.id})
+    made = await coach("POST", "/api/workouts", {"title": "Together", "date": "2026-03-01", "athlete_id": athlete.id})
     assert made.json()["athlete_id"] == athlete.id
     assert {w["title"] for w in (await coach("GET", f"/api/workouts/client/{athlete.id}")).json()["workouts"]} == {
         "Push",
@@ -310,22 +311,27 @@ async def test_pages_follow_each_other_without_gap_or_double(rest: RestServer) -
     coach, athlete = await rest.coach_and_athlete()
     other = await rest.person("athlete")
     await rest.link(coach, other)
-    days = ["2026-03-01", "2026-03-02", "2026-03-02", None, "2026-02-27"]
     for person in (athlete, other):
-        for day in days:
+        for day in ("2026-03-01", "2026-03-02", "2026-03-02", "2026-02-27"):
             await log(person, date=day, start_time=None)
+        for older in ({"title": "Sometime"}, {"date": "2026-02-31"}):
+            await rest.committer.write(UUID(person.id), athlete_scope(person.id), "workout_logs", new_id(), older)
 
-    seen, after = [], ""
-    while True:
-        page = (await coach("GET", f"/api/workouts?limit=3{after}")).json()
-        seen += [(workout["date"], workout["id"]) for workout in page["workouts"]]
-        if page["next"] is None:
-            break
-        after = f"&after={page['next']}"
+    async def all_pages(order: str) -> list[tuple[str | None, str]]:
+        seen, after = [], ""
+        while True:
+            page = (await coach("GET", f"/api/workouts?limit=3&sort={order}{after}")).json()
+            seen += [(workout["date"], workout["id"]) for workout in page["workouts"]]
+            if page["next"] is None:
+                return seen
+            after = f"&after={page['next']}"
 
-    assert len(set(seen)) == len(seen) == 10
-    dated = [day for day, _ in seen if day is not None]
-    assert dated == sorted(dated, reverse=True)
+    listed = await all_pages("-date")
+    assert len(set(listed)) == len(listed) == 12
+    dated = [day for day, _ in listed[:8] if day is not None]
+    assert dated == sorted(dated, reverse=True) and len(dated) == 8
+    assert {day for day, _ in listed[8:]} == {None, "2026-02-31"}, "what older apps sent without a day comes last"
+    assert await all_pages("date") == listed[::-1]
 
 
 async def test_filters_narrow_the_list(athlete: Person) -> None:

@@ -141,7 +141,7 @@ class Records(Generic[HandleT]):
         patch = {**(fields or {}), **more}
         return self._handle(
             self._replica,
-            self._replica._do(LocalReplica.create, self.collection, self._scope, patch, record_id=record_id),
+            self._replica._do(LocalReplica.make, self.collection, self._scope, patch, record_id=record_id),
         )
 
     def get(self, record_id: str) -> HandleT:

@@ -106,6 +106,8 @@ def _bound(message: str) -> str:
     'must be at least 8 characters'
     """
     found = re.match(r"Expected `(int|float|str)(?: \| null)?` (?:of length )?(<=|>=) (-?[\d.]+)", message)
+    if message.startswith("is "):
+        return message
     if found is None:
         return f"is refused: {message}"
     unit = " characters" if found[1] == "str" else ""

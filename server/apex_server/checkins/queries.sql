@@ -11,13 +11,13 @@ CROSS JOIN LATERAL (
         AND ($3::date IS NULL OR report.date <= $3)
         AND (
             $6::uuid IS NULL
-            OR (coalesce(report.date, 'infinity'), coalesce(report.submitted_at, 'infinity'), report.record_id)
-                < (coalesce($4::date, 'infinity'), coalesce($5::timestamp, 'infinity'), $6)
+            OR (coalesce(report.date, '-infinity'), coalesce(report.submitted_at, 'infinity'), report.record_id)
+                < (coalesce($4::date, '-infinity'), coalesce($5::timestamp, 'infinity'), $6)
         )
-    ORDER BY report.date DESC, report.submitted_at DESC, report.record_id DESC
+    ORDER BY report.date DESC NULLS LAST, report.submitted_at DESC, report.record_id DESC
     LIMIT $7
 ) AS page
-ORDER BY page.date DESC, page.submitted_at DESC, page.record_id DESC
+ORDER BY page.date DESC NULLS LAST, page.submitted_at DESC, page.record_id DESC
 LIMIT $7;
 
 -- name: list_pending

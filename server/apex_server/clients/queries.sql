@@ -103,7 +103,7 @@ FROM (
         ) AS moment
         WHERE ($3::text IS NULL OR $3 = 'workout')
             AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
-        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        ORDER BY moment.date DESC NULLS LAST, moment.time DESC, moment.id DESC
         LIMIT $7
     )
     UNION ALL
@@ -119,7 +119,7 @@ FROM (
         ) AS moment
         WHERE ($3::text IS NULL OR $3 = 'check_in')
             AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
-        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        ORDER BY moment.date DESC NULLS LAST, moment.time DESC, moment.id DESC
         LIMIT $7
     )
     UNION ALL
@@ -134,7 +134,7 @@ FROM (
         ) AS moment
         WHERE ($3::text IS NULL OR $3 = 'metrics')
             AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
-        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        ORDER BY moment.date DESC NULLS LAST, moment.time DESC, moment.id DESC
         LIMIT $7
     )
     UNION ALL
@@ -221,7 +221,7 @@ SELECT session.record_id, session.date, session.start_time, session.duration_min
 FROM workout_logs AS session
 WHERE session.scope_id = $1
     AND session.date BETWEEN $2 AND $3
-ORDER BY session.date DESC, session.start_time DESC, session.record_id DESC
+ORDER BY session.date DESC NULLS LAST, session.start_time DESC, session.record_id DESC
 LIMIT 100;
 
 -- name: list_recent_check_ins
@@ -232,7 +232,7 @@ FROM check_ins AS report
 WHERE report.scope_id = $1
     AND report.submitted_at IS NOT NULL
     AND report.date IS NOT NULL
-ORDER BY report.date DESC, report.submitted_at DESC, report.record_id DESC
+ORDER BY report.date DESC NULLS LAST, report.submitted_at DESC, report.record_id DESC
 LIMIT 8;
 
 -- name: list_open_insights

@@ -11,12 +11,12 @@ CROSS JOIN LATERAL (
         AND ($3::date IS NULL OR eaten.date <= $3)
         AND (
             $5::uuid IS NULL
-            OR (coalesce(eaten.date, 'infinity'), eaten.record_id) < (coalesce($4::date, 'infinity'), $5)
+            OR (coalesce(eaten.date, '-infinity'), eaten.record_id) < (coalesce($4::date, '-infinity'), $5)
         )
-    ORDER BY eaten.date DESC, eaten.record_id DESC
+    ORDER BY eaten.date DESC NULLS LAST, eaten.record_id DESC
     LIMIT $6
 ) AS page
-ORDER BY page.date DESC, page.record_id DESC
+ORDER BY page.date DESC NULLS LAST, page.record_id DESC
 LIMIT $6;
 
 -- name: list_targets_in_force

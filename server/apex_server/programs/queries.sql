@@ -5,7 +5,7 @@ FROM workout_logs AS session
 WHERE session.scope_id = $1
     AND session.program_id = $2
     AND session.date IS NOT NULL
-ORDER BY session.date DESC, session.record_id
+ORDER BY session.date DESC NULLS LAST, session.record_id
 LIMIT 1000;
 
 -- name: list_programs

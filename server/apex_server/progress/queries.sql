@@ -11,13 +11,13 @@ CROSS JOIN LATERAL (
         AND ($3::date IS NULL OR measuring.date <= $3)
         AND (
             $6::uuid IS NULL
-            OR (coalesce(measuring.date, 'infinity'), coalesce(measuring.measured_at, 'infinity'), measuring.record_id)
-                < (coalesce($4::date, 'infinity'), coalesce($5::timestamp, 'infinity'), $6)
+            OR (coalesce(measuring.date, '-infinity'), coalesce(measuring.measured_at, 'infinity'), measuring.record_id)
+                < (coalesce($4::date, '-infinity'), coalesce($5::timestamp, 'infinity'), $6)
         )
-    ORDER BY measuring.date DESC, measuring.measured_at DESC, measuring.record_id DESC
+    ORDER BY measuring.date DESC NULLS LAST, measuring.measured_at DESC, measuring.record_id DESC
     LIMIT $7
 ) AS page
-ORDER BY page.date DESC, page.measured_at DESC, page.record_id DESC
+ORDER BY page.date DESC NULLS LAST, page.measured_at DESC, page.record_id DESC
 LIMIT $7;
 
 -- name: get_target_weight

@@ -164,7 +164,7 @@ class RecordMerger(RecordWriter):
         version = self._version_of(draft, role, own, known)
         if draft.deleted:
             difference = DraftPatch({"deleted": True})
-            self._check(difference, role)
+            self._check(difference, role, known.record)
         else:
             difference = self._difference_from(known, draft.content, version, role)
         newer: tuple[Path, ...] = ()

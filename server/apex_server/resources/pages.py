@@ -82,7 +82,7 @@ def backwards(sql: str) -> str:
 
     The statement orders by columns that are all DESC, and goes on where `(key) < (mark)`.
     """
-    return sql.replace(" DESC", " ASC").replace("< (", "> (")
+    return sql.replace(" DESC NULLS LAST", " ASC NULLS FIRST").replace(" DESC", " ASC").replace("< (", "> (")
 
 
 def _is_unheard_of(part: Any) -> bool:

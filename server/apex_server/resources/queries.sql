@@ -109,7 +109,7 @@ LEFT JOIN logged_exercises AS exercise
 WHERE session.scope_id = $1
     AND session.date IS NOT NULL
     AND ($2::uuid[] IS NULL OR session.record_id = ANY ($2))
-ORDER BY session.date DESC, session.record_id, performed.position
+ORDER BY session.date DESC NULLS LAST, session.record_id, performed.position
 LIMIT 200000;
 
 -- name: list_deleted
@@ -138,7 +138,7 @@ FROM (
         WHERE check_ins.scope_id = $1
             AND check_ins.date <= $2
             AND check_ins.submitted_at IS NOT NULL
-        ORDER BY check_ins.date DESC
+        ORDER BY check_ins.date DESC NULLS LAST
         LIMIT 4000
     )
     UNION ALL
@@ -148,7 +148,7 @@ FROM (
         FROM body_metrics
         WHERE body_metrics.scope_id = $1
             AND body_metrics.date <= $2
-        ORDER BY body_metrics.date DESC
+        ORDER BY body_metrics.date DESC NULLS LAST
         LIMIT 4000
     )
 ) AS measured

@@ -11,6 +11,8 @@ from copy import copy
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+from msgspec import UNSET
+
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import FieldError, InvalidFields, NotFound
@@ -22,6 +24,7 @@ from apex_sync.coaching.drafts import DraftPatch, InvalidDraft, check_draft
 from apex_sync.collection import Collection, Record, Role
 from apex_sync.fold import Path
 from apex_sync.ids import Scope
+from apex_sync.models.days import impossible_days, missing_day
 from apex_sync.op import Patch, StampedWrite, Vector
 
 __all__ = ["Made", "RecordKind", "RecordWriter"]
@@ -144,7 +147,7 @@ class RecordWriter:
         if version is not None and not known.document.covers(version):
             raise VersionUnknown
         difference = DraftPatch(patch)
-        self._check(difference, role)
+        self._check(difference, role, known.record)
         return await self._apply(known, difference, version, own)
 
     async def delete(self, record_id: UUID, version: Vector | None) -> Made:
@@ -157,7 +160,7 @@ class RecordWriter:
             known = await self.known(connection, record_id, deleted=True)
             role = await self._role(connection, known.scope)
         if known.record.deleted is not True:
-            self._check(DraftPatch({"deleted": False}), role)
+            self._check(DraftPatch({"deleted": False}), role, known.record)
             return Made(known, "unchanged", {})
         return await self.apply_patch(record_id, {"deleted": False}, deleted=True)
 
@@ -195,7 +198,7 @@ class RecordWriter:
         silent = {name for name in self.kind.collection.forbidden_fields(whole.patch, role) if name not in draft}
         patch = {name: value for name, value in whole.patch.items() if name not in silent}
         difference = DraftPatch(patch, whole.places)
-        self._check(difference, role)
+        self._check(difference, role, base)
         return difference
 
     def _is_repeated(self, record_id: UUID, draft: Mapping[str, Any], version: Record, role: Role, more: Patch) -> bool:
@@ -203,7 +206,8 @@ class RecordWriter:
         added = {name: getattr(version, name) for name in more if name not in draft}
         return not self._difference(record_id, {**added, **draft}, version, role).patch
 
-    def _check(self, difference: DraftPatch, role: Role) -> None:
+    def _check(self, difference: DraftPatch, role: Role, base: Record) -> None:
+        """Refuse what the caller may not write, or nobody may. Raises FieldForbidden, InvalidFields."""
         forbidden = self.kind.collection.forbidden_fields(difference.patch, role)
         if forbidden:
             raise FieldForbidden(forbidden, role)
@@ -211,6 +215,13 @@ class RecordWriter:
             check_draft(self.kind.collection, difference)
         except InvalidDraft as error:
             raise invalid_fields(error) from error
+        before = {name: value for name in base.__struct_fields__ if (value := getattr(base, name)) is not UNSET}
+        missing = missing_day(self.kind.collection.name, difference.patch, before or None)
+        if problems := [
+            *impossible_days(self.kind.collection.model, difference.patch),
+            *([missing] if missing else []),
+        ]:
+            raise InvalidFields([FieldError(difference.place(field), message) for field, message in problems])
 
     async def _role(self, connection: Connection, scope: str) -> Role:
         access = await require_scope(connection, self.caller.user_id, scope, self.kind.noun)

@@ -56,7 +56,7 @@ LEFT JOIN LATERAL (
     FROM workout_logs AS session
     WHERE session.scope_id = pair.athlete_id
         AND session.date IS NOT NULL
-    ORDER BY session.date DESC, session.start_time DESC
+    ORDER BY session.date DESC NULLS LAST, session.start_time DESC
     LIMIT 1
 ) AS latest ON true
 CROSS JOIN LATERAL (
@@ -138,10 +138,10 @@ FROM (
         WHERE session.scope_id = $1
             AND (
                 $4::uuid IS NULL
-                OR (coalesce(session.date, 'infinity'), coalesce(session.start_time, 'infinity'), session.record_id)
-                    < (coalesce($2::date, 'infinity'), coalesce($3::timestamp, 'infinity'), $4)
+                OR (coalesce(session.date, '-infinity'), coalesce(session.start_time, 'infinity'), session.record_id)
+                    < (coalesce($2::date, '-infinity'), coalesce($3::timestamp, 'infinity'), $4)
             )
-        ORDER BY session.date DESC, session.start_time DESC, session.record_id DESC
+        ORDER BY session.date DESC NULLS LAST, session.start_time DESC, session.record_id DESC
         LIMIT $5
     )
     UNION ALL
@@ -152,14 +152,14 @@ FROM (
             AND report.submitted_at IS NOT NULL
             AND (
                 $4::uuid IS NULL
-                OR (coalesce(report.date, 'infinity'), coalesce(report.submitted_at, 'infinity'), report.record_id)
-                    < (coalesce($2::date, 'infinity'), coalesce($3::timestamp, 'infinity'), $4)
+                OR (coalesce(report.date, '-infinity'), coalesce(report.submitted_at, 'infinity'), report.record_id)
+                    < (coalesce($2::date, '-infinity'), coalesce($3::timestamp, 'infinity'), $4)
             )
-        ORDER BY report.date DESC, report.submitted_at DESC, report.record_id DESC
+        ORDER BY report.date DESC NULLS LAST, report.submitted_at DESC, report.record_id DESC
         LIMIT $5
     )
 ) AS page
-ORDER BY page.date DESC, page.time DESC, page.record_id DESC
+ORDER BY page.date DESC NULLS LAST, page.time DESC, page.record_id DESC
 LIMIT $5;
 
 -- name: list_usual_answers

@@ -33,11 +33,11 @@ CROSS JOIN LATERAL (
         )
         AND (
             $9::uuid IS NULL
-            OR (coalesce(session.date, 'infinity'), coalesce(session.start_time, 'infinity'), session.record_id)
-                < (coalesce($7::date, 'infinity'), coalesce($8::timestamp, 'infinity'), $9)
+            OR (coalesce(session.date, '-infinity'), coalesce(session.start_time, 'infinity'), session.record_id)
+                < (coalesce($7::date, '-infinity'), coalesce($8::timestamp, 'infinity'), $9)
         )
-    ORDER BY session.date DESC, session.start_time DESC, session.record_id DESC
+    ORDER BY session.date DESC NULLS LAST, session.start_time DESC, session.record_id DESC
     LIMIT $10
 ) AS page
-ORDER BY page.date DESC, page.start_time DESC, page.record_id DESC
+ORDER BY page.date DESC NULLS LAST, page.start_time DESC, page.record_id DESC
 LIMIT $10;
