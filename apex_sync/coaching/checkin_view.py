@@ -21,6 +21,7 @@ from apex_sync.coaching.drafts import (
     unknown_fields,
 )
 from apex_sync.coaching.leaves import live_entries
+from apex_sync.coaching.reviewing import is_edited_since_review
 from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
 from apex_sync.coaching.workout_view import ValueProblem, shown
 from apex_sync.collection import Record
@@ -77,6 +78,8 @@ class CheckInView(CheckInDraft, kw_only=True, omit_defaults=False):
     """One reconciled check-in."""
 
     id: str
+    edited_since_review: bool = False
+    """Whether the athlete has changed an answer since the coach reviewed it: then it waits for the coach again."""
     deleted: bool = False
     needs_review: bool = False
     """Whether the merged values break a bound; `problems` names them."""
@@ -108,6 +111,7 @@ def checkin_view(checkin_id: str, record: Record, *, problems: Sequence[FieldPro
         responses=shown(getattr(record, "responses", None)),
         questionnaire=_map(record, "questionnaire"),
         photos=[_photo(key, entry) for key, entry in live_entries(getattr(record, "photos", None))],
+        edited_since_review=is_edited_since_review(record),
         deleted=getattr(record, "deleted", None) is True,
         needs_review=bool(problems),
         problems=[ValueProblem(*problem) for problem in problems],

@@ -64,6 +64,8 @@ class CheckIn(Record):
     coach_feedback: Leaf[Note] = UNSET
     coach_reviewed: Leaf[bool] = UNSET
     reviewed_at: Leaf[LocalTime] = UNSET
+    reviewed_answers: Leaf[Annotated[str, Meta(max_length=64)]] = UNSET
+    """Stands for the answers that were reviewed (`apex_sync.coaching.reviewing`), so that a later edit shows."""
     ai_summary: Leaf[Note] = UNSET
     ai_recommendations: Leaf[list[Note]] = UNSET
     ai_flags: Leaf[list[Flag]] = UNSET
@@ -85,10 +87,11 @@ CHECK_INS = Collection(
         "coach_feedback": _COACH,
         "coach_reviewed": _COACH,
         "reviewed_at": _COACH,
+        "reviewed_answers": _COACH,
         "ai_summary": _SYSTEM,
         "ai_recommendations": _SYSTEM,
         "ai_flags": _SYSTEM,
     },
     check=_check,
-    version=2,
+    version=3,
 )

@@ -6,6 +6,8 @@ from typing import Any
 from msgspec import UNSET
 
 from apex_client.loads import weight_leaves
+from apex_sync.coaching.reviewing import answers_digest
+from apex_sync.models import CHECK_INS
 from apex_sync.op import Patch
 
 INCH_CM = 2.54
@@ -50,7 +52,8 @@ def girth_leaves(measurements: Mapping[str, float | None], unit: str) -> dict[st
     return {**leaves, "unit": unit}
 
 
-def review(feedback: str | None, reviewed_at: str) -> Patch:
-    """Answer as the coach."""
-    patch: Patch = {"coach_reviewed": True, "reviewed_at": reviewed_at}
+def review(state: Mapping[str, Any], feedback: str | None, reviewed_at: str) -> Patch:
+    """Answer as the coach what the check-in says now."""
+    seen = answers_digest(CHECK_INS.read(state)[0])
+    patch: Patch = {"coach_reviewed": True, "reviewed_at": reviewed_at, "reviewed_answers": seen}
     return patch if feedback is None else {**patch, "coach_feedback": feedback}

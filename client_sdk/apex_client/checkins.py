@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from apex_client import checkin_edits as edits
 from apex_client.records import DatedRecords, Record
+from apex_sync.coaching.reviewing import is_edited_since_review
 from apex_sync.models import checkin as models
 from apex_sync.models.body import LengthUnit
 
@@ -101,8 +102,13 @@ class CheckIn(Record[models.CheckIn]):
 
     @property
     def coach_reviewed(self) -> bool:
-        """Whether the coach has reviewed it."""
+        """Whether the coach has reviewed it; `edited_since_review` tells whether as it stands."""
         return self.get("coach_reviewed") is True
+
+    @property
+    def edited_since_review(self) -> bool:
+        """Whether the athlete has changed an answer since the coach reviewed it."""
+        return is_edited_since_review(self.record)
 
     @property
     def ai_summary(self) -> str | None:
@@ -149,4 +155,4 @@ class CheckIn(Record[models.CheckIn]):
     async def review(self, feedback: str | None = None) -> Self:
         """Answer it as the coach and mark it reviewed. Raises ForbiddenField for the athlete."""
         reviewed_at = self._replica._wall_clock(None)
-        return await self._edit(lambda state: edits.review(feedback, reviewed_at))
+        return await self._edit(lambda state: edits.review(state, feedback, reviewed_at))

@@ -12,6 +12,7 @@ import msgspec
 
 from apex_client.flat_rows import FLAT_ROWS, GIRTHS, NUTRIENTS, Row, flat_row
 from apex_sync.coaching.nutrition import day_totals, portions
+from apex_sync.coaching.reviewing import is_reviewed
 from apex_sync.coaching.sets import (
     EFFORT_MISMATCH_MAX,
     HARD_RPE_MIN,
@@ -21,7 +22,7 @@ from apex_sync.coaching.sets import (
     RPE_MAX,
     RPE_MIN,
 )
-from apex_sync.models import NUTRITION_LOGS
+from apex_sync.models import CHECK_INS, NUTRITION_LOGS
 
 Rows = dict[str, list[Row]]
 """Rows by table, each beginning with the number of its record."""
@@ -214,11 +215,12 @@ _ABSENT = (BLANK, None)
 def _check_in(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
     get = state.get
     measured, answers = get("measurements") or {}, get("responses") or {}
+    reviewed = get("coach_reviewed") is True and is_reviewed(CHECK_INS.read(state)[0])
     row = (
         *place, get("date"), get("week_number"), get("weight_kg"), get("weight"), get("weight_unit"),
         get("body_fat_percent"), *map(measured.get, GIRTHS), *map(answers.get, _RESPONSES), get("notes"),
         get("questionnaire_id"), _as_json(get("questionnaire")), len(_live(get("photos") or {})), get("submitted_at"),
-        get("coach_feedback"), get("coach_reviewed") is True, get("reviewed_at"), get("ai_summary"),
+        get("coach_feedback"), reviewed, get("reviewed_at"), get("ai_summary"),
         _as_json(get("ai_recommendations")), _as_json(get("ai_flags")), get("created_at"),
     )  # fmt: skip
     notes = [note for note in (get("notes"), get("coach_feedback"), get("ai_summary")) if note]

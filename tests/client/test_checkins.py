@@ -90,6 +90,34 @@ async def test_a_coach_sees_all_athletes_and_writes_in_each(open_replica: OpenRe
         await (await athlete.programs.get(program.id)).edit(name="mine")
 
 
+async def test_an_answer_that_changes_after_the_review_shows_wherever_the_edit_was_made(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    """Also one that was made offline before the review: the coach has not seen it all the same."""
+    phone = await open_replica("phone", ANNA)
+    watch = await open_replica("watch", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    made = await (await phone.checkins.draft(weight=82.4, responses={"energy": 7})).submit()
+    await phone.sync()
+    await watch.sync()
+    await coach.sync()
+    [on_watch] = await watch.checkins.list()
+    await on_watch.edit(notes="Slept badly.")
+    await (await coach.checkins.list())[0].review("Well done.")
+    waiting = "SELECT id FROM check_ins WHERE submitted_at IS NOT NULL AND NOT coach_reviewed"
+    assert await coach.query(waiting) == []
+    await coach.sync()
+    await watch.sync()
+    for replica in (phone, coach):
+        await replica.sync()
+        [check_in] = await replica.checkins.list()
+        assert check_in.coach_reviewed and check_in.edited_since_review
+        assert [row["id"] for row in await replica.query(waiting)] == [made.id]
+    await (seen := (await coach.checkins.list())[0]).review("Sleep first.")
+    assert not seen.edited_since_review and await coach.query(waiting) == []
+
+
 async def test_insights_are_approved_and_dismissed_by_the_coach(
     open_replica: OpenReplica, server: LoopbackServer
 ) -> None:

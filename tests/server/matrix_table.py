@@ -377,7 +377,7 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
     "check_ins": {
         "athlete": "date week_number weight_kg weight weight_unit body_fat_percent measurements photos responses notes "
         "questionnaire_id questionnaire submitted_at created_at deleted",
-        "coach": "coach_feedback coach_reviewed reviewed_at",
+        "coach": "coach_feedback coach_reviewed reviewed_at reviewed_answers",
         "system": "ai_summary ai_recommendations ai_flags",
     },
     "programs": {

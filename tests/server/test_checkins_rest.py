@@ -154,6 +154,35 @@ async def test_a_review_takes_a_check_in_from_the_pending_ones(rest: RestServer)
     assert (await athlete("GET", f"/api/checkins/{checkin['id']}")).json()["coach_feedback"] == "Rest on Friday."
 
 
+async def test_an_answer_that_changes_after_the_review_waits_for_the_coach_again(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    checkin, etag = await submit(athlete)
+    path = f"/api/checkins/{checkin['id']}"
+
+    async def stands() -> tuple[bool, list[str]]:
+        pending = (await coach("GET", "/api/checkins/pending")).json()["pending"]
+        return (await coach("GET", path)).json()["edited_since_review"], [one["checkin"]["id"] for one in pending]
+
+    await coach("POST", f"{path}/review", {"coach_feedback": "Well done."})
+    await athlete("PATCH", path, {"submitted_at": "2026-03-01T20:00:00"})
+    assert await stands() == (False, []), "handing it in again says nothing new"
+    await athlete("PATCH", path, {"responses": {"sleep": 2}})
+    assert await stands() == (True, [checkin["id"]])
+    await coach("POST", f"{path}/review", {"coach_feedback": "Sleep first."}, if_match=etag)
+    assert await stands() == (True, [checkin["id"]]), "what was reviewed is the version that the coach had"
+    await coach("PATCH", path, {"coach_reviewed": True})
+    assert await stands() == (False, [])
+
+
+async def test_two_check_ins_for_a_day_name_each_other_and_stay_two(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    one, two, other = [(await submit(athlete, date=day))[0]["id"] for day in ("2026-03-01", "2026-03-01", "2026-03-08")]
+    pending = (await coach("GET", "/api/checkins/pending")).json()["pending"]
+    listed = (await coach("GET", "/api/checkins")).json()["checkins"]
+    for shown in ([one["checkin"] for one in pending], listed):
+        assert {view["id"]: view["same_day"] for view in shown} == {one: [two], two: [one], other: []}
+
+
 async def test_pending_check_ins_of_one_id_are_each_their_own_athletes(rest: RestServer) -> None:
     coach, first = await rest.coach_and_athlete()
     second = await rest.person("athlete")

@@ -106,7 +106,8 @@ async def test_bulk_sync_judges_each_item_by_its_own_scope(world: MatrixWorld) -
     """One item about Anna and one about nobody: both are refused alike, and an item of one's own is taken."""
     for who, role in PERSONS.items():
         items = [
-            {"id": str(uuid4()), "athlete_id": each, "title": "x"} for each in (world.things["athlete"], str(uuid4()))
+            {"id": str(uuid4()), "athlete_id": each, "date": "2026-03-01", "title": "x"}
+            for each in (world.things["athlete"], str(uuid4()))
         ]
         answer = await world.people[who]("POST", "/api/workouts/bulk-sync", items)
         await world.restore()

@@ -99,13 +99,24 @@ def _show_latest(replica: "Replica", day: str | None) -> None:
     found = replica.checkins.on(day) if day else replica.checkins.list(limit=1)
     if not found:
         raise CommandFailed("there is no check-in yet; begin with: apex checkin --energy 7 --sleep 6")
-    check_in = found[0]
-    said(f"[bold]Check-in of {check_in.date}[/]  {'submitted' if check_in.submitted else 'draft'}")
+    # Two devices may both have reported on a day; each report is shown.
+    for check_in in replica.checkins.on(found[0].date) if found[0].date else found[:1]:
+        _show(check_in)
+
+
+def _show(check_in: "CheckIn") -> None:
+    said(f"[bold]Check-in of {check_in.date}[/]  {_state(check_in)}")
     answers = table("", "", right=())
     answers.show_header = False
     for name, value in _answers(check_in).items():
         answers.add_row(f"[dim]{name}[/]", escaped(value))
     shown(answers)
+
+
+def _state(check_in: "CheckIn") -> str:
+    if check_in.edited_since_review:
+        return "edited since the coach answered"
+    return "answered" if check_in.coach_reviewed else "submitted" if check_in.submitted else "draft"
 
 
 def _answers(check_in: "CheckIn") -> dict[str, object]:

@@ -1,5 +1,6 @@
 """What the endpoints of check-ins take and give, beside the view that `apex_sync.coaching.checkin_view` makes."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
@@ -29,6 +30,9 @@ class NewCheckIn(CheckInDraft, kw_only=True):
 @record_view
 class CheckInResource(CheckInView, kw_only=True):
     """One reconciled check-in; the ETag is its version."""
+
+    same_day: Sequence[UUID] = ()
+    """The other check-ins of its athlete for its day: two devices may both have reported. None is merged unasked."""
 
 
 class CheckInsPage(Struct):

@@ -20,6 +20,14 @@ CROSS JOIN LATERAL (
 ORDER BY page.date DESC NULLS LAST, page.submitted_at DESC, page.record_id DESC
 LIMIT $7;
 
+-- name: list_days
+-- The check-ins of the days of those that are shown.
+SELECT report.scope_id, report.date, report.record_id
+FROM unnest($1::uuid[], $2::date[]) AS shown (scope_id, date)
+JOIN check_ins AS report ON report.scope_id = shown.scope_id AND report.date = shown.date
+ORDER BY report.scope_id, report.date, report.submitted_at, report.record_id
+LIMIT 1000;
+
 -- name: list_pending
 -- What waits for the coach: the most urgent drafted insight first, then whoever has waited longest.
 SELECT report.scope_id, report.record_id, users.name AS athlete_name, urgent.priority

@@ -34,6 +34,7 @@ from apex_server.resources import (
     FirstDay,
     KnownRecord,
     LastDay,
+    Made,
     PageMark,
     RecordKind,
     RecordWriter,
@@ -43,12 +44,16 @@ from apex_server.resources import (
 )
 from apex_server.resources.controller import RecordId
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
-from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, Limit, now
+from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, IfMatch, Limit, now
+from apex_server.resources.versions import version_named
 from apex_server.vault import Vault
 from apex_sync.coaching.checkin_view import CheckInDraft, checkin_patch, checkin_view
+from apex_sync.coaching.drafts import DraftPatch
+from apex_sync.coaching.reviewing import answers_digest
 from apex_sync.ids import Scope
 from apex_sync.models import CHECK_INS
-from apex_sync.op import Patch
+from apex_sync.models.fields import parse_date
+from apex_sync.op import Patch, Vector
 
 __all__ = ["checkin_routes"]
 
@@ -64,6 +69,18 @@ class CheckInFilters:
     last_day: LastDay = None
 
 
+class CheckInWriter(WeighingWriter):
+    """A writer whose reviews name the answers that the coach had before them."""
+
+    async def _apply(
+        self, known: KnownRecord, difference: DraftPatch, version: Vector | None, own: Sequence[int]
+    ) -> Made:
+        if difference.patch.get("coach_reviewed") is True:
+            seen = answers_digest(known.record if version is None else known.at(version))
+            difference = DraftPatch({"reviewed_answers": seen, **difference.patch}, difference.places)
+        return await super()._apply(known, difference, version, own)
+
+
 class CheckInsController(AthleteRecordController):
     """Check-ins of an athlete, or of all athletes of a coach."""
 
@@ -76,7 +93,7 @@ class CheckInsController(AthleteRecordController):
     filters = CheckInFilters
     list_query, sorted_by, mark = _queries.list_check_ins, "-date", PageMark
     made_by = ("athlete",)
-    writer = WeighingWriter
+    writer = CheckInWriter
 
     def added(self, draft: Mapping[str, Any]) -> Patch:
         """Hand it in with being made, unless it says that it is a draft."""
@@ -87,7 +104,16 @@ class CheckInsController(AthleteRecordController):
         self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
     ) -> list[CheckInResource]:
         """Show check-ins."""
-        return [show_checkin(known) for known in found]
+        shown = [show_checkin(known) for known in found]
+        places = [
+            (UUID(known.athlete_id or ""), parse_date(view.date)) for known, view in zip(found, shown, strict=True)
+        ]
+        days = {place for place in places if place[1] is not None}
+        rows = await connection.fetch(_queries.list_days, *map(list, zip(*days, strict=True))) if days else []
+        for view, place in zip(shown, places, strict=True):
+            of_day = [row["record_id"] for row in rows if (row["scope_id"], row["date"]) == place]
+            view.same_day = [other for other in of_day if str(other) != view.id]
+        return shown
 
     @get("/pending", responses=problem_responses(*READ_REFUSALS, RoleRequired))
     async def list_pending(
@@ -100,25 +126,35 @@ class CheckInsController(AthleteRecordController):
             found = await read_records(
                 connection, database.vault, CHECK_INS, [(row["scope_id"], row["record_id"]) for row in rows]
             )
-            known = {(Scope.parse(record.scope).id, UUID(record.id)): record for record in found}
+            views = await self.show(connection, database.vault, found, ())
+            shown = {
+                (Scope.parse(known.scope).id, UUID(known.id)): view for known, view in zip(found, views, strict=True)
+            }
             names = await database.vault.texts(
                 connection, USER_NAME, [(row["scope_id"], row["athlete_name"]) for row in rows]
             )
         pending = [
-            PendingCheckIn(name, row["priority"], show_checkin(known[place]))
+            PendingCheckIn(name, row["priority"], shown[place])
             for row, name in list(zip(rows, names, strict=True))[:limit]
-            if (place := (row["scope_id"], row["record_id"])) in known
+            if (place := (row["scope_id"], row["record_id"])) in shown
         ]
         return PendingCheckIns(pending, more=len(rows) > limit)
 
     @post("/{record_id:uuid}/review", status_code=200, responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
     async def review_record(
-        self, record_id: "RecordId", data: JSONBody[Review], records: NamedDependency[RecordWriter]
+        self,
+        record_id: "RecordId",
+        data: JSONBody[Review],
+        records: NamedDependency[RecordWriter],
+        if_match: IfMatch = None,
     ) -> Response[CheckInResource]:
-        """Answer a check-in as its coach; the athlete's devices show it with their next sync."""
+        """Answer a check-in as its coach; the athlete's devices show it with their next sync.
+
+        An answer that the athlete changes afterwards makes it wait for the coach again.
+        """
         require_role(records.caller, "coach")
         reviewed = {"coach_feedback": data.coach_feedback, "coach_reviewed": True, "reviewed_at": now()}
-        return await self.made(records, await records.apply_patch(record_id, reviewed))
+        return await self.made(records, await records.apply_patch(record_id, reviewed, version_named(if_match)))
 
     @post("/{record_id:uuid}/ai-analyze", status_code=202, responses=problem_responses(*READ_REFUSALS, RoleRequired))
     async def analyze_record(self, record_id: "RecordId", records: NamedDependency[RecordWriter]) -> AnalysisAsked:

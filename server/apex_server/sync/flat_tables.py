@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from apex_server.sync import column_values as take
 from apex_server.sync.store import Row
+from apex_sync.coaching.reviewing import is_reviewed
 from apex_sync.collection import Record
 
 __all__ = ["FLAT_TABLES", "KINDS", "MACROS", "FlatColumn", "PostgresType", "flat_row"]
@@ -28,6 +29,7 @@ Kind = Literal[
     "searchable_food",
     "flag",
     "whether",
+    "reviewed",
     "day",
     "moment",
     "offset",
@@ -45,6 +47,7 @@ KINDS: Mapping[Kind, tuple[PostgresType, Callable[[Any], Any]]] = {
     "searchable_food": ("sealed", take.searchable_food),
     "flag": ("boolean", take.flag),
     "whether": ("boolean", take.whether),
+    "reviewed": ("boolean", is_reviewed),
     "day": ("date", take.day),
     "moment": ("timestamp", take.moment),
     "offset": ("integer", take.offset),
@@ -105,7 +108,8 @@ FLAT_TABLES: Mapping[str, list[FlatColumn]] = {
         *_within("responses", ANSWERS, "whole"),
         *_at("photos", photo_count="count"),
         *_at("submitted_at", submitted_at="moment", utc_offset_minutes="offset"),
-        *_leaves(coach_reviewed="whether", reviewed_at="moment"),
+        FlatColumn("coach_reviewed", "reviewed", ()),
+        *_leaves(reviewed_at="moment"),
     ],
     "programs": [
         *_leaves(type="word", difficulty="word", status="word", start_date="day", end_date="day"),

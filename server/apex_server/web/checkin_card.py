@@ -50,11 +50,13 @@ class CheckInCard(Struct, frozen=True, kw_only=True):
     marks: Sequence[Mark]
     loose_marks: Sequence[Mark]
     problems: Sequence[tuple[str, str]]
+    of_day: int
+    """How many check-ins there are for its day: two devices may both have reported, and each is shown."""
     synced_at: Any
 
 
 def checkin_card(known: KnownRecord, origins: Origins, usual: Mapping[str, Any]) -> CheckInCard:
-    """Lay out a check-in; `usual` holds means by the names of the answers, and the weight of the one before."""
+    """Lay out a check-in; `usual` is what `list_usual_answers` has for it."""
     view = checkin_view(known.id, known.record, problems=known.problems)
     marks = marks_of(known, origins, {})
     placed = {f"responses.{name}" for name in ANSWERS} | {"weight_kg", "weight", "weight_unit"}
@@ -71,6 +73,7 @@ def checkin_card(known: KnownRecord, origins: Origins, usual: Mapping[str, Any])
         marks=list(marks.values()),
         loose_marks=[mark for path, mark in marks.items() if path not in placed],
         problems=problems_of(view, {}),
+        of_day=usual.get("of_day") or 1,
         synced_at=known.synced_at,
     )
 

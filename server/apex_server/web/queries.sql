@@ -163,9 +163,10 @@ ORDER BY page.date DESC NULLS LAST, page.time DESC, page.record_id DESC
 LIMIT $5;
 
 -- name: list_usual_answers
--- What an athlete usually answers: the mean of the four check-ins before each of those asked for.
+-- What an athlete usually answers: the mean of the four check-ins before each of those asked for; and how many there are
+-- for its day, which two devices may both have reported on.
 SELECT earlier.record_id, earlier.energy, earlier.hunger, earlier.stress, earlier.sleep, earlier.adherence,
-    earlier.enjoyment, earlier.soreness, earlier.motivation, earlier.weight_kg
+    earlier.enjoyment, earlier.soreness, earlier.motivation, earlier.weight_kg, earlier.of_day
 FROM (
     SELECT report.record_id,
         avg(report.energy) OVER before AS energy,
@@ -176,7 +177,8 @@ FROM (
         avg(report.enjoyment) OVER before AS enjoyment,
         avg(report.soreness) OVER before AS soreness,
         avg(report.motivation) OVER before AS motivation,
-        last_value(report.weight_kg) OVER before AS weight_kg
+        last_value(report.weight_kg) OVER before AS weight_kg,
+        CASE WHEN report.date IS NOT NULL THEN count(*) OVER (PARTITION BY report.date) END AS of_day
     FROM check_ins AS report
     WHERE report.scope_id = $1
         AND report.submitted_at IS NOT NULL
