@@ -1,0 +1,172 @@
+"""A coaching week, as it is meant to be lived: three devices, offline nearly always, one true history at its end.
+
+The coach works on a train, the watch is in the gym, the phone at home; each syncs a few times in eight days. The
+watch logs sets while the phone writes to the same workout; coach and athlete write to each other's records. At the end
+all of it is on the server and on every device, alike and to the last leaf.
+"""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apex_client import Replica
+from tests.e2e.whole_server import PASSWORD, Athlete, WholeServer, assert_one_digest, sync_until_done
+
+pytestmark = pytest.mark.anyio
+
+MONDAY = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=8)
+TRAINING_DAYS = {1: "Push", 3: "Pull", 5: "Legs"}
+EXERCISES = {"Push": "Bench press", "Pull": "Barbell row", "Legs": "Back squat"}
+PATIENCE_SECONDS = 60.0
+
+
+def day(number: int) -> str:
+    """Give a day of the week, 1 for Monday; 8 is the Monday after it."""
+    return str(MONDAY + datetime.timedelta(days=number - 1))
+
+
+class Week:
+    """The three devices, and what each of them wrote."""
+
+    def __init__(self, coach: Replica, phone: Replica, watch: Replica, athlete_id: str) -> None:
+        self.coach, self.phone, self.watch, self.athlete_id = coach, phone, watch, athlete_id
+        self.sets = 0
+        self.foods = 0
+
+    async def train(self, number: int, followed: Any) -> None:
+        """Log a session on the watch."""
+        name = TRAINING_DAYS[number]
+        log = await self.watch.workouts.start(
+            title=name, date=day(number), program_id=followed.id, week_number=1, day_number=number
+        )
+        for reps in (8, 8, 7):
+            await log.add_set(EXERCISES[name], reps=reps, load=87.5, unit="kg", rpe=8)
+            self.sets += 1
+        await log.finish()
+
+    async def eat(self, number: int) -> None:
+        """Log a day's food: breakfast on the phone, what was drunk in the gym on the watch."""
+        for replica, food, energy_kcal in ((self.phone, "oats", 380.0), (self.watch, "shake", 240.0)):
+            eaten = {f"{food[:4]}{number}": {"name": food, "energy_kcal": energy_kcal}}
+            await replica.nutrition_logs.create({"date": day(number), "foods": eaten})
+            self.foods += 1
+
+    async def rate_sessions(self) -> None:
+        """Say on the phone how the sessions of the watch felt, as far as they are there."""
+        for log in await self.phone.workouts.list():
+            if log.get("mood") is None:
+                await log.rate(fatigue=6, mood=8)
+
+    async def report(self, answers: dict[str, str | float]) -> None:
+        """Hand the week's check-in in on the phone."""
+        checkin = await self.phone.checkins.draft(
+            date=day(7),
+            week_number=1,
+            weight=81.4,
+            unit="kg",
+            responses={"energy": 7, "sleep": 6},
+            questionnaire=answers,
+        )
+        await checkin.submit()
+
+    async def meet(self, *replicas: Replica) -> None:
+        """Have network for a moment on some of the devices, one after the other."""
+        for replica in replicas:
+            await sync_until_done(replica, seconds=PATIENCE_SECONDS)
+
+
+async def coach_prepares(coach: Replica, athlete_id: str) -> None:
+    """Plan the week offline: a program with per cents of the maximum, targets, and questions of the coach's own."""
+    template = await coach.programs.create(
+        name="Three days",
+        duration_weeks=1,
+        weeks={"w1": {"week_number": 1}},
+        days={
+            f"d{number}": {"week": "w1", "day_number": number, "name": name} for number, name in TRAINING_DAYS.items()
+        },
+        exercises={
+            f"e{number}": {"day": f"d{number}", "name": EXERCISES[name]} for number, name in TRAINING_DAYS.items()
+        },
+        sets={
+            f"s{number}{each}": {"exercise": f"e{number}", "reps_min": 6, "reps_max": 8, "load_percent": 75}
+            for number in TRAINING_DAYS
+            for each in range(3)
+        },
+    )
+    await coach.programs.assign(template, athlete_id, start_date=day(1))
+    await coach.questionnaires.create(
+        name="Weekly", active=True, questions={"q1": {"text": "Any pain?", "type": "yes_no"}}
+    )
+    await coach.athlete(athlete_id).nutrition_targets.create(start_date=day(1), energy_kcal=2600, protein_g=180)
+
+
+async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(
+    server: WholeServer, athlete: Athlete, tmp_path: Path
+) -> None:
+    async with Replica.open(tmp_path / "desk.db", device_name="desk", device_kind="tablet") as coach:
+        await coach.register(server.address, server.new_email("carla"), PASSWORD, name="Carla", role="coach")
+        phone = await athlete.device("phone")
+        invite = await coach.clients.invite()
+        await phone.request("POST", f"/api/invites/{invite.code}/accept")
+        watch = await athlete.device("watch", "watch")
+        week = Week(coach, phone, watch, athlete.id)
+
+        before = await phone.workouts.start(title="Test of strength", date=day(0))
+        for name in EXERCISES.values():
+            await before.add_set(name, reps=5, load=100, unit="kg", rpe=10)
+            week.sets += 1
+        await before.finish()
+        await week.meet(phone, coach)
+
+        await coach_prepares(coach, athlete.id)  # On the train.
+        await week.meet(coach, phone, watch)
+        [followed] = await watch.programs.list()
+        assert {each["load_kg"] for each in followed["sets"].values()} == {87.5}
+        assert [each["name"] for each in await phone.questionnaires.list()] == ["Weekly"]
+
+        for number in range(1, 8):
+            if number in TRAINING_DAYS:
+                await week.train(number, followed)
+            await week.eat(number)
+            await phone.body_metrics.create(date=day(number), weight_kg=82.0 - number / 10)
+            if number == 4:
+                await week.meet(watch, phone)  # At home for once.
+                await week.rate_sessions()
+                await followed.edit(athlete_feedback="The rows are too light.")
+        await week.report({"q1": "no"})
+        await week.meet(phone)
+        await week.meet(coach)
+
+        [waiting] = await coach.athlete(athlete.id).checkins.list()
+        await waiting.review("Well done. Rows go up by 2.5 kg.")
+        [assigned] = await coach.athlete(athlete.id).programs.list()
+        rows = {key: {"load_kg": 90.0} for key, each in assigned["sets"].items() if each["exercise"] == "e3"}
+        await assigned.edit(sets=rows)
+        await week.rate_sessions()
+
+        for _ in range(2):
+            await week.meet(watch, phone, coach)
+        await assert_the_week_is_whole(server, athlete, week)
+
+
+async def assert_the_week_is_whole(server: WholeServer, athlete: Athlete, week: Week) -> None:
+    """Hold every device to the server, and all of it to what was done."""
+    devices = (week.coach, week.phone, week.watch)
+    await assert_one_digest(server, athlete.scope, *devices)
+    assert len(await athlete.sets_in_postgres()) == week.sets
+    for replica in devices:
+        assert await replica.conflicts.list() == [] and await replica.rejected.list() == []
+        [counted] = await replica.query(
+            "SELECT (SELECT count(*) FROM logged_sets) AS sets, (SELECT count(*) FROM logged_foods) AS foods,"
+            " (SELECT count(*) FROM body_metrics) AS weighings, (SELECT sum(energy_kcal) FROM nutrition_logs) AS kcal"
+        )
+        assert counted == {"sets": week.sets, "foods": week.foods, "weighings": 7, "kcal": 7 * 620.0}
+        [checkin] = await replica.query("SELECT coach_feedback, coach_reviewed, questionnaire FROM check_ins")
+        assert checkin["coach_feedback"] == "Well done. Rows go up by 2.5 kg."
+        [program] = await replica.query("SELECT id, athlete_feedback FROM programs WHERE scope LIKE 'athlete:%'")
+        assert program["athlete_feedback"] == "The rows are too light."
+    [day_of_rows] = [log for log in await week.watch.workouts.list() if log["title"] == "Pull"]
+    assert (day_of_rows["mood"], day_of_rows["fatigue"]) == (8, 6)
+    assert {each["load_kg"] for each in day_of_rows["sets"].values()} == {87.5}, "the program's edit rewrote the log"
