@@ -17,7 +17,7 @@ import psutil
 from apex_client import Replica
 from apex_server.serving import address_of, serving
 from apex_server.settings import Settings
-from benchmarks.devices import athlete_device, free_port, save_all
+from benchmarks.devices import athlete_device, free_port, new_athlete, save_all
 from benchmarks.limits import copy_seconds, zstd_bytes
 from benchmarks.table import Row
 from benchmarks.workload import LoggedRecord, ndjson
@@ -35,7 +35,7 @@ async def bulk_rows(directory: Path, records: Sequence[LoggedRecord]) -> list[Ro
     )
     async with serving(settings, with_worker=False) as ready:
         address, owner = address_of(ready), str(ready.database_url)
-        phone = await athlete_device(directory, "phone", address, EMAIL, register=True)
+        phone = await new_athlete(directory, "phone", ready, EMAIL)
         await phone.sync()
         await save_all(phone, records)
         with watching_memory() as memory:

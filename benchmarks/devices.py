@@ -6,19 +6,27 @@ from pathlib import Path
 
 from apex_client import Replica
 from apex_client.local import LocalReplica
+from apex_server.serving import address_of
+from apex_server.settings import Settings
 from benchmarks.workload import LoggedRecord
+from tests.confirmation import confirm_address
 
 PASSWORD = "as fast as it gets"  # noqa: S105 - of accounts that live for one run.
 CHUNK_RECORDS = 500
 
 
-async def athlete_device(directory: Path, name: str, server: str, email: str, *, register: bool = False) -> Replica:
+async def new_athlete(directory: Path, name: str, server: Settings, email: str) -> Replica:
+    """Open a replica in a file of that name, and make an account whose address is confirmed."""
+    replica = await Replica.open(directory / f"{name}.db", device_name=name).start()
+    await replica.register(address_of(server), email, PASSWORD, name="Bench")
+    await confirm_address(server, email)
+    return replica
+
+
+async def athlete_device(directory: Path, name: str, server: str, email: str) -> Replica:
     """Open a replica in a file of that name, and sign in."""
     replica = await Replica.open(directory / f"{name}.db", device_name=name).start()
-    if register:
-        await replica.register(server, email, PASSWORD, name="Bench")
-    else:
-        await replica.login(server, email, PASSWORD)
+    await replica.login(server, email, PASSWORD)
     return replica
 
 

@@ -16,6 +16,7 @@ from apex_sync.ids import derived_id
 from benchmarks.devices import PASSWORD, free_port, save_all
 from benchmarks.table import Row
 from benchmarks.workload import LoggedRecord
+from tests.confirmation import confirm_address
 
 EMAIL = "library@apex.example"
 CUSTOM = 2_000
@@ -45,6 +46,7 @@ async def exercise_rows(directory: Path) -> list[Row]:
         address = address_of(ready)
         coach = await Replica.open(directory / "library_coach.db", device_name="coach").start()
         await coach.register(address, EMAIL, PASSWORD, name="Bench", role="coach")
+        await confirm_address(ready, EMAIL)
         while await count_of(coach) < len(builtin_exercises()):
             await coach.sync()
             await asyncio.sleep(POLL_SECONDS)

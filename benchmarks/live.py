@@ -11,7 +11,7 @@ import httpx
 from apex_client import Replica
 from apex_server.serving import address_of, serving
 from apex_server.settings import Settings
-from benchmarks.devices import PASSWORD, athlete_device, free_port, save_all
+from benchmarks.devices import PASSWORD, athlete_device, free_port, new_athlete, save_all
 from benchmarks.table import Row
 from benchmarks.workload import made_up
 
@@ -29,7 +29,7 @@ async def live_rows(directory: Path) -> list[Row]:
     )
     async with serving(settings, with_worker=False) as ready:
         address = address_of(ready)
-        phone = await athlete_device(directory, "live_phone", address, EMAIL, register=True)
+        phone = await new_athlete(directory, "live_phone", ready, EMAIL)
         watch = await athlete_device(directory, "live_watch", address, EMAIL)
         times, edit_bytes = await edit_while_connected(phone, watch)
         lost = await edit_offline(phone, watch)

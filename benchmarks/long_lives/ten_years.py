@@ -26,9 +26,10 @@ from apex_sync.coaching.profile import TrainingProfile
 from apex_sync.ids import record_id_from
 from apex_sync.models import CHECK_INS, WORKOUT_LOGS
 from apex_sync.testing.training import check_in_patch, sessions, workout_patch
-from benchmarks.devices import PASSWORD, athlete_device, free_port, save_all
+from benchmarks.devices import PASSWORD, athlete_device, free_port, new_athlete, save_all
 from benchmarks.local import OPEN_PROBE, probe
 from benchmarks.workload import LAST_DAY, SEED, LoggedRecord
+from tests.confirmation import confirm_address
 
 YEARS = 10
 WORKOUTS_A_YEAR = 200
@@ -67,14 +68,14 @@ async def ten_years() -> tuple[Life, Life]:
             {"APEX_DATA_DIR": str(directory / "server"), "APEX_PORT": str(free_port()), "APEX_LOG_LEVEL": "error"}
         )
         async with serving(settings, with_worker=False) as ready:
-            lives = [await _life(directory, address_of(ready), years) for years in (1, YEARS)]
+            lives = [await _life(directory, ready, years) for years in (1, YEARS)]
     return lives[0], lives[1]
 
 
-async def _life(directory: Path, address: str, years: int) -> Life:
-    records = logs_of(years)
+async def _life(directory: Path, server: Settings, years: int) -> Life:
+    records, address = logs_of(years), address_of(server)
     email = f"years{years}@apex.example"
-    phone = await athlete_device(directory, f"phone{years}", address, email, register=True)
+    phone = await new_athlete(directory, f"phone{years}", server, email)
     await phone.sync()
     await save_all(phone, records)
     push_seconds = (await _timed(phone.sync)) / 1000
@@ -85,7 +86,7 @@ async def _life(directory: Path, address: str, years: int) -> Life:
     repair_ms, repair_bytes = await _repair(phone)
     user_id = (await phone.status()).user_id or ""
     newest_ms, all_ms, size = await _first_sync(await athlete_device(directory, f"tablet{years}", address, email))
-    coach = await _coach(directory, address, phone, years)
+    coach = await _coach(directory, server, phone, years)
     coach_newest_ms, _, _ = await _first_sync(coach)
     coach_page_ms = await _page_ms(address, f"coach{years}@apex.example", user_id)
     await phone.aclose()
@@ -189,15 +190,16 @@ async def _first_sync(replica: Replica) -> tuple[float, float, float]:
     return 1000 * (newest[0] if newest else seconds), 1000 * seconds, report.bytes_down
 
 
-async def _coach(directory: Path, address: str, athlete: Replica, years: int) -> Replica:
+async def _coach(directory: Path, server: Settings, athlete: Replica, years: int) -> Replica:
     """Register a coach whom the athlete accepts, and sign in on a new device."""
-    email = f"coach{years}@apex.example"
+    email, address = f"coach{years}@apex.example", address_of(server)
     async with httpx.AsyncClient(base_url=address) as client:
         body = {"email": email, "password": PASSWORD, "name": "Coach", "role": "coach"}
         answer = (await client.post("/api/auth/register", json=body)).raise_for_status().json()
         headers = {"Authorization": f"Bearer {answer['access_token']}"}
         code = (await client.post("/api/invites", json={}, headers=headers)).raise_for_status().json()["code"]
     await athlete.request("POST", f"/api/invites/{code}/accept")
+    await confirm_address(server, email)
     return await athlete_device(directory, f"coach{years}", address, email)
 
 

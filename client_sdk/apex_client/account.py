@@ -14,6 +14,7 @@ from apex_client.errors import (
     MfaRequired,
     NoServer,
     ServerRefused,
+    SignedInAlready,
     SignedOut,
     SyncFailed,
     Throttled,
@@ -97,8 +98,16 @@ class Account:
     async def register(
         self, server: str, email: str, password: str, *, name: str, role: Role, invite: str | None
     ) -> User:
-        """Make an account and sign in; where this device would refuse its user, none is made and no invite is spent."""
+        """Make an account and sign in; where this device would refuse its user, none is made and no invite is spent.
+
+        Under the address of whoever is signed in here it is made only where the server has lost theirs.
+        """
         await self._replica._do(signing.check_user, _normal(server), User("", email, name, role))
+        session = self._replica._open.session
+        if session is not None and session.server == _normal(server):
+            with suppress(SignedOut, AccountErased):
+                await self._renew(session)
+                raise SignedInAlready(session.user.email)
         body = {"email": email, "password": password, "name": name, "role": role}
         return await self._begin(server, "register", body | ({"invite": invite} if invite else {}))
 
@@ -237,7 +246,8 @@ class Account:
     async def _ask_about_former(self, server: str, user: User) -> None:
         """Ask what became of the account that was here before another one of the same server moves in.
 
-        One that the server has lost is carried over (lost_account.py); one that its person had erased must not be.
+        One that the server has lost, or that its person made beside the one they have, is carried over
+        (lost_account.py); one that its person had erased must not be.
         """
         session = self._replica._open.session
         if session is None or session.user.id == user.id or session.server != server:

@@ -283,7 +283,10 @@ class AccountErased(SyncFailed):
 
 
 class WrongCredentials(SignedOut):
-    """The e-mail address or the password is wrong."""
+    """The e-mail address or the password is wrong; or the account was made on another device and waits for its mail.
+
+    The server does not say which: until the mailed link is used, a password opens an account where it was made.
+    """
 
     def __init__(self) -> None:
         super().__init__("the e-mail address or the password is wrong")

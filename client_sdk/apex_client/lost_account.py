@@ -1,8 +1,9 @@
-"""Keeping what is here when the server has lost the account: it was restored to before that was made.
+"""Keeping what is here when the account that it was logged in is not the one that its person goes on with.
 
-Whoever registers again under the same address has another user id, and so other scopes. What this device holds of the
-old ones is nowhere else then, and must not go with them: it is written anew, as it stands, without its history and
-without what others alone may write.
+The server was restored to before the account was made, and they registered again. Or they forgot that they have one,
+registered beside it, and sign in to the first: the second can never have their address, so no device but this one ever
+opened it. Either way what this device holds of it is nowhere else that they could read, and must not go: it is written
+anew in the other account, as it stands, without its history and without what others alone may write.
 """
 
 from apex_client.accounts import User
@@ -19,7 +20,7 @@ RECORDS_AT_ONCE = 100
 
 
 def is_same_person(lost: User, user: User) -> bool:
-    """Tell whether two accounts of one server are of one person: addresses are unique."""
+    """Tell whether two accounts of one server are of one person, by the address they both name."""
     return (lost.email.casefold(), lost.role) == (user.email.casefold(), user.role)
 
 

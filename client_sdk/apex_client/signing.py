@@ -101,7 +101,7 @@ def take_new_client_id(local: LocalReplica) -> int:
 
 
 def _is_lost(local: LocalReplica, previous: User, server: str, user: User) -> bool:
-    """Tell whether the server gave the person who is signed in here another account under the same address."""
+    """Tell whether the person who is signed in here goes on with another account of the same address."""
     same_server = local.session is not None and local.session.server == server
     return same_server and is_same_person(previous, user)
 

@@ -328,7 +328,7 @@ async def give_tier(email: str, tier: str) -> None:
     chosen = next((name for name in TIERS if name == tier), None)
     async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         if await set_tier(database, email, chosen) is None:
-            raise click.ClickException(f"nobody has the e-mail address {email}")
+            raise click.ClickException(f"nobody has answered for the e-mail address {email}")
     click.echo(f"{email}: {tier}; the server knows within a minute")
 
 

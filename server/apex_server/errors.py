@@ -165,11 +165,14 @@ class SessionEnded(Unauthenticated):
 
 
 class WrongCredentials(Unauthenticated):
-    """The e-mail address is unknown or the password is wrong; the caller does not learn which."""
+    """The password opens no account of this address on this device; the caller does not learn why."""
 
     code = "wrong_credentials"
     title = "The e-mail address or the password is wrong."
-    next_step = "Check both and try again."
+    next_step = (
+        "Check both and try again. Did you register on another device? Then open the mail that confirms your address "
+        "first: until then your password works on that device alone."
+    )
     challenge = "Bearer"
 
 
@@ -289,11 +292,11 @@ class Conflict(ApiError):
 
 
 class EmailTaken(Conflict):
-    """An account with this address exists."""
+    """Another account has answered for this address, or may come back to it; only who reads its mail is told."""
 
     code = "email_taken"
-    title = "There is already an account with this e-mail address."
-    next_step = "Sign in, or register with another address."
+    title = "This e-mail address belongs to another account."
+    next_step = "Sign in to that one, with a new password by mail if you forgot it; or use another address."
 
 
 @dataclass(eq=False)

@@ -23,6 +23,7 @@ from apex_sync.ids import athlete_scope, record_id_from
 from apex_sync.op import Patch, Write, encode_op, flat_vector
 from apex_sync.protocol.messages import PushedRecord, SyncRequest, SyncResponse, decode_response, encode_message
 from apex_sync.wire import encode_push, parse_document
+from tests.confirmation import confirm_address
 from tests.e2e.whole_server import PASSWORD
 
 MEDIA_TYPE = "application/vnd.apex.sync+msgpack"
@@ -51,6 +52,10 @@ class CoachWorld:
         """Register a coach."""
         return self.person(name, "coach")
 
+    def confirm(self, email: str) -> None:
+        """Follow the mailed link to this address."""
+        self._portal.call(confirm_address, self.settings, email)
+
     def write_as_system(self, scope: str, collection: str, record_id: str, patch: Patch) -> None:
         """Write as the analysis does."""
         self._portal.call(_write_as_system, self.settings, scope, collection, record_id, patch)
@@ -64,6 +69,7 @@ class Person:
         self.id = str(signed_in["user"]["id"])
         self.name = signed_in["user"]["name"]
         self.headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
+        self._is_confirmed = False
 
     def __call__(self, method: str, path: str, json: Any = None) -> httpx.Response:
         """Send a request."""
@@ -74,8 +80,15 @@ class Person:
         code = self("POST", "/api/invites", {}).json()["code"]
         return self.world.person(name, "athlete", invite=code)
 
+    def confirm(self) -> None:
+        """Confirm the address, once, as whoever has several devices must."""
+        if not self._is_confirmed:
+            self.world.confirm(self.email)
+        self._is_confirmed = True
+
     def device(self, name: str, kind: str) -> "Device":
         """Sign in on a device."""
+        self.confirm()
         return Device(self, name, kind)
 
 

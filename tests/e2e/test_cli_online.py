@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import anyio
 import pytest
 
 from apex_client.blocking import Replica
@@ -24,6 +25,8 @@ def email(server: WholeServer) -> str:
 def with_account(terminal: Terminal, server: WholeServer, email: str, verb: str = "register") -> Terminal:
     more = ("--name", "Mara") if verb == "register" else ()
     terminal(verb, "--server", server.address, "--email", email, "--password-stdin", *more, stdin=f"{PASSWORD}\n").ok()
+    if verb == "register":
+        anyio.run(server.confirm, email)
     return terminal
 
 

@@ -40,6 +40,7 @@ async def with_second_factor(server: WholeServer, email: str, path: Path) -> Sec
     """Make an account on a device, and set an authenticator app up from there."""
     async with Replica.open(path) as first:
         await first.register(server.address, email, PASSWORD, name="Mara")
+        await server.confirm(email)
         offer = await first.request("POST", "/api/auth/mfa/totp")
         app = pyotp.TOTP(offer["secret"])
         now = app.at(int(time.time()), counter_offset=-1)

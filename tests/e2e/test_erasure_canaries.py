@@ -37,6 +37,7 @@ from apex_sync.ids import record_id_from
 from apex_sync.op import Write, encode_op
 from apex_sync.protocol.messages import PushedRecord
 from apex_sync.wire import encode_push
+from tests.confirmation import confirm_address
 from tests.e2e.whole_server import PASSWORD, SECRET, free_port
 
 pytestmark = pytest.mark.anyio
@@ -186,6 +187,7 @@ async def plant(here: Installation, canaries: Canaries, folder: Path) -> tuple[d
     email = f"{canaries('address')}@{canaries('domain')}.example"
     device = {"name": canaries("device name"), "kind": "phone", "client_id": 7_000_001}
     session = await here.register(email, canaries("name"), "athlete", invite=invite, device=device)
+    await confirm_address(here.settings, email)
     athlete_id, coach_id = session["user"]["id"], coach["user"]["id"]
     scope, private = f"athlete:{athlete_id}", f"private:{coach_id}:{athlete_id}"
     headers = {**bearer(session), "User-Agent": f"Apex/{canaries('user agent')}"}

@@ -26,6 +26,7 @@ def test_without_an_event_loop_a_save_goes_up_and_news_come_down_at_once(server:
     email = server.new_email("lena")
     with BlockingReplica.open(tmp_path / "phone.db") as phone, BlockingReplica.open(tmp_path / "watch.db") as watch:
         phone.register(server.address, email, PASSWORD, name="Lena")
+        anyio.run(server.confirm, email)
         watch.login(server.address, email, PASSWORD)
         threads = [threading.Thread(target=replica.run) for replica in (phone, watch)]
         for thread in threads:
@@ -57,6 +58,7 @@ async def test_with_an_event_loop_the_same_and_a_cut_connection_is_made_again(
     email = server.new_email("lena")
     async with Replica.open(tmp_path / "phone.db") as phone, Replica.open(tmp_path / "watch.db") as watch:
         await phone.register(server.address, email, PASSWORD, name="Lena")
+        await server.confirm(email)
         await watch.login(server.address, email, PASSWORD)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(phone.run)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import httpx
 import pyotp
 import pytest
@@ -38,6 +39,7 @@ class Coach:
         body = {"email": self.email, "password": PASSWORD, "name": name, "role": role}
         answer = httpx.post(f"{home.address}/api/auth/register", json=body)
         assert answer.status_code == 201, answer.text
+        anyio.run(home.confirm, self.email)
 
     def give_password(self, page: Page, path: str = "/security") -> None:
         page.goto(f"{address(self.home)}/?next={path}")

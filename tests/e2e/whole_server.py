@@ -26,6 +26,7 @@ from apex_server.settings import Settings
 from apex_server.vault import MasterKeys, master_keys_of
 from apex_sync.digest import DIGEST_MODULUS, record_digest
 from apex_sync.wire import parse_document
+from tests.confirmation import confirm_address
 from tests.server.sealed_rows import with_open_documents
 
 PASSWORD = "correct horse battery staple"
@@ -44,6 +45,10 @@ class WholeServer:
     def new_email(self, name: str) -> str:
         """Name an account that nobody has yet."""
         return f"{name}{next(_numbers)}@example.com"
+
+    async def confirm(self, email: str) -> None:
+        """Follow the mailed link to this address: until then an account opens on the device that made it alone."""
+        await confirm_address(self.settings, email)
 
     @property
     def master_keys(self) -> MasterKeys:
@@ -92,10 +97,11 @@ class Athlete:
         return f"athlete:{self.id}"
 
     async def register(self, device: Replica, address: str | None = None, invite: str | None = None) -> User:
-        """Make the account on a device."""
+        """Make the account on a device, and confirm its address for the others."""
         address = address or self.server.address
         user = await device.register(address, self.email, PASSWORD, name="Mara", invite=invite)
         self.id = user.id
+        await self.server.confirm(self.email)
         return user
 
     async def device(

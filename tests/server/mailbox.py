@@ -1,16 +1,21 @@
-"""The worker's post in tests: what waits is really sent, into a folder, and read there."""
+"""The worker's post in tests: what waits is really sent, into a folder, and read there.
+
+Whoever signs in on a second device has confirmed their address before: `confirmed` registers and follows the link.
+"""
 
 import re
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
+import httpx
 from msgspec import Struct
 
 from apex_server.db import Database
 from apex_server.mail import FolderMailer, MailSender
-from tests.server.accounts_app import Clock
+from tests.server.accounts_app import Clock, register
 
 PUBLIC_URL = "https://coach.example"
 
@@ -57,6 +62,19 @@ class Mailbox:
     async def one(self) -> Received:
         (mail,) = await self.look()
         return mail
+
+    async def confirm(self, client: httpx.AsyncClient, email: str) -> None:
+        """Follow the newest link that confirms this address."""
+        links = [mail for mail in await self.look() if mail.to == email and mail.link.startswith("/verify-email#")]
+        answer = await client.post("/api/auth/verify-email", json={"token": links[-1].token})
+        assert answer.status_code == 204, answer.text
+
+
+async def confirmed(client: httpx.AsyncClient, mailbox: Mailbox, email: str, **more: Any) -> dict[str, Any]:
+    """Make an account and confirm its address."""
+    session = await register(client, email, **more)
+    await mailbox.confirm(client, email.strip())
+    return session
 
 
 def read(path: Path) -> Received:

@@ -234,7 +234,7 @@ async def test_each_function_that_runs_as_the_owner_is_shut_to_strangers_and_pin
         "apex_begin_login",
         "apex_forget_login_attempts",
         "apex_invite_offer",
-        "apex_login_account",
+        "apex_login_accounts",
         "apex_refresh_token_owner",
     }
     by_name = {row["proname"]: row for row in rows if row["proname"] in ours}

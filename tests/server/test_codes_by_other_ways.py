@@ -11,7 +11,7 @@ import pytest
 from apex_server.db import Database
 from apex_server.messenger import FolderMessenger, MessageNotTaken, SentText
 from tests.server.accounts_app import Clock, accounts_app, bearer, log_in, problem, register, speak_to
-from tests.server.mailbox import Mailbox
+from tests.server.mailbox import Mailbox, confirmed
 from tests.server.second_factor_parts import (
     DEVICE,
     EMAIL,
@@ -31,8 +31,10 @@ def app_options(texts: Path) -> dict[str, Any]:
     return {"messenger": FolderMessenger(texts)}
 
 
-async def test_a_recovery_code_is_good_once_however_it_is_typed(client: httpx.AsyncClient, clock: Clock) -> None:
-    _, codes = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_a_recovery_code_is_good_once_however_it_is_typed(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    _, codes = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     typed = codes[3].lower().replace("-", " ")
     first = await second_step(client, await first_step(client), typed, "recovery_code")
     again = await second_step(client, await first_step(client), codes[3], "recovery_code")
@@ -42,8 +44,10 @@ async def test_a_recovery_code_is_good_once_however_it_is_typed(client: httpx.As
     assert held["recovery_codes_left"] == 9
 
 
-async def test_of_parallel_uses_of_one_recovery_code_one_gets_in(client: httpx.AsyncClient, clock: Clock) -> None:
-    _, codes = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_of_parallel_uses_of_one_recovery_code_one_gets_in(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    _, codes = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demands, statuses = [await first_step(client) for _ in range(4)], list[int]()
 
     async def attempt(demand: dict[str, Any]) -> None:
@@ -55,8 +59,10 @@ async def test_of_parallel_uses_of_one_recovery_code_one_gets_in(client: httpx.A
     assert sorted(statuses) == [200, 403, 403, 403]
 
 
-async def test_new_recovery_codes_make_the_old_ones_void(client: httpx.AsyncClient, clock: Clock) -> None:
-    session = await register(client, EMAIL)
+async def test_new_recovery_codes_make_the_old_ones_void(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    session = await confirmed(client, mailbox, EMAIL)
     none = await client.post("/api/auth/mfa/recovery_codes", headers=bearer(session))
     assert problem(none) == (404, "not_found")
     _, old = await set_up_app(client, session, clock)
@@ -67,8 +73,10 @@ async def test_new_recovery_codes_make_the_old_ones_void(client: httpx.AsyncClie
     assert (await second_step(client, await first_step(client), new[0], "recovery_code")).status_code == 200
 
 
-async def test_without_a_second_factor_no_recovery_code_is_left(client: httpx.AsyncClient, clock: Clock) -> None:
-    session = await register(client, EMAIL)
+async def test_without_a_second_factor_no_recovery_code_is_left(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    session = await confirmed(client, mailbox, EMAIL)
     await set_up_app(client, session, clock)
     assert (await client.delete("/api/auth/mfa/totp", headers=bearer(session))).status_code == 204
     held = (await client.get("/api/auth/mfa", headers=bearer(session))).json()
@@ -77,8 +85,10 @@ async def test_without_a_second_factor_no_recovery_code_is_left(client: httpx.As
     assert problem(await client.delete("/api/auth/mfa/totp", headers=bearer(session))) == (404, "not_found")
 
 
-async def test_a_phone_is_confirmed_and_gets_the_codes(client: httpx.AsyncClient, clock: Clock, texts: Path) -> None:
-    codes = await set_up_phone(client, await register(client, EMAIL), texts)
+async def test_a_phone_is_confirmed_and_gets_the_codes(
+    client: httpx.AsyncClient, clock: Clock, texts: Path, mailbox: Mailbox
+) -> None:
+    codes = await set_up_phone(client, await confirmed(client, mailbox, EMAIL), texts)
     assert len(codes) == 10
     clock.advance(minutes=1)
     demand = await first_step(client, device=DEVICE)
@@ -89,16 +99,20 @@ async def test_a_phone_is_confirmed_and_gets_the_codes(client: httpx.AsyncClient
     assert answer.status_code == 200
 
 
-async def test_a_phone_that_was_never_confirmed_gets_no_codes(client: httpx.AsyncClient, texts: Path) -> None:
-    session = await register(client, EMAIL)
+async def test_a_phone_that_was_never_confirmed_gets_no_codes(
+    client: httpx.AsyncClient, texts: Path, mailbox: Mailbox
+) -> None:
+    session = await confirmed(client, mailbox, EMAIL)
     await client.put("/api/auth/mfa/phone", json={"number": NUMBER}, headers=bearer(session))
     await log_in(client, EMAIL)
     held = (await client.get("/api/auth/mfa", headers=bearer(session))).json()
     assert held["phone_hint"] is None
 
 
-async def test_a_sms_code_is_of_one_sign_in(client: httpx.AsyncClient, clock: Clock, texts: Path) -> None:
-    await set_up_phone(client, await register(client, EMAIL), texts)
+async def test_a_sms_code_is_of_one_sign_in(
+    client: httpx.AsyncClient, clock: Clock, texts: Path, mailbox: Mailbox
+) -> None:
+    await set_up_phone(client, await confirmed(client, mailbox, EMAIL), texts)
     clock.advance(minutes=1)
     mine, other = await first_step(client), await first_step(client)
     await client.post("/api/auth/login/sms", json={"mfa_token": mine["mfa_token"]})
@@ -138,8 +152,10 @@ async def test_a_number_that_is_none_or_costs_extra_is_refused(client: httpx.Asy
     assert problem(answer) == (422, "invalid_fields")
 
 
-async def test_a_person_is_not_flooded_with_codes(client: httpx.AsyncClient, clock: Clock, texts: Path) -> None:
-    await set_up_phone(client, await register(client, EMAIL), texts)
+async def test_a_person_is_not_flooded_with_codes(
+    client: httpx.AsyncClient, clock: Clock, texts: Path, mailbox: Mailbox
+) -> None:
+    await set_up_phone(client, await confirmed(client, mailbox, EMAIL), texts)
     demand = await first_step(client)
 
     async def ask() -> httpx.Response:
@@ -158,13 +174,13 @@ async def test_a_person_is_not_flooded_with_codes(client: httpx.AsyncClient, clo
 
 
 async def test_a_strangers_phone_rings_three_times_an_hour_and_its_owner_still_gets_codes(
-    client: httpx.AsyncClient, clock: Clock, texts: Path
+    client: httpx.AsyncClient, clock: Clock, texts: Path, mailbox: Mailbox
 ) -> None:
-    owner = await register(client, EMAIL)
+    owner = await confirmed(client, mailbox, EMAIL)
     await set_up_phone(client, owner, texts)
     statuses = []
     for number in range(4):
-        stranger = await register(client, f"stranger{number}@example.com")
+        stranger = await confirmed(client, mailbox, f"stranger{number}@example.com")
         answer = await client.put("/api/auth/mfa/phone", json={"number": NUMBER}, headers=bearer(stranger))
         statuses.append(answer.status_code)
     assert statuses == [204, 204, 429, 429]
@@ -210,9 +226,9 @@ async def test_a_new_password_by_mail_never_switches_the_second_factor_off(
 
 
 async def test_what_happens_to_second_factors_is_recorded_and_told_by_mail(
-    client: httpx.AsyncClient, clock: Clock, texts: Path, database_url: str
+    client: httpx.AsyncClient, clock: Clock, texts: Path, database_url: str, mailbox: Mailbox
 ) -> None:
-    session = await register(client, EMAIL)
+    session = await confirmed(client, mailbox, EMAIL)
     app, codes = await set_up_app(client, session, clock)
     await set_up_phone(client, session, texts)
     demand = await first_step(client)

@@ -19,6 +19,7 @@ from tests.server.accounts_app import (
     register,
     status_of,
 )
+from tests.server.mailbox import Mailbox, confirmed
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +29,8 @@ TAKEN = (409, "client_id_taken")
 
 
 @pytest.fixture
-async def phone(client: httpx.AsyncClient) -> dict[str, Any]:
-    return await register(client, "anna@example.com", device=PHONE)
+async def phone(client: httpx.AsyncClient, mailbox: Mailbox) -> dict[str, Any]:
+    return await confirmed(client, mailbox, "anna@example.com", device=PHONE)
 
 
 async def devices(client: httpx.AsyncClient, session: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from tests.server.accounts_app import (
     register,
     speak_to,
 )
+from tests.server.mailbox import Mailbox, confirmed
 from tests.server.rest_app import Device, Person, RestServer, rest_server
 
 pytestmark = pytest.mark.anyio
@@ -136,12 +137,14 @@ async def test_asked_for_twice_the_first_time_counts(server: RestServer, databas
     assert [str(row["user_id"]) for row in mails] == [athlete.id]
 
 
-async def erased_account(db: Database, eraser: Eraser, clock: Clock) -> tuple[Any, dict[str, Any], int]:
+async def erased_account(
+    db: Database, eraser: Eraser, clock: Clock, mailbox: Mailbox
+) -> tuple[Any, dict[str, Any], int]:
     """Make an account with a device, and let it be erased; gives an app, the session and the client id."""
     app = accounts_app(db, clock, more_routes=privacy_routes)
     client_id = 123_456_789
     async with speak_to(app) as client:
-        await register(client, "anna@example.com")
+        await confirmed(client, mailbox, "anna@example.com")
         session = await log_in(
             client, "anna@example.com", device={"name": "phone", "kind": "phone", "client_id": client_id}
         )
@@ -152,8 +155,10 @@ async def erased_account(db: Database, eraser: Eraser, clock: Clock) -> tuple[An
     return app, session, client_id
 
 
-async def test_a_device_of_an_erased_account_is_told_however_late(db: Database, eraser: Eraser, clock: Clock) -> None:
-    app, session, _ = await erased_account(db, eraser, clock)
+async def test_a_device_of_an_erased_account_is_told_however_late(
+    db: Database, eraser: Eraser, clock: Clock, mailbox: Mailbox
+) -> None:
+    app, session, _ = await erased_account(db, eraser, clock, mailbox)
     erased = (410, "account_erased")
     async with speak_to(app) as client:
         assert problem(await refresh(client, session["refresh_token"])) == erased
@@ -161,16 +166,20 @@ async def test_a_device_of_an_erased_account_is_told_however_late(db: Database, 
         assert problem(await refresh(client, "an older token", session["device_token"])) == erased
 
 
-async def test_a_stranger_learns_nothing_of_an_erased_account(db: Database, eraser: Eraser, clock: Clock) -> None:
-    app, _, _ = await erased_account(db, eraser, clock)
+async def test_a_stranger_learns_nothing_of_an_erased_account(
+    db: Database, eraser: Eraser, clock: Clock, mailbox: Mailbox
+) -> None:
+    app, _, _ = await erased_account(db, eraser, clock, mailbox)
     async with speak_to(app) as client:
         assert problem(await refresh(client, "a token", "another token")) == (401, "refresh_token_invalid")
         answer = await client.post("/api/auth/login", json={"email": "anna@example.com", "password": PASSWORD})
         assert problem(answer) == (401, "wrong_credentials")
 
 
-async def test_the_address_is_free_again_and_the_client_id_never(db: Database, eraser: Eraser, clock: Clock) -> None:
-    app, _, client_id = await erased_account(db, eraser, clock)
+async def test_the_address_is_free_again_and_the_client_id_never(
+    db: Database, eraser: Eraser, clock: Clock, mailbox: Mailbox
+) -> None:
+    app, _, client_id = await erased_account(db, eraser, clock, mailbox)
     async with speak_to(app) as client:
         device = {"name": "phone", "kind": "phone", "client_id": client_id}
         body = {"email": "anna@example.com", "password": PASSWORD, "name": "Anna", "role": "athlete", "device": device}

@@ -24,7 +24,8 @@ from apex_server.vault import (
     read_key_file,
 )
 from apex_server.vault.master_keys import new_master_key
-from tests.server.accounts_app import Clock, accounts_app, log_in, problem, refresh, register, speak_to
+from tests.server.accounts_app import Clock, accounts_app, log_in, problem, refresh, speak_to
+from tests.server.mailbox import Mailbox, confirmed
 from tests.server.sync_world import World, assert_consistent, workout
 
 pytestmark = pytest.mark.anyio
@@ -162,11 +163,11 @@ async def test_who_is_erased_while_a_backup_is_made_is_not_in_its_key_file(
 
 
 async def test_a_device_that_signed_in_after_the_backup_is_told_of_the_erasure_after_a_restore(
-    db: Database, settings: Settings, elsewhere: Settings, folder: Path, clock: Clock
+    db: Database, settings: Settings, elsewhere: Settings, folder: Path, clock: Clock, mailbox: Mailbox
 ) -> None:
     """What its secret is like no backup knows; the key file does, and the id it wrote under is nobody's any more."""
     async with speak_to(accounts_app(db, clock)) as client:
-        await register(client, "mara@example.com")
+        await confirmed(client, mailbox, "mara@example.com")
         await back_up(settings, folder / "backup")
         late = await log_in(client, "mara@example.com")
         world = World(db, str(settings.database_url))

@@ -13,6 +13,7 @@ from apex_server.db import Database
 from apex_server.errors import TooManyAttempts
 from apex_server.opaque_tokens import new_token
 from tests.server.accounts_app import Clock, accounts_app, bearer, log_in, problem, register, speak_to
+from tests.server.mailbox import Mailbox, confirmed
 
 pytestmark = pytest.mark.anyio
 
@@ -66,15 +67,17 @@ async def test_the_right_password_does_not_get_past_the_limit_either(client: htt
     assert problem(refused) == (429, "too_many_attempts")
 
 
-async def test_the_window_slides(client: httpx.AsyncClient, clock: Clock) -> None:
-    await register(client, EMAIL)
+async def test_the_window_slides(client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox) -> None:
+    await confirmed(client, mailbox, EMAIL)
     await exhaust(client)
     clock.advance(minutes=15)
     await log_in(client, EMAIL)
 
 
-async def test_whoever_is_at_another_address_is_not_affected(app: Litestar, client: httpx.AsyncClient) -> None:
-    await register(client, EMAIL)
+async def test_whoever_is_at_another_address_is_not_affected(
+    app: Litestar, client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    await confirmed(client, mailbox, EMAIL)
     await exhaust(client)
     async with speak_to(app, address="192.0.2.2") as elsewhere:
         await log_in(elsewhere, EMAIL)
@@ -86,8 +89,8 @@ async def test_a_known_device_signs_in_even_from_the_address_of_the_guesser(clie
     await log_in(client, EMAIL, device_token=anna["device_token"])
 
 
-async def test_a_known_device_has_a_limit_of_its_own(client: httpx.AsyncClient) -> None:
-    anna = await register(client, EMAIL)
+async def test_a_known_device_has_a_limit_of_its_own(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    anna = await confirmed(client, mailbox, EMAIL)
     for _ in range(LIMIT):
         assert problem(await guess(client, device_token=anna["device_token"]))[0] == 401
     assert problem(await guess(client, device_token=anna["device_token"])) == (429, "too_many_attempts")
@@ -95,10 +98,10 @@ async def test_a_known_device_has_a_limit_of_its_own(client: httpx.AsyncClient) 
 
 
 async def test_a_device_token_that_is_made_up_or_anothers_or_removed_opens_no_way_around(
-    client: httpx.AsyncClient,
+    client: httpx.AsyncClient, mailbox: Mailbox
 ) -> None:
-    ben = await register(client, "ben@example.com")
-    anna = await register(client, EMAIL)
+    ben = await confirmed(client, mailbox, "ben@example.com")
+    anna = await confirmed(client, mailbox, EMAIL)
     removed = await log_in(client, EMAIL)
     await client.delete(f"/api/devices/{removed['device_id']}", headers=bearer(anna))
     await exhaust(client)
@@ -143,8 +146,8 @@ async def test_an_attempt_waits_for_the_one_before_it_to_be_counted(db: Database
     assert outcomes == ["counted"] * (LIMIT - 1) + ["refused"]
 
 
-async def test_the_right_password_clears_the_count(client: httpx.AsyncClient) -> None:
-    await register(client, EMAIL)
+async def test_the_right_password_clears_the_count(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    await confirmed(client, mailbox, EMAIL)
     for _ in range(3):
         for _ in range(LIMIT - 1):
             await guess(client)
@@ -225,9 +228,9 @@ async def test_whoever_holds_a_wide_network_gets_no_count_for_each_of_its_lines(
 
 
 async def test_ten_thousand_networks_get_a_hundred_tries_and_a_known_device_signs_in_meanwhile(
-    app: Litestar, client: httpx.AsyncClient, db: Database, clock: Clock
+    app: Litestar, client: httpx.AsyncClient, db: Database, clock: Clock, mailbox: Mailbox
 ) -> None:
-    anna = await register(client, EMAIL)
+    anna = await confirmed(client, mailbox, EMAIL)
     networks = [f"203.{number // 250}.{number % 250}.1" for number in range(10_000)]
 
     assert await tries_let_through(db, clock, networks, emails=[EMAIL]) == EVERYWHERE
@@ -235,7 +238,7 @@ async def test_ten_thousand_networks_get_a_hundred_tries_and_a_known_device_sign
     async with speak_to(app, address="198.51.100.7") as elsewhere:
         assert problem(await guess(elsewhere)) == (429, "too_many_attempts")
         await log_in(elsewhere, EMAIL, device_token=anna["device_token"])
-        await register(elsewhere, "ben@example.com")
+        await confirmed(elsewhere, mailbox, "ben@example.com")
         await log_in(elsewhere, "ben@example.com")
     clock.advance(minutes=15)
     async with speak_to(app, address="198.51.100.7") as elsewhere:
@@ -252,9 +255,9 @@ async def test_guesses_from_everywhere_are_refused_alike_where_nobody_has_the_ad
 
 
 async def test_the_right_password_takes_back_only_the_attempts_of_its_own_network(
-    app: Litestar, client: httpx.AsyncClient, db: Database, clock: Clock
+    app: Litestar, client: httpx.AsyncClient, db: Database, clock: Clock, mailbox: Mailbox
 ) -> None:
-    await register(client, EMAIL)
+    await confirmed(client, mailbox, EMAIL)
     await tries_let_through(db, clock, [f"203.0.{n}.1" for n in range(EVERYWHERE - 5)], emails=[EMAIL])
     for _ in range(8):
         await log_in(client, EMAIL)

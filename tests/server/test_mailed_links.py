@@ -88,8 +88,11 @@ async def test_who_registers_gets_a_mail_whose_link_verifies_the_address(
     assert problem(await verify(client, mail.token)) == DEAD
 
 
-async def test_nobody_has_to_verify_to_sign_in_and_work(client: httpx.AsyncClient, anna: dict[str, Any]) -> None:
-    assert (await log_in(client, EMAIL))["user"]["email_verified"] is False
+async def test_nobody_has_to_verify_to_work_and_to_sign_in_where_they_registered(
+    client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    again = await log_in(client, EMAIL, device_token=anna["device_token"])
+    assert again["user"]["email_verified"] is False
     assert await status_of(client, anna) == 200
 
 
@@ -109,7 +112,7 @@ async def test_the_link_may_be_asked_for_again_and_is_not_sent_to_who_needs_none
 async def test_a_forgotten_password_is_chosen_anew_and_every_session_ends(
     client: httpx.AsyncClient, anna: dict[str, Any], mailbox: Mailbox
 ) -> None:
-    other = await log_in(client, EMAIL)
+    other = await log_in(client, EMAIL, device_token=anna["device_token"])
     token = await reset_link(client, mailbox)
 
     assert (await reset(client, token)).status_code == 204
@@ -220,8 +223,8 @@ async def test_a_new_password_makes_the_links_that_still_lie_in_a_mailbox_useles
 async def test_a_changed_password_ends_all_other_sessions_and_is_told_of(
     client: httpx.AsyncClient, anna: dict[str, Any], mailbox: Mailbox
 ) -> None:
+    await mailbox.confirm(client, EMAIL)
     other = await log_in(client, EMAIL)
-    await mailbox.look()
     wrong = {"current_password": "a wrong guess", "new_password": NEW}
     answer = await client.post("/api/auth/change-password", json=wrong, headers=bearer(anna))
     assert problem(answer) == (401, "wrong_credentials")

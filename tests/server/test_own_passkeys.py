@@ -7,6 +7,7 @@ import pytest
 
 from apex_server.db import Database
 from tests.server.accounts_app import Clock, accounts_app, bearer, log_in, problem, register, speak_to
+from tests.server.mailbox import Mailbox, confirmed
 from tests.server.passkey_parts import EMAIL, PUBLIC_URL, REFUSED, add, authenticator, options, sign_in, sign_in_options
 from tests.server.software_authenticator import SoftwareAuthenticator
 
@@ -73,9 +74,9 @@ async def test_passkeys_are_renamed_and_removed_by_their_owner_alone(client: htt
 
 
 @pytest.mark.anyio
-async def test_removing_the_last_passkey_leaves_the_password(client: httpx.AsyncClient) -> None:
+async def test_removing_the_last_passkey_leaves_the_password(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
     """No account is without a password, so no removal shuts its owner out."""
-    session, device = await register(client, EMAIL), authenticator()
+    session, device = await confirmed(client, mailbox, EMAIL), authenticator()
     added = await add(client, session, device)
     await client.delete(f"/api/auth/passkeys/{added.json()['id']}", headers=bearer(session))
     await log_in(client, EMAIL)

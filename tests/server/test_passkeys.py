@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from apex_server.auth.passkey_ceremonies import CeremonyFailed, relying_party
 from apex_server.db import Database
 from tests.server.accounts_app import PASSWORD, SECRET, Clock, bearer, log_in, problem, register
-from tests.server.mailbox import Mailbox
+from tests.server.mailbox import Mailbox, confirmed
 from tests.server.passkey_parts import EMAIL, PUBLIC_URL, REFUSED, add, authenticator, options, sign_in, sign_in_options
 from tests.server.software_authenticator import SoftwareAuthenticator, decoded, encoded
 
@@ -284,9 +284,9 @@ async def meanwhile(database_url: str, change: str, *values: Any) -> AsyncIterat
 
 @pytest.mark.anyio
 async def test_a_copied_authenticator_opens_nothing_any_more_for_either_holder(
-    client: httpx.AsyncClient, database_url: str
+    client: httpx.AsyncClient, database_url: str, mailbox: Mailbox
 ) -> None:
-    session, device = await register(client, EMAIL), authenticator()
+    session, device = await confirmed(client, mailbox, EMAIL), authenticator()
     await add(client, session, device)
     thief = device.copied()
     assert (await sign_in(client, device.get(await sign_in_options(client)))).status_code == 200

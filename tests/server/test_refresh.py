@@ -18,9 +18,9 @@ from tests.server.accounts_app import (
     log_in,
     problem,
     refresh,
-    register,
     status_of,
 )
+from tests.server.mailbox import Mailbox, confirmed
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +28,8 @@ REUSED = (401, "refresh_token_reused")
 
 
 @pytest.fixture
-async def anna(client: httpx.AsyncClient) -> dict[str, Any]:
-    return await register(client, "anna@example.com")
+async def anna(client: httpx.AsyncClient, mailbox: Mailbox) -> dict[str, Any]:
+    return await confirmed(client, mailbox, "anna@example.com")
 
 
 async def test_an_exchange_gives_new_tokens_for_the_same_session(

@@ -12,6 +12,7 @@ import pytest
 from apex_server.db import Database
 from apex_server.messenger import FolderMessenger
 from tests.server.accounts_app import PASSWORD, Clock, accounts_app, bearer, log_in, problem, register, speak_to
+from tests.server.mailbox import Mailbox, confirmed
 from tests.server.second_factor_parts import (
     DEVICE,
     EMAIL,
@@ -32,8 +33,10 @@ def app_options(texts: Path) -> dict[str, Any]:
     return {"messenger": FolderMessenger(texts)}
 
 
-async def test_an_app_is_set_up_and_asked_for_at_the_next_sign_in(client: httpx.AsyncClient, clock: Clock) -> None:
-    session = await register(client, EMAIL)
+async def test_an_app_is_set_up_and_asked_for_at_the_next_sign_in(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    session = await confirmed(client, mailbox, EMAIL)
     offer = (await client.post("/api/auth/mfa/totp", headers=bearer(session))).json()
     asked = parse_qs(urlsplit(offer["uri"]).query)
     assert (asked["secret"], asked["issuer"]) == ([offer["secret"]], ["Apex"])
@@ -54,9 +57,9 @@ async def test_an_app_is_set_up_and_asked_for_at_the_next_sign_in(client: httpx.
 
 
 async def test_an_offer_that_was_never_confirmed_asks_for_nothing_and_is_soon_over(
-    client: httpx.AsyncClient, clock: Clock
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
 ) -> None:
-    session = await register(client, EMAIL)
+    session = await confirmed(client, mailbox, EMAIL)
     offer = (await client.post("/api/auth/mfa/totp", headers=bearer(session))).json()
     session = await log_in(client, EMAIL)
     clock.advance(minutes=14, seconds=59)
@@ -69,8 +72,10 @@ async def test_an_offer_that_was_never_confirmed_asks_for_nothing_and_is_soon_ov
     assert problem(late) == (404, "not_found")
 
 
-async def test_the_mfa_token_opens_nothing_but_the_second_step(client: httpx.AsyncClient, clock: Clock) -> None:
-    await set_up_app(client, await register(client, EMAIL), clock)
+async def test_the_mfa_token_opens_nothing_but_the_second_step(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demand = await first_step(client)
     token = {"Authorization": f"Bearer {demand['mfa_token']}"}
     assert problem(await client.get("/api/auth/me", headers=token)) == (401, "token_invalid")
@@ -79,31 +84,37 @@ async def test_the_mfa_token_opens_nothing_but_the_second_step(client: httpx.Asy
     assert "apex_" not in str(client.cookies)
 
 
-async def test_a_code_is_taken_once_even_if_it_is_still_good(client: httpx.AsyncClient, clock: Clock) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_a_code_is_taken_once_even_if_it_is_still_good(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     code = app.code()
     assert (await second_step(client, await first_step(client), code)).status_code == 200
     again = await second_step(client, await first_step(client), code)
     assert problem(again) == (403, "wrong_code")
 
 
-async def test_the_code_that_confirmed_the_app_signs_nobody_in(client: httpx.AsyncClient, clock: Clock) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_the_code_that_confirmed_the_app_signs_nobody_in(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     clock.advance(seconds=-60)
     assert problem(await second_step(client, await first_step(client), app.code())) == (403, "wrong_code")
 
 
 @pytest.mark.parametrize(("steps", "status"), [(-2, 403), (-1, 200), (0, 200), (1, 200), (2, 403)])
 async def test_a_clock_may_be_off_by_one_step_and_no_more(
-    client: httpx.AsyncClient, clock: Clock, steps: int, status: int
+    client: httpx.AsyncClient, clock: Clock, steps: int, status: int, mailbox: Mailbox
 ) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     clock.advance(minutes=5)
     assert (await second_step(client, await first_step(client), app.code(steps=steps))).status_code == status
 
 
-async def test_of_parallel_uses_of_one_code_one_gets_in(client: httpx.AsyncClient, clock: Clock) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_of_parallel_uses_of_one_code_one_gets_in(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demands = [await first_step(client) for _ in range(6)]
     code, statuses = app.code(), list[int]()
 
@@ -116,8 +127,10 @@ async def test_of_parallel_uses_of_one_code_one_gets_in(client: httpx.AsyncClien
     assert sorted(statuses) == [200, 403, 403, 403, 403, 403]
 
 
-async def test_of_parallel_uses_of_one_token_one_gets_in(client: httpx.AsyncClient, clock: Clock) -> None:
-    _, codes = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_of_parallel_uses_of_one_token_one_gets_in(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    _, codes = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demand, statuses = await first_step(client), list[int]()
 
     async def attempt(code: str) -> None:
@@ -147,9 +160,9 @@ async def test_of_parallel_confirmations_one_sets_the_app_up(client: httpx.Async
     assert problem(again) == (409, "totp_on")
 
 
-async def test_the_code_of_somebody_else_is_wrong(client: httpx.AsyncClient, clock: Clock) -> None:
-    await set_up_app(client, await register(client, EMAIL), clock)
-    bens, bens_codes = await set_up_app(client, await register(client, "ben@example.com"), clock)
+async def test_the_code_of_somebody_else_is_wrong(client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox) -> None:
+    await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
+    bens, bens_codes = await set_up_app(client, await confirmed(client, mailbox, "ben@example.com"), clock)
     demand = await first_step(client)
     assert problem(await second_step(client, demand, bens.code())) == (403, "wrong_code")
     assert problem(await second_step(client, demand, bens_codes[0], "recovery_code")) == (403, "wrong_code")
@@ -158,16 +171,16 @@ async def test_the_code_of_somebody_else_is_wrong(client: httpx.AsyncClient, clo
 
 @pytest.mark.parametrize(("seconds", "status"), [(299, 200), (300, 401)])
 async def test_a_token_is_good_for_five_minutes(
-    client: httpx.AsyncClient, clock: Clock, seconds: int, status: int
+    client: httpx.AsyncClient, clock: Clock, seconds: int, status: int, mailbox: Mailbox
 ) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demand = await first_step(client)
     clock.advance(seconds=seconds)
     assert (await second_step(client, demand, app.code())).status_code == status
 
 
-async def test_a_token_takes_five_wrong_codes(client: httpx.AsyncClient, clock: Clock) -> None:
-    app, codes = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_a_token_takes_five_wrong_codes(client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox) -> None:
+    app, codes = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demand = await first_step(client)
     left = [(await second_step(client, demand, app.wrong_code())).json()["tries_left"] for _ in range(5)]
     assert left == [4, 3, 2, 1, 0]
@@ -175,8 +188,10 @@ async def test_a_token_takes_five_wrong_codes(client: httpx.AsyncClient, clock: 
     assert problem(await second_step(client, demand, codes[0], "recovery_code")) == (401, "mfa_token_invalid")
 
 
-async def test_a_volley_of_guesses_is_counted_like_a_row_of_them(client: httpx.AsyncClient, clock: Clock) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_a_volley_of_guesses_is_counted_like_a_row_of_them(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demand, statuses = await first_step(client), list[int]()
 
     async def attempt() -> None:
@@ -190,9 +205,9 @@ async def test_a_volley_of_guesses_is_counted_like_a_row_of_them(client: httpx.A
 
 
 async def test_who_has_the_password_guesses_twenty_times_a_day_and_keeps_nobody_out(
-    db: Database, client: httpx.AsyncClient, clock: Clock
+    db: Database, client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
 ) -> None:
-    session = await register(client, EMAIL, device=DEVICE)
+    session = await confirmed(client, mailbox, EMAIL, device=DEVICE)
     app, codes = await set_up_app(client, session, clock)
     known = {"device": DEVICE, "device_token": session["device_token"]}
     for number in range(4):
@@ -214,9 +229,11 @@ async def test_who_has_the_password_guesses_twenty_times_a_day_and_keeps_nobody_
     assert (await second_step(client, await first_step(client), app.code())).status_code == 200
 
 
-async def test_the_first_step_does_not_reset_the_count_of_passwords(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_the_first_step_does_not_reset_the_count_of_passwords(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
     """Otherwise whoever has the password could ask for tokens, and so for codes, without end."""
-    await set_up_app(client, await register(client, EMAIL), clock)
+    await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     for _ in range(20):
         await first_step(client)
     answer = await client.post("/api/auth/login", json={"email": EMAIL, "password": PASSWORD})
@@ -233,9 +250,9 @@ async def test_the_first_step_does_not_reset_the_count_of_passwords(client: http
     ],
 )
 async def test_a_token_that_turns_up_on_another_device_is_void(
-    client: httpx.AsyncClient, clock: Clock, moved: dict[str, Any]
+    client: httpx.AsyncClient, clock: Clock, moved: dict[str, Any], mailbox: Mailbox
 ) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demand = await first_step(client, device=DEVICE)
     assert problem(await second_step(client, demand, app.code(), **moved)) == (401, "mfa_token_invalid")
     assert problem(await second_step(client, demand, app.code(), device=DEVICE)) == (401, "mfa_token_invalid")
@@ -278,9 +295,9 @@ async def test_changing_what_proves_a_person_asks_for_a_recent_sign_in(client: h
 
 
 async def test_another_password_ends_a_sign_in_that_the_old_one_began(
-    client: httpx.AsyncClient, clock: Clock, database_url: str
+    client: httpx.AsyncClient, clock: Clock, database_url: str, mailbox: Mailbox
 ) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demand = await first_step(client)
     owner = await asyncpg.connect(database_url)
     try:
@@ -290,10 +307,12 @@ async def test_another_password_ends_a_sign_in_that_the_old_one_began(
     assert problem(await second_step(client, demand, app.code())) == (401, "mfa_token_invalid")
 
 
-async def test_a_taken_client_id_costs_neither_the_token_nor_the_code(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_a_taken_client_id_costs_neither_the_token_nor_the_code(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
     """A device finds out in the second step that its id is taken, and goes on under another."""
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
-    await register(client, "ben@example.com", device=DEVICE)
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
+    await confirmed(client, mailbox, "ben@example.com", device=DEVICE)
     demand = await first_step(client, device=DEVICE)
     assert problem(await second_step(client, demand, app.code(), device=DEVICE)) == (409, "client_id_taken")
     answer = await second_step(client, demand, app.code(), device={**DEVICE, "client_id": 8})
@@ -301,9 +320,9 @@ async def test_a_taken_client_id_costs_neither_the_token_nor_the_code(client: ht
 
 
 async def test_no_secret_of_a_second_factor_stands_readable_in_the_database(
-    client: httpx.AsyncClient, clock: Clock, texts: Path, database_url: str
+    client: httpx.AsyncClient, clock: Clock, texts: Path, database_url: str, mailbox: Mailbox
 ) -> None:
-    session = await register(client, EMAIL)
+    session = await confirmed(client, mailbox, EMAIL)
     seed = (await client.post("/api/auth/mfa/totp", headers=bearer(session))).json()["secret"]
     body = {"code": App(seed, clock).code()}
     codes = (await client.post("/api/auth/mfa/totp/confirm", json=body, headers=bearer(session))).json()
@@ -364,8 +383,10 @@ async def test_changing_the_password_is_no_way_around_the_second_factor(
     assert problem(refused) == (401, "sign_in_again")
 
 
-async def test_guesses_with_many_tokens_at_once_are_counted_together(client: httpx.AsyncClient, clock: Clock) -> None:
-    app, _ = await set_up_app(client, await register(client, EMAIL), clock)
+async def test_guesses_with_many_tokens_at_once_are_counted_together(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    app, _ = await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
     demands, codes = [await first_step(client) for _ in range(8)], list[str]()
 
     async def attempt(demand: dict[str, Any]) -> None:

@@ -12,10 +12,16 @@ from apex_server.audit.events import open_sealed_part
 from apex_server.db import Database
 from apex_server.refused_sign_ins import record_refused_sign_ins
 from tests.server.accounts_app import Clock, accounts_app, bearer, log_in, refresh, register, speak_to
+from tests.server.mailbox import Mailbox, confirmed
 
 pytestmark = pytest.mark.anyio
 
 EMAIL = "anna@example.com"
+
+
+@pytest.fixture
+async def anna(client: httpx.AsyncClient, mailbox: Mailbox) -> dict[str, Any]:
+    return await confirmed(client, mailbox, EMAIL)
 
 
 @pytest.fixture
@@ -39,8 +45,9 @@ async def guess(client: httpx.AsyncClient, email: str = EMAIL, **headers: str) -
     assert (await client.post("/api/auth/login", json=body, headers=headers)).status_code == 401
 
 
-async def test_coming_and_going_is_recorded_with_device_and_address(db: Database, client: httpx.AsyncClient) -> None:
-    anna = await register(client, EMAIL)
+async def test_coming_and_going_is_recorded_with_device_and_address(
+    db: Database, client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
     again = await log_in(client, EMAIL)
     known = await log_in(client, EMAIL, device_token=again["device_token"])
     await client.delete(f"/api/devices/{anna['device_id']}", headers=bearer(again))
@@ -51,11 +58,11 @@ async def test_coming_and_going_is_recorded_with_device_and_address(db: Database
     recorded = await events(db, anna)
 
     assert [action for action, _, _ in recorded] == [
-        "device_added", "account_created", "device_added", "signed_in", "signed_in", "device_removed", "signed_out",
-        "signed_in", "signed_out_everywhere",
+        "device_added", "account_created", "email_verified", "device_added", "signed_in", "signed_in", "device_removed",
+        "signed_out", "signed_in", "signed_out_everywhere",
     ]  # fmt: skip
     assert {address for _, address, _ in recorded} == {"192.0.2.1"}
-    assert recorded[3][2] == {"method": "password"}
+    assert recorded[4][2] == {"method": "password"}
 
 
 async def test_a_stolen_token_that_was_found_out_is_recorded(db: Database, client: httpx.AsyncClient) -> None:
@@ -66,9 +73,8 @@ async def test_a_stolen_token_that_was_found_out_is_recorded(db: Database, clien
 
 
 async def test_refused_sign_ins_of_a_minute_are_one_entry_with_their_number_and_the_last_address(
-    db: Database, client: httpx.AsyncClient
+    db: Database, client: httpx.AsyncClient, anna: dict[str, Any]
 ) -> None:
-    anna = await register(client, EMAIL)
     before = len(await events(db, anna))
     for _ in range(3):
         await guess(client)

@@ -22,6 +22,7 @@ from tests.server.accounts_app import (
     register,
     speak_to,
 )
+from tests.server.mailbox import Mailbox, confirmed
 
 pytestmark = pytest.mark.anyio
 
@@ -66,8 +67,10 @@ async def test_a_fresh_sign_in_may_a_refreshed_one_may_not_and_the_password_agai
     assert (await client.post("/api/dangerous", headers=bearer(anna))).status_code == 204
 
 
-async def test_the_proof_of_one_session_is_none_for_another(client: httpx.AsyncClient, clock: Clock) -> None:
-    lost = await register(client, "anna@example.com")
+async def test_the_proof_of_one_session_is_none_for_another(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    lost = await confirmed(client, mailbox, "anna@example.com")
     clock.advance(minutes=10)
     at_home = await log_in(client, "anna@example.com")
     lost |= (await refresh(client, lost["refresh_token"], lost["device_token"])).json()
@@ -78,9 +81,9 @@ async def test_the_proof_of_one_session_is_none_for_another(client: httpx.AsyncC
 
 
 async def test_whoever_holds_a_session_guesses_the_password_twenty_times_and_locks_nobody_else_out(
-    client: httpx.AsyncClient,
+    client: httpx.AsyncClient, mailbox: Mailbox
 ) -> None:
-    stolen = await register(client, "anna@example.com")
+    stolen = await confirmed(client, mailbox, "anna@example.com")
     at_home = await log_in(client, "anna@example.com")
     for _ in range(20):
         assert problem(await reauthenticate(client, stolen, "a wrong guess")) == WRONG

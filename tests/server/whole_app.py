@@ -51,6 +51,7 @@ class WholeApp:
         signed_in = await register(self.client, email, role="athlete" if role == "support" else role)
         if role == "support":
             await self.owner.execute("UPDATE users SET role = 'support' WHERE id = $1", UUID(signed_in["user"]["id"]))
+            await self.verified(self.signed(signed_in))
             signed_in = await log_in(self.client, email)
             await self.shows_second_factor(UUID(signed_in["session_id"]))
         return self.signed(signed_in)

@@ -258,6 +258,7 @@ async def sign_in(server: WholeServer, coach: Device, others: list[Device], athl
                     invite = (await laptop.request("POST", "/api/invites", {}))["code"]
                     user = await replica.register(device.link.address, email, PASSWORD, name=email, invite=invite)
                     ids.append(user.id)
+                    await server.confirm(email)
                 else:
                     await replica.login(device.link.address, email, PASSWORD)
             device.athlete_id = ids[number % athletes]

@@ -64,6 +64,7 @@ class NetWorld:
         """Make the account and open its devices."""
         self.phone = await self.open("phone")
         self.athlete_id = (await self.phone.register(self.cutter.address, self.email, PASSWORD, name="Mara")).id
+        await self.server.confirm(self.email)
         self.watch = await self.open("watch")
         await self.watch.login(self.server.address, self.email, PASSWORD)
 

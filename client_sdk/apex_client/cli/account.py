@@ -77,6 +77,7 @@ def register(
         password = asked_password(password_stdin, confirm=True)
         user = replica.register(address, email, password, name=name, role=role, invite=invite)
         _welcome(replica, user)
+        said(f"a mail is on its way to {escaped(user.email)}: open its link, then your other devices sign in, too")
 
 
 def login(

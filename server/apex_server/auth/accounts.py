@@ -1,7 +1,9 @@
 """Registering, signing in, staying signed in and signing out: each a few steps in an order that matters.
 
-Sign-in costs and answers the same whether the account exists or not. Everything that belongs to a new session, the
-device, its client id, the invite, is one transaction: a refused part refuses the whole.
+Registering and signing in cost and answer the same whether an address has an account or not. Anybody may make an
+account that names an address; the first to answer a mail to it has it, and until then a password opens an account on
+its own devices alone (docs/decisions/registration_answers.md). Everything that belongs to a new session, the device,
+its client id, the invite, is one transaction: a refused part refuses the whole.
 """
 
 from collections.abc import Callable
@@ -10,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-import asyncpg
 import structlog
 
 from apex_server.audit import Action, record_event
@@ -31,10 +32,16 @@ from apex_server.auth.payloads import (
 from apex_server.auth.refresh import Renewed, exchange_refresh_token, store_refresh_token
 from apex_server.auth.second_factors import SecondFactors
 from apex_server.auth.second_step import Passed, SecondStep
-from apex_server.auth.throttle import begin_login, count_attempt, forget_attempt, forget_attempts, login_attempt
-from apex_server.caller import Caller, Role
+from apex_server.auth.throttle import (
+    begin_login,
+    count_attempt,
+    forget_attempt,
+    forget_attempts,
+    login_attempt,
+)
+from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import ApiError, EmailTaken, InvalidFields, WrongCredentials
+from apex_server.errors import ApiError, InvalidFields, WrongCredentials
 from apex_server.invites import CoachLink, accept_or_await_invite
 from apex_server.mail import ask_for_mail
 from apex_server.opaque_tokens import fingerprint
@@ -84,11 +91,10 @@ class Accounts:
     async def register(self, request: RegisterRequest, *, address: str) -> NewSession:
         """Make an account and sign it in, from a network address.
 
-        Raises InvalidFields, EmailTaken, TooManyAttempts, ClientIdTaken, what `accept_or_await_invite` raises, or
-        ServerBusy.
+        Whether the address has an account plays no part here; only the mail tells. Raises InvalidFields,
+        TooManyAttempts, ClientIdTaken, what `accept_or_await_invite` raises, or ServerBusy.
         """
         email, name = normalise_email(request.email), clean_name(request.name, field="name")
-        email_index = self.database.vault.email_index(email)
         if request.invite is not None and request.role != "athlete":
             raise InvalidFields.one("invite", "Only an athlete can accept an invite")
         user_id, now = uuid4(), self.now()
@@ -96,14 +102,16 @@ class Accounts:
             await count_attempt(connection, "register", email, address=address, now=now)
         password_hash = await self.passwords.hash(request.password, known=(name, email))
         async with self.database.request(user_id) as connection:
-            await forget_attempt(connection, "register", email, address=address)
-            if await connection.fetchval(_queries.is_email_kept, email_index, now):
-                raise EmailTaken
             key = await self.database.vault.add_user_key(connection, user_id)
-            email_sealed = key.seal_text(request.email.strip(), what=USER_EMAIL)
-            name_sealed = key.seal_text(name, what=USER_NAME)
-            await _add_user(
-                connection, user_id, email_index, email_sealed, password_hash, name_sealed, request.role, now
+            await connection.execute(
+                _queries.add_user,
+                user_id,
+                self.database.vault.email_index(email),
+                key.seal_text(request.email.strip(), what=USER_EMAIL),
+                password_hash,
+                key.seal_text(name, what=USER_NAME),
+                request.role,
+                now,
             )
             coach = (
                 await accept_or_await_invite(connection, self.database.vault, request.invite, now=now)
@@ -123,18 +131,7 @@ class Accounts:
         Raises WrongCredentials, MfaRequired, TooManyAttempts, ClientIdTaken, InvalidFields for the device, or
         ServerBusy.
         """
-        email = email_key(request.email)
-        email_index = self.database.vault.email_index(email)
-        device_hash = fingerprint(request.device_token) if request.device_token else None
-        async with self.database.request(None) as connection:
-            account = await connection.fetchrow(_queries.find_login_account, email_index, device_hash)
-            proven_id: UUID | None = account["device_id"] if account else None
-            attempt = login_attempt(email, address=address, known_device_id=proven_id)
-            await begin_login(connection, attempt, now=self.now())
-        if not await self.passwords.matches(request.password, account["password_hash"] if account else None):
-            _log.info("login_refused")
-            await note_refused_sign_in(self.database, email_index, address=address, now=self.now())
-            raise WrongCredentials
+        account, attempts_key = await self._opened(request, address=address)
         user_id: UUID = account["user_id"]
         new_hash = await self._renewed_hash(request.password, account["password_hash"])
         async with self.database.request(user_id) as connection:
@@ -147,10 +144,10 @@ class Accounts:
                 user_id,
                 request.device,
                 request.device_token,
-                known_device_id=proven_id,
-                attempts_key=attempt.account,
+                known_device_id=account["device_id"],
+                attempts_key=attempts_key,
             )
-            passed = Passed(user_id, proven_id, attempt.account)
+            passed = Passed(user_id, account["device_id"], attempts_key)
             outcome = demand or await self._pass(connection, passed, request.device, address)
         return _given(outcome)
 
@@ -272,6 +269,30 @@ class Accounts:
         key = await self.database.vault.user_key(connection, user_id)
         return account_view(await connection.fetchrow(_queries.get_account, user_id), key)
 
+    async def _opened(self, request: LoginRequest, *, address: str) -> tuple[Any, bytes]:
+        """Find the account that the password opens, and where attempts at it are counted.
+
+        A device that made an account which has not answered for the address yet tries that one first, as a device it
+        knows. Then comes the account that has the address; or none, which takes as long. So what is tried depends on
+        the device's token alone. Raises WrongCredentials, TooManyAttempts, or ServerBusy.
+        """
+        email = email_key(request.email)
+        email_index = self.database.vault.email_index(email)
+        device_hash = fingerprint(request.device_token) if request.device_token else None
+        async with self.database.request(None) as connection:
+            rows = await connection.fetch(_queries.find_login_accounts, email_index, device_hash)
+        own = [row for row in rows if not row["has_address"]]
+        everybodys = next((row for row in rows if row["has_address"]), None)
+        for account in (*own, everybodys):
+            attempt = login_attempt(email, address=address, known_device_id=account and account["device_id"])
+            async with self.database.request(None) as connection:
+                await begin_login(connection, attempt, now=self.now())
+            if await self.passwords.matches(request.password, account and account["password_hash"]):
+                return account, attempt.account
+        _log.info("login_refused")
+        await note_refused_sign_in(self.database, email_index, address=address, now=self.now())
+        raise WrongCredentials
+
     async def _pass(
         self,
         connection: Connection,
@@ -354,21 +375,3 @@ def _given(outcome: NewSession | ApiError) -> NewSession:
     if isinstance(outcome, ApiError):
         raise outcome
     return outcome
-
-
-async def _add_user(
-    connection: Connection,
-    user_id: UUID,
-    email_index: bytes,
-    email: bytes,
-    password_hash: str,
-    name: bytes,
-    role: Role,
-    now: datetime,
-) -> None:
-    try:
-        await connection.execute(_queries.add_user, user_id, email_index, email, password_hash, name, role, now)
-    except asyncpg.UniqueViolationError as error:
-        if error.constraint_name == "users_email_unique":
-            raise EmailTaken from error
-        raise

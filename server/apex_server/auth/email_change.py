@@ -1,8 +1,9 @@
 """Changing the e-mail address of an account, in a way that whoever loses it to a thief gets it back.
 
 The address is the key to everything: mails to it choose new passwords. So a change asks for a recent sign-in, counts
-from the moment the new mailbox answers, and the old one is told and can put it back for seven days. Nobody else can
-register the old address meanwhile, or the way back would be blocked.
+from the moment the new mailbox answers, and the old one is told and can put it back for seven days. No other account
+can have the old address meanwhile, or the way back would be blocked. An address that never answered was not the
+account's: it is not told, and not kept.
 
 Whoever takes an address back says that somebody else was in the account. Every session ends then, the password opens
 nothing any more until a new one is chosen by mail, and what was added to sign in with since the day before the change
@@ -13,16 +14,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import structlog
 
 from apex_server.audit import record_event
 from apex_server.auth.accounts import Accounts
-from apex_server.auth.mailed_links import drop_factors, find_link, use_link
+from apex_server.auth.mailed_links import drop_factors, find_link, prove_address, use_link
 from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
-from apex_server.errors import EmailTaken, InvalidFields
+from apex_server.errors import InvalidFields
 from apex_server.invites import accept_awaiting_invite
 from apex_server.mail import NEW_EMAIL, OLD_EMAIL, ask_for_mail
 from apex_server.opaque_tokens import new_token
@@ -83,7 +83,7 @@ async def ask_for_email_change(accounts: Accounts, caller: Caller, typed: str, *
 async def confirm_address(accounts: Accounts, token: str, *, address: str) -> None:
     """Believe that an address is its account's: the one it has, or the new one that was asked for.
 
-    Raises MailTokenInvalid, TooManyAttempts, or EmailTaken where the new address has an account by now.
+    Raises MailTokenInvalid, TooManyAttempts, or EmailTaken where another account has answered for it by now.
     """
     owner = await find_link(accounts, token, "verify_email", "confirm_email", address=address)
     now = accounts.now()
@@ -91,7 +91,7 @@ async def confirm_address(accounts: Accounts, token: str, *, address: str) -> No
         change_id = await use_link(connection, owner, now=now)
         if change_id is not None:
             await _change(accounts, connection, owner.user_id, change_id, now)
-        await connection.execute(_queries.note_email_verified, owner.user_id, now)
+        await prove_address(connection, owner.user_id, now=now)
         await accept_awaiting_invite(connection, accounts.database.vault)
         await record_event(
             connection,
@@ -106,7 +106,7 @@ async def confirm_address(accounts: Accounts, token: str, *, address: str) -> No
 async def undo_email_change(accounts: Accounts, token: str, *, address: str) -> None:
     """Put an account's address back, at the word of whoever reads mails to the old one, and shut everybody out.
 
-    Raises MailTokenInvalid, or TooManyAttempts.
+    Raises MailTokenInvalid, TooManyAttempts, ServerBusy, or EmailTaken.
     """
     owner = await find_link(accounts, token, "undo_email", address=address)
     nobodys_password = await accounts.passwords.hash(new_token())
@@ -117,8 +117,9 @@ async def undo_email_change(accounts: Accounts, token: str, *, address: str) -> 
         )
         key = await vault.user_key(connection, user_id)
         old = key.open_text(change["old_email"], what=OLD_EMAIL)
-        await _set_email(connection, user_id, vault.email_index(email_key(old)), key.seal_text(old, what=USER_EMAIL))
-        await connection.execute(_queries.note_email_verified, user_id, now)
+        sealed = key.seal_text(old, what=USER_EMAIL)
+        await connection.execute(_queries.set_email, user_id, vault.email_index(email_key(old)), sealed)
+        await prove_address(connection, user_id, now=now)
         await connection.execute(_queries.note_email_changes_undone, user_id, change["asked_at"], now)
         await connection.execute(_queries.change_password_hash, user_id, nobodys_password)
         await connection.execute(_queries.end_other_sessions, user_id, None, "email_restored", now)
@@ -134,19 +135,13 @@ async def undo_email_change(accounts: Accounts, token: str, *, address: str) -> 
 async def _change(accounts: Accounts, connection: Connection, user_id: UUID, change_id: UUID, now: datetime) -> None:
     vault = accounts.database.vault
     change: Any = await connection.fetchrow(_queries.get_email_change, user_id, change_id)
-    if await connection.fetchval(_queries.is_email_kept, change["new_index"], now):
-        raise EmailTaken
+    was_its_own = await connection.fetchval(_queries.get_email_verified_at, user_id) is not None
     key = await vault.user_key(connection, user_id)
     new = key.open_text(change["new_email"], what=NEW_EMAIL)
-    await _set_email(connection, user_id, change["new_index"], key.seal_text(new, what=USER_EMAIL))
-    await connection.execute(_queries.note_email_changed, user_id, change_id, now, now + UNDO_SPAN)
+    await connection.execute(_queries.set_email, user_id, change["new_index"], key.seal_text(new, what=USER_EMAIL))
+    undo_until = now + UNDO_SPAN if was_its_own else now
+    await connection.execute(_queries.note_email_changed, user_id, change_id, now, undo_until)
     # What was mailed to the old address speaks for it no more.
     await connection.execute(_queries.drop_links, user_id, ["verify_email", "reset_password"])
-    await ask_for_mail(connection, user_id, "email_changed", now=now, email_change_id=change_id)
-
-
-async def _set_email(connection: Connection, user_id: UUID, email_index: bytes, email: bytes) -> None:
-    try:
-        await connection.execute(_queries.set_email, user_id, email_index, email)
-    except asyncpg.UniqueViolationError as error:
-        raise EmailTaken from error
+    if was_its_own:
+        await ask_for_mail(connection, user_id, "email_changed", now=now, email_change_id=change_id)

@@ -5,16 +5,12 @@ FROM users
 WHERE id = $1;
 
 -- name: set_email
--- Of two accounts that want one address the second is refused.
+-- An address that has not answered yet is nobody's.
 UPDATE users
 SET email_index = $2,
     email = $3,
     email_verified_at = NULL
 WHERE id = $1;
-
--- name: is_email_kept
--- True: another account left this address lately and may still come back to it.
-SELECT apex_email_is_kept($1, $2);
 
 -- name: add_email_change
 -- Asked for; the account has its old address until the new one answers.
@@ -29,7 +25,7 @@ WHERE id = $2
     AND user_id = $1;
 
 -- name: note_email_changed
--- From here on the old address has its time to object.
+-- From here on the old address has its time to object, if it ever was the account's.
 UPDATE email_changes
 SET confirmed_at = $3,
     undo_until = $4

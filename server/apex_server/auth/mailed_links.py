@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from apex_server.audit import record_event
@@ -19,7 +20,7 @@ from apex_server.auth.devices import recognise_device
 from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
-from apex_server.errors import MailTokenInvalid
+from apex_server.errors import EmailTaken, MailTokenInvalid
 from apex_server.invites import accept_awaiting_invite
 from apex_server.mail import ask_for_mail, ask_for_mail_to_index
 from apex_server.opaque_tokens import fingerprint
@@ -31,6 +32,7 @@ __all__ = [
     "drop_factors",
     "find_link",
     "forgot_password",
+    "prove_address",
     "reset_password",
     "use_link",
 ]
@@ -80,7 +82,8 @@ async def reset_password(
     The link came by mail, so the address is verified with it. Where nobody had proven it before, whoever registered may
     have been somebody else: then no second factor and no passkey of theirs stays. The browser is a known device from
     then on: whoever guesses at the account from everywhere does not keep its person from signing in there. Raises
-    MailTokenInvalid, TooManyAttempts, InvalidFields for the password (the link stays good then), or ServerBusy.
+    MailTokenInvalid, TooManyAttempts, InvalidFields for the password (the link stays good then), ServerBusy, or
+    EmailTaken where another account has answered for the address meanwhile.
     """
     owner = await find_link(accounts, token, "reset_password", address=address)
     password_hash = await accounts.passwords.hash(new_password, known=await accounts.known_of(owner.user_id))
@@ -93,7 +96,7 @@ async def reset_password(
         await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset", now)
         if await connection.fetchval(_queries.get_email_verified_at, owner.user_id) is None:
             await drop_factors(connection, owner.user_id, since=BEFORE_ANY_ACCOUNT)
-        await connection.execute(_queries.note_email_verified, owner.user_id, now)
+        await prove_address(connection, owner.user_id, now=now)
         await accept_awaiting_invite(connection, vault)
         await connection.execute(_queries.drop_links, owner.user_id, ["reset_password"])
         await connection.execute(_queries.drop_open_email_changes, owner.user_id)
@@ -113,6 +116,19 @@ async def reset_password(
         )
     _log.info("password_reset", user_id=str(owner.user_id))
     return device.new_token
+
+
+async def prove_address(connection: Connection, user_id: UUID, *, now: datetime) -> None:
+    """Take the address of an account for its own, at the word of whoever reads the mails to it.
+
+    Raises EmailTaken where another account was faster, or left the address lately and may still come back to it.
+    """
+    if await connection.fetchval(_queries.is_own_email_kept, user_id, now):
+        raise EmailTaken
+    try:
+        await connection.execute(_queries.note_email_verified, user_id, now)
+    except asyncpg.UniqueViolationError as error:
+        raise EmailTaken from error
 
 
 async def drop_factors(connection: Connection, user_id: UUID, *, since: datetime) -> None:

@@ -1,7 +1,7 @@
--- name: find_login_account
+-- name: find_login_accounts
 -- Before anybody is signed in: what the password is checked against, and whether this is a device we know.
-SELECT user_id, password_hash, role, device_id
-FROM apex_login_account($1, $2);
+SELECT user_id, password_hash, has_address, device_id
+FROM apex_login_accounts($1, $2);
 
 -- name: begin_login
 -- Counts the attempt before the password is checked, so that attempts at the same moment count each other.
@@ -197,8 +197,14 @@ SELECT email_verified_at
 FROM users
 WHERE id = $1;
 
+-- name: is_own_email_kept
+-- True: another account left this address lately and may still come back to it.
+SELECT apex_email_is_kept(email_index, $2)
+FROM users
+WHERE id = $1;
+
 -- name: note_email_verified
--- The first time stands.
+-- The first time stands. Of two accounts that answer for one address the second is refused.
 UPDATE users
 SET email_verified_at = coalesce(email_verified_at, $2)
 WHERE id = $1;

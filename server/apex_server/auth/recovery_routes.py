@@ -87,7 +87,10 @@ class RecoveryController(Controller):
         "/reset-password",
         exclude_from_auth=True,
         status_code=204,
-        responses={204: _NO_BODY, **problem_responses(*BODY_REFUSALS, MailTokenInvalid, TooManyAttempts, ServerBusy)},
+        responses={
+            204: _NO_BODY,
+            **problem_responses(*BODY_REFUSALS, MailTokenInvalid, EmailTaken, TooManyAttempts, ServerBusy),
+        },
     )
     async def reset_password(
         self,

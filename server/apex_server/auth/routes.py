@@ -33,7 +33,6 @@ from apex_server.errors import (
     AccountErased,
     ClientIdTaken,
     CsrfRefused,
-    EmailTaken,
     NotFound,
     RefreshTokenInvalid,
     RefreshTokenReused,
@@ -81,7 +80,7 @@ class AuthController(Controller):
         "/register",
         exclude_from_auth=True,
         responses=problem_responses(
-            *BODY_REFUSALS, EmailTaken, ClientIdTaken, NotFound, InviteUsed, InviteExpired,
+            *BODY_REFUSALS, ClientIdTaken, NotFound, InviteUsed, InviteExpired,
             InviteForAnother, TooManyAttempts, CsrfRefused, ServerBusy,
         ),
     )  # fmt: skip
@@ -92,7 +91,11 @@ class AuthController(Controller):
         accounts: NamedDependency[Accounts],
         session_cookies: NamedDependency[SessionCookies],
     ) -> Response[SignedIn]:
-        """Make an account and sign in; with an invite code, the athlete is linked to the coach at once."""
+        """Make an account and sign in; with an invite code, the athlete is linked to the coach at once.
+
+        The answer is the same whether the address has an account. A mail tells whoever reads it, and its link gives the
+        account the address; until then the password opens the account on this device alone.
+        """
         check_delivery(request, data.token_delivery, session_cookies)
         begun = await accounts.register(data, address=client_address(request))
         if begun.coach is not None:
@@ -114,7 +117,11 @@ class AuthController(Controller):
         accounts: NamedDependency[Accounts],
         session_cookies: NamedDependency[SessionCookies],
     ) -> Response[SignedIn]:
-        """Sign in. An unknown address and a wrong password get one and the same answer, after the same time."""
+        """Sign in. An unknown address and a wrong password get one and the same answer, after the same time.
+
+        So does the right password of an account whose address was not confirmed yet, on any device but the one it was
+        made on, which shows its `device_token`.
+        """
         check_delivery(request, data.token_delivery, session_cookies)
         if data.device_token is None:
             data.device_token = request.cookies.get(session_cookies.device_name)

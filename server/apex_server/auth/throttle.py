@@ -10,8 +10,8 @@ can be used up by others. So a known device is not counted in it, a passkey and 
 browser in which a password was reset by such a link is known from then on.
 
 Whether an account exists plays no part, so a refusal tells nothing about it. Nothing is ever locked. Everything else
-that could be guessed at or flooded with (tokens out of mails, addresses that are taken, mails to somebody) is counted
-in the same way by `count_attempt`.
+that could be guessed at or flooded with (tokens out of mails, accounts that name somebody's address, mails to somebody)
+is counted in the same way by `count_attempt`.
 """
 
 from datetime import datetime, timedelta
@@ -60,8 +60,9 @@ _BOUNDS: dict[AttemptKind, Bounds] = {
     "login": _SIGN_IN,
     # Whoever is signed in and gives the password again: as many tries as at the front door.
     "password": _SIGN_IN,
-    # Only a refused registration stays counted: what it can be used for is to ask which addresses are taken.
-    "register": Bounds(subject=20, origin=40),
+    # Each makes an account and a mail. An address is registered once, and again where an answer was lost; a course that
+    # signs up together behind one network address does so undisturbed.
+    "register": Bounds(subject=5, origin=200),
     # 256 random bits cannot be guessed; this is for whoever tries nevertheless, and for what trying costs us.
     "mail_token": Bounds(subject=60, origin=60),
     # How many mails one person gets is bounded apart from this, whoever asks (mail.sending).

@@ -13,21 +13,23 @@ SELECT user_id, tier
 FROM apex_tiers_of($1);
 
 -- name: set_tier
--- The operator decides; the role no longer does. No row: there is nobody of that address.
+-- The operator decides; the role no longer does. No row: nobody has answered for that address.
 INSERT INTO user_tiers (user_id, tier, set_at)
 SELECT users.id, $2, now()
 FROM users
 WHERE users.email_index = $1
+    AND users.email_verified_at IS NOT NULL
 ON CONFLICT (user_id) DO UPDATE
 SET tier = excluded.tier, set_at = excluded.set_at
 RETURNING user_id;
 
 -- name: forget_tier
--- The role decides again. No row: there is nobody of that address.
+-- The role decides again. No row: nobody has answered for that address.
 WITH person AS (
     SELECT users.id
     FROM users
     WHERE users.email_index = $1
+        AND users.email_verified_at IS NOT NULL
 ), forgotten AS (
     DELETE FROM user_tiers
     USING person

@@ -1,23 +1,26 @@
 """What our mails say: one letter for each purpose, in plain words, each the same in text and as a page.
 
 A letter says what happened, what to do, how long there is time, and what to do if it was not you. It holds no name of
-anybody else, no link but ours, and nothing that is loaded from elsewhere.
+anybody else, no link but ours, and nothing that is loaded from elsewhere. Where several accounts may name one address,
+it says which it is about by the day and the kind of device: nothing that whoever made the account could choose.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
+from msgspec.structs import replace
 
 from apex_server.audit import Action
 from apex_server.mail.message import Mail
 
-__all__ = ["LETTERS", "Letter", "MailPurpose", "TokenPurpose", "write_letter"]
+__all__ = ["LETTERS", "Letter", "MailPurpose", "TokenPurpose", "made_on", "write_letter"]
 
 MailPurpose = Literal[
     "account_deletion_asked",
+    "address_has_account",
     "confirm_email",
     "email_changed",
     "email_restored",
@@ -26,6 +29,7 @@ MailPurpose = Literal[
     "reader_began",
     "reset_password",
     "sign_in_protection_changed",
+    "unanswered_account_ends",
     "verify_email",
 ]
 """Why a mail is sent. Others add theirs here, with a letter below."""
@@ -38,6 +42,8 @@ class Letter(Struct, frozen=True, kw_only=True):
 
     subject: str
     opening: str
+    which: str = "It is the account that was made {made}, for which this address was never confirmed."
+    """Goes on after the opening where the account has not answered for its address."""
     button: str | None = None
     path: str | None = None
     """Of our own page; the token goes into the fragment, which no server and no log sees."""
@@ -59,23 +65,40 @@ def _was_it_you(*, subject: str, opening: str, closing: str) -> Letter:
 LETTERS: Final[Mapping[MailPurpose, Letter]] = {
     "verify_email": Letter(
         subject="Confirm your e-mail address",
-        opening="Welcome to Apex. One tap confirms that this address is yours. You can log and sync meanwhile.",
+        opening="Welcome to Apex. One tap confirms that this address is yours.",
+        which="It belongs to the account that was made {made}. That device logs and syncs meanwhile; "
+        "on others you can sign in once the address is confirmed.",
         button="Confirm this address",
         path="/verify-email",
         token="verify_email",  # noqa: S106 - the name of a purpose.
         lifetime=timedelta(days=3),
         time_left="The link is good for three days and works once.",
-        closing="You did not create an account? Then leave this mail alone: without the link nothing happens.",
+        closing="You did not make an account then and there? Leave this mail alone: without the link nothing happens.",
     ),
     "reset_password": Letter(
         subject="Choose a new password",
         opening="Somebody, we hope you, wants a new password for your Apex account.",
+        which="It is the account that was made {made}; choosing a password confirms that this address is its own.",
         button="Choose a new password",
         path="/reset-password",
         token="reset_password",  # noqa: S106
         lifetime=timedelta(hours=1),
         time_left="The link is good for an hour and works once. All your devices will ask for the new password.",
         closing="It was not you? Then leave this mail alone: your password stays as it is.",
+    ),
+    "address_has_account": Letter(
+        subject="You already have an Apex account",
+        opening="Somebody registered with your address, and you have an account here.",
+        which="The new one was made {made}, and cannot be confirmed: an address is for one account. Was that you? "
+        "Then sign in on that same device with this address and the password of the account you have. "
+        "Everything logged there comes along. Forgot the password? Choose a new one first.",
+        button="Choose a new password",
+        path="/reset-password",
+        token="reset_password",  # noqa: S106
+        lifetime=timedelta(hours=1),
+        time_left="The link is good for an hour and works once; the sign-in page sends you another.",
+        closing="It was not you? Then there is nothing to do: nobody got into your account, and the new one is not "
+        "connected with it.",
     ),
     "confirm_email": Letter(
         subject="Confirm your new e-mail address",
@@ -136,6 +159,15 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         "stops reading at once.",
         event="reader_began",
     ),
+    "unanswered_account_ends": Letter(
+        subject="An unused account under your address ends in 30 days",
+        opening="Nobody has confirmed this address for an Apex account, and nobody has used that account for a year.",
+        which="It was made {made}, and is erased in 30 days with everything in it. Do you want to keep what you "
+        "logged there? Then sign in on that device and keep the account, in its settings or by the command "
+        "'apex privacy keep-account'.",
+        closing="It was not you? Then there is nothing to do.",
+        event="account_deletion_asked",
+    ),
     "sign_in_protection_changed": Letter(
         subject="How you sign in was changed",
         opening="A second factor or a passkey of your Apex account was added, removed or renewed.",
@@ -154,12 +186,42 @@ _environment = Environment(
 )
 
 
-def write_letter(purpose: MailPurpose, *, to: str, name: str | None, public_url: str, token: str | None = None) -> Mail:
+_DEVICES: Final[Mapping[str, str]] = {
+    "phone": "on a phone",
+    "watch": "on a watch",
+    "tablet": "on a tablet",
+    "web": "in a browser",
+    "desktop": "on a computer",
+}
+
+
+def made_on(created_at: datetime, device_kind: str) -> str:
+    """Say which account it is to whoever knows when and where they made it.
+
+    >>> made_on(datetime(2026, 5, 3, 6, 10, tzinfo=UTC), "phone")
+    'on 3 May 2026 at 06:10 UTC on a phone'
+    """
+    at = created_at.astimezone(UTC)
+    return f"on {at.day} {at:%B %Y at %H:%M} UTC {_DEVICES[device_kind]}"
+
+
+def write_letter(
+    purpose: MailPurpose,
+    *,
+    to: str,
+    name: str | None,
+    public_url: str,
+    token: str | None = None,
+    made: str | None = None,
+) -> Mail:
     """Write the letter of a purpose to one person; `token` is what its link holds, if it holds one.
 
     `name` is None where the address may be somebody else's: a name can be an advertisement, and we would deliver it.
+    `made` (`made_on`) says which account the letter is about where several may name the address.
     """
     letter = LETTERS[purpose]
+    if made is not None:
+        letter = replace(letter, opening=f"{letter.opening} {letter.which.format(made=made)}")
     link = None
     if letter.path is not None:
         link = public_url.rstrip("/") + letter.path + (f"#{token}" if token else "")

@@ -10,6 +10,42 @@ INSERT INTO mails (purpose, email_index, asked_at, due_at)
 VALUES ($2, $1, $3, $3)
 ON CONFLICT DO NOTHING;
 
+-- name: address_mails
+-- Those that were asked for by address go to the account that has it; where none has, to the latest that name it.
+WITH asked AS (
+    DELETE FROM mails
+    WHERE id IN (
+        SELECT id
+        FROM mails
+        WHERE email_index IS NOT NULL
+            AND failed_at IS NULL
+            AND due_at <= $1
+        ORDER BY due_at
+        LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING purpose, email_index, asked_at, due_at
+)
+INSERT INTO mails (purpose, user_id, asked_at, due_at)
+SELECT asked.purpose, account.id, asked.asked_at, asked.due_at
+FROM asked
+CROSS JOIN LATERAL (
+    SELECT users.id
+    FROM users
+    WHERE users.email_index = asked.email_index
+        AND (
+            users.email_verified_at IS NOT NULL
+            OR NOT EXISTS (
+                SELECT 1
+                FROM users AS owner
+                WHERE owner.email_index = asked.email_index AND owner.email_verified_at IS NOT NULL
+            )
+        )
+    ORDER BY users.created_at DESC
+    LIMIT $3
+) AS account
+ON CONFLICT DO NOTHING;
+
 -- name: take_due_mails
 -- Whoever takes a mail has it for a while; a worker that dies leaves it to be sent again.
 UPDATE mails
@@ -20,11 +56,12 @@ WHERE mails.id IN (
     FROM mails AS waiting
     WHERE waiting.due_at <= $1
         AND waiting.failed_at IS NULL
+        AND waiting.user_id IS NOT NULL
     ORDER BY waiting.due_at
     LIMIT $3
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, purpose, user_id, email_index, email_change_id, about_id, noted_at, asked_at, attempts;
+RETURNING id, purpose, user_id, email_change_id, about_id, noted_at, attempts;
 
 -- name: finish_mail
 -- It has gone, or there is nobody to send it to.
@@ -51,10 +88,24 @@ SET failed_at = $2,
 WHERE id = $1;
 
 -- name: get_addressee
--- Where a person's mails go, sealed; by id, or by the address somebody named who was not signed in.
-SELECT id, email, name, email_verified_at
+-- Where a person's mails go, sealed; when and on what the account was made; and whose the address is, if another's.
+SELECT users.id, users.email_index, users.email, users.name, users.email_verified_at, users.created_at,
+    (
+        SELECT devices.kind
+        FROM devices
+        WHERE devices.user_id = users.id
+        ORDER BY devices.created_at
+        LIMIT 1
+    ) AS device_kind,
+    (
+        SELECT owner.id
+        FROM users AS owner
+        WHERE owner.email_index = users.email_index
+            AND owner.email_verified_at IS NOT NULL
+            AND owner.id <> users.id
+    ) AS owner_id
 FROM users
-WHERE id = $1 OR email_index = $2;
+WHERE users.id = $1;
 
 -- name: list_former_addresses
 -- A person's mails may have gone to any of them.
@@ -71,6 +122,14 @@ FROM mail_tokens
 WHERE user_id = $1
     AND purpose = $2
     AND created_at > $3;
+
+-- name: count_links_to_address
+-- How many links went to one address, whatever the number of accounts that name it.
+SELECT count(*)
+FROM users
+JOIN mail_tokens ON mail_tokens.user_id = users.id
+WHERE users.email_index = $1
+    AND mail_tokens.created_at > $2;
 
 -- name: add_mail_token
 -- Only the fingerprint is kept.

@@ -4,7 +4,10 @@ Any number of workers share the queue. A mail that was taken and not finished, b
 so one may come twice, and never not at all. What the post does not take now is tried for about a day, what it refuses
 for good is held, and `apex-server failed-jobs` lists it.
 
-How many links of one kind a person gets is bounded here, where whoever asked does not see it.
+Several accounts may name one address. What was asked for by address goes to the account that has it, else to the latest
+few that name it; a new account under an address that has one gets no link: its owner is told instead.
+
+How many links of one kind a person gets, and how many an address, is bounded here, where whoever asked does not see it.
 """
 
 from collections.abc import Callable
@@ -17,7 +20,7 @@ from msgspec import Struct
 
 from apex_server.audit import record_event
 from apex_server.db import Connection, Database, load_queries
-from apex_server.mail.letters import LETTERS, Letter, MailPurpose, write_letter
+from apex_server.mail.letters import LETTERS, Letter, MailPurpose, made_on, write_letter
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
 from apex_server.opaque_tokens import fingerprint, new_token
 from apex_server.people import USER_EMAIL, USER_NAME
@@ -38,6 +41,11 @@ RETRY_MAX = timedelta(hours=4)
 TOKENS_MAX = 5
 TOKENS_WINDOW = timedelta(hours=1)
 """More than five of the same mail in an hour help nobody."""
+ADDRESS_TOKENS_MAX = 20
+"""In the same hour, for all accounts that name an address without having answered for it: a stranger makes as many as
+they like, but fills no mailbox. What is more waits, and is not lost: one of them may be the owner's."""
+ACCOUNTS_ANSWERED = 3
+"""Of an address that nobody has: the latest. More links than that nobody tells apart."""
 HELD_MAX = 100
 HELD_DAYS = 14
 TOKEN_MEMORY = timedelta(days=1)
@@ -54,6 +62,20 @@ class HeldMail(Struct, frozen=True):
     user_id: str | None
     failed_at: datetime
     failure: str
+
+
+class Errand(Struct, frozen=True):
+    """What a mail turns out to be when it is due."""
+
+    purpose: MailPurpose
+    user: Any
+    """Whom it goes to, and whose the link in it is."""
+    made: str | None
+    """Which account it is about, where that has not answered for its address."""
+
+    @property
+    def letter(self) -> Letter:
+        return LETTERS[self.purpose]
 
 
 class Addressee(Struct, frozen=True):
@@ -75,6 +97,7 @@ class MailSender:
     async def send_due(self) -> int:
         """Send what is due; gives how many were taken up. Raises DatabaseUnavailable."""
         async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.address_mails, self._now(), BATCH_MAILS, ACCOUNTS_ANSWERED)
             mails = await connection.fetch(_queries.take_due_mails, self._now(), LEASE, BATCH_MAILS)
         for mail in mails:
             await self._send(mail)
@@ -83,7 +106,7 @@ class MailSender:
     async def forget_person(self, user_id: UUID) -> None:
         """Let the post forget what it keeps of mails to a person, before the account is erased."""
         async with self._database.commit_connection() as connection:
-            user = await connection.fetchrow(_queries.get_addressee, user_id, None)
+            user = await connection.fetchrow(_queries.get_addressee, user_id)
             if user is None:
                 return
             key = await self._database.vault.user_key(connection, user_id)
@@ -104,17 +127,23 @@ class MailSender:
         if mail["purpose"] not in get_args(MailPurpose):
             await self._hold(mail, "this version knows no such letter")
             return
-        letter = LETTERS[mail["purpose"]]
-        token = new_token() if letter.token else None
         async with self._database.commit_connection() as connection, connection.transaction():
-            user = await self._find_user(connection, mail)
-            addressee = user and await self._addressee(connection, user, mail, letter)
-            if addressee is None or not await self._make_token(connection, user["id"], mail, letter, token):
+            errand = await self._errand(connection, mail)
+            addressee = await self._addressee(connection, errand, mail) if errand else None
+            if errand is None or addressee is None:
                 await connection.execute(_queries.finish_mail, mail["id"])
                 return
-            await self._note(connection, user["id"], mail, letter)
+            token = new_token() if errand.letter.token else None
+            if not await self._make_token(connection, errand, mail, token):
+                return
+            await self._note(connection, errand, mail)
         written = write_letter(
-            mail["purpose"], to=addressee.address, name=addressee.name, public_url=self._public_url, token=token
+            errand.purpose,
+            to=addressee.address,
+            name=addressee.name,
+            public_url=self._public_url,
+            token=token,
+            made=errand.made,
         )
         try:
             await self._mailer.send(written)
@@ -124,12 +153,24 @@ class MailSender:
             return
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.finish_mail, mail["id"])
-        _log.info("mail_sent", purpose=mail["purpose"], user_id=str(user["id"]))
+        _log.info("mail_sent", purpose=errand.purpose, user_id=str(errand.user["id"]))
 
-    async def _find_user(self, connection: Connection, mail: Any) -> Any:
-        return await connection.fetchrow(_queries.get_addressee, mail["user_id"], mail["email_index"])
+    async def _errand(self, connection: Connection, mail: Any) -> Errand | None:
+        user = await connection.fetchrow(_queries.get_addressee, mail["user_id"])
+        if user is None:
+            return None
+        made = None if user["email_verified_at"] else made_on(user["created_at"], user["device_kind"] or "web")
+        if mail["purpose"] != "verify_email":
+            return Errand(mail["purpose"], user, made)
+        if user["email_verified_at"]:
+            return None  # Confirmed by another link, since this one was asked for.
+        if user["owner_id"] is None:
+            return Errand("verify_email", user, made)
+        owner = await connection.fetchrow(_queries.get_addressee, user["owner_id"])
+        return Errand("address_has_account", owner, made)
 
-    async def _addressee(self, connection: Connection, user: Any, mail: Any, letter: Letter) -> Addressee | None:
+    async def _addressee(self, connection: Connection, errand: Errand, mail: Any) -> Addressee | None:
+        user, letter = errand.user, errand.letter
         key = (await self._database.vault.user_keys(connection, [user["id"]])).get(user["id"])
         if key is None:
             return None  # Erased: nobody writes to them any more.
@@ -143,16 +184,21 @@ class MailSender:
             return Addressee(key.open_text(change["old_email"], what=OLD_EMAIL), name)
         return Addressee(key.open_text(change["new_email"], what=NEW_EMAIL), None)
 
-    async def _make_token(
-        self, connection: Connection, user_id: Any, mail: Any, letter: Letter, token: str | None
-    ) -> bool:
-        """Store the token of a letter that has one; False when the person got too many already."""
+    async def _make_token(self, connection: Connection, errand: Errand, mail: Any, token: str | None) -> bool:
+        """Store the token of a letter that has one; False when it does not go, or not now."""
+        letter = errand.letter
         if token is None or letter.lifetime is None:
             return True
-        now = self._now()
-        lately = await connection.fetchval(_queries.count_tokens_lately, user_id, letter.token, now - TOKENS_WINDOW)
-        if lately >= TOKENS_MAX:
-            _log.warning("mail_not_sent_again", purpose=mail["purpose"], user_id=str(user_id))
+        now, user_id = self._now(), errand.user["id"]
+        since = now - TOKENS_WINDOW
+        if await connection.fetchval(_queries.count_tokens_lately, user_id, letter.token, since) >= TOKENS_MAX:
+            _log.warning("mail_not_sent_again", purpose=errand.purpose, user_id=str(user_id))
+            await connection.execute(_queries.finish_mail, mail["id"])
+            return False
+        of_address = await connection.fetchval(_queries.count_links_to_address, errand.user["email_index"], since)
+        if errand.made is not None and of_address >= ADDRESS_TOKENS_MAX:
+            _log.warning("mail_waits", purpose=errand.purpose, user_id=str(user_id))
+            await connection.execute(_queries.postpone_mail, mail["id"], now + TOKENS_WINDOW)
             return False
         change, expires_at = mail["email_change_id"], now + letter.lifetime
         arguments = (fingerprint(token), user_id, letter.token, change, now, expires_at)
@@ -162,13 +208,15 @@ class MailSender:
             await record_event(connection, user_id, "password_reset_asked", vault=self._database.vault, actor_id=None)
         return True
 
-    async def _note(self, connection: Connection, user_id: UUID, mail: Any, letter: Letter) -> None:
+    async def _note(self, connection: Connection, errand: Errand, mail: Any) -> None:
         """Write what the letter tells of into the person's events, once."""
-        if letter.event is None or mail["noted_at"] is not None:
+        event = errand.letter.event
+        if event is None or mail["noted_at"] is not None:
             return
         await connection.execute(_queries.note_mail, mail["id"], self._now())
-        detail = {"owner_id": str(mail["about_id"])}
-        await record_event(connection, user_id, letter.event, vault=self._database.vault, actor_id=None, detail=detail)
+        detail = {"owner_id": str(mail["about_id"])} if mail["about_id"] else {}
+        user_id, vault = errand.user["id"], self._database.vault
+        await record_event(connection, user_id, event, vault=vault, actor_id=None, detail=detail)
 
     async def _drop_token(self, token: str | None) -> None:
         if token is not None:

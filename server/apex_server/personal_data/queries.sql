@@ -258,6 +258,29 @@ WHERE id IN (SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT
 DELETE FROM sessions
 WHERE id IN (SELECT id FROM sessions WHERE last_used_at < $1 ORDER BY last_used_at LIMIT $2);
 
+-- name: end_unanswered
+-- Nobody ever answered for the address, and nobody uses the account: as if its person had asked for its end.
+WITH unused AS (
+    SELECT users.id
+    FROM users
+    WHERE users.email_verified_at IS NULL
+        AND users.created_at < $1
+        AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = users.id AND sessions.last_used_at >= $1)
+        AND NOT EXISTS (SELECT 1 FROM account_deletions WHERE account_deletions.user_id = users.id)
+    ORDER BY users.created_at
+    LIMIT $2
+), ending AS (
+    INSERT INTO account_deletions (user_id, asked_at, erase_at)
+    SELECT unused.id, $3, $4
+    FROM unused
+    ON CONFLICT DO NOTHING
+    RETURNING user_id
+)
+INSERT INTO mails (purpose, user_id, asked_at, due_at)
+SELECT 'unanswered_account_ends', ending.user_id, $3, $3
+FROM ending
+ON CONFLICT DO NOTHING;
+
 -- name: forget_invites
 -- Used or not, they are over.
 DELETE FROM invites

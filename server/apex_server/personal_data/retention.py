@@ -8,6 +8,7 @@
     texts in the folder            a day; a server in development keeps there what others send to telephones
     invites that ran out           thirty days
     looks of support               two years; the person's own events tell of them for as long as the account stands
+    accounts nobody answered for   a year without use, and thirty days more, of which a mail tells
 
 `docs/privacy.md` lists them for people.
 """
@@ -20,6 +21,7 @@ import anyio.to_thread
 import structlog
 
 from apex_server.db import Database, load_queries
+from apex_server.personal_data.erasure import GRACE
 
 __all__ = ["BACKUPS_KEPT", "Retention", "prune_backups"]
 
@@ -31,6 +33,8 @@ UNUSED_SESSIONS_KEPT = timedelta(days=400)
 """A session is over after a year at the latest; until then its device may come back and is to be told so."""
 INVITES_KEPT = timedelta(days=30)
 LOOKS_KEPT = timedelta(days=730)
+UNANSWERED_KEPT = timedelta(days=365)
+"""Without use. Whether another account has the address plays no part, or the end of one would tell."""
 
 TEXTS_KEPT = timedelta(days=1)
 """The codes in them are good for minutes."""
@@ -73,6 +77,7 @@ class Retention:
                 (_queries.forget_looks, LOOKS_KEPT),
             ):
                 await connection.execute(query, now - kept, AT_ONCE)
+            await connection.execute(_queries.end_unanswered, now - UNANSWERED_KEPT, AT_ONCE, now, now + GRACE)
         if self._text_folder is not None:
             await anyio.to_thread.run_sync(prune_texts, self._text_folder, now)
         if self._backup_dir is not None:
