@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from apex_server.db import Database
 from apex_server.jobs.worker import Worker
-from apex_server.personal_data import BACKUPS_KEPT, Retention, prune_backups
-from apex_server.personal_data.retention import PARTED_KEPT, SESSIONS_KEPT
+from apex_server.personal_data import BACKUPS_KEPT, GRACE, Eraser, Retention, prune_backups
+from apex_server.personal_data.retention import PARTED_KEPT, SESSIONS_KEPT, UNANSWERED_KEPT
 from apex_server.settings import Settings
-from tests.server.accounts_app import Clock
+from tests.server.accounts_app import Clock, register
+from tests.server.mailbox import Mailbox, confirmed
 from tests.server.rest_app import RestServer, rest_server
 
 pytestmark = pytest.mark.anyio
@@ -135,3 +136,42 @@ def test_backups_roll_over_ninety_days_and_the_newest_stays(tmp_path: Path) -> N
     assert prune_backups(tmp_path, NOW + BACKUPS_KEPT * 10) == [tmp_path / "89.apexbackup"]
     assert (tmp_path / "1.apexbackup").exists() and (tmp_path / "something else").exists()
     assert prune_backups(tmp_path / "nowhere", NOW) == []
+
+
+async def test_an_account_that_nobody_answered_for_or_uses_ends_alike_whoever_has_its_address(
+    server: RestServer, db: Database, database_url: str, tmp_path: Path
+) -> None:
+    """After a year its mailbox is told, thirty days later it is gone; whoever used it, or keeps it, is left alone."""
+    clock = Clock()
+    mailbox = Mailbox(db, tmp_path / "mails", clock)
+    answered = await confirmed(server.client, mailbox, "anna@example.com")
+    left = [await register(server.client, email) for email in ("anna@example.com", "nobody@example.com")]
+    used, kept = [await register(server.client, email) for email in ("used@example.com", "kept@example.com")]
+    await mailbox.look()
+    retention, eraser = Retention(db, None, now=clock), Eraser(db, now=clock)
+    clock.time += UNANSWERED_KEPT - timedelta(minutes=1)
+    await retention.forget_old()
+    assert await mailbox.look() == []
+    connection = await asyncpg.connect(database_url)
+    try:
+        touch = "UPDATE sessions SET last_used_at = $2 WHERE user_id = $1"
+        await connection.execute(touch, UUID(used["user"]["id"]), clock())
+        clock.time += timedelta(minutes=2)
+        await retention.forget_old()
+        await retention.forget_old()
+        told = await mailbox.look()
+        assert sorted(mail.to for mail in told) == ["anna@example.com", "kept@example.com", "nobody@example.com"]
+        assert all("apex privacy keep-account" in mail.text and "in a browser" in mail.text for mail in told)
+        assert await connection.fetchval(
+            "SELECT count(*) FROM account_events WHERE action = 'account_deletion_asked'"
+        ) == len(told)
+        await connection.execute("DELETE FROM account_deletions WHERE user_id = $1", UUID(kept["user"]["id"]))
+        await connection.execute(touch, UUID(kept["user"]["id"]), clock())
+        clock.time += GRACE + timedelta(minutes=1)
+        await retention.forget_old()
+        assert await eraser.erase_due() == 2
+        there = {str(row["id"]) for row in await connection.fetch("SELECT id FROM users")}
+    finally:
+        await connection.close()
+    assert there == {each["user"]["id"] for each in (answered, used, kept)}
+    assert not there & {each["user"]["id"] for each in left}
