@@ -49,8 +49,10 @@ class CoachWorld:
         return Person(self, email, answer.json())
 
     def coach(self, name: str = "Ines Coach") -> "Person":
-        """Register a coach."""
-        return self.person(name, "coach")
+        """Register a coach, who signs in on the page as well."""
+        coach = self.person(name, "coach")
+        coach.confirm()
+        return coach
 
     def confirm(self, email: str) -> None:
         """Follow the mailed link to this address."""

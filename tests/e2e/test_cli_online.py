@@ -6,7 +6,6 @@ import signal
 import time
 from pathlib import Path
 
-import anyio
 import pytest
 
 from apex_client.blocking import Replica
@@ -26,7 +25,7 @@ def with_account(terminal: Terminal, server: WholeServer, email: str, verb: str 
     more = ("--name", "Mara") if verb == "register" else ()
     terminal(verb, "--server", server.address, "--email", email, "--password-stdin", *more, stdin=f"{PASSWORD}\n").ok()
     if verb == "register":
-        anyio.run(server.confirm, email)
+        server.confirm_blocking(email)
     return terminal
 
 
@@ -126,8 +125,9 @@ def test_a_wrong_password_is_one_line(server: WholeServer, email: str, tmp_path:
     refused = apex("login", "--server", server.address, "--email", email, "--password-stdin", stdin="wrong\n")
 
     assert refused.code == 1
-    assert (
-        refused.err == "apex: the e-mail address or the password is wrong; try again, or open /forgot-password there\n"
+    assert refused.err == (
+        "apex: the e-mail address or the password is wrong; try again, or open /forgot-password there "
+        "(registered on another device? open the mail that confirms your address first)\n"
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import anyio
 import pytest
 from anyio.from_thread import BlockingPortal
 
@@ -76,7 +75,7 @@ def test_the_command_line_shows_and_invites(working: WholeServer, tmp_path: Path
     with in_a_thread.Replica.open(tmp_path / "ada.db") as ada:
         # The address was never verified, so the invite waits for that: it is for ada@example.com alone.
         ada.register(working.address, "ada@example.com", PASSWORD, name="Ada", invite=code)
-    anyio.run(working.confirm, email)
+    working.confirm_blocking(email)
     with in_a_thread.Replica.open(tmp_path / "desk.db") as desk:
         desk.login(working.address, email, PASSWORD)
         open_code = desk.clients.invite().code

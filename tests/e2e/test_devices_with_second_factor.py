@@ -117,6 +117,7 @@ async def test_a_code_by_sms_signs_a_device_in(server: WholeServer, email: str, 
     number = f"+4474001{int(time.time()) % 100000:05d}"
     async with Replica.open(tmp_path / "first.db") as first:
         await first.register(server.address, email, PASSWORD, name="Mara")
+        await server.confirm(email)
         await first.request("PUT", "/api/auth/mfa/phone", {"number": number})
         await first.request("POST", "/api/auth/mfa/phone/confirm", {"code": code_sent_to(server, number)})
     await server.rows("UPDATE sms_sends SET sent_at = sent_at - interval '1 minute' RETURNING id")

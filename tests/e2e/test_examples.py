@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import anyio
 import pytest
 
 from apex_client.blocking import Replica
@@ -33,7 +32,7 @@ def account(server: WholeServer, tmp_path: Path) -> tuple[str, ...]:
     email = server.new_email("examples")
     with Replica.open(tmp_path / "first.db") as replica:
         replica.register(server.address, email, PASSWORD, name="Mara")
-    anyio.run(server.confirm, email)
+    server.confirm_blocking(email)
     return ("--server", server.address, "--email", email)
 
 

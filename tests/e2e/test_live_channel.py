@@ -26,7 +26,7 @@ def test_without_an_event_loop_a_save_goes_up_and_news_come_down_at_once(server:
     email = server.new_email("lena")
     with BlockingReplica.open(tmp_path / "phone.db") as phone, BlockingReplica.open(tmp_path / "watch.db") as watch:
         phone.register(server.address, email, PASSWORD, name="Lena")
-        anyio.run(server.confirm, email)
+        server.confirm_blocking(email)
         watch.login(server.address, email, PASSWORD)
         threads = [threading.Thread(target=replica.run) for replica in (phone, watch)]
         for thread in threads:

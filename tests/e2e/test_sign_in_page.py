@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import anyio
 import httpx
 import pyotp
 import pytest
@@ -39,7 +38,7 @@ class Coach:
         body = {"email": self.email, "password": PASSWORD, "name": name, "role": role}
         answer = httpx.post(f"{home.address}/api/auth/register", json=body)
         assert answer.status_code == 201, answer.text
-        anyio.run(home.confirm, self.email)
+        home.confirm_blocking(self.email)
 
     def give_password(self, page: Page, path: str = "/security") -> None:
         page.goto(f"{address(self.home)}/?next={path}")
@@ -241,9 +240,16 @@ def test_an_old_session_is_asked_for_the_password_before_anything_is_changed(
 
 
 def test_the_password_and_the_address_are_changed_there(page: Page, home: WholeServer) -> None:
-    coach = Coach(home, "Hanna")
-    coach.sign_in(page)
+    email = home.new_email("hanna")
+    page.goto(f"{address(home)}/?next=/security")
+    page.get_by_role("button", name="Create a coach account").click()
+    form = page.locator("form[data-action=register]")
+    for label, text in {"Your name": "Hanna", "E-mail": email, "Password": PASSWORD}.items():
+        form.get_by_label(label).fill(text)
+    form.get_by_role("button", name="Create account").click()
+    page.wait_for_url(SECURITY)
     account = page.get_by_role("region", name="Address and password")
+    expect(account).to_contain_text("on this device alone")
     account.get_by_role("button", name="Mail me the link").click()
     expect(account.get_by_role("button", name="On its way")).to_be_visible()
     account.get_by_role("button", name="Change").last.click()
@@ -255,7 +261,9 @@ def test_the_password_and_the_address_are_changed_there(page: Page, home: WholeS
     dialog.get_by_label("Password until now").fill(PASSWORD)
     dialog.get_by_role("button", name="Use this password").click()
     expect(dialog).to_be_hidden()
-    body = {"email": coach.email, "password": "a wholly other phrase"}
+    body = {"email": email, "password": "a wholly other phrase"}
+    assert httpx.post(f"{home.address}/api/auth/login", json=body).status_code == 401
+    home.confirm_blocking(email)
     assert httpx.post(f"{home.address}/api/auth/login", json=body).status_code == 200
 
     account.get_by_role("button", name="Change").first.click()

@@ -26,7 +26,7 @@ from apex_server.settings import Settings
 from apex_server.vault import MasterKeys, master_keys_of
 from apex_sync.digest import DIGEST_MODULUS, record_digest
 from apex_sync.wire import parse_document
-from tests.confirmation import confirm_address
+from tests.confirmation import confirm_address, confirm_address_blocking
 from tests.server.sealed_rows import with_open_documents
 
 PASSWORD = "correct horse battery staple"
@@ -49,6 +49,10 @@ class WholeServer:
     async def confirm(self, email: str) -> None:
         """Follow the mailed link to this address: until then an account opens on the device that made it alone."""
         await confirm_address(self.settings, email)
+
+    def confirm_blocking(self, email: str) -> None:
+        """Do the same without an event loop."""
+        confirm_address_blocking(self.settings, email)
 
     @property
     def master_keys(self) -> MasterKeys:

@@ -16,8 +16,8 @@ MORE_ADVICE = {
     "SignedOut": "you are signed out; sign in again: apex login --email YOU",
     "MfaRequired": "this account wants a second factor; sign in with a code: apex login --email YOU",
     "WrongCode": "take the newest one, and run the command again",
-    "WrongCredentials": "the e-mail address or the password is wrong; try again, or open /forgot-password there\n"
-    "registered on another device? open the mail that confirms your address first, then sign in here",
+    "WrongCredentials": "the e-mail address or the password is wrong; try again, or open /forgot-password there "
+    "(registered on another device? open the mail that confirms your address first)",
     "AthleteNeeded": "this is a coach's replica, and this command is for an athlete's own log; use another --db",
     "CoachOnAthleteReplica": "an athlete logged here without an account; sign in as the athlete, or use another --db",
     "QueryFailed": "the tables: apex query --help, their columns: docs/sdk.md",
