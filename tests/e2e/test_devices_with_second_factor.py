@@ -140,7 +140,7 @@ async def test_the_command_takes_a_code_and_says_when_it_needs_one(
     assert asked.code == 2
     assert "--code" in asked.err
     wrong = apex(*sign_in, "--code", factor.wrong_code(), stdin=f"{PASSWORD}\n")
-    assert wrong.code == 1
+    assert wrong.code == 1, wrong.text
     assert "newest" in wrong.err
     assert email in apex(*sign_in, "--code", factor.code(), stdin=f"{PASSWORD}\n").ok().err
 

@@ -105,3 +105,13 @@ async def test_a_refusal_leaves_the_same_whether_the_account_exists_and_no_addre
     await record_refused_sign_ins(db)
     async with db.commit_connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM refused_sign_ins") == 0
+
+
+async def test_guesses_at_an_address_stand_in_the_audit_of_who_has_it_and_of_nobody_who_only_names_it(
+    db: Database, client: httpx.AsyncClient, anna: dict[str, Any]
+) -> None:
+    somebody = await register(client, EMAIL)
+    await guess(client)
+    await record_refused_sign_ins(db)
+    assert (await events(db, anna))[-1][0] == "sign_in_refused"
+    assert "sign_in_refused" not in [action for action, _, _ in await events(db, somebody)]

@@ -86,7 +86,9 @@ def login(
     password_stdin: PasswordStdin = False,
     code: Annotated[
         str | None,
-        typer.Option(metavar="CODE", help="A code of your authenticator app, or a recovery code, instead of asking."),
+        typer.Option(
+            "--code", metavar="CODE", help="A code of your authenticator app, or a recovery code, instead of asking."
+        ),
     ] = None,
     db: Db = NO_DB,
 ) -> None:
