@@ -16,7 +16,9 @@ ENTRY_KEY_LENGTH = 6
 """36 bits: two devices that each add 1,000 entries to one record collide once in 69,000 such records."""
 
 APEX_NAMESPACE = UUID("6b8c6b2e-0d5c-5c1e-9a51-3f1f0a3e7d10")
-SCOPE_KINDS = ("athlete", "private", "coach", "library", "global")
+SCOPE_KINDS = ("athlete", "private", "thread", "coach", "library", "global")
+IDS_IN_SCOPE = {"global": 0, "private": 2, "thread": 2}
+"""How many ids the name of a scope has, where it is not one."""
 
 SCOPES_REMEMBERED_MAX = 4096
 """Names of scopes that were read, about 2 MB: a server reads each several times for one record, and it costs 5 µs."""
@@ -70,7 +72,8 @@ def b64(number: int) -> str:
 class Scope(NamedTuple):
     """What is replicated and authorised as a whole.
 
-    By name: `athlete:<user id>`, `private:<coach id>:<athlete id>`, `coach:<id>`, `library:<coach id>`, `global`.
+    By name: `athlete:<user id>`, `private:<coach id>:<athlete id>`, `thread:<coach id>:<athlete id>`, `coach:<id>`,
+    `library:<coach id>`, `global`.
     """
 
     kind: str
@@ -82,7 +85,7 @@ class Scope(NamedTuple):
     def parse(cls, name: str) -> "Scope":
         """Read a scope name. Raises ValueError when it is none."""
         kind, *ids = name.split(":")
-        if kind not in SCOPE_KINDS or len(ids) != {"global": 0, "private": 2}.get(kind, 1):
+        if kind not in SCOPE_KINDS or len(ids) != IDS_IN_SCOPE.get(kind, 1):
             raise ValueError(f"not a scope: {name!r}")
         if any(str(UUID(part)) != part for part in ids):
             raise ValueError(f"not a canonical UUID in scope {name!r}")
@@ -107,6 +110,11 @@ def athlete_scope(athlete_id: str) -> str:
 def private_scope(coach_id: str, athlete_id: str) -> str:
     """Name the scope of what a coach keeps about an athlete and the athlete does not read."""
     return f"private:{coach_id}:{athlete_id}"
+
+
+def thread_scope(coach_id: str, athlete_id: str) -> str:
+    """Name the scope of what a coach and an athlete write to each other."""
+    return f"thread:{coach_id}:{athlete_id}"
 
 
 def library_scope(coach_id: str) -> str:

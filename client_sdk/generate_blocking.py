@@ -25,6 +25,7 @@ GENERATED = (
     "http_transport",
     "importing",
     "insights",
+    "messages",
     "privacy",
     "programs",
     "records",

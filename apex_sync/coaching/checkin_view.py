@@ -20,10 +20,10 @@ from apex_sync.coaching.drafts import (
     refuse_doubled_keys,
     unknown_fields,
 )
-from apex_sync.coaching.leaves import live_entries
+from apex_sync.coaching.leaves import live_entries, shown
 from apex_sync.coaching.reviewing import is_edited_since_review
 from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
-from apex_sync.coaching.workout_view import ValueProblem, shown
+from apex_sync.coaching.workout_view import ValueProblem
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
 from apex_sync.models.body import Measurements, PhotoType

@@ -8,7 +8,14 @@ load of 10,000 kg never becomes a personal record.
 from datetime import date
 from typing import Any
 
+from msgspec import UNSET
+
 from apex_sync.models.fields import parse_date, parse_local_time
+
+
+def shown(value: Any) -> Any:
+    """Give what a register holds; absent and explicitly empty look the same to a reader."""
+    return None if value is UNSET else value
 
 
 def number(value: Any, low: float, high: float) -> float | None:

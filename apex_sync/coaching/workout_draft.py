@@ -22,6 +22,7 @@ from apex_sync.coaching.drafts import (
     refuse_doubled_keys,
     unknown_fields,
 )
+from apex_sync.coaching.leaves import shown
 from apex_sync.coaching.sets import exercise_identity
 from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
 from apex_sync.coaching.workout_view import (
@@ -34,7 +35,6 @@ from apex_sync.coaching.workout_view import (
     exercise_view,
     exercises_in_order,
     set_view,
-    shown,
 )
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem

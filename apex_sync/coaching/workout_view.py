@@ -10,9 +10,9 @@ A set shows its load as it was typed (`load`, `load_unit`) and in kilograms (`lo
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
-from apex_sync.coaching.leaves import live_entries, text
+from apex_sync.coaching.leaves import live_entries, shown, text
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import performed_sets
@@ -225,11 +225,6 @@ def load_as_typed(entry: Any) -> tuple[float | None, LoadUnit]:
     if load is None or unit != "lb" or (load_kg is not None and abs(kilograms(load, unit) - load_kg) > TYPED_SLACK_KG):
         return (load if load_kg is None else load_kg), "kg"
     return load, "lb"
-
-
-def shown(value: Any) -> Any:
-    """Give what a register holds; absent and explicitly empty look the same to a reader."""
-    return None if value is UNSET else value
 
 
 def _holds_record(name: str | None, sets: Iterable[SetView], marks: Iterable[PersonalRecord]) -> bool:

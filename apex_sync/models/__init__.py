@@ -8,6 +8,7 @@ from apex_sync.models.checkin import CHECK_INS, CheckIn
 from apex_sync.models.client_file import CLIENT_FILES, ClientFile
 from apex_sync.models.exercise import EXERCISES, Exercise
 from apex_sync.models.insight import INSIGHTS, PUBLISHED_INSIGHTS, Insight, PublishedInsight
+from apex_sync.models.message import MESSAGES, Message
 from apex_sync.models.nutrition import (
     FOODS,
     MEAL_PLANS,
@@ -41,6 +42,7 @@ COLLECTIONS: Mapping[str, Collection] = {
         QUESTIONNAIRES,
         INSIGHTS,
         PUBLISHED_INSIGHTS,
+        MESSAGES,
     )
 }
 """Every kind of record this version knows, by name."""
@@ -54,6 +56,7 @@ __all__ = [
     "FOODS",
     "INSIGHTS",
     "MEAL_PLANS",
+    "MESSAGES",
     "NUTRITION_LOGS",
     "NUTRITION_TARGETS",
     "PROFILES",
@@ -69,6 +72,7 @@ __all__ = [
     "Food",
     "Insight",
     "MealPlan",
+    "Message",
     "NutritionLog",
     "NutritionTargets",
     "Profile",

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from apex_sync.collection import Collection, Entry, Leaf, Record
 from apex_sync.ids import derived_id
@@ -15,6 +15,14 @@ class ProgramNotes(Entry):
     notes: Leaf[Note] = UNSET
 
 
+class ThreadFiling(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the coach keeps the messages with an athlete among those with others; the athlete sees nothing of it."""
+
+    pinned: Leaf[bool] = UNSET
+    archived: Leaf[bool] = UNSET
+    tags: Leaf[list[Name]] = UNSET
+
+
 class ClientFile(Record):
     """How a coach has filed an athlete; a status that is set here goes before the one that is derived."""
 
@@ -24,6 +32,7 @@ class ClientFile(Record):
     archived: Leaf[bool] = UNSET
     notes: Leaf[Note] = UNSET
     program_notes: dict[Ref, ProgramNotes] | UnsetType = UNSET
+    thread: ThreadFiling | UnsetType = UNSET
 
 
 def client_file_id(coach_id: str, athlete_id: str) -> str:
@@ -36,4 +45,5 @@ CLIENT_FILES = Collection(
     model=ClientFile,
     scope_kinds=frozenset({"private"}),
     default_writers=frozenset({"coach"}),
+    version=2,
 )

@@ -38,6 +38,15 @@ LocalTime = Annotated[
 ]
 """The athlete's wall clock, with its offset where the device knew one (imports do not)."""
 
+Instant = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$(?!\n)",
+        examples=["2026-03-01T17:05:00.000Z"],
+    ),
+]
+"""A moment between people who may be in different time zones; as text it sorts as it happened."""
+
 
 NOT_IN_CALENDAR = "is not in the calendar"
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from apex_client import listing
 from apex_client.insights import Insights
+from apex_client.messages import Messages
 from apex_client.overview import AthleteSummary
 from apex_client.programs import Programs
 from apex_client.records import SoleRecord
@@ -40,5 +41,6 @@ class Athlete(AthleteResources):
         private = private_scope(coach_id, athlete_id) if coach_id else scope
         self.id = athlete_id
         self.insights = Insights(replica, athlete_id)
+        self.messages = Messages(replica, athlete_id)
         self.program_drafts = Programs(replica, private)
         self.client_file: SoleRecord[ClientFile] = SoleRecord(replica, "client_files", private)

@@ -169,6 +169,20 @@ class AthleteNeeded(RecordError):
         super().__init__("whose record is it? use replica.athlete(athlete_id)")
 
 
+class ThreadNeeded(RecordError):
+    """There is no thread with that person here, or several and nobody was named."""
+
+    def __init__(self, person_id: str | None, *, none: bool) -> None:
+        if person_id is not None:
+            reason = f"no thread with {person_id}; a sync brings one once you are linked"
+        elif none:
+            reason = "nobody to write to yet; a sync brings a thread once coach and athlete are linked"
+        else:
+            reason = "with whom? use replica.messages.thread(person_id)"
+        super().__init__(reason)
+        self.person_id = person_id
+
+
 class NotGranted(RecordError):
     """The scope was never granted to this user, or is not any more."""
 

@@ -36,7 +36,10 @@ FLAT_ROWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "client_files": (
         "client_file_rows",
-        _leaves("status subscription_tier tags archived notes program_notes created_at"),
+        _leaves(
+            "status subscription_tier tags archived notes program_notes created_at",
+            thread_pinned="thread.pinned", thread_archived="thread.archived", thread_tags="thread.tags",
+        ),
     ),
     "body_metrics": (
         "body_metric_rows",

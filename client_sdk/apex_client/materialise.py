@@ -28,7 +28,7 @@ from apex_sync.fold import Claim, Conflict
 from apex_sync.models import COLLECTIONS
 from apex_sync.session.held import HeldRecord
 
-_FILLED = ("record_no", "position", "key", "type", "completed", "skipped", "volume_load_kg")
+_FILLED = ("record_no", "position", "key", "type", "completed", "skipped", "volume_load_kg", "sender", "deleted")
 
 
 SETS_A_STATEMENT = 8

@@ -21,6 +21,21 @@ class AthleteSummary(Struct, frozen=True, kw_only=True):
     conflicted: int
 
 
+class ThreadSummary(Struct, frozen=True, kw_only=True):
+    """What a coach and an athlete write to each other; how it is filed is the coach's, and empty for the athlete."""
+
+    coach_id: str
+    athlete_id: str
+    name: str | None
+    """Of the athlete, on the coach's replica."""
+    unread: int
+    last_at: str | None
+    """When its newest message was sent, UTC."""
+    pinned: bool
+    archived: bool
+    tags: list[str]
+
+
 class Candidate(Struct, frozen=True, kw_only=True):
     """One value that was written to a leaf; `mine` when this device wrote it. `at_us` is the writer's clock."""
 

@@ -35,6 +35,7 @@ from apex_client.hop import StoreThread
 from apex_client.importing import ImportProgress, import_file
 from apex_client.insights import Insights
 from apex_client.local import LocalReplica
+from apex_client.messages import Messages
 from apex_client.overview import SearchHit
 from apex_client.privacy import Privacy
 from apex_client.query import Reader
@@ -97,6 +98,7 @@ class Replica(AthleteResources):
         self.questionnaires: Records[Record[Questionnaire]] = Records(self, "questionnaires")
         self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")
         self.insights = Insights(self)
+        self.messages = Messages(self)
         self.athletes = Athletes(self)
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)

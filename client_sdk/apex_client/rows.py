@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from apex_client.flat_rows import FLAT_ROWS, GIRTHS, NUTRIENTS, Row, flat_row
+from apex_sync.coaching.message_view import CONTENT, sent_messages
 from apex_sync.coaching.nutrition import day_totals, portions
 from apex_sync.coaching.reviewing import is_reviewed
 from apex_sync.coaching.sets import (
@@ -22,7 +23,7 @@ from apex_sync.coaching.sets import (
     RPE_MAX,
     RPE_MIN,
 )
-from apex_sync.models import CHECK_INS, NUTRITION_LOGS
+from apex_sync.models import CHECK_INS, MESSAGES, NUTRITION_LOGS
 
 Rows = dict[str, list[Row]]
 """Rows by table, each beginning with the number of its record."""
@@ -73,6 +74,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "record_no", "position", "key", "meal_key", "meal_name", "food_id", "name", "quantity", "unit", "grams",
         *NUTRIENTS, "source", "barcode",
     ),
+    "message_rows": ("record_no", "scope_no", "id", "sent_at"),
+    "said_rows": (
+        "record_no", "position", "sender", *CONTENT, "sent_at", "deleted", "read_at", "reactions",
+    ),
     **{table: ("record_no", "scope_no", "id", *paths) for table, paths in FLAT_ROWS.values()},
 }  # fmt: skip
 """Every table in the order of its columns; parents before children."""
@@ -80,6 +85,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 CHILDREN: Mapping[str, tuple[str, ...]] = {
     "workout_log_rows": ("logged_exercise_rows", "logged_set_rows"),
     "nutrition_log_rows": ("logged_food_rows",),
+    "message_rows": ("said_rows",),
 }
 """Tables with a row for each entry of a record, by the table that has one for the record; it takes them along."""
 
@@ -291,6 +297,21 @@ def _nutrition_log(place: tuple[int, int, str], state: Mapping[str, Any]) -> tup
     return {"nutrition_log_rows": [row], "logged_food_rows": foods}, words if any(words) else None
 
 
+def _message(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    said = sent_messages(place[2], msgspec.convert(state, MESSAGES.loose_model))
+    rows: list[Row] = [
+        (
+            *(place[0], position, each.sender),
+            *(getattr(each, name) for name in CONTENT),
+            *(each.sent_at, each.deleted, each.read_at, _as_json(each.reactions or None)),
+        )
+        for position, each in enumerate(said, 1)
+    ]
+    first = min((each.sent_at for each in said if each.sent_at), default=None)
+    texts = "\n".join(each.text for each in said if each.text)
+    return {"message_rows": [(*place, first)], "said_rows": rows}, ("", "", texts) if texts else None
+
+
 def _flat(collection: str) -> "Projector":
     """Make what projects a collection whose records are one row each."""
     table = FLAT_ROWS[collection][0]
@@ -328,6 +349,7 @@ _PROJECTORS: Mapping[str, Projector] = {
     "insights": _insight,
     "published_insights": _published_insight,
     "nutrition_logs": _nutrition_log,
+    "messages": _message,
     **{collection: _flat(collection) for collection in FLAT_ROWS},
 }
 

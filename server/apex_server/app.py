@@ -33,6 +33,7 @@ from apex_server.health import health_routes
 from apex_server.insights import insight_routes
 from apex_server.limits import Limits, PostgresLimits, admit, charge_requests, limits_routes
 from apex_server.logs import configure_logs, log_socket_failure, request_log
+from apex_server.messages import message_routes
 from apex_server.messenger import messenger_of
 from apex_server.metrics import Metrics
 from apex_server.nutrition import nutrition_routes
@@ -101,6 +102,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *nutrition_routes,
             *analytics_routes,
             *insight_routes,
+            *message_routes,
             *limits_routes,
             *sync_routes,
             *live_routes,

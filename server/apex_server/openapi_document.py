@@ -34,6 +34,7 @@ TAGS = [
     Tag("progress", "Body metrics, and what they look like over time."),
     Tag("nutrition", "What athletes eat, what they are asked to eat, and the library of foods."),
     Tag("analytics", "What training adds up to, counted anew from the logs each time."),
+    Tag("messages", "What a coach and an athlete write to each other, and nobody else reads."),
     Tag("insights", "What the analysis found, for the coach to approve or dismiss."),
     Tag("sync", "The exchange of devices that hold replicas, over HTTP and live."),
     Tag("operation", "For whoever runs the server."),

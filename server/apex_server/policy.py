@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apex_sync.ids import Scope, athlete_scope, library_scope, private_scope
+from apex_sync.ids import Scope, athlete_scope, library_scope, private_scope, thread_scope
 
 __all__ = [
     "CONSENT_KINDS",
@@ -102,10 +102,11 @@ def scopes_of(people: People, user_id: UUID) -> dict[str, Access]:
     for pair in people.coachings:
         if pair.ended:
             continue
+        thread = thread_scope(str(pair.coach_id), str(pair.athlete_id))
         if pair.coach_id == user_id:
-            scopes |= dict.fromkeys(_scopes_of_pair(pair), "coach")
+            scopes |= dict.fromkeys([*_scopes_of_pair(pair), thread], "coach")
         if pair.athlete_id == user_id:
-            scopes[library_scope(str(pair.coach_id))] = "reader"
+            scopes |= {thread: "athlete", library_scope(str(pair.coach_id)): "reader"}
     for member in people.memberships:
         if member.owner_id == user_id and not member.ended:
             scopes |= dict.fromkeys(_scopes_of_coach(people, member.coach_id), "reader")
@@ -135,9 +136,13 @@ def is_consented(people: People, user_id: UUID, kind: ConsentKind, now: datetime
 
 
 def owns_scope(user_id: UUID, role: Role, scope: Scope) -> bool:
-    """Tell whether a scope is somebody's own, and not only theirs to read: of a coach, what is private to them, too."""
+    """Tell whether a scope is somebody's own, and not only theirs to read.
+
+    What is private to a coach is the coach's; what two people wrote to each other is the own of both.
+    """
     is_private = role == "coach" and scope.kind == "private" and scope.owner_id == str(user_id)
-    return is_private or scope.name in _own_scopes(user_id, role)
+    is_thread = scope.kind == "thread" and str(user_id) in (scope.owner_id, scope.about_id)
+    return is_private or is_thread or scope.name in _own_scopes(user_id, role)
 
 
 def has_pages(role: Role) -> bool:
@@ -154,6 +159,7 @@ def _own_scopes(user_id: UUID, role: Role) -> dict[str, Access]:
 
 
 def _scopes_of_pair(pair: Coaching) -> list[str]:
+    """List what a coach reads of an athlete, and an owner with them; their messages are between the two."""
     coach_id, athlete_id = str(pair.coach_id), str(pair.athlete_id)
     return [athlete_scope(athlete_id), private_scope(coach_id, athlete_id)]
 

@@ -119,10 +119,14 @@ class LoopbackServer:
     def link(self, coach: Account, athlete: Account) -> None:
         self.grants[coach.id][f"athlete:{athlete.id}"] = "coach"
         self.grants[coach.id][f"private:{coach.id}:{athlete.id}"] = "coach"
+        thread = f"thread:{coach.id}:{athlete.id}"
+        self.grants[coach.id][thread], self.grants[athlete.id][thread] = "coach", "athlete"
 
     def unlink(self, coach: Account, athlete: Account) -> None:
         del self.grants[coach.id][f"athlete:{athlete.id}"]
         del self.grants[coach.id][f"private:{coach.id}:{athlete.id}"]
+        for person in (coach, athlete):
+            del self.grants[person.id][f"thread:{coach.id}:{athlete.id}"]
 
     def issue(self, account: Account) -> dict[str, Any]:
         self._tokens_made += 1

@@ -41,6 +41,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "questionnaires": {"name": "Weekly"},
     "insights": {"title": "Deload"},
     "published_insights": {"title": "Deload"},
+    "messages": {"coach": {"text": "Well done"}},
 }
 
 

@@ -15,7 +15,7 @@ from apex_client.store_file import migrate, migrations
 from apex_client.upgrading import ROWS_DUE
 from tests.engine.test_models import GOOD
 
-NEW = [name for name in GOOD if name not in ("insights", "client_files", "programs")]
+NEW = [name for name in GOOD if name not in ("insights", "client_files", "programs", "messages")]
 """Collections an athlete writes, or that this device holds before anybody has signed in."""
 
 OF_COACHES = {"nutrition_targets", "meal_plans", "foods", "questionnaires"}

@@ -259,8 +259,38 @@ FIELDS: Mapping[str, str] = {
         fat = nutrition_targets.fat_g
         fiber = nutrition_targets.fiber_g
     """,
-    "Message": "* : comes with messages",
-    "MessageThread": "* : comes with messages",
+    "Message": """
+        id : the id of the record
+        threadId : the record's scope
+        senderId : follows from the side that speaks and the scope
+        senderName : of the account, sealed
+        senderRole < apex_sync.models.message.sides_of
+        recipientId : the other of the two
+        type = messages.coach.type messages.athlete.type
+        content = messages.coach.text messages.athlete.text
+        mediaUrl = messages.coach.media_id messages.athlete.media_id
+        mediaDuration = messages.coach.duration_seconds messages.athlete.duration_seconds
+        thumbnail = messages.coach.thumbnail_media_id messages.athlete.thumbnail_media_id
+        read < messages.coach.read_at messages.athlete.read_at
+        readAt = messages.coach.read_at messages.athlete.read_at
+        reactions = messages.coach.reactions messages.athlete.reactions
+        replyToId = messages.coach.reply_to messages.athlete.reply_to
+        createdAt = messages.coach.sent_at messages.athlete.sent_at
+        updatedAt : the stamp of the newest write
+    """,
+    "MessageThread": """
+        id : the scope's
+        participants.coachId : in the scope's name
+        participants.clientId : in the scope's name
+        lastMessage < apex_sync.coaching.message_view.sent_messages
+        unreadCount.coach < messages.coach.read_at
+        unreadCount.client < messages.athlete.read_at
+        archived = client_files.thread.archived
+        pinned = client_files.thread.pinned
+        tags = client_files.thread.tags
+        createdAt : when the two began to work together
+        updatedAt < messages.coach.sent_at messages.athlete.sent_at
+    """,
     "AIInsight": """
         id : the id of the record
         clientId = insights.athlete_id

@@ -38,6 +38,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "questionnaires": {"questions": {"q": {"text": "How is your knee?", "type": "scale", "minimum": 0, "maximum": 10}}},
     "programs": {"sets": {"s": {"load_kg": 102.0, "load": 225, "load_unit": "lb"}}},
     "check_ins": {"date": "2026-03-01", "questionnaire_id": "q", "questionnaire": {"k1": 7, "k2": "fine"}},
+    "messages": {
+        "coach": {"type": "text", "text": "Well done", "sent_at": "2026-03-01T18:05:00.000Z"},
+        "athlete": {"read_at": "2026-03-01T18:06:00.000Z", "reactions": {"💪🏽": True}},
+    },
     "insights": {"suggested_actions": [{"label": "Deload", "action": "schedule_deload", "params": {"week": 5}}]},
 }
 
@@ -55,6 +59,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("foods", {"barcode": "12"}, "barcode"),
     ("foods", {"per_100g": {"salt_g": 1}}, "per_100g"),
     ("questionnaires", {"questions": {"q": {"type": "riddle"}}}, "questions.q.type"),
+    ("messages", {"coach": {"text": ""}}, "coach.text"),
+    ("messages", {"coach": {"text": "x" * 2**20}}, "coach.text"),
+    ("messages", {"athlete": {"type": "hologram"}}, "athlete.type"),
+    ("messages", {"athlete": {"sent_at": "2026-03-01T18:05:00+01:00"}}, "athlete.sent_at"),
+    ("messages", {"athlete": {"reactions": {"x" * 17: True}}}, "athlete.reactions"),
+    ("messages", {"athlete": {"reactions": {chr(0x1F600 + n): True for n in range(21)}}}, "athlete.reactions"),
 ]
 
 TO_REVIEW: list[tuple[str, dict[str, Any], str]] = [
@@ -68,6 +78,24 @@ TO_REVIEW: list[tuple[str, dict[str, Any], str]] = [
     ("meal_plans", {"meals": {"m": {"day": "nowhere"}}}, "meals.m.day"),
     ("meal_plans", {"foods": {"f": {"meal": "nowhere"}}}, "foods.f.meal"),
     ("questionnaires", {"questions": {"q": {"minimum": 5, "maximum": 0}}}, "questions.q.maximum"),
+    ("messages", {"coach": {"type": "text", "sent_at": "2026-03-01T18:05:00.000Z"}}, "coach.text"),
+    (
+        "messages",
+        {"coach": {"type": "voice", "text": "Listen", "sent_at": "2026-03-01T18:05:00.000Z"}},
+        "coach.media_id",
+    ),
+    ("messages", {"coach": {"type": "text", "text": "Hello"}}, "coach.sent_at"),
+    ("messages", {"coach": {"text": "Hello", "sent_at": "2026-03-01T18:05:00.000Z"}}, "coach.type"),
+    (
+        "messages",
+        {"coach": {"type": "text", "text": "Hello", "sent_at": "2026-02-31T18:05:00.000Z"}},
+        "coach.sent_at",
+    ),
+    (
+        "messages",
+        {side: {"type": "text", "text": "Hi", "sent_at": "2026-03-01T18:05:00.000Z"} for side in ("coach", "athlete")},
+        "",
+    ),
 ]
 
 

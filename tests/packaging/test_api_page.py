@@ -10,6 +10,7 @@ import pytest
 
 from apex_client.blocking import Replica
 from apex_client.blocking.checkins import CheckIn
+from apex_client.blocking.messages import Message
 from apex_client.blocking.records import Record
 from schemas.api_page import api_page, operations_of, still_to_be_built
 from schemas.sdk_calls import APART, CALLS, TESTS, proven_by, sdk_call
@@ -32,7 +33,7 @@ def test_an_operation_has_a_call_of_the_sdk_or_a_reason_for_none(replica: Replic
     call = sdk_call(operation)
     assert call is not None
     if call.startswith("`"):
-        holders: dict[str, Any] = {"replica": replica, "record": Record, "check_in": CheckIn}
+        holders: dict[str, Any] = {"replica": replica, "record": Record, "check_in": CheckIn, "message": Message}
         assert callable(called(holders, call.strip("`"))), call
 
 

@@ -101,6 +101,8 @@ READERS: Mapping[str, frozenset[str]] = {
     "nutrition_log": _HER_RECORD,
     "food": names("athlete own_coach owner"),
     "insight": _KEPT_BY_HER_COACH,
+    "thread": names("athlete own_coach"),
+    "message": names("athlete own_coach"),
     "template": _KEPT_BY_HER_COACH,
     "exercise": names("athlete own_coach owner"),
     "device": names("athlete"),
@@ -126,6 +128,8 @@ THING_OF_PARAMETER: Mapping[str, str] = {
     "log_id": "nutrition_log",
     "food_id": "food",
     "insight_id": "insight",
+    "thread_id": "thread",
+    "message_id": "message",
     "device_id": "device",
     "passkey_id": "passkey",
     "export_id": "export",
@@ -344,6 +348,23 @@ ROUTES: list[Case] = [
     writes("PATCH /api/insights/{insight_id}", "insight", may="own_coach", roles=_COACH, body={"title": "x"}),
     writes("POST /api/insights/{insight_id}/approve", "insight", may="own_coach", roles=_COACH),
     writes("PUT /api/insights/{insight_id}/dismiss", "insight", may="own_coach", roles=_COACH),
+    # Messages; the message is her coach's.
+    lists("GET /api/messages/threads", "thread", roles=_PAIR_ROLES),
+    reads("GET /api/messages/threads/{thread_id}", "thread", roles=_PAIR_ROLES),
+    writes(
+        "PATCH /api/messages/threads/{thread_id}", "thread", may="own_coach", roles=_COACH, body={"pinned": True},
+    ),
+    writes(
+        "POST /api/messages", "thread",
+        may=_PAIR, roles=_PAIR_ROLES, body={"thread_id": "{thread}", "text": "x"},
+    ),
+    own("GET /api/messages/unread", _PAIR_ROLES),
+    own("PUT /api/messages/read", _PAIR_ROLES, {"ids": ["{message}"]}),
+    writes("PUT /api/messages/{message_id}/read", "message", may=_PAIR, roles=_PAIR_ROLES),
+    writes(
+        "PUT /api/messages/{message_id}/reactions", "message", may=_PAIR, roles=_PAIR_ROLES, body={"emojis": ["x"]},
+    ),
+    writes("DELETE /api/messages/{message_id}", "message", may="own_coach", roles=_PAIR_ROLES),
     # Sync.
     apart("POST /api/sync", "every leaf and every scope of it: test_matrix_leaves.py"),
     apart("GET /api/sync/events", "a stream without an end: test_live_channels_are_open_to_whoever_may_hold_a_replica"),
@@ -396,7 +417,7 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
         "height_cm height height_unit load_unit created_at deleted",
     },
     "client_files": {
-        "coach": "status subscription_tier tags archived notes program_notes created_at deleted",
+        "coach": "status subscription_tier tags archived notes program_notes thread created_at deleted",
     },
     "body_metrics": {
         "athlete coach": "date measured_at weight_kg weight weight_unit body_fat_percent measurements source notes "
@@ -428,6 +449,11 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
         "system": "athlete_id kind about_id type priority suggested_actions reasoning facts rules findings "
         "facts_digest superseded_by worded_by model_name confidence expires_at created_at deleted",
     },
+    "messages": {
+        "coach": "coach",
+        "athlete": "athlete",
+        "system": "created_at deleted",
+    },
     "published_insights": {
         "system": "source_id type title summary recommendations flags published_at created_at deleted",
     },
@@ -437,6 +463,7 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
 SCOPES: Mapping[str, Mapping[str, str]] = {
     "athlete:{athlete}": {"athlete": "athlete", "own_coach": "coach", "owner": "reader"},
     "private:{coach}:{athlete}": {"own_coach": "coach", "owner": "reader"},
+    "thread:{coach}:{athlete}": {"athlete": "athlete", "own_coach": "coach"},
     "coach:{coach}": {"own_coach": "coach", "owner": "reader"},
     "library:{coach}": {"own_coach": "coach", "athlete": "reader", "owner": "reader"},
     "global": dict.fromkeys(
@@ -450,7 +477,7 @@ _TABLES_BY_READERS: Mapping[str, str] = {
     "check_ins programs scheduled_sessions profiles body_metrics progress_photos nutrition_logs nutrition_targets "
     "meal_plans published_insights",
     "own_coach owner": "insights exercises client_files foods questionnaires",
-    "athlete own_coach": "devices client_ids",
+    "athlete own_coach": "devices client_ids messages",
     "athlete own_coach ex_coach owner": "coach_athletes",
     "athlete own_coach ex_coach": "account_events",
     "own_coach ex_coach": "invites",

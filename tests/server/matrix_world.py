@@ -15,7 +15,7 @@ import asyncpg
 from apex_server.db import EmbeddedPostgres
 from apex_server.policy import Role
 from apex_server.settings import Settings
-from apex_sync.ids import private_scope
+from apex_sync.ids import Scope, private_scope, thread_scope
 from tests.server.conftest import SECRET, TEMPLATE, execute, url_of
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
@@ -151,10 +151,14 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
     }  # fmt: skip
     private = private_scope(str(carla.id), str(anna.id))
     await whole.app.state.committer.write(None, private, "insights", made["insight"], draft)
+    thread = str(Scope.parse(thread_scope(str(carla.id), str(anna.id))).id)
+    message = await made_by(carla, "/api/messages", thread_id=thread, text=hers)
     look = await whole.lets_support(anna, people["support"])
     code = (await carla("POST", "/api/invites", {})).json()["code"]
     return {
         **made,
+        "thread": thread,
+        "message": message,
         "athlete": str(anna.id),
         "link": str(anna.id),
         "other_athlete": str(ben.id),

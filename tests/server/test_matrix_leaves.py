@@ -39,7 +39,10 @@ WHO = [who for who, role in PERSONS.items() if role is not None and role != "sup
 
 CLIENT_IDS = {who: 7_000 + number for number, who in enumerate(PERSONS)}
 NOW_US = 1_780_000_000_000_000
-KEPT_BY = {"athlete": "athlete", "private": "athlete", "coach": "own_coach", "library": "own_coach", "global": ""}
+KEPT_BY = {
+    "athlete": "athlete", "private": "athlete", "thread": "athlete", "coach": "own_coach", "library": "own_coach",
+    "global": "",
+}  # fmt: skip
 
 
 class Place(NamedTuple):

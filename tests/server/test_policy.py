@@ -30,7 +30,7 @@ from apex_server.policy import (
     scopes_of,
     supported_scopes_of,
 )
-from apex_sync.ids import Scope
+from apex_sync.ids import Scope, thread_scope
 
 pytestmark = pytest.mark.anyio
 
@@ -217,11 +217,25 @@ def test_nobody_but_support_with_consent_gains_anything_from_a_consent(dice: Ran
 
 
 @given(st.randoms(use_true_random=False))
-def test_an_owner_reads_exactly_what_their_coaches_write_and_read_of_their_own(dice: Random) -> None:
+def test_an_owner_reads_what_their_coaches_read_but_no_messages(dice: Random) -> None:
     people = world_from(dice, datetime(2026, 3, 1, tzinfo=UTC))
     for owner_id in (user_id for user_id, role in people.roles.items() if role == "owner"):
         coaches = [each.coach_id for each in people.memberships if each.owner_id == owner_id and not each.ended]
-        assert set(scopes_of(people, owner_id)) == {"global"}.union(*(scopes_of(people, coach) for coach in coaches))
+        of_coaches = {"global"}.union(*(scopes_of(people, coach) for coach in coaches))
+        assert set(scopes_of(people, owner_id)) == {scope for scope in of_coaches if not scope.startswith("thread:")}
+
+
+@given(st.randoms(use_true_random=False))
+def test_a_thread_is_read_by_its_two_people_and_only_while_they_work_together(dice: Random) -> None:
+    people = world_from(dice, datetime(2026, 3, 1, tzinfo=UTC))
+    together = {(pair.coach_id, pair.athlete_id) for pair in people.coachings if not pair.ended}
+    for user_id in people.roles:
+        threads = {scope: access for scope, access in scopes_of(people, user_id).items() if scope.startswith("thread:")}
+        assert threads == {
+            thread_scope(str(coach), str(athlete)): "coach" if user_id == coach else "athlete"
+            for coach, athlete in together
+            if user_id in (coach, athlete)
+        }
 
 
 async def test_no_consent_to_support_outlasts_its_bound(db: Database, database_url: str) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from apex_client import listing
 from apex_client.blocking.insights import Insights
+from apex_client.blocking.messages import Messages
 from apex_client.blocking.programs import Programs
 from apex_client.blocking.records import SoleRecord
 from apex_client.blocking.resources import AthleteResources
@@ -41,5 +42,6 @@ class Athlete(AthleteResources):
         private = private_scope(coach_id, athlete_id) if coach_id else scope
         self.id = athlete_id
         self.insights = Insights(replica, athlete_id)
+        self.messages = Messages(replica, athlete_id)
         self.program_drafts = Programs(replica, private)
         self.client_file: SoleRecord[ClientFile] = SoleRecord(replica, "client_files", private)

@@ -33,6 +33,7 @@ from apex_client.blocking.foods import Foods
 from apex_client.blocking.hop import StoreThread
 from apex_client.blocking.importing import ImportProgress, import_file
 from apex_client.blocking.insights import Insights
+from apex_client.blocking.messages import Messages
 from apex_client.blocking.privacy import Privacy
 from apex_client.blocking.query import Reader
 from apex_client.blocking.records import Record, Records
@@ -98,6 +99,7 @@ class Replica(AthleteResources):
         self.questionnaires: Records[Record[Questionnaire]] = Records(self, "questionnaires")
         self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")
         self.insights = Insights(self)
+        self.messages = Messages(self)
         self.athletes = Athletes(self)
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)

@@ -99,10 +99,13 @@ DELETE FROM exports
 WHERE expires_at <= $1 OR failed_at <= $2;
 
 -- name: list_own_scopes
--- What is a person's own: their records as an athlete, and what they wrote as a coach.
+-- What is a person's own: their records as an athlete, what they wrote as a coach, and their messages.
 SELECT scope_id, name, record_count
 FROM scopes
-WHERE name IN ('athlete:' || $1, 'coach:' || $1, 'library:' || $1) OR name LIKE 'private:' || $1 || ':%'
+WHERE name IN ('athlete:' || $1, 'coach:' || $1, 'library:' || $1)
+    OR name LIKE 'private:' || $1 || ':%'
+    OR name LIKE 'thread:' || $1 || ':%'
+    OR name LIKE 'thread:%:' || $1
 ORDER BY name
 LIMIT 10000;
 

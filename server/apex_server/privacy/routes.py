@@ -53,7 +53,7 @@ _Scope = Annotated[
         name="scope",
         max_length=SCOPE_NAME_LENGTH_MAX,
         description="One of your own, by name: a coach has `coach:<id>` (without this), `library:<id>` and "
-        "`private:<id>:<athlete id>`; an athlete `athlete:<id>`.",
+        "`private:<id>:<athlete id>`; an athlete `athlete:<id>`; both `thread:<coach id>:<athlete id>`.",
     ),
 ]
 _Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=PAGE_LENGTH_MAX, description="How many at most.")]

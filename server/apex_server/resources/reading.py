@@ -73,7 +73,7 @@ class KnownRecord:
     def athlete_id(self) -> str | None:
         """Whose record it is, where it lies in an athlete's scope."""
         scope = Scope.parse(self.scope)
-        return {"athlete": scope.owner_id, "private": scope.about_id}.get(scope.kind)
+        return scope.owner_id if scope.kind == "athlete" else scope.about_id or None
 
     @property
     def created_at(self) -> str | None:

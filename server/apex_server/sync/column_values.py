@@ -5,7 +5,7 @@ A column takes a number, a time, an id, or a word that the models declare; text 
 
 import re
 from collections.abc import Iterator
-from datetime import MAXYEAR, MINYEAR, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -184,6 +184,12 @@ def local_time(value: Any) -> datetime | None:
 def moment(value: Any) -> datetime | None:
     """Give the wall clock of a local time."""
     return wall_clock(local_time(value))
+
+
+def instant(value: Any) -> datetime | None:
+    """Give a moment in UTC."""
+    found = local_time(value)
+    return found if found is None or found.tzinfo is None else wall_clock(found.astimezone(UTC))
 
 
 def offset(value: Any) -> int | None:

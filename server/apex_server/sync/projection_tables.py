@@ -129,6 +129,21 @@ TABLES: Mapping[str, Table] = {
             "session_key",
             _columns(session_key="text", date="date", week_number="bigint", day_number="bigint", set_count="integer"),
         ),
+        Table(
+            "messages",
+            "messages",
+            "sender",
+            _columns(
+                sender="text",
+                sent_at="timestamp",
+                type="text",
+                reply_to="text",
+                media_id="text",
+                duration_seconds="double precision",
+                read_at="timestamp",
+                deleted="boolean",
+            ),
+        ),
         *(
             Table(name, name, None, tuple(Column(column.name, KINDS[column.kind][0]) for column in columns))
             for name, columns in FLAT_TABLES.items()

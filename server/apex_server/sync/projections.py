@@ -11,6 +11,7 @@ record change; the tables themselves stand in db/migrations.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
@@ -20,6 +21,7 @@ from apex_server.sync.column_values import (
     entries_of,
     flag,
     id_of,
+    instant,
     key_of,
     live_entries,
     local_time,
@@ -33,6 +35,7 @@ from apex_server.sync.column_values import (
 )
 from apex_server.sync.flat_tables import FLAT_TABLES, MACROS, flat_row
 from apex_server.sync.store import Row, RowsByTable
+from apex_sync.coaching.message_view import sent_messages
 from apex_sync.coaching.nutrition import day_totals
 from apex_sync.coaching.plan import plan_from_program
 from apex_sync.collection import Record
@@ -40,6 +43,9 @@ from apex_sync.collection import Record
 __all__ = ["VERSION", "project"]
 
 VERSION = 6
+
+NEVER = datetime(1970, 1, 1)  # noqa: DTZ001 - as every timestamp of a projection.
+"""When a message was sent that names no day of the calendar: it stands before all others."""
 
 
 def project(collection: str, record: Record) -> RowsByTable:
@@ -163,7 +169,27 @@ def _scheduled_sessions(program: Any) -> RowsByTable:
     }
 
 
+def _messages(record: Any) -> RowsByTable:
+    """List what each side says; a text is its own document's."""
+    return {
+        "messages": [
+            (
+                said.sender,
+                instant(said.sent_at) or NEVER,
+                word(said.type),
+                id_of(said.reply_to),
+                id_of(said.media_id),
+                number(said.duration_seconds),
+                instant(said.read_at),
+                said.deleted,
+            )
+            for said in sent_messages("", record)
+        ]
+    }
+
+
 _PROJECTORS: Mapping[str, Callable[[Any], RowsByTable]] = {
+    "messages": _messages,
     "nutrition_logs": _nutrition_logs,
     "programs": _scheduled_sessions,
     "workout_logs": _workout_logs,

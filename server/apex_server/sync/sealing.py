@@ -1,9 +1,9 @@
 """Documents as they stand in Postgres: sealed with the data key of the person they are about.
 
-What is about an athlete, their coach's private remarks among it, is sealed with the athlete's key; templates and the
-library of a coach with the coach's; the built-in library is nobody's and stands plain. A document opens only as the
-record, in the scope, and with the content digest that it was sealed for: an older one in the place of a newer one is as
-damaged as one of which a bit has flipped.
+What is about an athlete, their coach's private remarks and the messages of the two among it, is sealed with the
+athlete's key; templates and the library of a coach with the coach's; the built-in library is nobody's and stands plain.
+A document opens only as the record, in the scope, and with the content digest that it was sealed for: an older one in
+the place of a newer one is as damaged as one of which a bit has flipped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ _log = structlog.get_logger(__name__)
 def person_of(scope: str) -> UUID | None:
     """Give the person whose key a scope's documents are sealed with; None for the global library."""
     parsed = Scope.parse(scope)
-    about = parsed.about_id if parsed.kind == "private" else parsed.owner_id
+    about = parsed.about_id or parsed.owner_id
     return UUID(about) if about else None
 
 

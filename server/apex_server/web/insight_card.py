@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from apex_server.resources import KnownRecord
 from apex_server.web.wording import as_number
-from apex_sync.coaching.workout_view import shown
+from apex_sync.coaching.leaves import shown
 
 __all__ = ["InsightCard", "insight_card"]
 

@@ -1,0 +1,167 @@
+# Made from ../messages.py by client_sdk/generate_blocking.py; edit that file instead.
+"""Messages: what a coach and an athlete write to each other, sent and read without a network.
+
+replica.messages.send("How should the last set feel?")
+for message in replica.messages.list(limit=20):
+    print(message.sender, message.text)
+replica.messages.read()
+
+An athlete with one coach need not say to whom; everybody else does: `replica.messages.thread(person_id)`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from apex_client import threads
+from apex_client.blocking.records import LIST_MAX, Record, Records
+from apex_client.errors import ThreadNeeded
+from apex_client.overview import ThreadSummary
+from apex_sync import models
+from apex_sync.coaching.message_view import SentMessage, instant_text, sent_messages, take_back_patch
+from apex_sync.models.message import MessageType, Side
+
+if TYPE_CHECKING:
+    from apex_client.blocking.replica import Replica
+
+
+_Summaries: TypeAlias = list[ThreadSummary]
+
+
+class Message(Record[models.Message]):
+    """One message, as it stood at the last call."""
+
+    @property
+    def said(self) -> list[SentMessage]:
+        """What is said in it: one thing, unless somebody tampered and made both sides speak."""
+        return sent_messages(self.id, self.record)
+
+    @property
+    def sender(self) -> Side | None:
+        """Who said it."""
+        return next((said.sender for said in self.said), None)
+
+    @property
+    def type(self) -> str | None:
+        """What it is: text, voice, video, image or file; a newer app may know more."""
+        return next((said.type for said in self.said), None)
+
+    @property
+    def text(self) -> str | None:
+        """What was written."""
+        return next((said.text for said in self.said), None)
+
+    @property
+    def reply_to(self) -> str | None:
+        """The id of the message that it answers, which may not be here."""
+        return next((said.reply_to for said in self.said), None)
+
+    @property
+    def sent_at(self) -> str | None:
+        """When it was sent, UTC."""
+        return next((said.sent_at for said in self.said), None)
+
+    @property
+    def read_at(self) -> str | None:
+        """When the other side read it, UTC."""
+        return next((said.read_at for said in self.said), None)
+
+    @property
+    def reactions(self) -> Mapping[str, Sequence[Side]]:
+        """Who reacted to it, by emoji."""
+        return next((said.reactions for said in self.said), {})
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it was taken back."""
+        return any(said.deleted for said in self.said)
+
+    def reply(self, text: str) -> "Message":
+        """Answer it."""
+        return Messages(self._replica, self.athlete_id).send(text, reply_to=self.id)
+
+    def react(self, emoji: str, *, given: bool = True) -> "Message":
+        """Put an emoji under it, or take yours away again. Raises OutOfBounds."""
+        side = self._own_side()
+        return self.edit({side: {"reactions": {emoji: given}}})
+
+    def read(self) -> "Message":
+        """Mark it as read."""
+        Messages(self._replica, self.athlete_id).read([self])
+        return self.refresh()
+
+    def delete(self) -> "Message":
+        """Take back what you said, on every device; that something was taken back stays."""
+        side = self._own_side()
+        return self._edit(lambda state: take_back_patch(side, self.record))
+
+    def _own_side(self) -> Side:
+        return self._replica._do(threads.side_in, self.scope)
+
+
+_Messages: TypeAlias = list[Message]
+
+
+class Messages(Records[Message]):
+    """The messages with one person, or with everybody."""
+
+    def __init__(self, replica: "Replica", person_id: str | None = None) -> None:
+        super().__init__(replica, "messages", handle=Message)
+        self._person_id = person_id
+
+    def thread(self, person_id: str) -> "Messages":
+        """Give the messages with one person: of a coach an athlete, of an athlete a coach."""
+        return Messages(self._replica, person_id)
+
+    def threads(self) -> _Summaries:
+        """List all threads: pinned ones first, then by their newest message, archived ones last."""
+        return self._replica._do(threads.threads)
+
+    def send(
+        self,
+        text: str | None = None,
+        *,
+        type: MessageType = "text",
+        media_id: str | None = None,
+        thumbnail_media_id: str | None = None,
+        file_name: str | None = None,
+        duration_seconds: float | None = None,
+        reply_to: str | None = None,
+    ) -> Message:
+        """Say something; it goes out with the next sync, and at once while `run` is connected.
+
+        Raises OutOfBounds, and ThreadNeeded where it is not clear to whom.
+        """
+        content = {
+            "type": type, "text": text, "media_id": media_id, "thumbnail_media_id": thumbnail_media_id,
+            "file_name": file_name, "duration_seconds": duration_seconds, "reply_to": reply_to,
+        }  # fmt: skip
+        return Message(self._replica, self._replica._do(threads.send, self._person_id, content))
+
+    def list(self, *, before: Message | None = None, limit: int = 50) -> _Messages:
+        """List messages, the newest first; the next page begins `before` the last one of this page."""
+        last = before.id if before else None
+        return self._handles(self._replica._do(threads.said, self._person_id, last, limit=min(limit, LIST_MAX)))
+
+    def unread(self) -> int:
+        """Count what others said and you have not read."""
+        return self._replica._do(threads.unread, self._person_id)
+
+    def read(self, messages: Sequence[Message] | None = None) -> int:
+        """Mark these messages as read, or whatever is unread; tell how many were, 1,000 at most."""
+        ids = None if messages is None else [message.id for message in messages]
+        read_at = instant_text(datetime.fromtimestamp(self._replica._now_us() / 1e6, UTC))
+        return self._replica._do(threads.mark_read, self._person_id, ids, read_at)
+
+    def file(
+        self, *, pinned: bool | None = None, archived: bool | None = None, tags: Sequence[str] | None = None
+    ) -> Record[models.ClientFile]:
+        """Pin, archive or tag the thread with an athlete, as their coach; the athlete sees nothing of it.
+
+        Raises ThreadNeeded, ForbiddenField.
+        """
+        if self._person_id is None:
+            raise ThreadNeeded(None, none=False)
+        filing = {"pinned": pinned, "archived": archived, "tags": None if tags is None else [*tags]}
+        changes = {name: value for name, value in filing.items() if value is not None}
+        return self._replica.athlete(self._person_id).client_file.edit(thread=changes)
