@@ -1,8 +1,11 @@
-"""Who needs attention, and why: the reasons of each athlete, and the order they put a coach's list in."""
+"""Who needs attention, and why: the reasons of each athlete, and the order they put a coach's list in.
+
+How an athlete stands is what the API says, too (`apex_server.standing`); beside it stands what waits for the coach.
+"""
 
 import base64
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +13,11 @@ from msgspec import Struct
 
 from apex_server.db import Connection
 from apex_server.people import DEVICE_NAME, USER_NAME
+from apex_server.standing import ClientSummary
 from apex_server.sync.sealing import EXERCISE_NAME, DocumentSeal
 from apex_server.vault import UserKey, Vault
 from apex_server.web.rendering import read_json
-from apex_server.web.wording import as_count
+from apex_server.web.wording import as_count, as_number
 from apex_sync.ids import athlete_scope
 
 __all__ = ["AthleteRow", "Device", "Reason", "athletes_by_need", "opened_overview"]
@@ -75,14 +79,17 @@ def _opened(row: Any, key: UserKey) -> dict[str, Any]:
     }
 
 
-def athletes_by_need(rows: Iterable[Any], today: datetime.date) -> list[AthleteRow]:
-    """List athletes: the most urgent reasons first, then by name."""
-    athletes = [_athlete(row, today) for row in rows]
+def athletes_by_need(
+    rows: Iterable[Any], clients: Mapping[UUID, ClientSummary], today: datetime.date
+) -> list[AthleteRow]:
+    """List athletes who are not archived: the most urgent reasons first, then by name."""
+    standing = ((row, clients.get(row["id"])) for row in rows)
+    athletes = [_athlete(row, client, today) for row, client in standing if client and not client.archived]
     return sorted(athletes, key=lambda athlete: (-_need(athlete), athlete.name.casefold(), athlete.id))
 
 
-def _athlete(row: Any, today: datetime.date) -> AthleteRow:
-    reasons = sorted(_reasons(row, today), key=lambda reason: -reason.weight)
+def _athlete(row: Any, client: ClientSummary, today: datetime.date) -> AthleteRow:
+    reasons = sorted([*_reasons(row, today), *_standing(client, today)], key=lambda reason: -reason.weight)
     return AthleteRow(
         id=row["id"],
         name=row["name"],
@@ -124,10 +131,26 @@ def _reasons(row: Any, today: datetime.date) -> Iterable[Reason]:
         yield _reason("note", text, 4)
     if row["medium"] or row["low"]:
         yield _reason("note", as_count(row["medium"] + row["low"], "insight"), 3)
-    if row["workout_date"] is None:
+
+
+def _standing(client: ClientSummary, today: datetime.date) -> Iterable[Reason]:
+    """Put into words why a status is what it is; a critical insight counts among the insights."""
+    late = (today - client.next_check_in_due).days
+    if "check_in_overdue" in client.reasons:
+        yield _reason("warning", f"Check-in {as_count(late, 'day')} overdue", 5)
+    if "check_in_late" in client.reasons:
+        yield _reason("note", f"Check-in {as_count(late, 'day')} late", 3)
+    if "low_adherence" in client.reasons:
+        done = as_number(client.adherence.workouts or 0, 0)
+        yield _reason("warning", f"{done} % of the sessions of two weeks", 4)
+    if "set_by_coach" in client.reasons:
+        yield _reason("note", f"You set: {client.status.replace('-', ' ')}", 1)
+    if client.last_workout is None:
         yield _reason("note", "Nothing logged yet", 2)
-    elif (quiet := (today - row["workout_date"]).days) >= QUIET_DAYS:
-        yield _reason("note", f"No session for {as_count(quiet, 'day')}", 2)
+    elif (quiet := (today - client.last_workout).days) >= QUIET_DAYS:
+        yield _reason(
+            "warning" if "silent" in client.reasons else "note", f"No session for {as_count(quiet, 'day')}", 2
+        )
 
 
 def _reason(level: str, text: str, weight: int) -> Reason:

@@ -22,6 +22,7 @@ from apex_server.errors import ApiError, Conflict, DatabaseUnavailable, Internal
 from apex_server.invites import INVITE_CODE_LENGTH_MAX, coach_name_of, invite_fingerprint
 from apex_server.policy import has_pages
 from apex_server.resources import read_record
+from apex_server.standing import clients_of
 from apex_server.sync.commit import Committer
 from apex_server.web.athlete_page import read_check_in, read_panel, read_timeline, read_workout
 from apex_server.web.contested import settling_patch
@@ -116,7 +117,8 @@ async def athletes_page(request: _Request, database: NamedDependency[Database]) 
         rows = await opened_overview(
             connection, database.vault, await connection.fetch(_queries.list_overview, coach.user_id, ATHLETES_MAX)
         )
-    athletes = athletes_by_need(rows, _today())
+        clients = {client.id: client for client in await clients_of(connection, database.vault, coach.user_id)}
+    athletes = athletes_by_need(rows, clients, _today())
     me = await name_of(database, coach)
     return render(request, "athletes.html", athletes=athletes, me=me, today=_today())
 
