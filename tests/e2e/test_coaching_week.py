@@ -121,6 +121,7 @@ async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(
         await week.meet(phone, coach)
 
         await coach_prepares(coach, athlete.id)  # On the train.
+        await coach.messages.thread(athlete.id).send("Your week is planned. How do the rows feel?")
         await week.meet(coach, phone, watch)
         [followed] = await watch.programs.list()
         assert {each["load_kg"] for each in followed["sets"].values()} == {87.5}
@@ -135,6 +136,9 @@ async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(
                 await week.meet(watch, phone)  # At home for once.
                 await week.rate_sessions()
                 await followed.edit(athlete_feedback="The rows are too light.")
+                [asked] = await watch.messages.list()
+                await asked.react("👍")
+                await asked.reply("Too light.")
         await week.report({"q1": "no"})
         await week.meet(phone)
         await week.meet(coach)
@@ -144,6 +148,9 @@ async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(
         [assigned] = await coach.athlete(athlete.id).programs.list()
         rows = {key: {"load_kg": 90.0} for key, each in assigned["sets"].items() if each["exercise"] == "e3"}
         await assigned.edit(sets=rows)
+        await coach.messages.thread(athlete.id).send("90 kg from Wednesday on.")
+        assert await phone.messages.unread() == 1, "the week's plan"
+        await phone.messages.read()
         await week.rate_sessions()
 
         for _ in range(2):
@@ -151,10 +158,18 @@ async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(
         await assert_the_week_is_whole(server, athlete, week)
 
 
+async def scopes_of(replica: Replica) -> list[str]:
+    """List what the athlete reads and writes together with others."""
+    rows = await replica.query("SELECT name FROM held_scopes WHERE name LIKE 'athlete:%' OR name LIKE 'thread:%'")
+    assert len(rows) == 2
+    return [row["name"] for row in rows]
+
+
 async def assert_the_week_is_whole(server: WholeServer, athlete: Athlete, week: Week) -> None:
     """Hold every device to the server, and all of it to what was done."""
     devices = (week.coach, week.phone, week.watch)
-    await assert_one_digest(server, athlete.scope, *devices)
+    for scope in await scopes_of(week.phone):
+        await assert_one_digest(server, scope, *devices)
     assert len(await athlete.sets_in_postgres()) == week.sets
     for replica in devices:
         assert await replica.conflicts.list() == [] and await replica.rejected.list() == []
@@ -167,6 +182,15 @@ async def assert_the_week_is_whole(server: WholeServer, athlete: Athlete, week: 
         assert checkin["coach_feedback"] == "Well done. Rows go up by 2.5 kg."
         [program] = await replica.query("SELECT id, athlete_feedback FROM programs WHERE scope LIKE 'athlete:%'")
         assert program["athlete_feedback"] == "The rows are too light."
+    for replica, unread in ((week.coach, 1), (week.phone, 1), (week.watch, 1)):
+        thread = replica.messages.thread(week.athlete_id) if replica is week.coach else replica.messages
+        said = [(message.sender, message.text) for message in await thread.list()]
+        assert said == [
+            ("coach", "90 kg from Wednesday on."),
+            ("athlete", "Too light."),
+            ("coach", "Your week is planned. How do the rows feel?"),
+        ]
+        assert await thread.unread() == unread
     [day_of_rows] = [log for log in await week.watch.workouts.list() if log["title"] == "Pull"]
     assert (day_of_rows["mood"], day_of_rows["fatigue"]) == (8, 6)
     assert {each["load_kg"] for each in day_of_rows["sets"].values()} == {87.5}, "the program's edit rewrote the log"
