@@ -14,6 +14,8 @@ from litestar import Litestar
 
 from apex_server.auth import Passwords
 from apex_server.db import Database
+from apex_server.privacy import privacy_routes
+from apex_server.refused_sign_ins import record_refused_sign_ins
 from tests.server.accounts_app import (
     PASSWORD,
     Clock,
@@ -59,7 +61,7 @@ def passwords() -> CountedPasswords:
 
 @pytest.fixture
 def app(db: Database, clock: Clock, passwords: CountedPasswords) -> Litestar:
-    return accounts_app(db, clock, passwords=passwords)
+    return accounts_app(db, clock, passwords=passwords, more_routes=privacy_routes)
 
 
 @pytest.fixture
@@ -217,6 +219,24 @@ async def test_an_invite_for_an_address_tells_no_more(
     assert [answer.json()["coach"] for answer in answers] == [None, None, None]
     answers = await assert_alike(accept, passwords, monkeypatch)
     assert problem(answers[0]) == (403, "email_not_verified")
+
+
+@pytest.mark.usefixtures("owners")
+async def test_what_stands_in_the_own_audit_tells_no_more(
+    client: httpx.AsyncClient, db: Database, mailbox: Mailbox
+) -> None:
+    mine = {email: (await client.post("/api/auth/register", json=claim(email))).json() for email in ADDRESSES}
+    for email, session in mine.items():
+        await client.post("/api/auth/resend-verification", headers=bearer(session))
+        await client.post("/api/auth/forgot-password", json={"email": email})
+        await client.post("/api/auth/login", json={"email": email, "password": "a wrong guess"})
+    await mailbox.look()
+    await record_refused_sign_ins(db)
+    remembered = []
+    for session in mine.values():
+        page = (await client.get("/api/audit", headers=bearer(session))).json()
+        remembered.append([(event["action"], event["detail"]) for event in page["events"]])
+    assert remembered[0] == remembered[1] == remembered[2]
 
 
 async def test_who_squats_on_an_address_gains_nothing_and_blocks_nothing(

@@ -203,8 +203,9 @@ class MailSender:
         change, expires_at = mail["email_change_id"], now + letter.lifetime
         arguments = (fingerprint(token), user_id, letter.token, change, now, expires_at)
         await connection.execute(_queries.add_mail_token, *arguments)
-        if letter.token == "reset_password":  # noqa: S105 - the name of a purpose.
-            # Whoever asked was not signed in and is not told whether anybody is here; the person is.
+        if letter.token == "reset_password" and errand.user["email_verified_at"]:  # noqa: S105 - the name of a purpose.
+            # Whoever asked was not signed in and is not told whether anybody is here; the person is. Not whoever only
+            # names the address: that no link went to them would tell them that somebody has it.
             await record_event(connection, user_id, "password_reset_asked", vault=self._database.vault, actor_id=None)
         return True
 
