@@ -34,10 +34,10 @@ class LinkPage(Struct, frozen=True, kw_only=True):
 VERIFY = LinkPage(
     action="verify-email",
     heading="Confirm your e-mail address",
-    words="One tap, and we know that mails to you arrive.",
+    words="One tap gives it to the account that the mail tells of. Somebody else made that one? Then close this page.",
     button="Confirm this address",
     done_heading="Your address is confirmed",
-    done_words="Thank you. You can close this page and go on in your app.",
+    done_words="Thank you. Go on in your app, and sign in on your other devices.",
 )
 FORGOT = LinkPage(
     action="forgot-password",
