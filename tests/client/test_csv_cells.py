@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apex_client.csv_cells import guarded, unguarded, write_rows
 from apex_client.importers import read_export
+from apex_sync.csv_cells import guarded, unguarded, write_rows
 from tests.client.apex_command import Terminal
 
 FORMULAS = [

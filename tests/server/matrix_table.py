@@ -337,6 +337,7 @@ ROUTES: list[Case] = [
     reads("GET /api/analytics/client/{athlete_id}", "athlete", roles=_COACH),
     reads("GET /api/analytics/volume/{athlete_id}", "athlete"),
     reads("GET /api/analytics/progression", "athlete", query=_ATHLETE),
+    own("GET /api/analytics/export", "athlete coach"),
     reads("GET /api/workouts/analytics", "athlete", query=_ATHLETE),
     # Insights.
     lists("GET /api/insights", "insight", roles="coach owner"),

@@ -16,8 +16,8 @@ from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened
 from apex_client.cli.screen import counted, escaped, progress, said
-from apex_client.csv_cells import write_rows
 from apex_client.whole_file import whole_file
+from apex_sync.csv_cells import write_rows
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica

@@ -10,7 +10,7 @@ import typer
 from apex_client.cli.examples import examples
 from apex_client.cli.opening import NO_DB, Db, key_from_here, opened, resolved
 from apex_client.cli.screen import counted, escaped, said, shown, table
-from apex_client.csv_cells import write_rows
+from apex_sync.csv_cells import write_rows
 
 TABLE_ROWS = 1000
 """Rows shown unless told otherwise; nobody reads more in a terminal."""

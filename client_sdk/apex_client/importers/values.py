@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec.inspect import FloatType, IntType, StrType, StructType, UnionType, type_info
 
-from apex_client.csv_cells import unguarded
 from apex_sync.coaching.weights import kilograms
+from apex_sync.csv_cells import unguarded
 from apex_sync.models.workout import LoggedExercise, LoggedSet, WorkoutLog
 
 Cell = tuple[dict[str, Any], str | None]

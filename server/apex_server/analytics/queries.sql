@@ -32,3 +32,53 @@ WHERE session.date BETWEEN $2 AND $3
 GROUP BY 1
 ORDER BY 1
 LIMIT 1000;
+
+-- name: list_exported_athletes
+-- Whose training somebody may take along: an athlete their own, a coach that of the athletes they have now.
+SELECT users.id, users.name
+FROM users
+WHERE ($2::uuid IS NULL OR users.id = $2)
+    AND (
+        (users.id = $1 AND users.role = 'athlete')
+        OR users.id IN (
+            SELECT athlete_id
+            FROM coach_athletes
+            WHERE coach_id = $1
+                AND ended_at IS NULL
+        )
+    )
+ORDER BY users.id
+LIMIT $3;
+
+-- name: export_sets
+-- A page of an athlete's sets, the oldest first, and a workout without sets as one row; nothing once the session ($9) of
+-- whoever asks has ended. Two hundred workouts are looked at, however many sets one of them has.
+SELECT session.record_id AS workout_id, session.date, session.start_time, performed.position, exercise.exercise_id,
+    exercise.name AS exercise, performed.type, performed.reps, performed.load_kg, performed.load, performed.load_unit,
+    performed.rpe, performed.rir, performed.completed, performed.failure_reason, performed.distance_m,
+    performed.duration_seconds
+FROM (
+    SELECT workout_logs.scope_id, workout_logs.record_id, workout_logs.date, workout_logs.start_time
+    FROM workout_logs
+    WHERE workout_logs.scope_id = $1
+        AND workout_logs.date BETWEEN $2 AND $3
+        AND (workout_logs.date, workout_logs.record_id) >= ($4, $5)
+        AND EXISTS (
+            SELECT 1
+            FROM sessions
+            WHERE sessions.id = $9
+                AND sessions.user_id = $8
+                AND sessions.ended_at IS NULL
+        )
+    ORDER BY workout_logs.date, workout_logs.record_id
+    LIMIT 200
+) AS session
+LEFT JOIN logged_sets AS performed
+    ON performed.scope_id = session.scope_id AND performed.record_id = session.record_id
+LEFT JOIN logged_exercises AS exercise
+    ON exercise.scope_id = performed.scope_id
+    AND exercise.record_id = performed.record_id
+    AND exercise.exercise_key = performed.exercise_key
+WHERE (session.date, session.record_id, coalesce(performed.position, 0)) > ($4, $5, $6)
+ORDER BY session.date, session.record_id, performed.position
+LIMIT $7;

@@ -5,13 +5,17 @@ Which sets count, and what follows from them, is what `apex_sync.coaching` says 
 """
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, get
+from litestar import Controller, Request, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
 
+from apex_server.analytics.errors import ParquetMissing
+from apex_server.analytics.exporting import MEDIA_TYPES, exported_athletes, exported_pieces, require_writer
 from apex_server.analytics.figures import (
     adherence_of_clients,
     client_analytics_of,
@@ -25,12 +29,14 @@ from apex_server.analytics.payloads import (
     AdherenceReport,
     ClientAnalytics,
     CoachDashboard,
+    ExportFormat,
     Progression,
     WorkoutAnalytics,
 )
 from apex_server.caller import Caller, require_role
+from apex_server.client_address import client_address
 from apex_server.db import Database
-from apex_server.errors import InvalidFields, RoleRequired
+from apex_server.errors import InvalidFields, NotFound, RoleRequired
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
 from apex_server.resources import FirstDay, LastDay, require_scope
 from apex_server.resources.requests import NO_NUL, READ_REFUSALS, scope_of_athlete
@@ -137,6 +143,49 @@ class AnalyticsController(Controller):
             return Progression(
                 await progression_of(connection, database.vault, trained, first, last, exercise=exercise)
             )
+
+    @get(
+        "/export",
+        responses={
+            200: ResponseSpec(
+                None,
+                description="The file, sent while it is read.",
+                media_type=MEDIA_TYPES["csv"],
+                generate_examples=False,
+            ),
+            **problem_responses(*READ_REFUSALS, RoleRequired, ParquetMissing),
+        },
+    )
+    async def export_sets(
+        self,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        file_format: Annotated[
+            ExportFormat, QueryParameter(name="format", description="Parquet where the server has it installed.")
+        ] = "csv",
+        athlete_id: FromQuery[UUID | None] = None,
+        first_day: FirstDay = None,
+        last_day: LastDay = None,
+    ) -> Stream:
+        """Take every logged set along as a table: your own, or those of all your athletes or one.
+
+        Everything unless days are named. Each athlete sees among their events that it was taken.
+        """
+        require_role(caller, "coach", "athlete")
+        require_writer(file_format)
+        athletes = await exported_athletes(database, caller, athlete_id)
+        if athlete_id is not None and not athletes:
+            raise NotFound("athlete")
+        days = (first_day or date.min, last_day or today())
+        return Stream(
+            exported_pieces(database, caller, athletes, days, file_format, client_address(request)),
+            media_type=MEDIA_TYPES[file_format],
+            headers={
+                "Content-Disposition": f'attachment; filename="logged_sets.{file_format}"',
+                "Cache-Control": "no-store",
+            },
+        )
 
 
 class WorkoutAnalyticsController(Controller):

@@ -73,6 +73,7 @@ Action = Literal[
     "support_look_begun",
     "support_look_ended",
     "support_read",
+    "training_exported",
 ]
 """Everything that is recorded. A new action is added here, by the alphabet, and described in docs/privacy.md."""
 

@@ -2,7 +2,7 @@
 
 A row becomes an invite with a draft of profile and file. Problems name a row and a column and repeat no value; of a row
 that became an invite the answer repeats the name. It is JSON and runs nowhere: whoever writes a table of it guards the
-cells, as every CSV file of the SDK does (`apex_client.csv_cells`).
+cells, as every CSV file of the SDK does (`apex_sync.csv_cells`).
 """
 
 import csv
