@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from apex_sync.coaching.increments import DEFAULT_STEP
+from apex_sync.coaching.increments import DEFAULT_STEP, Step, step_for
 from apex_sync.coaching.leaves import day
+from apex_sync.coaching.profile import Library, traits_of
 from apex_sync.coaching.sets import PerformedSet, exercise_identity
 from apex_sync.coaching.strength import set_estimate
 from apex_sync.coaching.weeks import DAYS, days_before, days_between
@@ -44,8 +45,12 @@ def followed_program(
     start_date: str | None,
     end_date: str | None,
     maxima_kg: Mapping[str, float],
+    library: Library,
 ) -> Patch:
-    """Give a copy of a program that an athlete follows from a day on; by itself to the end of its weeks."""
+    """Give a copy of a program that an athlete follows from a day on; by itself to the end of its weeks.
+
+    `library` says what an exercise is loaded with, and so which loads there are.
+    """
     copy = program_copy(program, source_id=source_id) | {"status": "active"}
     if start_date is None:
         start_date, end_date = held_day(program, "start_date"), end_date or held_day(program, "end_date")
@@ -56,10 +61,43 @@ def followed_program(
     elif end_date is not None:
         copy["end_date"] = end_date
     copy["sets"] = {
-        key: planned | _load(planned, copy.get("exercises", {}), maxima_kg)
+        key: planned | _load(planned, copy.get("exercises", {}), maxima_kg, library)
         for key, planned in copy.get("sets", {}).items()
     }
     return copy
+
+
+def exercises_by_percent(program: Record) -> set[str]:
+    """Give the identities of the exercises of which a program prescribes a per cent, and no load beside it."""
+    held: Patch = msgspec.to_builtins(program)
+    planned = [one for one in (held.get("sets") or {}).values() if _is_percent(one)]
+    exercises = held.get("exercises") or {}
+    return {identity for one in planned for identity in identities(exercises.get(one.get("exercise") or "", {}))}
+
+
+def identities(exercise: Mapping[str, Any]) -> list[str]:
+    """Give what an exercise of a program is known by: its id in the library, then its name."""
+    known = (exercise_identity(exercise.get("exercise_id"), None), exercise_identity(None, exercise.get("name")))
+    return [identity for identity in known if identity is not None]
+
+
+def replaced_program(
+    start_date: str | None, end_date: str | None, *, by_start: str | None, by_end: str | None
+) -> Patch | None:
+    """Give what ends a program that is followed when another is assigned; None where their days do not overlap.
+
+    One that had begun is completed the day before; one that had not is archived. Without a day, a program is open.
+
+    >>> replaced_program("2026-01-05", "2026-03-29", by_start="2026-03-02", by_end=None)
+    {'status': 'completed', 'end_date': '2026-03-01'}
+    >>> replaced_program("2026-01-05", "2026-03-01", by_start="2026-03-02", by_end=None)
+    """
+    if (by_start and end_date and end_date < by_start) or (by_end and start_date and by_end < start_date):
+        return None
+    if start_date is None or (by_start and start_date >= by_start):
+        return {"status": "archived"}
+    first = day(by_start)
+    return {"status": "completed"} | ({"end_date": days_before(first, 1).isoformat()} if first else {})
 
 
 def held_day(program: Record, name: str) -> str | None:
@@ -82,24 +120,32 @@ def maxima_kg(sets: Iterable[PerformedSet], as_of: datetime.date) -> dict[str, f
     return maxima
 
 
-def load_of_percent(maximum_kg: float, percent: float) -> float:
-    """Give the load that can be put on a bar nearest to a per cent of a maximum.
+def load_of_percent(maximum_kg: float, percent: float, step: Step = DEFAULT_STEP) -> float:
+    """Give the load that there is (on a bar, in a rack, in a stack) nearest to a per cent of a maximum.
 
-    >>> load_of_percent(118.0, 75.0)
-    87.5
+    >>> load_of_percent(118.0, 75.0), load_of_percent(39.0, 75.0, step_for("dumbbell"))
+    (87.5, 30.0)
     """
-    grid = DEFAULT_STEP.grid_kg
-    return floor(maximum_kg * percent / 100 / grid + 0.5) * grid
+    return floor(maximum_kg * percent / 100 / step.grid_kg + 0.5) * step.grid_kg
 
 
-def _load(planned: Mapping[str, Any], exercises: Mapping[str, Any], maxima: Mapping[str, float]) -> dict[str, float]:
-    percent = planned.get("load_percent")
-    if percent is None or planned.get("load_kg") is not None:
+def _load(
+    planned: Mapping[str, Any], exercises: Mapping[str, Any], maxima: Mapping[str, float], library: Library
+) -> dict[str, float]:
+    if not _is_percent(planned):
         return {}
-    exercise = exercises.get(planned.get("exercise") or "", {})
-    known = (exercise_identity(exercise.get("exercise_id"), None), exercise_identity(None, exercise.get("name")))
-    maximum = next((maxima[identity] for identity in known if identity is not None and identity in maxima), None)
-    return {} if maximum is None else {"load_kg": load_of_percent(maximum, percent)}
+    known = identities(exercises.get(planned.get("exercise") or "", {}))
+    maximum = next((maxima[identity] for identity in known if identity in maxima), None)
+    if maximum is None:
+        return {}
+    traits = next((found for identity in known if (found := traits_of(library, identity))), None)
+    return {
+        "load_kg": load_of_percent(maximum, planned["load_percent"], step_for(traits.equipment if traits else None))
+    }
+
+
+def _is_percent(planned: Mapping[str, Any]) -> bool:
+    return planned.get("load_percent") is not None and planned.get("load_kg") is None
 
 
 def _last_day(start_date: str, weeks: Any) -> str | None:

@@ -1,18 +1,36 @@
 """Programs made from programs on this replica; each takes the local replica and is run in its thread."""
 
 from datetime import date, timedelta
+from functools import partial
 
 from apex_client import listing
 from apex_client.local import LocalReplica, snapshot_of
 from apex_client.times import utc_text
 from apex_client.views import Snapshot
-from apex_sync.coaching.assigning import MAXIMUM_DAYS, followed_program, maxima_kg, program_copy
+from apex_sync.coaching.assigning import (
+    MAXIMUM_DAYS,
+    exercises_by_percent,
+    followed_program,
+    maxima_kg,
+    program_copy,
+    replaced_program,
+)
+from apex_sync.coaching.drafts import model_patch
+from apex_sync.coaching.profile import ExerciseTraits, library_of
 from apex_sync.coaching.sets import performed_sets
+from apex_sync.collection import Record
 from apex_sync.ids import athlete_scope, derived_id
-from apex_sync.models import PROGRAMS, WORKOUT_LOGS
+from apex_sync.models import EXERCISES, PROGRAMS, WORKOUT_LOGS
+from apex_sync.op import Patch
 
 WORKOUTS_MAX = 500
 """Looked through for a maximum: six a day for twelve weeks."""
+
+PROGRAMS_MAX = 100
+"""Looked through for what an athlete follows; years of programs are some dozens."""
+
+EXERCISES_MAX = 5000
+"""Looked through for how an exercise is loaded: the built-in library eight times over."""
 
 
 def clone(local: LocalReplica, program_id: str, scope: str, name: str | None) -> Snapshot:
@@ -30,19 +48,49 @@ def assign(
     start_date: str | None,
     end_date: str | None,
     today: str,
+    keep: bool,
 ) -> Snapshot:
     """Let an athlete follow a copy of a program; the server gives it the same id. Raises NoSuchRecord, NotGranted."""
     template = PROGRAMS.read(local.find(PROGRAMS.name, program_id, scope).state)[0]
     home, assigned_id = athlete_scope(athlete_id), derived_id("program", program_id, athlete_id)
     assigned = local.store.one(home, assigned_id)
-    if assigned is not None:
+    if assigned is not None and assigned.state.get("deleted") is not True:
         return snapshot_of(assigned)
-    on = date.fromisoformat(today)
-    since = (on - timedelta(days=MAXIMUM_DAYS)).isoformat()
-    recent = listing.by_date(local, WORKOUT_LOGS.name, home, since=since, until=today, limit=WORKOUTS_MAX)
-    sets = [one for log in recent for one in performed_sets(log.record_id, WORKOUT_LOGS.read(log.state)[0])]
+    maxima, library = _maxima(local, home, template, date.fromisoformat(today))
     followed = followed_program(
-        template, source_id=program_id, start_date=start_date, end_date=end_date, maxima_kg=maxima_kg(sets, on)
+        template, source_id=program_id, start_date=start_date, end_date=end_date, maxima_kg=maxima, library=library
     )
-    made_at = {"created_at": utc_text(local.device.now_us())}
-    return local.create(PROGRAMS.name, home, made_at | followed, record_id=assigned_id)
+    others = [] if keep else listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
+    if assigned is None:
+        made_at = {"created_at": utc_text(local.device.now_us())}
+        made = local.create(PROGRAMS.name, home, made_at | followed, record_id=assigned_id)
+    else:
+        anew = model_patch(assigned_id, followed, PROGRAMS.read(assigned.state)[0]).patch | {"deleted": False}
+        made = local.edit(PROGRAMS.name, assigned_id, lambda state: anew, scope=home)
+    for other in others:
+        if other.record_id != assigned_id and other.state.get("status") == "active":
+            local.edit(PROGRAMS.name, other.record_id, partial(_ended, followed), scope=home)
+    return made
+
+
+def _maxima(
+    local: LocalReplica, home: str, program: Record, today: date
+) -> tuple[dict[str, float], dict[str, ExerciseTraits]]:
+    """Read what an athlete can lift, and how it is loaded: nothing where the program has no per cents."""
+    if not exercises_by_percent(program):
+        return {}, {}
+    since = (today - timedelta(days=MAXIMUM_DAYS)).isoformat()
+    recent = listing.by_date(local, WORKOUT_LOGS.name, home, since=since, until=today.isoformat(), limit=WORKOUTS_MAX)
+    sets = [one for log in recent for one in performed_sets(log.record_id, WORKOUT_LOGS.read(log.state)[0])]
+    known = listing.recently_changed(local, EXERCISES.name, None, limit=EXERCISES_MAX)
+    return maxima_kg(sets, today), library_of({one.record_id: EXERCISES.read(one.state)[0] for one in known})
+
+
+def _ended(followed: Patch, held: Patch) -> Patch:
+    ended = replaced_program(
+        held.get("start_date"),
+        held.get("end_date"),
+        by_start=followed.get("start_date"),
+        by_end=followed.get("end_date"),
+    )
+    return ended or {}

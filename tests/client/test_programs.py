@@ -56,3 +56,22 @@ async def test_a_program_is_assigned_to_ones_own_athletes_alone(open_replica: Op
         await coach.programs.assign(template, NOBODY)
     with pytest.raises(NoSuchRecord):
         await coach.athlete(NOBODY).programs.get(derived_id("program", template.id, NOBODY))
+
+
+async def test_assigning_another_ends_what_is_followed_and_a_deleted_copy_can_come_back(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.add_user(ANNA)
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    one, two = [await coach.programs.create(name=name, duration_weeks=4) for name in ("One", "Two")]
+    first = await coach.programs.assign(one, anna.id, start_date="2026-02-16")
+    second = await coach.programs.assign(two, anna.id, start_date="2026-03-02")
+    assert ((await first.refresh())["status"], first["end_date"]) == ("completed", "2026-03-01")
+    assert second["status"] == "active"
+
+    await first.delete()
+    await coach.programs.assign(one, anna.id, start_date="2026-03-09", keep=True)
+    assert ((await first.refresh())["status"], first["start_date"], first.deleted) == ("active", "2026-03-09", False)
+    assert (await second.refresh())["status"] == "active"

@@ -171,6 +171,54 @@ async def test_per_cents_become_loads_of_the_athletes_best_sets_when_a_program_i
     assert problem(moved) == (409, "already_exists")
 
 
+async def test_assigning_ends_what_the_athlete_follows_in_the_same_days_unless_it_is_to_be_kept(
+    rest: RestServer,
+) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    first, second, third = [(await make(coach, name=name))[0]["id"] for name in ("One", "Two", "Three")]
+
+    async def assign(template: str, start: str, **more: Any) -> dict[str, Any]:
+        answer = await coach(
+            "POST", f"/api/programs/{template}/assign", {"athlete_id": athlete.id, "start_date": start, **more}
+        )
+        assert answer.status_code in (200, 201), answer.text
+        return dict(answer.json())
+
+    async def standing() -> dict[str, tuple[str, str | None]]:
+        programs = (await athlete("GET", "/api/programs")).json()["programs"]
+        return {each["name"]: (each["status"], each.get("end_date")) for each in programs}
+
+    await assign(first, "2026-01-05")
+    await assign(second, "2026-03-02", end_date="2026-03-29")
+    assert await standing() == {"One": ("completed", "2026-03-01"), "Two": ("active", "2026-03-29")}
+    kept = await assign(third, "2026-03-09", keep=True)
+    assert {status for status, _ in (await standing()).values()} == {"completed", "active"}
+
+    await coach("DELETE", f"/api/programs/{kept['id']}")
+    await coach("PATCH", f"/api/programs/{third}", {"sets": {"s1": {"deleted": True}, "s9": {"exercise": "e1"}}})
+    again = await assign(third, "2026-03-09")
+    live = [key for key, planned in again["sets"].items() if not planned.get("deleted")]
+    assert (again["id"], again["status"], live) == (kept["id"], "active", ["s9"])
+    assert (await standing())["Two"] == ("completed", "2026-03-08")
+
+
+async def test_an_edit_to_a_program_rewrites_nothing_that_was_logged_with_it(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    program, etag = await make(coach, athlete_id=athlete.id, start_date="2026-03-02", status="active")
+    body = bench(date(2026, 3, 2), 100, program_id=program["id"], week_number=1, day_number=1)
+    logged = await athlete("POST", "/api/workouts", body)
+    path = f"/api/workouts/{logged.json()['id']}"
+
+    changed = PLAN | {"start_date": "2026-03-02", "exercises": {"e9": {"day": "d1", "name": "Squat"}}, "sets": {}}
+    assert (await coach("PUT", f"/api/programs/{program['id']}", changed, if_match=etag)).status_code == 200
+    edited = await athlete("GET", path)
+    await coach("DELETE", f"/api/programs/{program['id']}")
+    without = await athlete("GET", path)
+
+    assert edited.json() == without.json() == logged.json()
+    assert edited.headers["etag"] == without.headers["etag"] == logged.headers["etag"]
+
+
 async def test_a_clone_is_a_draft_of_the_coachs_own(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     followed, _ = await make(coach, athlete_id=athlete.id, start_date="2026-03-02", status="active")

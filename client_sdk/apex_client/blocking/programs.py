@@ -33,9 +33,11 @@ class Programs(Records[Record[Program]]):
         *,
         start_date: Date | str | None = None,
         end_date: Date | str | None = None,
+        keep: bool = False,
     ) -> Record[Program]:
         """Let an athlete follow a copy of a program; doing it again gives the same one as it stands.
 
+        What they follow in the same days ends with it, unless `keep` is true; a copy that was deleted comes back anew.
         Sets in per cent of the maximum get a load from the athlete's best sets of twelve weeks, as far as they are on
         this replica.
         """
@@ -47,5 +49,6 @@ class Programs(Records[Record[Program]]):
             start_date=self._replica._day(start_date),
             end_date=self._replica._day(end_date),
             today=self._replica._wall_clock(None)[:10],
+            keep=keep,
         )
         return Record(self._replica, snapshot)

@@ -46,3 +46,5 @@ class Assignment(Struct, forbid_unknown_fields=True):
     athlete_id: UUID
     start_date: Date | None = None
     end_date: Date | None = None
+    keep: bool = False
+    """Leave programs that the athlete follows in these days as they are; by itself, assigning ends them."""

@@ -21,3 +21,22 @@ WHERE plan.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     )
 ORDER BY plan.start_date DESC, plan.record_id DESC
 LIMIT $5;
+
+-- name: list_followed
+-- What an athlete follows; a coach leaves more than one active only on purpose.
+SELECT plan.record_id, plan.start_date, plan.end_date
+FROM programs AS plan
+WHERE plan.scope_id = $1
+    AND plan.status = 'active'
+    AND plan.record_id <> $2
+ORDER BY plan.record_id
+LIMIT 100;
+
+-- name: list_recent_sessions
+-- The logs of the days in which a best set still tells what an athlete can lift.
+SELECT session.record_id
+FROM workout_logs AS session
+WHERE session.scope_id = $1
+    AND session.date BETWEEN $2 AND $3
+ORDER BY session.date DESC NULLS LAST, session.record_id
+LIMIT 500;

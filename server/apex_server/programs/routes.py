@@ -7,7 +7,7 @@ twice assigns once, and a later edit to the template never rewrites what an athl
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from apex_server.resources import (
     Made,
     RecordKind,
     RecordWriter,
+    library_for,
     performed_sets_of_workouts,
     view_of_model,
 )
@@ -46,11 +47,20 @@ from apex_server.resources.requests import (
 )
 from apex_server.vault import Vault
 from apex_sync.coaching.adherence import DoneSession
-from apex_sync.coaching.assigning import followed_program, maxima_kg, program_copy
+from apex_sync.coaching.assigning import (
+    MAXIMUM_DAYS,
+    exercises_by_percent,
+    followed_program,
+    maxima_kg,
+    program_copy,
+    replaced_program,
+)
 from apex_sync.coaching.completion import ProgramAnalytics, program_analytics
 from apex_sync.coaching.drafts import model_patch
+from apex_sync.coaching.profile import Library
 from apex_sync.ids import Scope, athlete_scope, derived_id
 from apex_sync.models import PROGRAMS, Program
+from apex_sync.op import Patch
 
 __all__ = ["program_routes"]
 
@@ -149,37 +159,70 @@ class ProgramsController(AthleteRecordController):
     ) -> Response[ProgramResource]:
         """Let an athlete follow a copy of this program, active from now on; assigning again changes nothing.
 
-        Sets that are prescribed in per cent of the maximum get a load from the athlete's best sets of twelve weeks.
+        What they follow in the same days ends with it, unless `keep` is true; a copy that was deleted comes back anew.
+        Sets that are prescribed in per cent of the maximum get a load from the athlete's best sets of twelve weeks,
+        rounded to what the exercise is loaded with.
         """
         require_role(records.caller, "coach")
+        scope = athlete_scope(str(data.athlete_id))
+        theirs = records.within(scope)
         assigned_id = UUID(derived_id("program", str(record_id), str(data.athlete_id)))
         async with records.reading() as connection:
             template = await records.known(connection, record_id)
-            before = await records.within(athlete_scope(str(data.athlete_id))).find(connection, assigned_id)
-            sets = await performed_sets_of_workouts(connection, records.database.vault, data.athlete_id)
-        if before is not None:
-            return await self.made(records, _as_before(before, data))
+            before = await theirs.find(connection, assigned_id)
+            if before is not None and before.record.deleted is not True:
+                return await self.made(records, _as_before(before, data))
+            maxima, library = await _maxima_of(connection, records.database.vault, data.athlete_id, template)
+            others = [] if data.keep else await connection.fetch(_queries.list_followed, data.athlete_id, assigned_id)
         followed = followed_program(
             template.record,
             source_id=str(record_id),
             start_date=data.start_date,
             end_date=data.end_date,
-            maxima_kg=maxima_kg(sets, datetime.now(UTC).date()),
+            maxima_kg=maxima,
+            library=library,
         )
-        scope = athlete_scope(str(data.athlete_id))
-        return await self.made(records, await records.create(scope, assigned_id, followed, {"created_at": now()}))
+        if before is None:
+            made = await records.create(scope, assigned_id, followed, {"created_at": now()})
+        else:
+            anew = model_patch(str(assigned_id), followed, before.record).patch | {"deleted": False}
+            made = await theirs.apply_patch(assigned_id, anew, deleted=True)
+        for other in others:
+            if patch := _ended(other, followed):
+                await theirs.apply_patch(other["record_id"], patch)
+        return await self.made(records, made)
 
 
 program_routes = (ProgramsController,)
 
 
 def _as_before(assigned: KnownRecord, again: Assignment) -> Made:
-    """Answer an assignment that came again. Raises AlreadyExists where it was ended, or is to have other days."""
+    """Answer an assignment that came again. Raises AlreadyExists where it is to have other days."""
     held = msgspec.to_builtins(assigned.record)
     days = {name: day for name in ("start_date", "end_date") if (day := getattr(again, name)) is not None}
-    if held.get("deleted") is True or not days.items() <= held.items():
+    if not days.items() <= held.items():
         raise AlreadyExists(assigned.id)
     return Made(assigned, "unchanged", {})
+
+
+async def _maxima_of(
+    connection: Connection, vault: Vault, athlete_id: UUID, program: KnownRecord
+) -> tuple[dict[str, float], Library]:
+    """Read what an athlete can lift, and how it is loaded: nothing where the program has no per cents."""
+    exercises = exercises_by_percent(program.record)
+    if not exercises:
+        return {}, {}
+    today = datetime.now(UTC).date()
+    rows = await connection.fetch(
+        _queries.list_recent_sessions, athlete_id, today - timedelta(days=MAXIMUM_DAYS), today
+    )
+    sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in rows])
+    return maxima_kg(sets, today), await library_for(connection, vault, exercises)
+
+
+def _ended(other: Any, followed: Patch) -> Patch | None:
+    start, end = (None if day is None else day.isoformat() for day in (other["start_date"], other["end_date"]))
+    return replaced_program(start, end, by_start=followed.get("start_date"), by_end=followed.get("end_date"))
 
 
 async def analytics_of(

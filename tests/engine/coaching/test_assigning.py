@@ -6,9 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from apex_sync.coaching.assigning import followed_program, maxima_kg, program_copy
+from apex_sync.coaching.assigning import (
+    exercises_by_percent,
+    followed_program,
+    maxima_kg,
+    program_copy,
+    replaced_program,
+)
+from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.profile import library_of
 from apex_sync.coaching.sets import performed_sets
-from apex_sync.models import PROGRAMS, Program, WorkoutLog
+from apex_sync.models import PROGRAMS, Exercise, Program, WorkoutLog
 
 TODAY = date(2026, 3, 1)
 
@@ -18,7 +26,7 @@ def program(**fields: Any) -> Program:
 
 
 def followed(source: Program, **more: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"start_date": None, "end_date": None, "maxima_kg": {}, **more}
+    given: dict[str, Any] = {"start_date": None, "end_date": None, "maxima_kg": {}, "library": {}, **more}
     return followed_program(source, source_id="t", **given)
 
 
@@ -56,6 +64,32 @@ def test_a_load_that_was_written_stays_and_one_nobody_knows_is_left_open() -> No
     assert {key: planned.get("load_kg") for key, planned in made["sets"].items()} == {
         "a": 120.0, "b": 70.0, "c": 30.0, "d": None, "e": None,
     }  # fmt: skip
+
+
+def test_a_load_is_one_that_there_is_for_what_the_exercise_is_loaded_with() -> None:
+    library = library_of({one.id: Exercise(**one.patch) for one in builtin_exercises()})
+    for name, expected in (("Barbell Bench Press", 72.5), ("Dumbbell Bench Press", 72.0), ("Leg Press", 70.0)):
+        source = program(exercises={"e": {"name": name}}, sets={"s": {"exercise": "e", "load_percent": 71}})
+        [identity] = exercises_by_percent(source)
+        made = followed(source, maxima_kg={identity: 100.5}, library=library)
+        assert made["sets"]["s"]["load_kg"] == expected, name
+
+
+@pytest.mark.parametrize(
+    ("held", "by", "expected"),
+    [
+        (("2026-01-05", None), ("2026-03-02", None), {"status": "completed", "end_date": "2026-03-01"}),
+        (("2026-01-05", "2026-03-01"), ("2026-03-02", None), None),
+        (("2026-06-01", None), ("2026-03-02", "2026-05-31"), None),
+        (("2026-03-02", "2026-04-01"), ("2026-03-02", None), {"status": "archived"}),
+        ((None, None), ("2026-03-02", None), {"status": "archived"}),
+        (("2026-01-05", None), (None, None), {"status": "completed"}),
+    ],
+)
+def test_a_program_in_the_same_days_ends_when_another_is_assigned(
+    held: tuple[str | None, str | None], by: tuple[str | None, str | None], expected: dict[str, str] | None
+) -> None:
+    assert replaced_program(*held, by_start=by[0], by_end=by[1]) == expected
 
 
 def test_a_copy_is_a_draft_without_days_feedback_and_what_was_deleted() -> None:
