@@ -322,7 +322,19 @@ async def plant_body_and_nutrition(here: Installation, canaries: Canaries, athle
         "notes": canaries("coach's notes"),
         "tags": [canaries("tag")],
         "program_notes": {"p1": {"notes": canaries("program's notes")}},
+        "thread": {"tags": [canaries("thread's tag")]},
     })  # fmt: skip
+    for author, side in ((coach_id, "coach"), (athlete_id, "athlete")):
+        await here.write(author, f"thread:{coach_id}:{athlete_id}", "messages", {
+            side: {
+                "type": "file",
+                "text": canaries(f"{side}'s message"),
+                "media_id": "b" * 64,
+                "file_name": canaries(f"{side}'s file"),
+                "sent_at": "2026-03-01T18:05:00.000Z",
+                "reactions": {canaries(f"{side}'s reaction"): True},
+            }
+        })  # fmt: skip
     await here.write(coach_id, library, "foods", {
         "name": canaries("library food"),
         "brand": canaries("brand"),

@@ -13,6 +13,7 @@ from apex_server.operations import verify
 from apex_server.personal_data import GRACE, Eraser
 from apex_server.privacy import privacy_routes
 from apex_server.vault import KeyDestroyed
+from apex_sync.ids import thread_scope
 from tests.server.accounts_app import (
     PASSWORD,
     Clock,
@@ -204,6 +205,26 @@ async def test_what_was_being_written_at_that_moment_is_looked_for_once_more(
         clock.time += timedelta(hours=1)
         await eraser.erase_due()
         assert await connection.fetchval("SELECT count(*) FROM scopes WHERE name LIKE 'private:%'") == 0
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("goes", ["coach", "athlete"])
+async def test_what_two_people_wrote_to_each_other_goes_with_either(
+    server: RestServer, eraser: Eraser, clock: Clock, database_url: str, goes: str
+) -> None:
+    coach, athlete = await server.coach_and_athlete()
+    said = {"coach": {"type": "text", "text": "Hello", "sent_at": "2026-03-01T18:05:00.000Z"}}
+    thread = thread_scope(coach.id, athlete.id)
+    await server.committer.write(UUID(coach.id), thread, "messages", str(uuid4()), said)
+    await ask(coach if goes == "coach" else athlete)
+    clock.time += GRACE + timedelta(minutes=1)
+    await eraser.erase_due()
+    connection = await asyncpg.connect(database_url)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM scopes WHERE name LIKE 'thread:%'") == 0
+        assert await connection.fetchval("SELECT count(*) FROM messages") == 0
+        assert await connection.fetchval("SELECT count(*) FROM records") == 0
     finally:
         await connection.close()
 

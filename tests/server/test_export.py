@@ -17,6 +17,7 @@ from apex_server.personal_data.export import EXPORT_LIFETIME, EXPORTS_MAX
 from apex_server.personal_data.zip_stream import PIECE_BYTES
 from apex_server.privacy import privacy_routes
 from apex_server.privacy.routes import _chunks
+from apex_sync.ids import thread_scope
 from tests.server.accounts_app import Clock, problem
 from tests.server.rest_app import Device, Person, RestServer, rest_server
 
@@ -142,6 +143,19 @@ async def test_a_coach_reads_who_changed_their_library_and_their_private_records
             assert problem(await changed(stranger, foreign)) == (404, "not_found"), foreign
     assert problem(await changed(coach, f"athlete:{athlete.id}")) == (404, "not_found")
     assert (await changed(athlete, f"athlete:{athlete.id}")).status_code == 200
+
+
+async def test_what_two_people_wrote_to_each_other_is_in_the_copy_of_both(
+    server: RestServer, exporter: Exporter
+) -> None:
+    coach, athlete = await server.coach_and_athlete()
+    thread = thread_scope(coach.id, athlete.id)
+    said = {"coach": {"type": "text", "text": "Well done", "sent_at": "2026-03-01T18:05:00.000Z"}}
+    await server.committer.write(UUID(coach.id), thread, "messages", str(uuid4()), said)
+    for person in (coach, athlete):
+        archive = await exported(person, exporter)
+        [name] = [name for name in archive.namelist() if name.endswith("messages.json")]
+        assert b"Well done" in archive.read(name)
 
 
 async def test_nobody_else_gets_it_and_it_is_there_for_seven_days(

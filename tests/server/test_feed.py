@@ -206,7 +206,7 @@ async def test_an_idle_sync_is_small_and_says_nothing(world: World) -> None:
     assert len(encode_message(response)) < 40
     cursors = [ScopeCursor(scope, cursor, coach.digest(scope)) for scope, cursor in coach.cursors.items()]
     short = replace(request, cursors=None, cursors_hash=hash_cursors(cursors))
-    assert len(cursors) == 9
+    assert len(cursors) == 12
     assert len(encode_message(short)) + len(encode_message(await coach.send(short))) < 120
     assert not (await coach.send(short)).send_cursors
 
@@ -257,7 +257,9 @@ async def test_a_scope_that_is_granted_comes_and_one_that_is_revoked_goes(world:
     assert len(tablet.docs) == 1
     await world.dismiss(coach_id, athlete)
     response = await tablet.sync()
-    assert response.forget == [f"athlete:{athlete}", f"private:{coach_id}:{athlete}"]
+    assert response.forget == [
+        f"{kind}{athlete}" for kind in ("athlete:", f"private:{coach_id}:", f"thread:{coach_id}:")
+    ]
     assert not tablet.docs
 
 

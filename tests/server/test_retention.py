@@ -15,6 +15,7 @@ from apex_server.jobs.worker import Worker
 from apex_server.personal_data import BACKUPS_KEPT, GRACE, Eraser, Retention, prune_backups
 from apex_server.personal_data.retention import PARTED_KEPT, SESSIONS_KEPT, UNANSWERED_KEPT
 from apex_server.settings import Settings
+from apex_sync.ids import thread_scope
 from tests.server.accounts_app import Clock, register
 from tests.server.mailbox import Mailbox, confirmed
 from tests.server.rest_app import RestServer, rest_server
@@ -38,7 +39,7 @@ async def count(database_url: str, query: str) -> int:
         await connection.close()
 
 
-async def test_two_years_after_they_parted_a_coachs_notes_go_and_the_athletes_records_stay(
+async def test_two_years_after_they_parted_a_coachs_notes_and_their_messages_go_and_the_athletes_records_stay(
     server: RestServer, db: Database, database_url: str
 ) -> None:
     clock = Clock()
@@ -48,15 +49,18 @@ async def test_two_years_after_they_parted_a_coachs_notes_go_and_the_athletes_re
     for each in (coach, other_coach):
         private = f"private:{each.id}:{athlete.id}"
         await server.committer.write(UUID(each.id), private, "programs", str(uuid4()), {"name": "a draft"})
+        said = {"coach": {"type": "text", "text": "Hello", "sent_at": "2026-03-01T18:05:00.000Z"}}
+        await server.committer.write(UUID(each.id), thread_scope(each.id, athlete.id), "messages", str(uuid4()), said)
     await server.committer.write(UUID(athlete.id), f"athlete:{athlete.id}", "workout_logs", str(uuid4()), {"mood": 7})
     assert (await coach("DELETE", f"/api/clients/{athlete.id}/link")).status_code in (200, 204)
     retention = Retention(db, None, now=clock)
-    for wait, scopes, pairs in ((PARTED_KEPT - timedelta(days=1), 3, 2), (timedelta(days=2), 2, 1)):
+    for wait, scopes, pairs in ((PARTED_KEPT - timedelta(days=1), 5, 2), (timedelta(days=2), 3, 1)):
         clock.time += wait
         await retention.forget_old()
         assert await count(database_url, "SELECT count(*) FROM scopes") == scopes
         assert await count(database_url, "SELECT count(*) FROM coach_athletes") == pairs
-    assert await count(database_url, "SELECT count(*) FROM records") == 2
+    assert await count(database_url, "SELECT count(*) FROM records") == 3
+    assert await count(database_url, "SELECT count(*) FROM messages") == 1
 
 
 async def test_ended_sessions_go_after_ninety_days_and_open_ones_stay(

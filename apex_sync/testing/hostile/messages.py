@@ -287,6 +287,8 @@ def pushed_records(scope: str) -> dict[str, Case]:
         "one's own id as a coach's": f"coach:{owner}",
         "one's own id as a library's": f"library:{owner}",
         "private notes about oneself": f"private:{owner}:{owner}",
+        "a thread with a stranger": f"thread:{STRANGER}:{owner}",
+        "a thread with oneself": f"thread:{owner}:{owner}",
     }
     collections = {
         "no collection": "",

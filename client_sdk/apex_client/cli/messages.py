@@ -60,9 +60,9 @@ def read(
         thread = _thread(replica, who)
         messages = thread.list(limit=limit)
         thread.read(messages)
-    for message in reversed(messages):
-        said(_line(message))
-    if not messages:
+    if messages:
+        shown("\n".join(_line(message) for message in reversed(messages)))
+    else:
         said("no messages yet")
 
 

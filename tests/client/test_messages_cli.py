@@ -1,0 +1,47 @@
+"""`apex messages` as a process of its own, on replicas that have synced before."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.client.apex_command import Terminal
+from tests.client.conftest import OpenReplica
+from tests.client.loopback import LoopbackServer
+from tests.client.test_messages import BEN, COACH, exchange, pair
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_messages_are_listed_read_and_sent(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach, athlete = await pair(open_replica, server)
+    other = await open_replica("other", BEN)
+    server.link(server.accounts[COACH], server.accounts[BEN])
+    await athlete.profile.edit(name="Anna")
+    await other.profile.edit(name="Ben")
+    await athlete.messages.send("Knee is\nfine [bold]again[/] \x1b[2J")
+    await exchange(athlete, other, coach)
+    for replica in (coach, athlete, other):
+        await replica.aclose()
+    at_coach, at_athlete = Terminal(tmp_path, "coach"), Terminal(tmp_path, "athlete")
+
+    listed = at_coach("messages").ok().out
+    assert [line.split()[:2] for line in listed.splitlines()[2:]] == [["Anna", "1"], ["Ben"]]
+    shown = at_coach("messages", "read", "an").ok().out
+    assert "fine [bold]again[/] \ufffd[2J" in shown and "\x1b" not in shown
+    assert at_coach("messages", "read", "Anna").ok().out.endswith("✓ read\n")
+    assert "say with whom" in at_coach("messages", "send", "Hello").text
+    assert "no thread with Zoe" in at_coach("messages", "send", "Hello", "--to", "Zoe").text
+    at_coach("messages", "send", "Hello", "--to", "Anna").ok()
+    assert at_coach.rows("SELECT text, pending FROM messages WHERE sender = 'coach'") == [
+        {"text": "Hello", "pending": 1}
+    ]
+    at_athlete("messages", "send", "no name needed").ok()
+    assert "text" in at_athlete("messages", "send", "").text
+
+
+async def test_without_a_coach_it_is_said_what_to_do(apex: Terminal) -> None:
+    apex("init").ok()
+    answer = apex("messages")
+    assert answer.code == 1 and "apex sync brings a thread" in answer.err
