@@ -100,7 +100,9 @@ async def test_a_thread_begins_with_the_work_together_and_whoever_is_connected_h
         async def has_one_thread() -> bool:
             return len(await athlete.messages.threads()) == 1
 
-        tasks.start_soon(athlete.run)
+        async def is_live() -> bool:
+            return (await athlete.status()).state == "live"
+
         with anyio.fail_after(PATIENCE_SECONDS):
             body = {"email": server.new_email("otto"), "password": PASSWORD, "name": "Otto", "role": "coach"}
             account = (await otto.post("/api/auth/register", json=body)).json()
@@ -113,6 +115,8 @@ async def test_a_thread_begins_with_the_work_together_and_whoever_is_connected_h
             await athlete.sync()
             await pair.coach.sync()
             assert await pair.coach.query("SELECT text FROM messages") == [], "another coach reads along"
+            tasks.start_soon(athlete.run)
+            await until(is_live)
             assert athlete.user is not None
             await otto.delete(f"/api/clients/{athlete.user.id}/link")
             await until(has_one_thread)
