@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
@@ -77,3 +78,27 @@ class Terminal:
 def _heed_interrupts() -> None:
     """Let an interrupt end a command also where these tests run in the background of a shell, which ignores them."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def in_terminal(apex: Terminal, *words: str, typed: str = "", **environment: str) -> str:
+    """Run a command in a pseudo-terminal and give what it shows."""
+    screen, terminal = pty.openpty()
+    os.write(screen, typed.encode())
+    subprocess.run(
+        [*APEX, *words],
+        env={**apex.environment, "TERM": "xterm-256color", **environment},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        check=False,
+    )
+    os.close(terminal)
+    shown = b""
+    try:
+        while chunk := os.read(screen, 65536):
+            shown += chunk
+    except OSError:
+        pass  # Linux says so when the last writer has gone.
+    finally:
+        os.close(screen)
+    return shown.decode()

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import os
-import pty
 import re
 import sqlite3
 import subprocess
@@ -18,11 +16,12 @@ from apex_client.blocking import Replica
 from apex_client.cli import exporting
 from apex_client.cli.failures import WrongUsage
 from apex_client.cli.set_notation import read_sets
-from tests.client.apex_command import APEX, Terminal
+from tests.client.apex_command import APEX, Terminal, in_terminal
 
 COMMANDS = (
     "init", "register", "login", "logout", "log", "checkin", "import", "sync", "status", "conflicts", "rejected",
     "query", "export", "doctor", "log start", "log set", "log note", "log finish", "log show", "log list",
+    "log undo", "log edit", "log remove",
     "exercises", "exercises search", "exercises import", "clients", "clients import",
     "conflicts restore", "conflicts keep", "rejected reissue", "rejected drop",
     "privacy", "privacy allow", "privacy withdraw", "privacy export", "privacy delete-account", "privacy keep-account",
@@ -426,26 +425,3 @@ class TestTerminal:
 
         assert "\x1b[1;31m" in in_terminal(apex, "log", "set", "Squat", "5y")
         assert "\x1b[1;31m" not in in_terminal(apex, "log", "set", "Squat", "5y", NO_COLOR="1")
-
-
-def in_terminal(apex: Terminal, *words: str, **environment: str) -> str:
-    """Run a command in a pseudo-terminal and give what it shows."""
-    screen, terminal = pty.openpty()
-    subprocess.run(
-        [*APEX, *words],
-        env={**apex.environment, "TERM": "xterm-256color", **environment},
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        check=False,
-    )
-    os.close(terminal)
-    shown = b""
-    try:
-        while chunk := os.read(screen, 65536):
-            shown += chunk
-    except OSError:
-        pass  # Linux says so when the last writer has gone.
-    finally:
-        os.close(screen)
-    return shown.decode()

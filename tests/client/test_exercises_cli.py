@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from apex_client import Replica
-from tests.client.apex_command import Terminal
+from tests.client.apex_command import Terminal, in_terminal
 from tests.client.built_in import give_library
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
@@ -55,8 +55,24 @@ async def test_a_name_that_means_one_exercise_is_logged_as_it(apex: Terminal) ->
 
 async def test_a_name_that_means_several_or_none_is_only_a_name(apex: Terminal) -> None:
     assert "2 in the library are called so" in apex("log", "set", "Pull-Up", "8").ok().err
-    apex("log", "set", "Benchpres", "8x100kg").ok()
-    assert logged(apex) == [("Pull-Up", None, 1), ("Benchpres", None, 1)]
+    apex("log", "set", "Zercher Thing", "8x100kg", "--new").ok()
+    apex("log", "set", "zercher thing", "8x100kg").ok()
+    assert logged(apex) == [("Pull-Up", None, 1), ("Zercher Thing", None, 2)]
+
+
+async def test_a_mistyped_name_is_refused_with_the_nearest_unless_it_is_said_to_be_right(apex: Terminal) -> None:
+    refused = apex("log", "set", "Bench Pres", "8x100kg")
+    assert refused.code == 1 and "'Bench Pres' is not in the library; is it 'Barbell Bench Press' or" in refused.err
+    assert "--new" in refused.err and len(refused.err.splitlines()) == 1
+    assert logged(apex) == [] and apex.rows("SELECT id FROM workout_logs") == []
+    apex("log", "set", "Bench Pres", "8x100kg", "--new").ok()
+    assert logged(apex) == [("Bench Pres", None, 1)]
+
+
+async def test_on_a_terminal_a_mistyped_name_is_asked_back(apex: Terminal) -> None:
+    shown = in_terminal(apex, "log", "set", "Bench Pres", "8x100kg", typed="1\n")
+    assert "Which one is it?" in shown and "Bench Pres, as it is" in shown
+    assert logged(apex) == [("Barbell Bench Press", "Barbell Bench Press", 1)]
 
 
 async def test_where_no_sync_was_the_search_says_so(tmp_path: Path) -> None:

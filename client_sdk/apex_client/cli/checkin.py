@@ -9,10 +9,11 @@ from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, typed_unit
 from apex_client.cli.screen import escaped, said, shown, table
+from apex_client.cli.sessions import Whose, records_of
 
 if TYPE_CHECKING:
-    from apex_client.blocking import Replica
     from apex_client.blocking.checkins import CheckIn
+    from apex_client.blocking.resources import AthleteResources
 
 ANSWERS = "Answers, each 1 to 10"
 
@@ -50,6 +51,7 @@ def checkin(
     note: Annotated[str | None, typer.Option(help="What the numbers do not say.")] = None,
     date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: today.")] = None,
     draft: Annotated[bool, typer.Option("--draft", metavar="", help="Keep it to yourself for now.")] = False,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Report to the coach; without answers, show the latest check-in and what the coach said.
@@ -69,38 +71,39 @@ def checkin(
     fields = {name: value for name, value in given.items() if value not in (None, {})}
     if weight is None and not fields:
         with opened(db) as replica:
-            _show_latest(replica, date)
+            _show_latest(records_of(replica, athlete), date)
         return
     with opened(db, make=True) as replica:
+        records = records_of(replica, athlete)
         if weight is not None:
-            fields |= _weight(replica, weight)
-        check_in = _report(replica, date, fields)
+            fields |= _weight(records, weight)
+        check_in = _report(records, date or replica._wall_clock(None)[:10], fields)
         if not draft and not check_in.submitted:
             check_in.submit()
         state = "handed to the coach with the next sync" if check_in.submitted else "a draft: apex checkin submits it"
         said(f"check-in of {check_in.date} saved, {state}")
 
 
-def _report(replica: "Replica", day: str | None, fields: dict[str, Any]) -> "CheckIn":
+def _report(records: "AthleteResources", day: str, fields: dict[str, Any]) -> "CheckIn":
     """Add to the day's check-in, or begin it."""
-    same_day = replica.checkins.on(day or replica._wall_clock(None)[:10])
-    return same_day[0].edit(**fields) if same_day else replica.checkins.draft(date=day, **fields)
+    same_day = records.checkins.on(day)
+    return same_day[0].edit(**fields) if same_day else records.checkins.draft(date=day, **fields)
 
 
-def _weight(replica: "Replica", text: str) -> dict[str, Any]:
+def _weight(records: "AthleteResources", text: str) -> dict[str, Any]:
     found = _WEIGHT.fullmatch(text.strip())
     if found is None:
         raise WrongUsage(f"{text!r} is no weight; write 82.4, 82.4kg or 181.5lb")
-    unit = found[2].lower().rstrip("s") if found[2] else typed_unit(replica, None)
+    unit = found[2].lower().rstrip("s") if found[2] else typed_unit(records, None)
     return {"weight": float(found[1].replace(",", ".")), "unit": unit}
 
 
-def _show_latest(replica: "Replica", day: str | None) -> None:
-    found = replica.checkins.on(day) if day else replica.checkins.list(limit=1)
+def _show_latest(records: "AthleteResources", day: str | None) -> None:
+    found = records.checkins.on(day) if day else records.checkins.list(limit=1)
     if not found:
         raise CommandFailed("there is no check-in yet; begin with: apex checkin --energy 7 --sleep 6")
     # Two devices may both have reported on a day; each report is shown.
-    for check_in in replica.checkins.on(found[0].date) if found[0].date else found[:1]:
+    for check_in in records.checkins.on(found[0].date) if found[0].date else found[:1]:
         _show(check_in)
 
 

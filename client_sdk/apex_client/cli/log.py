@@ -4,10 +4,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apex_client.cli import log_corrections
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
+from apex_client.cli.naming_exercises import meant
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, typed_unit, use_from_here
-from apex_client.cli.screen import ago, counted, escaped, said, shown, table
+from apex_client.cli.screen import escaped, said, shown, table
+from apex_client.cli.sessions import (
+    Whose,
+    amount,
+    chosen,
+    effort,
+    headline,
+    load,
+    name,
+    needed,
+    records_of,
+    running,
+    short,
+    totals,
+)
 from apex_client.cli.set_notation import read_sets
 
 if TYPE_CHECKING:
@@ -15,23 +31,8 @@ if TYPE_CHECKING:
 
     from apex_client.blocking import Replica
     from apex_client.blocking.workouts import WorkoutLog
-    from apex_client.views import SetEntry
 
 LISTED = 10
-
-OPEN_HOURS = 18
-"""A session that began longer ago was forgotten, not paused: the next set begins a new one."""
-
-OPEN_SESSION = """
-    SELECT id
-    FROM workout_logs
-    WHERE end_time IS NULL
-        AND NOT completed
-        AND source IS NULL
-        AND unixepoch(start_time) BETWEEN unixepoch('now') - :open_seconds AND unixepoch('now') + 3600
-    ORDER BY unixepoch(start_time) DESC
-    LIMIT 1
-"""
 
 group = typer.Typer(
     help="Log a session as it happens: each command is saved when it returns, with or without a network.",
@@ -47,6 +48,7 @@ group = typer.Typer(
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
+    log_corrections.add_to(group)
     app.add_typer(group, name="log", rich_help_panel="Training")
 
 
@@ -60,16 +62,19 @@ def _log(context: typer.Context, db: Db = NO_DB) -> None:
 
 @group.command(epilog=examples("apex log start", 'apex log start "Push A"'))
 def start(
-    title: Annotated[str | None, typer.Argument(help="What the session is called.")] = None, db: Db = NO_DB
+    title: Annotated[str | None, typer.Argument(help="What the session is called.")] = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
 ) -> None:
     """Begin a session."""
     with opened(db, make=True) as replica:
-        running = _running(replica)
-        if running is not None:
+        records = records_of(replica, athlete)
+        going_on = running(replica, records)
+        if going_on is not None:
             raise CommandFailed(
-                f"{_name(running)} is still going on; end it first: apex log finish, or add to it: apex log set"
+                f"{name(going_on)} is still going on; end it first: apex log finish, or add to it: apex log set"
             )
-        said(f"started {escaped(_name(replica.workouts.start(title=title)))}")
+        said(f"started {escaped(name(records.workouts.start(title=title)))}")
 
 
 @group.command(
@@ -92,6 +97,10 @@ def add_set(
         bool, typer.Option("--warmup", metavar="", help="Warm-up sets: they do not count as work.")
     ] = False,
     note: Annotated[str | None, typer.Option(help="A note on the sets.")] = None,
+    new: Annotated[
+        bool, typer.Option("--new", metavar="", help="The name is right, though the library has none like it.")
+    ] = False,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Log sets of an exercise in the session that is going on; begin one where there is none."""
@@ -99,23 +108,30 @@ def add_set(
     with opened(db, make=True) as replica:
         more = {"type": "warmup" if warmup else None, "notes": note}
         given = [{**more, **fields} for fields in wanted]
-        replica.load_unit = typed_unit(replica, unit)
+        records = records_of(replica, athlete)
+        replica.load_unit = typed_unit(records, unit)
         _check(exercise, given, replica.load_unit)
-        running = _running(replica)
-        log = running or replica.workouts.start()
+        going_on = running(replica, records)
+        if not new:
+            exercise = meant(replica, exercise, going_on)
+        log = going_on or records.workouts.start()
         entry, remark = _entry_of(replica, log, exercise)
         for fields in given:
             log.add_set(entry, **fields)
-        _tell_logged(log, entry, len(wanted), remark, began=running is None)
+        _tell_logged(log, entry, len(wanted), remark, began=going_on is None)
 
 
 @group.command(epilog=examples('apex log note "Slept badly, cut it short."'))
-def note(text: Annotated[str, typer.Argument(help="What to remember of the session.")], db: Db = NO_DB) -> None:
+def note(
+    text: Annotated[str, typer.Argument(help="What to remember of the session.")],
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
     """Write the note on the session that is going on."""
     with opened(db) as replica:
-        log = _needed(replica)
+        log = needed(replica, records_of(replica, athlete))
         log.note(text)
-        said(f"noted on {escaped(_name(log))}")
+        said(f"noted on {escaped(name(log))}")
 
 
 @group.command(epilog=examples("apex log finish", 'apex log finish --fatigue 7 --note "Good one."'))
@@ -124,16 +140,17 @@ def finish(
     fatigue: Annotated[int | None, typer.Option(help="1 to 10.")] = None,
     pump: Annotated[int | None, typer.Option(help="1 to 10.")] = None,
     mood: Annotated[int | None, typer.Option(help="1 to 10.")] = None,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """End the session that is going on."""
     with opened(db) as replica:
-        log = _needed(replica)
+        log = needed(replica, records_of(replica, athlete))
         felt = {name: value for name, value in (("fatigue", fatigue), ("pump", pump), ("mood", mood)) if value}
         if felt:
             log.rate(**felt)
         log.finish(notes=note)
-        said(f"finished {escaped(_name(log))}: {_totals(log)}")
+        said(f"finished {escaped(name(log))}: {totals(log)}")
 
 
 @group.command(epilog=examples("apex log show", "apex log show 2026-03-01"))
@@ -145,8 +162,8 @@ def show(
 ) -> None:
     """Show a session set by set."""
     with opened(db) as replica:
-        for log in _chosen(replica, day):
-            said(f"[bold]{escaped(_name(log))}[/]  {_totals(log)}")
+        for log in chosen(replica, day):
+            said(headline(log))
             shown(_set_table(log))
             if log.notes:
                 said(f"[dim]note:[/] {escaped(log.notes)}")
@@ -166,7 +183,7 @@ def recent(
         found = table(
             "date", "session", "exercises", "sets", "volume", "RPE", "", right=("exercises", "sets", "volume")
         )
-        running = _running(replica)
+        going_on = running(replica, replica)
         for log in logs:
             found.add_row(
                 log.date,
@@ -175,33 +192,9 @@ def recent(
                 str(len(log.sets)),
                 f"{log.volume_load_kg:,.0f} kg",
                 "" if log.average_rpe is None else f"{log.average_rpe:.1f}",
-                _marks(log, going_on=running is not None and log.id == running.id),
+                _marks(log, going_on=going_on is not None and log.id == going_on.id),
             )
         shown(found)
-
-
-def _running(replica: "Replica") -> "WorkoutLog | None":
-    rows = replica.query(OPEN_SESSION, {"open_seconds": OPEN_HOURS * 3600})
-    return replica.workouts.get(rows[0]["id"]) if rows else None
-
-
-def _needed(replica: "Replica") -> "WorkoutLog":
-    running = _running(replica)
-    if running is None:
-        raise CommandFailed("no session is going on; begin one with apex log start, or with the first apex log set")
-    return running
-
-
-def _chosen(replica: "Replica", day: str | None) -> "list[WorkoutLog]":
-    if day is None:
-        logs = replica.workouts.list(limit=1)
-    elif len(day) > len("2026-03-01"):
-        logs = [replica.workouts.get(day)]
-    else:
-        logs = replica.workouts.on(day)
-    if not logs:
-        raise CommandFailed(f"nothing is logged on {day}" if day else "nothing is logged yet")
-    return logs
 
 
 def _check(exercise: str, sets: list[dict[str, Any]], unit: LoadUnit) -> None:
@@ -237,8 +230,8 @@ def _entry_of(replica: "Replica", log: "WorkoutLog", exercise: str) -> tuple[str
 
 def _tell_logged(log: "WorkoutLog", exercise: str, count: int, remark: str, *, began: bool) -> None:
     entry = log.exercise(exercise)
-    last = ", ".join(_short(logged) for logged in entry.sets[-count:])
-    began_text = f" [dim](started {escaped(_name(log))})[/]" if began else ""
+    last = ", ".join(short(logged) for logged in entry.sets[-count:])
+    began_text = f" [dim](started {escaped(name(log))})[/]" if began else ""
     said(f"{escaped(entry.name)}[dim]{remark}[/]: {last} [dim]· set {len(entry.sets)} of the exercise[/]{began_text}")
 
 
@@ -249,37 +242,13 @@ def _set_table(log: "WorkoutLog") -> "Table":
             found.add_row(
                 escaped(exercise.name or "?") if number == 1 else "",
                 str(number),
-                _amount(logged),
-                _load(logged),
-                _effort(logged),
+                amount(logged),
+                load(logged),
+                effort(logged),
                 "" if logged.type == "working" else logged.type,
                 escaped(logged.notes or ""),
             )
     return found
-
-
-def _short(logged: "SetEntry") -> str:
-    load = f" x {_load(logged)}" if _load(logged) else ""
-    effort = f" @ {_effort(logged)}" if _effort(logged) else ""
-    return f"{_amount(logged)}{load}{effort}"
-
-
-def _amount(logged: "SetEntry") -> str:
-    if logged.reps is not None:
-        return str(logged.reps)
-    if logged.duration_seconds is not None:
-        return f"{logged.duration_seconds:g} s"
-    return "" if logged.distance_m is None else f"{logged.distance_m:g} m"
-
-
-def _load(logged: "SetEntry") -> str:
-    return "" if logged.load is None else f"{logged.load:g} {logged.load_unit}"
-
-
-def _effort(logged: "SetEntry") -> str:
-    if logged.rpe is not None:
-        return f"RPE {logged.rpe:g}"
-    return "" if logged.rir is None else f"{logged.rir:g} RIR"
 
 
 def _marks(log: "WorkoutLog", *, going_on: bool) -> str:
@@ -289,13 +258,3 @@ def _marks(log: "WorkoutLog", *, going_on: bool) -> str:
         "[yellow]conflict[/]": bool(log.snapshot.conflicts),
     }
     return ", ".join(mark for mark, holds in marks.items() if holds)
-
-
-def _totals(log: "WorkoutLog") -> str:
-    minutes = log.snapshot.state.get("duration_minutes")
-    lasted = f", {ago(minutes * 60)}" if minutes else ""
-    return f"{counted(len(log.sets), 'set')}, {log.volume_load_kg:,.0f} kg{lasted}"
-
-
-def _name(log: "WorkoutLog") -> str:
-    return f"{log.title or 'session'} of {log.date}"

@@ -15,6 +15,7 @@ from apex_client.cli.failures import CommandFailed
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
+    from apex_client.blocking.resources import AthleteResources
 
 LoadUnit = Literal["kg", "lb"]
 
@@ -155,7 +156,7 @@ def _patiently_opened(path: Path, patience_seconds: float) -> "Replica":
             return replica
 
 
-def typed_unit(replica: "Replica", unit: LoadUnit | None) -> LoadUnit:
+def typed_unit(records: "AthleteResources", unit: LoadUnit | None) -> LoadUnit:
     """Give the unit of loads that are typed without one: the option, else the athlete's profile, else kilograms."""
-    found = unit or replica.profile.get().get("load_unit")
+    found = unit or records.profile.get().get("load_unit")
     return "lb" if found == "lb" else "kg"

@@ -1,0 +1,127 @@
+"""`apex log undo`, `edit` and `remove`: what was logged wrongly is put right in a line."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, typed_unit
+from apex_client.cli.screen import counted, escaped, said
+from apex_client.cli.sessions import On, Whose, chosen, name, records_of, running, short
+from apex_client.cli.set_notation import read_sets
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+    from apex_client.blocking.workouts import WorkoutLog
+    from apex_client.views import ExerciseEntry, SetEntry
+
+Exercise = Annotated[str, typer.Argument(help="The exercise, by name.")]
+
+
+def add_to(group: typer.Typer) -> None:
+    """Add the commands."""
+    group.command(epilog=examples("apex log undo"))(undo)
+    group.command(epilog=examples('apex log edit "Bench Press" 2 8x100kg@9', "apex log edit Squat 1 5x140kg"))(edit)
+    group.command(epilog=examples('apex log remove "Bench Press" 2', 'apex log remove "Bench Press"'))(remove)
+
+
+def undo(on: On = None, athlete: Whose = None, db: Db = NO_DB) -> None:
+    """Take back the set that was logged last."""
+    with opened(db) as replica:
+        log = _session(replica, athlete, on)
+        last = _last_logged(log)
+        if last is None:
+            raise CommandFailed(f"no set is left in {name(log)}")
+        exercise = next((one for one in log.exercises if one.key == last.exercise_key), None)
+        log.remove_set(last)
+        said(f"took back {escaped(exercise.name or '?') if exercise else 'a set'}: {short(last)}")
+
+
+def edit(
+    exercise: Exercise,
+    number: Annotated[int, typer.Argument(min=1, help="Which set of it, from 1.")],
+    word: Annotated[str, typer.Argument(metavar="SET", help="What it was: 8x100kg@9; what is left out stays.")],
+    unit: Annotated[LoadUnit | None, typer.Option(help="Of a load without one.")] = None,
+    on: On = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Correct a set."""
+    wanted = read_sets(word, unit_is_given=unit is not None)
+    if len(wanted) != 1:
+        raise WrongUsage(f"{word!r} is {len(wanted)} sets; write the one that it was, such as 8x100kg@9")
+    [fields] = wanted
+    with opened(db) as replica:
+        log = _session(replica, athlete, on)
+        replica.load_unit = typed_unit(records_of(replica, athlete), unit)
+        entry = _entry(log, exercise)
+        before = _set(entry, number)
+        after = log.edit_set(before, **_without_other_effort(fields))
+        said(f"{escaped(entry.name or '?')}, set {number}: {short(before)} is now {short(after)}")
+
+
+def remove(
+    exercise: Exercise,
+    number: Annotated[int | None, typer.Argument(min=1, help="Which set of it; without, all of it.")] = None,
+    on: On = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Remove a set, or an exercise with its sets."""
+    with opened(db) as replica:
+        log = _session(replica, athlete, on)
+        entry = _entry(log, exercise)
+        if number is None:
+            log.remove_exercise(entry)
+            said(f"removed {escaped(entry.name or '?')} with {counted(len(entry.sets), 'set')}")
+            return
+        gone = _set(entry, number)
+        log.remove_set(gone)
+        said(f"removed {escaped(entry.name or '?')}, set {number}: {short(gone)}")
+
+
+def _session(replica: "Replica", athlete: str | None, on: str | None) -> "WorkoutLog":
+    """Give the session to correct: the one that is named, else the one that is going on, else the latest."""
+    records = records_of(replica, athlete)
+    found = None if on else running(replica, records)
+    if found is not None:
+        return found
+    logs = chosen(records, on)
+    if len(logs) > 1:
+        ids = ", ".join(log.id for log in logs)
+        raise CommandFailed(f"there are {len(logs)} sessions of {on}; name one by its id: {ids}")
+    return logs[0]
+
+
+def _last_logged(log: "WorkoutLog") -> "SetEntry | None":
+    """Give the set that was added last, whichever device added it, and is still there."""
+    live = {logged.key: logged for logged in log.sets}
+    for past in reversed(log.history()):
+        for key, leaves in reversed((past.patch.get("sets") or {}).items()):
+            if key in live and "exercise" in leaves:
+                return live[key]
+    return None
+
+
+def _entry(log: "WorkoutLog", exercise: str) -> "ExerciseEntry":
+    from apex_client.errors import NoSuchEntry
+
+    try:
+        return log.exercise(exercise)
+    except NoSuchEntry as error:
+        names = ", ".join(one.name or "?" for one in log.exercises) or "nothing yet"
+        raise CommandFailed(f"{exercise!r} is not in {name(log)}; there is: {names}") from error
+
+
+def _set(entry: "ExerciseEntry", number: int) -> "SetEntry":
+    if number > len(entry.sets):
+        raise CommandFailed(f"{entry.name} has {counted(len(entry.sets), 'set')}; apex log show lists them")
+    return entry.sets[number - 1]
+
+
+def _without_other_effort(fields: dict[str, Any]) -> dict[str, Any]:
+    """An effort that is written as RPE takes one in RIR away, and the other way round."""
+    if "rpe" in fields:
+        return {**fields, "rir": None}
+    return {**fields, "rpe": None} if "rir" in fields else fields

@@ -1,0 +1,133 @@
+"""Sessions on the command line: whose they are, which one is meant, and how they are worded."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.screen import ago, counted, escaped
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+    from apex_client.blocking.resources import AthleteResources
+    from apex_client.blocking.workouts import WorkoutLog
+    from apex_client.views import SetEntry
+
+OPEN_HOURS = 18
+"""A session that began longer ago was forgotten, not paused: the next set begins a new one."""
+
+OPEN_SESSION = """
+    SELECT id
+    FROM workout_logs
+    WHERE end_time IS NULL
+        AND NOT completed
+        AND source IS NULL
+        AND (:athlete_id IS NULL OR athlete_id = :athlete_id)
+        AND unixepoch(start_time) BETWEEN unixepoch('now') - :open_seconds AND unixepoch('now') + 3600
+    ORDER BY unixepoch(start_time) DESC
+    LIMIT 1
+"""
+
+Whose = Annotated[
+    str | None, typer.Option("--athlete", metavar="NAME", help="For a coach: whose it is, by name or id.")
+]
+On = Annotated[
+    str | None,
+    typer.Option("--on", metavar="DAY", help="The session of a day (2026-03-01) or an id; default: the latest."),
+]
+
+
+def records_of(replica: "Replica", athlete: str | None) -> "AthleteResources":
+    """Give the records that a command is about: one's own, or on a coach's replica those of an athlete they name."""
+    user = replica.user
+    if user is None or user.role == "athlete":
+        if athlete is not None:
+            raise WrongUsage("--athlete is for coaches; this is an athlete's own log")
+        return replica
+    everybody = replica.athletes.list()
+    named = [one for one in everybody if athlete in (one.id, one.name)]
+    wanted = (athlete or "").casefold()
+    named = named or [one for one in everybody if wanted and (one.name or "").casefold().startswith(wanted)]
+    if len(named) == 1:
+        return replica.athletes[named[0].id]
+    names = ", ".join(one.name or one.id for one in everybody) or "nobody yet; apex sync brings them"
+    if athlete is None:
+        raise CommandFailed(f"say whose it is: --athlete NAME, of {names}")
+    raise CommandFailed(f"{athlete!r} is {'more than one' if named else 'not one'} of your athletes: {names}")
+
+
+def athlete_id_of(records: "AthleteResources") -> str | None:
+    """Give whose records they are on a coach's replica; None for one's own."""
+    return getattr(records, "id", None)
+
+
+def running(replica: "Replica", records: "AthleteResources") -> "WorkoutLog | None":
+    """Give the session that is going on."""
+    rows = replica.query(OPEN_SESSION, {"open_seconds": OPEN_HOURS * 3600, "athlete_id": athlete_id_of(records)})
+    return records.workouts.get(rows[0]["id"]) if rows else None
+
+
+def needed(replica: "Replica", records: "AthleteResources") -> "WorkoutLog":
+    """Give the session that is going on. Raises CommandFailed."""
+    found = running(replica, records)
+    if found is None:
+        raise CommandFailed("no session is going on; begin one with apex log start, or with the first apex log set")
+    return found
+
+
+def chosen(records: "AthleteResources", day: str | None) -> "list[WorkoutLog]":
+    """Give the sessions of a day, the one with an id, or the latest. Raises CommandFailed."""
+    if day is None:
+        logs = records.workouts.list(limit=1)
+    elif len(day) > len("2026-03-01"):
+        logs = [records.workouts.get(day)]
+    else:
+        logs = records.workouts.on(day)
+    if not logs:
+        raise CommandFailed(f"nothing is logged on {day}" if day else "nothing is logged yet")
+    return logs
+
+
+def name(log: "WorkoutLog") -> str:
+    """Name a session."""
+    return f"{log.title or 'session'} of {log.date}"
+
+
+def totals(log: "WorkoutLog") -> str:
+    """Say what a session adds up to."""
+    minutes = log.snapshot.state.get("duration_minutes")
+    lasted = f", {ago(minutes * 60)}" if minutes else ""
+    return f"{counted(len(log.sets), 'set')}, {log.volume_load_kg:,.0f} kg{lasted}"
+
+
+def short(logged: "SetEntry") -> str:
+    """Write a set in a few characters."""
+    with_load = f" x {load(logged)}" if load(logged) else ""
+    with_effort = f" @ {effort(logged)}" if effort(logged) else ""
+    return f"{amount(logged)}{with_load}{with_effort}"
+
+
+def amount(logged: "SetEntry") -> str:
+    """Write how much was done: reps, seconds or metres."""
+    if logged.reps is not None:
+        return str(logged.reps)
+    if logged.duration_seconds is not None:
+        return f"{logged.duration_seconds:g} s"
+    return "" if logged.distance_m is None else f"{logged.distance_m:g} m"
+
+
+def load(logged: "SetEntry") -> str:
+    """Write a load as it was typed."""
+    return "" if logged.load is None else f"{logged.load:g} {logged.load_unit}"
+
+
+def effort(logged: "SetEntry") -> str:
+    """Write how hard it was."""
+    if logged.rpe is not None:
+        return f"RPE {logged.rpe:g}"
+    return "" if logged.rir is None else f"{logged.rir:g} RIR"
+
+
+def headline(log: "WorkoutLog") -> str:
+    """Name a session with what it adds up to."""
+    return f"[bold]{escaped(name(log))}[/]  {totals(log)}"

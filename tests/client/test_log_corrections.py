@@ -1,0 +1,81 @@
+"""What was logged wrongly is put right on the command line; a coach says whose log it is."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.client.apex_command import Terminal
+from tests.client.conftest import OpenReplica
+from tests.client.loopback import LoopbackServer
+
+pytestmark = pytest.mark.anyio
+
+COACH = "coach@example.com"
+
+
+def sets_of(apex: Terminal) -> list[tuple[object, ...]]:
+    rows = apex.rows("SELECT exercise_name, reps, load_kg, rpe, rir FROM logged_sets ORDER BY position")
+    return [tuple(row.values()) for row in rows]
+
+
+@pytest.fixture
+def logged(apex: Terminal) -> Terminal:
+    apex("log", "set", "Squat", "5x140kg@8", "5x140kg@9").ok()
+    apex("log", "set", "Plank", "60s").ok()
+    apex("log", "set", "Squat", "3x150kg").ok()
+    return apex
+
+
+def test_undo_takes_back_the_set_that_was_logged_last_and_then_the_one_before(logged: Terminal) -> None:
+    assert "took back Squat: 3 x 150 kg" in logged("log", "undo").ok().err
+    assert "took back Plank: 60 s" in logged("log", "undo").ok().err
+    assert [one[1] for one in sets_of(logged)] == [5, 5]
+    logged("log", "finish").ok()
+    assert "took back Squat: 5 x 140 kg @ RPE 9" in logged("log", "undo").ok().err
+    logged("log", "undo").ok()
+    refused = logged("log", "undo")
+    assert refused.code == 1 and "no set is left" in refused.err
+
+
+def test_a_set_is_edited_and_what_is_left_out_stays(logged: Terminal) -> None:
+    said = logged("log", "edit", "squat", "2", "6x142.5kg").ok().err
+    assert "Squat, set 2: 5 x 140 kg @ RPE 9 is now 6 x 142.5 kg @ RPE 9" in said
+    logged("log", "edit", "Squat", "1", "5@2rir").ok()
+    assert sets_of(logged)[:2] == [("Squat", 5, 140.0, None, 2.0), ("Squat", 6, 142.5, 9.0, None)]
+    for words, message in (
+        (("Squat", "4", "5x100kg"), "Squat has 3 sets"),
+        (("Bench", "1", "5x100kg"), "there is: Squat, Plank"),
+        (("Squat", "1", "3x5x100kg"), "is 3 sets"),
+    ):
+        refused = logged("log", "edit", *words)
+        assert refused.code != 0 and message in refused.err and len(refused.err.splitlines()) == 1
+
+
+def test_a_set_is_removed_or_an_exercise_with_all_of_them(logged: Terminal) -> None:
+    assert "removed Squat, set 1: 5 x 140 kg @ RPE 8" in logged("log", "remove", "Squat", "1").ok().err
+    assert "removed Squat with 2 sets" in logged("log", "remove", "Squat").ok().err
+    assert [one[0] for one in sets_of(logged)] == ["Plank"]
+
+
+async def test_a_coach_says_whose_log_it_is_and_writes_into_no_other(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    for name in ("Anna", "Ben"):
+        server.link(server.accounts[COACH], server.add_user(f"{name}@example.com"))
+    await coach.sync()
+    [first, second] = await coach.athletes.list()
+    await coach.aclose()
+    apex = Terminal(tmp_path, "coach")
+
+    for words in (("log", "start"), ("log", "set", "Squat", "5x140kg"), ("checkin", "--energy", "7"), ("log", "undo")):
+        refused = apex(*words)
+        assert refused.code == 1 and "--athlete NAME" in refused.err, words
+        assert first.id in refused.err or str(first.name) in refused.err, words
+    assert apex.rows("SELECT id FROM workout_logs") == []
+
+    apex("log", "set", "Squat", "5x140kg", "--athlete", first.id).ok()
+    apex("log", "set", "Squat", "5x100kg", "--athlete", second.id).ok()
+    rows = apex.rows("SELECT athlete_id, volume_load_kg FROM workout_logs")
+    assert {row["athlete_id"]: row["volume_load_kg"] for row in rows} == {first.id: 700.0, second.id: 500.0}
+    assert "not one of your athletes" in apex("log", "undo", "--athlete", "Nobody").err
