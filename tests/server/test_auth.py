@@ -145,9 +145,9 @@ async def test_a_password_is_the_same_however_the_keyboard_composed_it(
 
 @pytest.mark.parametrize(("known", "body"), [(True, PASSWORD + "!"), (True, ""), (False, PASSWORD)])
 async def test_a_wrong_password_and_an_unknown_address_get_one_answer(
-    client: httpx.AsyncClient, known: bool, body: str
+    client: httpx.AsyncClient, known: bool, body: str, mailbox: Mailbox
 ) -> None:
-    await register(client, "anna@example.com")
+    await confirmed(client, mailbox, "anna@example.com")
     email = "anna@example.com" if known else "nobody@example.com"
 
     answer = await client.post("/api/auth/login", json={"email": email, "password": body})
@@ -163,10 +163,12 @@ async def test_an_impossible_address_is_as_unknown_as_any(client: httpx.AsyncCli
     assert problem(answer) == (401, "wrong_credentials")
 
 
-async def test_a_wrong_password_and_an_unknown_address_take_the_same_time(db: Database, clock: Clock) -> None:
+async def test_a_wrong_password_and_an_unknown_address_take_the_same_time(
+    db: Database, clock: Clock, mailbox: Mailbox
+) -> None:
     app = accounts_app(db, clock, passwords=Passwords())
     async with speak_to(app) as client:
-        await register(client, "anna@example.com")
+        await confirmed(client, mailbox, "anna@example.com")
 
         async def processor_seconds(email: str) -> float:
             """Measure what our own process works, all threads of it: a busy machine does not change that."""

@@ -12,7 +12,7 @@ from apex_server.auth.throttle import begin_login, count_attempt, login_attempt
 from apex_server.db import Database
 from apex_server.errors import TooManyAttempts
 from apex_server.opaque_tokens import new_token
-from tests.server.accounts_app import Clock, accounts_app, bearer, log_in, problem, register, speak_to
+from tests.server.accounts_app import Clock, accounts_app, bearer, log_in, problem, speak_to
 from tests.server.mailbox import Mailbox, confirmed
 
 pytestmark = pytest.mark.anyio
@@ -46,10 +46,10 @@ async def exhaust(client: httpx.AsyncClient, email: str = EMAIL) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_guesses_are_refused_beyond_the_limit_whether_or_not_the_account_exists(
-    client: httpx.AsyncClient, clock: Clock, known: bool
+    client: httpx.AsyncClient, clock: Clock, known: bool, mailbox: Mailbox
 ) -> None:
     if known:
-        await register(client, EMAIL)
+        await confirmed(client, mailbox, EMAIL)
     await exhaust(client)
     clock.advance(minutes=5)
 
@@ -60,8 +60,10 @@ async def test_guesses_are_refused_beyond_the_limit_whether_or_not_the_account_e
     assert refused.headers["retry-after"] == "600"
 
 
-async def test_the_right_password_does_not_get_past_the_limit_either(client: httpx.AsyncClient) -> None:
-    await register(client, EMAIL)
+async def test_the_right_password_does_not_get_past_the_limit_either(
+    client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    await confirmed(client, mailbox, EMAIL)
     await exhaust(client)
     refused = await client.post("/api/auth/login", json={"email": EMAIL, "password": "correct horse battery staple"})
     assert problem(refused) == (429, "too_many_attempts")
@@ -83,8 +85,10 @@ async def test_whoever_is_at_another_address_is_not_affected(
         await log_in(elsewhere, EMAIL)
 
 
-async def test_a_known_device_signs_in_even_from_the_address_of_the_guesser(client: httpx.AsyncClient) -> None:
-    anna = await register(client, EMAIL)
+async def test_a_known_device_signs_in_even_from_the_address_of_the_guesser(
+    client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    anna = await confirmed(client, mailbox, EMAIL)
     await exhaust(client)
     await log_in(client, EMAIL, device_token=anna["device_token"])
 

@@ -264,9 +264,11 @@ async def test_an_unknown_token_is_as_void_as_an_old_one(client: httpx.AsyncClie
     assert problem(answer) == (401, "mfa_token_invalid")
 
 
-async def test_nothing_of_a_second_factor_shows_without_the_password(client: httpx.AsyncClient, clock: Clock) -> None:
-    await set_up_app(client, await register(client, EMAIL), clock)
-    await register(client, "ben@example.com")
+async def test_nothing_of_a_second_factor_shows_without_the_password(
+    client: httpx.AsyncClient, clock: Clock, mailbox: Mailbox
+) -> None:
+    await set_up_app(client, await confirmed(client, mailbox, EMAIL), clock)
+    await confirmed(client, mailbox, "ben@example.com")
     answers = [
         await client.post("/api/auth/login", json={"email": email, "password": "not the password"})
         for email in (EMAIL, "ben@example.com", "nobody@example.com")

@@ -90,9 +90,9 @@ async def test_refused_sign_ins_of_a_minute_are_one_entry_with_their_number_and_
 
 
 async def test_a_refusal_leaves_the_same_whether_the_account_exists_and_no_address_in_the_clear(
-    db: Database, client: httpx.AsyncClient, database_url: str
+    db: Database, client: httpx.AsyncClient, database_url: str, mailbox: Mailbox
 ) -> None:
-    await register(client, EMAIL)
+    await confirmed(client, mailbox, EMAIL)
     await guess(client)
     await guess(client, "nobody@example.com")
     owner = await asyncpg.connect(database_url)

@@ -66,8 +66,8 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
     "verify_email": Letter(
         subject="Confirm your e-mail address",
         opening="Welcome to Apex. One tap confirms that this address is yours.",
-        which="It belongs to the account that was made {made}. That device logs and syncs meanwhile; "
-        "on others you can sign in once the address is confirmed.",
+        which="The account that was made {made} has it then, and you sign in to it on your other devices, too. "
+        "The first one logs and syncs meanwhile.",
         button="Confirm this address",
         path="/verify-email",
         token="verify_email",  # noqa: S106 - the name of a purpose.
@@ -90,8 +90,9 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         subject="You already have an Apex account",
         opening="Somebody registered with your address, and you have an account here.",
         which="The new one was made {made}, and cannot be confirmed: an address is for one account. Was that you? "
-        "Then sign in on that same device with this address and the password of the account you have. "
-        "Everything logged there comes along. Forgot the password? Choose a new one first.",
+        "Then sign in on that same device with this address and the password of the account you have: the app takes "
+        "along what you logged there. (A browser does not: take a copy first, on its security page.) "
+        "Forgot the password? Choose a new one first.",
         button="Choose a new password",
         path="/reset-password",
         token="reset_password",  # noqa: S106
