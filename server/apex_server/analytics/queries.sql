@@ -1,13 +1,24 @@
 -- name: list_tallies
 -- The hard sets of an athlete by week and exercise as it was named. What it means is told once the few names are open.
+-- Names are looked up one by one: joined, Postgres would take the sets for few and compare every one with every name.
 SELECT date_trunc('week', session.date::timestamp)::date AS week, exercise.exercise_id, exercise.name,
-    sum(hard.share) AS sets, sum(hard.volume_load_kg) AS volume_load_kg
+    sum(done.sets) AS sets, sum(done.volume_load_kg) AS volume_load_kg
 FROM workout_logs AS session
-JOIN hard_sets AS hard ON hard.scope_id = session.scope_id AND hard.record_id = session.record_id
-LEFT JOIN logged_exercises AS exercise
-    ON exercise.scope_id = hard.scope_id
-    AND exercise.record_id = hard.record_id
-    AND exercise.exercise_key = hard.exercise_key
+CROSS JOIN LATERAL (
+    SELECT hard.exercise_key, sum(hard.share) AS sets, sum(hard.volume_load_kg) AS volume_load_kg
+    FROM hard_sets AS hard
+    WHERE hard.scope_id = session.scope_id
+        AND hard.record_id = session.record_id
+    GROUP BY hard.exercise_key
+) AS done
+LEFT JOIN LATERAL (
+    SELECT logged_exercises.exercise_id, logged_exercises.name
+    FROM logged_exercises
+    WHERE logged_exercises.scope_id = session.scope_id
+        AND logged_exercises.record_id = session.record_id
+        AND logged_exercises.exercise_key = done.exercise_key
+    LIMIT 1
+) AS exercise ON true
 WHERE session.scope_id = $1
     AND session.date BETWEEN $2 AND $3
 GROUP BY 1, 2, 3
@@ -53,8 +64,8 @@ LIMIT $3;
 -- name: export_sets
 -- A page of an athlete's sets, the oldest first, and a workout without sets as one row; nothing once the session ($9) of
 -- whoever asks has ended. Two hundred workouts are looked at, however many sets one of them has.
-SELECT session.record_id AS workout_id, session.date, session.start_time, performed.position, exercise.exercise_id,
-    exercise.name AS exercise, performed.type, performed.reps, performed.load_kg, performed.load, performed.load_unit,
+SELECT session.record_id AS workout_id, session.date, session.start_time, performed.position, performed.exercise_id,
+    performed.name AS exercise, performed.type, performed.reps, performed.load_kg, performed.load, performed.load_unit,
     performed.rpe, performed.rir, performed.completed, performed.failure_reason, performed.distance_m,
     performed.duration_seconds
 FROM (
@@ -73,12 +84,19 @@ FROM (
     ORDER BY workout_logs.date, workout_logs.record_id
     LIMIT 200
 ) AS session
-LEFT JOIN logged_sets AS performed
-    ON performed.scope_id = session.scope_id AND performed.record_id = session.record_id
-LEFT JOIN logged_exercises AS exercise
-    ON exercise.scope_id = performed.scope_id
-    AND exercise.record_id = performed.record_id
-    AND exercise.exercise_key = performed.exercise_key
+LEFT JOIN LATERAL (
+    SELECT logged_sets.position, exercise.exercise_id, exercise.name, logged_sets.type, logged_sets.reps,
+        logged_sets.load_kg, logged_sets.load, logged_sets.load_unit, logged_sets.rpe, logged_sets.rir,
+        logged_sets.completed, logged_sets.failure_reason, logged_sets.distance_m, logged_sets.duration_seconds
+    FROM logged_sets
+    LEFT JOIN logged_exercises AS exercise
+        ON exercise.scope_id = session.scope_id
+        AND exercise.record_id = session.record_id
+        AND exercise.exercise_key = logged_sets.exercise_key
+    WHERE logged_sets.scope_id = session.scope_id
+        AND logged_sets.record_id = session.record_id
+    OFFSET 0
+) AS performed ON true
 WHERE (session.date, session.record_id, coalesce(performed.position, 0)) > ($4, $5, $6)
 ORDER BY session.date, session.record_id, performed.position
 LIMIT $7;
