@@ -34,6 +34,7 @@ from apex_sync.testing.training import check_in_patch, sessions, workout_patch
 from apex_sync.wire import encode_push
 from benchmarks.devices import PASSWORD, free_port
 from benchmarks.table import Row, markdown
+from tests.confirmation import confirm_address
 
 COACH = "coach@apex.example"
 HERE = Path(".cache/bench/analytics")
@@ -97,6 +98,7 @@ async def analytics_rows(directory: Path, athletes: int, clients: int = CLIENTS)
 
 async def _filled(client: httpx.AsyncClient, settings: Settings, athletes: int, clients: int) -> Filled:
     people = await _signed_up(client, clients)
+    await confirm_address(settings, COACH)
     async with Database.open(settings) as database:
         committer = await _committer(database, settings.secret)
         for number, person in enumerate(people):
