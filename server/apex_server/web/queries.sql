@@ -273,3 +273,11 @@ WHERE devices.user_id = $1
     AND devices.removed_at IS NULL
 ORDER BY devices.id = $2 DESC, devices.last_seen_at DESC, devices.id
 LIMIT $3;
+
+-- name: list_messages
+-- The newest of a thread.
+SELECT said.record_id
+FROM messages AS said
+WHERE said.scope_id = $1
+ORDER BY said.sent_at DESC, said.record_id DESC, said.sender DESC
+LIMIT $2;

@@ -30,6 +30,7 @@ from apex_server.web.link_pages import link_pages
 from apex_server.web.overview import athletes_by_need, opened_overview
 from apex_server.web.rendering import PAGE_HEADERS, render, static_router
 from apex_server.web.security_page import passkeys_at, security_page
+from apex_server.web.thread import read_thread
 from apex_server.web.visitor import (
     NotACoach,
     NotSignedIn,
@@ -133,9 +134,18 @@ async def athlete_page(
         athlete = await athlete_of(connection, database.vault, coach, athlete_id)
         timeline = await read_timeline(connection, database.vault, athlete_id, after)
         panel = await read_panel(connection, database.vault, coach.user_id, athlete_id)
+        thread = await read_thread(connection, database.vault, coach.user_id, athlete_id)
     me = await name_of(database, coach)
     return render(
-        request, "athlete.html", athlete=athlete, timeline=timeline, panel=panel, me=me, after=after, today=_today()
+        request,
+        "athlete.html",
+        athlete=athlete,
+        timeline=timeline,
+        panel=panel,
+        thread=thread,
+        me=me,
+        after=after,
+        today=_today(),
     )
 
 

@@ -3,6 +3,7 @@
 import { api, hasSession, renew, signOut, wordsOf } from "./session.js";
 import { followLive, refresh } from "./live.js";
 import { linkSubmissions, openLink } from "./links.js";
+import { messageSubmissions, noteWhatIsSeen } from "./messages.js";
 import { ownDataActions, showOwnData } from "./own_data.js";
 import { securityActions, securitySubmissions } from "./security.js";
 import { nameOfBrowser, offerPasskeys, signInActions, signInSubmissions } from "./signin.js";
@@ -41,6 +42,7 @@ const actions = {
 
 const submissions = {
   ...linkSubmissions,
+  ...messageSubmissions,
   ...signInSubmissions,
   ...securitySubmissions,
   "review": async (form) => {
@@ -169,4 +171,7 @@ const withPasskeys = document.querySelector("[data-passkeys-at]");
 if (withPasskeys) offerPasskeys(withPasskeys);
 if (signIn) resume(signIn);
 else if (document.querySelector("[data-own-data]")) showOwnData().catch((error) => toast(wordsOf(error)));
-else if (document.querySelector("[data-live-page]")) followLive();
+else if (document.querySelector("[data-live-page]")) {
+  followLive();
+  noteWhatIsSeen();
+}

@@ -1,0 +1,76 @@
+"""The thread on an athlete's page: what coach and athlete wrote to each other lately."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from apex_server.db import Connection, load_queries
+from apex_server.resources import read_records
+from apex_server.vault import Vault
+from apex_sync.coaching.message_view import SentMessage, sent_messages
+from apex_sync.ids import Scope, thread_scope
+from apex_sync.models import MESSAGES
+from apex_sync.models.fields import parse_local_time
+from apex_sync.models.message import Side
+
+__all__ = ["MessageLine", "Thread", "read_thread"]
+
+SHOWN_MAX = 30
+"""About a week of a talkative pair; what is older is read by the API and on devices."""
+
+QUOTE_LENGTH_MAX = 80
+
+_queries = load_queries(__package__)
+
+
+class MessageLine(Struct, frozen=True, kw_only=True):
+    """One message; `text` is None where it was taken back."""
+
+    id: str
+    sender: Side
+    text: str | None
+    answered: str | None
+    sent_at: datetime | None
+    unread: bool
+    was_read: bool
+    reactions: Mapping[str, Sequence[Side]]
+
+
+class Thread(Struct, frozen=True, kw_only=True):
+    """The newest messages of a thread, the oldest of them first."""
+
+    id: UUID
+    lines: Sequence[MessageLine]
+
+
+async def read_thread(connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID) -> Thread:
+    """Read the thread of a coach and an athlete."""
+    scope_id = Scope.parse(thread_scope(str(coach_id), str(athlete_id))).id
+    rows = await connection.fetch(_queries.list_messages, scope_id, SHOWN_MAX)
+    places = dict.fromkeys((scope_id, row["record_id"]) for row in reversed(rows))
+    found = await read_records(connection, vault, MESSAGES, places)
+    said = [each for known in found for each in sent_messages(known.id, known.record)]
+    texts = {each.id: words_of(each) for each in said}
+    return Thread(id=scope_id, lines=[_line(each, texts) for each in said])
+
+
+def words_of(message: SentMessage) -> str | None:
+    """Give what a message says, in words."""
+    return None if message.deleted else message.text or f"[{message.type or 'message'}]"
+
+
+def _line(message: SentMessage, texts: Mapping[str, str | None]) -> MessageLine:
+    sent_at = parse_local_time(message.sent_at)
+    answered = None if message.reply_to is None else texts.get(message.reply_to) or "an earlier message"
+    return MessageLine(
+        id=message.id,
+        sender=message.sender,
+        text=words_of(message),
+        answered=answered and answered[:QUOTE_LENGTH_MAX],
+        sent_at=sent_at and sent_at.astimezone(UTC),
+        unread=message.sender == "athlete" and message.read_at is None and not message.deleted,
+        was_read=message.read_at is not None,
+        reactions=message.reactions,
+    )

@@ -1,0 +1,57 @@
+"""The thread on an athlete's page, in a real Chromium: what arrives shows at once, and what was looked at is read."""
+
+import os
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import BlockingPortal
+from playwright.sync_api import Page, expect
+
+from apex_sync.ids import Scope, thread_scope
+from tests.e2e.coach_world import CoachWorld, Person
+from tests.e2e.test_coach_page import HOSTILE, sign_in
+from tests.e2e.whole_server import WholeServer
+
+pytestmark = pytest.mark.needs_chromium
+
+
+@pytest.fixture(scope="module")
+def world(server: WholeServer, portal: BlockingPortal) -> CoachWorld:
+    return CoachWorld(server.settings, portal)
+
+
+def say(person: Person, thread: str, text: str, **more: str) -> str:
+    answer = person("POST", "/api/messages", {"thread_id": thread, "text": text, **more})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def test_a_coach_and_an_athlete_write_to_each_other_beside_the_timeline(world: CoachWorld, page: Page) -> None:
+    coach = world.coach("Ines Okafor")
+    mara = coach.athlete("Mara Lind")
+    thread = str(Scope.parse(thread_scope(coach.id, mara.id)).id)
+    asked = say(mara, thread, f"How heavy on Friday? {HOSTILE}")
+    sign_in(page, coach, f"/athletes/{mara.id}")
+    section = page.locator("#messages")
+    expect(section.locator(".said")).to_contain_text("How heavy on Friday? <script>")
+
+    expect(section.locator("[data-unread]")).to_have_count(0)
+    [theirs] = mara("GET", f"/api/messages/threads/{thread}").json()["messages"]
+    assert theirs["id"] == asked and theirs["read_at"] is not None
+
+    section.get_by_role("textbox").fill("100 kg,\nfive by five.")
+    say(mara, thread, "And the warm-up?", reply_to=asked)
+    expect(section.locator(".message")).to_have_count(2)
+    expect(section.get_by_role("textbox")).to_have_value("100 kg,\nfive by five.")
+    section.get_by_role("button", name="Send").click()
+    expect(section.locator(".message.of-coach .said")).to_have_text("You: 100 kg,\nfive by five.")
+    expect(section.get_by_role("textbox")).to_have_value("")
+    newest = mara("GET", f"/api/messages/threads/{thread}").json()["messages"][0]
+    assert newest["text"] == "100 kg,\nfive by five."
+    mara("PUT", f"/api/messages/{newest['id']}/reactions", {"emojis": ["💪"]})
+    mara("PUT", f"/api/messages/{newest['id']}/read")
+    expect(section.locator(".message.of-coach .when")).to_contain_text("read")
+    expect(section.locator(".reaction")).to_have_text("💪")
+    assert page.evaluate("window.hacked") is None
+    if folder := os.environ.get("APEX_SCREENSHOTS"):
+        page.screenshot(path=str(Path(folder) / "messages.png"), full_page=True)
