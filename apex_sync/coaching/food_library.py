@@ -33,6 +33,8 @@ class BuiltinFood(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     sugar_g: float | None = None
     sodium_mg: float | None = None
     servings: tuple[tuple[str, float], ...] = ()
+    planned: bool = False
+    """Whether plans of meals are made of it: ready to eat, and wanted on a plate."""
     usda: str
 
     @property

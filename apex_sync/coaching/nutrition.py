@@ -145,17 +145,26 @@ def day_score(eaten: DayTotals, asked: Macros) -> DayScore:
     """
     if _is_incomplete(eaten, asked):
         return DayScore(percent=None, incomplete=True)
-    misses = [
-        _miss(actual, target, tolerance, over_is_fine=over_is_fine)
-        for actual, target, tolerance, over_is_fine in (
-            (eaten.macros.energy_kcal, asked.energy_kcal, ENERGY_TOLERANCE, False),
-            (eaten.macros.protein_g, asked.protein_g, MACRO_TOLERANCE, True),
-            (eaten.macros.carbs_g, asked.carbs_g, MACRO_TOLERANCE, False),
-            (eaten.macros.fat_g, asked.fat_g, MACRO_TOLERANCE, False),
+    misses = macro_misses(eaten.macros, asked).values()
+    return DayScore(percent=100.0 - fsum(misses) / len(misses) if misses else None, incomplete=False)
+
+
+def macro_misses(eaten: Macros, asked: Macros) -> dict[str, float]:
+    """Say by nutrient how far an amount is off its target: 0 within the tolerance, 100 where it is missed altogether.
+
+    >>> macro_misses(Macros(energy_kcal=2000, fat_g=75), Macros(energy_kcal=2000, protein_g=150, fat_g=60))
+    {'energy_kcal': 0.0, 'fat_g': 50.0}
+    """
+    return {
+        name: _miss(actual, target, tolerance, over_is_fine=over_is_fine)
+        for name, actual, target, tolerance, over_is_fine in (
+            ("energy_kcal", eaten.energy_kcal, asked.energy_kcal, ENERGY_TOLERANCE, False),
+            ("protein_g", eaten.protein_g, asked.protein_g, MACRO_TOLERANCE, True),
+            ("carbs_g", eaten.carbs_g, asked.carbs_g, MACRO_TOLERANCE, False),
+            ("fat_g", eaten.fat_g, asked.fat_g, MACRO_TOLERANCE, False),
         )
         if actual is not None and target
-    ]
-    return DayScore(percent=100.0 - fsum(misses) / len(misses) if misses else None, incomplete=False)
+    }
 
 
 def nutrition_adherence(
