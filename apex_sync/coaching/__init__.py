@@ -16,7 +16,8 @@ decides.
 | `names`, `name_search`, `exercise_search`, `food_search` | when two names mean one thing, and what a search finds |
 | `bodyweight`, `adherence`, `strain` | weight trend, sessions done against planned, check-in scores |
 | `client_standing` | a client's status, adherence, and when the next check-in is due |
-| `nutrition`, `portions`, `barcodes` | what a day of eating adds up to, and how well it met its targets; what was typed of a food |
+| `nutrition` | what a day of eating adds up to, and how well it met its targets |
+| `portions`, `barcodes` | what was typed of a food, and what is printed on its package |
 | `meal_planning`, `plates`, `portion_fitting` | meals that meet targets: of which foods, and how much of each |
 | `profile`, `plan`, `history` | what a rule knows of the athlete, the program and the logs |
 | `assigning`, `completion` | a program made for an athlete, and how far they have come with it |

@@ -56,7 +56,7 @@ class MealWishes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody likes; `excluded` names foods, categories, or what is contained (`nuts`)."""
 
     diet: Diet = "any"
-    excluded: Annotated[tuple[LeftOut, ...], Meta(max_length=EXCLUDED_MAX)] = ()
+    excluded: Annotated[list[LeftOut], Meta(max_length=EXCLUDED_MAX)] = []
     meals_per_day: Annotated[int, Meta(ge=min(DAYS), le=max(DAYS))] = 4
     days: Annotated[int, Meta(ge=1, le=DAYS_MAX)] = 1
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0

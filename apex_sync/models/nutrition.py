@@ -154,7 +154,7 @@ class PlannedMeal(Entry):
 
 
 class MealPlan(Record):
-    """A plan of days, meals and portions that a coach wrote; assigned like a program, as a record of its own."""
+    """A plan of days, meals and portions; athletes adapt what they eat, and every change shows whose it is."""
 
     name: Leaf[Name] = UNSET
     status: Leaf[Literal["draft", "active", "completed", "archived"]] = UNSET
@@ -251,8 +251,9 @@ NUTRITION_TARGETS = Collection(
 
 MEAL_PLANS = Collection(
     name="meal_plans",
+    version=2,
     model=MealPlan,
     scope_kinds=frozenset({"athlete", "private", "coach"}),
-    default_writers=_COACH,
+    default_writers=frozenset({"athlete", "coach"}),
     check=_check_plan,
 )

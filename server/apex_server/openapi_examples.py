@@ -50,6 +50,7 @@ BY_NAME: dict[str, Any] = {
     "energy_kcal": 540,
     "equipment": "barbell",
     "etag": '"1z141z4"',
+    "excluded": "mushrooms",
     "exercise": "e1",
     "exercise_name": "Bench press",
     "goals": "Build muscle",

@@ -100,6 +100,8 @@ READERS: Mapping[str, frozenset[str]] = {
     "metric": _HER_RECORD,
     "nutrition_log": _HER_RECORD,
     "food": names("athlete own_coach owner"),
+    "meal_plan": _HER_RECORD,
+    "questionnaire": names("athlete own_coach owner"),
     "insight": _KEPT_BY_HER_COACH,
     "thread": names("athlete own_coach"),
     "message": names("athlete own_coach"),
@@ -127,6 +129,8 @@ THING_OF_PARAMETER: Mapping[str, str] = {
     "metric_id": "metric",
     "log_id": "nutrition_log",
     "food_id": "food",
+    "plan_id": "meal_plan",
+    "questionnaire_id": "questionnaire",
     "insight_id": "insight",
     "thread_id": "thread",
     "message_id": "message",
@@ -331,6 +335,29 @@ ROUTES: list[Case] = [
     writes("DELETE /api/nutrition/foods/{food_id}", "food", may="own_coach"),
     writes("POST /api/nutrition/foods/{food_id}/restore", "food", may="own_coach"),
     account("POST /api/nutrition/foods/barcode", {"barcode": "4006040197539"}),
+    lists("GET /api/nutrition/plans", "meal_plan", query=_ATHLETE),
+    lists("GET /api/nutrition/plans/client/{athlete_id}", "meal_plan"),
+    reads("GET /api/nutrition/plans/{plan_id}", "meal_plan"),
+    writes("POST /api/nutrition/plans", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, "name": "x"}),
+    writes("PUT /api/nutrition/plans/{plan_id}", "meal_plan", may=_PAIR, body={"name": "x"}, headers=_ANY),
+    writes("PATCH /api/nutrition/plans/{plan_id}", "meal_plan", may=_PAIR, body={"name": "x"}),
+    writes("DELETE /api/nutrition/plans/{plan_id}", "meal_plan", may=_PAIR),
+    writes("POST /api/nutrition/plans/{plan_id}/restore", "meal_plan", may=_PAIR),
+    writes(
+        "POST /api/nutrition/meals/plan", "athlete",
+        may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, "targets": {"energy_kcal": 2000}, "save": True},
+    ),
+    # Questionnaires.
+    lists("GET /api/questionnaires", "questionnaire"),
+    reads("GET /api/questionnaires/{questionnaire_id}", "questionnaire"),
+    own("POST /api/questionnaires", _COACH, {"name": "x"}),
+    writes(
+        "PUT /api/questionnaires/{questionnaire_id}", "questionnaire",
+        may="own_coach", body={"name": "x"}, headers=_ANY,
+    ),
+    writes("PATCH /api/questionnaires/{questionnaire_id}", "questionnaire", may="own_coach", body={"name": "x"}),
+    writes("DELETE /api/questionnaires/{questionnaire_id}", "questionnaire", may="own_coach"),
+    writes("POST /api/questionnaires/{questionnaire_id}/restore", "questionnaire", may="own_coach"),
     # Analytics.
     own("GET /api/analytics/dashboard", _COACH),
     lists("GET /api/analytics/adherence", "athlete", roles=_COACH),
@@ -435,7 +462,7 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
         "coach": "start_date energy_kcal protein_g carbs_g fat_g fiber_g notes created_at deleted",
     },
     "meal_plans": {
-        "coach": "name status start_date end_date notes source_id days meals foods created_at deleted",
+        "athlete coach": "name status start_date end_date notes source_id days meals foods created_at deleted",
     },
     "foods": {
         "coach system": "name aliases category contains brand per_100g servings barcode source source_id created_at "

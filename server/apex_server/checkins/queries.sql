@@ -59,3 +59,13 @@ WHERE scopes.scope_id = $1
 ON CONFLICT (athlete_id, kind) DO UPDATE
 SET watermark = greatest(dirty.watermark, excluded.watermark),
     first_marked_at = excluded.first_marked_at;
+
+-- name: list_questionnaires
+-- What the caller's coaches ask, the newest first; a coach has some dozens.
+SELECT asked.scope_id, asked.record_id
+FROM questionnaires AS asked
+WHERE asked.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND ($1::boolean IS NULL OR asked.active = $1)
+    AND ($2::uuid IS NULL OR (asked.record_id) < ($2))
+ORDER BY asked.record_id DESC
+LIMIT $3;

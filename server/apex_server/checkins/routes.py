@@ -25,6 +25,7 @@ from apex_server.checkins.payloads import (
     PendingCheckIns,
     Review,
 )
+from apex_server.checkins.questionnaires import QuestionnairesController
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import RoleRequired
 from apex_server.people import USER_NAME
@@ -167,7 +168,7 @@ class CheckInsController(AthleteRecordController):
         return AnalysisAsked()
 
 
-checkin_routes = (CheckInsController,)
+checkin_routes = (CheckInsController, QuestionnairesController)
 
 
 def show_checkin(known: KnownRecord) -> CheckInResource:

@@ -8,19 +8,27 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from apex_server.resources import record_view
+from apex_sync.coaching.meal_planning import ENERGY_KCAL_MAX, ENERGY_KCAL_MIN, MealWishes
 from apex_sync.coaching.nutrition import Macros, MealTotals
-from apex_sync.models import Food, NutritionLog, NutritionTargets
+from apex_sync.models import Food, MealPlan, NutritionLog, NutritionTargets
+from apex_sync.models.fields import Name
 
 __all__ = [
     "AthleteTargets",
     "Barcode",
+    "DayTargets",
     "FoodResource",
     "FoodsFound",
     "FoodsPage",
     "LogsPage",
+    "MealPlanRequest",
+    "MealPlanResource",
+    "MealPlansPage",
     "NewFood",
     "NewLog",
+    "NewMealPlan",
     "NutritionLogResource",
+    "PlannedMeals",
     "TargetsResource",
 ]
 
@@ -63,6 +71,58 @@ class AthleteTargets(Struct):
     on: date
     in_force: TargetsResource | None
     targets: list[TargetsResource]
+
+
+class NewMealPlan(MealPlan, kw_only=True):
+    """A plan to be made: a template of the coach, or with `athlete_id` one that the athlete follows."""
+
+    id: UUID | UnsetType = UNSET
+    athlete_id: UUID | UnsetType = UNSET
+
+
+@record_view
+class MealPlanResource(MealPlan, kw_only=True):
+    """One plan; days, meals and foods are maps of entries by id. `athlete_id` is null for a template."""
+
+
+class MealPlansPage(Struct):
+    """Plans, the latest start first and undated ones before; `next` goes into `after` for the page that follows."""
+
+    meal_plans: list[MealPlanResource]
+    next: str | None
+
+
+class DayTargets(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What each day of a plan shall hold; fibre at least."""
+
+    energy_kcal: Annotated[float, Meta(ge=ENERGY_KCAL_MIN, le=ENERGY_KCAL_MAX)]
+    protein_g: Annotated[float, Meta(ge=0, le=1000)] | None = None
+    carbs_g: Annotated[float, Meta(ge=0, le=2000)] | None = None
+    fat_g: Annotated[float, Meta(ge=0, le=1000)] | None = None
+    fiber_g: Annotated[float, Meta(ge=0, le=200)] | None = None
+
+
+class MealPlanRequest(MealWishes, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For whom, what each day shall hold, and what is liked; without `targets`, those in force on the day `on`.
+
+    `save` makes a draft of it among the athlete's plans; otherwise it is only shown.
+    """
+
+    athlete_id: UUID | None = None
+    targets: DayTargets | None = None
+    on: date | None = None
+    save: bool = False
+    name: Name | None = None
+
+
+class PlannedMeals(Struct):
+    """A plan that meets its targets; `id` is null where it was not saved."""
+
+    id: str | None
+    plan: MealPlan
+    totals: list[Macros]
+    """What each day adds up to."""
+    targets: Macros
 
 
 class NewFood(Food, kw_only=True):

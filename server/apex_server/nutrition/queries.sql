@@ -90,3 +90,27 @@ FROM foods
 WHERE scope_id = 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab' AND searched IS NOT NULL
 ORDER BY apex_plain_text(searched) <->> $1
 LIMIT 100;
+
+-- name: list_meal_plans
+-- Plans of athletes and templates that the caller may read; a coach has some hundreds, an athlete a few.
+SELECT plan.scope_id, plan.start_date, plan.record_id
+FROM meal_plans AS plan
+WHERE plan.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND ($1::uuid IS NULL OR plan.scope_id = $1)
+    AND ($2::text IS NULL OR plan.status = $2)
+    AND (
+        $4::uuid IS NULL
+        OR (coalesce(plan.start_date, 'infinity'), plan.record_id) < (coalesce($3::date, 'infinity'), $4)
+    )
+ORDER BY plan.start_date DESC, plan.record_id DESC
+LIMIT $5;
+
+-- name: list_own_foods
+-- What coaches added that the caller may read, the newest first: meals are planned with these, too.
+SELECT library.scope_id, library.record_id
+FROM foods AS library
+WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND library.scope_id <> 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab'
+    AND library.energy_kcal IS NOT NULL
+ORDER BY library.record_id DESC
+LIMIT 500;

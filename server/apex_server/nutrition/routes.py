@@ -17,6 +17,7 @@ from apex_server.db import Connection, load_queries
 from apex_server.errors import InvalidFields
 from apex_server.nutrition.days import DayWriter
 from apex_server.nutrition.foods import BarcodeController, FoodsController
+from apex_server.nutrition.meal_plans import MealPlansController, MealsController
 from apex_server.nutrition.payloads import LogsPage, NewLog, NutritionLogResource
 from apex_server.nutrition.targets import TargetsController
 from apex_server.resources import (
@@ -101,4 +102,11 @@ def show_log(known: KnownRecord, targets: Macros | None) -> NutritionLogResource
     return shown
 
 
-nutrition_routes = (LogsController, TargetsController, FoodsController, BarcodeController)
+nutrition_routes = (
+    LogsController,
+    TargetsController,
+    FoodsController,
+    BarcodeController,
+    MealPlansController,
+    MealsController,
+)

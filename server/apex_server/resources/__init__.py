@@ -12,7 +12,7 @@ from apex_server.resources.exercise_traits import library_for
 from apex_server.resources.history import performed_sets_of_workouts, personal_records_of, trained_exercises_of
 from apex_server.resources.measurings import GIRTHS, measurings_of, weigh_ins_of_rows
 from apex_server.resources.merging import Draft, RecordMerger
-from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, Mark, NameMark, PageMark
+from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, IdMark, Mark, NameMark, PageMark
 from apex_server.resources.provenance import Origin, provenance_of
 from apex_server.resources.reading import KnownRecord, read_record, read_records, require_scope
 from apex_server.resources.requests import FirstDay, LastDay
@@ -31,6 +31,7 @@ __all__ = [
     "Described",
     "Draft",
     "FirstDay",
+    "IdMark",
     "KnownRecord",
     "LastDay",
     "Made",

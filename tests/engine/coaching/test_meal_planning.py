@@ -97,7 +97,7 @@ def test_days_differ_from_each_other() -> None:
 @pytest.mark.parametrize("word", ["Mushrooms", "gluten", "fish", "nuts", "Haferflocken", "fruit", "chicken breast"])
 def test_what_is_left_out_is_in_no_meal(word: str) -> None:
     for seed in range(5):
-        [day] = planned(excluded=(word,), seed=seed)
+        [day] = planned(excluded=[word], seed=seed)
         for food in (portion.food for meal in day.meals for portion in meal.portions):
             said = {name_key(each) for each in (*food.contains, food.category)}
             assert name_key(word) not in said
@@ -157,7 +157,7 @@ def test_a_food_whose_contents_nobody_named_is_in_no_plan_that_leaves_something_
     assert unknown is not None and FOODS.read({"name": "x"})[1] == []
     assert all(
         portion.food.id != "own"
-        for wishes in (MealWishes(diet="pescetarian"), MealWishes(excluded=("milk",)))
+        for wishes in (MealWishes(diet="pescetarian"), MealWishes(excluded=["milk"]))
         for day in plan_days([unknown, *builtin_plan_foods()], USUAL, wishes)
         for meal in day.meals
         for portion in meal.portions

@@ -1,0 +1,165 @@
+"""The endpoints of meal plans, `/api/nutrition/plans`, and planning meals that meet targets, `…/meals/plan`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+import anyio
+import msgspec
+from litestar import Controller, Response, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromQuery, JSONBody, QueryParameter
+
+from apex_server.caller import Caller, require_role
+from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import RoleRequired
+from apex_server.nutrition.errors import NoTargets, TargetsNotMet
+from apex_server.nutrition.payloads import (
+    MealPlanRequest,
+    MealPlanResource,
+    MealPlansPage,
+    NewMealPlan,
+    PlannedMeals,
+)
+from apex_server.problems import problem_responses
+from apex_server.resources import (
+    AlreadyExists,
+    AthleteRecordController,
+    DayMark,
+    RecordKind,
+    RecordWriter,
+    read_records,
+    require_scope,
+)
+from apex_server.resources.requests import (
+    NO_NUL,
+    WRITE_REFUSALS,
+    IdempotencyKey,
+    new_record_id,
+    now,
+    scope_of_athlete,
+)
+from apex_server.sync.commit import Committer
+from apex_sync.coaching.drafts import model_patch
+from apex_sync.coaching.meal_planning import (
+    PlanFood,
+    TargetsUnmet,
+    builtin_plan_foods,
+    meal_plan_patch,
+    plan_days,
+    plan_food,
+)
+from apex_sync.coaching.nutrition import Macros, target_macros, targets_on
+from apex_sync.ids import Scope
+from apex_sync.models import FOODS, MEAL_PLANS, NUTRITION_TARGETS, MealPlan
+
+__all__ = ["MealPlansController", "MealsController"]
+
+_queries = load_queries(__package__)
+
+KIND = RecordKind(MEAL_PLANS, "meal plan", partial(model_patch, known=frozenset(MealPlanResource.__struct_fields__)))
+
+NAME = "Meal plan"
+
+
+@dataclass(frozen=True)
+class MealPlanFilters:
+    """Which plans are listed."""
+
+    athlete_id: FromQuery[UUID | None] = None
+    status: Annotated[str | None, QueryParameter(max_length=20, pattern=NO_NUL)] = None
+
+
+class MealPlansController(AthleteRecordController):
+    """Plans of meals that the caller may read."""
+
+    path = "/api/nutrition/plans"
+    tags = ("nutrition",)
+    request_max_body_size = 512 * 1024  # Two weeks of six meals, each of some foods.
+    kind = KIND
+    view, page, new, draft = MealPlanResource, MealPlansPage, NewMealPlan, MealPlan
+    entries = ("days", "meals", "foods")
+    filters = MealPlanFilters
+    list_query, sorted_by, mark = _queries.list_meal_plans, "-start_date", DayMark
+
+    def scope_of_new(self, caller: Caller, draft: Mapping[str, Any]) -> str:
+        """Make an athlete's own plan, as their coach one of theirs, or without `athlete_id` a coach's template."""
+        athlete_id = draft.get("athlete_id")
+        if athlete_id is None and caller.role == "coach":
+            return f"coach:{caller.user_id}"
+        return scope_of_athlete(caller, athlete_id)
+
+
+def provide_writer(
+    caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
+) -> RecordWriter:
+    """Give what writes plans for the caller."""
+    return RecordWriter(KIND, database, committer, caller)
+
+
+class MealsController(Controller):
+    """Planning meals."""
+
+    path = "/api/nutrition/meals"
+    tags = ("nutrition",)
+
+    @post(
+        "/plan",
+        status_code=200,
+        responses=problem_responses(*WRITE_REFUSALS, AlreadyExists, RoleRequired, NoTargets, TargetsNotMet),
+        dependencies={"records": Provide(provide_writer, sync_to_thread=False)},
+    )
+    async def plan_meals(
+        self,
+        data: JSONBody[MealPlanRequest],
+        records: NamedDependency[RecordWriter],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[PlannedMeals]:
+        """Plan days of meals that meet targets, of built-in foods and those of coaches; with `save`, keep a draft.
+
+        The same request gives the same plan; another `seed` gives another one. Within 5 % of the energy and 10 % of
+        each macro a target counts as met.
+        """
+        require_role(records.caller, "athlete", "coach")
+        scope = scope_of_athlete(records.caller, data.athlete_id and str(data.athlete_id))
+        async with records.reading() as connection:
+            await require_scope(connection, records.caller.user_id, scope, "athlete")
+            targets = await _targets(connection, records, scope, data)
+            foods = [*builtin_plan_foods(), *await _own_foods(connection, records)]
+        try:
+            days = await anyio.to_thread.run_sync(plan_days, foods, targets, data)
+        except TargetsUnmet as unmet:
+            raise TargetsNotMet(unmet.misses) from unmet
+        patch = meal_plan_patch(days, name=data.name or NAME)
+        plan_id = None
+        if data.save:
+            record_id = new_record_id(idempotency_key, records.caller, KIND.noun, None)
+            plan_id = (await records.create(scope, record_id, patch, {"created_at": now()})).known.id
+        plan = msgspec.convert(patch, MealPlan)
+        planned = PlannedMeals(plan_id, plan, [day.totals for day in days], targets)
+        return Response(planned, status_code=200 if plan_id is None else 201)
+
+
+async def _targets(connection: Connection, records: RecordWriter, scope: str, data: MealPlanRequest) -> Macros:
+    """Give the targets that are named, else those in force. Raises NoTargets."""
+    if data.targets is not None:
+        return Macros(**msgspec.structs.asdict(data.targets))
+    rows = await connection.fetch(_queries.list_targets, UUID(Scope.parse(scope).owner_id))
+    places = [(row["scope_id"], row["record_id"]) for row in rows]
+    found = await read_records(connection, records.database.vault, NUTRITION_TARGETS, places)
+    in_force = targets_on([(known.id, known.record) for known in found], data.on or datetime.now(UTC).date())
+    targets = target_macros(in_force[1]) if in_force is not None else Macros()
+    if not targets.energy_kcal:
+        raise NoTargets
+    return targets
+
+
+async def _own_foods(connection: Connection, records: RecordWriter) -> list[PlanFood]:
+    """Read the foods that coaches added, as far as meals can be planned with them."""
+    rows = await connection.fetch(_queries.list_own_foods)
+    places = [(row["scope_id"], row["record_id"]) for row in rows]
+    found = await read_records(connection, records.database.vault, FOODS, places)
+    return [food for known in found if (food := plan_food(known.id, known.record)) is not None]
