@@ -16,6 +16,7 @@ from pathlib import Path
 SDK = Path(__file__).parent / "apex_client"
 GENERATED = (
     "account",
+    "analytics",
     "athletes",
     "checkins",
     "clients",

@@ -80,6 +80,13 @@ CALLS: Mapping[str, str] = {
     "GET /api/privacy/deletion": "replica.privacy.deletion()",
     "POST /api/privacy/deletion": "replica.privacy.ask_for_deletion()",
     "DELETE /api/privacy/deletion": "replica.privacy.cancel_deletion()",
+    "GET /api/analytics/dashboard": "replica.analytics.dashboard()",
+    "GET /api/analytics/adherence": "replica.analytics.clients()",
+    "GET /api/analytics/client/{athlete_id}": "replica.analytics.client(id)",
+    "GET /api/analytics/volume/{athlete_id}": "replica.athlete(id).analytics.volume()",
+    "GET /api/analytics/progression": "replica.analytics.progression()",
+    "GET /api/analytics/export": "replica.analytics.export()",
+    "GET /api/workouts/analytics": "replica.analytics.workouts()",
     "POST /api/sync": "replica.sync()",
 }
 """What has a call of its own besides."""
@@ -101,8 +108,6 @@ APART: Mapping[str, str] = {
     "/api/checkins/{checkin_id}/ai-analyze": "the analysis runs by itself a minute after a sync: `replica.request`",
     "/api/insights/": "the analysis runs by itself a minute after a sync: `replica.request`",
     "/api/progress/charts": "drawn from what the replica holds, or by `replica.request`",
-    "/api/analytics": "derived by the server: `replica.request`",
-    "/api/workouts/analytics": "derived by the server: `replica.request`",
     "/api/sync/": "what `replica.run()` listens to is the live channel beside it",
     "/health": "for whoever runs the server",
     "/ready": "for whoever runs the server",

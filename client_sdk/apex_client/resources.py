@@ -5,6 +5,7 @@ On an athlete's replica it is theirs; on a coach's, of all athletes, or of one (
 
 from typing import TYPE_CHECKING
 
+from apex_client.analytics import Analytics
 from apex_client.checkins import CheckIns
 from apex_client.programs import Programs
 from apex_client.records import DatedRecords, Record, Records, SoleRecord
@@ -19,6 +20,7 @@ class AthleteResources:
     """The records of one athlete, or on a coach's replica of all of them."""
 
     def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        self.analytics = Analytics(replica, scope)
         self.workouts = Workouts(replica, scope)
         self.checkins = CheckIns(replica, scope)
         self.profile: SoleRecord[models.Profile] = SoleRecord(replica, "profiles", scope)

@@ -6,6 +6,7 @@ On an athlete's replica it is theirs; on a coach's, of all athletes, or of one (
 
 from typing import TYPE_CHECKING
 
+from apex_client.blocking.analytics import Analytics
 from apex_client.blocking.checkins import CheckIns
 from apex_client.blocking.programs import Programs
 from apex_client.blocking.records import DatedRecords, Record, Records, SoleRecord
@@ -20,6 +21,7 @@ class AthleteResources:
     """The records of one athlete, or on a coach's replica of all of them."""
 
     def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        self.analytics = Analytics(replica, scope)
         self.workouts = Workouts(replica, scope)
         self.checkins = CheckIns(replica, scope)
         self.profile: SoleRecord[models.Profile] = SoleRecord(replica, "profiles", scope)

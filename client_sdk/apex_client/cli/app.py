@@ -7,6 +7,7 @@ import typer
 
 from apex_client.cli import (
     account,
+    analytics,
     boxes,
     checkin,
     clients,
@@ -85,6 +86,7 @@ def _apex(
 for part in (
     account,
     log,
+    analytics,
     checkin,
     importing,
     exercises,

@@ -1,0 +1,130 @@
+"""What training adds up to, from the logs on this device; each takes the local replica and is run in its thread.
+
+The figures are those of `apex_sync.coaching`, which the server gives as well.
+"""
+
+from collections import ChainMap
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import cache
+
+from apex_client import listing
+from apex_client.library_searching import listed
+from apex_client.local import LocalReplica
+from apex_client.store_file import sqlite_errors
+from apex_sync.coaching.adherence import done_session
+from apex_sync.coaching.adherence_findings import usual_schedule
+from apex_sync.coaching.analytics import (
+    AdherenceWeek,
+    ExerciseProgress,
+    Volume,
+    adherence_weeks,
+    first_day_of,
+    progress_of,
+    tallies_of,
+    volume_of,
+)
+from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.plan import ScheduledSession, plan_from_program
+from apex_sync.coaching.profile import ExerciseTraits, Library, library_of
+from apex_sync.coaching.sets import PerformedSet, exercise_identity, performed_sets, session_date, sets_by_exercise
+from apex_sync.coaching.weeks import complete_weeks
+from apex_sync.collection import Record
+from apex_sync.models import PROFILES, PROGRAMS, WORKOUT_LOGS, Exercise
+
+WORKOUTS_MAX = 5000
+"""Fifteen years of training, read in a second."""
+
+_OWN_EXERCISES = """
+    SELECT exercise.id, exercise.name, exercise.aliases, exercise.muscle_group, exercise.secondary_muscles
+    FROM exercise_rows AS exercise
+    JOIN held_scopes AS scope ON scope.scope_no = exercise.scope_no
+    WHERE scope.name <> 'global'
+    ORDER BY exercise.id
+"""
+
+
+def volume(local: LocalReplica, scope: str | None, *, weeks: int, today: date) -> Volume:
+    """Count the weekly hard sets of muscles and exercises."""
+    first = first_day_of(weeks, today)
+    sets = [each for log_id, log in _logs(local, scope, since=first) for each in performed_sets(log_id, log)]
+    return volume_of(tallies_of(sets), _library(local))
+
+
+def progression(
+    local: LocalReplica, scope: str | None, exercise: str | None, *, weeks: int, today: date
+) -> list[ExerciseProgress]:
+    """Draw the lines of exercises, the most trained first; of one alone, by its id or name, where that is asked."""
+    trained = sets_by_exercise(_dated_sets(local, scope))
+    if exercise is not None:
+        wanted = {exercise_identity(exercise, None), exercise_identity(None, exercise)}
+        trained = {
+            identity: sets
+            for identity, sets in trained.items()
+            if identity in wanted or any(exercise_identity(None, each.exercise_name) in wanted for each in sets)
+        }
+    return progress_of(trained, first_day_of(weeks, today), today + timedelta(days=1))
+
+
+def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date) -> list[AdherenceWeek]:
+    """State how many of the due sessions were done in each complete week, by the program that is followed now."""
+    logs = dict(_logs(local, scope))
+    done = [
+        session
+        for log_id, log in logs.items()
+        if (session := done_session(log_id, log, performed_sets(log_id, log))) is not None
+    ]
+    scheduled = _followed(local, scope)
+    if not scheduled:
+        days = [on for log in logs.values() if (on := session_date(log)) is not None]
+        profile = next(
+            (PROFILES.read(each.state)[0] for each in listing.recently_changed(local, PROFILES.name, scope, limit=1)),
+            None,
+        )
+        per_week = getattr(profile, "training_days_per_week", None) or None
+        scheduled = usual_schedule(per_week, min(days, default=None), today, complete_weeks(today, weeks)[0])
+    return adherence_weeks(scheduled, done, as_of=today, weeks=weeks)
+
+
+def _followed(local: LocalReplica, scope: str | None) -> tuple[ScheduledSession, ...]:
+    programs = [
+        (getattr(record, "start_date", None) or "", snapshot.record_id, record)
+        for snapshot in listing.recently_changed(local, PROGRAMS.name, scope, limit=WORKOUTS_MAX)
+        if getattr(record := PROGRAMS.read(snapshot.state)[0], "status", None) == "active"
+    ]
+    if not programs:
+        return ()
+    _, program_id, program = max(programs, key=lambda found: found[:2])
+    return plan_from_program(program_id, program).scheduled
+
+
+def _dated_sets(local: LocalReplica, scope: str | None) -> Iterator[PerformedSet]:
+    for log_id, log in _logs(local, scope):
+        if session_date(log) is not None:
+            yield from performed_sets(log_id, log)
+
+
+def _logs(local: LocalReplica, scope: str | None, *, since: date | None = None) -> Iterator[tuple[str, Record]]:
+    earliest = None if since is None else since.isoformat()
+    for log in listing.by_date(local, WORKOUT_LOGS.name, scope, since=earliest, until=None, limit=WORKOUTS_MAX):
+        yield log.record_id, WORKOUT_LOGS.read(log.state)[0]
+
+
+def _library(local: LocalReplica) -> Library:
+    with sqlite_errors(local.store.path):
+        rows = local.store.sql.execute(_OWN_EXERCISES).fetchall()
+    own = {
+        exercise_id: Exercise(
+            name=name or "",
+            aliases=[*listed(aliases)],
+            muscle_group=muscle or "",
+            secondary_muscles=[*listed(secondary)],
+        )
+        for exercise_id, name, aliases, muscle, secondary in rows
+    }
+    return ChainMap(library_of(own), _builtin())
+
+
+@cache
+def _builtin() -> dict[str, ExerciseTraits]:
+    return library_of({exercise.id: Exercise(**exercise.patch) for exercise in builtin_exercises()})

@@ -1,0 +1,82 @@
+"""What training adds up to on a device: offline, by the arithmetic of the server, for the athlete and their coach."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from apex_client import Replica
+from apex_client.errors import AthleteNeeded
+from apex_sync.coaching.analytics import MuscleWeek
+from tests.client.apex_command import Terminal
+from tests.client.conftest import OpenReplica
+from tests.client.loopback import LoopbackServer
+
+pytestmark = pytest.mark.anyio
+
+ANNA, COACH = "anna@example.com", "coach@example.com"
+
+
+async def train(replica: Replica, on: date, name: str, *loads: float) -> None:
+    log = await replica.workouts.start(start_time=f"{on}T10:00:00")
+    for load in loads:
+        await log.add_set(name, reps=8, load=load)
+    await log.finish(end_time=f"{on}T11:00:00")
+
+
+def monday(replica: Replica, weeks_ago: int) -> date:
+    today = replica.analytics._today()
+    return today - timedelta(days=today.weekday() + 7 * weeks_ago)
+
+
+async def test_volume_and_progress_need_no_server(open_replica: OpenReplica) -> None:
+    replica = await open_replica()
+    for weeks_ago, load in ((3, 100.0), (2, 102.5), (1, 105.0)):
+        await train(replica, monday(replica, weeks_ago), "Barbell Bench Press", load, load)
+    await train(replica, monday(replica, 1), "Wonder Machine", 40)
+    week = monday(replica, 1)
+
+    volume = await replica.analytics.volume(weeks=4)
+    assert MuscleWeek(week=week, muscle="chest", direct_sets=2, fractional_sets=2) in volume.muscles
+    assert MuscleWeek(week=week, muscle="triceps", direct_sets=0, fractional_sets=1) in volume.muscles
+    assert [each.name for each in volume.exercises if each.muscles is None] == ["Wonder Machine"]
+
+    [bench] = await replica.analytics.progression("barbell bench press")
+    assert [point.top_load_kg for point in bench.points] == [100, 102.5, 105]
+    assert bench.percent_per_week is not None and bench.percent_per_week > 0
+    assert {record.date for record in bench.records} == {monday(replica, 2), week}
+    assert len(await replica.analytics.progression()) == 2
+
+
+async def test_adherence_is_to_the_program_that_is_followed(open_replica: OpenReplica, server: LoopbackServer) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    await train(athlete, monday(athlete, 2), "Squat", 100)
+    await athlete.sync()
+    await coach.sync()
+    anna = coach.athlete(server.accounts[ANNA].id)
+    assert [each.due for each in await anna.analytics.adherence(weeks=3)] == [0, 0, 0]
+    weeks = {f"w{n}": {"week_number": n} for n in range(1, 5)}
+    days = {f"d{n}": {"week": f"w{n}", "day_number": 1} for n in range(1, 5)}
+    exercises = {f"e{n}": {"day": f"d{n}", "name": "Squat"} for n in range(1, 5)}
+    start = str(monday(athlete, 2))
+    await anna.programs.create(
+        name="Base", status="active", start_date=start, weeks=weeks, days=days, exercises=exercises
+    )
+    seen = await anna.analytics.adherence(weeks=3)
+    assert [(each.due, each.percent) for each in seen] == [(0, None), (1, 100), (1, 0)]
+    await coach.sync()
+    await athlete.sync()
+    assert await athlete.analytics.adherence(weeks=3) == seen
+    with pytest.raises(AthleteNeeded):
+        await coach.analytics.volume()
+
+
+def test_a_terminal_shows_volume_and_progress(apex: Terminal) -> None:
+    apex("log", "set", "Barbell Bench Press", "8x100kg@8", "8x100kg@9").ok()
+    apex("log", "set", "Wonder Machine", "8x40kg@8", "--new").ok()
+    shown = apex("volume").ok()
+    assert "chest" in shown.out and "triceps" in shown.out
+    assert "Wonder Machine" in shown.err
+    assert "Barbell Bench Press" in apex("progress").ok().out
+    assert "nothing was trained" in apex("progress", "Squat").ok().err
