@@ -26,6 +26,8 @@ GENERATED = (
     "http_transport",
     "importing",
     "insights",
+    "media",
+    "photos",
     "messages",
     "privacy",
     "programs",

@@ -10,7 +10,7 @@ from apex_server.resources import RecordController
 
 __all__ = ["proven_by", "sdk_call"]
 
-RESOURCES: Mapping[str, str] = {"workout_logs": "workouts", "check_ins": "checkins"}
+RESOURCES: Mapping[str, str] = {"workout_logs": "workouts", "check_ins": "checkins", "progress_photos": "photos"}
 """Resources of the replica that are not called like their collection."""
 
 RECORD_CALLS: Mapping[str, str] = {
@@ -52,6 +52,12 @@ CALLS: Mapping[str, str] = {
     "GET /api/programs/templates": "replica.programs.query()",
     "POST /api/programs/{program_id}/clone": "replica.programs.clone()",
     "POST /api/programs/{program_id}/assign": "replica.programs.assign()",
+    "POST /api/progress/compare": "replica.photos.compare()",
+    "POST /api/media": "replica.media.add()",
+    "PUT /api/media/uploads/{upload_id}/parts/{number}": "replica.sync()",
+    "POST /api/media/uploads/{upload_id}/complete": "replica.sync()",
+    "GET /api/media/{media_id}": "replica.media.save()",
+    "GET /api/media/{media_id}/thumbnail": "replica.media.save()",
     "GET /api/nutrition/targets/{athlete_id}": "replica.athlete(id).nutrition_targets.list()",
     "PUT /api/nutrition/targets/{athlete_id}": "replica.athlete(id).nutrition_targets.create()",
     "GET /api/nutrition/foods/search": "replica.foods.search()",
@@ -148,8 +154,11 @@ TESTS: Mapping[str, str] = {
     "/api/exercises": "server/test_record_resources.py",
     "/api/exercises/search": "server/test_exercise_search.py",
     "/api/insights": "server/test_insights.py",
+    "/api/media": "server/test_media.py",
     "/api/messages": "server/test_messages_rest.py",
     "/api/progress": "server/test_progress_rest.py",
+    "/api/progress/compare": "server/test_progress_photos.py",
+    "/api/progress/photos": "server/test_progress_photos.py",
     "/api/nutrition": "server/test_nutrition_rest.py",
     "/api/nutrition/foods/search": "server/test_food_search.py",
     "/api/nutrition/meals": "server/test_meal_plans_rest.py",

@@ -22,6 +22,7 @@
     │   ├── NotGranted          no access to these records (any more)
     │   ├── EditTooLarge        more than one op holds
     │   └── RecordFull          the record says as much as a record can
+    ├── MediaUnusable           a photo or file that cannot be handed in
     ├── QueryFailed             SQL that SQLite refuses
     ├── UnsentWork              signing out or changing users would discard it
     │   └── AnotherUser         the unsent work in this file belongs to somebody else
@@ -126,6 +127,15 @@ class DiskFull(ReplicaError):
 
 class ReplicaClosed(ReplicaError):
     """A replica that is not open."""
+
+
+class MediaUnusable(ClientError):
+    """A photo or file that cannot be handed in; nothing of it was taken."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
 
 
 class KeyUnusable(ClientError):

@@ -6,6 +6,7 @@ What a server sends is bounded before it is unpacked and while it is. A connecti
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -152,10 +153,26 @@ class HttpTransport:
         except msgspec.DecodeError as error:
             raise BadAnswer(f"not JSON: {error}") from error
 
-    async def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+    async def download(
+        self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None
+    ) -> None:
         """Hand a file to `write`, piece by piece; one that ends early is ServerUnreachable."""
         headers = {"Accept-Encoding": "identity"}
-        await self._stream(server, token, "GET", path, b"", headers, FILE_BYTES_MAX, write)
+        if json is None:
+            await self._stream(server, token, "GET", path, b"", headers, FILE_BYTES_MAX, write)
+        else:
+            headers["Content-Type"] = "application/json"
+            content = msgspec.json.encode(json)
+            await self._stream(server, token, "POST", path, content, headers, FILE_BYTES_MAX, write)
+
+    async def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        """PUT bytes to a path of the server, or to a whole address, which the token is no business of."""
+        own = place.startswith("/")
+        parts = urlsplit(place)
+        origin = server if own else f"{parts.scheme}://{parts.netloc}"
+        path = place if own else place.removeprefix(origin)
+        answer = bytearray()
+        await self._stream(origin, token if own else None, "PUT", path, content, {}, JSON_BYTES_MAX, answer.extend)
 
     async def connect(self, server: str, token: str) -> LiveChannel | None:
         """Open the live channel."""

@@ -6,6 +6,7 @@ opened it. Either way what this device holds of it is nowhere else that they cou
 anew in the other account, as it stands, without its history and without what others alone may write.
 """
 
+from apex_client import media_queue
 from apex_client.accounts import User
 from apex_client.local import PROFILES, LocalReplica, sole_id
 from apex_sync.ids import athlete_scope, library_scope
@@ -38,6 +39,7 @@ def carry_over(local: LocalReplica, lost: User, user: User) -> None:
             local.store.save([_anew(local, held, new, user) for held in records], "local")
             place = records[-1].place
         local.store.drop_held_rejections(old)
+        media_queue.move(local, old, new)
         local.store.sql.execute("UPDATE rejections SET scope = ? WHERE scope = ?", (new, old))
 
 

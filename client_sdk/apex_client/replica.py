@@ -20,7 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
-from apex_client import listing, searching
+from msgspec.structs import replace
+
+from apex_client import listing, media_queue, searching
 from apex_client.account import Account
 from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.athletes import Athlete, Athletes
@@ -35,6 +37,7 @@ from apex_client.hop import StoreThread
 from apex_client.importing import ImportProgress, import_file
 from apex_client.insights import Insights
 from apex_client.local import LocalReplica
+from apex_client.media import Media
 from apex_client.messages import Messages
 from apex_client.overview import SearchHit
 from apex_client.privacy import Privacy
@@ -46,6 +49,7 @@ from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncRe
 from apex_client.sync_loop import SyncLoop
 from apex_client.times import calendar_day, wall_clock
 from apex_client.transport import Transport
+from apex_client.waiting import beside
 from apex_sync.ids import entry_key_from
 from apex_sync.models import ClientFile, Questionnaire
 
@@ -104,6 +108,7 @@ class Replica(AthleteResources):
         self.rejected = Rejected(self)
         self.privacy = Privacy(self)
         self.clients = Clients(self)
+        self.media = Media(self)
 
     @classmethod
     def open(
@@ -179,6 +184,7 @@ class Replica(AthleteResources):
     async def aclose(self) -> None:
         """Close the file. Nothing is waited for: what is unsent goes with the next sync."""
         self._loop.stop()
+        self.media.stop()
         await self._account.aclose()
         await self._reader.aclose()
         self._feeds.close()
@@ -278,18 +284,19 @@ class Replica(AthleteResources):
 
     async def status(self) -> ReplicaStatus:
         """Tell what is pending, synced, rejected and conflicted, and how syncing goes."""
-        return await self._loop.status()
+        return replace(await self._loop.status(), **await self._do(media_queue.counts))
 
     async def status_of(self, record_id: str) -> RecordStatus:
         """Tell the same of one record. Raises NoSuchRecord."""
         return await self._do(listing.record_status, record_id)
 
     async def sync(self, *, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
-        """Send everything unsent and bring everything new, in as many round trips as it takes.
+        """Send everything unsent and bring everything new, in as many round trips as it takes; then photos and files.
 
         Raises a SyncFailed; whatever was acknowledged or stored by then stays so, and syncing again is always safe.
         """
-        return await self._loop.sync(progress)
+        report = await self._loop.sync(progress)
+        return replace(report, media_sent=await self.media.upload(_telling(progress, report)))
 
     async def run(self) -> None:
         """Sync in the background until cancelled: at once when something is saved, live while connected.
@@ -297,11 +304,13 @@ class Replica(AthleteResources):
         No network, a busy server or a lost session are states (`status`), not exceptions; after a failure it tries
         again with growing, jittered pauses, or when the server said.
         """
-        await self._loop.run()
+        async with beside(self.media.keep_uploading):
+            await self._loop.run()
 
     def stop(self) -> None:
         """Make `run` return at its next step."""
         self._loop.stop()
+        self.media.stop()
 
     def wake(self) -> None:
         """Make `run` try now instead of at its next time: the device has a network again."""
@@ -348,6 +357,22 @@ class Replica(AthleteResources):
 
     def _day(self, day: Date | str | None) -> str | None:
         return calendar_day(day)
+
+
+def _telling(progress: Callable[[SyncProgress], None] | None, report: SyncReport) -> Callable[[int, int], None] | None:
+    """Give what tells of photos on their way, after all that was told of the records."""
+    if progress is None:
+        return None
+    told = SyncProgress(
+        pushed=report.acknowledged,
+        push_total=report.acknowledged,
+        pulled=report.pulled,
+        pull_total=report.pulled,
+        bytes_up=report.bytes_up,
+        bytes_down=report.bytes_down,
+        round_trips=report.round_trips,
+    )
+    return lambda sent, total: progress(replace(told, media_bytes=sent, media_bytes_total=total))
 
 
 def _transport(given: Transport | None, ca_file: str | Path | None, allow_insecure: bool) -> Transport:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from apex_client.analytics import Analytics
 from apex_client.checkins import CheckIns
+from apex_client.photos import Photos
 from apex_client.programs import Programs
 from apex_client.records import DatedRecords, Record, Records, SoleRecord
 from apex_client.workouts import Workouts
@@ -26,9 +27,7 @@ class AthleteResources:
         self.profile: SoleRecord[models.Profile] = SoleRecord(replica, "profiles", scope)
         self.programs = Programs(replica, scope)
         self.body_metrics: DatedRecords[Record[models.BodyMetrics]] = DatedRecords(replica, "body_metrics", scope)
-        self.progress_photos: DatedRecords[Record[models.ProgressPhoto]] = DatedRecords(
-            replica, "progress_photos", scope
-        )
+        self.photos = Photos(replica, scope)
         self.nutrition_logs: DatedRecords[Record[models.NutritionLog]] = DatedRecords(replica, "nutrition_logs", scope)
         self.nutrition_targets: Records[Record[models.NutritionTargets]] = Records(replica, "nutrition_targets", scope)
         self.meal_plans: Records[Record[models.MealPlan]] = Records(replica, "meal_plans", scope)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from apex_client import media_queue
 from apex_client.accounts import Session, User
 from apex_client.errors import AnotherUser, CoachOnAthleteReplica, SignedInAlready, UnsentWork
 from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, sole_id
@@ -74,9 +75,9 @@ def wipe(local: LocalReplica) -> None:
 
 
 def unsent(local: LocalReplica) -> int:
-    """Count records and rejected edits whose content is nowhere but here."""
+    """Count records, rejected edits and media whose content is nowhere but here."""
     with local.store.transaction():
-        return local.store.unsent()
+        return local.store.unsent() + media_queue.unsent(local)
 
 
 def device_token(local: LocalReplica) -> str | None:
@@ -120,6 +121,7 @@ def _take_off(local: LocalReplica) -> None:
     for name in (*store.scopes(), SELF_SCOPE):
         store.drop_scope(name)
     store.empty_rejected_box()
+    media_queue.empty(local)
     # Clocks of records that are forgotten must not be used again.
     local.device.fork()
 
@@ -137,6 +139,7 @@ def _adopt(local: LocalReplica, user: User) -> None:
             store.delete(log)  # What was deleted is this draft, not the day that the account may have.
         else:
             _adopt_as(local, log, scope, dated_id(log.collection, user.id, log.state) or log.record_id)
+    media_queue.move(local, SELF_SCOPE, scope)
     store.rename_scope(SELF_SCOPE, scope, "athlete")
 
 

@@ -19,6 +19,9 @@ class SyncProgress(Struct, frozen=True):
     bytes_up: int = 0
     bytes_down: int = 0
     round_trips: int = 0
+    media_bytes: int = 0
+    media_bytes_total: int = 0
+    """Of photos and files, which go up when the records are through."""
 
 
 class SyncReport(Struct, frozen=True, kw_only=True):
@@ -42,6 +45,8 @@ class SyncReport(Struct, frozen=True, kw_only=True):
     bytes_down: int = 0
     round_trips: int = 0
     seconds: float = 0.0
+    media_sent: int = 0
+    """Photos and files that went up whole."""
 
 
 class ReplicaStatus(Struct, frozen=True, kw_only=True):
@@ -67,6 +72,10 @@ class ReplicaStatus(Struct, frozen=True, kw_only=True):
     client_id: int
     server: str | None
     user_id: str | None
+    media_waiting: int = 0
+    media_waiting_bytes: int = 0
+    """Photos and files that are to be sent yet."""
+    media_refused: int = 0
 
 
 class RecordStatus(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """The network seam: what a sync needs of a connection, and the one implementation over HTTPS.
 
-`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same five
+`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same few
 methods.
 """
 
@@ -36,8 +36,13 @@ class Transport(Protocol):
     async def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         """Call the JSON API."""
 
-    async def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
-        """Hand a file of the JSON API to `write`, piece by piece."""
+    async def download(
+        self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None
+    ) -> None:
+        """Hand a file of the JSON API to `write`, piece by piece; with `json`, what is made on that request."""
+
+    async def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        """PUT bytes to a path of the server, or to a whole address, which the token is no business of."""
 
     async def connect(self, server: str, token: str) -> LiveChannel | None:
         """Open the live channel; None where this transport has none."""

@@ -1,9 +1,9 @@
 """What the replica waits with: locks, an inbox, a reader beside the loop, exchanges. The async half."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import anyio
 from anyio import Event, Lock, create_task_group, move_on_after
@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 from apex_client.errors import ClientError, SyncFailed
 from apex_client.transport import LiveChannel
 
-__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pause", "pumping", "waiting_clock"]
+__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "beside", "exchanging", "pause", "pumping", "waiting_clock"]
 
 T = TypeVar("T")
 
@@ -60,6 +60,22 @@ class Inbox(Generic[T]):
     def clear(self) -> None:
         """Forget what is waiting."""
         self._items.clear()
+
+
+@asynccontextmanager
+async def beside(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Let some work go on while the block runs; it ends with the block."""
+    failure: BaseException | None = None
+    async with create_task_group() as tasks:
+        tasks.start_soon(work)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised within, it would leave in an exception group.
+            failure = error
+        finally:
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 @asynccontextmanager

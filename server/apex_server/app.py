@@ -33,6 +33,7 @@ from apex_server.health import health_routes
 from apex_server.insights import insight_routes
 from apex_server.limits import Limits, PostgresLimits, admit, charge_requests, limits_routes
 from apex_server.logs import configure_logs, log_socket_failure, request_log
+from apex_server.media import media_routes, media_store_of
 from apex_server.messages import message_routes
 from apex_server.messenger import messenger_of
 from apex_server.metrics import Metrics
@@ -74,6 +75,7 @@ _OPENED = (
     "limits",
     "live_answer",
     "live_hub",
+    "media_store",
     "session_cookies",
     "vault",
 )
@@ -99,6 +101,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *program_routes,
             *exercise_routes,
             *progress_routes,
+            *media_routes,
             *nutrition_routes,
             *analytics_routes,
             *insight_routes,
@@ -166,6 +169,7 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
             limits=limits,
             live_answer=limited(live=True),
             live_hub=live_hub,
+            media_store=media_store_of(settings),
             session_cookies=accounts.session_cookies,
             vault=database.vault,
         )

@@ -57,6 +57,7 @@ BY_NAME: dict[str, Any] = {
     "height": 172,
     "height_cm": 172,
     "instance": "/api/workouts",
+    "media_id": "9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015",
     "instructions": "Lower to the chest, press up.",
     "invite": "K7QF9-3XZ0M-PAV41-8TWEN",
     "kind": "phone",

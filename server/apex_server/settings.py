@@ -34,6 +34,9 @@
     APEX_LIMITS_FACTOR          what the limits of all tiers are multiplied by (docs/limits.md); 1
     APEX_BACKUP_DIR             where backups are; the worker deletes those older than 90 days, but for the newest, and
                                 takes the keys of the erased out of the key file
+    APEX_S3_BUCKET              where photos and files go; without it to the folder `media` in the data directory
+    APEX_S3_ENDPOINT, APEX_S3_REGION
+                                of a bucket that is not Amazon's; its keys come as for AWS's own tools (docs/media.md)
     APEX_LOG_LEVEL              debug, info, warning or error
     APEX_WORKERS                number of server processes
 
@@ -126,6 +129,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
     workers: int = 1
     backup_dir: Path | None = None
+    s3_bucket: str | None = None
+    s3_endpoint: str | None = None
+    s3_region: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -168,6 +174,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             limits_factor=read_limits_factor(given),
             log_level=read_log_level(given),
             workers=read_int(given, "APEX_WORKERS", 1, low=1, high=WORKERS_MAX),
+            s3_bucket=given.get("APEX_S3_BUCKET"),
+            s3_endpoint=read_http_url(given, "APEX_S3_ENDPOINT"),
+            s3_region=given.get("APEX_S3_REGION"),
         )
         check_together(settings)
         return settings

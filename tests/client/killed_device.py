@@ -33,8 +33,11 @@ class PipeTransport:
         user = {"id": "00000000-0000-0000-0000-000000000001", "email": "a@b.c", "name": "a", "role": "athlete"}
         return {"user": user, "expires_in": 9, "access_token": "good", "refresh_token": "r", "device_token": "d"}
 
-    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None) -> None:
         raise NotImplementedError("it only logs and syncs")
+
+    def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        raise NotImplementedError("it uploads nothing")
 
     def connect(self, server: str, token: str) -> None:
         return None

@@ -82,8 +82,13 @@ class LoopbackTransport:
                 return {"user": {"id": self._user(token or "")}}
         raise ServerRefused(404, "not_found", path)
 
-    async def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+    async def download(
+        self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None
+    ) -> None:
         raise ServerRefused(404, "not_found", path)
+
+    async def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        raise ServerRefused(404, "not_found", place)
 
     async def connect(self, server: str, token: str) -> "LoopbackChannel | None":
         if self.faults.offline:
@@ -129,8 +134,11 @@ class BlockingLoopbackTransport:
     def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         return self._transport.call_now(token, path, json)
 
-    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None) -> None:
         raise ServerRefused(404, "not_found", path)
+
+    def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        raise ServerRefused(404, "not_found", place)
 
     def connect(self, server: str, token: str) -> None:
         return None

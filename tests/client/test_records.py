@@ -86,7 +86,7 @@ async def test_a_record_of_any_kind_is_made_changed_deleted_and_restored(
 
 async def test_records_of_a_day_are_listed_by_day(open_replica: OpenReplica) -> None:
     replica: Replica = await open_replica()
-    for resource in (replica.body_metrics, replica.progress_photos, replica.nutrition_logs):
+    for resource in (replica.body_metrics, replica.photos, replica.nutrition_logs):
         made = [(await resource.create(date=f"2026-03-0{day}")).id for day in (2, 1, 3)]
         assert [one.id for one in await resource.list()] == [made[2], made[0], made[1]]
         assert [one.id for one in await resource.list(since="2026-03-02", limit=1)] == [made[2]]

@@ -164,6 +164,8 @@ def filled(body: Any, ids: dict[str, str]) -> Any:
     """Put the ids of things where a body names them."""
     if isinstance(body, dict):
         return {name: filled(value, ids) for name, value in body.items()}
+    if isinstance(body, list):
+        return [filled(value, ids) for value in body]
     if isinstance(body, str):
         return PARAMETER.sub(lambda found: ids[found[1]], body)
     return body

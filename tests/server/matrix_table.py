@@ -98,6 +98,9 @@ READERS: Mapping[str, frozenset[str]] = {
     "checkin": _HER_RECORD,
     "program": _HER_RECORD,
     "metric": _HER_RECORD,
+    "photo": _HER_RECORD,
+    "media": _HER_RECORD,
+    "upload": names("athlete own_coach"),
     "nutrition_log": _HER_RECORD,
     "food": names("athlete own_coach owner"),
     "meal_plan": _HER_RECORD,
@@ -127,6 +130,10 @@ THING_OF_PARAMETER: Mapping[str, str] = {
     "program_id": "template",
     "exercise_id": "exercise",
     "metric_id": "metric",
+    "photo_id": "photo",
+    "media_id": "media",
+    "upload_id": "upload",
+    "number": "part",
     "log_id": "nutrition_log",
     "food_id": "food",
     "plan_id": "meal_plan",
@@ -148,6 +155,7 @@ _PAIR_ROLES = "athlete coach"
 _COACH = "coach"
 _ATHLETE = {"athlete_id": "{athlete}"}
 _DAY = {"date": "2026-03-01"}
+_MEDIA = {"media_id": "0" * 64, "size_bytes": 1, "content_type": "image/png", "kind": "photo"}
 _TAGS = {"file": {"tags": ["x"]}}
 
 ROUTES: list[Case] = [
@@ -306,6 +314,23 @@ ROUTES: list[Case] = [
     writes("DELETE /api/progress/metrics/{metric_id}", "metric", may=_PAIR),
     writes("POST /api/progress/metrics/{metric_id}/restore", "metric", may=_PAIR),
     reads("GET /api/progress/charts/{athlete_id}", "athlete"),
+    lists("GET /api/progress/photos", "photo", query=_ATHLETE),
+    lists("GET /api/progress/photos/client/{athlete_id}", "photo"),
+    reads("GET /api/progress/photos/{photo_id}", "photo"),
+    writes("POST /api/progress/photos", "athlete", may="athlete", roles="athlete", body={**_ATHLETE, **_DAY}),
+    writes("PUT /api/progress/photos/{photo_id}", "photo", may="athlete", body={**_DAY, "notes": "x"}, headers=_ANY),
+    writes("PATCH /api/progress/photos/{photo_id}", "photo", may="athlete", body={"notes": "x"}),
+    writes("DELETE /api/progress/photos/{photo_id}", "photo", may="athlete"),
+    writes("POST /api/progress/photos/{photo_id}/restore", "photo", may="athlete"),
+    writes(
+        "POST /api/progress/compare", "photo", may="athlete own_coach owner", body={"photo_ids": ["{photo}", "{photo}"]}
+    ),
+    # Media.
+    writes("POST /api/media", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, **_MEDIA}),
+    writes("PUT /api/media/uploads/{upload_id}/parts/{number}", "upload", may=_PAIR, also_fine=frozenset({422})),
+    writes("POST /api/media/uploads/{upload_id}/complete", "upload", may=_PAIR, also_fine=frozenset({409})),
+    reads("GET /api/media/{media_id}", "media"),
+    reads("GET /api/media/{media_id}/thumbnail", "media"),
     # Nutrition.
     lists("GET /api/nutrition/logs", "nutrition_log", query=_ATHLETE),
     lists("GET /api/nutrition/logs/client/{athlete_id}", "nutrition_log"),
@@ -503,7 +528,7 @@ SCOPES: Mapping[str, Mapping[str, str]] = {
 _TABLES_BY_READERS: Mapping[str, str] = {
     "athlete own_coach owner support": "users data_keys scopes records audit workout_logs logged_exercises logged_sets "
     "check_ins programs scheduled_sessions profiles body_metrics progress_photos nutrition_logs nutrition_targets "
-    "meal_plans published_insights",
+    "meal_plans published_insights media",
     "own_coach owner": "insights exercises client_files foods questionnaires",
     "athlete own_coach": "devices client_ids messages",
     "athlete own_coach ex_coach owner": "coach_athletes",
@@ -512,8 +537,9 @@ _TABLES_BY_READERS: Mapping[str, str] = {
     "athlete support": "consents support_looks",
     "athlete": "sessions refresh_tokens passkeys exports export_chunks phones totp_seeds recovery_codes "
     "account_deletions awaiting_invites email_changes mfa_challenges user_tiers",
-    "": "analyses_due code_attempts dead_ops dirty erased_accounts event_chains mail_tokens mails model_tokens nightly "
-    "organisation_coaches organisation_invites organisations server_client_ids sms_sends worded_texts",
+    "": "analyses_due code_attempts dead_ops dirty erased_accounts event_chains mail_tokens mails media_garbage "
+    "model_tokens nightly organisation_coaches organisation_invites organisations server_client_ids sms_sends "
+    "worded_texts",
 }
 
 TABLES: Mapping[str, frozenset[str]] = {

@@ -17,6 +17,7 @@ from apex_server.policy import Role
 from apex_server.settings import Settings
 from apex_sync.ids import Scope, private_scope, thread_scope
 from tests.server.conftest import SECRET, TEMPLATE, execute, url_of
+from tests.server.media_parts import hand_in, keep_media, picture, sha256
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
 __all__ = ["CANARIES", "PERSONS", "MatrixWorld", "matrix_world"]
@@ -138,6 +139,7 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
         "program": await made_by(carla, "/api/programs", name=hers, athlete_id=str(anna.id)),
         "template": await made_by(carla, "/api/programs", name=kept),
         "exercise": await made_by(carla, "/api/exercises", name=kept),
+        "photo": await made_by(anna, "/api/progress/photos", notes=hers, date="2026-03-01", media_id=sha256(picture())),
         "metric": await made_by(anna, "/api/progress/metrics", notes=hers, date="2026-03-01"),
         "nutrition_log": await made_by(anna, "/api/nutrition/logs", notes=hers, date="2026-03-01"),
         "food": await made_by(carla, "/api/nutrition/foods", name=kept),
@@ -169,8 +171,26 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
         "passkey": await passkey_of(whole, anna),
         "export": await export_of(whole, anna),
         "look": str(look),
+        "upload": await upload_of(anna),
+        "part": "1",
+        "media": await media_of(whole, anna),
         "invite": code,
     }
+
+
+async def upload_of(person: Signed) -> str:
+    """Let somebody begin to hand something in."""
+    body = {"media_id": "1" * 64, "size_bytes": 4, "content_type": "application/pdf", "kind": "file"}
+    answer = await person("POST", "/api/media", body)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["upload_id"])
+
+
+async def media_of(whole: WholeApp, person: Signed) -> str:
+    """Give somebody a picture that was looked at, as the worker does."""
+    media_id = await hand_in(person, picture())
+    await keep_media(whole)
+    return media_id
 
 
 async def passkey_of(whole: WholeApp, person: Signed) -> str:

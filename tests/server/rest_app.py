@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from litestar.di import Provide
 from apex_server.checkins import checkin_routes
 from apex_server.db import Database
 from apex_server.exercises import exercise_routes
+from apex_server.media.directory import DirectoryStore
 from apex_server.nutrition import nutrition_routes
 from apex_server.programs import program_routes
 from apex_server.progress import progress_routes
@@ -147,7 +149,10 @@ async def rest_server(database: Database, more_routes: Sequence[Any] = ()) -> As
             *nutrition_routes,
             *exercise_routes,
         ],
-        dependencies={"committer": Provide(lambda: committer, sync_to_thread=False)},
+        dependencies={
+            "committer": Provide(lambda: committer, sync_to_thread=False),
+            "media_store": Provide(lambda: DirectoryStore(Path("nowhere")), sync_to_thread=False),
+        },
     )
     app = accounts_app(database, Clock(), more_routes=[routes, *more_routes])
     async with speak_to(app) as client:

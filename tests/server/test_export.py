@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ import pytest
 
 from apex_server.caller import Caller
 from apex_server.db import Database
+from apex_server.media.directory import DirectoryStore
 from apex_server.personal_data import Exporter
 from apex_server.personal_data.export import EXPORT_LIFETIME, EXPORTS_MAX
 from apex_server.personal_data.zip_stream import PIECE_BYTES
@@ -31,8 +33,8 @@ async def server(db: Database) -> AsyncIterator[RestServer]:
 
 
 @pytest.fixture
-def exporter(db: Database, clock: Clock) -> Exporter:
-    return Exporter(db, now=clock)
+def exporter(db: Database, clock: Clock, tmp_path: Path) -> Exporter:
+    return Exporter(db, DirectoryStore(tmp_path / "media"), now=clock)
 
 
 async def exported(person: Person, exporter: Exporter) -> zipfile.ZipFile:

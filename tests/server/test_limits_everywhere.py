@@ -91,13 +91,14 @@ def amounts(tier: Tier) -> list[str]:
         f"{sync_bytes / MIB:,.0f} MiB",
         f"{cpu_ms / 1000:,.0f} s",
         f"{upload_bytes / MIB:,.0f} MiB",
+        f"{tier.media_bytes / 1024 / MIB:,.0f} GiB" if tier.media_bytes else "–",
         tokens,
     ]
 
 
 def test_the_tiers_on_the_page_are_those_of_the_code() -> None:
     tiers = tables(PAGE.read_text())[0]
-    assert [row[:6] for row in tiers] == [amounts(tier) for tier in (*TIERS.values(), ANONYMOUS)]
+    assert [row[:7] for row in tiers] == [amounts(tier) for tier in (*TIERS.values(), ANONYMOUS)]
 
 
 BOUNDS = [row for table in tables(PAGE.read_text())[1:] for row in table if row[0].startswith("`")]

@@ -113,9 +113,15 @@ class Link:
             raise lost("the answer was lost")
         return answer
 
-    async def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+    async def download(
+        self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None
+    ) -> None:
         """Hand over a file; there are none."""
         raise ServerRefused(404, "not_found", path)
+
+    async def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        """Take a file; nobody wants one."""
+        raise ServerRefused(404, "not_found", place)
 
     async def connect(self, server: str, token: str) -> "LinkChannel | None":
         """Open the live channel."""

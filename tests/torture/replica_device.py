@@ -54,8 +54,11 @@ class PipedServer:
     def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         raise NotImplementedError("a scenario begins signed in")
 
-    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None) -> None:
         raise NotImplementedError("a scenario downloads nothing")
+
+    def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        raise NotImplementedError("it uploads nothing")
 
     def connect(self, server: str, token: str) -> None:
         return None

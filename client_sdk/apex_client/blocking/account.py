@@ -128,9 +128,13 @@ class Account:
         """Call the JSON API as the user."""
         return self._as_user(lambda server, token: self.transport.call(server, token, method, path, json))
 
-    def download(self, path: str, write: Callable[[bytes], object]) -> None:
+    def download(self, path: str, write: Callable[[bytes], object], json: Any = None) -> None:
         """Hand a file of the JSON API to `write`, piece by piece, as the user."""
-        self._as_user(lambda server, token: self.transport.download(server, token, path, write))
+        self._as_user(lambda server, token: self.transport.download(server, token, path, write, json))
+
+    def put(self, place: str, content: bytes) -> None:
+        """PUT bytes as the user, or to a whole address as nobody."""
+        self._as_user(lambda server, token: self.transport.put(server, token, place, content))
 
     def reauthenticate(self, password: str, mfa_code: str | None) -> None:
         """Prove once more who the user is."""

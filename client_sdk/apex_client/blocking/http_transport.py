@@ -7,6 +7,7 @@ What a server sends is bounded before it is unpacked and while it is. A connecti
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -153,10 +154,24 @@ class HttpTransport:
         except msgspec.DecodeError as error:
             raise BadAnswer(f"not JSON: {error}") from error
 
-    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None) -> None:
         """Hand a file to `write`, piece by piece; one that ends early is ServerUnreachable."""
         headers = {"Accept-Encoding": "identity"}
-        self._stream(server, token, "GET", path, b"", headers, FILE_BYTES_MAX, write)
+        if json is None:
+            self._stream(server, token, "GET", path, b"", headers, FILE_BYTES_MAX, write)
+        else:
+            headers["Content-Type"] = "application/json"
+            content = msgspec.json.encode(json)
+            self._stream(server, token, "POST", path, content, headers, FILE_BYTES_MAX, write)
+
+    def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        """PUT bytes to a path of the server, or to a whole address, which the token is no business of."""
+        own = place.startswith("/")
+        parts = urlsplit(place)
+        origin = server if own else f"{parts.scheme}://{parts.netloc}"
+        path = place if own else place.removeprefix(origin)
+        answer = bytearray()
+        self._stream(origin, token if own else None, "PUT", path, content, {}, JSON_BYTES_MAX, answer.extend)
 
     def connect(self, server: str, token: str) -> LiveChannel | None:
         """Open the live channel."""

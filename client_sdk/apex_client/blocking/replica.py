@@ -21,7 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
-from apex_client import listing, searching
+from msgspec.structs import replace
+
+from apex_client import listing, media_queue, searching
 from apex_client.accounts import Credentials, DeviceKind, Role, User
 from apex_client.blocking.account import Account
 from apex_client.blocking.athletes import Athlete, Athletes
@@ -33,6 +35,7 @@ from apex_client.blocking.foods import Foods
 from apex_client.blocking.hop import StoreThread
 from apex_client.blocking.importing import ImportProgress, import_file
 from apex_client.blocking.insights import Insights
+from apex_client.blocking.media import Media
 from apex_client.blocking.messages import Messages
 from apex_client.blocking.privacy import Privacy
 from apex_client.blocking.query import Reader
@@ -41,6 +44,7 @@ from apex_client.blocking.rejected import Rejected
 from apex_client.blocking.resources import AthleteResources
 from apex_client.blocking.sync_loop import SyncLoop
 from apex_client.blocking.transport import Transport
+from apex_client.blocking.waiting import beside
 from apex_client.encryption import EncryptionKey
 from apex_client.errors import MfaRequired, ReplicaClosed
 from apex_client.local import LocalReplica
@@ -105,6 +109,7 @@ class Replica(AthleteResources):
         self.rejected = Rejected(self)
         self.privacy = Privacy(self)
         self.clients = Clients(self)
+        self.media = Media(self)
 
     @classmethod
     def open(
@@ -180,6 +185,7 @@ class Replica(AthleteResources):
     def close(self) -> None:
         """Close the file. Nothing is waited for: what is unsent goes with the next sync."""
         self._loop.stop()
+        self.media.stop()
         self._account.close()
         self._reader.close()
         self._feeds.close()
@@ -279,18 +285,19 @@ class Replica(AthleteResources):
 
     def status(self) -> ReplicaStatus:
         """Tell what is pending, synced, rejected and conflicted, and how syncing goes."""
-        return self._loop.status()
+        return replace(self._loop.status(), **self._do(media_queue.counts))
 
     def status_of(self, record_id: str) -> RecordStatus:
         """Tell the same of one record. Raises NoSuchRecord."""
         return self._do(listing.record_status, record_id)
 
     def sync(self, *, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
-        """Send everything unsent and bring everything new, in as many round trips as it takes.
+        """Send everything unsent and bring everything new, in as many round trips as it takes; then photos and files.
 
         Raises a SyncFailed; whatever was acknowledged or stored by then stays so, and syncing again is always safe.
         """
-        return self._loop.sync(progress)
+        report = self._loop.sync(progress)
+        return replace(report, media_sent=self.media.upload(_telling(progress, report)))
 
     def run(self) -> None:
         """Sync in the background until `stop`: at once when something is saved, live while connected.
@@ -298,11 +305,13 @@ class Replica(AthleteResources):
         No network, a busy server or a lost session are states (`status`), not exceptions; after a failure it tries
         again with growing, jittered pauses, or when the server said.
         """
-        self._loop.run()
+        with beside(self.media.keep_uploading):
+            self._loop.run()
 
     def stop(self) -> None:
         """Make `run` return at its next step."""
         self._loop.stop()
+        self.media.stop()
 
     def wake(self) -> None:
         """Make `run` try now instead of at its next time: the device has a network again."""
@@ -349,6 +358,22 @@ class Replica(AthleteResources):
 
     def _day(self, day: Date | str | None) -> str | None:
         return calendar_day(day)
+
+
+def _telling(progress: Callable[[SyncProgress], None] | None, report: SyncReport) -> Callable[[int, int], None] | None:
+    """Give what tells of photos on their way, after all that was told of the records."""
+    if progress is None:
+        return None
+    told = SyncProgress(
+        pushed=report.acknowledged,
+        push_total=report.acknowledged,
+        pulled=report.pulled,
+        pull_total=report.pulled,
+        bytes_up=report.bytes_up,
+        bytes_down=report.bytes_down,
+        round_trips=report.round_trips,
+    )
+    return lambda sent, total: progress(replace(told, media_bytes=sent, media_bytes_total=total))
 
 
 def _transport(given: Transport | None, ca_file: str | Path | None, allow_insecure: bool) -> Transport:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from apex_client.blocking.analytics import Analytics
 from apex_client.blocking.checkins import CheckIns
+from apex_client.blocking.photos import Photos
 from apex_client.blocking.programs import Programs
 from apex_client.blocking.records import DatedRecords, Record, Records, SoleRecord
 from apex_client.blocking.workouts import Workouts
@@ -27,9 +28,7 @@ class AthleteResources:
         self.profile: SoleRecord[models.Profile] = SoleRecord(replica, "profiles", scope)
         self.programs = Programs(replica, scope)
         self.body_metrics: DatedRecords[Record[models.BodyMetrics]] = DatedRecords(replica, "body_metrics", scope)
-        self.progress_photos: DatedRecords[Record[models.ProgressPhoto]] = DatedRecords(
-            replica, "progress_photos", scope
-        )
+        self.photos = Photos(replica, scope)
         self.nutrition_logs: DatedRecords[Record[models.NutritionLog]] = DatedRecords(replica, "nutrition_logs", scope)
         self.nutrition_targets: Records[Record[models.NutritionTargets]] = Records(replica, "nutrition_targets", scope)
         self.meal_plans: Records[Record[models.MealPlan]] = Records(replica, "meal_plans", scope)

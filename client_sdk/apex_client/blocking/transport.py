@@ -1,7 +1,7 @@
 # Made from ../transport.py by client_sdk/generate_blocking.py; edit that file instead.
 """The network seam: what a sync needs of a connection, and the one implementation over HTTPS.
 
-`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same five
+`Transport` is all the loop knows of a network; a test, a simulator or a Bluetooth bridge implements the same few
 methods.
 """
 
@@ -37,8 +37,11 @@ class Transport(Protocol):
     def call(self, server: str, token: str | None, method: str, path: str, json: Any) -> Any:
         """Call the JSON API."""
 
-    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object]) -> None:
-        """Hand a file of the JSON API to `write`, piece by piece."""
+    def download(self, server: str, token: str, path: str, write: Callable[[bytes], object], json: Any = None) -> None:
+        """Hand a file of the JSON API to `write`, piece by piece; with `json`, what is made on that request."""
+
+    def put(self, server: str, token: str, place: str, content: bytes) -> None:
+        """PUT bytes to a path of the server, or to a whole address, which the token is no business of."""
 
     def connect(self, server: str, token: str) -> LiveChannel | None:
         """Open the live channel; None where this transport has none."""

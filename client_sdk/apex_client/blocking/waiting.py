@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 from apex_client.blocking.transport import LiveChannel
 from apex_client.errors import SyncFailed
 
-__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "exchanging", "pause", "pumping", "waiting_clock"]
+__all__ = ["Exchanges", "Inbox", "Lock", "ServerCall", "beside", "exchanging", "pause", "pumping", "waiting_clock"]
 
 T = TypeVar("T")
 
@@ -61,6 +61,14 @@ class Inbox(Generic[T]):
         """Forget what is waiting."""
         with self._arrived:
             self._items.clear()
+
+
+@contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Let some work go on while the block runs; what ends the block has told it to end."""
+    worker = Thread(target=work, name="apex-media", daemon=True)
+    worker.start()
+    yield
 
 
 @contextmanager

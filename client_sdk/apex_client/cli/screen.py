@@ -108,6 +108,8 @@ def _measures(state: Any) -> tuple[int, int, str]:
     if isinstance(state, DataExportProgress):
         return state.done, state.total, "%, the server makes it" if state.stage == "making" else "bytes"
 
+    if isinstance(state, SyncProgress) and state.media_bytes_total:
+        return state.media_bytes, state.media_bytes_total, "bytes of photos and files"
     if isinstance(state, SyncProgress):
         detail = f"↑ {size(state.bytes_up)}  ↓ {size(state.bytes_down)}"
         return state.pushed + state.pulled, state.push_total + state.pull_total, detail

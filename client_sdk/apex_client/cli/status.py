@@ -9,7 +9,7 @@ import typer
 from apex_client.cli.examples import examples
 from apex_client.cli.naming import noun_of
 from apex_client.cli.opening import NO_DB, Db, opened
-from apex_client.cli.screen import ago, counted, escaped, moment, shown, table
+from apex_client.cli.screen import ago, counted, escaped, moment, shown, size, table
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -54,6 +54,11 @@ def _lines(replica: "Replica", found: "ReplicaStatus") -> dict[str, str]:
         if found.last_success_us
         else "never",
     }
+    if found.media_waiting:
+        waiting = counted(found.media_waiting, "photo or file", "photos and files")
+        lines["media"] = f"{waiting} to be sent, {size(found.media_waiting_bytes)}: apex sync"
+    if found.media_refused:
+        lines["media refused"] = f"[red]{found.media_refused}[/]: apex photos list"
     if found.conflicted:
         lines["conflicts"] = f"[yellow]{counted(found.conflicted, 'record')}[/]: apex conflicts"
     if found.rejected:

@@ -47,6 +47,8 @@ def _tell(report: "SyncReport") -> None:
         f" [dim]· {size(report.bytes_up)} up, {size(report.bytes_down)} down,"
         f" {counted(report.round_trips, 'round trip')}, {report.seconds:.2f} s[/]"
     )
+    if report.media_sent:
+        said(f"{counted(report.media_sent, 'photo or file', 'photos and files')} sent")
     if report.pending:
         said(f"{counted(report.pending, 'record')} still to be sent; the next sync does it")
     if report.conflicts:

@@ -2,6 +2,7 @@
 
     records.ndjson     every record: what it folds to, its conflicts, and whether the server has all of it
     documents/         the same as they are kept: Yjs updates in the grammar of docs/protocol.md
+    media/             photos and files that were to be sent
     rejected.json      what the server refused, with its reason
     scopes.json        whose records they are
     unreadable.json    what could not be read, and why
@@ -48,6 +49,7 @@ def salvage(image: ReplicaImage, output: Path) -> Salvaged:
             _write_records(archive, image, salvaged)
             _write_scopes(archive, image)
             _write_rejected(archive, image, salvaged)
+            _write_media(archive, image, salvaged)
         else:
             _write_tables(archive, image, salvaged)
         if salvaged.unreadable:
@@ -104,6 +106,20 @@ def _write_rejected(archive: zipfile.ZipFile, image: ReplicaImage, salvaged: Sal
         return
     salvaged.rejected = len(found)
     archive.writestr("rejected.json", _json(found))
+
+
+def _write_media(archive: zipfile.ZipFile, image: ReplicaImage, salvaged: Salvaged) -> None:
+    if "media_queue" not in image.tables():
+        return
+    try:
+        for item in image.rows("SELECT media_no, media_id, content_type FROM media_queue WHERE media_id <> ''"):
+            name = f"media/{item['media_id']}.{item['content_type'].partition('/')[2]}"
+            with archive.open(name, "w") as file:
+                for place in image.rows(f"SELECT place FROM media_pieces WHERE media_no = {item['media_no']:d}"):  # noqa: S608
+                    where = f"media_no = {item['media_no']:d} AND place = {place['place']:d}"
+                    file.write(image.rows(f"SELECT piece FROM media_pieces WHERE {where}")[0]["piece"])  # noqa: S608
+    except sqlite3.Error as error:
+        salvaged.unreadable.append(f"photos and files: {error}")
 
 
 def _write_tables(archive: zipfile.ZipFile, image: ReplicaImage, salvaged: Salvaged) -> None:

@@ -38,6 +38,8 @@ from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.subjects import KINDS
 from apex_server.mail import MailSender, mailer_of
+from apex_server.media import MediaKeeper, media_store_of
+from apex_server.media.errors import MediaStoreAway
 from apex_server.personal_data import Eraser, Exporter, Retention
 from apex_server.refused_sign_ins import record_refused_sign_ins
 from apex_server.settings import Settings, SettingsError
@@ -88,6 +90,12 @@ EXPORT_SECONDS = 2.0
 REFUSED_SIGN_INS_SECONDS = 60.0
 """How late somebody reads of refused sign-ins; those of one minute are one entry, so nobody's audit is flooded."""
 
+MEDIA_SECONDS = 1.0
+"""How late a photo is looked at that came in; looking is one probe of an index that is nearly always empty."""
+
+MEDIA_SWEEP_SECONDS = 10.0
+"""How late the store forgets what was deleted, or erased with its person."""
+
 LINKS_SECONDS = 5.0
 """How late a new coach of an athlete is noticed."""
 
@@ -115,6 +123,7 @@ JOB_NAME = "analysis"
 PASSING = (
     DatabaseUnavailable,
     ServerBusy,
+    MediaStoreAway,
     FailingListenerError,
     OSError,
     asyncpg.InterfaceError,
@@ -181,7 +190,9 @@ class Worker:
         self.mails = mails
         self.drafts = InviteDrafts(database, committer)
         self.eraser = Eraser(database, forgettings=[mails.forget_person], backup_dir=settings.backup_dir, now=now)
-        self.exporter = Exporter(database, now=now)
+        media_store = media_store_of(settings)
+        self.exporter = Exporter(database, media_store, now=now)
+        self.media = MediaKeeper(database, media_store, now=now)
         self.nightly = Nightly(database, now=now)
         self.retention = Retention(database, settings.backup_dir, text_folder=settings.data_dir / "texts", now=now)
         self._settings = settings
@@ -253,6 +264,8 @@ class Worker:
                 partial(every, REFUSED_SIGN_INS_SECONDS, partial(record_refused_sign_ins, self._database)),
                 partial(every, ERASE_SECONDS, self.eraser.erase_due),
                 partial(every, EXPORT_SECONDS, self.exporter.make_next),
+                partial(every, MEDIA_SECONDS, self.media.check_all),
+                partial(every, MEDIA_SWEEP_SECONDS, self.media.sweep),
                 self._deliver_decisions,
                 partial(self._stop_queue, stop),
             ):

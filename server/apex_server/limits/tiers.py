@@ -59,7 +59,9 @@ class Tier(Struct, frozen=True, kw_only=True):
     cpu_ms: Allowance
     """What answering takes of a web process, in milliseconds."""
     upload_bytes: Allowance
-    """Bodies of all other requests: imports, photos, edits."""
+    """Bodies of all other requests, and media: imports, photos, edits."""
+    media_bytes: int
+    """Photos, recordings and files altogether, of what the account handed in."""
     ai_tokens_per_month: int = 0
 
     @property
@@ -79,15 +81,23 @@ class Tier(Struct, frozen=True, kw_only=True):
 
 
 def _tier(
-    name: str, *, requests: int, sync_mib: int, cpu_ms: int, upload_mib: int, ai_tokens_per_month: int = 0
+    name: str,
+    *,
+    requests: int,
+    sync_mib: int,
+    cpu_ms: int,
+    upload_mib: int,
+    media_gib: int = 0,
+    ai_tokens_per_month: int = 0,
 ) -> Tier:
-    """Write a tier down: requests a minute, sync an hour, CPU in ten minutes, uploads a day."""
+    """Write a tier down: requests a minute, sync an hour, CPU in ten minutes, uploads a day, media altogether."""
     return Tier(
         name=name,
         requests=Allowance(requests, MINUTE),
         sync_bytes=Allowance(sync_mib * MIB, HOUR),
         cpu_ms=Allowance(cpu_ms, CPU_WINDOW),
         upload_bytes=Allowance(upload_mib * MIB, DAY),
+        media_bytes=media_gib * 1024 * MIB,
         ai_tokens_per_month=ai_tokens_per_month,
     )
 
@@ -95,19 +105,24 @@ def _tier(
 _MILLION = 1_000_000
 
 TIERS: Mapping[TierName, Tier] = {
-    "athlete_free": _tier("athlete_free", requests=600, sync_mib=256, cpu_ms=20_000, upload_mib=256),
-    "athlete_coached": _tier("athlete_coached", requests=900, sync_mib=512, cpu_ms=30_000, upload_mib=1024),
+    "athlete_free": _tier("athlete_free", requests=600, sync_mib=256, cpu_ms=20_000, upload_mib=256, media_gib=2),
+    "athlete_coached": _tier(
+        "athlete_coached", requests=900, sync_mib=512, cpu_ms=30_000, upload_mib=1024, media_gib=10
+    ),
     "coach_solo": _tier(
         "coach_solo",
-        requests=1_800, sync_mib=2_048, cpu_ms=90_000, upload_mib=2_048, ai_tokens_per_month=6 * _MILLION,
+        requests=1_800, sync_mib=2_048, cpu_ms=90_000, upload_mib=2_048, media_gib=50,
+        ai_tokens_per_month=6 * _MILLION,
     ),
     "coach_team": _tier(
         "coach_team",
-        requests=3_600, sync_mib=8_192, cpu_ms=180_000, upload_mib=10_240, ai_tokens_per_month=24 * _MILLION,
+        requests=3_600, sync_mib=8_192, cpu_ms=180_000, upload_mib=10_240, media_gib=250,
+        ai_tokens_per_month=24 * _MILLION,
     ),
     "organisation": _tier(
         "organisation",
-        requests=6_000, sync_mib=16_384, cpu_ms=240_000, upload_mib=51_200, ai_tokens_per_month=96 * _MILLION,
+        requests=6_000, sync_mib=16_384, cpu_ms=240_000, upload_mib=51_200, media_gib=1_000,
+        ai_tokens_per_month=96 * _MILLION,
     ),
     "support": _tier("support", requests=600, sync_mib=512, cpu_ms=60_000, upload_mib=16),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from apex_server.audit.events import open_sealed_part
 from apex_server.db import Connection, Database, load_queries
 from apex_server.invite_drafts import open_draft
 from apex_server.mail import NEW_EMAIL, OLD_EMAIL
+from apex_server.media import MediaStore, find_ready, pieces_of
 from apex_server.people import (
     DEVICE_NAME,
     ORGANISATION_NAME,
@@ -45,7 +46,10 @@ EXPORTS_WINDOW = timedelta(days=1)
 """Each reads everything somebody has; nobody needs five a day."""
 
 EXPORT_BYTES_MAX = 1024 * 1024 * 1024
-"""Ten years of a coach with a hundred athletes are a tenth of it."""
+"""Ten years of a coach with a hundred athletes are a tenth of it, without media."""
+
+MEDIA_BYTES_MAX = 1024 * 1024 * 1024
+"""Photos and files in one export beside that, the newest first; of others it says where they are."""
 
 ATTEMPTS_MAX = 3
 LEASE = timedelta(minutes=5)
@@ -70,6 +74,7 @@ Everything that this server holds about you, as JSON (UTF-8), made at {made_at}.
   records/              what you and others wrote; a folder for each scope, a file for each collection
   events.json           what happened to your account: who, what, when, from where
   changes.json          who added which ops to which of your records
+  media.json            your photos, recordings and files; media/ has them, named by `media_id`
   ai.json               what a language model was given the facts for, and what it answered
 
 A record has `state`, what the apps show; `conflicts`, where devices wrote different things at the same time; and
@@ -86,8 +91,9 @@ def chunk_name(export_id: UUID, place: int) -> str:
 class Exporter:
     """Makes exports that were asked for; `now` is the wall clock, with a zone."""
 
-    def __init__(self, database: Database, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, media_store: MediaStore, *, now: Callable[[], datetime]) -> None:
         self._database = database
+        self._media_store = media_store
         self._now = now
 
     async def make_next(self) -> bool:
@@ -101,7 +107,7 @@ class Exporter:
             await self._give_up(row["id"])
             return True
         try:
-            await _Making(self._database, row["id"], row["user_id"], self._now).run()
+            await _Making(self._database, self._media_store, row["id"], row["user_id"], self._now).run()
         except ExportTooLarge:
             await self._give_up(row["id"])
         except KeyDestroyed:
@@ -128,8 +134,16 @@ class ExportTooLarge(Exception):
 class _Making:
     """One export on its way."""
 
-    def __init__(self, database: Database, export_id: UUID, user_id: UUID, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        media_store: MediaStore,
+        export_id: UUID,
+        user_id: UUID,
+        now: Callable[[], datetime],
+    ) -> None:
         self._database = database
+        self._media_store = media_store
         self._export_id = export_id
         self._user_id = user_id
         self._now = now
@@ -148,6 +162,7 @@ class _Making:
         await self._describe(key)
         for scope in scopes:
             await self._write_scope(key, scope["name"], scope["scope_id"])
+        await self._write_media(key, [scope["scope_id"] for scope in scopes])
         await self._save(key, self._pieces.end())
         async with self._database.commit_connection() as connection:
             ready_at = self._now()
@@ -196,6 +211,25 @@ class _Making:
                     array.add(dict(row) for row in rows)
         await self._save(key, self._pieces.take())
 
+    async def _write_media(self, key: UserKey, scope_ids: Sequence[UUID]) -> None:
+        """Add photos and files as whoever reads them gets them, and a list of all there are."""
+        async with self._database.request(self._user_id) as connection:
+            rows = await connection.fetch(_queries.export_media, list(scope_ids), LIST_ROWS_MAX)
+        listed, room = [], MEDIA_BYTES_MAX
+        for row in rows:
+            room -= row["stored_bytes"]
+            name = f"media/{row['media_id']}.{row['content_type'].partition('/')[2]}" if room >= 0 else None
+            listed.append({**dict(row), "file": name, "address": f"/api/media/{row['media_id']}"})
+            if name is not None:
+                async with self._database.request(self._user_id) as connection:
+                    ready = await find_ready(connection, self._database.vault, row["media_id"], row["scope_id"])
+                with self._pieces.stored(name) as write:
+                    async for piece in pieces_of(self._media_store, ready, "original"):
+                        write(piece)
+                        await self._save(key, self._pieces.take())
+        self._pieces.add_json("media.json", listed)
+        await self._save(key, self._pieces.take())
+
     async def _page(self, scope_id: UUID, collection: str, last: UUID) -> Sequence[Any]:
         async with self._database.request(self._user_id) as connection:
             rows: Sequence[Any] = await connection.fetch(
@@ -205,7 +239,7 @@ class _Making:
 
     async def _save(self, key: UserKey, pieces: Any) -> None:
         for piece in pieces:
-            if self._pieces.bytes > EXPORT_BYTES_MAX:
+            if self._pieces.bytes > EXPORT_BYTES_MAX + MEDIA_BYTES_MAX:
                 raise ExportTooLarge
             sealed = key.seal(piece, what=chunk_name(self._export_id, self._place))
             async with self._database.commit_connection() as connection:

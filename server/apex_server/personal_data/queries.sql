@@ -234,6 +234,14 @@ WHERE coach_id = $1
 ORDER BY created_at
 LIMIT 100000;
 
+-- name: export_media
+-- Photos and files of the person's own scopes, the newest first.
+SELECT scope_id, media_id, kind, content_type, stored_bytes, declared_at
+FROM media
+WHERE scope_id = ANY ($1::uuid[]) AND state = 'ready'
+ORDER BY declared_at DESC, id
+LIMIT $2;
+
 -- name: export_worded_texts
 -- What a model answered about the person.
 SELECT created_at, reply

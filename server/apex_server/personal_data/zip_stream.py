@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,14 @@ class ZipPieces:
             array = _JsonArray(member)
             yield array
             array.end()
+
+    @contextmanager
+    def stored(self, name: str) -> Iterator[Callable[[bytes], object]]:
+        """Add a file that is packed already, piece by piece."""
+        entry = self._entry(name)
+        entry.compress_type = zipfile.ZIP_STORED
+        with self._archive.open(entry, "w", force_zip64=True) as member:
+            yield member.write
 
     def take(self) -> Iterator[bytes]:
         """Give the pieces that are full."""

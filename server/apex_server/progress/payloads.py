@@ -1,16 +1,27 @@
 """What the endpoints of progress take and give."""
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from apex_server.resources import record_view
 from apex_sync.coaching.bodyweight import Direction, WeightRate
-from apex_sync.models import BodyMetrics
+from apex_sync.models import BodyMetrics, ProgressPhoto
 
-__all__ = ["BodyMetricsResource", "Charts", "MetricsPage", "NewMetrics", "Point", "WeightPoint"]
+__all__ = [
+    "BodyMetricsResource",
+    "Charts",
+    "Comparison",
+    "MetricsPage",
+    "NewMetrics",
+    "NewPhoto",
+    "PhotosPage",
+    "Point",
+    "ProgressPhotoResource",
+    "WeightPoint",
+]
 
 
 class NewMetrics(BodyMetrics, kw_only=True):
@@ -59,3 +70,34 @@ class Charts(Struct):
     body_fat_percent: list[Point]
     girths: dict[str, list[Point]]
     """By name: `waist_cm`."""
+
+
+class NewPhoto(ProgressPhoto, kw_only=True):
+    """What is known of a photo whose bytes are handed in at `/api/media`, before or after."""
+
+    id: UUID | UnsetType = UNSET
+    athlete_id: UUID | UnsetType = UNSET
+
+
+@record_view
+class ProgressPhotoResource(ProgressPhoto, kw_only=True):
+    """One photo; `url` and `thumbnail_url` answer once its bytes have come and were looked at."""
+
+    url: str | None = None
+    thumbnail_url: str | None = None
+
+
+class PhotosPage(Struct):
+    """Photos, the newest first; `next` goes into `after` for the page that follows, null on the last."""
+
+    photos: list[ProgressPhotoResource]
+    next: str | None
+
+
+TWO = ["01922f6c-4b7e-7c3a-9d51-6a2f0c8e4b11", "01922f6c-4b7e-7c3a-9d51-6a2f0c8e4b12"]
+
+
+class Comparison(Struct, forbid_unknown_fields=True):
+    """Photos of one athlete that are put side by side, in this order."""
+
+    photo_ids: Annotated[list[UUID], Meta(min_length=2, max_length=4, examples=[TWO])]

@@ -25,6 +25,7 @@ from apex_server.progress.payloads import (
     Point,
     WeightPoint,
 )
+from apex_server.progress.photos import CompareController, PhotosController
 from apex_server.resources import (
     GIRTHS,
     AthleteRecordController,
@@ -127,4 +128,4 @@ def points_of(rows: Sequence[Any], name: str) -> list[Point]:
     return [Point(row["date"], row[name]) for row in rows if row[name] is not None]
 
 
-progress_routes = (MetricsController, ChartsController)
+progress_routes = (MetricsController, PhotosController, CompareController, ChartsController)

@@ -1,0 +1,125 @@
+"""`apex photos`: take progress photos in, list them, put two days side by side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.failures import CommandFailed
+from apex_client.cli.opening import NO_DB, Db, opened
+from apex_client.cli.screen import counted, escaped, said, shown, size, table
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+    from apex_client.blocking.photos import Photo
+
+Side = Literal["front", "back", "side-left", "side-right", "other"]
+
+SideOption = Annotated[Side | None, typer.Option("--side", help="From which side.")]
+PoseOption = Annotated[str | None, typer.Option(help="What is shown: relaxed, front double biceps.")]
+
+STATES = {"waiting": "to be sent", "sent": "the server looks at it", "refused": "refused"}
+
+photos = typer.Typer(help="Progress photos: taken in offline, sent with the next sync.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(
+        photos,
+        name="photos",
+        rich_help_panel="Training",
+        epilog=examples(
+            "apex photos add front.jpg --side front --pose relaxed",
+            "apex photos",
+            "apex photos compare 2026-03-01 2026-05-01 --side front -o spring.jpg",
+        ),
+    )
+
+
+@photos.command(epilog=examples("apex photos add front.jpg back.jpg", "apex photos add old.heic --date 2026-01-01"))
+def add(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG, WebP or HEIC.")],
+    side: SideOption = None,
+    pose: PoseOption = None,
+    note: Annotated[str | None, typer.Option(help="What the picture does not show.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: today.")] = None,
+    db: Db = NO_DB,
+) -> None:
+    """Take photos in. The files may go afterwards: the replica keeps their bytes until the server has them."""
+    with opened(db, make=True) as replica:
+        for file in files:
+            photo = replica.photos.add(file, type=side, pose=pose, notes=note, day=date)
+            said(f"photo of {photo['date']} saved, {size(photo['size_bytes'])}: apex sync sends it")
+
+
+@photos.command("list")
+def list_photos(
+    side: SideOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    db: Db = NO_DB,
+) -> None:
+    """List photos, the latest first."""
+    with opened(db) as replica:
+        found = [photo for photo in replica.photos.list(limit=1000) if side in (None, photo.get("type"))][:limit]
+        if not found:
+            raise CommandFailed("there is no photo yet; begin with: apex photos add front.jpg --side front")
+        states = {item.media_id: item for item in replica.media.queue()}
+        rows = table("date", "side", "pose", "size", "here", right=("size",))
+        for photo in found:
+            item = states.get(photo.media_id)
+            where = "" if item is None else STATES[item.state] + (f": {item.refusal}" if item.refusal else "")
+            rows.add_row(
+                str(photo.get("date", "")),
+                str(photo.get("type") or ""),
+                escaped(photo.get("pose") or ""),
+                size(photo.get("size_bytes") or 0),
+                where,
+            )
+        shown(rows)
+
+
+@photos.command(epilog=examples("apex photos compare 2026-03-01 2026-05-01 --side front -o spring.jpg"))
+def compare(
+    before: Annotated[str, typer.Argument(metavar="DAY", help="A day with a photo, 2026-03-01.")],
+    after: Annotated[str, typer.Argument(metavar="DAY", help="Another one.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The JPEG to write.")],
+    side: SideOption = None,
+    pose: PoseOption = None,
+    db: Db = NO_DB,
+) -> None:
+    """Put the photos of two days side by side, of one height; the server draws it, so it needs a network."""
+    with opened(db) as replica:
+        then, now = (_photo_of(replica, day, side, pose) for day in (before, after))
+        replica.photos.compare(then, now, output)
+        said(f"{escaped(output)} written")
+
+
+@photos.command(epilog=examples("apex photos save 2026-03-01 --side front -o front.jpg"))
+def save(
+    day: Annotated[str, typer.Argument(metavar="DAY", help="A day with a photo, 2026-03-01.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")],
+    side: SideOption = None,
+    pose: PoseOption = None,
+    db: Db = NO_DB,
+) -> None:
+    """Write a photo to a file."""
+    with opened(db) as replica:
+        _photo_of(replica, day, side, pose).save(output)
+        said(f"{escaped(output)} written")
+
+
+def _photo_of(replica: "Replica", day: str, side: Side | None, pose: str | None) -> "Photo":
+    """Find the one photo that is meant."""
+    wanted = {"type": side, "pose": pose}
+    found = [
+        photo
+        for photo in replica.photos.on(day)
+        if all(value is None or photo.get(name) == value for name, value in wanted.items())
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise CommandFailed(f"there is no such photo of {day}: apex photos list")
+    raise CommandFailed(f"there are {counted(len(found), 'photo')} of {day}; say which with --side or --pose")

@@ -1,0 +1,217 @@
+"""Photos and files: taken offline, kept in the replica, sent when there is a network, read by whoever may.
+
+    media_id = await replica.media.add("form check.mp4", kind="video", scope=thread)
+    await replica.media.save(media_id, "form check.mp4")
+
+A file is named by the SHA-256 of its bytes, so it is sent once, and a record can name it before anybody has it. What
+was sent of it stays sent: after a cut, a crash or a week the upload goes on with the parts that are missing.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from msgspec import Struct
+
+from apex_client import media_queue
+from apex_client.account import read_answer
+from apex_client.errors import MediaUnusable, ReplicaClosed, ReplicaError, SyncFailed
+from apex_client.media_queue import PIECE_BYTES, MediaItem
+from apex_client.views import Snapshot
+from apex_client.waiting import Inbox, Lock
+from apex_client.whole_file import whole_file
+from apex_sync.models.media import HEAD_BYTES, SIZE_MAX, ContentType, Kind, type_of
+from apex_sync.op import Patch
+
+if TYPE_CHECKING:
+    from apex_client.replica import Replica
+
+LOOK_SECONDS = 60.0
+"""How often the background looks for what is to be sent, when nothing has told it; and how long it waits after a
+failure, of which the sync that runs beside tells."""
+
+WAKE = "wake"
+
+
+class _Part(Struct):
+    number: int
+    offset: int
+    size_bytes: int
+    url: str
+
+
+class _Upload(Struct):
+    upload_id: str
+    state: str
+    refusal: str | None
+    parts: list[_Part]
+
+
+Tell = Callable[[int, int], object]
+"""Told how many bytes are sent, of how many."""
+
+
+class Media:
+    """What this replica hands in and reads; on a replica `replica.media`."""
+
+    def __init__(self, replica: "Replica") -> None:
+        self._replica = replica
+        self._lock = Lock()
+        self._inbox: Inbox[str] = Inbox()
+        self._swept = False
+        self._stopped = False
+
+    async def add(self, path: str | Path, *, kind: Kind, scope: str | None = None) -> str:
+        """Take a file in to be sent to a scope (one's own records when none is named), and give what it is named by.
+
+        When this returns it is durable here. Raises MediaUnusable for what is not of its kind, empty or too large.
+        """
+        media_no, media_id, size, _ = await self._take_in(Path(path), kind, scope)
+        await self._replica._do(media_queue.end, media_no, media_id, size)
+        self._inbox.put(WAKE)
+        return media_id
+
+    async def add_photo(self, path: Path, scope: str | None, fields: Patch) -> Snapshot:
+        """Take a photo in together with its record: both are there or neither."""
+        media_no, media_id, size, content_type = await self._take_in(path, "photo", scope)
+        named = {"media_id": media_id, "content_type": content_type, "size_bytes": size, **fields}
+        snapshot = await self._replica._do(media_queue.photo_end, media_no, media_id, size, scope, named)
+        self._inbox.put(WAKE)
+        return snapshot
+
+    async def queue(self) -> list[MediaItem]:
+        """List what is to be sent, what the server is looking at, and what it has refused, the oldest first."""
+        return await self._replica._do(media_queue.items, "waiting", "sent", "refused")
+
+    async def drop(self, media_id: str) -> None:
+        """Let go of a file that is still in the queue: it is not sent."""
+        found = [item.media_no for item in await self.queue() if item.media_id == media_id]
+        await self._replica._do(media_queue.drop, found)
+
+    async def save(self, media_id: str, path: str | Path, *, thumbnail: bool = False) -> None:
+        """Write a file to `path`, from here while it is in the queue, else from the server; complete or not at all.
+
+        A picture is then as the server has drawn it: upright, a JPEG, without what cameras write into files; a
+        `thumbnail` is small. Raises ServerRefused with `not_found` for what nobody has sent yet, or is not for you.
+        """
+        item = None if thumbnail else await self._replica._do(media_queue.find, media_id)
+        with whole_file(Path(path), "wb") as file:
+            if item is not None:
+                for offset in range(0, item.size_bytes, PIECE_BYTES):
+                    file.write(await self._replica._do(media_queue.piece_range, item.media_no, offset, PIECE_BYTES))
+            else:
+                place = f"/api/media/{media_id}{'/thumbnail' if thumbnail else ''}"
+                await self._replica._account.download(place, file.write)
+
+    async def upload(self, tell: Tell | None = None) -> int:
+        """Send what waits, and see what has become of what was sent; gives how many went up. Raises a SyncFailed."""
+        async with self._lock:
+            if not self._swept:
+                await self._replica._do(media_queue.sweep)
+                self._swept = True
+            waiting = await self._replica._do(media_queue.items, "waiting", "sent")
+            total = sum(item.size_bytes for item in waiting if item.state == "waiting")
+            done = sent = 0
+            for item in waiting:
+                sent += await self._send(item, _from(tell, done, total))
+                done += item.size_bytes if item.state == "waiting" else 0
+            return sent
+
+    async def keep_uploading(self) -> None:
+        """Send what is added, until `stop`; whatever goes wrong is tried again later."""
+        self._stopped = False
+        while not self._stopped:
+            self._inbox.clear()
+            try:
+                await self.upload()
+            except ReplicaClosed:
+                return
+            except (SyncFailed, ReplicaError):
+                pass  # The sync beside tells of a server that is away, and the queue of what still waits.
+            await self._inbox.get(LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Let `keep_uploading` return."""
+        self._stopped = True
+        self._inbox.put(WAKE)
+
+    async def _take_in(self, path: Path, kind: Kind, scope: str | None) -> tuple[int, str, int, ContentType]:
+        """Copy a file into the replica; gives its number, its hash, its size and what it is."""
+        replica = self._replica
+        home = scope or replica._open.own_scope("progress_photos")
+        with await replica._thread.aside(_opened, path) as file:
+            content_type = _checked(path, file, kind)
+            media_no = await replica._do(media_queue.begin, home, kind, content_type)
+            seen, size, place = hashlib.sha256(), 0, 0
+            while piece := await replica._thread.aside(file.read, PIECE_BYTES):
+                seen.update(piece)
+                size += len(piece)
+                if size > SIZE_MAX[kind]:
+                    await replica._do(media_queue.drop, [media_no])
+                    raise MediaUnusable(path, f"has more than {SIZE_MAX[kind] // 2**20} MiB")
+                await replica._do(media_queue.add_piece, media_no, place, piece)
+                place += 1
+        return media_no, seen.hexdigest(), size, content_type
+
+    async def _send(self, item: MediaItem, tell: Callable[[int], object]) -> int:
+        """Bring one file a step further: 1 when it went up whole."""
+        upload = await self._declare(item)
+        went_up = 0
+        if upload.state == "open":
+            sent = item.size_bytes - sum(part.size_bytes for part in upload.parts)
+            for part in upload.parts:
+                tell(sent)
+                content = await self._replica._do(media_queue.piece_range, item.media_no, part.offset, part.size_bytes)
+                await self._replica._account.put(part.url, content)
+                sent += part.size_bytes
+                await self._replica._do(media_queue.note_sent, item.media_no, sent)
+            tell(sent)
+            answer = await self._replica.request("POST", f"/api/media/uploads/{upload.upload_id}/complete")
+            upload, went_up = read_answer(answer, _Upload), 1
+        await self._note(item, upload)
+        return went_up
+
+    async def _declare(self, item: MediaItem) -> _Upload:
+        body = {
+            "media_id": item.media_id,
+            "size_bytes": item.size_bytes,
+            "content_type": item.content_type,
+            "kind": item.kind,
+            "scope": item.scope,
+        }
+        return read_answer(await self._replica.request("POST", "/api/media", body), _Upload)
+
+    async def _note(self, item: MediaItem, upload: _Upload) -> None:
+        if upload.state == "ready":
+            await self._replica._do(media_queue.drop, [item.media_no])
+        elif upload.state == "refused":
+            # Bytes that were spoilt on their way go once more; anything else would be refused again.
+            spoilt = upload.refusal == "hash_mismatch"
+            await self._replica._do(media_queue.note, item.media_no, "waiting" if spoilt else "refused", upload.refusal)
+        elif item.state != "sent":
+            await self._replica._do(media_queue.note, item.media_no, "sent")
+
+
+def _from(tell: Tell | None, before: int, total: int) -> Callable[[int], object]:
+    """Give what tells of one file, after those before it."""
+    return lambda sent: tell(before + sent, total) if tell else None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise MediaUnusable(path, f"cannot be read: {error.strerror}") from error
+
+
+def _checked(path: Path, file: IO[bytes], kind: Kind) -> ContentType:
+    """Tell what a file is. Raises MediaUnusable."""
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if not head:
+        raise MediaUnusable(path, "is empty")
+    found = type_of(head, kind)
+    if found is None:
+        raise MediaUnusable(path, f"is no {kind} of a kind that is taken")
+    return found

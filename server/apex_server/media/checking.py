@@ -1,0 +1,158 @@
+"""What the worker does with media that came in: sees what it really is, and keeps it sealed.
+
+The bytes must be those that were announced, and of the format they were said to be. Pictures are drawn anew by a
+program of its own (pictures.py); recordings, films and documents are kept as they are. Nothing stands in the clear on
+the worker's disk; what came in is deleted once its sealed copy is safe, or it was refused.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from apex_server.db import Database, load_queries
+from apex_server.media.errors import MediaStoreAway
+from apex_server.media.pictures import Drawn, PictureRefused, draw
+from apex_server.media.sealed_files import FileSeal
+from apex_server.media.store import MediaStore, NoSuchObject, raw_name
+from apex_server.vault import KeyDestroyed, UserKey
+from apex_sync.models.media import HEAD_BYTES, is_picture, looks_like
+
+__all__ = ["MediaKeeper"]
+
+LEASE = timedelta(minutes=10)
+"""A worker that took one up so long ago is dead; the longest film is sealed in a tenth of that."""
+ATTEMPTS_MAX = 3
+"""What has killed so many workers is not tried again."""
+
+OPEN_KEPT = timedelta(days=7)
+"""A telephone without a network goes on with an upload for so long; then it begins anew."""
+AT_ONCE = 100
+"""Rows in one statement."""
+
+_queries = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+class Refusal(Exception):
+    """It is not taken; `reason` is a word that stays the same."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class MediaKeeper:
+    """Looks at what came in, and deletes from the store what is gone; `now` is the wall clock, with a zone."""
+
+    def __init__(self, database: Database, store: MediaStore, *, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._store = store
+        self._now = now
+
+    async def check_next(self) -> bool:
+        """Look at one; False when none is waiting. Raises DatabaseUnavailable, MediaStoreAway: it is taken up again."""
+        now = self._now()
+        async with self._database.commit_connection() as connection:
+            row = await connection.fetchrow(_queries.take_unchecked, now, now - LEASE)
+        if row is None:
+            return False
+        try:
+            await self._keep(row)
+        except Refusal as refusal:
+            await self._refuse(row, refusal.reason)
+        except PictureRefused as refusal:
+            await self._refuse(row, refusal.reason)
+        except NoSuchObject:
+            await self._refuse(row, "hash_mismatch")
+        except KeyDestroyed:
+            _log.info("media_without_person", media=str(row["id"]))
+        except MediaStoreAway:
+            async with self._database.commit_connection() as connection:
+                await connection.execute(_queries.put_back, row["id"])
+            raise
+        await self._store.delete(row["id"], row["handle"], raw_only=True)
+        return True
+
+    async def check_all(self) -> None:
+        """Look at all that wait. Raises as `check_next` does."""
+        while await self.check_next():
+            pass
+
+    async def sweep(self) -> None:
+        """Delete from the store what nobody has a row of any more, and forget uploads that nobody went on with."""
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.forget_open, self._now() - OPEN_KEPT, AT_ONCE)
+            for row in await connection.fetch(_queries.list_garbage, AT_ONCE):
+                await self._store.delete(row["id"], row["handle"])
+                await connection.execute(_queries.forget_garbage, row["id"])
+
+    async def _keep(self, row: Any) -> None:
+        """Keep one, sealed. Raises Refusal, PictureRefused, NoSuchObject, KeyDestroyed, MediaStoreAway."""
+        if row["attempts"] > ATTEMPTS_MAX:
+            raise Refusal("takes_too_long")
+        async with self._database.commit_connection() as connection:
+            key = await self._database.vault.user_key(connection, row["owner_id"])
+        if is_picture(row["kind"]):
+            content = b"".join([piece async for piece in self._announced(row)])
+            drawn = await draw(content, row["content_type"])
+            await self._put_picture(row, key, drawn)
+        else:
+            digest = await self._put(row["id"], "original", key, row["size_bytes"], self._announced(row))
+            await self._note(row, row["content_type"], digest, row["size_bytes"])
+
+    async def _put_picture(self, row: Any, key: UserKey, drawn: Drawn) -> None:
+        picture, small = drawn.files
+        digest = await self._put(row["id"], "original", key, len(picture), _once(picture))
+        await self._put(row["id"], "thumbnail", key, len(small), _once(small))
+        await self._note(row, "image/jpeg", digest, len(picture), len(small), drawn.width_px, drawn.height_px)
+
+    async def _announced(self, row: Any) -> AsyncIterator[bytes]:
+        """Give what came in, and raise Refusal when it is not what was announced, at the end at the latest."""
+        seen, size, head = hashlib.sha256(), 0, b""
+        async for piece in self._store.read(raw_name(row["id"])):
+            if len(head) < HEAD_BYTES:
+                head += piece[:HEAD_BYTES]
+            seen.update(piece)
+            size += len(piece)
+            yield piece
+        if size != row["size_bytes"] or seen.hexdigest() != row["media_id"]:
+            raise Refusal("hash_mismatch")
+        if not looks_like(head, row["content_type"]):
+            raise Refusal("wrong_format")
+
+    async def _put(self, media: UUID, name: str, key: UserKey, size: int, pieces: AsyncIterator[bytes]) -> str:
+        """Seal a file into the store, and give the SHA-256 of its bytes."""
+        seal, seen = FileSeal(key, media, name, size), hashlib.sha256()
+        with tempfile.NamedTemporaryFile() as file:
+            async for piece in pieces:
+                seen.update(piece)
+                file.writelines(seal.add(piece))
+            file.writelines(seal.end())
+            file.flush()
+            await self._store.put(f"{media}/{name}", Path(file.name))
+        return seen.hexdigest()
+
+    async def _note(
+        self, row: Any, content_type: str, digest: str, size: int, small: int | None = None,
+        width_px: int | None = None, height_px: int | None = None,
+    ) -> None:  # fmt: skip
+        async with self._database.commit_connection() as connection:
+            await connection.execute(
+                _queries.note_ready, row["id"], content_type, digest, size, small, width_px, height_px
+            )
+        _log.info("media_kept", media=str(row["id"]), kind=row["kind"], bytes=size)
+
+    async def _refuse(self, row: Any, reason: str) -> None:
+        _log.info("media_refused", media=str(row["id"]), reason=reason)
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.note_refused, row["id"], reason)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

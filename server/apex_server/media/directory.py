@@ -1,0 +1,148 @@
+"""The media store of one machine: a directory that only the server's account can enter.
+
+A part is there whole or not at all: it is written beside its place, made durable, and renamed.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, ParamSpec, TypeVar
+from uuid import UUID
+
+from anyio import to_thread
+
+from apex_server.media.errors import MediaStoreAway
+from apex_server.media.store import PIECE_BYTES, NoSuchObject, raw_name
+
+__all__ = ["DirectoryStore"]
+
+PART_BYTES = 1024 * 1024
+"""What a cut connection costs; a part is in memory while it comes in."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class DirectoryStore:
+    """Keeps media below `root`; the parts of an upload come in through this server."""
+
+    def __init__(self, root: Path, *, part_bytes: int = PART_BYTES) -> None:
+        self.root = root
+        self.part_bytes = part_bytes
+
+    async def begin(self, upload_id: UUID) -> str:
+        """Be ready for parts."""
+        await in_thread(partial(self._parts(upload_id).mkdir, mode=0o700, parents=True, exist_ok=True))
+        return ""
+
+    def link(self, upload_id: UUID, handle: str, number: int, size_bytes: int) -> str:
+        """Give the path of this server that takes the part."""
+        return f"/api/media/uploads/{upload_id}/parts/{number}"
+
+    async def take_part(self, upload_id: UUID, number: int, content: bytes) -> None:
+        """Keep a part."""
+        await in_thread(write_whole, self._parts(upload_id) / str(number), content)
+
+    async def missing(self, upload_id: UUID, handle: str, sizes: Sequence[int]) -> list[int]:
+        """List the parts that are not there whole."""
+        return await in_thread(self._missing, upload_id, sizes)
+
+    async def assemble(self, upload_id: UUID, handle: str, sizes: Sequence[int]) -> None:
+        """Write the parts into one file, one after the other."""
+        await in_thread(self._assemble, upload_id, len(sizes))
+
+    async def put(self, name: str, file: Path) -> None:
+        """Keep a copy of a file."""
+        await in_thread(self._put, name, file)
+
+    async def read(self, name: str, start: int = 0) -> AsyncIterator[bytes]:
+        """Give an object from a place on. Raises NoSuchObject."""
+        try:
+            file = await in_thread((self.root / name).open, "rb")
+        except NoSuchFile as error:
+            raise NoSuchObject(name) from error
+        with file:
+            await in_thread(file.seek, start)
+            while piece := await in_thread(file.read, PIECE_BYTES):
+                yield piece
+
+    async def delete(self, upload_id: UUID, handle: str, *, raw_only: bool = False) -> None:
+        """Delete what came in, or everything."""
+        await in_thread(self._delete, upload_id, raw_only)
+
+    def _parts(self, upload_id: UUID) -> Path:
+        return self.root / str(upload_id) / "parts"
+
+    def _missing(self, upload_id: UUID, sizes: Sequence[int]) -> list[int]:
+        if (self.root / raw_name(upload_id)).exists():
+            return []
+        parts = self._parts(upload_id)
+        return [number for number, size in enumerate(sizes, 1) if size_of(parts / str(number)) != size]
+
+    def _assemble(self, upload_id: UUID, count: int) -> None:
+        raw, parts = self.root / raw_name(upload_id), self._parts(upload_id)
+        if not raw.exists():
+            with whole(raw) as file:
+                for number in range(1, count + 1):
+                    with (parts / str(number)).open("rb") as part:
+                        shutil.copyfileobj(part, file, PIECE_BYTES)
+        shutil.rmtree(parts, ignore_errors=True)
+
+    def _put(self, name: str, file: Path) -> None:
+        with file.open("rb") as source, whole(self.root / name) as target:
+            shutil.copyfileobj(source, target, PIECE_BYTES)
+
+    def _delete(self, upload_id: UUID, raw_only: bool) -> None:
+        if raw_only:
+            shutil.rmtree(self._parts(upload_id), ignore_errors=True)
+            (self.root / raw_name(upload_id)).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(self.root / str(upload_id), ignore_errors=True)
+
+
+class NoSuchFile(Exception):
+    """The operating system knows no such file."""
+
+
+async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a call on files aside. Raises NoSuchFile, and MediaStoreAway for anything else that the system says."""
+    try:
+        return await to_thread.run_sync(partial(call, *args, **kwargs))
+    except FileNotFoundError as error:
+        raise NoSuchFile from error
+    except OSError as error:
+        raise MediaStoreAway from error
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file that gets its name when it is whole and on the disk; nothing is left of one that was broken off."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+    written = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    with whole(path) as file:
+        file.write(content)
+
+
+def size_of(path: Path) -> int | None:
+    """Give the size of a file; None where there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None

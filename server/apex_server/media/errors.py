@@ -1,0 +1,33 @@
+"""What only media refuses."""
+
+from dataclasses import dataclass
+
+from apex_server.errors import Conflict, LimitReached, Unavailable
+
+__all__ = ["MediaFull", "MediaStoreAway", "UploadIncomplete"]
+
+
+class MediaFull(LimitReached):
+    """There is as much media as the tier allows; the limit is in bytes."""
+
+    code = "media_full"
+    title = "You have handed in as much media as your tier allows."
+    next_step = "Delete photos or recordings that nobody needs any more, or ask for a larger tier."
+
+
+@dataclass(eq=False)
+class UploadIncomplete(Conflict):
+    """Parts are missing; `parts` are their numbers."""
+
+    parts: list[int]
+
+    code = "upload_incomplete"
+    title = "Parts of this upload have not arrived."
+    next_step = "Declare the media again, which gives a place for each part that is missing, and send them."
+
+
+class MediaStoreAway(Unavailable):
+    """The store of media does not answer, or answers nonsense; its cause says more."""
+
+    code = "media_store_unavailable"
+    title = "The store of photos and files does not answer right now."

@@ -1,0 +1,280 @@
+"""The endpoints of media: handing in, part by part, and reading what was handed in.
+
+    POST /api/media                     declare; gives a place for each part that is missing
+    PUT  …                              each part, to its place
+    POST /api/media/uploads/{upload_id}/complete
+    GET  /api/media/{media_id}          once it was looked at and sealed; /thumbnail for a small picture
+
+Declaring is asking, too: done again it tells what is missing, or what has become of it.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from litestar import Controller, Request, Response, get, post, put
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter
+from litestar.response import Stream
+
+from apex_server.caller import Caller, require_role
+from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import BodyTooLarge, BodyTooSlow, InvalidFields, NotFound, RoleRequired
+from apex_server.limits import Limits
+from apex_server.media.directory import PART_BYTES, DirectoryStore
+from apex_server.media.errors import MediaFull, MediaStoreAway, UploadIncomplete
+from apex_server.media.payloads import NewMedia, Part, Upload
+from apex_server.media.reading import FileName, ReadyMedia, find_ready, pieces_of
+from apex_server.media.store import MediaStore, part_sizes
+from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
+from apex_server.resources.requests import scope_of_athlete
+from apex_server.sync.sealing import person_of
+from apex_sync.ids import Scope
+from apex_sync.models.media import CONTENT_TYPES, SIZE_MAX
+
+__all__ = ["media_routes"]
+
+PARTS_MAX = 512
+"""Of the largest file in parts of a mebibyte."""
+
+MediaId = Annotated[
+    str, PathParameter(name="media_id", max_length=64, description="SHA-256 of what was handed in, in hexadecimal.")
+]
+RangeHeader = Annotated[
+    str | None, HeaderParameter(name="Range", max_length=100, description="`bytes=1000-`: from a place on, to the end.")
+]
+NoneMatch = Annotated[str | None, HeaderParameter(name="If-None-Match", description="The ETag of what you have.")]
+
+_FROM = re.compile(r"^bytes=([0-9]{1,12})-\Z")
+
+_queries = load_queries(__package__)
+
+_CONTENT = {
+    200: ResponseSpec(bytes, description="The bytes.", media_type="application/octet-stream", generate_examples=False),
+    206: ResponseSpec(bytes, description="The rest.", media_type="application/octet-stream", generate_examples=False),
+    304: ResponseSpec(None, description="You have it.", generate_examples=False),
+    **problem_responses(*SIGN_IN_REFUSALS, NotFound, InvalidFields, MediaStoreAway),
+}
+
+
+class MediaController(Controller):
+    """Handing in and reading media."""
+
+    path = "/api/media"
+    tags = ("media",)
+
+    @post(
+        status_code=200,
+        responses=problem_responses(
+            *SIGN_IN_REFUSALS, InvalidFields, NotFound, RoleRequired, MediaFull, BodyTooLarge, MediaStoreAway
+        ),
+    )
+    async def declare_media(
+        self,
+        data: JSONBody[NewMedia],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        limits: NamedDependency[Limits],
+        media_store: NamedDependency[MediaStore],
+    ) -> Upload:
+        """Declare what you hand in, or ask how far it is. The same bytes are one media in a scope, sent once."""
+        require_role(caller, "athlete", "coach")
+        _check(data)
+        scope = _scope_of(caller, data)
+        async with database.request(caller.user_id) as connection:
+            if not await connection.fetchval(_queries.may_hand_in, caller.user_id, scope.name):
+                raise NotFound("scope")
+            row = await connection.fetchrow(_queries.find_media, scope.id, data.media_id)
+            if row is not None and row["refusal"] == "hash_mismatch":
+                await connection.execute(_queries.forget_spoilt, row["id"])
+                row = None
+            if row is None:
+                await _check_room(connection, caller, limits, data.size_bytes)
+                row = await _declare(connection, media_store, caller, scope, data)
+                if not isinstance(media_store, DirectoryStore):
+                    # What goes past this server is charged when it is announced.
+                    limits.charge(limits.user(caller.user_id, caller.role), "upload_bytes", data.size_bytes)
+        return await _upload(media_store, row, data.media_id)
+
+    @put(
+        "/uploads/{upload_id:uuid}/parts/{number:int}",
+        status_code=204,
+        request_max_body_size=PART_BYTES,
+        responses={
+            204: ResponseSpec(None, description="The part is kept."),
+            **problem_responses(*SIGN_IN_REFUSALS, InvalidFields, NotFound, BodyTooLarge, BodyTooSlow, MediaStoreAway),
+        },
+    )
+    async def put_part(
+        self,
+        upload_id: FromPath[UUID],
+        number: Annotated[int, PathParameter(ge=1, le=PARTS_MAX)],
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        media_store: NamedDependency[MediaStore],
+    ) -> None:
+        """Take one part, where this server keeps media itself; the body is its bytes and nothing else."""
+        async with database.request(caller.user_id) as connection:
+            row = await connection.fetchrow(_queries.find_upload, upload_id, caller.user_id)
+        if row is None or row["state"] != "open" or not isinstance(media_store, DirectoryStore):
+            raise NotFound("upload")
+        sizes = part_sizes(row["size_bytes"], media_store.part_bytes)
+        if number > len(sizes):
+            raise NotFound("part")
+        content = await request.body()
+        if len(content) != sizes[number - 1]:
+            raise InvalidFields.one("", f"Expected {sizes[number - 1]} bytes")
+        await media_store.take_part(upload_id, number, content)
+
+    @post(
+        "/uploads/{upload_id:uuid}/complete",
+        status_code=200,
+        responses=problem_responses(*SIGN_IN_REFUSALS, NotFound, UploadIncomplete, MediaStoreAway),
+    )
+    async def complete_upload(
+        self,
+        upload_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        media_store: NamedDependency[MediaStore],
+    ) -> Upload:
+        """Say that all parts are there. What they are is looked at soon after; declare again to learn of it."""
+        async with database.request(caller.user_id) as connection:
+            row = await connection.fetchrow(_queries.find_upload, upload_id, caller.user_id)
+        if row is None:
+            raise NotFound("upload")
+        if row["state"] == "open":
+            sizes = part_sizes(row["size_bytes"], media_store.part_bytes)
+            if missing := await media_store.missing(upload_id, row["handle"], sizes):
+                raise UploadIncomplete(missing)
+            await media_store.assemble(upload_id, row["handle"], sizes)
+            async with database.request(caller.user_id) as connection:
+                await connection.execute(_queries.hand_in_media, upload_id)
+                row = await connection.fetchrow(_queries.find_upload, upload_id, caller.user_id)
+        return await _upload(media_store, row, row["media_id"])
+
+    @get("/{media_id:str}", responses=_CONTENT)
+    async def get_media(
+        self,
+        media_id: MediaId,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        media_store: NamedDependency[MediaStore],
+        from_place: RangeHeader = None,
+        if_none_match: NoneMatch = None,
+    ) -> Response[Any]:
+        """Read a picture, recording or file of a scope that you may read; 404 until it was looked at."""
+        ready = await _ready(database, caller, media_id)
+        return _answer(media_store, ready, "original", from_place, if_none_match)
+
+    @get("/{media_id:str}/thumbnail", responses=_CONTENT)
+    async def get_thumbnail(
+        self,
+        media_id: MediaId,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        media_store: NamedDependency[MediaStore],
+        if_none_match: NoneMatch = None,
+    ) -> Response[Any]:
+        """Read a picture small, as a JPEG of at most 480 pixels either way."""
+        ready = await _ready(database, caller, media_id)
+        if not ready.thumbnail_bytes:
+            raise NotFound("thumbnail")
+        return _answer(media_store, ready, "thumbnail", None, if_none_match)
+
+
+media_routes = (MediaController,)
+
+
+def _check(data: NewMedia) -> None:
+    if data.content_type not in CONTENT_TYPES[data.kind]:
+        raise InvalidFields.one("content_type", f"Expected one of {', '.join(CONTENT_TYPES[data.kind])}")
+    if data.size_bytes > SIZE_MAX[data.kind]:
+        raise InvalidFields.one("size_bytes", f"Expected at most {SIZE_MAX[data.kind]}")
+
+
+def _scope_of(caller: Caller, data: NewMedia) -> Scope:
+    """Read where media is to go. Raises InvalidFields, or NotFound for a scope that is none."""
+    if not data.scope:
+        return Scope.parse(scope_of_athlete(caller, str(data.athlete_id) if data.athlete_id else None))
+    try:
+        scope = Scope.parse(data.scope)
+    except ValueError as error:
+        raise NotFound("scope") from error
+    if person_of(scope.name) is None:
+        raise NotFound("scope")
+    return scope
+
+
+async def _check_room(connection: Connection, caller: Caller, limits: Limits, size_bytes: int) -> None:
+    """Return where there is room for so much more. Raises MediaFull."""
+    allowed = limits.user(caller.user_id, caller.role).tier.media_bytes
+    if await connection.fetchval(_queries.stored_bytes_of, caller.user_id) + size_bytes > allowed:
+        raise MediaFull(allowed)
+
+
+async def _declare(connection: Connection, store: MediaStore, caller: Caller, scope: Scope, data: NewMedia) -> Any:
+    """Begin an upload, or give the one that somebody began in the same moment."""
+    upload_id = uuid4()
+    handle = await store.begin(upload_id)
+    row = await connection.fetchrow(
+        _queries.declare_media,
+        upload_id, scope.name, scope.id, person_of(scope.name), data.media_id, data.kind, data.content_type,
+        data.size_bytes, caller.user_id, handle, datetime.now(UTC),
+    )  # fmt: skip
+    if row is None:
+        await store.delete(upload_id, handle)
+        row = await connection.fetchrow(_queries.find_media, scope.id, data.media_id)
+    return row
+
+
+async def _upload(store: MediaStore, row: Any, media_id: str) -> Upload:
+    """Tell how far an upload is, with a place for each part that is missing."""
+    parts = []
+    if row["state"] == "open":
+        sizes = part_sizes(row["size_bytes"], store.part_bytes)
+        for number in await store.missing(row["id"], row["handle"], sizes):
+            link = store.link(row["id"], row["handle"], number, sizes[number - 1])
+            parts.append(Part(number, (number - 1) * store.part_bytes, sizes[number - 1], link))
+    return Upload(row["id"], media_id, row["state"], row["refusal"], parts)
+
+
+async def _ready(database: Database, caller: Caller, media_id: str) -> ReadyMedia:
+    async with database.request(caller.user_id) as connection:
+        return await find_ready(connection, database.vault, media_id)
+
+
+def _answer(
+    store: MediaStore, ready: ReadyMedia, name: FileName, from_place: str | None, if_none_match: str | None
+) -> Response[Any]:
+    """Answer with a file, or with what is left of it from a place on."""
+    size = ready.size_of(name)
+    headers = {
+        "ETag": f'"{ready.digest}{"" if name == "original" else "-thumbnail"}"',
+        "Cache-Control": "private, no-cache",
+        "Accept-Ranges": "bytes",
+    }
+    if if_none_match == headers["ETag"]:
+        return Response(None, status_code=304, headers=headers)
+    start = _start_of(from_place, size)
+    if start:
+        headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+    headers["Content-Length"] = str(size - start)
+    if not ready.content_type.startswith(("image/", "audio/", "video/")):
+        headers["Content-Disposition"] = "attachment"
+    return Stream(
+        pieces_of(store, ready, name, start),
+        media_type=ready.content_type if name == "original" else "image/jpeg",
+        status_code=206 if start else 200,
+        headers=headers,
+    )
+
+
+def _start_of(from_place: str | None, size: int) -> int:
+    """Read from where a file is wanted; anything but `bytes=N-` within it is answered with the whole."""
+    asked = _FROM.match(from_place or "")
+    start = int(asked[1]) if asked else 0
+    return start if start < size else 0

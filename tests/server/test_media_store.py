@@ -1,0 +1,167 @@
+"""What every media store does, the directory and a real S3 server alike; and what only links of a bucket do."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import anyio
+import httpx
+import pytest
+
+from apex_server.media.directory import DirectoryStore
+from apex_server.media.errors import MediaStoreAway
+from apex_server.media.s3 import S3Store
+from apex_server.media.store import MediaStore, NoSuchObject, part_sizes, raw_name
+from tests.server.swift_parts import CREDENTIALS, swift
+from tests.server.swift_server import BUCKET
+
+pytestmark = pytest.mark.anyio
+
+PART_BYTES = 1000
+CONTENT = os.urandom(2 * PART_BYTES + 501)
+SIZES = part_sizes(len(CONTENT), PART_BYTES)
+
+
+@pytest.fixture(scope="module")
+def s3_address() -> Iterator[str]:
+    with swift() as address:
+        yield address
+
+
+def s3_store(address: str, **more: Any) -> S3Store:
+    return S3Store(BUCKET, endpoint=address, region="us-east-1", part_bytes=PART_BYTES, credentials=CREDENTIALS, **more)
+
+
+@pytest.fixture(params=["directory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
+    if request.param == "directory":
+        return DirectoryStore(tmp_path / "media", part_bytes=PART_BYTES)
+    return s3_store(request.getfixturevalue("s3_address"))
+
+
+@pytest.fixture
+def s3(s3_address: str) -> S3Store:
+    return s3_store(s3_address)
+
+
+def part(number: int) -> bytes:
+    return CONTENT[(number - 1) * PART_BYTES :][: SIZES[number - 1]]
+
+
+async def send(store: MediaStore, upload_id: UUID, handle: str, number: int) -> None:
+    """Send a part as a device does: to the bucket itself, or through the server that keeps a directory."""
+    if isinstance(store, DirectoryStore):
+        await store.take_part(upload_id, number, part(number))
+        return
+    answer = await put(store.link(upload_id, handle, number, SIZES[number - 1]), part(number))
+    assert answer.status_code == 200, answer.text
+
+
+async def put(link: str, content: bytes) -> httpx.Response:
+    async with httpx.AsyncClient() as client:
+        return await client.put(link, content=content)
+
+
+async def content_of(store: MediaStore, name: str, start: int = 0) -> bytes:
+    pieces: AsyncIterator[bytes] = store.read(name, start)
+    return b"".join([piece async for piece in pieces])
+
+
+async def test_parts_come_in_any_order_and_make_one_object(store: MediaStore) -> None:
+    upload_id = uuid4()
+    handle = await store.begin(upload_id)
+    assert await store.missing(upload_id, handle, SIZES) == [1, 2, 3]
+    for number, left in ((3, [1, 2]), (1, [2]), (1, [2]), (2, [])):
+        await send(store, upload_id, handle, number)
+        assert await store.missing(upload_id, handle, SIZES) == left
+    for _ in range(2):
+        await store.assemble(upload_id, handle, SIZES)
+        assert await store.missing(upload_id, handle, SIZES) == []
+    assert await content_of(store, raw_name(upload_id)) == CONTENT
+
+
+async def test_a_file_is_kept_and_read_from_any_place_on(store: MediaStore, tmp_path: Path) -> None:
+    file = tmp_path / "sealed"
+    file.write_bytes(CONTENT)
+    name = f"{uuid4()}/original"
+    for _ in range(2):
+        await store.put(name, file)
+    for start in (0, 1, PART_BYTES, len(CONTENT) - 1):
+        assert await content_of(store, name, start) == CONTENT[start:]
+
+
+async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: MediaStore, tmp_path: Path) -> None:
+    upload_id = uuid4()
+    handle = await store.begin(upload_id)
+    for number in (1, 2, 3):
+        await send(store, upload_id, handle, number)
+    await store.assemble(upload_id, handle, SIZES)
+    file = tmp_path / "sealed"
+    file.write_bytes(b"sealed")
+    await store.put(f"{upload_id}/original", file)
+    await store.delete(upload_id, handle, raw_only=True)
+    with pytest.raises(NoSuchObject):
+        await content_of(store, raw_name(upload_id))
+    assert await content_of(store, f"{upload_id}/original") == b"sealed"
+    for _ in range(2):
+        await store.delete(upload_id, handle)
+    with pytest.raises(NoSuchObject):
+        await content_of(store, f"{upload_id}/original")
+
+
+async def test_an_upload_that_is_given_up_leaves_nothing(store: MediaStore) -> None:
+    upload_id = uuid4()
+    handle = await store.begin(upload_id)
+    await send(store, upload_id, handle, 1)
+    await store.delete(upload_id, handle)
+    assert await store.missing(upload_id, handle, SIZES) == [1, 2, 3]
+
+
+def longer(link: str) -> tuple[str, bytes]:
+    return link, part(1) + b"x"
+
+
+def shorter(link: str) -> tuple[str, bytes]:
+    return link, part(1)[:-1]
+
+
+def other_part(link: str) -> tuple[str, bytes]:
+    return link.replace("partNumber=1", "partNumber=2"), part(1)
+
+
+def other_object(link: str) -> tuple[str, bytes]:
+    return link.replace("/raw?", "/original?"), part(1)
+
+
+@pytest.mark.parametrize("spoil", [longer, shorter, other_part, other_object])
+async def test_a_link_is_for_one_part_of_one_size(s3: S3Store, spoil: Callable[[str], tuple[str, bytes]]) -> None:
+    upload_id = uuid4()
+    handle = await s3.begin(upload_id)
+    link, content = spoil(s3.link(upload_id, handle, 1, PART_BYTES))
+    assert (await put(link, content)).status_code == 403
+    assert await s3.missing(upload_id, handle, SIZES) == [1, 2, 3]
+
+
+async def test_a_link_is_for_a_while(s3_address: str) -> None:
+    store = s3_store(s3_address, link_seconds=1)
+    upload_id = uuid4()
+    handle = await store.begin(upload_id)
+    link = store.link(upload_id, handle, 1, PART_BYTES)
+    await anyio.sleep(2.1)
+    assert (await put(link, part(1))).status_code == 403
+
+
+async def test_a_bucket_that_is_away_is_told_from_one_that_is_empty() -> None:
+    away = S3Store(
+        BUCKET, endpoint="http://127.0.0.1:9", region="us-east-1", credentials=CREDENTIALS, part_bytes=PART_BYTES
+    )
+    with pytest.raises(MediaStoreAway):
+        await away.begin(uuid4())
+
+
+async def test_a_directory_that_cannot_be_written_is_away(tmp_path: Path) -> None:
+    (tmp_path / "media").write_text("a file where the directory should be")
+    with pytest.raises(MediaStoreAway):
+        await DirectoryStore(tmp_path / "media").begin(uuid4())

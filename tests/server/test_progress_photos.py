@@ -1,0 +1,84 @@
+"""Progress photos over REST: what is known of them, where their pictures are, and two of them side by side."""
+
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from apex_server.settings import Settings
+from tests.server.accounts_app import problem
+from tests.server.media_parts import hand_in, keep_media, picture, sha256
+from tests.server.whole_app import Signed, WholeApp, whole_app
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
+    async with whole_app(settings) as served:
+        yield served
+
+
+async def taken(person: Signed, content: bytes, **known: Any) -> dict[str, Any]:
+    """Hand a photo in, with what is known of it."""
+    await hand_in(person, content)
+    made = await person("POST", "/api/progress/photos", {"media_id": sha256(content), "date": "2026-03-01", **known})
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+async def test_a_photo_says_where_its_picture_is(whole: WholeApp) -> None:
+    athlete = await whole.person("anna", "athlete")
+    made = await taken(athlete, picture(), date="2026-03-01", type="front", pose="relaxed")
+    assert (made["type"], made["pose"]) == ("front", "relaxed")
+    assert (await athlete("GET", made["url"])).status_code == 404, "nobody has looked at it yet"
+    await keep_media(whole)
+    for address in (made["url"], made["thumbnail_url"]):
+        assert (await athlete("GET", address)).headers["content-type"] == "image/jpeg"
+
+
+async def test_photos_are_listed_by_day_and_side(whole: WholeApp) -> None:
+    athlete, coach = await whole.person("anna", "athlete"), await whole.person("carla", "coach")
+    await whole.coaches(coach, athlete)
+    for day, side in (("2026-03-01", "front"), ("2026-03-01", "back"), ("2026-04-01", "front")):
+        await athlete("POST", "/api/progress/photos", {"date": day, "type": side})
+    listed = (await coach("GET", f"/api/progress/photos/client/{athlete.id}")).json()["photos"]
+    assert [photo["date"] for photo in listed] == ["2026-04-01", "2026-03-01", "2026-03-01"]
+    fronts = (await coach("GET", "/api/progress/photos?type=front&to=2026-03-31")).json()["photos"]
+    assert [(photo["date"], photo["type"]) for photo in fronts] == [("2026-03-01", "front")]
+    deleted = await athlete("DELETE", f"/api/progress/photos/{listed[0]['id']}")
+    assert deleted.status_code == 204
+    assert len((await athlete("GET", "/api/progress/photos")).json()["photos"]) == 2
+    assert problem(await coach("DELETE", f"/api/progress/photos/{listed[1]['id']}"))[0] == 403
+
+
+async def test_photos_stand_side_by_side_at_one_height(whole: WholeApp) -> None:
+    athlete, coach = await whole.person("anna", "athlete"), await whole.person("carla", "coach")
+    await whole.coaches(coach, athlete)
+    then = await taken(athlete, picture(300, 400, colour=(250, 0, 0)), date="2026-03-01")
+    now = await taken(athlete, picture(600, 1200, colour=(0, 0, 250)), date="2026-05-01")
+    asked = {"photo_ids": [then["id"], now["id"]]}
+    assert problem(await coach("POST", "/api/progress/compare", asked))[0] == 404
+    await keep_media(whole)
+    answer = await coach("POST", "/api/progress/compare", asked)
+    assert answer.headers["content-type"] == "image/jpeg"
+    sheet = Image.open(io.BytesIO(answer.content))
+    assert sheet.width == 300 + 12 + 200 and sheet.height > 400
+    red, blue = sheet.getpixel((150, 200)), sheet.getpixel((412, 200))
+    assert isinstance(red, tuple) and isinstance(blue, tuple)
+    assert red[0] > 200 > blue[0] and blue[2] > 200 > red[2]
+
+
+async def test_photos_of_two_athletes_are_not_compared(whole: WholeApp) -> None:
+    coach = await whole.person("carla", "coach")
+    athletes = [await whole.person(name, "athlete") for name in ("anna", "ben")]
+    photos = []
+    for athlete in athletes:
+        await whole.coaches(coach, athlete)
+        photos.append((await taken(athlete, picture()))["id"])
+    assert problem(await coach("POST", "/api/progress/compare", {"photo_ids": photos}))[0] == 422
+    assert problem(await athletes[0]("POST", "/api/progress/compare", {"photo_ids": photos}))[0] == 404
+    for count in (0, 1, 5):
+        assert problem(await coach("POST", "/api/progress/compare", {"photo_ids": photos[:1] * count}))[0] == 422
