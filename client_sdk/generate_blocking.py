@@ -18,6 +18,7 @@ GENERATED = (
     "account",
     "analytics",
     "athletes",
+    "body_metrics",
     "checkins",
     "clients",
     "conflicts",

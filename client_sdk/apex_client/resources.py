@@ -6,6 +6,7 @@ On an athlete's replica it is theirs; on a coach's, of all athletes, or of one (
 from typing import TYPE_CHECKING
 
 from apex_client.analytics import Analytics
+from apex_client.body_metrics import Measurings
 from apex_client.checkins import CheckIns
 from apex_client.photos import Photos
 from apex_client.programs import Programs
@@ -26,7 +27,7 @@ class AthleteResources:
         self.checkins = CheckIns(replica, scope)
         self.profile: SoleRecord[models.Profile] = SoleRecord(replica, "profiles", scope)
         self.programs = Programs(replica, scope)
-        self.body_metrics: DatedRecords[Record[models.BodyMetrics]] = DatedRecords(replica, "body_metrics", scope)
+        self.body_metrics = Measurings(replica, scope)
         self.photos = Photos(replica, scope)
         self.nutrition_logs: DatedRecords[Record[models.NutritionLog]] = DatedRecords(replica, "nutrition_logs", scope)
         self.nutrition_targets: Records[Record[models.NutritionTargets]] = Records(replica, "nutrition_targets", scope)

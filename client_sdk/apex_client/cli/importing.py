@@ -10,13 +10,15 @@ import typer
 
 from apex_client.cli.examples import examples
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, resolved
-from apex_client.cli.screen import escaped, notes, progress, said, shown
+from apex_client.cli.screen import counted, escaped, notes, progress, said, shown
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
     from apex_client.importers import ImportReport, UnitNeeded
 
 Doubled = Literal["once", "both"]
+
+LEFT_OUT_SHOWN = 20
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,12 +31,18 @@ def add_to(app: typer.Typer) -> None:
             "apex import strong.csv --unit lb",
             "apex import hevy.csv --dry-run --all",
             "apex import strong.csv --accept-doubled once",
+            "apex import export.zip",
         ),
     )(import_)
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An export of Strong, Hevy, FitNotes or Fitbod.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="An export of Strong, Hevy, FitNotes or Fitbod; weights of Apple Health or a CSV."
+        ),
+    ],
     unit: Annotated[LoadUnit | None, typer.Option(help="Of loads, where the file does not say it.")] = None,
     accept_doubled: Annotated[
         Doubled | None, typer.Option(help="Sessions that stand in the file twice over: take one copy, or both.")
@@ -47,10 +55,14 @@ def import_(
     ] = (False),
     db: Db = NO_DB,
 ) -> None:
-    """Import workouts from another app; a second time adds nothing twice."""
+    """Import workouts or body weights from another app; a second time adds nothing twice."""
     from apex_client.importers import UnitNeeded
+    from apex_client.importers.body import is_body_file
     from apex_client.importers.report import render_report
 
+    if is_body_file(file):
+        _import_body(file, unit, dry_run, db)
+        return
     run = _rehearsed if dry_run else _imported
     try:
         report = run(file, unit, accept_doubled, db)
@@ -59,6 +71,19 @@ def import_(
             raise
         report = run(file, _asked(question), accept_doubled, db)
     shown(render_report(report, show_all=all_rows))
+    if dry_run:
+        said("\n[bold]dry run:[/] nothing was saved")
+
+
+def _import_body(file: Path, unit: LoadUnit | None, dry_run: bool, db: Path) -> None:
+    """Import weights, and tell what became of each."""
+    with opened(db, make=True) as replica:
+        report = replica.body_metrics.import_file(file, unit=unit, dry_run=dry_run)
+    said(f"[green]{counted(report.added, 'measuring')}[/] new, {report.already_there:,} here already")
+    if report.skipped:
+        said(f"[yellow]{len(report.skipped):,} left out[/]")
+        for each in report.skipped[:LEFT_OUT_SHOWN]:
+            said(f"  [dim]{escaped(each.where)}:[/] {escaped(each.reason)}")
     if dry_run:
         said("\n[bold]dry run:[/] nothing was saved")
 

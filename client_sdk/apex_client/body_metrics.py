@@ -1,0 +1,30 @@
+"""Body metrics: weighings and rounds with the tape, typed in or imported from a scale or Apple Health."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from apex_client.body_importing import BodyImport, write_measurings
+from apex_client.records import DatedRecords, Record
+from apex_sync.models import BodyMetrics
+
+if TYPE_CHECKING:
+    from apex_client.replica import Replica
+
+
+class Measurings(DatedRecords[Record[BodyMetrics]]):
+    """The measurings of an athlete, the latest first."""
+
+    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        super().__init__(replica, "body_metrics", scope)
+
+    async def import_file(
+        self, path: str | Path, *, unit: Literal["kg", "lb"] | None = None, dry_run: bool = False
+    ) -> BodyImport:
+        """Import body weight and fat of Apple Health (`export.xml`, or its zip) or a CSV file; never anything twice.
+
+        `unit` is for CSV files that do not state theirs. Raises the errors of `apex_client.importers`.
+        """
+        from apex_client.importers.body import read_body_file
+
+        plan = await self._replica._thread.aside(read_body_file, Path(path), unit=unit)
+        return await self._replica._do(write_measurings, plan, self._scope, dry_run=dry_run)

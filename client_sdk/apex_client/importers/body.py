@@ -1,0 +1,230 @@
+"""Read body weight and body fat: Apple Health's `export.xml` (or the zip it comes in), and CSV files of scales.
+
+Apple's file is of gigabytes, so it is read as a stream and forgotten element by element. XML that defines entities,
+with which a small file grows without end, is refused; so is a zip that unfolds to more than any export.
+"""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from msgspec import Struct, field
+
+from apex_client.importers.errors import FileTooLarge, FileUnreadable, ImportFailed, LoadUnit, UnitNeeded
+from apex_client.importers.text import read_text
+from apex_client.importers.values import Unreadable, read_number
+from apex_sync.ids import derived_id
+from apex_sync.op import Patch
+
+__all__ = ["BodyPlan", "ReadMeasuring", "SkippedMeasuring", "is_body_file", "read_body_file"]
+
+XML_BYTES_MAX = 8 * 1024 * 1024 * 1024
+"""Ten years of a watch that counts steps are two gigabytes."""
+MEASURINGS_MAX = 200_000
+"""Ten times a scale that is stood on five times a day for ten years."""
+SKIPPED_MAX = 1000
+
+MASS, FAT = "HKQuantityTypeIdentifierBodyMass", "HKQuantityTypeIdentifierBodyFatPercentage"
+APPLE, SCALE = "apple_health", "csv"
+
+DATES = frozenset({"date", "day", "time", "datetime", "timestamp", "datum"})
+WEIGHTS = {
+    "weight": None, "body weight": None, "bodyweight": None, "gewicht": None,
+    "weight_kg": "kg", "weight (kg)": "kg", "weight kg": "kg", "gewicht (kg)": "kg",
+    "weight_lb": "lb", "weight (lb)": "lb", "weight (lbs)": "lb", "weight lbs": "lb",
+}  # fmt: skip
+FATS = frozenset({"body fat", "body fat %", "body fat (%)", "fat", "fat %", "body_fat_percent", "fat_percent"})
+
+UNITS: Mapping[str, LoadUnit] = {"kg": "kg", "lb": "lb", "lbs": "lb"}
+
+
+class NotBodyFile(ImportFailed):
+    """A file without body weights."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not an export of Apple Health, and no CSV file with a date and a weight: {reason}")
+
+
+class ReadMeasuring(Struct):
+    """One measuring; the same moment of the same source is the same record, however often it is read."""
+
+    record_id: str
+    patch: Patch
+
+
+class SkippedMeasuring(Struct):
+    """What was left out, and why."""
+
+    where: str
+    reason: str
+
+
+class BodyPlan(Struct):
+    """What a file says."""
+
+    source: str
+    measurings: list[ReadMeasuring] = field(default_factory=list)
+    skipped: list[SkippedMeasuring] = field(default_factory=list)
+
+    def skip(self, where: str, reason: str) -> None:
+        """Note what is left out."""
+        if len(self.skipped) < SKIPPED_MAX:
+            self.skipped.append(SkippedMeasuring(where, reason))
+
+
+def is_body_file(path: Path) -> bool:
+    """Tell whether a file is one of these, by its name and its first line; nothing is refused here."""
+    if path.suffix.lower() in (".xml", ".zip"):
+        return True
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            headers = _headers(next(csv.reader([file.readline(4096)]), []))
+    except OSError:
+        return False
+    return bool(headers & DATES) and bool(headers & WEIGHTS.keys())
+
+
+def read_body_file(path: Path, *, unit: LoadUnit | None = None) -> BodyPlan:
+    """Read a file; `unit` is for CSV files that do not state theirs.
+
+    Raises an ImportFailed: FileUnreadable, FileTooLarge, NotBodyFile, UnitNeeded.
+    """
+    if path.suffix.lower() in (".xml", ".zip"):
+        with _xml(path) as file:
+            return _from_apple(file)
+    return _from_csv(read_text(path)[0], unit)
+
+
+def _from_apple(file: IO[bytes]) -> BodyPlan:
+    plan, by_moment = BodyPlan(APPLE), dict[str, Patch]()
+    for attributes in _records(file):
+        moment, value = attributes.get("startDate", ""), attributes.get("value", "")
+        try:
+            leaves = _apple_leaves(attributes, value)
+            known = by_moment.setdefault(_local_time(moment), {})
+        except ValueError as error:
+            plan.skip(moment, str(error))
+            continue
+        for name, leaf in leaves.items():
+            known.setdefault(name, leaf)
+        if len(by_moment) > MEASURINGS_MAX:
+            raise FileTooLarge(XML_BYTES_MAX)
+    plan.measurings = [_measuring(APPLE, moment, leaves) for moment, leaves in sorted(by_moment.items())]
+    return plan
+
+
+def _records(file: IO[bytes]) -> Iterator[Mapping[str, str]]:
+    """Give the attributes of body weights and fats. Raises NotBodyFile."""
+    from xml.etree.ElementTree import ParseError  # nosec B405
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import iterparse
+
+    try:
+        root: Any = None
+        for event, element in iterparse(file, events=("start", "end")):
+            if root is None:
+                root = element
+                if element.tag != "HealthData":
+                    raise NotBodyFile(f"its outermost element is {element.tag[:40]!r}")
+            elif event == "end":
+                if element.tag == "Record" and element.get("type") in (MASS, FAT):
+                    yield dict(element.attrib)
+                if element.tag in ("Record", "Workout", "ActivitySummary", "Correlation"):
+                    root.clear()
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise NotBodyFile(str(error) or type(error).__name__) from error
+
+
+def _apple_leaves(attributes: Mapping[str, str], value: str) -> Patch:
+    number = float(value)
+    if attributes["type"] == FAT:
+        return {"body_fat_percent": round(number * 100, 2)}  # Apple writes 0.182 and calls it per cent.
+    unit = UNITS.get(attributes.get("unit", ""))
+    if unit is None:
+        raise ValueError(f"a weight in {attributes.get('unit', '')[:20]!r}")
+    return {"weight": number, "weight_unit": unit}
+
+
+def _from_csv(text: str, unit: LoadUnit | None) -> BodyPlan:
+    rows = csv.DictReader(io.StringIO(text))
+    columns = {name.strip().lower(): name for name in rows.fieldnames or () if name}
+    day = next((columns[name] for name in columns if name in DATES), None)
+    weight = next((name for name in columns if name in WEIGHTS), None)
+    if day is None or weight is None:
+        raise NotBodyFile("its first row names no date and weight")
+    stated = WEIGHTS[weight] or unit
+    if stated is None:
+        raise UnitNeeded("kg", "the file names its column only 'weight'")
+    fat = next((columns[name] for name in columns if name in FATS), None)
+    plan = BodyPlan(SCALE)
+    by_moment: dict[str, Patch] = {}
+    for number, row in enumerate(rows, 2):
+        try:
+            leaves: Patch = {"weight": _number(row[columns[weight]]), "weight_unit": stated}
+            if fat and (row[fat] or "").strip():
+                leaves["body_fat_percent"] = _number(row[fat])
+            by_moment[_local_time(row[day] or "")] = leaves
+        except (ValueError, Unreadable, TypeError) as error:
+            plan.skip(f"line {number}", str(error))
+    plan.measurings = [_measuring(SCALE, moment, leaves) for moment, leaves in sorted(by_moment.items())]
+    return plan
+
+
+def _number(text: str) -> float:
+    number = read_number(text)
+    if number is None:
+        raise ValueError("there is no number")
+    return number
+
+
+def _measuring(source: str, moment: str, leaves: Patch) -> ReadMeasuring:
+    known = {"date": moment[:10], "source": source, **leaves}
+    if "T" in moment:
+        known["measured_at"] = moment
+    return ReadMeasuring(derived_id("body_metrics", source, moment), known)
+
+
+def _local_time(text: str) -> str:
+    """Read a day, or a moment as Apple and scales write it: `2026-03-01 07:12:00 +0100`. Raises ValueError."""
+    text = text.strip()
+    for form in ("%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"):
+        try:
+            return datetime.strptime(text, form).isoformat()  # noqa: DTZ007 - a wall clock, as the file has it.
+        except ValueError:
+            continue
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text[:30]!r} is no date such as 2026-03-01") from None
+
+
+def _headers(names: Iterable[str]) -> set[str]:
+    return {name.strip().lower() for name in names}
+
+
+@contextmanager
+def _xml(path: Path) -> Iterator[IO[bytes]]:
+    """Give the XML of an export, out of its zip if need be. Raises FileUnreadable, FileTooLarge, NotBodyFile."""
+    try:
+        if path.suffix.lower() == ".xml":
+            with path.open("rb") as file:
+                yield file
+            return
+        with zipfile.ZipFile(path) as archive:
+            inside = next((each for each in archive.infolist() if each.filename.endswith("export.xml")), None)
+            if inside is None:
+                raise NotBodyFile("the zip holds no export.xml")
+            if inside.file_size > XML_BYTES_MAX:
+                raise FileTooLarge(XML_BYTES_MAX)
+            with archive.open(inside) as member:  # It gives no more than the size that was just asked for.
+                yield member
+    except zipfile.BadZipFile as error:
+        raise NotBodyFile(str(error)) from error
+    except OSError as error:
+        raise FileUnreadable(path, error.strerror or str(error)) from error

@@ -1,0 +1,107 @@
+"""Body weights of Apple Health and of scales: read as a stream, bounded, and never twice."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apex_client.blocking import Replica
+from apex_client.importers import UnitNeeded
+from apex_client.importers.body import NotBodyFile, is_body_file, read_body_file
+from apex_client.importers.errors import ImportFailed
+from tests.client.apex_command import Terminal
+
+APPLE = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE HealthData [
+<!ELEMENT HealthData (ExportDate,Me,Record*)>
+<!ATTLIST HealthData locale CDATA #REQUIRED>
+]>
+<HealthData locale="en_GB">
+ <ExportDate value="2026-05-01 10:00:00 +0200"/>
+ <Record type="HKQuantityTypeIdentifierStepCount" unit="count" startDate="2026-03-01 07:00:00 +0100" value="12"/>
+ <Record type="HKQuantityTypeIdentifierBodyMass" sourceName="Scale" unit="kg"
+   startDate="2026-03-01 07:12:00 +0100" value="82.4"><MetadataEntry key="x" value="y"/></Record>
+ <Record type="HKQuantityTypeIdentifierBodyFatPercentage" unit="%" startDate="2026-03-01 07:12:00 +0100" value="0.182"/>
+ <Record type="HKQuantityTypeIdentifierBodyMass" unit="lb" startDate="2026-03-02 07:10:00 +0100" value="181"/>
+ <Record type="HKQuantityTypeIdentifierBodyMass" unit="st" startDate="2026-03-03 07:10:00 +0100" value="13"/>
+ <Record type="HKQuantityTypeIdentifierBodyMass" unit="kg" startDate="soon" value="80"/>
+ <Record type="HKQuantityTypeIdentifierBodyMass" unit="kg" startDate="2026-03-04 07:10:00 +0100" value="8000"/>
+</HealthData>
+"""
+BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><HealthData>&b;</HealthData>'
+
+
+def written(folder: Path, text: str, name: str = "export.xml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_an_apple_export_becomes_measurings_once(tmp_path: Path) -> None:
+    path = written(tmp_path, APPLE)
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(path, "apple_health_export/export.xml")
+    with Replica.open(tmp_path / "athlete.db") as replica:
+        assert replica.body_metrics.import_file(path, dry_run=True).added == 2
+        assert replica.body_metrics.list() == []
+        report = replica.body_metrics.import_file(path)
+        assert (report.added, report.already_there, len(report.skipped)) == (2, 0, 3)
+        second, first = replica.body_metrics.list()
+        assert (first["weight_kg"], first["body_fat_percent"], first["source"]) == (82.4, 18.2, "apple_health")
+        assert (first["date"], first["measured_at"]) == ("2026-03-01", "2026-03-01T07:12:00+01:00")
+        assert (second["weight"], second["weight_unit"], round(second["weight_kg"], 1)) == (181, "lb", 82.1)
+        first.delete()
+        again = replica.body_metrics.import_file(tmp_path / "export.zip")
+        assert (again.added, again.already_there) == (0, 2)
+        assert [each.id for each in replica.body_metrics.list()] == [second.id]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (BOMB, "export.xml"),
+        ("<html></html>", "export.xml"),
+        ("<HealthData><Record", "export.xml"),
+        ("not xml at all", "export.xml"),
+        ("", "export.xml"),
+        ("PK no zip", "export.zip"),
+        ("a,b\n1,2\n", "weights.csv"),
+    ],
+)
+def test_what_is_no_export_is_refused(tmp_path: Path, text: str, name: str) -> None:
+    with pytest.raises(NotBodyFile):
+        read_body_file(written(tmp_path, text, name))
+    with pytest.raises(ImportFailed):
+        read_body_file(tmp_path / "absent.xml")
+
+
+@pytest.mark.parametrize(
+    ("header", "unit", "weight_unit"),
+    [("Date,Weight (kg)", None, "kg"), ("day,weight_lb", None, "lb"), ("Date,Weight,Body Fat %", "lb", "lb")],
+)
+def test_a_scales_csv_is_read(tmp_path: Path, header: str, unit: Any, weight_unit: str) -> None:
+    path = written(tmp_path, f"{header}\n2026-03-01,82.4,18\n2026-03-02 07:00,81.9,\nnever,1,\n2026-03-04,,\n", "w.csv")
+    assert is_body_file(path)
+    plan = read_body_file(path, unit=unit)
+    assert [(each.patch["weight"], each.patch["weight_unit"]) for each in plan.measurings] == [
+        (82.4, weight_unit),
+        (81.9, weight_unit),
+    ]
+    assert [each.where for each in plan.skipped] == ["line 4", "line 5"]
+
+
+def test_a_unit_that_is_not_stated_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(UnitNeeded):
+        read_body_file(written(tmp_path, "Date,Weight\n2026-03-01,82.4\n", "w.csv"))
+
+
+def test_a_workout_export_is_none(tmp_path: Path) -> None:
+    assert not is_body_file(written(tmp_path, "Date,Workout Name,Exercise Name,Set Order,Weight Unit\n", "strong.csv"))
+
+
+def test_weights_are_imported_in_the_terminal(tmp_path: Path) -> None:
+    apex = Terminal(tmp_path)
+    shown = apex("import", written(tmp_path, APPLE)).ok().text
+    assert "2 measurings" in shown and "3 left out" in shown
+    assert len(apex.rows("SELECT * FROM body_metrics")) == 2
