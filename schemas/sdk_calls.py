@@ -54,6 +54,8 @@ CALLS: Mapping[str, str] = {
     "POST /api/programs/{program_id}/assign": "replica.programs.assign()",
     "POST /api/progress/compare": "replica.photos.compare()",
     "POST /api/media": "replica.media.add()",
+    "POST /api/messages/voice": "replica.messages.send_file()",
+    "POST /api/messages/media": "replica.messages.send_file()",
     "PUT /api/media/uploads/{upload_id}/parts/{number}": "replica.sync()",
     "POST /api/media/uploads/{upload_id}/complete": "replica.sync()",
     "GET /api/media/{media_id}": "replica.media.save()",

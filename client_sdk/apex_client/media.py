@@ -17,6 +17,7 @@ from msgspec import Struct
 from apex_client import media_queue
 from apex_client.account import read_answer
 from apex_client.errors import MediaUnusable, ReplicaClosed, ReplicaError, SyncFailed
+from apex_client.local import LocalReplica
 from apex_client.media_queue import PIECE_BYTES, MediaItem
 from apex_client.views import Snapshot
 from apex_client.waiting import Inbox, Lock
@@ -72,11 +73,15 @@ class Media:
         self._inbox.put(WAKE)
         return media_id
 
-    async def add_photo(self, path: Path, scope: str | None, fields: Patch) -> Snapshot:
-        """Take a photo in together with its record: both are there or neither."""
-        media_no, media_id, size, content_type = await self._take_in(path, "photo", scope)
-        named = {"media_id": media_id, "content_type": content_type, "size_bytes": size, **fields}
-        snapshot = await self._replica._do(media_queue.photo_end, media_no, media_id, size, scope, named)
+    async def add_with_record(
+        self, path: Path, kind: Kind, scope: str | None, make: Callable[[LocalReplica, Patch], Snapshot]
+    ) -> Snapshot:
+        """Take a file in together with the record that names it; `make` is given what is known of the file."""
+        media_no, media_id, size, content_type = await self._take_in(path, kind, scope)
+        known = {"media_id": media_id, "content_type": content_type, "size_bytes": size}
+        snapshot = await self._replica._do(
+            media_queue.end_with_record, media_no, media_id, size, lambda local: make(local, known)
+        )
         self._inbox.put(WAKE)
         return snapshot
 

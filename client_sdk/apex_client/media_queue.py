@@ -6,7 +6,7 @@ sent      the server has all of it and has not looked at it yet
 refused   the server has looked at it and does not take it; its bytes stay until somebody drops it
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -14,7 +14,6 @@ from apex_client.local import LocalReplica
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
 from apex_sync.models.media import ContentType, Kind
-from apex_sync.op import Patch
 
 __all__ = [
     "PIECE_BYTES",
@@ -25,12 +24,12 @@ __all__ = [
     "drop",
     "empty",
     "end",
+    "end_with_record",
     "find",
     "items",
     "move",
     "note",
     "note_sent",
-    "photo_end",
     "piece_range",
     "sweep",
     "unsent",
@@ -96,13 +95,13 @@ def end(local: LocalReplica, media_no: int, media_id: str, size_bytes: int) -> N
         )
 
 
-def photo_end(
-    local: LocalReplica, media_no: int, media_id: str, size_bytes: int, scope: str | None, fields: Patch
+def end_with_record(
+    local: LocalReplica, media_no: int, media_id: str, size_bytes: int, make: Callable[[LocalReplica], Snapshot]
 ) -> Snapshot:
-    """Let a photo wait, and make its record, both or neither. Raises what `LocalReplica.create` does."""
+    """Let a file wait, and make the record that names it, both or neither. Raises what `make` does."""
     with local.store.transaction():
         end(local, media_no, media_id, size_bytes)
-        return local.create("progress_photos", scope, fields)
+        return make(local)
 
 
 def items(local: LocalReplica, *states: str) -> list[MediaItem]:

@@ -10,7 +10,8 @@ An athlete with one coach need not say to whom; everybody else does: `replica.me
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from apex_client import threads
 from apex_client.errors import ThreadNeeded
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from apex_client.replica import Replica
 
 
+FileType: TypeAlias = Literal["image", "voice", "video", "file"]
 _Summaries: TypeAlias = list[ThreadSummary]
 
 
@@ -136,6 +138,33 @@ class Messages(Records[Message]):
             "file_name": file_name, "duration_seconds": duration_seconds, "reply_to": reply_to,
         }  # fmt: skip
         return Message(self._replica, await self._replica._do(threads.send, self._person_id, content))
+
+    async def send_file(
+        self,
+        path: str | Path,
+        type: FileType = "image",
+        text: str | None = None,
+        *,
+        duration_seconds: float | None = None,
+        reply_to: str | None = None,
+    ) -> Message:
+        """Send a recording, picture, film or document, with words if there are any; message and file are kept together.
+
+        Raises MediaUnusable for what is not of its type, and what `send` raises.
+        """
+        path = Path(path)
+        said = {
+            "type": type, "text": text, "file_name": path.name, "duration_seconds": duration_seconds,
+            "reply_to": reply_to,
+        }  # fmt: skip
+        scope = await self._replica._do(threads.thread_with, self._person_id)
+        snapshot = await self._replica.media.add_with_record(
+            path,
+            type,
+            scope,
+            lambda local, known: threads.send(local, self._person_id, {**said, "media_id": known["media_id"]}),
+        )
+        return Message(self._replica, snapshot)
 
     async def list(self, *, before: Message | None = None, limit: int = 50) -> _Messages:
         """List messages, the newest first; the next page begins `before` the last one of this page."""

@@ -133,6 +133,26 @@ async def test_a_cut_upload_sends_what_is_missing_and_no_more(working: WholeServ
         assert (tmp_path / "back.pdf").read_bytes() == film.read_bytes()
 
 
+async def test_a_recording_goes_with_its_message(working: WholeServer, tmp_path: Path) -> None:
+    recording = tmp_path / "cue.ogg"
+    recording.write_bytes(b"OggS" + os.urandom(40_000))
+    async with Replica.open(tmp_path / "coach.db") as coach, Replica.open(tmp_path / "athlete.db") as athlete:
+        await coach.register(working.address, working.new_email("carla"), PASSWORD, name="Carla", role="coach")
+        invite = (await coach.request("POST", "/api/invites", {}))["code"]
+        await athlete.register(working.address, working.new_email("rosa"), PASSWORD, name="Rosa", invite=invite)
+        await athlete.sync()
+        await athlete.messages.send_file(recording, "voice", duration_seconds=4)
+        await athlete.sync()
+        await until_kept(athlete)
+        await coach.sync()
+        [message] = await coach.messages.list()
+        [said] = message.said
+        assert (said.type, said.file_name) == ("voice", "cue.ogg")
+        assert said.media_id is not None
+        await coach.media.save(said.media_id, tmp_path / "heard.ogg")
+        assert (tmp_path / "heard.ogg").read_bytes() == recording.read_bytes()
+
+
 async def test_photos_go_up_in_the_background(working: WholeServer, tmp_path: Path) -> None:
     async with Replica.open(tmp_path / "athlete.db") as athlete:
         await athlete.register(working.address, working.new_email("olga"), PASSWORD, name="Olga")

@@ -156,6 +156,7 @@ _COACH = "coach"
 _ATHLETE = {"athlete_id": "{athlete}"}
 _DAY = {"date": "2026-03-01"}
 _MEDIA = {"media_id": "0" * 64, "size_bytes": 1, "content_type": "image/png", "kind": "photo"}
+_RECORDING = {"media_id": "2" * 64, "size_bytes": 1, "content_type": "audio/mp4"}
 _TAGS = {"file": {"tags": ["x"]}}
 
 ROUTES: list[Case] = [
@@ -324,6 +325,14 @@ ROUTES: list[Case] = [
     writes("POST /api/progress/photos/{photo_id}/restore", "photo", may="athlete"),
     writes(
         "POST /api/progress/compare", "photo", may="athlete own_coach owner", body={"photo_ids": ["{photo}", "{photo}"]}
+    ),
+    writes(
+        "POST /api/messages/voice", "thread",
+        may=_PAIR, roles=_PAIR_ROLES, body={"thread_id": "{thread}", **_RECORDING},
+    ),
+    writes(
+        "POST /api/messages/media", "thread",
+        may=_PAIR, roles=_PAIR_ROLES, body={"thread_id": "{thread}", **_RECORDING, "content_type": "video/mp4"},
     ),
     # Media.
     writes("POST /api/media", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, **_MEDIA}),

@@ -11,7 +11,8 @@ An athlete with one coach need not say to whom; everybody else does: `replica.me
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from apex_client import threads
 from apex_client.blocking.records import LIST_MAX, Record, Records
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
 
 
+FileType: TypeAlias = Literal["image", "voice", "video", "file"]
 _Summaries: TypeAlias = list[ThreadSummary]
 
 
@@ -137,6 +139,33 @@ class Messages(Records[Message]):
             "file_name": file_name, "duration_seconds": duration_seconds, "reply_to": reply_to,
         }  # fmt: skip
         return Message(self._replica, self._replica._do(threads.send, self._person_id, content))
+
+    def send_file(
+        self,
+        path: str | Path,
+        type: FileType = "image",
+        text: str | None = None,
+        *,
+        duration_seconds: float | None = None,
+        reply_to: str | None = None,
+    ) -> Message:
+        """Send a recording, picture, film or document, with words if there are any; message and file are kept together.
+
+        Raises MediaUnusable for what is not of its type, and what `send` raises.
+        """
+        path = Path(path)
+        said = {
+            "type": type, "text": text, "file_name": path.name, "duration_seconds": duration_seconds,
+            "reply_to": reply_to,
+        }  # fmt: skip
+        scope = self._replica._do(threads.thread_with, self._person_id)
+        snapshot = self._replica.media.add_with_record(
+            path,
+            type,
+            scope,
+            lambda local, known: threads.send(local, self._person_id, {**said, "media_id": known["media_id"]}),
+        )
+        return Message(self._replica, snapshot)
 
     def list(self, *, before: Message | None = None, limit: int = 50) -> _Messages:
         """List messages, the newest first; the next page begins `before` the last one of this page."""

@@ -60,7 +60,15 @@ class Photos(DatedRecords[Photo]):
             "check_in_id": check_in_id,
         }
         given = {name: value for name, value in fields.items() if value is not None}
-        return Photo(self._replica, self._replica.media.add_photo(Path(path), self._scope, given))
+        return Photo(
+            self._replica,
+            self._replica.media.add_with_record(
+                Path(path),
+                "photo",
+                self._scope,
+                lambda local, known: local.create(self.collection, self._scope, {**known, **given}),
+            ),
+        )
 
     def compare(self, before: Photo, after: Photo, path: str | Path) -> None:
         """Write two photos side by side to a JPEG, of one height and with their days; the server draws it."""

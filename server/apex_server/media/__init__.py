@@ -2,7 +2,7 @@
 
 | module | what it does |
 |---|---|
-| `routes` | the endpoints |
+| `routes`, `handing_in` | the endpoints, and announcing media for any scope |
 | `store`, `directory`, `s3` | where the bytes lie: the seam and its two sides |
 | `sealed_files` | how they lie there |
 | `checking` | what the worker does with what came in |
@@ -11,11 +11,13 @@
 """
 
 from apex_server.media.checking import MediaKeeper
+from apex_server.media.handing_in import HandingIn
 from apex_server.media.reading import ReadyMedia, find_ready, pieces_of, whole_file
 from apex_server.media.routes import media_routes
 from apex_server.media.store import MediaStore, media_store_of
 
 __all__ = [
+    "HandingIn",
     "MediaKeeper",
     "MediaStore",
     "ReadyMedia",

@@ -7,24 +7,29 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from apex_sync.models.media import ContentType, Kind
 
-__all__ = ["MEDIA_ID_PATTERN", "MediaState", "NewMedia", "Part", "Upload"]
+__all__ = ["MEDIA_ID_PATTERN", "MediaContent", "MediaState", "NewMedia", "Part", "Upload"]
 
 MEDIA_ID_PATTERN = r"^[0-9a-f]{64}$(?!\n)"
 
 MediaState = Literal["open", "checking", "ready", "refused"]
 
 
-class NewMedia(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Bytes that are to be handed in, and where to: an athlete's records, or a scope by name.
-
-    Without either, one's own records as an athlete. Whoever may read the scope may then read the media.
-    """
+class MediaContent(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Bytes that are to be handed in."""
 
     media_id: Annotated[str, Meta(pattern=MEDIA_ID_PATTERN, examples=["9f86d081884c7d659a2feaa0c55ad015" * 2])]
     """SHA-256 of the bytes, in hexadecimal: what records name it by."""
     size_bytes: Annotated[int, Meta(ge=1, examples=[2_345_678])]
     content_type: Annotated[ContentType, Meta(examples=["image/jpeg"])]
     kind: Annotated[Kind, Meta(examples=["photo"])]
+
+
+class NewMedia(MediaContent, kw_only=True):
+    """Bytes that are to be handed in, and where to: an athlete's records, or a scope by name.
+
+    Without either, one's own records as an athlete. Whoever may read the scope may then read the media.
+    """
+
     athlete_id: UUID | UnsetType = UNSET
     scope: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
 

@@ -9,9 +9,8 @@ Declaring is asking, too: done again it tells what is missing, or what has becom
 """
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post, put
 from litestar.di import NamedDependency
@@ -20,19 +19,19 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter
 from litestar.response import Stream
 
 from apex_server.caller import Caller, require_role
-from apex_server.db import Connection, Database, load_queries
+from apex_server.db import Database, load_queries
 from apex_server.errors import BodyTooLarge, BodyTooSlow, InvalidFields, NotFound, RoleRequired
 from apex_server.limits import Limits
 from apex_server.media.directory import PART_BYTES, DirectoryStore
 from apex_server.media.errors import MediaFull, MediaStoreAway, UploadIncomplete
-from apex_server.media.payloads import NewMedia, Part, Upload
+from apex_server.media.handing_in import HandingIn, upload_of
+from apex_server.media.payloads import NewMedia, Upload
 from apex_server.media.reading import FileName, ReadyMedia, find_ready, pieces_of
 from apex_server.media.store import MediaStore, part_sizes
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
 from apex_server.resources.requests import scope_of_athlete
 from apex_server.sync.sealing import person_of
 from apex_sync.ids import Scope
-from apex_sync.models.media import CONTENT_TYPES, SIZE_MAX
 
 __all__ = ["media_routes"]
 
@@ -81,22 +80,7 @@ class MediaController(Controller):
     ) -> Upload:
         """Declare what you hand in, or ask how far it is. The same bytes are one media in a scope, sent once."""
         require_role(caller, "athlete", "coach")
-        _check(data)
-        scope = _scope_of(caller, data)
-        async with database.request(caller.user_id) as connection:
-            if not await connection.fetchval(_queries.may_hand_in, caller.user_id, scope.name):
-                raise NotFound("scope")
-            row = await connection.fetchrow(_queries.find_media, scope.id, data.media_id)
-            if row is not None and row["refusal"] == "hash_mismatch":
-                await connection.execute(_queries.forget_spoilt, row["id"])
-                row = None
-            if row is None:
-                await _check_room(connection, caller, limits, data.size_bytes)
-                row = await _declare(connection, media_store, caller, scope, data)
-                if not isinstance(media_store, DirectoryStore):
-                    # What goes past this server is charged when it is announced.
-                    limits.charge(limits.user(caller.user_id, caller.role), "upload_bytes", data.size_bytes)
-        return await _upload(media_store, row, data.media_id)
+        return await HandingIn(caller, database, limits, media_store).declare(_scope_of(caller, data), data)
 
     @put(
         "/uploads/{upload_id:uuid}/parts/{number:int}",
@@ -154,7 +138,7 @@ class MediaController(Controller):
             async with database.request(caller.user_id) as connection:
                 await connection.execute(_queries.hand_in_media, upload_id)
                 row = await connection.fetchrow(_queries.find_upload, upload_id, caller.user_id)
-        return await _upload(media_store, row, row["media_id"])
+        return await upload_of(media_store, row, row["media_id"])
 
     @get("/{media_id:str}", responses=_CONTENT)
     async def get_media(
@@ -189,13 +173,6 @@ class MediaController(Controller):
 media_routes = (MediaController,)
 
 
-def _check(data: NewMedia) -> None:
-    if data.content_type not in CONTENT_TYPES[data.kind]:
-        raise InvalidFields.one("content_type", f"Expected one of {', '.join(CONTENT_TYPES[data.kind])}")
-    if data.size_bytes > SIZE_MAX[data.kind]:
-        raise InvalidFields.one("size_bytes", f"Expected at most {SIZE_MAX[data.kind]}")
-
-
 def _scope_of(caller: Caller, data: NewMedia) -> Scope:
     """Read where media is to go. Raises InvalidFields, or NotFound for a scope that is none."""
     if not data.scope:
@@ -207,39 +184,6 @@ def _scope_of(caller: Caller, data: NewMedia) -> Scope:
     if person_of(scope.name) is None:
         raise NotFound("scope")
     return scope
-
-
-async def _check_room(connection: Connection, caller: Caller, limits: Limits, size_bytes: int) -> None:
-    """Return where there is room for so much more. Raises MediaFull."""
-    allowed = limits.user(caller.user_id, caller.role).tier.media_bytes
-    if await connection.fetchval(_queries.stored_bytes_of, caller.user_id) + size_bytes > allowed:
-        raise MediaFull(allowed)
-
-
-async def _declare(connection: Connection, store: MediaStore, caller: Caller, scope: Scope, data: NewMedia) -> Any:
-    """Begin an upload, or give the one that somebody began in the same moment."""
-    upload_id = uuid4()
-    handle = await store.begin(upload_id)
-    row = await connection.fetchrow(
-        _queries.declare_media,
-        upload_id, scope.name, scope.id, person_of(scope.name), data.media_id, data.kind, data.content_type,
-        data.size_bytes, caller.user_id, handle, datetime.now(UTC),
-    )  # fmt: skip
-    if row is None:
-        await store.delete(upload_id, handle)
-        row = await connection.fetchrow(_queries.find_media, scope.id, data.media_id)
-    return row
-
-
-async def _upload(store: MediaStore, row: Any, media_id: str) -> Upload:
-    """Tell how far an upload is, with a place for each part that is missing."""
-    parts = []
-    if row["state"] == "open":
-        sizes = part_sizes(row["size_bytes"], store.part_bytes)
-        for number in await store.missing(row["id"], row["handle"], sizes):
-            link = store.link(row["id"], row["handle"], number, sizes[number - 1])
-            parts.append(Part(number, (number - 1) * store.part_bytes, sizes[number - 1], link))
-    return Upload(row["id"], media_id, row["state"], row["refusal"], parts)
 
 
 async def _ready(database: Database, caller: Caller, media_id: str) -> ReadyMedia:

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from apex_server.media.payloads import MEDIA_ID_PATTERN
 from apex_server.resources.pages import PAGE_LENGTH_MAX, Mark
 from apex_sync.coaching.message_view import SentMessage
 from apex_sync.models.fields import Name, Ref
+from apex_sync.models.media import ContentType
 from apex_sync.models.message import REACTIONS_MAX, Emoji, MessageText, MessageType
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "MessageView",
     "MessagesPage",
     "NewMessage",
+    "NewMessageMedia",
     "Reactions",
     "ReadRequest",
     "ThreadView",
@@ -48,6 +51,16 @@ class NewMessage(Struct, forbid_unknown_fields=True, kw_only=True):
     file_name: Name | None = None
     duration_seconds: Annotated[float, Meta(ge=0, le=6 * 3600)] | None = None
     reply_to: Annotated[UUID, Meta(description="A message of the same thread.")] | None = None
+
+
+class NewMessageMedia(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Bytes that a message of a thread is to carry."""
+
+    thread_id: UUID
+    media_id: Annotated[str, Meta(pattern=MEDIA_ID_PATTERN)]
+    """SHA-256 of the bytes, in hexadecimal."""
+    size_bytes: Annotated[int, Meta(ge=1, examples=[2_345_678])]
+    content_type: Annotated[ContentType, Meta(examples=["audio/mp4"])]
 
 
 class MessageView(SentMessage, kw_only=True, frozen=True):

@@ -47,7 +47,7 @@ from apex_sync.coaching.message_view import (
 from apex_sync.ids import Scope
 from apex_sync.models.message import Part, missing_of, sides_of
 
-__all__ = ["message_routes"]
+__all__ = ["MessagesController", "provide_threads"]
 
 _READ = (*READ_REFUSALS, RoleRequired)
 _WRITE = (*WRITE_REFUSALS, RoleRequired)
@@ -171,9 +171,6 @@ class MessagesController(Controller):
         """Count the messages of others that you have not read."""
         async with threads.reading() as connection:
             return UnreadView(await threads.unread(connection))
-
-
-message_routes = (MessagesController,)
 
 
 async def sending_time(connection: Connection, scope: str, reply_to: UUID | None) -> str:

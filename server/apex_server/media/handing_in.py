@@ -1,0 +1,89 @@
+"""Handing in: announcing media for a scope, and telling how far it is; for the slices whose records carry media."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from apex_server.caller import Caller
+from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import InvalidFields, NotFound
+from apex_server.limits import Limits
+from apex_server.media.directory import DirectoryStore
+from apex_server.media.errors import MediaFull
+from apex_server.media.payloads import MediaContent, Part, Upload
+from apex_server.media.store import MediaStore, part_sizes
+from apex_server.sync.sealing import person_of
+from apex_sync.ids import Scope
+from apex_sync.models.media import CONTENT_TYPES, SIZE_MAX
+
+__all__ = ["HandingIn", "upload_of"]
+
+_queries = load_queries(__package__)
+
+
+class HandingIn:
+    """What one caller hands in."""
+
+    def __init__(self, caller: Caller, database: Database, limits: Limits, store: MediaStore) -> None:
+        self._caller = caller
+        self._database = database
+        self._limits = limits
+        self._store = store
+
+    async def declare(self, scope: Scope, content: MediaContent) -> Upload:
+        """Begin an upload to a scope, or tell how far it is. Raises InvalidFields, NotFound, MediaFull."""
+        _check(content)
+        user_id = self._caller.user_id
+        async with self._database.request(user_id) as connection:
+            if not await connection.fetchval(_queries.may_hand_in, user_id, scope.name):
+                raise NotFound("scope")
+            row = await connection.fetchrow(_queries.find_media, scope.id, content.media_id)
+            if row is not None and row["refusal"] == "hash_mismatch":
+                await connection.execute(_queries.forget_spoilt, row["id"])
+                row = None
+            if row is None:
+                await self._check_room(connection, content.size_bytes)
+                row = await self._begin(connection, scope, content)
+        return await upload_of(self._store, row, content.media_id)
+
+    async def _check_room(self, connection: Connection, size_bytes: int) -> None:
+        """Return where there is room for so much more. Raises MediaFull."""
+        account = self._limits.user(self._caller.user_id, self._caller.role)
+        stored = await connection.fetchval(_queries.stored_bytes_of, self._caller.user_id)
+        if stored + size_bytes > account.tier.media_bytes:
+            raise MediaFull(account.tier.media_bytes)
+        if not isinstance(self._store, DirectoryStore):
+            # What goes past this server is charged when it is announced.
+            self._limits.charge(account, "upload_bytes", size_bytes)
+
+    async def _begin(self, connection: Connection, scope: Scope, content: MediaContent) -> Any:
+        """Begin an upload, or give the one that somebody began in the same moment."""
+        upload_id = uuid4()
+        handle = await self._store.begin(upload_id)
+        row = await connection.fetchrow(
+            _queries.declare_media,
+            upload_id, scope.name, scope.id, person_of(scope.name), content.media_id, content.kind,
+            content.content_type, content.size_bytes, self._caller.user_id, handle, datetime.now(UTC),
+        )  # fmt: skip
+        if row is None:
+            await self._store.delete(upload_id, handle)
+            row = await connection.fetchrow(_queries.find_media, scope.id, content.media_id)
+        return row
+
+
+async def upload_of(store: MediaStore, row: Any, media_id: str) -> Upload:
+    """Tell how far an upload is, with a place for each part that is missing."""
+    parts = []
+    if row["state"] == "open":
+        sizes = part_sizes(row["size_bytes"], store.part_bytes)
+        for number in await store.missing(row["id"], row["handle"], sizes):
+            link = store.link(row["id"], row["handle"], number, sizes[number - 1])
+            parts.append(Part(number, (number - 1) * store.part_bytes, sizes[number - 1], link))
+    return Upload(row["id"], media_id, row["state"], row["refusal"], parts)
+
+
+def _check(content: MediaContent) -> None:
+    if content.content_type not in CONTENT_TYPES[content.kind]:
+        raise InvalidFields.one("content_type", f"Expected one of {', '.join(CONTENT_TYPES[content.kind])}")
+    if content.size_bytes > SIZE_MAX[content.kind]:
+        raise InvalidFields.one("size_bytes", f"Expected at most {SIZE_MAX[content.kind]}")
