@@ -31,7 +31,9 @@ def test_a_coach_and_an_athlete_write_to_each_other_beside_the_timeline(world: C
     mara = coach.athlete("Mara Lind")
     thread = str(Scope.parse(thread_scope(coach.id, mara.id)).id)
     asked = say(mara, thread, f"How heavy on Friday? {HOSTILE}")
-    sign_in(page, coach, f"/athletes/{mara.id}")
+    sign_in(page, coach)
+    expect(page.locator(f"#a-{mara.id} .reasons")).to_contain_text("1 new message")
+    page.get_by_role("link", name="Mara Lind").click()
     section = page.locator("#messages")
     expect(section.locator(".said")).to_contain_text("How heavy on Friday? <script>")
 

@@ -124,6 +124,8 @@ def _reasons(row: Any, today: datetime.date) -> Iterable[Reason]:
         waited = (today - row["pending_since"]).days if row["pending_since"] else 0
         text = as_count(row["pending_check_ins"], "check-in to answer", "check-ins to answer")
         yield _reason("warning", text, 6 + (waited >= WAITING_DAYS_URGENT))
+    if row["unread"]:
+        yield _reason("warning", as_count(row["unread"], "new message"), 5)
     if row["reviews"]:
         yield _reason("warning", as_count(row["reviews"], "value to check", "values to check"), 5)
     if row["conflicts"]:

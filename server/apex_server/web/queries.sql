@@ -36,11 +36,14 @@ SELECT users.id, users.name, pair.since,
     report.pending AS pending_check_ins, report.pending_since,
     found.critical, found.high, found.medium, found.low,
     marked.conflicts, marked.reviews,
+    written.unread,
     installed.devices
 FROM coach_athletes AS pair
 JOIN users ON users.id = pair.athlete_id
 LEFT JOIN scopes AS private
     ON private.name = 'private:' || pair.coach_id::text || ':' || pair.athlete_id::text
+LEFT JOIN scopes AS thread
+    ON thread.name = 'thread:' || pair.coach_id::text || ':' || pair.athlete_id::text
 LEFT JOIN LATERAL (
     SELECT session.date, session.start_time,
         (
@@ -83,6 +86,14 @@ CROSS JOIN LATERAL (
         AND (record.needs_review OR record.has_conflicts)
         AND NOT record.deleted
 ) AS marked
+CROSS JOIN LATERAL (
+    SELECT count(*) AS unread
+    FROM messages AS said
+    WHERE said.scope_id = thread.scope_id
+        AND said.sender = 'athlete'
+        AND said.read_at IS NULL
+        AND NOT said.deleted
+) AS written
 CROSS JOIN LATERAL (
     SELECT json_agg(
             json_build_object('name', encode(device.name, 'base64'), 'kind', device.kind, 'synced_at', device.synced_at)
