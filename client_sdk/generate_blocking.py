@@ -30,6 +30,7 @@ GENERATED = (
     "media",
     "photos",
     "messages",
+    "nutrition",
     "privacy",
     "programs",
     "records",

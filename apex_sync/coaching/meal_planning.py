@@ -6,7 +6,6 @@ Where no choice of foods gets there, nothing is planned and the miss is named.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from math import fsum
@@ -22,6 +21,7 @@ from apex_sync.coaching.plates import AMOUNTS, DAYS, PLACES, SHARES, MealKind, P
 from apex_sync.coaching.portion_fitting import Ingredient, fitted_grams
 from apex_sync.coaching.portions import nutrients_in
 from apex_sync.collection import Record
+from apex_sync.errors import ApexError
 from apex_sync.models import FOODS
 from apex_sync.op import Patch
 from apex_sync.order import order_keys
@@ -98,15 +98,13 @@ class Miss(Struct, frozen=True):
     reached: float
 
 
-@dataclass(eq=False)
-class TargetsUnmet(Exception):
+class TargetsUnmet(ApexError):
     """No day can be planned: these targets are missed by every choice that was tried."""
 
-    misses: tuple[Miss, ...]
-
-    def __str__(self) -> str:
-        listed = ", ".join(f"{miss.nutrient} {miss.reached:.0f} of {miss.asked:.0f}" for miss in self.misses)
-        return f"no meals were found that meet the targets: {listed}"
+    def __init__(self, misses: tuple[Miss, ...]) -> None:
+        listed = ", ".join(f"{miss.nutrient} {miss.reached:.0f} of {miss.asked:.0f}" for miss in misses)
+        super().__init__(f"no meals were found that meet the targets: {listed}")
+        self.misses = misses
 
 
 class PlanFood(Struct, frozen=True):

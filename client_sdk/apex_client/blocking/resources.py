@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from apex_client.blocking.analytics import Analytics
 from apex_client.blocking.body_metrics import Measurings
 from apex_client.blocking.checkins import CheckIns
+from apex_client.blocking.nutrition import MealPlans, NutritionLogs
 from apex_client.blocking.photos import Photos
 from apex_client.blocking.programs import Programs
-from apex_client.blocking.records import DatedRecords, Record, Records, SoleRecord
+from apex_client.blocking.records import Record, Records, SoleRecord
 from apex_client.blocking.workouts import Workouts
 from apex_sync import models
 
@@ -30,9 +31,9 @@ class AthleteResources:
         self.programs = Programs(replica, scope)
         self.body_metrics = Measurings(replica, scope)
         self.photos = Photos(replica, scope)
-        self.nutrition_logs: DatedRecords[Record[models.NutritionLog]] = DatedRecords(replica, "nutrition_logs", scope)
+        self.nutrition_logs = NutritionLogs(replica, scope)
         self.nutrition_targets: Records[Record[models.NutritionTargets]] = Records(replica, "nutrition_targets", scope)
-        self.meal_plans: Records[Record[models.MealPlan]] = Records(replica, "meal_plans", scope)
+        self.meal_plans = MealPlans(replica, scope)
         self.published_insights: Records[Record[models.PublishedInsight]] = Records(
             replica, "published_insights", scope
         )

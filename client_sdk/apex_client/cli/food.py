@@ -1,0 +1,173 @@
+"""`apex food`: finding foods, logging what was eaten, and planning meals that meet targets."""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apex_client.cli.examples import examples
+from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
+from apex_client.cli.screen import escaped, said, shown, table
+from apex_client.cli.sessions import Whose, records_of
+
+if TYPE_CHECKING:
+    from apex_client.blocking import Replica
+    from apex_client.blocking.records import Record
+
+FOUND = 10
+FIGURES = ("energy_kcal", "protein_g", "carbs_g", "fat_g")
+HEADINGS = ("kcal", "protein", "carbs", "fat")
+
+_AMOUNT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(.*)")
+
+group = typer.Typer(
+    help="Foods, what was eaten, and meals that meet targets.",
+    epilog=examples(
+        "apex food search haferflocken",
+        'apex food log "rolled oats" 80g --meal Breakfast',
+        "apex food plan --kcal 2600 --protein 180 --diet vegetarian",
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(group, name="food", rich_help_panel="Training")
+
+
+@group.callback()
+def _food(db: Db = NO_DB) -> None:
+    use_from_here(db)
+
+
+@group.command(epilog=examples("apex food search brocoli", "apex food search --category fruit"))
+def search(
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="The name, typed anyhow.")] = None,
+    category: Annotated[str | None, typer.Option("--category", "-c", help="fruit, meat, grain …")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = FOUND,
+    db: Db = NO_DB,
+) -> None:
+    """Find foods, the best match first; figures are for 100 g."""
+    with opened(db) as replica:
+        found = replica.foods.search(" ".join(words or ()), category=category, limit=limit)  # type: ignore[arg-type]
+        if not found:
+            said(_nothing_found(replica))
+            return
+        listed = table("food", *HEADINGS, "servings", "", right=HEADINGS)
+        for food in found:
+            listed.add_row(
+                escaped(food.get("name") or "?"),
+                *(_figure((food.get("per_100g") or {}).get(name)) for name in FIGURES),
+                escaped(_servings(food)),
+                "" if food.scope == "global" else "[dim]coach's[/]",
+            )
+        shown(listed)
+
+
+@group.command(
+    epilog=examples(
+        'apex food log "rolled oats" 80g --meal Breakfast', "apex food log banana 1", 'apex food log milk "1 glass"'
+    )
+)
+def log(
+    food: Annotated[str, typer.Argument(help="The food, by name.")],
+    amount: Annotated[str, typer.Argument(help="80g, 3oz, 250ml, or servings of it: 2, '1 glass'.")],
+    meal: Annotated[str | None, typer.Option("--meal", "-m", help="The meal it belongs to.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: today.")] = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Log what was eaten."""
+    typed = _AMOUNT.fullmatch(amount.strip())
+    if typed is None:
+        raise WrongUsage(f"{amount!r} is no amount; try 80g, 3oz, 250ml, 2 or '1 glass'")
+    with opened(db, make=True) as replica:
+        meant = replica.foods.named(food) or replica.foods.search(food, limit=1)
+        if not meant:
+            raise CommandFailed(_nothing_found(replica))
+        quantity, unit = float(typed[1].replace(",", ".")), typed[2] or _usual_unit(meant[0])
+        eaten = records_of(replica, athlete).nutrition_logs
+        day = eaten.log_food(meant[0], quantity, unit, meal=meal, day=date)
+        [row] = replica.query(
+            "SELECT date, energy_kcal, protein_g, carbs_g, fat_g FROM nutrition_logs WHERE id = ?", [day.id]
+        )
+        said(f"{escaped(meant[0]['name'])}: {quantity:g} {escaped(unit)}")
+        said(f"[dim]{row['date']}:[/] " + _sum(row))
+
+
+@group.command(
+    epilog=examples(
+        "apex food plan", "apex food plan --kcal 2600 --protein 180 --carbs 290 --fat 80 --diet vegan --without nuts"
+    )
+)
+def plan(
+    kcal: Annotated[float | None, typer.Option(help="A day's energy; without any target, those in force.")] = None,
+    protein: Annotated[float | None, typer.Option(metavar="GRAMS")] = None,
+    carbs: Annotated[float | None, typer.Option(metavar="GRAMS")] = None,
+    fat: Annotated[float | None, typer.Option(metavar="GRAMS")] = None,
+    diet: Annotated[str, typer.Option(help="any, pescetarian, vegetarian, vegan.")] = "any",
+    without: Annotated[
+        list[str] | None, typer.Option(help="A food, category or content to leave out; repeat it.")
+    ] = None,
+    meals: Annotated[int, typer.Option(min=2, max=6, help="Meals a day.")] = 4,
+    days: Annotated[int, typer.Option(min=1, max=7)] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives another plan.")] = 0,
+    name: Annotated[str, typer.Option(help="What the plan is called.")] = "Meal plan",
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Plan meals that meet targets, and keep the plan as a draft."""
+    named = dict(zip(FIGURES, (kcal, protein, carbs, fat), strict=True))
+    targets = {field: value for field, value in named.items() if value is not None} or None
+    with opened(db, make=True) as replica:
+        made = records_of(replica, athlete).meal_plans.plan(
+            targets, diet=diet, excluded=without or (), meals_per_day=meals, days=days, seed=seed, name=name  # type: ignore[arg-type]
+        )  # fmt: skip
+        for day_key, day in made["days"].items():
+            _show_day(made, day_key, day["name"])
+
+
+def _show_day(plan: "Record[Any]", day_key: str, name: str) -> None:
+    listed = table(name, "", "grams", *HEADINGS, right=("grams", *HEADINGS))
+    totals = dict.fromkeys(FIGURES, 0.0)
+    for meal_key, meal in plan["meals"].items():
+        foods = [food for food in plan["foods"].values() if food["meal"] == meal_key and meal["day"] == day_key]
+        for place, food in enumerate(foods):
+            figures = [food.get(figure) or 0.0 for figure in FIGURES]
+            totals = {key: totals[key] + value for key, value in zip(FIGURES, figures, strict=True)}
+            listed.add_row(
+                escaped(meal["name"]) if place == 0 else "",
+                escaped(food["name"]), f"{food['grams']:g}", *map(_figure, figures),
+            )  # fmt: skip
+    shown(listed)
+    said(_sum(totals))
+
+
+def _sum(figures: Any) -> str:
+    parts = (f"{_figure(figures[name])} {word}" for name, word in zip(FIGURES, ("kcal", *HEADINGS[1:]), strict=True))
+    return ", ".join(parts)
+
+
+def _figure(value: Any) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _servings(food: "Record[Any]") -> str:
+    servings = sorted((food.get("servings") or {}).values(), key=lambda serving: serving.get("order") or "")
+    return ", ".join(f"{serving['name']} {serving['grams']:g} g" for serving in servings[:2] if serving.get("grams"))
+
+
+def _usual_unit(food: "Record[Any]") -> str:
+    servings = sorted((food.get("servings") or {}).values(), key=lambda serving: serving.get("order") or "")
+    if not servings:
+        raise WrongUsage("say how much: 80g, 3oz")
+    return re.sub(r"^1\s+", "", servings[0]["name"])
+
+
+def _nothing_found(replica: "Replica") -> str:
+    if not replica.query("SELECT 1 FROM foods LIMIT 1"):
+        return "there are no foods here yet; [bold]apex sync[/] brings them"
+    return "nothing like that is in the library"

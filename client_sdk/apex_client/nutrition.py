@@ -1,0 +1,92 @@
+"""What is eaten and what is planned to be.
+
+[oats, *others] = await replica.foods.search("oats")
+day = await replica.nutrition_logs.log_food(oats, 80, "g", meal="Breakfast")
+plan = await replica.meal_plans.plan({"energy_kcal": 2600, "protein_g": 180}, diet="vegetarian")
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date as Date
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from apex_client.eating import log_food
+from apex_client.records import DatedRecords, Record, Records
+from apex_sync.models import Food, MealPlan, NutritionLog
+
+if TYPE_CHECKING:
+    from apex_client.replica import Replica
+    from apex_sync.coaching.meal_planning import Diet
+
+
+class NutritionLogs(DatedRecords[Record[NutritionLog]]):
+    """What an athlete ate, a record a day."""
+
+    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        super().__init__(replica, "nutrition_logs", scope)
+
+    async def log_food(
+        self,
+        food: Record[Food],
+        quantity: float,
+        unit: str = "g",
+        *,
+        meal: str | None = None,
+        day: Date | str | None = None,
+    ) -> Record[NutritionLog]:
+        """Add so much of a food to a day, today unless said otherwise, in the meal of that name.
+
+        `unit` is a weight (g, kg, oz, lb), ml of what is drunk, or a serving of the food (`slice`). Raises OutOfBounds
+        where it is none of these, and AthleteNeeded on a coach's replica.
+        """
+        snapshot = await self._replica._do(
+            log_food,
+            self._scope,
+            food.snapshot,
+            quantity,
+            unit,
+            meal=meal,
+            day=self._replica._day(day) or self._replica._wall_clock(None)[:10],
+            keys=(self._replica._new_key(), self._replica._new_key()),
+        )
+        return Record(self._replica, snapshot)
+
+
+class MealPlans(Records[Record[MealPlan]]):
+    """Plans of meals."""
+
+    def __init__(self, replica: "Replica", scope: str | None = None) -> None:
+        super().__init__(replica, "meal_plans", scope)
+
+    async def plan(
+        self,
+        targets: Mapping[str, float] | None = None,
+        *,
+        diet: "Diet" = "any",
+        excluded: Sequence[str] = (),
+        meals_per_day: int = 4,
+        days: int = 1,
+        seed: int = 0,
+        name: str = "Meal plan",
+    ) -> Record[MealPlan]:
+        """Plan days of meals that meet targets (those in force when none are named), and keep them as a draft.
+
+        The same call gives the same plan on every device and the server; another `seed` gives another one. Raises
+        TargetsUnmet, which names what no choice of foods met, and OutOfBounds for what no plan can be.
+        """
+        from apex_client.meal_planning import plan_meals
+        from apex_sync.coaching.meal_planning import MealWishes
+        from apex_sync.coaching.nutrition import Macros
+        from apex_sync.errors import FieldProblem, OutOfBounds
+
+        wishes = {"diet": diet, "excluded": list(excluded), "meals_per_day": meals_per_day, "days": days, "seed": seed}
+        try:
+            asked = None if targets is None else msgspec.convert(dict(targets), Macros)
+            wanted = msgspec.convert(wishes, MealWishes)
+        except msgspec.ValidationError as error:
+            raise OutOfBounds("meal_plans", FieldProblem("", str(error))) from error
+        today = self._replica._wall_clock(None)[:10]
+        return Record(
+            self._replica, await self._replica._do(plan_meals, self._scope, asked, wanted, name=name, today=today)
+        )

@@ -1,0 +1,51 @@
+"""`apex food` as a process of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from apex_client import Replica
+from tests.client.apex_command import Terminal
+from tests.client.built_in import give_library
+from tests.client.conftest import OpenReplica
+from tests.client.loopback import LoopbackServer
+
+pytestmark = pytest.mark.anyio
+
+ANNA = "anna@example.com"
+
+
+@pytest.fixture
+async def apex(open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path) -> Terminal:
+    replica: Replica = await open_replica("athlete", ANNA)
+    give_library(server, ANNA, "foods")
+    await replica.sync()
+    await replica.aclose()
+    return Terminal(tmp_path, "athlete")
+
+
+async def test_a_day_from_search_to_plan(apex: Terminal) -> None:
+    assert "Broccoli, raw" in apex("food", "search", "brocoli").ok().out
+    assert "nothing like that" in apex("food", "search", "xqzw").text
+    assert "Egg, boiled: 1 large egg" in apex("food", "log", "boiled egg", "1").ok().text
+    apex("food", "log", "oats", "80g", "--meal", "Breakfast").ok()
+    assert [row["grams"] for row in apex.rows("SELECT grams FROM logged_foods ORDER BY grams")] == [50.0, 80.0]
+    targets = ("--kcal", "2600", "--protein", "180", "--carbs", "290", "--fat", "80")
+    planned = apex("food", "plan", *targets, "--diet", "vegan", "--without", "nuts").ok().text
+    assert "Breakfast" in planned and "Dinner" in planned and "kcal" in planned
+    [plan] = apex.rows("SELECT status, meal_count FROM meal_plans")
+    assert plan == {"status": "draft", "meal_count": 4}
+
+
+async def test_what_cannot_be_is_said(apex: Terminal) -> None:
+    for arguments, said in (
+        (("log", "oats", "some"), "no amount"),
+        (("log", "oats", "1 bucket"), "portion"),
+        (("plan", "--kcal", "1200", "--protein", "300"), "protein_g"),
+        (("plan",), "nobody has set any"),
+        (("plan", "--kcal", "2000", "--diet", "carnivore"), "diet"),
+        (("search", "-c", "fodder"), "nothing like that"),
+    ):
+        ran = apex("food", *arguments)
+        assert said in ran.text, ran.text
+    assert apex.rows("SELECT 1 FROM nutrition_logs") == []
