@@ -21,6 +21,7 @@ import pytest
 import zstandard
 from anyio.from_thread import BlockingPortal
 from msgspec.structs import replace
+from PIL import Image
 
 from apex_client import Replica
 from apex_client.errors import AccountErased
@@ -45,7 +46,7 @@ pytestmark = pytest.mark.anyio
 CANARIES_MIN = 50
 NEVER_KEPT = {
     "unknown address", "address that is looked up", "user agent", "searched for", "path", "refused feedback",
-    "refused type",
+    "refused type", "place in a photo",
 }  # fmt: skip
 """Said to the server, and kept nowhere: an export cannot have them."""
 OF_OTHERS = {
@@ -222,6 +223,7 @@ async def plant(here: Installation, canaries: Canaries, folder: Path) -> tuple[d
         await on_phone.note(canaries("note that won"))
         await watch.sync()
     await phone.sync()
+    await plant_media(here, canaries, phone, folder)
     await push_refused(here, athlete_id, scope, canaries)
     # What the forms hold; every text field there is.
     await here.write(athlete_id, scope, "workout_logs", {
@@ -289,6 +291,31 @@ async def plant(here: Installation, canaries: Canaries, folder: Path) -> tuple[d
     await ledger.keep(uuid4().bytes * 2, UUID(athlete_id), canaries("model's answer").encode())
     await here.worker.mails.send_due()
     return session, phone
+
+
+async def plant_media(here: Installation, canaries: Canaries, phone: Replica, folder: Path) -> None:
+    """Hand in a photo that says where it was taken, and a document."""
+    await phone.photos.add(photo_of(folder / "taken.jpg", canaries("place in a photo")), pose=canaries("pose by hand"))
+    document = folder / "plan.pdf"
+    document.write_bytes(b"%PDF-1.7 " + canaries("document").encode())
+    await phone.media.add(document, kind="file")
+    await phone.sync()
+    await here.worker.media.check_all()
+    await phone.sync()
+    assert await phone.media.queue() == []
+
+
+def photo_of(path: Path, place: str) -> Path:
+    """Take a photo that says where."""
+    exif = Image.Exif()
+    exif[0x010E] = place
+    Image.new("RGB", (90, 120), (200, 150, 120)).save(path, "JPEG", exif=exif, comment=place.encode())
+    return path
+
+
+def media_of(here: Installation) -> list[Path]:
+    """List what is in the store of media."""
+    return [path for path in (here.settings.data_dir / "media").rglob("*") if path.is_file()]
 
 
 async def plant_body_and_nutrition(here: Installation, canaries: Canaries, athlete_id: str, coach_id: str) -> None:
@@ -406,6 +433,8 @@ async def test_thirty_days_later_no_byte_of_fifty_canaries_is_left(
     [key] = await here.sql("SELECT wrapped FROM data_keys WHERE user_id = $1", UUID(athlete_id))
     assert key["wrapped"] in keys_in(backups)
     await phone.workouts.start(title=canaries("unsent title"))
+    await phone.photos.add(photo_of(devices / "late.jpg", canaries("place in an unsent photo")))
+    assert len(media_of(here)) == 3, "a photo, large and small, and a document"
     answer = await here.client.post("/api/privacy/deletion", headers=bearer(session))
     assert answer.status_code == 202
     here.now += GRACE + timedelta(hours=1)
@@ -413,6 +442,8 @@ async def test_thirty_days_later_no_byte_of_fifty_canaries_is_left(
     assert key["wrapped"] not in keys_in(backups) and len(keys_in(backups)) == 1
     here.now += timedelta(days=60)
     await here.worker.keep_house()
+    await here.worker.media.sweep()
+    assert media_of(here) == []
     for statement in ("VACUUM", "CHECKPOINT"):
         await here.sql(statement)
     assert found_under(here.settings.data_dir, canaries) == {}

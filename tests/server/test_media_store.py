@@ -1,5 +1,6 @@
 """What every media store does, the directory and a real S3 server alike; and what only links of a bucket do."""
 
+import io
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -7,15 +8,21 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
+import boto3
 import httpx
 import pytest
+from msgspec.structs import replace
+from PIL import Image
 
 from apex_server.media.directory import DirectoryStore
 from apex_server.media.errors import MediaStoreAway
 from apex_server.media.s3 import S3Store
 from apex_server.media.store import MediaStore, NoSuchObject, part_sizes, raw_name
+from apex_server.settings import Settings
+from tests.server.media_parts import declared, keep_media, picture
 from tests.server.swift_parts import CREDENTIALS, swift
 from tests.server.swift_server import BUCKET
+from tests.server.whole_app import whole_app
 
 pytestmark = pytest.mark.anyio
 
@@ -159,6 +166,42 @@ async def test_a_bucket_that_is_away_is_told_from_one_that_is_empty() -> None:
     )
     with pytest.raises(MediaStoreAway):
         await away.begin(uuid4())
+
+
+async def test_a_server_with_a_bucket_never_touches_the_bytes_that_come_in(
+    s3_address: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the announcement to the erasure, over the real server, bucket and presigned links."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name.upper(), value)
+    with_bucket = replace(settings, s3_bucket=BUCKET, s3_endpoint=s3_address, s3_region="us-east-1")
+    content = picture(300, 200, form="JPEG", comment=b"canary-of-a-bedroom")
+    async with whole_app(with_bucket) as whole:
+        athlete = await whole.person("anna", "athlete")
+        told = (await athlete("POST", "/api/media", declared(content, content_type="image/jpeg"))).json()
+        [only] = told["parts"]
+        assert only["url"].startswith(s3_address)
+        own_path = f"/api/media/uploads/{told['upload_id']}/parts/1"
+        assert (await athlete("PUT", own_path, content=content)).status_code == 404
+        assert (await put(only["url"], content)).status_code == 200
+        assert (await athlete("POST", f"/api/media/uploads/{told['upload_id']}/complete")).status_code == 200
+        await keep_media(whole)
+        shown = await athlete("GET", f"/api/media/{told['media_id']}")
+        assert Image.open(io.BytesIO(shown.content)).size == (300, 200)
+        kept = objects_in(s3_address, told["upload_id"])
+        assert kept.keys() == {"original", "thumbnail"}
+        assert not any(b"canary" in noise or b"\xff\xd8\xff" in noise for noise in kept.values())
+        await whole.owner.execute("SELECT apex_erase_account($1, now())", athlete.id)
+        await keep_media(whole)
+        assert objects_in(s3_address, told["upload_id"]) == {}
+
+
+def objects_in(address: str, upload_id: str) -> dict[str, bytes]:
+    """Read what a bucket holds of an upload, as whoever gets at it would."""
+    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **CREDENTIALS)
+    listed = client.list_objects_v2(Bucket=BUCKET, Prefix=f"{upload_id}/").get("Contents", [])
+    names = [each["Key"] for each in listed]
+    return {name.partition("/")[2]: client.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
 
 
 async def test_a_directory_that_cannot_be_written_is_away(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
-from apex_client.cli.opening import NO_DB, Db, opened
+from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, said, shown, size, table
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ PoseOption = Annotated[str | None, typer.Option(help="What is shown: relaxed, fr
 
 STATES = {"waiting": "to be sent", "sent": "the server looks at it", "refused": "refused"}
 
-photos = typer.Typer(help="Progress photos: taken in offline, sent with the next sync.", no_args_is_help=True)
+photos = typer.Typer(
+    help="Progress photos: the latest; taking them in offline, comparing them.", rich_markup_mode="rich"
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,6 +38,14 @@ def add_to(app: typer.Typer) -> None:
             "apex photos compare 2026-03-01 2026-05-01 --side front -o spring.jpg",
         ),
     )
+
+
+@photos.callback(invoke_without_command=True)
+def _photos(context: typer.Context, db: Db = NO_DB) -> None:
+    if context.invoked_subcommand is None:
+        list_photos(db=db)
+    else:
+        use_from_here(db)
 
 
 @photos.command(epilog=examples("apex photos add front.jpg back.jpg", "apex photos add old.heic --date 2026-01-01"))
