@@ -300,6 +300,18 @@ async def test_a_copy_of_everything_has_it_too(whole: WholeApp, athlete: Signed)
             assert archive.read(entry["file"]) == (await read(athlete, entry["media_id"])).content
 
 
+async def test_a_store_that_lost_or_cannot_give_a_file_is_a_refusal(whole: WholeApp, athlete: Signed) -> None:
+    media_id = await hand_in(athlete, picture())
+    await keep_media(whole)
+    store = whole.app.state.media_store
+    there = store.root
+    store.root = there / "elsewhere"
+    assert problem(await read(athlete, media_id))[0] == 404
+    (there / "file").write_text("where a folder should be")
+    store.root = there / "file"
+    assert problem(await read(athlete, media_id))[:2] == (503, "media_store_unavailable")
+
+
 async def test_a_tampered_file_does_not_open(whole: WholeApp, athlete: Signed) -> None:
     content = b"%PDF-1.7" + bytes(600_000)
     media_id = await hand_in(athlete, content, kind="file", content_type="application/pdf")

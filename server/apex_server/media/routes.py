@@ -9,6 +9,7 @@ Declaring is asking, too: done again it tells what is missing, or what has becom
 """
 
 import re
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from apex_server.media.errors import MediaFull, MediaStoreAway, UploadIncomplete
 from apex_server.media.handing_in import HandingIn, upload_of
 from apex_server.media.payloads import NewMedia, Upload
 from apex_server.media.reading import FileName, ReadyMedia, find_ready, pieces_of
-from apex_server.media.store import MediaStore, part_sizes
+from apex_server.media.store import MediaStore, NoSuchObject, part_sizes
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
 from apex_server.resources.requests import scope_of_athlete
 from apex_server.sync.sealing import person_of
@@ -152,7 +153,7 @@ class MediaController(Controller):
     ) -> Response[Any]:
         """Read a picture, recording or file of a scope that you may read; 404 until it was looked at."""
         ready = await _ready(database, caller, media_id)
-        return _answer(media_store, ready, "original", from_place, if_none_match)
+        return await _answer(media_store, ready, "original", from_place, if_none_match)
 
     @get("/{media_id:str}/thumbnail", responses=_CONTENT)
     async def get_thumbnail(
@@ -167,7 +168,7 @@ class MediaController(Controller):
         ready = await _ready(database, caller, media_id)
         if not ready.thumbnail_bytes:
             raise NotFound("thumbnail")
-        return _answer(media_store, ready, "thumbnail", None, if_none_match)
+        return await _answer(media_store, ready, "thumbnail", None, if_none_match)
 
 
 media_routes = (MediaController,)
@@ -191,10 +192,10 @@ async def _ready(database: Database, caller: Caller, media_id: str) -> ReadyMedi
         return await find_ready(connection, database.vault, media_id)
 
 
-def _answer(
+async def _answer(
     store: MediaStore, ready: ReadyMedia, name: FileName, from_place: str | None, if_none_match: str | None
 ) -> Response[Any]:
-    """Answer with a file, or with what is left of it from a place on."""
+    """Answer with a file, or with what is left of it from a place on. Raises NotFound, MediaStoreAway."""
     size = ready.size_of(name)
     headers = {
         "ETag": f'"{ready.digest}{"" if name == "original" else "-thumbnail"}"',
@@ -209,12 +210,23 @@ def _answer(
     headers["Content-Length"] = str(size - start)
     if not ready.content_type.startswith(("image/", "audio/", "video/")):
         headers["Content-Disposition"] = "attachment"
+    pieces = pieces_of(store, ready, name, start)
+    try:
+        first = await anext(pieces)  # So a store that is away is a refusal, and no answer that breaks off.
+    except NoSuchObject as error:
+        raise NotFound("media") from error
     return Stream(
-        pieces_of(store, ready, name, start),
+        _again(first, pieces),
         media_type=ready.content_type if name == "original" else "image/jpeg",
         status_code=206 if start else 200,
         headers=headers,
     )
+
+
+async def _again(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 def _start_of(from_place: str | None, size: int) -> int:
