@@ -96,8 +96,17 @@ def test_a_unit_that_is_not_stated_is_asked_for(tmp_path: Path) -> None:
         read_body_file(written(tmp_path, "Date,Weight\n2026-03-01,82.4\n", "w.csv"))
 
 
-def test_a_workout_export_is_none(tmp_path: Path) -> None:
-    assert not is_body_file(written(tmp_path, "Date,Workout Name,Exercise Name,Set Order,Weight Unit\n", "strong.csv"))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Date,Workout Name,Duration,Exercise Name,Set Order,Weight,Reps,Distance,Seconds,Notes,Workout Notes,RPE\n"
+        '2026-03-01 18:00:00,"Push",1h,"Bench Press",1,100,8,0,0,"","",8\n',
+        "Date,Exercise,Category,Weight (kg),Reps\n2026-03-01,Bench Press,Chest,100,8\n",
+    ],
+    ids=["strong", "fitnotes"],
+)
+def test_an_export_of_workouts_with_weights_is_none(tmp_path: Path, text: str) -> None:
+    assert not is_body_file(written(tmp_path, text, "export.csv"))
 
 
 def test_weights_are_imported_in_the_terminal(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ NEVER_KEPT = {
 """Said to the server, and kept nowhere: an export cannot have them."""
 OF_OTHERS = {
     "coach name", "draft program", "draft", "draft reasoning", "library exercise", "instructions", "coach's notes",
-    "tag", "program's notes", "library food", "brand", "serving", "questionnaire", "question's text",
+    "tag", "thread's tag", "program's notes", "library food", "brand", "serving", "questionnaire", "question's text",
 }  # fmt: skip
 """About the person or beside them, but not theirs to take along."""
 

@@ -36,7 +36,7 @@ def unsafe_routes(app: WholeApp) -> list[tuple[str, str, bool]]:
     for route in app.app.routes:
         for handler in getattr(route, "route_handlers", ()):
             for method in sorted(set(handler.http_methods) - SAFE):
-                path = re.sub(r"\{[^}]*\}", AN_ID, route.path)
+                path = re.sub(r"\{[^}]*\}", AN_ID, re.sub(r"\{\w+:int\}", "1", route.path))
                 found.append((method, path, handler.opt.get("exclude_from_auth") is True))
     return found
 

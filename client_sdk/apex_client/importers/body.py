@@ -7,7 +7,7 @@ with which a small file grows without end, is refused; so is a zip that unfolds 
 import csv
 import io
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -15,7 +15,16 @@ from typing import IO, Any
 
 from msgspec import Struct, field
 
-from apex_client.importers.errors import FileTooLarge, FileUnreadable, ImportFailed, LoadUnit, UnitNeeded
+from apex_client.importers.errors import (
+    FileTooLarge,
+    FileUnreadable,
+    ImportFailed,
+    LoadUnit,
+    NotAnExport,
+    UnitNeeded,
+)
+from apex_client.importers.layouts import HEAD_CHARACTERS, recognise
+from apex_client.importers.sources import SOURCES
 from apex_client.importers.text import read_text
 from apex_client.importers.values import Unreadable, read_number
 from apex_sync.ids import derived_id
@@ -78,15 +87,24 @@ class BodyPlan(Struct):
 
 
 def is_body_file(path: Path) -> bool:
-    """Tell whether a file is one of these, by its name and its first line; nothing is refused here."""
+    """Tell whether a file is one of these, by its name or its beginning; an export of workouts is none of them."""
     if path.suffix.lower() in (".xml", ".zip"):
         return True
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            headers = _headers(next(csv.reader([file.readline(4096)]), []))
+            beginning = file.read(HEAD_CHARACTERS)
     except OSError:
         return False
-    return bool(headers & DATES) and bool(headers & WEIGHTS.keys())
+    headers = {name.strip().lower() for name in next(csv.reader(beginning.splitlines()[:1]), [])}
+    return bool(headers & DATES) and bool(headers & WEIGHTS.keys()) and not _is_of_workouts(beginning)
+
+
+def _is_of_workouts(beginning: str) -> bool:
+    try:
+        recognise(beginning, SOURCES)
+    except NotAnExport:
+        return False
+    return True
 
 
 def read_body_file(path: Path, *, unit: LoadUnit | None = None) -> BodyPlan:
@@ -202,10 +220,6 @@ def _local_time(text: str) -> str:
         return date.fromisoformat(text).isoformat()
     except ValueError:
         raise ValueError(f"{text[:30]!r} is no date such as 2026-03-01") from None
-
-
-def _headers(names: Iterable[str]) -> set[str]:
-    return {name.strip().lower() for name in names}
 
 
 @contextmanager
