@@ -83,8 +83,11 @@ async def performed_sets_of_workouts(
 ) -> list[PerformedSet]:
     """List the dated sets of some workouts of an athlete, or of all; those of one workout stand together."""
     rows = await connection.fetch(_queries.list_performed_sets, athlete_id, workout_ids)
-    seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id))) if rows else None
-    return list(performed_sets_of(rows, seal))
+    if not rows:
+        return []
+    named = await connection.fetch(_queries.list_performed_exercises, athlete_id, workout_ids)
+    seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
+    return list(performed_sets_of(rows, named, seal))
 
 
 async def _brought_up_to(
@@ -122,37 +125,43 @@ def _workout_id(performed: PerformedSet) -> str:
     return performed.workout_id
 
 
-def performed_sets_of(rows: Iterable[Any], seal: DocumentSeal | None) -> Iterator[PerformedSet]:
+def performed_sets_of(rows: Iterable[Any], named: Iterable[Any], seal: DocumentSeal) -> Iterator[PerformedSet]:
     """Read rows of logged sets as `apex_sync.coaching.sets.performed_sets` reads the records they were made from."""
+    opened: dict[bytes | None, str | None] = {}
+    exercises: dict[tuple[UUID, str | None], tuple[str | None, str | None]] = {}
+    for record_id, exercise_key, exercise_id, name in named:
+        if name not in opened:
+            opened[name] = seal.open_name(name, EXERCISE_NAME)
+        exercises[record_id, exercise_key] = (exercise_id, opened[name])
     names: dict[UUID, str] = {}
-    exercises: dict[bytes | None, str | None] = {None: None}
     before: tuple[UUID | None, str | None] = (None, None)
     after_drop = False
-    for row in rows:
-        after_drop = after_drop and before == (row["record_id"], row["exercise_key"])
-        before = row["record_id"], row["exercise_key"]
-        dropset = row["type"] == "dropset"
-        if row["name"] not in exercises and seal is not None:
-            exercises[row["name"]] = seal.open_name(row["name"], EXERCISE_NAME)
-        day = row["date"].isoformat()
-        clock = row["start_time"].time().isoformat("microseconds") if row["start_time"] else None
+    for (
+        record_id, set_key, exercise_key, date, start_time, position, kind, reps, load_kg, load_unit, rpe, rir,
+        completed, failure_reason,
+    ) in rows:  # fmt: skip
+        place = (record_id, exercise_key)
+        after_drop = after_drop and before == place
+        before = place
+        exercise_id, exercise_name = exercises.get(place, (None, None))
+        day = date.isoformat()
         yield PerformedSet(
-            workout_id=names.setdefault(row["record_id"], str(row["record_id"])),
-            set_key=row["set_key"],
-            exercise_key=row["exercise_key"] or "",
-            exercise_id=row["exercise_id"],
-            exercise_name=exercises[row["name"]],
-            date=row["date"],
-            performed_at=f"{day}T{clock}" if clock else day,
-            position=row["position"],
-            type=row["type"],
-            reps=whole(row["reps"], 0, REPS_MAX),
-            load_kg=number(row["load_kg"], LOAD_KG_MIN, LOAD_KG_MAX),
-            load_unit=row["load_unit"] or "kg",
-            rpe=number(row["rpe"], RPE_MIN, RPE_MAX),
-            rir=number(row["rir"], 0.0, RIR_MAX),
-            completed=row["completed"],
-            later_drop=dropset and after_drop,
-            failure_reason=row["failure_reason"],
+            workout_id=names.get(record_id) or names.setdefault(record_id, str(record_id)),
+            set_key=set_key,
+            exercise_key=exercise_key or "",
+            exercise_id=exercise_id,
+            exercise_name=exercise_name,
+            date=date,
+            performed_at=f"{day}T{start_time.time().isoformat('microseconds')}" if start_time else day,
+            position=position,
+            type=kind,
+            reps=whole(reps, 0, REPS_MAX),
+            load_kg=number(load_kg, LOAD_KG_MIN, LOAD_KG_MAX),
+            load_unit=load_unit or "kg",
+            rpe=number(rpe, RPE_MIN, RPE_MAX),
+            rir=number(rir, 0.0, RIR_MAX),
+            completed=completed,
+            later_drop=kind == "dropset" and after_drop,
+            failure_reason=failure_reason,
         )
-        after_drop = dropset and (row["completed"] or after_drop)
+        after_drop = kind == "dropset" and (completed or after_drop)

@@ -95,29 +95,27 @@ ORDER BY seq
 LIMIT $3;
 
 -- name: list_performed_sets
--- The dated sets of an athlete, all or those of some workouts; 200,000 are 30 years of hard training. Sets and names meet
--- workout by workout (OFFSET 0): joined freely, Postgres would compare every set with every name.
-SELECT performed.record_id, performed.set_key, performed.exercise_key, performed.exercise_id, performed.name,
-    session.date, session.start_time, performed.position, performed.type, performed.reps, performed.load_kg,
-    performed.load_unit, performed.rpe, performed.rir, performed.completed, performed.failure_reason
+-- The dated sets of an athlete, all or those of some workouts; 200,000 are 30 years of hard training.
+SELECT performed.record_id, performed.set_key, performed.exercise_key, session.date, session.start_time,
+    performed.position, performed.type, performed.reps, performed.load_kg, performed.load_unit, performed.rpe,
+    performed.rir, performed.completed, performed.failure_reason
 FROM workout_logs AS session
-CROSS JOIN LATERAL (
-    SELECT logged_sets.record_id, logged_sets.set_key, logged_sets.exercise_key, exercise.exercise_id, exercise.name,
-        logged_sets.position, logged_sets.type, logged_sets.reps, logged_sets.load_kg, logged_sets.load_unit,
-        logged_sets.rpe, logged_sets.rir, logged_sets.completed, logged_sets.failure_reason
-    FROM logged_sets
-    LEFT JOIN logged_exercises AS exercise
-        ON exercise.scope_id = session.scope_id
-        AND exercise.record_id = session.record_id
-        AND exercise.exercise_key = logged_sets.exercise_key
-    WHERE logged_sets.scope_id = session.scope_id
-        AND logged_sets.record_id = session.record_id
-    OFFSET 0
-) AS performed
+JOIN logged_sets AS performed
+    ON performed.scope_id = session.scope_id AND performed.record_id = session.record_id
 WHERE session.scope_id = $1
     AND session.date IS NOT NULL
     AND ($2::uuid[] IS NULL OR session.record_id = ANY ($2))
 ORDER BY session.date DESC, session.record_id, performed.position
+LIMIT 200000;
+
+-- name: list_performed_exercises
+-- What the sets of `list_performed_sets` are of. Joined there, Postgres would compare every set with every name: under
+-- row-level security it expects one of each.
+SELECT exercise.record_id, exercise.exercise_key, exercise.exercise_id, exercise.name
+FROM logged_exercises AS exercise
+WHERE exercise.scope_id = $1
+    AND ($2::uuid[] IS NULL OR exercise.record_id = ANY ($2))
+ORDER BY exercise.record_id, exercise.exercise_key
 LIMIT 200000;
 
 -- name: list_deleted
