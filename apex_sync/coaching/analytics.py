@@ -166,16 +166,14 @@ def progress_of(
 ) -> list[ExerciseProgress]:
     """Draw the lines of all exercises trained from one day to another, the most trained first.
 
-    Sets and records are those of the whole history, for a record stands against everything before it; records that are
-    not given are found.
+    A record stands against everything before it, so where none are given the sets are those of the whole history.
     """
     progress = []
     for identity, sets in sets_by_exercise.items():
-        if not any(s.date is not None and first <= s.date <= last for s in sets):
-            continue
-        line = [exposure for exposure in exposures(sets) if first <= exposure.date <= last]
+        history = exposures(sets)
+        line = [exposure for exposure in history if first <= exposure.date <= last]
         if line:
-            found = records_in(exposures(sets)) if records_by_exercise is None else records_by_exercise[identity]
+            found = records_in(history) if records_by_exercise is None else records_by_exercise.get(identity, [])
             records = [record for record in found if first <= record.date <= last]
             progress.append(_progress(identity, line, records))
     return sorted(progress, key=lambda each: (-len(each.points), each.name or "", each.exercise_id or ""))

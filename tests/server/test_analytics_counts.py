@@ -12,6 +12,7 @@ from apex_server.db import Database, load_queries
 from apex_server.resources import library_for, trained_exercises_of
 from apex_sync.coaching.analytics import tallies_of, volume_of
 from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.records import personal_records
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, performed_sets, sets_by_exercise
 from apex_sync.coaching.weeks import monday_of
@@ -116,13 +117,14 @@ async def test_sets_are_read_back_as_they_stand_in_the_records(db: Database, dat
     athlete = await world.athlete()
     sets = sets_by_exercise(each for each in await logged(world, athlete, seed=4) if each.date)
     async with db.request(athlete) as connection:
-        trained = await trained_exercises_of(connection, db.vault, athlete)
+        trained = await trained_exercises_of(connection, db.vault, athlete, date.min, date.max)
     assert plain(trained.sets) == plain(sets)
+    assert trained.records == {exercise: personal_records(members) for exercise, members in sets.items()}
 
 
 def plain(sets: dict[str, list[PerformedSet]] | Any) -> dict[str, list[tuple[Any, ...]]]:
     return {
-        exercise: [(s.workout_id, s.set_key, s.type, s.reps, s.completed, s.later_drop) for s in members]
+        exercise: sorted((s.workout_id, s.set_key, s.type, s.reps, s.completed, s.later_drop) for s in members)
         for exercise, members in sets.items()
     }
 

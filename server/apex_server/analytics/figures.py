@@ -142,7 +142,7 @@ async def progression_of(
     connection: Connection, vault: Vault, athlete_id: UUID, first: date, last: date, exercise: str | None = None
 ) -> list[ExerciseProgress]:
     """Draw the lines of an athlete's exercises, or of the one that an id or a name means."""
-    trained = await trained_exercises_of(connection, vault, athlete_id)
+    trained = await trained_exercises_of(connection, vault, athlete_id, first, last)
     sets = trained.sets
     if exercise is not None:
         wanted = {exercise_identity(exercise, None), exercise_identity(None, exercise)}

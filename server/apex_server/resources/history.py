@@ -6,15 +6,16 @@ of date, and a page of workouts does not read ten years of sets each time.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from apex_server.db import Connection, load_queries
 from apex_server.sync.sealing import EXERCISE_NAME, DocumentSeal, seal_of_scope
 from apex_server.vault import Vault
-from apex_sync.coaching.leaves import number, whole
+from apex_sync.coaching.leaves import number, text, whole
 from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.sets import (
     LOAD_KG_MAX,
@@ -24,6 +25,7 @@ from apex_sync.coaching.sets import (
     RPE_MAX,
     RPE_MIN,
     PerformedSet,
+    identities_of,
     sets_by_exercise,
 )
 from apex_sync.ids import athlete_scope
@@ -33,10 +35,15 @@ __all__ = ["performed_sets_of_workouts", "personal_records_of", "trained_exercis
 SETS_KEPT_MAX = 100_000
 """Some 30 MB: ten athletes with ten years of training each, or a hundred with one."""
 
+RECORDS_KEPT_MAX = 200_000
+"""Some 60 MB at most: a few hundred athletes with years of training each."""
+
 CHANGED_WORKOUTS_MAX = 200
 """Where more have changed, the whole history is read again."""
 
 _queries = load_queries(__package__)
+
+T = TypeVar("T")
 
 
 class _History(NamedTuple):
@@ -48,12 +55,21 @@ class _History(NamedTuple):
     records: Mapping[str, list[PersonalRecord]]
 
 
+class _Found(NamedTuple):
+    """What of a history is small enough to be kept of many athletes: what names mean in it, and its records."""
+
+    seq: int
+    identities: Mapping[tuple[str | None, str | None], str | None]
+    records: Mapping[str, list[PersonalRecord]]
+
+
 _NOTHING = _History(-1, {}, {}, {})
 _kept: "OrderedDict[UUID, _History]" = OrderedDict()
+_found: "OrderedDict[UUID, _Found]" = OrderedDict()
 
 
 class Trained(NamedTuple):
-    """Everything an athlete ever trained, by exercise identity, and the personal records of each exercise."""
+    """What an athlete trained in some days, by exercise identity, and all personal records of each exercise."""
 
     sets: Mapping[str, list[PerformedSet]]
     records: Mapping[str, list[PersonalRecord]]
@@ -61,31 +77,57 @@ class Trained(NamedTuple):
 
 async def personal_records_of(connection: Connection, vault: Vault, athlete_id: UUID) -> list[PersonalRecord]:
     """List the personal records of an athlete whom the caller may read, in no particular order."""
-    trained = await trained_exercises_of(connection, vault, athlete_id)
-    return [record for records in trained.records.values() for record in records]
+    found = await _found_of(connection, vault, athlete_id)
+    return [record for records in found.records.values() for record in records]
 
 
-async def trained_exercises_of(connection: Connection, vault: Vault, athlete_id: UUID) -> Trained:
-    """Read what an athlete trained whom the caller may read."""
+async def trained_exercises_of(
+    connection: Connection, vault: Vault, athlete_id: UUID, first: date, last: date
+) -> Trained:
+    """Read what an athlete trained from one day to another, whom the caller may read."""
+    found = await _found_of(connection, vault, athlete_id)
+    by_exercise: dict[str, list[PerformedSet]] = {}
+    for performed in await _performed_sets(connection, vault, athlete_id, None, first, last):
+        named = (performed.exercise_id, performed.exercise_name)
+        identity = found.identities.get(named, performed.exercise)
+        if identity:
+            by_exercise.setdefault(identity, []).append(performed)
+    return Trained(by_exercise, found.records)
+
+
+async def _found_of(connection: Connection, vault: Vault, athlete_id: UUID) -> _Found:
     # The seq is read first: what is kept for it may then be newer, and never older.
     seq = await connection.fetchval(_queries.get_scope_seq, athlete_id)
     if seq is None:
-        return Trained({}, {})
-    history = _kept.pop(athlete_id, _NOTHING)
-    if history.seq != seq:
-        history = await _brought_up_to(connection, vault, athlete_id, history, seq)
-    _keep(athlete_id, history)
-    return Trained(history.by_exercise, history.records)
+        return _Found(-1, {}, {})
+    found = _found.pop(athlete_id, None)
+    if found is None or found.seq != seq:
+        history = _kept.pop(athlete_id, _NOTHING)
+        if history.seq != seq:
+            history = await _brought_up_to(connection, vault, athlete_id, history, seq)
+        _keep(_kept, athlete_id, history, _size, SETS_KEPT_MAX)
+        named = {(each.exercise_id, each.exercise_name) for sets in history.by_workout.values() for each in sets}
+        found = _Found(seq, identities_of(named), history.records)
+    _keep(_found, athlete_id, found, _count, RECORDS_KEPT_MAX)
+    return found
 
 
 async def performed_sets_of_workouts(
     connection: Connection, vault: Vault, athlete_id: UUID, workout_ids: Sequence[UUID] | None = None
 ) -> list[PerformedSet]:
     """List the dated sets of some workouts of an athlete, or of all; those of one workout stand together."""
-    rows = await connection.fetch(_queries.list_performed_sets, athlete_id, workout_ids)
+    return await _performed_sets(connection, vault, athlete_id, workout_ids, date.min, date.max)
+
+
+async def _performed_sets(
+    connection: Connection, vault: Vault, athlete_id: UUID, workout_ids: Sequence[UUID] | None, first: date, last: date
+) -> list[PerformedSet]:
+    rows = await connection.fetch(_queries.list_performed_sets, athlete_id, workout_ids, first, last)
     if not rows:
         return []
-    named = await connection.fetch(_queries.list_performed_exercises, athlete_id, workout_ids)
+    is_all = workout_ids is None and (first, last) == (date.min, date.max)
+    read = None if is_all else list({row["record_id"] for row in rows})
+    named = await connection.fetch(_queries.list_performed_exercises, athlete_id, read)
     seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
     return list(performed_sets_of(rows, named, seal))
 
@@ -110,15 +152,19 @@ async def _brought_up_to(
     return _History(seq, by_workout, by_exercise, records)
 
 
-def _keep(athlete_id: UUID, history: _History) -> None:
-    """Keep a history, and forget those that nobody asked for longest."""
-    _kept[athlete_id] = history
-    while len(_kept) > 1 and sum(_size(kept) for kept in _kept.values()) > SETS_KEPT_MAX:
-        _kept.popitem(last=False)
+def _keep(kept: "OrderedDict[UUID, T]", athlete_id: UUID, history: T, size: Callable[[T], int], size_max: int) -> None:
+    """Keep what was read, and forget what nobody asked for longest."""
+    kept[athlete_id] = history
+    while len(kept) > 1 and sum(map(size, kept.values())) > size_max:
+        kept.popitem(last=False)
 
 
 def _size(history: _History) -> int:
     return sum(len(sets) for sets in history.by_exercise.values())
+
+
+def _count(found: _Found) -> int:
+    return sum(len(records) for records in found.records.values())
 
 
 def _workout_id(performed: PerformedSet) -> str:
@@ -131,27 +177,27 @@ def performed_sets_of(rows: Iterable[Any], named: Iterable[Any], seal: DocumentS
     exercises: dict[tuple[UUID, str | None], tuple[str | None, str | None]] = {}
     for record_id, exercise_key, exercise_id, name in named:
         if name not in opened:
-            opened[name] = seal.open_name(name, EXERCISE_NAME)
+            opened[name] = text(seal.open_name(name, EXERCISE_NAME))
         exercises[record_id, exercise_key] = (exercise_id, opened[name])
     names: dict[UUID, str] = {}
     before: tuple[UUID | None, str | None] = (None, None)
     after_drop = False
     for (
-        record_id, set_key, exercise_key, date, start_time, position, kind, reps, load_kg, load_unit, rpe, rir,
+        record_id, set_key, exercise_key, on, start_time, position, kind, reps, load_kg, load_unit, rpe, rir,
         completed, failure_reason,
     ) in rows:  # fmt: skip
         place = (record_id, exercise_key)
         after_drop = after_drop and before == place
         before = place
         exercise_id, exercise_name = exercises.get(place, (None, None))
-        day = date.isoformat()
+        day = on.isoformat()
         yield PerformedSet(
             workout_id=names.get(record_id) or names.setdefault(record_id, str(record_id)),
             set_key=set_key,
             exercise_key=exercise_key or "",
             exercise_id=exercise_id,
             exercise_name=exercise_name,
-            date=date,
+            date=on,
             performed_at=f"{day}T{start_time.time().isoformat('microseconds')}" if start_time else day,
             position=position,
             type=kind,

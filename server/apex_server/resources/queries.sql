@@ -95,7 +95,7 @@ ORDER BY seq
 LIMIT $3;
 
 -- name: list_performed_sets
--- The dated sets of an athlete, all or those of some workouts; 200,000 are 30 years of hard training.
+-- The sets of an athlete from one day to another, all or those of some workouts; 200,000 are 30 years of hard training.
 SELECT performed.record_id, performed.set_key, performed.exercise_key, session.date, session.start_time,
     performed.position, performed.type, performed.reps, performed.load_kg, performed.load_unit, performed.rpe,
     performed.rir, performed.completed, performed.failure_reason
@@ -103,7 +103,7 @@ FROM workout_logs AS session
 JOIN logged_sets AS performed
     ON performed.scope_id = session.scope_id AND performed.record_id = session.record_id
 WHERE session.scope_id = $1
-    AND session.date IS NOT NULL
+    AND session.date BETWEEN $3 AND $4
     AND ($2::uuid[] IS NULL OR session.record_id = ANY ($2))
 ORDER BY session.date DESC, session.record_id, performed.position
 LIMIT 200000;
