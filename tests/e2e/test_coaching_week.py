@@ -1,18 +1,32 @@
 """A coaching week, as it is meant to be lived: three devices, offline nearly always, one true history at its end.
 
 The coach works on a train, the watch is in the gym, the phone at home; each syncs a few times in eight days. The
-watch logs sets while the phone writes to the same workout; coach and athlete write to each other's records. At the end
+watch logs sets while the phone writes to the same workout; coach and athlete write to each other's records, and to each
+other. Food, weight, two photos and a check-in are added, all of it offline. At the end
 all of it is on the server and on every device, alike and to the last leaf.
 """
 
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal
+from PIL import Image
 
 from apex_client import Replica
-from tests.e2e.whole_server import PASSWORD, Athlete, WholeServer, assert_one_digest, sync_until_done
+from apex_server.settings import Settings
+from tests.e2e.test_photos import figure, until_kept
+from tests.e2e.whole_server import (
+    PASSWORD,
+    SECRET,
+    WholeServer,
+    assert_one_digest,
+    athlete_of,
+    running_server,
+    sync_until_done,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -20,6 +34,14 @@ MONDAY = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=8)
 TRAINING_DAYS = {1: "Push", 3: "Pull", 5: "Legs"}
 EXERCISES = {"Push": "Bench press", "Pull": "Barbell row", "Legs": "Back squat"}
 PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def working(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeServer]:
+    """A server with a worker, which looks at photos."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("week"), secret=SECRET)
+    with running_server(portal, settings, with_worker=True) as running:
+        yield running
 
 
 def day(number: int) -> str:
@@ -102,11 +124,12 @@ async def coach_prepares(coach: Replica, athlete_id: str) -> None:
     await coach.athlete(athlete_id).nutrition_targets.create(start_date=day(1), energy_kcal=2600, protein_g=180)
 
 
-async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(
-    server: WholeServer, athlete: Athlete, tmp_path: Path
-) -> None:
-    async with Replica.open(tmp_path / "desk.db", device_name="desk", device_kind="tablet") as coach:
-        await coach.register(server.address, server.new_email("carla"), PASSWORD, name="Carla", role="coach")
+async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(working: WholeServer, tmp_path: Path) -> None:
+    async with (
+        athlete_of(working, tmp_path) as athlete,
+        Replica.open(tmp_path / "desk.db", device_name="desk", device_kind="tablet") as coach,
+    ):
+        await coach.register(working.address, working.new_email("carla"), PASSWORD, name="Carla", role="coach")
         phone = await athlete.device("phone")
         invite = await coach.clients.invite()
         await phone.request("POST", f"/api/invites/{invite.code}/accept")
@@ -139,8 +162,10 @@ async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(
                 [asked] = await watch.messages.list()
                 await asked.react("👍")
                 await asked.reply("Too light.")
+        for side in ("front", "back"):
+            await phone.photos.add(figure(tmp_path / f"{side}.jpg", 600, 900, 80), day=day(7), type=side)
         await week.report({"q1": "no"})
-        await week.meet(phone)
+        await until_kept(phone)
         await week.meet(coach)
 
         [waiting] = await coach.athlete(athlete.id).checkins.list()
@@ -155,7 +180,11 @@ async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(
 
         for _ in range(2):
             await week.meet(watch, phone, coach)
-        await assert_the_week_is_whole(server, athlete, week)
+        await assert_the_week_is_whole(working, week)
+        assert len(await athlete.sets_in_postgres()) == week.sets
+        [front] = await coach.athlete(athlete.id).photos.query("type = ?", ["front"])
+        await front.save(tmp_path / "as the coach sees it.jpg")
+        assert Image.open(tmp_path / "as the coach sees it.jpg").size == (600, 900)
 
 
 async def scopes_of(replica: Replica) -> list[str]:
@@ -165,19 +194,19 @@ async def scopes_of(replica: Replica) -> list[str]:
     return [row["name"] for row in rows]
 
 
-async def assert_the_week_is_whole(server: WholeServer, athlete: Athlete, week: Week) -> None:
+async def assert_the_week_is_whole(server: WholeServer, week: Week) -> None:
     """Hold every device to the server, and all of it to what was done."""
     devices = (week.coach, week.phone, week.watch)
     for scope in await scopes_of(week.phone):
         await assert_one_digest(server, scope, *devices)
-    assert len(await athlete.sets_in_postgres()) == week.sets
     for replica in devices:
         assert await replica.conflicts.list() == [] and await replica.rejected.list() == []
         [counted] = await replica.query(
             "SELECT (SELECT count(*) FROM logged_sets) AS sets, (SELECT count(*) FROM logged_foods) AS foods,"
-            " (SELECT count(*) FROM body_metrics) AS weighings, (SELECT sum(energy_kcal) FROM nutrition_logs) AS kcal"
+            " (SELECT count(*) FROM body_metrics) AS weighings, (SELECT count(*) FROM progress_photos) AS photos,"
+            " (SELECT sum(energy_kcal) FROM nutrition_logs) AS kcal"
         )
-        assert counted == {"sets": week.sets, "foods": week.foods, "weighings": 7, "kcal": 7 * 620.0}
+        assert counted == {"sets": week.sets, "foods": week.foods, "weighings": 7, "photos": 2, "kcal": 7 * 620.0}
         [checkin] = await replica.query("SELECT coach_feedback, coach_reviewed, questionnaire FROM check_ins")
         assert checkin["coach_feedback"] == "Well done. Rows go up by 2.5 kg."
         [program] = await replica.query("SELECT id, athlete_feedback FROM programs WHERE scope LIKE 'athlete:%'")
