@@ -27,12 +27,31 @@ def find_problems(value: Any, model: type[Struct], limit: int = PROBLEMS_MAX) ->
     return problems
 
 
+_words_by_pattern: dict[str, str] = {}
+
+
+def patterned(pattern: str, words: str) -> str:
+    """Give a pattern for `Meta`, and remember what it asks for in words: people are shown those."""
+    _words_by_pattern[repr(pattern)] = words
+    return pattern
+
+
+def in_words(message: str) -> str:
+    """Word what msgspec says of a value; nobody is shown a regular expression.
+
+    >>> in_words(f"Expected `str` matching regex {patterned('^[0-9]{4}$', 'a year')!r}")
+    'Expected a year'
+    """
+    _, found, pattern = message.partition("matching regex ")
+    return f"Expected {_words_by_pattern.get(pattern, 'text of another form')}" if found else message
+
+
 def problem_of(error: msgspec.ValidationError) -> FieldProblem:
     """Split what msgspec says of a value into the path and the message."""
     message, _, path = str(error).partition(" - at `")
     if path.startswith("key` in `"):
         message, path = f"a key of it: {message}", path.removeprefix("key` in `")
-    return FieldProblem(path.rstrip("`").removeprefix("$").removeprefix("."), message)
+    return FieldProblem(path.rstrip("`").removeprefix("$").removeprefix("."), in_words(message))
 
 
 def _examine(value: Any, annotation: Any, path: str, problems: list[FieldProblem], limit: int) -> Any:

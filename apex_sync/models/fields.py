@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from apex_sync.errors import FieldProblem
+from apex_sync.problems import patterned
 
 Score = Annotated[int, Meta(ge=1, le=10)]
 """A subjective answer, 1 (least) to 10 (most)."""
@@ -23,15 +24,22 @@ Key = Annotated[str, Meta(min_length=1, max_length=16)]
 Ref = Annotated[str, Meta(min_length=1, max_length=64)]
 """The id of another record."""
 
-Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", extra_json_schema={"format": "date"})]
+Date = Annotated[
+    str,
+    Meta(
+        pattern=patterned(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", "a day, `2026-03-01`"),
+        extra_json_schema={"format": "date"},
+    ),
+]
 """A calendar day in the athlete's time zone, `2026-03-01`."""
 
 LocalTime = Annotated[
     str,
     Meta(
-        pattern=(
+        pattern=patterned(
             r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
-            r"(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?$(?!\n)"
+            r"(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?$(?!\n)",
+            "a time, `2026-03-01T18:05:00+01:00`",
         ),
         examples=["2026-03-01T18:05:00+01:00"],
     ),
@@ -41,7 +49,10 @@ LocalTime = Annotated[
 Instant = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$(?!\n)",
+        pattern=patterned(
+            r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$(?!\n)",
+            "a time in UTC, `2026-03-01T17:05:00.000Z`",
+        ),
         examples=["2026-03-01T17:05:00.000Z"],
     ),
 ]

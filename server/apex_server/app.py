@@ -31,6 +31,7 @@ from apex_server.exercises import exercise_routes
 from apex_server.headers import cors_of, hardened_headers
 from apex_server.health import health_routes
 from apex_server.insights import insight_routes
+from apex_server.known_parameters import guard_parameters
 from apex_server.limits import Limits, PostgresLimits, admit, charge_requests, limits_routes
 from apex_server.logs import configure_logs, log_socket_failure, request_log
 from apex_server.media import media_routes, media_store_of
@@ -119,7 +120,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
                 TRUSTED_PROXIES: tuple(ipaddress.ip_network(each) for each in settings.trusted_proxies),
             }
         ),
-        guards=[_guard, guard_support],
+        guards=[_guard, guard_support, guard_parameters],
         dependencies={
             "caller": Provide(provide_caller),
             "database": Provide(provide_database),

@@ -41,6 +41,7 @@ from apex_server.errors import (
     UnsupportedMediaType,
 )
 from apex_server.vault import KeyDestroyed, MasterKeyMissing, MasterKeyOutdated
+from apex_sync.problems import in_words
 
 __all__ = [
     "BODY_REFUSALS",
@@ -65,7 +66,12 @@ SIGN_IN_REFUSALS: tuple[type[ApiError], ...] = (
     CsrfRefused,
 )
 """What a handler that wants a signed-in caller may answer with."""
-_ANY_HANDLER_REFUSALS: tuple[type[ApiError], ...] = (MalformedRequest, TooManyRequests, DatabaseUnavailable)
+_ANY_HANDLER_REFUSALS: tuple[type[ApiError], ...] = (
+    MalformedRequest,
+    InvalidFields,
+    TooManyRequests,
+    DatabaseUnavailable,
+)
 
 _WEBSOCKET_CODE_BASE = 4000
 """Close codes from here on belong to applications; 4401 says about a socket what 401 says about a request."""
@@ -211,7 +217,7 @@ def _field_name(detail: Mapping[str, Any]) -> str:
 def _message(detail: Mapping[str, Any]) -> str:
     """Say that a value is missing where the framework only repeats the name."""
     message = str(detail.get("message", ""))
-    return _VALUE_MISSING if message == repr(detail.get("key")) else message
+    return _VALUE_MISSING if message == repr(detail.get("key")) else in_words(message)
 
 
 exception_handlers: ExceptionHandlersMap = {

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from litestar import Litestar, get
+from msgspec import structs
 
 from apex_server.caller import Caller
 from apex_server.db import EmbeddedPostgres
@@ -50,6 +51,22 @@ async def test_every_route_is_in_the_matrix_and_nothing_else(world: MatrixWorld)
         "tests/server/matrix_table.py that says what it is about and who may use it"
     )
     assert not declared - served, f"{sorted(declared - served)} is in the matrix and not served: take its line out"
+
+
+async def test_no_endpoint_ignores_a_parameter_that_it_does_not_know(world: MatrixWorld) -> None:
+    """Pages aside, which others link to with parameters of their own."""
+    asked = {case.route: case for case in CASES if case.path.startswith("/api/") and case.method in ("GET", "POST")}
+    for case in asked.values():
+        who = next(who for who, role in PERSONS.items() if role in case.roles)
+        answer = (await ask(world, structs.replace(case, query={"unheard_of": "1"}), who, "hers")).answer
+        assert answer.status_code == 422, (case.route, who, answer.text)
+        [error] = answer.json()["errors"]
+        assert error["field"] == "unheard_of" and "is no parameter of this" in error["message"], case.route
+
+
+async def test_a_mistyped_parameter_is_told_the_nearest(world: MatrixWorld) -> None:
+    answer = await world.people["athlete"]("GET", "/api/workouts?form=2026-03-01")
+    assert answer.json()["errors"] == [{"field": "form", "message": "is no parameter of this; did you mean `from`?"}]
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)

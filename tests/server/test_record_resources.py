@@ -190,6 +190,8 @@ DATED = {"workouts": "workout_logs", "checkins": "check_ins", "progress/metrics"
 async def test_a_day_that_is_in_no_calendar_is_refused_and_so_is_none_at_all(kind: Kind) -> None:
     made = await kind.make(1)
     one = f"{kind.path}/{made['id']}"
+    unclear = await kind.owner("POST", kind.path, {**kind.example.body(1), "date": "yesterday"})
+    assert unclear.json()["errors"] == [{"field": "date", "message": "Expected a day, `2026-03-01`"}]
     for day in ("2026-02-31", "2026-13-01", None):
         body = {**kind.example.body(1), "date": day}
         for answer in (

@@ -6,13 +6,14 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from apex_server.policy import SUPPORT_CONSENT_DAYS_MAX, ConsentKind
+from apex_sync.problems import patterned
 
 __all__ = ["ConsentChange", "ConsentEntry", "ConsentView", "ConsentsView"]
 
 _Version = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9._-]{1,40}$(?!\n)",
+        pattern=patterned(r"^[A-Za-z0-9._-]{1,40}$(?!\n)", "the version of a text, up to 40 letters and digits"),
         description="Of the text that the person was shown.",
         examples=["2026-03"],
     ),

@@ -12,6 +12,7 @@ from apex_sync.coaching.meal_planning import ENERGY_KCAL_MAX, ENERGY_KCAL_MIN, M
 from apex_sync.coaching.nutrition import Macros, MealTotals
 from apex_sync.models import Food, MealPlan, NutritionLog, NutritionTargets
 from apex_sync.models.fields import Name
+from apex_sync.problems import patterned
 
 __all__ = [
     "AthleteTargets",
@@ -148,7 +149,9 @@ class FoodsPage(Struct):
 class Barcode(Struct, forbid_unknown_fields=True):
     """The digits under the bars."""
 
-    barcode: Annotated[str, Meta(pattern=r"^[0-9]{6,14}$(?!\n)", examples=["4006040197539"])]
+    barcode: Annotated[
+        str, Meta(pattern=patterned(r"^[0-9]{6,14}$(?!\n)", "a barcode of 6 to 14 digits"), examples=["4006040197539"])
+    ]
 
 
 class FoodsFound(Struct):

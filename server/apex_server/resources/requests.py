@@ -26,6 +26,7 @@ from apex_server.resources.errors import VersionStale
 from apex_server.resources.pages import PAGE_LENGTH_MAX
 from apex_server.sync.errors import FieldForbidden, RecordDamaged, RecordFull, VersionUnknown
 from apex_sync.ids import Scope, athlete_scope, derived_id, private_scope, record_id_from
+from apex_sync.problems import patterned
 
 __all__ = [
     "NO_NUL",
@@ -58,7 +59,7 @@ WRITE_REFUSALS: tuple[type[ApiError], ...] = (
 
 IDEMPOTENCY_KEY_LENGTH_MAX = 200
 
-NO_NUL = r"^[^\x00]*\Z"
+NO_NUL = patterned(r"^[^\x00]*\Z", "text without NUL characters")
 """Postgres holds no text with a NUL character, so nothing can be found by one."""
 
 FirstDay = Annotated[date | None, QueryParameter(name="from", description="The first day, `2026-03-01`.")]

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from apex_sync.problems import patterned
+
 __all__ = ["Look", "LookRequest", "LooksView"]
 
 
@@ -13,7 +15,10 @@ class LookRequest(Struct, forbid_unknown_fields=True):
     """Whom to look at, and why: the number of the ticket, no words about the person."""
 
     user_id: UUID
-    ticket: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,40}$(?!\n)", examples=["T-1042"])]
+    ticket: Annotated[
+        str,
+        Meta(pattern=patterned(r"^[A-Za-z0-9-]{1,40}$(?!\n)", "the number of a ticket, `T-1042`"), examples=["T-1042"]),
+    ]
 
 
 class Look(Struct):
