@@ -13,7 +13,7 @@ from apex_client.records import LIST_MAX, Record, Records
 from apex_sync.models import Exercise
 
 if TYPE_CHECKING:
-    from apex_client.exercise_importing import ExerciseImport
+    from apex_client.library_importing import LibraryImport
     from apex_client.replica import Replica
 
 FOUND_DEFAULT = 20
@@ -41,7 +41,7 @@ class Exercises(Records[Record[Exercise]]):
         """Give the exercises that a name means and does not only resemble: one, or none, or several."""
         return self._handles(await self._replica._do(EXERCISE_LIBRARY.named, name))
 
-    async def import_file(self, path: str | Path, *, dry_run: bool = False) -> "ExerciseImport":
+    async def import_file(self, path: str | Path, *, dry_run: bool = False) -> "LibraryImport":
         """Import the JSON of free-exercise-db into the coach's own library; a second time adds nothing twice.
 
         An exercise that a name in the library means already is left out. Raises an ImportFailed, ForbiddenField.

@@ -5,6 +5,8 @@ fruit = await replica.foods.search(category="fruit")
 [bar] = await replica.foods.with_barcode("4006040197539")
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apex_client.food_searching import FOOD_LIBRARY, found, with_barcode
@@ -13,6 +15,7 @@ from apex_sync.models import Food
 from apex_sync.models.nutrition import FoodCategory
 
 if TYPE_CHECKING:
+    from apex_client.library_importing import LibraryImport
     from apex_client.replica import Replica
 
 FOUND_DEFAULT = 20
@@ -34,6 +37,27 @@ class Foods(Records[Record[Food]]):
     async def named(self, name: str) -> list[Record[Food]]:
         """Give the foods that a name means and does not only resemble: one, or none, or several."""
         return self._handles(await self._replica._do(FOOD_LIBRARY.named, name))
+
+    async def import_file(
+        self,
+        path: str | Path,
+        *,
+        match: str = "",
+        dry_run: bool = False,
+        on_row: Callable[[int], object] = int,
+    ) -> "LibraryImport":
+        """Import foods of USDA SR28 or Open Food Facts into the coach's own library; a second time adds nothing twice.
+
+        Taken are those whose name or brand has every word of `match`, 2,000 at most, since a library reaches every
+        athlete's device. A food whose barcode or name is here already is left out; `on_row` hears of every line. Raises
+        an ImportFailed, ForbiddenField.
+        """
+        from apex_client.food_importing import write_foods
+        from apex_client.importers.foods import read_foods
+
+        library = self._replica._open.own_scope(self.collection)
+        plan = await self._replica._thread.aside(read_foods, Path(path), library=library, match=match, on_row=on_row)
+        return await self._replica._do(write_foods, plan, library, dry_run=dry_run)
 
     async def with_barcode(self, barcode: str) -> list[Record[Food]]:
         """Give the foods with this barcode, in any form it is printed in; a coach's own first."""

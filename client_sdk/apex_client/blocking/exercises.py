@@ -15,7 +15,7 @@ from apex_sync.models import Exercise
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
-    from apex_client.exercise_importing import ExerciseImport
+    from apex_client.library_importing import LibraryImport
 
 FOUND_DEFAULT = 20
 """A screen of a phone."""
@@ -42,7 +42,7 @@ class Exercises(Records[Record[Exercise]]):
         """Give the exercises that a name means and does not only resemble: one, or none, or several."""
         return self._handles(self._replica._do(EXERCISE_LIBRARY.named, name))
 
-    def import_file(self, path: str | Path, *, dry_run: bool = False) -> "ExerciseImport":
+    def import_file(self, path: str | Path, *, dry_run: bool = False) -> "LibraryImport":
         """Import the JSON of free-exercise-db into the coach's own library; a second time adds nothing twice.
 
         An exercise that a name in the library means already is left out. Raises an ImportFailed, ForbiddenField.

@@ -1,19 +1,16 @@
 """`apex exercises`: finding exercises of the library, and importing a coach's own."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from apex_client.cli.examples import examples
+from apex_client.cli.library_reports import LISTED, tell_import
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
-from apex_client.cli.screen import counted, escaped, said, shown, table
-
-if TYPE_CHECKING:
-    from apex_client.exercise_importing import ExerciseImport
+from apex_client.cli.screen import escaped, said, shown, table
 
 FOUND = 10
-LISTED = 20
 
 group = typer.Typer(
     help="The exercises of the library: everybody's, and those of a coach.",
@@ -87,25 +84,7 @@ def import_(
 ) -> None:
     """Import exercises into a coach's own library; what the library has already is left out."""
     with opened(db) as replica:
-        _tell(replica.exercises.import_file(file, dry_run=dry_run), None if all_rows else LISTED)
-
-
-def _tell(report: "ExerciseImport", limit: int | None) -> None:
-    left_out = [(str(each.number), each.name, each.reason) for each in report.skipped]
-    left_out += [("", each.name, f"in the library as {each.known_as}") for each in report.known]
-    if left_out:
-        listed = table("entry", "exercise", "left out because", right=("entry",))
-        for number, name, reason in left_out[:limit]:
-            listed.add_row(number, escaped(name), escaped(reason))
-        shown(listed)
-    if limit is not None and len(left_out) > limit:
-        said(f"[dim]and {len(left_out) - limit:,} more; --all lists them[/]")
-    said(
-        f"{counted(report.read, 'entry', 'entries')}: [green]{report.added:,} added[/], {report.changed:,} completed, "
-        f"{report.already_there:,} there already, {len(report.known):,} in the library, {len(report.skipped):,} skipped"
-    )
-    if report.dry_run:
-        said("[bold]dry run:[/] nothing was saved")
+        tell_import(replica.exercises.import_file(file, dry_run=dry_run), None if all_rows else LISTED)
 
 
 def _words(names: "list[str] | tuple[str, ...]") -> str:

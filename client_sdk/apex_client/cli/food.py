@@ -1,14 +1,16 @@
 """`apex food`: finding foods, logging what was eaten, and planning meals that meet targets."""
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.library_reports import LISTED, tell_import
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
-from apex_client.cli.screen import escaped, said, shown, table
+from apex_client.cli.screen import counting, escaped, said, shown, table
 from apex_client.cli.sessions import Whose, records_of
 
 if TYPE_CHECKING:
@@ -96,6 +98,27 @@ def log(
         )
         said(f"{escaped(meant[0]['name'])}: {quantity:g} {escaped(unit)}")
         said(f"[dim]{row['date']}:[/] " + _sum(row))
+
+
+@group.command(
+    name="import",
+    epilog=examples(
+        "apex food import openfoodfacts.tsv --match skyr --dry-run", "apex food import sr28.csv --match tofu"
+    ),
+)
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="USDA SR28 (CSV) or Open Food Facts (TSV).")],
+    match: Annotated[str, typer.Option(help="Words that the name or the brand has; 2,000 foods at most.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Report what would happen, and save nothing.")
+    ] = False,
+    all_rows: Annotated[bool, typer.Option("--all", metavar="", help="List every row left out.")] = False,
+    db: Db = NO_DB,
+) -> None:
+    """Import foods into a coach's own library; what a barcode or a name means already is left out."""
+    with opened(db) as replica, counting(f"reading {escaped(file.name)}") as on_row:
+        report = replica.foods.import_file(file, match=match, dry_run=dry_run, on_row=on_row)
+    tell_import(report, None if all_rows else LISTED)
 
 
 @group.command(

@@ -101,6 +101,18 @@ def progress(title: str) -> Iterator[Callable[[Any], None]]:
         yield advance
 
 
+@contextmanager
+def counting(title: str, *, every: int = 1000) -> Iterator[Callable[[int], None]]:
+    """Show how many lines of a file were read, where nobody knows how many it has."""
+    with notes().status(title) as status:
+
+        def count(number: int) -> None:
+            if number % every == 0:
+                status.update(f"{title}: {number:,}")
+
+        yield count
+
+
 def _measures(state: Any) -> tuple[int, int, str]:
     from apex_client.own_data import DataExportProgress
     from apex_client.status import SyncProgress
