@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.analytics import analytics_rows
 from benchmarks.bulk import bulk_rows
 from benchmarks.engine import engine_rows
 from benchmarks.exercises import exercise_rows
@@ -37,6 +38,7 @@ async def main() -> None:
         (f"{len(records):,} records up and down", lambda: bulk_rows(HERE, records)),
         ("two connected devices", lambda: live_rows(HERE)),
         ("a library of exercises", lambda: exercise_rows(HERE)),
+        ("a coach among 500 athletes", lambda: analytics_rows(HERE / "analytics", athletes=500, clients=10)),
         ("1,000 records through all walls", lambda: wall_rows(HERE)),
     ):
         print(f"measuring {name} …", flush=True)

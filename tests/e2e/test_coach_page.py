@@ -354,6 +354,22 @@ def test_a_dismissed_draft_goes_away_and_the_athlete_never_sees_it(page: Page, c
     expect(page.locator("#insights")).to_contain_text("1 decided lately")
 
 
+def test_lines_of_strength_are_drawn_with_their_records(page: Page, coach: Person) -> None:
+    anna = coach.athlete("Anna Weber")
+    phone = anna.device("Phone", "phone")
+    today = datetime.now(UTC).date()
+    for weeks_ago, load in ((3, 100.0), (2, 105.0), (1, 102.5)):
+        on = today - timedelta(weeks=weeks_ago)
+        lift = {"exercise": "e0", "order": "a0", "reps": 5, "load_kg": load}
+        phone.log(new_id(), push_day(date=str(on), start_time=f"{on}T18:05:00", sets={"s0": lift}))
+    sign_in(page, coach, f"/athletes/{anna.id}")
+    drawn = page.locator("#strength svg")
+    expect(drawn).to_have_count(1)
+    expect(drawn).to_have_attribute("aria-label", re.compile(r"Bench Press \(Barbell\): estimated maximum 119.6 kg"))
+    expect(drawn.locator("circle")).to_have_count(3)
+    expect(drawn.locator("title", has_text="a personal record")).to_have_count(1)
+
+
 def test_long_histories_come_in_pages(page: Page, coach: Person) -> None:
     athlete = coach.athlete("Mara")
     phone, _ = phone_and_watch(athlete)

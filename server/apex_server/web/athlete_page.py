@@ -1,7 +1,7 @@
 """What an athlete's page is made of: one query for each of its parts, and documents only for the records it shows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,15 +17,17 @@ from apex_server.resources import (
     personal_records_of,
     read_record,
     read_records,
+    trained_exercises_of,
 )
 from apex_server.vault import Vault
 from apex_server.web.checkin_card import CheckInCard, checkin_card
-from apex_server.web.drawing import WeekBar, WeightTrend, draw_weeks, draw_weight
+from apex_server.web.drawing import StrengthLine, WeekBar, WeightTrend, draw_strength, draw_weeks, draw_weight
 from apex_server.web.insight_card import InsightCard, insight_card
 from apex_server.web.origins import Origins, origins_on_page
 from apex_server.web.overview import Device
 from apex_server.web.wording import as_count, as_day
 from apex_server.web.workout_card import WorkoutCard, workout_card
+from apex_sync.coaching.analytics import first_day_of, progress_of
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import CHECK_INS, INSIGHTS, WORKOUT_LOGS
@@ -44,6 +46,7 @@ __all__ = [
 PAGE_LENGTH = 20
 INSIGHTS_MAX = 12
 MARKED_MAX = 8
+STRENGTH_WEEKS = 12
 
 _queries = load_queries(__package__)
 
@@ -78,6 +81,7 @@ class Panel(Struct, frozen=True, kw_only=True):
     devices: Sequence[Device]
     insights: Sequence[InsightCard]
     weight: WeightTrend | None
+    strength: Sequence[StrengthLine]
     weeks: Sequence[WeekBar]
     marked: Sequence[Marked]
 
@@ -127,11 +131,23 @@ async def read_panel(connection: Connection, vault: Vault, coach_id: UUID, athle
         ],
         insights=[insight_card(known, athlete_id) for known in drafts],
         weight=draw_weight(await measurings_of(connection, athlete_id)),
+        strength=await _strength(connection, vault, athlete_id),
         weeks=draw_weeks(await connection.fetch(_queries.list_weekly_sets, athlete_id)),
         marked=[
             _marked(athlete_id, row) for row in await connection.fetch(_queries.list_marked, athlete_id, MARKED_MAX)
         ],
     )
+
+
+async def _strength(connection: Connection, vault: Vault, athlete_id: UUID) -> Sequence[StrengthLine]:
+    """Draw the last weeks of the exercises trained most."""
+    last = datetime.now(UTC).date() + timedelta(days=1)  # Which it is already somewhere.
+    first = first_day_of(STRENGTH_WEEKS, last)
+    trained = await trained_exercises_of(connection, vault, athlete_id, first, last)
+    sets = [performed for members in trained.sets.values() for performed in members]
+    newest = max(sets, key=lambda performed: performed.performed_at, default=None)
+    unit = "kg" if newest is None else newest.load_unit
+    return draw_strength(progress_of(trained.sets, first, last, trained.records), unit)
 
 
 async def read_workout(

@@ -1,4 +1,4 @@
-"""Small drawings, as numbers for SVG: a weight trend, and bars of weekly sets. The page draws them without a script."""
+"""Small drawings, as numbers for SVG: a weight trend, lines of strength, bars of weekly sets. No script draws them."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
@@ -8,14 +8,17 @@ from msgspec import Struct
 
 from apex_server.resources import weigh_ins_of_rows
 from apex_server.web.wording import as_signed, as_weight
+from apex_sync.coaching.analytics import ExerciseProgress
 from apex_sync.coaching.bodyweight import TrendDay, latest_rate, weight_trend
 
-__all__ = ["WeekBar", "WeightTrend", "draw_weeks", "draw_weight"]
+__all__ = ["StrengthLine", "WeekBar", "WeightTrend", "draw_strength", "draw_weeks", "draw_weight"]
 
 WIDTH, HEIGHT, MARGIN = 280.0, 72.0, 6.0
 SPAN_MIN_KG = 1.0
 """A steady weight is drawn as a steady line, not as mountains of 100 g."""
 POINTS_MIN = 2
+LINES_MAX = 4
+"""Beside a timeline; the API has all exercises."""
 DAYS_DRAWN_MAX = 400
 """About a year of daily weigh-ins; the trend knows what came before."""
 
@@ -31,6 +34,18 @@ class WeightTrend(Struct, frozen=True, kw_only=True):
     first: date
     last: date
     summary: str
+
+
+class StrengthLine(Struct, frozen=True, kw_only=True):
+    """The estimated maxima of an exercise as dots on a line, records among them marked, with the newest in words."""
+
+    name: str
+    dots: Sequence[tuple[float, float, bool, str]]
+    line: str
+    latest: str
+    rate: str | None
+    first: date
+    last: date
 
 
 class WeekBar(Struct, frozen=True, kw_only=True):
@@ -76,6 +91,34 @@ def draw_weight(rows: Sequence[Any]) -> WeightTrend | None:
         last=days[-1].date,
         summary=f"Latest {latest}, trend {trend}" + (f", {pace}" if pace else ""),
     )
+
+
+def draw_strength(progress: Iterable[ExerciseProgress], unit: str) -> list[StrengthLine]:
+    """Draw the exercises trained most that have estimates of two sessions."""
+    lines: list[StrengthLine] = []
+    for each in progress:
+        points = [(point, point.e1rm_kg) for point in each.points if point.e1rm_kg is not None]
+        if len(points) < POINTS_MIN or each.name is None or len(lines) == LINES_MAX:
+            continue
+        low, high = min(kg for _, kg in points), max(kg for _, kg in points)
+        spare = max(0.0, SPAN_MIN_KG - (high - low)) / 2
+        scale = _Scale(points[0][0].date, points[-1][0].date, low - spare, high + spare)
+        best = {record.workout_id for record in each.records if record.kind == "e1rm_pr"}
+        lines.append(
+            StrengthLine(
+                name=each.name,
+                dots=[
+                    (scale.x(point.date), scale.y(kg), point.workout_id in best, as_weight(kg, unit))
+                    for point, kg in points
+                ],
+                line=" ".join(f"{scale.x(point.date):.1f},{scale.y(kg):.1f}" for point, kg in points),
+                latest=as_weight(points[-1][1], unit),
+                rate=None if each.percent_per_week is None else f"{as_signed(each.percent_per_week, 1)} % a week",
+                first=points[0][0].date,
+                last=points[-1][0].date,
+            )
+        )
+    return lines
 
 
 def draw_weeks(rows: Sequence[Any]) -> list[WeekBar]:
