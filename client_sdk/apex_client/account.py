@@ -10,7 +10,9 @@ from apex_client import signing
 from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
 from apex_client.errors import (
     AccountErased,
+    AnotherUser,
     BadAnswer,
+    CoachOnAthleteReplica,
     MfaRequired,
     NoServer,
     ServerRefused,
@@ -241,7 +243,13 @@ class Account:
             body["device_token"] = device_token
         answer = read_answer(await self._claim(server, f"/api/auth/{verb}", body), SignedIn)
         await self._ask_about_former(server, answer.user)
-        await self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
+        try:
+            await self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
+        except (AnotherUser, SignedInAlready, CoachOnAthleteReplica):
+            # The server has opened a session that nobody will use.
+            with suppress(SyncFailed):
+                await self.transport.call(server, answer.access_token, "POST", "/api/auth/logout", None)
+            raise
         await self._replica._do(signing.keep_device_token, answer.device_token)
         self._server = server
         self._replica.wake()

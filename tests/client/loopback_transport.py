@@ -77,6 +77,7 @@ class LoopbackTransport:
                 return self.server.issue(self._account(user_id))
             case "/api/auth/logout":
                 self._user(token or "")
+                del self.server.tokens[token or ""]
                 return None
             case "/api/auth/me":
                 return {"user": {"id": self._user(token or "")}}

@@ -105,6 +105,7 @@ async def test_another_user_is_refused_while_work_is_unsent_and_starts_empty_aft
     with pytest.raises(AnotherUser) as caught:
         await replica.login("https://coach.example", BERT, "secret")
     assert (caught.value.count, caught.value.user_id) == (1, server.accounts[ANNA].id)
+    assert server.accounts[BERT].id not in server.tokens.values(), "the session that was opened has ended"
     await replica.sync()
     with pytest.raises(SignedInAlready, match=ANNA):
         await replica.login("https://coach.example", BERT, "secret")

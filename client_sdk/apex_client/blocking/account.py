@@ -13,7 +13,9 @@ from apex_client.blocking.transport import LiveChannel, Transport
 from apex_client.blocking.waiting import Lock, ServerCall, waiting_clock
 from apex_client.errors import (
     AccountErased,
+    AnotherUser,
     BadAnswer,
+    CoachOnAthleteReplica,
     MfaRequired,
     NoServer,
     ServerRefused,
@@ -240,7 +242,13 @@ class Account:
             body["device_token"] = device_token
         answer = read_answer(self._claim(server, f"/api/auth/{verb}", body), SignedIn)
         self._ask_about_former(server, answer.user)
-        self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
+        try:
+            self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
+        except (AnotherUser, SignedInAlready, CoachOnAthleteReplica):
+            # The server has opened a session that nobody will use.
+            with suppress(SyncFailed):
+                self.transport.call(server, answer.access_token, "POST", "/api/auth/logout", None)
+            raise
         self._replica._do(signing.keep_device_token, answer.device_token)
         self._server = server
         self._replica.wake()
