@@ -74,8 +74,7 @@ async def analytics_rows(directory: Path, athletes: int, clients: int = CLIENTS)
             "APEX_LIMITS_FACTOR": "100000",
         }
     )
-    directory.mkdir(parents=True, exist_ok=True)
-    note = directory / "filled.json"
+    note = directory / "server" / "filled.json"
     async with (
         serving(settings, with_worker=False) as ready,
         httpx.AsyncClient(base_url=address_of(ready), timeout=60) as client,
