@@ -1,5 +1,6 @@
 """The SDK's replica over a store in memory: the real `Replica`, `Account` and `SyncLoop`, without file and thread."""
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ from apex_client.local import LocalReplica
 from apex_client.replica import Replica
 from apex_client.searching import index_some_words
 from apex_client.store import ReplicaStore
+from apex_client.store_file import migrations
 from apex_client.transport import Transport
 from apex_sync.op import Patch
 from apex_sync.session.device import HeldScope, Origin, Rejection
@@ -21,10 +23,20 @@ from apex_sync.testing.memory_store import Image, MemoryStore, Row, Stage, strik
 NOWHERE = Path("in memory")
 
 
+def no_media() -> sqlite3.Connection:
+    """Give the tables of a replica, empty: simulated devices take no photos, so all of them share these."""
+    tables = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    for step in migrations():
+        tables.executescript(step)
+    return tables
+
+
 class MemoryReplicaStore(MemoryStore):
     """A `session.Store` with what the SDK reads beside; see `apex_client.store.ReplicaStore`."""
 
     path = NOWHERE
+    sql = no_media()
+    """What the queue of media asks; records are not in it."""
 
     def __init__(
         self,
