@@ -96,12 +96,19 @@ LIMIT $3;
 
 -- name: list_performed_sets
 -- The sets of an athlete from one day to another, all or those of some workouts; 200,000 are 30 years of hard training.
+-- They are looked up workout by workout (OFFSET 0): joined freely, Postgres may compare every set with every workout.
 SELECT performed.record_id, performed.set_key, performed.exercise_key, session.date, session.start_time,
     performed.position, performed.type, performed.reps, performed.load_kg, performed.load_unit, performed.rpe,
     performed.rir, performed.completed, performed.failure_reason
 FROM workout_logs AS session
-JOIN logged_sets AS performed
-    ON performed.scope_id = session.scope_id AND performed.record_id = session.record_id
+CROSS JOIN LATERAL (
+    SELECT record_id, set_key, exercise_key, position, type, reps, load_kg, load_unit, rpe, rir, completed,
+        failure_reason
+    FROM logged_sets
+    WHERE logged_sets.scope_id = session.scope_id
+        AND logged_sets.record_id = session.record_id
+    OFFSET 0
+) AS performed
 WHERE session.scope_id = $1
     AND session.date BETWEEN $3 AND $4
     AND ($2::uuid[] IS NULL OR session.record_id = ANY ($2))
@@ -109,8 +116,8 @@ ORDER BY session.date DESC, session.record_id, performed.position
 LIMIT 200000;
 
 -- name: list_performed_exercises
--- What the sets of `list_performed_sets` are of. Joined there, Postgres would compare every set with every name: under
--- row-level security it expects one of each.
+-- What the sets of `list_performed_sets` are of, apart from them, for the same reason: under row-level security Postgres
+-- expects one row where there are thousands.
 SELECT exercise.record_id, exercise.exercise_key, exercise.exercise_id, exercise.name
 FROM logged_exercises AS exercise
 WHERE exercise.scope_id = $1
