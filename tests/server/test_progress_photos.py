@@ -2,11 +2,13 @@
 
 import io
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from apex_server.media import MediaKeeper
 from apex_server.settings import Settings
 from tests.server.accounts_app import problem
 from tests.server.media_parts import hand_in, keep_media, picture, sha256
@@ -82,3 +84,24 @@ async def test_photos_of_two_athletes_are_not_compared(whole: WholeApp) -> None:
     assert problem(await athletes[0]("POST", "/api/progress/compare", {"photo_ids": photos}))[0] == 404
     for count in (0, 1, 5):
         assert problem(await coach("POST", "/api/progress/compare", {"photo_ids": photos[:1] * count}))[0] == 422
+
+
+async def test_the_picture_of_a_deleted_photo_goes_after_thirty_days(whole: WholeApp) -> None:
+    athlete = await whole.person("anna", "athlete")
+    photos = [await taken(athlete, picture(colour=(shade, 0, 0))) for shade in (10, 20)]
+    await keep_media(whole)
+    state, now = whole.app.state, datetime.now(UTC)
+
+    async def house_is_kept_after(**span: float) -> list[int]:
+        keeper = MediaKeeper(state.database, state.media_store, now=lambda: now + timedelta(**span))
+        await keeper.forget_deleted()
+        await keeper.sweep()
+        return [(await athlete("GET", photo["url"])).status_code for photo in photos]
+
+    for photo in photos:
+        assert (await athlete("DELETE", f"/api/progress/photos/{photo['id']}")).status_code == 204
+    assert await house_is_kept_after(hours=1) == [200, 200]
+    assert (await athlete("POST", f"/api/progress/photos/{photos[1]['id']}/restore")).status_code == 200
+    assert await house_is_kept_after(days=29) == [200, 200]
+    assert await house_is_kept_after(days=31) == [404, 200]
+    assert await house_is_kept_after(days=90) == [404, 200]

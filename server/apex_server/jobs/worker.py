@@ -313,6 +313,7 @@ class Worker:
         await self.mails.forget_old()
         await self.exporter.forget_old()
         await self.retention.forget_old()
+        await self.media.forget_deleted()
 
     async def compact(self) -> None:
         """Shorten the histories that have grown long."""

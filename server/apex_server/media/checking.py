@@ -32,6 +32,9 @@ ATTEMPTS_MAX = 3
 
 OPEN_KEPT = timedelta(days=7)
 """A telephone without a network goes on with an upload for so long; then it begins anew."""
+DELETED_KEPT = timedelta(days=30)
+"""So long a photo that was deleted can be restored with its picture."""
+UNNAMED_AT_ONCE = 10_000
 AT_ONCE = 100
 """Rows in one statement."""
 
@@ -91,6 +94,14 @@ class MediaKeeper:
             for row in await connection.fetch(_queries.list_garbage, AT_ONCE):
                 await self._store.delete(row["id"], row["handle"])
                 await connection.execute(_queries.forget_garbage, row["id"])
+
+    async def forget_deleted(self) -> None:
+        """Forget the pictures of photos that were deleted a while ago; the next sweep takes them from the store."""
+        now = self._now()
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.note_named)
+            await connection.execute(_queries.forget_unnamed, now - DELETED_KEPT, AT_ONCE)
+            await connection.execute(_queries.note_unnamed, now, UNNAMED_AT_ONCE)
 
     async def _keep(self, row: Any) -> None:
         """Keep one, sealed. Raises Refusal, PictureRefused, NoSuchObject, KeyDestroyed, MediaStoreAway."""

@@ -85,6 +85,41 @@ WHERE id = $1 AND state = 'checking';
 DELETE FROM media
 WHERE id IN (SELECT id FROM media WHERE state = 'open' AND declared_at < $1 ORDER BY declared_at LIMIT $2);
 
+-- name: note_unnamed
+-- Photos whose record was deleted, or has not come yet; looked for once an hour.
+UPDATE media
+SET unnamed_since = $1
+WHERE id IN (
+    SELECT photo.id
+    FROM media AS photo
+    WHERE photo.kind = 'photo'
+        AND photo.state = 'ready'
+        AND photo.unnamed_since IS NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM progress_photos AS named
+            WHERE named.scope_id = photo.scope_id AND named.media_id = photo.media_id
+        )
+    ORDER BY photo.id
+    LIMIT $2
+);
+
+-- name: note_named
+-- The record came, or was restored.
+UPDATE media
+SET unnamed_since = NULL
+WHERE unnamed_since IS NOT NULL
+    AND EXISTS (
+        SELECT 1
+        FROM progress_photos AS named
+        WHERE named.scope_id = media.scope_id AND named.media_id = media.media_id
+    );
+
+-- name: forget_unnamed
+-- Nobody restored them in time.
+DELETE FROM media
+WHERE id IN (SELECT id FROM media WHERE unnamed_since < $1 ORDER BY unnamed_since LIMIT $2);
+
 -- name: list_garbage
 -- What is left in the store of rows that are gone.
 SELECT id, handle
