@@ -114,3 +114,10 @@ def test_weights_are_imported_in_the_terminal(tmp_path: Path) -> None:
     shown = apex("import", written(tmp_path, APPLE)).ok().text
     assert "2 measurings" in shown and "3 left out" in shown
     assert len(apex.rows("SELECT * FROM body_metrics")) == 2
+
+
+def test_a_real_file_is_read_day_by_day(data_dir: Path) -> None:
+    plan = read_body_file(data_dir / "bodyweight_kg_lukaszebedin.csv", unit="kg")
+    assert (len(plan.measurings), plan.skipped) == (62, [])
+    first = plan.measurings[0].patch
+    assert (first["date"], first["weight"], "measured_at" in first) == ("2025-04-17", 123.4, False)

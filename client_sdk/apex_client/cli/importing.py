@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Doubled = Literal["once", "both"]
 
 LEFT_OUT_SHOWN = 20
+
+T = TypeVar("T")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,23 +58,29 @@ def import_(
     db: Db = NO_DB,
 ) -> None:
     """Import workouts or body weights from another app; a second time adds nothing twice."""
-    from apex_client.importers import UnitNeeded
     from apex_client.importers.body import is_body_file
     from apex_client.importers.report import render_report
 
     if is_body_file(file):
-        _import_body(file, unit, dry_run, db)
+        _with_unit(unit, lambda known: _import_body(file, known, dry_run, db))
         return
     run = _rehearsed if dry_run else _imported
-    try:
-        report = run(file, unit, accept_doubled, db)
-    except UnitNeeded as question:
-        if not (sys.stdin.isatty() and notes().is_terminal):
-            raise
-        report = run(file, _asked(question), accept_doubled, db)
+    report = _with_unit(unit, lambda known: run(file, known, accept_doubled, db))
     shown(render_report(report, show_all=all_rows))
     if dry_run:
         said("\n[bold]dry run:[/] nothing was saved")
+
+
+def _with_unit(unit: LoadUnit | None, run: Callable[[LoadUnit | None], T]) -> T:
+    """Import, and ask a person for the unit where the file leaves it open."""
+    from apex_client.importers import UnitNeeded
+
+    try:
+        return run(unit)
+    except UnitNeeded as question:
+        if not (sys.stdin.isatty() and notes().is_terminal):
+            raise
+        return run(_asked(question))
 
 
 def _import_body(file: Path, unit: LoadUnit | None, dry_run: bool, db: Path) -> None:

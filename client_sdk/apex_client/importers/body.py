@@ -187,7 +187,8 @@ def _from_csv(text: str, unit: LoadUnit | None) -> BodyPlan:
             leaves: Patch = {"weight": _number(row[columns[weight]]), "weight_unit": stated}
             if fat and (row[fat] or "").strip():
                 leaves["body_fat_percent"] = _number(row[fat])
-            by_moment[_local_time(row[day] or "")] = leaves
+            moment = _local_time(row[day] or "").removesuffix("T00:00:00")  # What knows the day alone writes midnight.
+            by_moment[moment] = leaves
         except (ValueError, Unreadable, TypeError) as error:
             plan.skip(f"line {number}", str(error))
     plan.measurings = [_measuring(SCALE, moment, leaves) for moment, leaves in sorted(by_moment.items())]
