@@ -78,7 +78,7 @@ class Account:
     async def login(self, server: str, email: str, password: str, *, mfa_code: str | None) -> User:
         """Sign in, and adopt what was logged here without an account."""
         try:
-            return await self._begin(server, "login", {"email": email, "password": password})
+            return await self._begin(server, "login", {"email": email, "password": password}, email)
         except MfaRequired as demand:
             if mfa_code is None:
                 raise
@@ -87,13 +87,13 @@ class Account:
     async def finish_login(self, demand: MfaRequired, code: str, *, method: str | None) -> User:
         """Sign in with the code that was asked for."""
         body = {"mfa_token": demand.token, "method": method or demand.method_of(code), "code": code}
-        return await self._begin(demand.server, "login/mfa", body)
+        return await self._begin(demand.server, "login/mfa", body, demand.email)
 
     async def send_mfa_code(self, demand: MfaRequired) -> None:
         """Have a code sent by SMS."""
         name, kind = self._device
         body = {"mfa_token": demand.token, "device": {"name": name, "kind": kind}}
-        device_token = await self._replica._do(signing.device_token)
+        device_token = await self._replica._do(signing.device_token, demand.email)
         more = {"device_token": device_token} if device_token else {}
         await self.transport.call(demand.server, None, "POST", "/api/auth/login/sms", body | more)
 
@@ -111,7 +111,7 @@ class Account:
                 await self._renew(session)
                 raise SignedInAlready(session.user.email)
         body = {"email": email, "password": password, "name": name, "role": role}
-        return await self._begin(server, "register", body | ({"invite": invite} if invite else {}))
+        return await self._begin(server, "register", body | ({"invite": invite} if invite else {}), email)
 
     async def logout(self, *, discard_unsent: bool) -> None:
         """Sign out; the server is told where it can be reached."""
@@ -230,18 +230,22 @@ class Account:
         given = self._credentials
         if given is None:
             raise SignedOut
-        await self._begin(server, "login", {"email": given.email, "password": given.password})
+        await self._begin(server, "login", {"email": given.email, "password": given.password}, given.email)
         session = self._replica._open.session
         if session is None:
             raise SignedOut
         return session
 
-    async def _begin(self, server: str, verb: str, body: dict[str, Any]) -> User:
+    async def _begin(self, server: str, verb: str, body: dict[str, Any], email: str) -> User:
         server = _normal(server)
-        device_token = await self._replica._do(signing.device_token)
+        device_token = await self._replica._do(signing.device_token, email)
         if device_token and verb != "register":
             body["device_token"] = device_token
-        answer = read_answer(await self._claim(server, f"/api/auth/{verb}", body), SignedIn)
+        try:
+            answer = read_answer(await self._claim(server, f"/api/auth/{verb}", body), SignedIn)
+        except MfaRequired as demand:
+            demand.email = email
+            raise
         await self._ask_about_former(server, answer.user)
         try:
             await self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
@@ -250,7 +254,7 @@ class Account:
             with suppress(SyncFailed):
                 await self.transport.call(server, answer.access_token, "POST", "/api/auth/logout", None)
             raise
-        await self._replica._do(signing.keep_device_token, answer.device_token)
+        await self._replica._do(signing.keep_device_token, email, answer.device_token or device_token)
         self._server = server
         self._replica.wake()
         return answer.user

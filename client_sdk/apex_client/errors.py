@@ -334,6 +334,7 @@ class MfaRequired(SignedOut):
         self.phone_hint = phone_hint
         self.token = token
         self.server = ""
+        self.email = ""
 
     def method_of(self, code: str) -> str:
         """Tell what kind of code this is: six digits are of the app, or else by SMS; all others recovery codes."""

@@ -1,5 +1,7 @@
 """Whose a replica is: signing in adopts what was logged without an account, signing out takes all off the device."""
 
+from hashlib import blake2b
+
 import msgspec
 
 from apex_client import media_queue
@@ -68,7 +70,7 @@ def wipe(local: LocalReplica) -> None:
     """Take everything of an account that was erased off this device, down to the bytes in the file."""
     with local.store.transaction():
         _take_off(local)
-        for name in (SESSION, DEVICE_TOKEN):
+        for name in (SESSION, DEVICE_TOKEN, _token_of(local.user.email if local.user else "")):
             local.store.keep_setting(name, None)
     local.session = None
     local.store.scrub()
@@ -80,18 +82,24 @@ def unsent(local: LocalReplica) -> int:
         return local.store.unsent() + media_queue.unsent(local)
 
 
-def device_token(local: LocalReplica) -> str | None:
-    """Give the token by which a server recognises this device."""
+def device_token(local: LocalReplica, email: str = "") -> str | None:
+    """Give the token by which a server recognises this device: of an account that was signed in here, or the last."""
     with local.store.transaction():
-        value = local.store.setting(DEVICE_TOKEN)
+        value = local.store.setting(_token_of(email)) or local.store.setting(DEVICE_TOKEN)
     return value.decode() if value else None
 
 
-def keep_device_token(local: LocalReplica, token: str | None) -> None:
-    """Keep the token by which a server recognises this device."""
+def keep_device_token(local: LocalReplica, email: str, token: str | None) -> None:
+    """Keep the token by which a server recognises this device, also for when others were signed in meanwhile."""
     if token:
         with local.store.transaction():
-            local.store.keep_setting(DEVICE_TOKEN, token.encode())
+            for name in (DEVICE_TOKEN, _token_of(email)):
+                local.store.keep_setting(name, token.encode())
+
+
+def _token_of(email: str) -> str:
+    """Name the setting for the token of an account; the address of whoever has signed out does not stay here."""
+    return f"{DEVICE_TOKEN}_{blake2b(email.strip().casefold().encode(), digest_size=8).hexdigest()}"
 
 
 def take_new_client_id(local: LocalReplica) -> int:

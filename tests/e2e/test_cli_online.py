@@ -119,6 +119,21 @@ def test_signing_out_keeps_unsent_work_until_it_is_given_up(server: WholeServer,
     assert apex("sync").code == 1
 
 
+def test_a_device_that_signs_out_and_in_again_is_the_same_also_after_somebody_else(
+    server: WholeServer, email: str, tmp_path: Path
+) -> None:
+    apex = with_account(Terminal(tmp_path), server, email)
+    apex("logout").ok()
+    with_account(apex, server, email, "login")
+    apex("logout").ok()
+    with_account(apex, server, server.new_email("cli"))
+    apex("logout").ok()
+    with_account(apex, server, email, "login")
+    with Replica.open(apex.db) as replica:
+        devices = replica._account.call("GET", "/api/devices", None)
+    assert len(devices) == 1, devices
+
+
 def test_a_wrong_password_is_one_line(server: WholeServer, email: str, tmp_path: Path) -> None:
     apex = Terminal(tmp_path)
 

@@ -79,7 +79,7 @@ class Account:
     def login(self, server: str, email: str, password: str, *, mfa_code: str | None) -> User:
         """Sign in, and adopt what was logged here without an account."""
         try:
-            return self._begin(server, "login", {"email": email, "password": password})
+            return self._begin(server, "login", {"email": email, "password": password}, email)
         except MfaRequired as demand:
             if mfa_code is None:
                 raise
@@ -88,13 +88,13 @@ class Account:
     def finish_login(self, demand: MfaRequired, code: str, *, method: str | None) -> User:
         """Sign in with the code that was asked for."""
         body = {"mfa_token": demand.token, "method": method or demand.method_of(code), "code": code}
-        return self._begin(demand.server, "login/mfa", body)
+        return self._begin(demand.server, "login/mfa", body, demand.email)
 
     def send_mfa_code(self, demand: MfaRequired) -> None:
         """Have a code sent by SMS."""
         name, kind = self._device
         body = {"mfa_token": demand.token, "device": {"name": name, "kind": kind}}
-        device_token = self._replica._do(signing.device_token)
+        device_token = self._replica._do(signing.device_token, demand.email)
         more = {"device_token": device_token} if device_token else {}
         self.transport.call(demand.server, None, "POST", "/api/auth/login/sms", body | more)
 
@@ -110,7 +110,7 @@ class Account:
                 self._renew(session)
                 raise SignedInAlready(session.user.email)
         body = {"email": email, "password": password, "name": name, "role": role}
-        return self._begin(server, "register", body | ({"invite": invite} if invite else {}))
+        return self._begin(server, "register", body | ({"invite": invite} if invite else {}), email)
 
     def logout(self, *, discard_unsent: bool) -> None:
         """Sign out; the server is told where it can be reached."""
@@ -229,18 +229,22 @@ class Account:
         given = self._credentials
         if given is None:
             raise SignedOut
-        self._begin(server, "login", {"email": given.email, "password": given.password})
+        self._begin(server, "login", {"email": given.email, "password": given.password}, given.email)
         session = self._replica._open.session
         if session is None:
             raise SignedOut
         return session
 
-    def _begin(self, server: str, verb: str, body: dict[str, Any]) -> User:
+    def _begin(self, server: str, verb: str, body: dict[str, Any], email: str) -> User:
         server = _normal(server)
-        device_token = self._replica._do(signing.device_token)
+        device_token = self._replica._do(signing.device_token, email)
         if device_token and verb != "register":
             body["device_token"] = device_token
-        answer = read_answer(self._claim(server, f"/api/auth/{verb}", body), SignedIn)
+        try:
+            answer = read_answer(self._claim(server, f"/api/auth/{verb}", body), SignedIn)
+        except MfaRequired as demand:
+            demand.email = email
+            raise
         self._ask_about_former(server, answer.user)
         try:
             self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
@@ -249,7 +253,7 @@ class Account:
             with suppress(SyncFailed):
                 self.transport.call(server, answer.access_token, "POST", "/api/auth/logout", None)
             raise
-        self._replica._do(signing.keep_device_token, answer.device_token)
+        self._replica._do(signing.keep_device_token, email, answer.device_token or device_token)
         self._server = server
         self._replica.wake()
         return answer.user
