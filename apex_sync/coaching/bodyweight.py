@@ -111,14 +111,18 @@ class WeightFlag(Struct, frozen=True, kw_only=True):
 
 
 def weigh_ins_of(records: Iterable[tuple[str, Record]]) -> list[WeighIn]:
-    """Read the weights of check-ins and body metrics, given by id: one trend is made of both. Total for any record."""
+    """Read the weights of check-ins and body metrics, given by id: one trend is made of both. Total for any record.
+
+    A check-in that was not handed in is a draft, and no reading.
+    """
     found = []
     for record_id, record in records:
         on = day(getattr(record, "date", None)) or next(
             filter(None, (local_day(getattr(record, name, None)) for name in ("measured_at", "submitted_at"))), None
         )
         weight_kg = number(getattr(record, "weight_kg", None), WEIGHT_KG_MIN, WEIGHT_KG_MAX)
-        if on is not None and weight_kg is not None and getattr(record, "deleted", None) is not True:
+        is_draft = "submitted_at" in record.__struct_fields__ and not getattr(record, "submitted_at", None)
+        if on is not None and weight_kg is not None and not is_draft and getattr(record, "deleted", None) is not True:
             found.append(WeighIn(record_id=record_id, date=on, weight_kg=weight_kg))
     return found
 

@@ -20,7 +20,7 @@ from apex_sync.coaching.bodyweight import (
     weight_trend,
 )
 from apex_sync.coaching.trend import slope_per_week
-from apex_sync.models import CHECK_INS
+from apex_sync.models import CHECK_INS, CheckIn
 from tests.engine.coaching.garbage import check_in_states
 from tests.engine.coaching.logs import MONDAY, check_in, day
 
@@ -198,8 +198,9 @@ def test_reading_weights_never_raises(state: dict[str, Any]) -> None:
     weight_flags(weight_trend(found), MONDAY, None)
 
 
-def test_the_weights_of_check_ins_are_read() -> None:
-    (reading,) = weigh_ins_of([("c", check_in(day(0), weight_kg=81.5)), ("d", check_in(day(1)))])
+def test_the_weights_of_check_ins_are_read_once_they_are_handed_in() -> None:
+    draft = CheckIn(date=day(2).isoformat(), weight_kg=90.0)
+    (reading,) = weigh_ins_of([("c", check_in(day(0), weight_kg=81.5)), ("d", check_in(day(1))), ("e", draft)])
     assert (reading.record_id, reading.date, reading.weight_kg) == ("c", day(0), 81.5)
 
 
