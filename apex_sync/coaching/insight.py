@@ -28,6 +28,7 @@ from apex_sync.coaching.fatigue_findings import (
 from apex_sync.coaching.finding import Fact, Finding, Window, facts_digest, in_order
 from apex_sync.coaching.history import read_history
 from apex_sync.coaching.note_findings import note_findings
+from apex_sync.coaching.nutrition_findings import nutrition_findings
 from apex_sync.coaching.plan import Plan
 from apex_sync.coaching.plateau import window_days
 from apex_sync.coaching.profile import Library, TrainingProfile
@@ -80,6 +81,8 @@ def analyse_training(
     workouts: Iterable[tuple[str, Record]],
     *,
     check_ins: Iterable[tuple[str, Record]] = (),
+    nutrition_logs: Iterable[tuple[str, Record]] = (),
+    nutrition_targets: Iterable[tuple[str, Record]] = (),
     as_of: datetime.date,
     profile: TrainingProfile = UNKNOWN_ATHLETE,
     program: Plan | None = None,
@@ -87,9 +90,9 @@ def analyse_training(
     records_since: datetime.date | None = None,
     versions: Mapping[str, str | int] | None = None,
 ) -> list[Finding]:
-    """Say what a coach should know of an athlete's training, most urgent first.
+    """Say what a coach should know of an athlete's training and eating, most urgent first.
 
-    `workouts` and `check_ins` are given by id and in any order; `as_of` is the day in the athlete's zone. Without a
+    Records are given by id and in any order; `as_of` is the day in the athlete's zone. Without a
     `library` muscles are unknown and volume rules silent.
     """
     history = read_history(workouts, as_of=as_of, plan=program)
@@ -118,6 +121,7 @@ def analyse_training(
             *deload_findings(history, signs, program),
             *note_findings(history),
             *adherence_findings(history, scheduled),
+            *nutrition_findings(nutrition_logs, [*nutrition_targets], as_of),
             *overdue_findings(program, {read.check_in_id: read.date for read in answers}, as_of),
         ],
         versions,

@@ -78,6 +78,11 @@ RULES: Mapping[str, Rule] = {
     "bodyweight.against_goal": Rule("nutrition", "medium", "concern", "the body weight moves away from its target"),
     "bodyweight.unit_slip": Rule("nutrition", "medium", "concern", "a weight looks like pounds taken for kilograms"),
     "bodyweight.outlier": Rule("nutrition", "medium", "concern", "a weight is far from the trend"),
+    # Nutrition.
+    "nutrition.energy_low": Rule("nutrition", "medium", "concern", "less energy was eaten than asked for"),
+    "nutrition.energy_high": Rule("nutrition", "medium", "concern", "more energy was eaten than asked for"),
+    "nutrition.protein_low": Rule("nutrition", "medium", "concern", "less protein was eaten than asked for"),
+    "nutrition.adherence_low": Rule("nutrition", "medium", "concern", "days of eating were far from their targets"),
     # Adherence.
     "adherence.workouts": Rule("adherence", "low", None, "sessions done against sessions due"),
     "adherence.workouts_good": Rule("adherence", "low", "positive", "nearly all due sessions were done"),

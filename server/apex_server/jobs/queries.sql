@@ -104,7 +104,9 @@ WHERE scope_id = $1;
 SELECT record_id, seq, collection, digest, doc
 FROM records
 WHERE scope_id = $1
-    AND collection IN ('body_metrics', 'check_ins', 'profiles', 'programs', 'workout_logs')
+    AND collection IN (
+        'body_metrics', 'check_ins', 'nutrition_logs', 'nutrition_targets', 'profiles', 'programs', 'workout_logs'
+    )
     AND NOT deleted
 ORDER BY seq DESC
 LIMIT 20000;
@@ -238,6 +240,7 @@ WHERE pair.ended_at IS NULL
     AND (
         EXISTS (SELECT 1 FROM workout_logs AS log WHERE log.scope_id = pair.athlete_id AND log.date >= $2)
         OR EXISTS (SELECT 1 FROM check_ins AS one WHERE one.scope_id = pair.athlete_id AND one.date >= $2)
+        OR EXISTS (SELECT 1 FROM nutrition_logs AS eaten WHERE eaten.scope_id = pair.athlete_id AND eaten.date >= $2)
     )
 ORDER BY pair.athlete_id
 LIMIT $3;

@@ -40,6 +40,8 @@ class AthleteRecords(Struct, frozen=True, kw_only=True):
     workouts: Records
     check_ins: Records
     body_metrics: Records
+    nutrition_logs: Records
+    nutrition_targets: Records
     profile: TrainingProfile
     plan: Plan | None
     library: Library
@@ -68,7 +70,9 @@ async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
         library_rows = await connection.fetch(_queries.list_library, scopes)
         docs = await open_documents(connection, database.vault, rows, athlete_scope(str(athlete_id)))
         library_docs = await open_documents(connection, database.vault, library_rows)
-    names = ("body_metrics", "check_ins", "profiles", "programs", "workout_logs")
+    names = (
+        "body_metrics", "check_ins", "nutrition_logs", "nutrition_targets", "profiles", "programs", "workout_logs",
+    )  # fmt: skip
     of = {name: records_of(rows, docs, name) for name in names}
     return AthleteRecords(
         athlete_id=athlete_id,
@@ -77,6 +81,8 @@ async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
         workouts=of["workout_logs"],
         check_ins=of["check_ins"],
         body_metrics=of["body_metrics"],
+        nutrition_logs=of["nutrition_logs"],
+        nutrition_targets=of["nutrition_targets"],
         profile=training_profile(next((record for _, record in of["profiles"]), None)),
         plan=current_plan(of["programs"]),
         library=library_of(dict(records_of(library_rows, library_docs, "exercises"))),

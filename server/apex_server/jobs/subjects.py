@@ -82,6 +82,8 @@ def training_subjects(records: AthleteRecords, today: date) -> Iterator[Subject]
     findings = analyse_training(
         records.workouts,
         check_ins=records.check_ins,
+        nutrition_logs=records.nutrition_logs,
+        nutrition_targets=records.nutrition_targets,
         as_of=today,
         profile=records.profile,
         program=plan_of(records, today),

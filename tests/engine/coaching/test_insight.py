@@ -109,6 +109,7 @@ def test_every_rule_of_the_catalogue_can_fire() -> None:
         *(rule for rule in RULES if rule.startswith(("double_progression", "progression"))),
         *("adherence.check_in_overdue", "notes.set_ended_by_injury", "bodyweight.trend", "bodyweight.outlier"),
         *("recovery.performance_drop", "volume.above_mrv"),
+        *(rule for rule in RULES if rule.startswith("nutrition.")),
     }
     assert set(RULES) - seen <= with_own_test
 
