@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from apex_server.db import Database
-from apex_server.messages import message_routes
+from apex_server.messages.routes import MessagesController
 from apex_sync.ids import Scope, thread_scope
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Device, Person, RestServer, new_id, rest_server
@@ -20,7 +20,7 @@ TEXT = {"type": "text", "text": "from a phone", "sent_at": SENT_AT}
 
 @pytest.fixture
 async def rest(db: Database) -> AsyncIterator[RestServer]:
-    async with rest_server(db, message_routes) as server:
+    async with rest_server(db, [MessagesController]) as server:
         yield server
 
 
