@@ -221,7 +221,7 @@ async def test_a_draft_never_reaches_the_athlete(settings: Settings, clock: Cloc
             records = [record for scope in granted for record in await snapshot.below(scope, 2**40, 1000, 2**30)]
             assert await snapshot.below(pair.private_scope, 2**40, 1000, 2**30) == []
         assert pair.private_scope not in granted
-        assert {record.collection for record in records} - {"exercises"} == {"check_ins", "workout_logs"}
+        assert {record.collection for record in records} - {"exercises", "foods"} == {"check_ins", "workout_logs"}
         pulled = b"".join(record.doc for record in records)
         for draft in drafts.values():
             for text in (draft.title, draft.summary, *draft.recommendations, *(flag.message for flag in draft.flags)):
