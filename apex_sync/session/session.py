@@ -25,6 +25,7 @@ from apex_sync.protocol.messages import (
     RESPONSE_BYTES_TARGET,
     PushedRecord,
     ScopeCursor,
+    ScopePage,
     SyncRequest,
     SyncResponse,
     hash_cursors,
@@ -77,10 +78,13 @@ class SyncSession:
         pull_bytes: int = RESPONSE_BYTES_TARGET,
         push_bytes: int = PUSH_BYTES_TARGET,
         hash_allowed: bool = True,
+        following: dict[str, bytes] | None = None,
     ) -> None:
         self.device = device
         self.tally = Tally()
         self.retry_after = 0.0
+        self.following = {} if following is None else following
+        """Where the other end goes on with news, by scope; a session that carries a live one on is handed it."""
         self._pulling = pull
         self._may_pull = pull
         self._pull_bytes = pull_bytes
@@ -135,10 +139,12 @@ class SyncSession:
         with self.device.store.transaction(durable=False):
             self.device.learn_time(response.now_us)
             unmoved = self._unmoved(request, response)
+            if request.cursors is not None:
+                self.following = {cursor.scope: cursor.cursor for cursor in request.cursors}
             # What was sent under a client id that this device has left since says nothing about what it holds now.
             left = request.client_id != self.device.identity.client_id
             forked = not left and self._absorb_results(sent, response)
-            forked |= self._absorb_pages(response, comparable=unmoved)
+            forked |= self._absorb_pages(response.pages, comparable=unmoved)
             self._forget(response.forget)
             self._repair.absorb(response.repair)
             forked |= self._repair.settle(request.resend, response, self._pages)
@@ -150,12 +156,18 @@ class SyncSession:
         self._plan(request, response)
 
     def absorb_news(self, response: SyncResponse) -> None:
-        """Take in a frame that the server sent unasked over the live channel. Raises as `absorb` does."""
+        """Take in a frame that the server sent unasked over the live channel. Raises as `absorb` does.
+
+        Another conversation of this device may have dropped a scope meanwhile, or read more of it. Then what comes here
+        does not continue what is held, and a pull has to tell.
+        """
         _check(response, 0)
         with self.device.store.transaction(durable=False):
+            held = self.device.store.scopes()
+            pages = [page for page in response.pages if _cursor_of(held, page) == self.following.get(page.scope)]
+            self._pulling |= len(pages) < len(response.pages) or any(page.reset for page in pages)
             # A frame may be older than an answer that came before it, so its digests prove nothing.
-            forked = self._absorb_pages(response, comparable=())
-            self._pulling |= any(page.reset for page in response.pages)
+            forked = self._absorb_pages(pages, comparable=())
             self._forget(response.forget)
             if forked:
                 self._fork()
@@ -243,11 +255,12 @@ class SyncSession:
         held = self.device.store.scopes()
         return {page.scope for page in response.pages if _is_as_told(held.get(page.scope), told.get(page.scope))}
 
-    def _absorb_pages(self, response: SyncResponse, *, comparable: Container[str]) -> bool:
+    def _absorb_pages(self, pages: Sequence[ScopePage], *, comparable: Container[str]) -> bool:
         forked = False
-        for page in response.pages:
+        for page in pages:
             forked |= self._pages.absorb(page)
-        for page in response.pages:
+            self.following[page.scope] = page.cursor
+        for page in pages:
             if page.scope in comparable:
                 self._repair.compare(page)
         self._repair.missing |= self._pages.missing
@@ -266,6 +279,7 @@ class SyncSession:
                 self.tally.rejected += sum(not held.blocked for held in lost)
                 store.reject([self._not_granted(held) for held in lost])
             store.drop_scope(name)
+            self.following.pop(name, None)
             self.tally.forgotten += 1
 
     def _not_granted(self, held: HeldRecord) -> Rejection:
@@ -300,6 +314,10 @@ class SyncSession:
 def cursors(scopes: Mapping[str, HeldScope]) -> list[ScopeCursor]:
     """Give where the device stands, ordered by scope."""
     return [ScopeCursor(name, scopes[name].cursor, digest_bytes(scopes[name].digest)) for name in sorted(scopes)]
+
+
+def _cursor_of(held: Mapping[str, HeldScope], page: ScopePage) -> bytes | None:
+    return held[page.scope].cursor if page.scope in held else None
 
 
 def _is_as_told(held: HeldScope | None, told: ScopeCursor | None) -> bool:

@@ -115,7 +115,8 @@ class LiveConversation:
         """Give a frame with what was saved; None while another one is on its way."""
         if self._awaited is not None:
             return None
-        self._session = SyncSession(self._local.device, pull=False, push_bytes=LIVE_PUSH_BYTES)
+        following = self._session.following
+        self._session = SyncSession(self._local.device, pull=False, push_bytes=LIVE_PUSH_BYTES, following=following)
         return self._next()
 
     def _next(self) -> bytes | None:

@@ -91,6 +91,10 @@ ONCE_FAILED = {
             125, 129,
         ],
     ),
+    "news of a scope that another conversation had dropped was taken for all of it": (
+        6333,
+        [97, 99, 100, 116, 152, 153, 155, 156, 159],
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 

@@ -15,7 +15,7 @@ from apex_server.caller import Caller
 from apex_server.db import Hint, HintHub
 from apex_server.grants import grants_channel
 from apex_sync.ids import athlete_scope
-from apex_sync.protocol.messages import PROTOCOL_VERSION, ScopeCursor, SyncRequest, SyncResponse
+from apex_sync.protocol.messages import PROTOCOL_VERSION, ScopeCursor, ScopePage, SyncRequest, SyncResponse
 
 __all__ = ["Listener", "LiveHub", "LiveSession"]
 
@@ -151,12 +151,16 @@ class LiveSession:
                 return
             cursors = [ScopeCursor(scope, cursor) for scope, cursor in sorted(self._cursors.items())]
             response = await self._answer(self._caller, replace(template, cursors=cursors))
-            if not (response.forget or any(page.records or page.reset for page in response.pages)):
+            if not (response.forget or any(self._is_new(page) for page in response.pages)):
                 # The device's own writes, seen from the feed: it is not told, and its cursor stays where it knows it.
                 yield None
                 return
             yield response
             self._advance(response)
+
+    def _is_new(self, page: ScopePage) -> bool:
+        """Tell whether a page says anything: a scope that was granted just now is news without a record in it, too."""
+        return bool(page.records) or page.reset or page.scope not in self._cursors
 
     def _advance(self, response: SyncResponse) -> None:
         if self._template is None:
