@@ -18,7 +18,8 @@ import structlog
 
 from apex_server.audit import record_event
 from apex_server.auth.accounts import Accounts
-from apex_server.auth.mailed_links import drop_factors, find_link, prove_address, use_link
+from apex_server.auth.first_answer import drop_factors
+from apex_server.auth.mailed_links import find_link, prove_address, use_link
 from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries

@@ -62,28 +62,3 @@ WHERE mail_tokens.user_id = $1
     AND mail_tokens.used_at IS NULL
     AND later.id = mail_tokens.email_change_id
     AND later.asked_at >= $2;
-
--- name: remove_passkeys_since
--- Added while somebody else was in the account, for all we know.
-DELETE FROM passkeys
-WHERE user_id = $1
-    AND created_at > $2;
-
--- name: remove_totp_since
--- As for passkeys.
-DELETE FROM totp_seeds
-WHERE user_id = $1
-    AND (confirmed_at IS NULL OR confirmed_at > $2);
-
--- name: remove_phones_since
--- As for passkeys.
-DELETE FROM phones
-WHERE user_id = $1
-    AND (confirmed_at IS NULL OR confirmed_at > $2);
-
--- name: remove_loose_recovery_codes
--- Codes stand in for a second factor; without one they are somebody else's way in.
-DELETE FROM recovery_codes
-WHERE user_id = $1
-    AND NOT EXISTS (SELECT 1 FROM totp_seeds WHERE totp_seeds.user_id = $1)
-    AND NOT EXISTS (SELECT 1 FROM phones WHERE phones.user_id = $1);

@@ -7,7 +7,7 @@ signs anybody in, and a second factor stays as it is.
 Asking for a link costs and says the same whether the account exists: one row is written, and the worker finds out.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,6 +17,7 @@ import structlog
 from apex_server.audit import record_event
 from apex_server.auth.accounts import Accounts
 from apex_server.auth.devices import recognise_device
+from apex_server.auth.first_answer import drop_foreign_factors, leave_nothing_of_others
 from apex_server.auth.throttle import count_attempt
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
@@ -28,16 +29,14 @@ from apex_server.people import email_key
 
 __all__ = [
     "LinkOwner",
+    "PasswordChosen",
     "ask_for_verification",
-    "drop_factors",
     "find_link",
     "forgot_password",
     "prove_address",
     "reset_password",
     "use_link",
 ]
-
-BEFORE_ANY_ACCOUNT = datetime(2000, 1, 1, tzinfo=UTC)
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -49,6 +48,15 @@ class LinkOwner(NamedTuple):
     user_id: UUID
     purpose: str
     token_hash: bytes
+
+
+class PasswordChosen(NamedTuple):
+    """What comes of a new password that was chosen by mail."""
+
+    device_token: str | None
+    """Of the browser, where it was unknown."""
+    readers_changed: list[UUID]
+    """Whose grants changed by it."""
 
 
 async def ask_for_verification(accounts: Accounts, caller: Caller, *, address: str) -> None:
@@ -76,12 +84,12 @@ async def forgot_password(accounts: Accounts, email: str, *, address: str) -> No
 
 async def reset_password(
     accounts: Accounts, token: str, new_password: str, *, device_token: str | None, address: str
-) -> str | None:
-    """Give an account another password, end all its sessions, and give the device token of an unknown browser.
+) -> PasswordChosen:
+    """Give an account another password, and end all its sessions.
 
-    The link came by mail, so the address is verified with it. Where nobody had proven it before, whoever registered may
-    have been somebody else: then no second factor and no passkey of theirs stays. The browser is a known device from
-    then on: whoever guesses at the account from everywhere does not keep its person from signing in there. Raises
+    The link came by mail, so the address is verified with it. Whoever registered may have been somebody else: what is
+    left of them then goes (`first_answer.py`). The browser is a known device from then on: whoever guesses at the
+    account from everywhere does not keep its person from signing in there. Raises
     MailTokenInvalid, TooManyAttempts, InvalidFields for the password (the link stays good then), ServerBusy, or
     EmailTaken where another account has answered for the address meanwhile.
     """
@@ -94,13 +102,14 @@ async def reset_password(
         await connection.execute(_queries.change_password_hash, owner.user_id, password_hash)
         # First of all, so that no session adds a factor once they are dropped.
         await connection.execute(_queries.end_other_sessions, owner.user_id, None, "password_reset", now)
-        if await connection.fetchval(_queries.get_email_verified_at, owner.user_id) is None:
-            await drop_factors(connection, owner.user_id, since=BEFORE_ANY_ACCOUNT)
+        answered_at = await connection.fetchval(_queries.get_first_answered_at, owner.user_id)
+        dropped = await drop_foreign_factors(connection, owner.user_id, first_answered_at=answered_at, now=now)
+        readers = [] if answered_at else await leave_nothing_of_others(connection, vault, owner.user_id)
         await prove_address(connection, owner.user_id, now=now)
         await accept_awaiting_invite(connection, vault)
         await connection.execute(_queries.drop_links, owner.user_id, ["reset_password"])
         await connection.execute(_queries.drop_open_email_changes, owner.user_id)
-        await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now)
+        await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now, dropped_factors=dropped)
         proven_id = await connection.fetchval(_queries.find_proven_device, owner.user_id, device_hash)
         key = await vault.user_key(connection, owner.user_id)
         device = await recognise_device(connection, owner.user_id, key, None, proven_id=proven_id, now=now)
@@ -113,9 +122,10 @@ async def reset_password(
             actor_id=None,
             device_id=device.id,
             address=address,
+            detail={"dropped": ", ".join(dropped)} if dropped else {},
         )
     _log.info("password_reset", user_id=str(owner.user_id))
-    return device.new_token
+    return PasswordChosen(device.new_token, readers)
 
 
 async def prove_address(connection: Connection, user_id: UUID, *, now: datetime) -> None:
@@ -129,13 +139,6 @@ async def prove_address(connection: Connection, user_id: UUID, *, now: datetime)
         await connection.execute(_queries.note_email_verified, user_id, now)
     except asyncpg.UniqueViolationError as error:
         raise EmailTaken from error
-
-
-async def drop_factors(connection: Connection, user_id: UUID, *, since: datetime) -> None:
-    """Take away second factors and passkeys that somebody else may have added."""
-    for remove in (_queries.remove_passkeys_since, _queries.remove_totp_since, _queries.remove_phones_since):
-        await connection.execute(remove, user_id, since)
-    await connection.execute(_queries.remove_loose_recovery_codes, user_id)
 
 
 async def find_link(accounts: Accounts, token: str, *purposes: str, address: str) -> LinkOwner:

@@ -206,7 +206,8 @@ WHERE id = $1;
 -- name: note_email_verified
 -- The first time stands. Of two accounts that answer for one address the second is refused.
 UPDATE users
-SET email_verified_at = coalesce(email_verified_at, $2)
+SET email_verified_at = coalesce(email_verified_at, $2),
+    first_answered_at = coalesce(first_answered_at, $2)
 WHERE id = $1;
 
 -- name: find_link

@@ -29,6 +29,7 @@ from apex_server.errors import (
     TooManyAttempts,
     WrongCredentials,
 )
+from apex_server.grants import announce_grants
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
 
 __all__ = ["RecoveryController"]
@@ -103,16 +104,17 @@ class RecoveryController(Controller):
 
         A browser gets the cookie of a known device with the answer.
         """
-        device_token = await reset_password(
+        chosen = await reset_password(
             accounts,
             data.token,
             data.password,
             device_token=request.cookies.get(session_cookies.device_name),
             address=client_address(request),
         )
+        await announce_grants(request.app.state, *chosen.readers_changed)
         response: Response[None] = Response(None, status_code=204)
-        if device_token is not None:
-            session_cookies.write_device(response, device_token)
+        if chosen.device_token is not None:
+            session_cookies.write_device(response, chosen.device_token)
         return response
 
     @post(

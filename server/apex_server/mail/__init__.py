@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from apex_server.mail.asking import ask_for_mail, ask_for_mail_to_index
 from apex_server.mail.folder import FolderMailer
-from apex_server.mail.letters import MailPurpose
+from apex_server.mail.letters import DroppedFactor, MailPurpose
 from apex_server.mail.mailer import Mailer, MailError, MailPostponed, MailRefused
 from apex_server.mail.message import Mail
 from apex_server.mail.sending import NEW_EMAIL, OLD_EMAIL, HeldMail, MailSender, list_held_mails
@@ -20,6 +20,7 @@ from apex_server.settings import Settings, SettingsError
 __all__ = [
     "NEW_EMAIL",
     "OLD_EMAIL",
+    "DroppedFactor",
     "FolderMailer",
     "HeldMail",
     "Mail",

@@ -3,11 +3,12 @@
 What waits names a person and a purpose. No address, no token and no text of a mail stands in the queue.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from apex_server.db import Connection, load_queries
-from apex_server.mail.letters import MailPurpose
+from apex_server.mail.letters import DroppedFactor, MailPurpose
 
 __all__ = ["ask_for_mail", "ask_for_mail_to_index"]
 
@@ -21,9 +22,10 @@ async def ask_for_mail(
     *,
     now: datetime,
     email_change_id: UUID | None = None,
+    dropped_factors: Sequence[DroppedFactor] = (),
 ) -> None:
     """Have a letter sent to the user that the connection acts for; asking again while it waits changes nothing."""
-    await connection.execute(_queries.queue_mail, user_id, purpose, email_change_id, now)
+    await connection.execute(_queries.queue_mail, user_id, purpose, email_change_id, now, dropped_factors)
 
 
 async def ask_for_mail_to_index(

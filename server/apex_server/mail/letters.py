@@ -5,7 +5,7 @@ anybody else, no link but ours, and nothing that is loaded from elsewhere. Where
 it says which it is about by the day and the kind of device: nothing that whoever made the account could choose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from apex_server.audit import Action
 from apex_server.mail.message import Mail
 
-__all__ = ["LETTERS", "Letter", "MailPurpose", "TokenPurpose", "made_on", "write_letter"]
+__all__ = ["LETTERS", "DroppedFactor", "Letter", "MailPurpose", "TokenPurpose", "made_on", "write_letter"]
 
 MailPurpose = Literal[
     "account_deletion_asked",
@@ -33,6 +33,9 @@ MailPurpose = Literal[
     "verify_email",
 ]
 """Why a mail is sent. Others add theirs here, with a letter below."""
+
+DroppedFactor = Literal["passkeys", "totp", "phone"]
+"""A kind of way to sign in that was taken away."""
 
 TokenPurpose = Literal["verify_email", "reset_password", "confirm_email", "undo_email"]
 
@@ -178,6 +181,12 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
     ),
 }
 
+_DROPPED: Final[Mapping[DroppedFactor, str]] = {
+    "passkeys": "passkeys",
+    "totp": "the authenticator app",
+    "phone": "the telephone number",
+}
+
 _environment = Environment(
     loader=PackageLoader(__package__),
     autoescape=True,
@@ -214,15 +223,24 @@ def write_letter(
     public_url: str,
     token: str | None = None,
     made: str | None = None,
+    dropped_factors: Sequence[DroppedFactor] = (),
 ) -> Mail:
     """Write the letter of a purpose to one person; `token` is what its link holds, if it holds one.
 
     `name` is None where the address may be somebody else's: a name can be an advertisement, and we would deliver it.
     `made` (`made_on`) says which account the letter is about where several may name the address.
+    `dropped_factors` were taken away, and their person is told which.
     """
     letter = LETTERS[purpose]
     if made is not None:
         letter = replace(letter, opening=f"{letter.opening} {letter.which.format(made=made)}")
+    if dropped_factors:
+        gone = ", ".join(_DROPPED[each] for each in dropped_factors)
+        letter = replace(
+            letter,
+            opening=f"{letter.opening} Removed as well, because somebody else may have set it up "
+            f"before this address was confirmed: {gone}. If it was yours, set it up anew.",
+        )
     link = None
     if letter.path is not None:
         link = public_url.rstrip("/") + letter.path + (f"#{token}" if token else "")

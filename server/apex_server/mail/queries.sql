@@ -1,7 +1,7 @@
 -- name: queue_mail
 -- To oneself. What waits already is not asked for twice.
-INSERT INTO mails (purpose, user_id, email_change_id, asked_at, due_at)
-VALUES ($2, $1, $3, $4, $4)
+INSERT INTO mails (purpose, user_id, email_change_id, asked_at, due_at, dropped_factors)
+VALUES ($2, $1, $3, $4, $4, $5)
 ON CONFLICT DO NOTHING;
 
 -- name: queue_mail_to_index
@@ -61,7 +61,7 @@ WHERE mails.id IN (
     LIMIT $3
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, purpose, user_id, email_change_id, about_id, noted_at, attempts;
+RETURNING id, purpose, user_id, email_change_id, about_id, noted_at, attempts, dropped_factors;
 
 -- name: finish_mail
 -- It has gone, or there is nobody to send it to.

@@ -107,8 +107,8 @@ class MailSender:
         """Let the post forget what it keeps of mails to a person, before the account is erased."""
         async with self._database.commit_connection() as connection:
             user = await connection.fetchrow(_queries.get_addressee, user_id)
-            if user is None:
-                return
+            if user is None or user["email_verified_at"] is None:
+                return  # The address may be somebody else's, and so the mails to it.
             key = await self._database.vault.user_key(connection, user_id)
             former = await connection.fetch(_queries.list_former_addresses, user_id)
         addresses = {key.open_text(user["email"], what=USER_EMAIL)}
@@ -144,6 +144,7 @@ class MailSender:
             public_url=self._public_url,
             token=token,
             made=errand.made,
+            dropped_factors=mail["dropped_factors"],
         )
         try:
             await self._mailer.send(written)
