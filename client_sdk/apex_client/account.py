@@ -1,21 +1,24 @@
 """Signing in and staying signed in: tokens are renewed when the server refuses them, and kept in the replica."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
-from apex_client import signing
-from apex_client.accounts import Credentials, DeviceKind, Role, Session, SignedIn, Tokens, User
+from apex_client import known_devices, signing
+from apex_client.accounts import Credentials, DeviceKind, Me, Role, Session, SignedIn, Tokens, User
 from apex_client.errors import (
     AccountErased,
+    AccountExists,
     AnotherUser,
     BadAnswer,
     CoachOnAthleteReplica,
     MfaRequired,
     NoServer,
     ServerRefused,
+    SessionEnded,
     SignedInAlready,
     SignedOut,
     SyncFailed,
@@ -77,8 +80,10 @@ class Account:
 
     async def login(self, server: str, email: str, password: str, *, mfa_code: str | None) -> User:
         """Sign in, and adopt what was logged here without an account."""
+        body = {"email": email, "password": password}
+        tokens = await self._replica._do(known_devices.device_tokens, email)
         try:
-            return await self._begin(server, "login", {"email": email, "password": password}, email)
+            return await self._begin(server, "login", body, tokens)
         except MfaRequired as demand:
             if mfa_code is None:
                 raise
@@ -87,14 +92,14 @@ class Account:
     async def finish_login(self, demand: MfaRequired, code: str, *, method: str | None) -> User:
         """Sign in with the code that was asked for."""
         body = {"mfa_token": demand.token, "method": method or demand.method_of(code), "code": code}
-        return await self._begin(demand.server, "login/mfa", body, demand.email)
+        tokens = [demand.device_token] if demand.device_token else []
+        return await self._begin(demand.server, "login/mfa", body, tokens)
 
     async def send_mfa_code(self, demand: MfaRequired) -> None:
         """Have a code sent by SMS."""
         name, kind = self._device
         body = {"mfa_token": demand.token, "device": {"name": name, "kind": kind}}
-        device_token = await self._replica._do(signing.device_token, demand.email)
-        more = {"device_token": device_token} if device_token else {}
+        more = {"device_token": demand.device_token} if demand.device_token else {}
         await self.transport.call(demand.server, None, "POST", "/api/auth/login/sms", body | more)
 
     async def register(
@@ -102,22 +107,23 @@ class Account:
     ) -> User:
         """Make an account and sign in; where this device would refuse its user, none is made and no invite is spent.
 
-        Under the address of whoever is signed in here it is made only where the server has lost theirs.
+        Under the address of whoever is signed in here it is made only where the server has lost theirs. Raises
+        AccountExists where it has not, and ended their session.
         """
         await self._replica._do(signing.check_user, _normal(server), User("", email, name, role))
         session = self._replica._open.session
         if session is not None and session.server == _normal(server):
-            with suppress(SignedOut, AccountErased):
-                await self._renew(session)
-                raise SignedInAlready(session.user.email)
+            await self._refuse_another(session)
         body = {"email": email, "password": password, "name": name, "role": role}
-        return await self._begin(server, "register", body | ({"invite": invite} if invite else {}), email)
+        return await self._begin(server, "register", body | ({"invite": invite} if invite else {}))
 
     async def logout(self, *, discard_unsent: bool) -> None:
         """Sign out; the server is told where it can be reached."""
+        if not discard_unsent:
+            await self._ask_whether_confirmed()
+            await self._replica._do(signing.check_sign_out)
         session = self._replica._open.session
-        count = await self._replica._do(signing.unsent)
-        if session is not None and (discard_unsent or not count):
+        if session is not None:
             with suppress(SyncFailed):
                 await self.transport.call(session.server, session.access_token, "POST", "/api/auth/logout", None)
         await self._replica._do(signing.sign_out, discard_unsent=discard_unsent)
@@ -207,15 +213,41 @@ class Account:
         try:
             answer = await self._exchange_refresh_token(session)
         except SignedOut:
+            if self._credentials is None:
+                raise
             return await self._sign_in_again(session.server)
         renewed = self._session(session.server, session.user, read_answer(answer, Tokens))
         await self._replica._do(signing.keep_session, renewed)
         return renewed
 
+    async def _refuse_another(self, session: Session) -> None:
+        """Return where the server knows nothing (any more) of the account that is signed in here.
+
+        Raises SignedInAlready where the session stands, else AccountExists.
+        """
+        try:
+            await self._renew(session)
+        except SessionEnded as error:
+            raise AccountExists(session.user.email) from error
+        except (SignedOut, AccountErased):
+            return
+        raise SignedInAlready(session.user.email, same_address=True)
+
+    async def _ask_whether_confirmed(self) -> None:
+        """Hear whether the user's address is confirmed, where this device has not heard so and the server answers."""
+        user = self._replica.user
+        if user is None or user.email_verified:
+            return
+        with suppress(SyncFailed):
+            me = read_answer(await self.call("GET", "/api/auth/me", None), Me)
+            session = self._replica._open.session
+            if session is not None and session.user.id == me.user.id:
+                await self._replica._do(signing.keep_session, replace(session, user=me.user))
+
     async def _exchange_refresh_token(self, session: Session) -> Any:
         """Exchange the refresh token; where the account was erased, take everything of it off this device first."""
         body = {"refresh_token": session.refresh_token}
-        device_token = await self._replica._do(signing.device_token)
+        device_token = await self._replica._do(known_devices.device_token, session.user.id)
         if device_token:
             body["device_token"] = device_token
         try:
@@ -230,31 +262,25 @@ class Account:
         given = self._credentials
         if given is None:
             raise SignedOut
-        await self._begin(server, "login", {"email": given.email, "password": given.password}, given.email)
+        await self.login(server, given.email, given.password, mfa_code=None)
         session = self._replica._open.session
         if session is None:
             raise SignedOut
         return session
 
-    async def _begin(self, server: str, verb: str, body: dict[str, Any], email: str) -> User:
+    async def _begin(self, server: str, verb: str, body: dict[str, Any], device_tokens: Sequence[str] = ()) -> User:
         server = _normal(server)
-        device_token = await self._replica._do(signing.device_token, email)
-        if device_token and verb != "register":
-            body["device_token"] = device_token
-        try:
-            answer = read_answer(await self._claim(server, f"/api/auth/{verb}", body), SignedIn)
-        except MfaRequired as demand:
-            demand.email = email
-            raise
+        device_token, said = await self._claim_by_any(server, f"/api/auth/{verb}", body, device_tokens)
+        answer = read_answer(said, SignedIn)
         await self._ask_about_former(server, answer.user)
+        session = self._session(server, answer.user, answer)
         try:
-            await self._replica._do(signing.sign_in, self._session(server, answer.user, answer))
+            await self._replica._do(signing.sign_in, session, answer.device_token or device_token)
         except (AnotherUser, SignedInAlready, CoachOnAthleteReplica):
             # The server has opened a session that nobody will use.
             with suppress(SyncFailed):
                 await self.transport.call(server, answer.access_token, "POST", "/api/auth/logout", None)
             raise
-        await self._replica._do(signing.keep_device_token, email, answer.device_token or device_token)
         self._server = server
         self._replica.wake()
         return answer.user
@@ -271,14 +297,29 @@ class Account:
         with suppress(SignedOut, AccountErased):
             await self._exchange_refresh_token(session)
 
-    async def _claim(self, server: str, path: str, body: dict[str, Any]) -> Any:
+    async def _claim_by_any(
+        self, server: str, path: str, body: dict[str, Any], device_tokens: Sequence[str]
+    ) -> tuple[str | None, Any]:
+        """Sign in as one of the devices that this one is known as; give the token that did it, and the answer.
+
+        Whoever has two accounts of one address has a token of each here, and their password may open either.
+        """
+        for device_token in device_tokens[:-1]:
+            with suppress(WrongCredentials):
+                return device_token, await self._claim(server, path, body, device_token)
+        last = device_tokens[-1] if device_tokens else None
+        return last, await self._claim(server, path, body, last)
+
+    async def _claim(self, server: str, path: str, body: dict[str, Any], device_token: str | None) -> Any:
         """Sign in on this device; where its client id is another device's, under a new one."""
         name, kind = self._device
         body["device"] = {"name": name, "kind": kind, "client_id": self._replica.client_id}
+        if device_token:
+            body["device_token"] = device_token
         try:
             return await self.transport.call(server, None, "POST", path, body)
         except MfaRequired as demand:
-            demand.server = server
+            demand.server, demand.device_token = server, device_token
             raise
         except SignedOut as error:
             if "mfa_token" in body:

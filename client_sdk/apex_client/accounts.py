@@ -19,12 +19,13 @@ class Credentials(Struct, frozen=True):
 
 
 class User(Struct, frozen=True):
-    """Whose replica this is."""
+    """Whose replica this is; whether the address is confirmed, as far as this device has heard."""
 
     id: str
     email: str
     name: str
     role: Role
+    email_verified: bool = False
 
 
 class Session(Struct, frozen=True):
@@ -49,6 +50,12 @@ class Tokens(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "Tokens(...)"
+
+
+class Me(Struct, frozen=True):
+    """What a server tells of whoever is signed in."""
+
+    user: User
 
 
 class SignedIn(Tokens, frozen=True, kw_only=True):

@@ -25,14 +25,17 @@
     ├── MediaUnusable           a photo or file that cannot be handed in
     ├── QueryFailed             SQL that SQLite refuses
     ├── UnsentWork              signing out or changing users would discard it
+    │   ├── AddressUnconfirmed  what was logged in this account opens on this device alone
     │   └── AnotherUser         the unsent work in this file belongs to somebody else
     ├── SignedInAlready         somebody else is; signing out comes first
+    ├── AccountExists           whose session is over has an account; sign in to it, don't make another
     ├── CoachOnAthleteReplica   a coach signs in where an athlete has logged without an account
     └── SyncFailed              nothing is lost; what is unsent stays in the outbox
         ├── NoServer            no server was ever named
         ├── ServerUnreachable   no network, no answer, or no trusted certificate
         ├── InsecureServer      plain http, or TLS older than 1.3
         ├── SignedOut           sign in again
+        │   ├── SessionEnded    the account stands, this session of it does not
         │   ├── WrongCredentials
         │   └── MfaRequired     the password is right; a code is wanted, too
         ├── AccountErased       the person had the account erased; nothing of it is here any more
@@ -236,6 +239,19 @@ class UnsentWork(ClientError):
         self.count = count
 
 
+class AddressUnconfirmed(UnsentWork):
+    """Signing out of an account whose mail was never answered: nothing but this device opens it until then."""
+
+    def __init__(self, count: int, email: str) -> None:
+        super().__init__(
+            count,
+            f"{email} is not confirmed yet, and {count} records are in an account that only this device can open. Open"
+            " the mailed link first. If the mail says that you have another account, sign in to that one without"
+            " signing out: it takes along what is here (apex login)",
+        )
+        self.email = email
+
+
 class AnotherUser(UnsentWork):
     """The file holds unsent work of another user, whose outbox it stays."""
 
@@ -245,10 +261,23 @@ class AnotherUser(UnsentWork):
 
 
 class SignedInAlready(ClientError):
-    """Another user is signed in, whose records would go; sign out first."""
+    """Another user is signed in, whose records would go; sign out first.
+
+    `same_address` tells that it is of the address that was named, and that nothing of it would come along.
+    """
+
+    def __init__(self, email: str, *, same_address: bool = False) -> None:
+        advice = "take a copy of what is here (apex export), then sign out" if same_address else "sign out first"
+        super().__init__(f"you are signed in as {email}; {advice}: apex logout")
+        self.email = email
+        self.same_address = same_address
+
+
+class AccountExists(ClientError):
+    """The account whose session ended here stands; another one beside it could never have the address."""
 
     def __init__(self, email: str) -> None:
-        super().__init__(f"you are signed in as {email}; sign out first: apex logout")
+        super().__init__(f"you have an account as {email}, and its session ended; sign in again: apex login")
         self.email = email
 
 
@@ -299,6 +328,10 @@ class SignedOut(SyncFailed):
         super().__init__(reason)
 
 
+class SessionEnded(SignedOut):
+    """The server knows the account and ended this session: sign in again. Unsent work stays."""
+
+
 class AccountErased(SyncFailed):
     """The account was erased 30 days after its person asked for it; everything of it was taken off this device."""
 
@@ -334,7 +367,7 @@ class MfaRequired(SignedOut):
         self.phone_hint = phone_hint
         self.token = token
         self.server = ""
-        self.email = ""
+        self.device_token: str | None = None
 
     def method_of(self, code: str) -> str:
         """Tell what kind of code this is: six digits are of the app, or else by SMS; all others recovery codes."""

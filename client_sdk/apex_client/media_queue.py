@@ -31,6 +31,7 @@ __all__ = [
     "note",
     "note_sent",
     "piece_range",
+    "set_aside",
     "sweep",
     "unsent",
 ]
@@ -166,6 +167,15 @@ def sweep(local: LocalReplica) -> None:
 def move(local: LocalReplica, old: str, new: str) -> None:
     """Let what is to go to one scope go to another, within a transaction of the caller."""
     local.store.sql.execute("UPDATE OR REPLACE media_queue SET scope = ? WHERE scope = ?", (new, old))
+
+
+def set_aside(local: LocalReplica, old: str, new: str, refusal: str) -> None:
+    """Keep what a scope that ends was still to get among the refused of another, within a transaction of the caller."""
+    local.store.sql.execute(
+        "UPDATE OR REPLACE media_queue SET scope = ?, state = 'refused', refusal = ?"
+        " WHERE scope = ? AND state IN ('waiting', 'refused')",
+        (new, refusal, old),
+    )
 
 
 def empty(local: LocalReplica) -> None:

@@ -1,21 +1,23 @@
 """Whose a replica is: signing in adopts what was logged without an account, signing out takes all off the device."""
 
-from hashlib import blake2b
-
 import msgspec
 
 from apex_client import media_queue
 from apex_client.accounts import Session, User
-from apex_client.errors import AnotherUser, CoachOnAthleteReplica, SignedInAlready, UnsentWork
+from apex_client.errors import (
+    AddressUnconfirmed,
+    AnotherUser,
+    CoachOnAthleteReplica,
+    SignedInAlready,
+    UnsentWork,
+)
+from apex_client.known_devices import forget_device, keep_device_token
 from apex_client.local import PROFILES, SELF_PROFILE_ID, SESSION, LocalReplica, sole_id
-from apex_client.lost_account import carry_over, is_same_person
+from apex_client.lost_account import carry_over, is_same_address, is_same_person
 from apex_sync.ids import athlete_scope
 from apex_sync.models.nutrition import dated_id
 from apex_sync.session.device import SELF_SCOPE
 from apex_sync.session.held import HeldRecord
-
-DEVICE_TOKEN = "device_token"  # noqa: S105
-"""The setting by which a server recognises this device across sign-outs."""
 
 
 def check_user(local: LocalReplica, server: str, user: User) -> None:
@@ -26,15 +28,18 @@ def check_user(local: LocalReplica, server: str, user: User) -> None:
     previous = local.user
     count = unsent(local)
     if previous is not None and previous.id != user.id and not _is_lost(local, previous, server, user):
-        raise AnotherUser(count, previous.id) if count else SignedInAlready(previous.email)
+        same_address = is_same_address(previous, user)
+        raise AnotherUser(count, previous.id) if count else SignedInAlready(previous.email, same_address=same_address)
     with local.store.transaction():
         athlete_logged = local.store.scope_role(SELF_SCOPE) is not None
     if athlete_logged and user.role == "coach":
         raise CoachOnAthleteReplica(count)
 
 
-def sign_in(local: LocalReplica, session: Session) -> None:
+def sign_in(local: LocalReplica, session: Session, device_token: str | None = None) -> None:
     """Make a user's session this replica's, and the records of before the first sign-in the athlete's.
+
+    `device_token` is the one by which the server knows this device as theirs.
 
     Raises what `check_user` does, with nothing changed.
     """
@@ -44,6 +49,8 @@ def sign_in(local: LocalReplica, session: Session) -> None:
         if previous is not None and previous.id != session.user.id:
             _move_to_new_account(local, previous, session.user)
         _adopt(local, session.user)
+        if device_token:
+            keep_device_token(local, session.user, device_token)
         local.store.keep_setting(SESSION, msgspec.json.encode(session))
     local.session = session
 
@@ -55,11 +62,21 @@ def keep_session(local: LocalReplica, session: Session) -> None:
     local.session = session
 
 
-def sign_out(local: LocalReplica, *, discard_unsent: bool) -> None:
-    """Take the user and everything of theirs off this device. Raises UnsentWork unless that may be discarded."""
-    count = unsent(local)
-    if count and not discard_unsent:
+def check_sign_out(local: LocalReplica) -> None:
+    """Return when nothing here would be lost. Raises UnsentWork, or AddressUnconfirmed for what is sent."""
+    count, user = unsent(local), local.user
+    if count:
         raise UnsentWork(count)
+    if user is not None and not user.email_verified:
+        records = local.store.counts()["records"]
+        if records:
+            raise AddressUnconfirmed(records, user.email)
+
+
+def sign_out(local: LocalReplica, *, discard_unsent: bool) -> None:
+    """Take the user and everything of theirs off this device. Raises as `check_sign_out`, unless it may be lost."""
+    if not discard_unsent:
+        check_sign_out(local)
     with local.store.transaction():
         _take_off(local)
         local.store.keep_setting(SESSION, None)
@@ -70,8 +87,9 @@ def wipe(local: LocalReplica) -> None:
     """Take everything of an account that was erased off this device, down to the bytes in the file."""
     with local.store.transaction():
         _take_off(local)
-        for name in (SESSION, DEVICE_TOKEN, _token_of(local.user.email if local.user else "")):
-            local.store.keep_setting(name, None)
+        if local.user is not None:
+            forget_device(local, local.user.id)
+        local.store.keep_setting(SESSION, None)
     local.session = None
     local.store.scrub()
 
@@ -80,26 +98,6 @@ def unsent(local: LocalReplica) -> int:
     """Count records, rejected edits and media whose content is nowhere but here."""
     with local.store.transaction():
         return local.store.unsent() + media_queue.unsent(local)
-
-
-def device_token(local: LocalReplica, email: str = "") -> str | None:
-    """Give the token by which a server recognises this device: of an account that was signed in here, or the last."""
-    with local.store.transaction():
-        value = local.store.setting(_token_of(email)) or local.store.setting(DEVICE_TOKEN)
-    return value.decode() if value else None
-
-
-def keep_device_token(local: LocalReplica, email: str, token: str | None) -> None:
-    """Keep the token by which a server recognises this device, also for when others were signed in meanwhile."""
-    if token:
-        with local.store.transaction():
-            for name in (DEVICE_TOKEN, _token_of(email)):
-                local.store.keep_setting(name, token.encode())
-
-
-def _token_of(email: str) -> str:
-    """Name the setting for the token of an account; the address of whoever has signed out does not stay here."""
-    return f"{DEVICE_TOKEN}_{blake2b(email.strip().casefold().encode(), digest_size=8).hexdigest()}"
 
 
 def take_new_client_id(local: LocalReplica) -> int:

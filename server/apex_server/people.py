@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from apex_server.errors import InvalidFields
+from apex_sync.addresses import email_key
 
 __all__ = [
     "DEVICE_NAME",
@@ -16,7 +17,6 @@ __all__ = [
     "USER_EMAIL",
     "USER_NAME",
     "clean_name",
-    "email_key",
     "normalise_email",
 ]
 
@@ -37,19 +37,6 @@ PASSWORD_LENGTH_MAX = 1000
 
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)*")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
-
-
-def email_key(typed: str) -> str:
-    r"""Give the form in which two spellings of one address are equal.
-
-    Full-width and other compatibility forms of a letter are the letter itself; an address is never merged with one
-    that merely looks alike in another script.
-
-    >>> email_key(" Anna@Example.COM ") == email_key("anna@example\uff0ecom")
-    True
-    """
-    key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", typed).strip().lower())
-    return key.replace("\0", "\ufffd")  # Postgres takes no NUL, and no address has one.
 
 
 def normalise_email(typed: str, *, field: str = "email") -> str:

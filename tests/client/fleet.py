@@ -74,7 +74,7 @@ class Phone:
 
     def sign_in(self, account: Account) -> None:
         tokens = self.server.issue(account)
-        user = User(account.id, account.email, account.name, account.role)
+        user = User(account.id, account.email, account.name, account.role, account.email_verified)
         signing.sign_in(self.local, Session(user, "loopback", tokens["access_token"], tokens["refresh_token"], 0))
 
     @property

@@ -75,6 +75,7 @@ class Account:
     password: str
     name: str
     role: Role
+    email_verified: bool = True
 
 
 class LoopbackServer:

@@ -80,7 +80,7 @@ class LoopbackTransport:
                 del self.server.tokens[token or ""]
                 return None
             case "/api/auth/me":
-                return {"user": {"id": self._user(token or "")}}
+                return {"user": _shown(self._account(self._user(token or "")))}
         raise ServerRefused(404, "not_found", path)
 
     async def download(
@@ -103,8 +103,7 @@ class LoopbackTransport:
         owner = self.server.bindings.setdefault(device["client_id"], account.id)
         if owner != account.id:
             raise ServerRefused(409, "client_id_taken", "another device's")
-        user = {"id": account.id, "email": account.email, "name": account.name, "role": account.role}
-        return {"user": user, "device_token": "device", **self.server.issue(account)}
+        return {"user": _shown(account), "device_token": "device", **self.server.issue(account)}
 
     def _account(self, user_id: str) -> Account:
         return next(account for account in self.server.accounts.values() if account.id == user_id)
@@ -119,6 +118,11 @@ class LoopbackTransport:
         if self.server.retry_after < 0:
             raise ServerBusy(-self.server.retry_after)
         return user_id
+
+
+def _shown(account: Account) -> dict[str, Any]:
+    user = {"id": account.id, "email": account.email, "name": account.name, "role": account.role}
+    return {**user, "email_verified": account.email_verified}
 
 
 class BlockingLoopbackTransport:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from apex_client import signing
-from apex_client.errors import AnotherUser, SignedInAlready
+from apex_client import boxes, media_queue, signing
+from apex_client.errors import AnotherUser, NotGranted, SignedInAlready, UnsentWork
+from apex_client.lost_account import OTHER_ACCOUNT
 from apex_sync.collection import Collection
+from apex_sync.ids import derived_id
 from tests.client.fleet import Clock, Phone, assert_converged, settle
 from tests.client.loopback import Account, LoopbackServer
 
@@ -77,6 +79,61 @@ def test_two_devices_of_one_person_meet_again_in_the_new_account(
     settle(phone, watch)
     assert phone.state(shared)["sets"] == {"a": {"reps": 8}, "b": {"reps": 9}}
     assert_converged(server, phone, watch)
+
+
+def test_an_account_that_was_left_and_is_found_again_keeps_what_others_did_to_it_meanwhile(
+    server: LoopbackServer, phone: Phone, tmp_path: Path
+) -> None:
+    """What goes there and back keeps its stamps: it is older than the tablet's edits, and takes none of them back."""
+    first = server.accounts[EMAIL]
+    tablet = Phone(tmp_path / "tablet.db", server, first, seed=5)
+    shared = phone.create({"title": "t", "sets": {"a": {"reps": 8}, "b": {"reps": 9}}})
+    settle(phone, tablet)
+    phone.sign_in(server.add_user(EMAIL))
+    settle(phone)
+    tablet.edit(shared, {"sets": {"a": {"reps": 12}, "b": {"deleted": True}}})
+    settle(tablet)
+    phone.edit(shared, {"notes": "written in the other account"})
+    phone.sign_in(first)
+    settle(phone, tablet)
+    for device in (phone, tablet):
+        state = device.state(shared)
+        assert state["sets"] == {"a": {"reps": 12}, "b": {"reps": 9, "deleted": True}}
+        assert state["notes"] == "written in the other account"
+    assert_converged(server, phone, tablet)
+
+
+def test_an_unsent_message_is_not_dropped_with_its_thread(server: LoopbackServer, phone: Phone) -> None:
+    coach = server.add_user("coach@example.com", "coach")
+    server.link(coach, server.accounts[EMAIL])
+    settle(phone)
+    thread = f"thread:{coach.id}:{server.accounts[EMAIL].id}"
+    sent, unsent = (derived_id("message", text) for text in ("sent", "unsent"))
+    phone.local.create("messages", thread, {"athlete": {"type": "text", "text": "sent"}}, record_id=sent)
+    settle(phone)
+    phone.local.create("messages", thread, {"athlete": {"type": "text", "text": "unsent"}}, record_id=unsent)
+    media_no = media_queue.begin(phone.local, thread, "image", "image/jpeg")
+    media_queue.end(phone.local, media_no, "ab" * 32, 1)
+
+    phone.sign_in(server.add_user(EMAIL))
+
+    [item] = boxes.rejected(phone.local, limit=9)
+    assert (item.record_id, item.scope, item.code, item.held) == (unsent, thread, OTHER_ACCOUNT, False)
+    assert item.patches[0]["athlete"]["text"] == "unsent"
+    [photo] = media_queue.items(phone.local, "refused")
+    assert (photo.scope, photo.refusal) == (phone.scope, OTHER_ACCOUNT)
+    with pytest.raises(NotGranted):
+        boxes.reissue(phone.local, item.id)
+    with pytest.raises(UnsentWork):
+        signing.sign_out(phone.local, discard_unsent=False)
+
+
+@pytest.mark.parametrize("spelling", ["ANNA@example.com", "\uff41nna@example\uff0ecom", "anna@EXAMPLE.com "])
+def test_one_address_has_many_spellings(server: LoopbackServer, phone: Phone, spelling: str) -> None:
+    phone.create({"title": "mine"})
+    phone.sign_in(server.add_user(spelling))
+    settle(phone)
+    assert len(server.scopes[phone.scope].records) == 1
 
 
 def test_somebody_else_still_gets_nothing(server: LoopbackServer, phone: Phone) -> None:

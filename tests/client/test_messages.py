@@ -2,7 +2,7 @@
 
 import pytest
 
-from apex_client.errors import ThreadNeeded
+from apex_client.errors import NotGranted, ThreadNeeded
 from apex_sync.errors import ForbiddenField, OutOfBounds
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import Clock, assert_sound
@@ -174,3 +174,27 @@ async def test_a_thread_is_forgotten_when_the_work_together_ends(
     await exchange(athlete, coach)
     for replica in (coach, athlete):
         assert await replica.messages.list() == [] and await replica.messages.threads() == []
+
+
+async def test_what_was_never_sent_when_it_ended_goes_out_again_by_hand_when_it_begins_again(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach, athlete = await pair(open_replica, server)
+    await athlete.messages.send("Written in the basement")
+    both = server.accounts[COACH], server.accounts[ANNA]
+    server.unlink(*both)
+    await exchange(athlete, coach)
+    [refused] = await athlete.rejected.list()
+    with pytest.raises(NotGranted):
+        await athlete.rejected.reissue(refused)
+    server.link(*both)
+    await exchange(athlete, coach)
+    assert [message.text for message in await coach.messages.list()] == []
+    assert len(await athlete.rejected.list()) == 1
+
+    await athlete.rejected.reissue(refused)
+    await exchange(athlete, coach)
+
+    for replica in (coach, athlete):
+        assert [message.text for message in await replica.messages.list()] == ["Written in the basement"]
+    assert await athlete.rejected.list() == []

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from apex_client.errors import (
+    AddressUnconfirmed,
     AnotherUser,
     BadAnswer,
     CoachOnAthleteReplica,
@@ -166,6 +167,38 @@ async def test_signing_out_asks_before_it_discards_and_leaves_nothing(
     assert await replica.search("push") == []
     assert_sound(replica._open)
     assert (await replica.workouts.start(title="anonymous")).athlete_id == "self"
+
+
+async def test_signing_out_of_an_unconfirmed_account_asks_first_without_a_network_too(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    replica = await open_replica("a", ANNA)
+    server.accounts[ANNA].email_verified = False
+    await replica.sync()
+    await replica.logout()  # Nothing is in it.
+    await replica.login("https://coach.example", ANNA, "secret")
+    await replica.workouts.start(title="Push")
+    await replica.sync()
+    for offline in (False, True):
+        transport_of(replica).faults.offline = offline
+        with pytest.raises(AddressUnconfirmed, match="without signing out"):
+            await replica.logout()
+    server.accounts[ANNA].email_verified = True
+    with pytest.raises(AddressUnconfirmed):
+        await replica.logout()
+    transport_of(replica).faults.offline = False
+    await replica.logout()
+    assert replica.user is None
+
+
+async def test_another_role_of_the_same_address_is_told_to_take_a_copy_first(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    replica = await open_replica("a", ANNA)
+    await replica.sync()
+    server.add_user(BERT, "coach").email = ANNA
+    with pytest.raises(SignedInAlready, match="apex export"):
+        await replica.login("https://coach.example", BERT, "secret")
 
 
 async def test_a_coach_does_not_take_over_what_an_athlete_logged(

@@ -1,11 +1,12 @@
 """Somebody forgot their account, registers beside it and logs: signing in to the first one loses nothing."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from apex_client import Replica
-from apex_client.errors import SignedInAlready, WrongCredentials
+from apex_client.errors import AccountExists, AddressUnconfirmed, SignedInAlready, WrongCredentials
 from tests.e2e.whole_server import PASSWORD, Athlete, WholeServer, assert_one_digest
 
 pytestmark = pytest.mark.anyio
@@ -45,3 +46,67 @@ async def test_what_was_logged_in_a_second_account_comes_along_to_the_first(
         await assert_one_digest(server, athlete.scope, old, new)
         again = await new.login(server.address, athlete.email, PASSWORD)
         assert again.id == athlete.id
+
+
+async def test_signing_out_of_an_account_that_only_this_device_opens_asks_first_and_then_loses_nothing(
+    server: WholeServer, athlete: Athlete, tmp_path: Path
+) -> None:
+    """The token that opens the second account is kept while the first one is signed in to on the same device."""
+    await athlete.device("old phone")
+    async with Replica.open(tmp_path / "new phone.db", device_name="New phone", device_kind="phone") as new:
+        second = await new.register(server.address, athlete.email, NEW_PASSWORD, name="Mara")
+        await new.workouts.start(title="Day 1")
+        await new.sync()
+
+        with pytest.raises(AddressUnconfirmed) as asked:
+            await new.logout()
+        assert (asked.value.count, new.user) == (1, second)
+        await new.logout(discard_unsent=True)
+        first = await new.login(server.address, athlete.email, PASSWORD)
+        assert first.email_verified
+        await new.sync()
+        await new.workouts.start(title="Day 2")
+        await new.sync()
+        await new.logout()
+        again = await new.login(server.address, athlete.email, NEW_PASSWORD)
+
+        assert again.id == second.id != first.id
+        await new.sync()
+        assert [log.title for log in await new.workouts.list()] == ["Day 1"]
+        assert (await new.login(server.address, athlete.email, PASSWORD)).id == athlete.id
+        await new.sync()
+        assert sorted(str(log.title) for log in await new.workouts.list()) == ["Day 1", "Day 2"]
+
+
+async def test_who_confirmed_meanwhile_signs_out_without_being_asked(server: WholeServer, athlete: Athlete) -> None:
+    phone = await athlete.device("phone")
+    await phone.workouts.start(title="Day 1")
+    await phone.sync()
+    assert phone.user is not None and not phone.user.email_verified
+    await phone.logout()
+    assert phone.user is None
+
+
+async def test_a_session_that_ended_is_no_reason_for_a_second_account(server: WholeServer, athlete: Athlete) -> None:
+    phone = await athlete.device("phone")
+    await phone.workouts.start(title="Day 1")
+    await phone.sync()
+    end = "UPDATE sessions SET ended_at = now(), end_reason = 'logout' WHERE user_id = $1 RETURNING id"
+    assert await server.rows(end, UUID(athlete.id))
+    with pytest.raises(AccountExists, match=athlete.email):
+        await phone.register(server.address, athlete.email, NEW_PASSWORD, name="Mara")
+    assert phone.user is not None and phone.user.id == athlete.id
+    assert (await phone.login(server.address, athlete.email, PASSWORD)).id == athlete.id
+
+
+async def test_an_address_typed_with_other_letters_of_the_same_kind_is_the_same_person(
+    server: WholeServer, athlete: Athlete, tmp_path: Path
+) -> None:
+    await athlete.device("old phone")
+    name, _, domain = athlete.email.partition("@")
+    full_width = "".join(chr(ord(letter) + 0xFEE0) for letter in name)
+    async with Replica.open(tmp_path / "new phone.db", device_name="New phone", device_kind="phone") as new:
+        await new.register(server.address, f"{full_width}@{domain.upper()}", NEW_PASSWORD, name="Mara")
+        await new.workouts.start(title="Day 1")
+        assert (await new.login(server.address, athlete.email, PASSWORD)).id == athlete.id
+        assert [log.title for log in await new.workouts.list()] == ["Day 1"]

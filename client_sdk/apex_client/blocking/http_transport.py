@@ -22,6 +22,7 @@ from apex_client.errors import (
     ServerIncompatible,
     ServerRefused,
     ServerUnreachable,
+    SessionEnded,
     SignedOut,
     SignInAgain,
     Throttled,
@@ -83,6 +84,9 @@ FIELDS_MAX = 20
 
 BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
+
+SESSION_ENDED = frozenset({"session_ended", "refresh_token_reused"})
+"""The server's codes for a session of an account that it knows."""
 
 MFA_REQUIRED = "mfa_required"
 WRONG_CODE = "wrong_code"  # No secret either, only the name of what went wrong.
@@ -316,6 +320,8 @@ def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
         return SignInAgain(status, SIGN_IN_AGAIN, detail)
     if problem.get("code") == WRONG_CREDENTIALS:
         return WrongCredentials()
+    if problem.get("code") in SESSION_ENDED:
+        return SessionEnded(detail)
     if status == 401 and "code" in problem:
         return SignedOut(detail or "the server does not know this session")
     if status == 429 and problem.get("code") == TOO_MANY_REQUESTS:

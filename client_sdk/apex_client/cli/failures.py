@@ -31,6 +31,7 @@ MORE_ADVICE = {
     "InsecureServer": "",
     "BadAnswer": "is this the address of an Apex Sync server?",
     "UnsentWork": "run apex sync first, or give --discard-unsent",
+    "AddressUnconfirmed": "or give --discard-unsent",
     "AnotherUser": "",
 }
 """What to do about an error, by its class; most errors say it themselves."""

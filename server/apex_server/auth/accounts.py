@@ -45,9 +45,10 @@ from apex_server.errors import ApiError, InvalidFields, WrongCredentials
 from apex_server.invites import CoachLink, accept_or_await_invite
 from apex_server.mail import ask_for_mail
 from apex_server.opaque_tokens import fingerprint
-from apex_server.people import USER_EMAIL, USER_NAME, clean_name, email_key, normalise_email
+from apex_server.people import USER_EMAIL, USER_NAME, clean_name, normalise_email
 from apex_server.refused_sign_ins import note_refused_sign_in
 from apex_server.vault import UserKey
+from apex_sync.addresses import email_key
 
 __all__ = ["Accounts", "NewSession", "account_view", "wall_clock"]
 

@@ -27,8 +27,9 @@ from apex_server.errors import InvalidFields
 from apex_server.invites import accept_awaiting_invite
 from apex_server.mail import NEW_EMAIL, OLD_EMAIL, ask_for_mail
 from apex_server.opaque_tokens import new_token
-from apex_server.people import USER_EMAIL, email_key, normalise_email
+from apex_server.people import USER_EMAIL, normalise_email
 from apex_server.step_up import require_recent_sign_in
+from apex_sync.addresses import email_key
 
 __all__ = ["UNDO_SPAN", "ask_for_email_change", "confirm_address", "undo_email_change"]
 

@@ -25,7 +25,7 @@ from apex_server.errors import EmailTaken, MailTokenInvalid
 from apex_server.invites import accept_awaiting_invite
 from apex_server.mail import ask_for_mail, ask_for_mail_to_index
 from apex_server.opaque_tokens import fingerprint
-from apex_server.people import email_key
+from apex_sync.addresses import email_key
 
 __all__ = [
     "LinkOwner",

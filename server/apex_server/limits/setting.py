@@ -4,7 +4,7 @@ from uuid import UUID
 
 from apex_server.db import Database, load_queries
 from apex_server.limits.tiers import TierName
-from apex_server.people import email_key
+from apex_sync.addresses import email_key
 
 __all__ = ["set_tier"]
 

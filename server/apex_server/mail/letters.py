@@ -93,9 +93,9 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         subject="You already have an Apex account",
         opening="Somebody registered with your address, and you have an account here.",
         which="The new one was made {made}, and cannot be confirmed: an address is for one account. Was that you? "
-        "Then sign in on that same device with this address and the password of the account you have: the app takes "
-        "along what you logged there. (A browser does not: take a copy first, on its security page.) "
-        "Forgot the password? Choose a new one first.",
+        "Then sign in on that same device, without signing out first, with this address and the password of the "
+        "account you have: the app takes along what you logged there. (A browser does not: take a copy first, on its "
+        "security page.) Forgot the password? Choose a new one first.",
         button="Choose a new password",
         path="/reset-password",
         token="reset_password",  # noqa: S106

@@ -12,11 +12,12 @@ from uuid import UUID
 import asyncpg
 
 from apex_server.named_sql import load_queries
-from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME, email_key
+from apex_server.people import DEVICE_NAME, USER_EMAIL, USER_NAME
 from apex_server.vault.data_keys import UserKey
 from apex_server.vault.errors import MasterKeyNeeded
 from apex_server.vault.master_keys import MasterKeys
 from apex_server.vault.vault import Vault
+from apex_sync.addresses import email_key
 
 __all__ = ["seal_people"]
 

@@ -84,7 +84,7 @@ class Vault:
     def email_index(self, email_key: str) -> bytes:
         """Give what an address is found by, which says nothing about it to whoever lacks the key of the installation.
 
-        `email_key` is what `people.email_key` makes of an address.
+        `email_key` is what `apex_sync.addresses.email_key` makes of an address.
         """
         return hmac.digest(self._server_keys["email_index"], email_key.encode("utf-8", "surrogatepass"), "sha256")
 
