@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from apex_client.cli.screen import escaped
 from tests.client.apex_command import Terminal
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
@@ -45,3 +46,7 @@ async def test_without_a_coach_it_is_said_what_to_do(apex: Terminal) -> None:
     apex("init").ok()
     answer = apex("messages")
     assert answer.code == 1 and "apex sync brings a thread" in answer.err
+
+
+def test_a_picture_made_of_several_emoji_stays_one() -> None:
+    assert escaped("\U0001f469\u200d\U0001f692 \x1b[2J") == "\U0001f469\u200d\U0001f692 \ufffd[2J"

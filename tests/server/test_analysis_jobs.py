@@ -44,6 +44,15 @@ def clock() -> Clock:
     return Clock(NOW)
 
 
+async def test_what_was_eaten_calls_for_an_analysis(settings: Settings, clock: Clock, pair: Pair) -> None:
+    eaten = {"date": TODAY.isoformat(), "foods": {"f": {"name": "oats", "energy_kcal": 380}}}
+    await pair.log("nutrition_logs", record_id("n"), eaten)
+    clock.advance(seconds=settings.analysis_quiet_seconds)
+    async with Worker.open(settings, now=clock) as worker:
+        await worker.sweep()
+    assert "training" in await due(pair)
+
+
 async def test_analysis_waits_for_quiet_but_not_for_ever(settings: Settings, clock: Clock, pair: Pair) -> None:
     patient = msgspec.structs.replace(settings, analysis_quiet_seconds=60.0, analysis_max_seconds=600.0)
     async with Worker.open(patient, now=clock) as worker:

@@ -45,11 +45,15 @@ def problem(line: str) -> None:
     notes().print(Text.assemble(("apex: ", "bold red"), " ".join(line.split())), soft_wrap=True)
 
 
+JOINER = "\u200d"
+"""What makes one picture of several emoji: a family, a firefighter."""
+
+
 def escaped(text: object) -> str:
     """Make text from outside safe to print: neither markup nor control characters do anything."""
     from rich.markup import escape
 
-    return escape("".join(character if character.isprintable() else "\ufffd" for character in str(text)))
+    return escape("".join(each if each.isprintable() or each == JOINER else "\ufffd" for each in str(text)))
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> "Table":

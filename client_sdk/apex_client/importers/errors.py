@@ -46,14 +46,14 @@ class EmptyFile(ImportFailed):
         super().__init__("the file is empty; export it again from the app")
 
 
+WORKOUT_EXPORT = f"a workout export of {', '.join(SUPPORTED_EXPORTS)}"
+
+
 class NotAnExport(ImportFailed):
     """A file of another kind; `headers` is its first row, `hint` says what it looks like, where that can be told."""
 
-    def __init__(self, headers: list[str], hint: str = "") -> None:
-        super().__init__(
-            f"not a workout export of {', '.join(SUPPORTED_EXPORTS)}: "
-            + (hint or f"the first row is {', '.join(map(repr, headers))}")
-        )
+    def __init__(self, headers: list[str], hint: str = "", *, wanted: str = WORKOUT_EXPORT) -> None:
+        super().__init__(f"not {wanted}: " + (hint or f"the first row is {', '.join(map(repr, headers))}"))
         self.headers = headers
         self.hint = hint
         self.supported = SUPPORTED_EXPORTS

@@ -20,6 +20,8 @@ from apex_sync.op import Patch
 FILE_BYTES_MAX = 20_000_000
 """Twenty times the whole of free-exercise-db."""
 
+EXPECTED = "the JSON list of free-exercise-db"
+
 SOURCE = "free-exercise-db"
 
 MUSCLES = {
@@ -121,9 +123,9 @@ def _entries(content: bytes) -> list[Any]:
     try:
         entries = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise NotAnExport([], f"expected the JSON list of free-exercise-db ({error})") from error
+        raise NotAnExport([], str(error), wanted=EXPECTED) from error
     if not isinstance(entries, list):
-        raise NotAnExport([], "expected the JSON list of free-exercise-db")
+        raise NotAnExport([], "it is no list", wanted=EXPECTED)
     return entries
 
 

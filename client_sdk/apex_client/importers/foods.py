@@ -131,7 +131,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Row | None]]:
             reader = csv.reader(_lines(file), _Tabs if "\t" in header else csv.excel)
             columns = [name.strip().strip("\ufeff") for name in header.rstrip("\r\n").split(reader.dialect.delimiter)]
             if not any(set(source.needs) <= set(columns) for source in _SOURCES.values()):
-                raise NotAnExport(columns[:20], "expected USDA SR28 (CSV) or Open Food Facts (TSV)")
+                raise NotAnExport(columns[:20], wanted="USDA SR28 (CSV) or Open Food Facts (TSV)")
             while True:
                 try:
                     cells = next(reader)

@@ -53,6 +53,8 @@ BATCHES_MAX = 3
 DIRTY_KINDS: Mapping[str, str] = {
     "body_metrics": "check_in",
     "check_ins": "check_in",
+    "nutrition_logs": "training",
+    "nutrition_targets": "training",
     "profiles": "training",
     "programs": "training",
     "workout_logs": "training",
