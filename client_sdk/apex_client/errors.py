@@ -245,9 +245,9 @@ class AddressUnconfirmed(UnsentWork):
     def __init__(self, count: int, email: str) -> None:
         super().__init__(
             count,
-            f"{email} is not confirmed yet, and {count} records are in an account that only this device can open. Open"
-            " the mailed link first. If the mail says that you have another account, sign in to that one without"
-            " signing out: it takes along what is here (apex login)",
+            f"{email} is not confirmed, and only this device can open the account with its {count} records: open the"
+            " mailed link first; if the mail says that you have another account, sign in to that one without signing"
+            " out, and what is here comes along (apex login)",
         )
         self.email = email
 

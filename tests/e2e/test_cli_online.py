@@ -119,6 +119,24 @@ def test_signing_out_keeps_unsent_work_until_it_is_given_up(server: WholeServer,
     assert apex("sync").code == 1
 
 
+def test_a_session_that_ended_and_an_account_without_an_answer_say_what_to_do(
+    server: WholeServer, email: str, tmp_path: Path
+) -> None:
+    apex, other = with_account(Terminal(tmp_path), server, email), Terminal(tmp_path, "other")
+    words = ("--server", server.address, "--email", email, "--name", "Mara", "--password-stdin")
+    other("register", *words, stdin="made up at the gym door\n").ok()
+    other("log", "set", "Squat", "5x140kg").ok()
+    other("sync").ok()
+
+    refused = other("logout")
+    assert (refused.code, "without signing out" in refused.err, "--discard-unsent" in refused.err) == (1, True, True)
+
+    with Replica.open(apex.db) as replica:
+        replica.request("POST", "/api/auth/logout?everywhere=true")
+    assert "you are signed out; sign in again: apex login" in apex("sync").err
+    assert "sign in again: apex login" in apex("register", *words, stdin="made up at the gym door\n").err
+
+
 def test_a_device_that_signs_out_and_in_again_is_the_same_also_after_somebody_else(
     server: WholeServer, email: str, tmp_path: Path
 ) -> None:

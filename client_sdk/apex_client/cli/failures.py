@@ -34,7 +34,7 @@ MORE_ADVICE = {
     "AddressUnconfirmed": "or give --discard-unsent",
     "AnotherUser": "",
 }
-"""What to do about an error, by its class; most errors say it themselves."""
+"""What to do about an error, by its class or the nearest above it; most errors say it themselves."""
 
 WHOLE_ADVICE = {"NoServer", "SignedOut", "MfaRequired", "WrongCredentials", "AthleteNeeded", "CoachOnAthleteReplica"}
 """Errors whose own words are for programmers, or say nothing more."""
@@ -86,7 +86,7 @@ def _line_of(error: Exception) -> str | None:
         return None
     if fields := getattr(error, "fields", ()):
         return "; ".join(f"{field} {_bound(message)}".strip() for field, message in fields)
-    name = type(error).__name__
+    name = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in MORE_ADVICE), "")
     advice = MORE_ADVICE.get(name, "")
     if name in WHOLE_ADVICE:
         return advice
