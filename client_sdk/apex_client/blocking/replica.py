@@ -233,14 +233,16 @@ class Replica(AthleteResources):
     ) -> User:
         """Make an account and sign in; with a coach's `invite` code the athlete is linked at once.
 
-        Raises SignedInAlready and AnotherUser as `login` does, before anything is made.
+        Raises SignedInAlready and AnotherUser as `login` does, and AccountExists where it is this replica's user whose
+        session ended, before anything is made.
         """
         return self._account.register(server, email, password, name=name, role=role, invite=invite)
 
     def logout(self, *, discard_unsent: bool = False) -> None:
         """Sign out and take the user's records off this device.
 
-        Raises UnsentWork while there is some, unless it is to be discarded. Works without a network.
+        Raises UnsentWork while there is some, and AddressUnconfirmed while no other device could bring the records
+        back, unless they are to be discarded. Works without a network.
         """
         self._account.logout(discard_unsent=discard_unsent)
 
