@@ -110,3 +110,36 @@ async def test_an_address_typed_with_other_letters_of_the_same_kind_is_the_same_
         await new.workouts.start(title="Day 1")
         assert (await new.login(server.address, athlete.email, PASSWORD)).id == athlete.id
         assert [log.title for log in await new.workouts.list()] == ["Day 1"]
+
+
+async def test_what_went_to_a_second_account_and_back_undoes_nothing_that_was_done_meanwhile(
+    server: WholeServer, athlete: Athlete
+) -> None:
+    """A token that went unused for a month cannot be told from one that a restored server lost."""
+    phone, tablet = await athlete.device("phone"), await athlete.device("tablet", kind="tablet")
+    log = await phone.workouts.start(title="Shared")
+    for reps in (8, 9):
+        await log.add_set("Bench Press", reps=reps, load=100, unit="kg")
+    await phone.sync()
+    await tablet.sync()
+    forget = "DELETE FROM refresh_tokens WHERE user_id = $1 AND session_id = $2 RETURNING 1"
+    session_id = (await phone.request("GET", "/api/auth/me"))["session_id"]
+    assert await server.rows(forget, UUID(athlete.id), UUID(session_id))
+    assert (await phone.register(server.address, athlete.email, NEW_PASSWORD, name="Mara")).id != athlete.id
+    await phone.sync()
+    [shared] = await tablet.workouts.list()
+    await shared.edit_set(shared.sets[0], reps=12)
+    await shared.remove_set(shared.sets[1])
+    await tablet.sync()
+    [own] = await phone.workouts.list()
+    await own.note("written in the second account")
+
+    await phone.login(server.address, athlete.email, PASSWORD)
+
+    for device in (phone, tablet, phone):
+        await device.sync()
+    for device in (phone, tablet):
+        [shared] = await device.workouts.list()
+        assert ([each.reps for each in shared.sets], shared.notes) == ([12], "written in the second account")
+    assert [row["reps"] for row in await athlete.sets_in_postgres()] == [12]
+    await assert_one_digest(server, athlete.scope, phone, tablet)
