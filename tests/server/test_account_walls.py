@@ -19,7 +19,7 @@ PERSONAL_TABLES = [
     "users", "devices", "client_ids", "sessions", "refresh_tokens", "coach_athletes", "invites",
     "email_changes", "mail_tokens", "awaiting_invites",
 ]  # fmt: skip
-TABLES = [*PERSONAL_TABLES, "login_attempts", "mails", "refused_sign_ins"]
+TABLES = [*PERSONAL_TABLES, "address_letters", "login_attempts", "mails", "refused_sign_ins"]
 
 
 @dataclass

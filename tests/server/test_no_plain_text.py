@@ -6,18 +6,17 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 WORDS_OF_OURS = {
-    "account_events.action", "account_events.actor_role", "analyses_due.kind", "body_metrics.weight_unit",
-    "check_ins.weight_unit", "client_files.status", "client_files.subscription_tier", "consents.kind", "dead_ops.code",
-    "devices.kind", "dirty.kind", "exercises.movement_pattern", "foods.source", "insights.kind", "insights.priority",
-    "insights.status", "insights.type", "insights.worded_by", "logged_sets.failure_reason", "logged_sets.load_unit",
-    "logged_sets.type", "mail_tokens.purpose", "mails.failure", "mails.purpose", "meal_plans.status",
-    "media.content_type", "media.kind", "media.refusal", "media.state",
-    "messages.sender", "messages.type", "nightly.name", "profiles.load_unit", "profiles.recovery_status",
-    "profiles.volume_tolerance",
-    "programs.difficulty", "programs.intensity_zone", "programs.status", "programs.type", "programs.weekly_volume",
-    "progress_photos.type",
-    "records.collection", "schema_migrations.name", "server_keys.name", "sessions.end_reason", "used_budgets.budget",
-    "user_tiers.tier", "users.role",
+    "account_events.action", "account_events.actor_role", "address_letters.lane", "analyses_due.kind",
+    "body_metrics.weight_unit", "check_ins.weight_unit", "client_files.status", "client_files.subscription_tier",
+    "consents.kind", "dead_ops.code", "devices.kind", "dirty.kind", "exercises.movement_pattern", "foods.source",
+    "insights.kind", "insights.priority", "insights.status", "insights.type", "insights.worded_by",
+    "logged_sets.failure_reason", "logged_sets.load_unit", "logged_sets.type", "mail_tokens.purpose",
+    "mails.dropped_factors", "mails.failure", "mails.purpose", "meal_plans.status", "media.content_type", "media.kind",
+    "media.refusal", "media.state", "messages.sender", "messages.type", "nightly.name", "profiles.load_unit",
+    "profiles.recovery_status", "profiles.volume_tolerance", "programs.difficulty", "programs.intensity_zone",
+    "programs.status", "programs.type", "programs.weekly_volume", "progress_photos.type", "records.collection",
+    "schema_migrations.name", "server_keys.name", "sessions.end_reason", "used_budgets.budget", "user_tiers.tier",
+    "users.role",
 }  # fmt: skip
 """One of a few words that the server's own code or the models declare."""
 

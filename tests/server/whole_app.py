@@ -82,7 +82,9 @@ class WholeApp:
 
     async def verified(self, person: Signed) -> None:
         """Let the address of a person be verified."""
-        await self.owner.execute("UPDATE users SET email_verified_at = now() WHERE id = $1", person.id)
+        await self.owner.execute(
+            "UPDATE users SET email_verified_at = now(), first_answered_at = now() WHERE id = $1", person.id
+        )
 
     async def lets_support(self, person: Signed, support: Signed) -> UUID:
         """Let a person give support access, and support look at them; gives the look."""

@@ -74,11 +74,11 @@ async def leave_nothing_of_others(connection: Connection, vault: Vault, user_id:
     for drop in (
         _queries.end_looks_at,
         _queries.drop_awaiting_invite,
-        _queries.drop_open_invites,
         _queries.drop_exports,
         _queries.forget_device_tokens,
     ):
         await connection.execute(drop, user_id)
+    await connection.execute(_queries.drop_open_invites)
     for link in links:
         await record_link(connection, vault, "coach_unlinked", link["coach_id"], link["athlete_id"], by=user_id)
     for row in withdrawn:

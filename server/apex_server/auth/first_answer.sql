@@ -77,9 +77,7 @@ WHERE user_id = $1;
 
 -- name: drop_open_invites
 -- Codes that are in others' hands.
-DELETE FROM invites
-WHERE coach_id = $1
-    AND used_at IS NULL;
+SELECT apex_drop_own_open_invites();
 
 -- name: drop_exports
 -- Copies that somebody else asked for, with the pieces that are made.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from apex_server.mail.asking import ask_for_mail, ask_for_mail_to_index
+from apex_server.mail.asking import ask_for_mail, ask_for_mail_to_index, press_for_link
 from apex_server.mail.folder import FolderMailer
 from apex_server.mail.letters import DroppedFactor, MailPurpose
 from apex_server.mail.mailer import Mailer, MailError, MailPostponed, MailRefused
@@ -35,6 +35,7 @@ __all__ = [
     "ask_for_mail_to_index",
     "list_held_mails",
     "mailer_of",
+    "press_for_link",
     "smtp_address",
 ]
 

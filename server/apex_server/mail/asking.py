@@ -10,7 +10,7 @@ from uuid import UUID
 from apex_server.db import Connection, load_queries
 from apex_server.mail.letters import DroppedFactor, MailPurpose
 
-__all__ = ["ask_for_mail", "ask_for_mail_to_index"]
+__all__ = ["ask_for_mail", "ask_for_mail_to_index", "press_for_link"]
 
 _queries = load_queries(__package__)
 
@@ -36,3 +36,11 @@ async def ask_for_mail_to_index(
     The same happens whether anybody has: one row is written, and only the worker looks.
     """
     await connection.execute(_queries.queue_mail_to_index, email_index, purpose, now)
+
+
+async def press_for_link(connection: Connection, *, now: datetime) -> None:
+    """Have the link for the address of the user that the connection acts for sent, in front of what waits for it.
+
+    Nothing happens where it has answered already.
+    """
+    await connection.execute(_queries.press_for_link, now)

@@ -45,8 +45,9 @@ class Letter(Struct, frozen=True, kw_only=True):
 
     subject: str
     opening: str
-    which: str = "It is the account that was made {made}, for which this address was never confirmed."
-    """Goes on after the opening where the account has not answered for its address."""
+    which: str | None = None
+    """Goes on after the opening where the account has not answered for its address. A letter without it goes to no such
+    address: it would tell somebody who may have nothing to do with it what happened, as often as it happened."""
     button: str | None = None
     path: str | None = None
     """Of our own page; the token goes into the fragment, which no server and no log sees."""
@@ -107,6 +108,7 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
     "confirm_email": Letter(
         subject="Confirm your new e-mail address",
         opening="You want to use this address for your Apex account from now on.",
+        which="It is the account that was made {made}.",
         button="Use this address",
         path="/verify-email",
         token="confirm_email",  # noqa: S106
@@ -166,9 +168,9 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
     "unanswered_account_ends": Letter(
         subject="An unused account under your address ends in 30 days",
         opening="Nobody has confirmed this address for an Apex account, and nobody has used that account for a year.",
-        which="It was made {made}, and is erased in 30 days with everything in it. Do you want to keep what you "
-        "logged there? Then sign in on that device and keep the account, in its settings or by the command "
-        "'apex privacy keep-account'.",
+        which="It was made {made}, and is erased in 30 days with everything in it, as are others like it that were "
+        "made with this address. Do you want to keep what you logged there? Then sign in on that device and keep the "
+        "account, in its settings or by the command 'apex privacy keep-account'.",
         closing="It was not you? Then there is nothing to do.",
         event="account_deletion_asked",
     ),
@@ -232,7 +234,7 @@ def write_letter(
     `dropped_factors` were taken away, and their person is told which.
     """
     letter = LETTERS[purpose]
-    if made is not None:
+    if made is not None and letter.which is not None:
         letter = replace(letter, opening=f"{letter.opening} {letter.which.format(made=made)}")
     if dropped_factors:
         gone = ", ".join(_DROPPED[each] for each in dropped_factors)

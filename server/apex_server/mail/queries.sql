@@ -10,6 +10,10 @@ INSERT INTO mails (purpose, email_index, asked_at, due_at)
 VALUES ($2, $1, $3, $3)
 ON CONFLICT DO NOTHING;
 
+-- name: press_for_link
+-- By somebody signed in, for their own address: in front of what waits, and once.
+SELECT apex_press_for_link($1);
+
 -- name: address_mails
 -- Those that were asked for by address go to the account that has it; where none has, to the latest that name it.
 WITH asked AS (
@@ -47,21 +51,27 @@ CROSS JOIN LATERAL (
 ON CONFLICT DO NOTHING;
 
 -- name: take_due_mails
--- Whoever takes a mail has it for a while; a worker that dies leaves it to be sent again.
-UPDATE mails
-SET attempts = mails.attempts + 1,
-    due_at = $1 + $2::interval
-WHERE mails.id IN (
-    SELECT waiting.id
-    FROM mails AS waiting
-    WHERE waiting.due_at <= $1
-        AND waiting.failed_at IS NULL
-        AND waiting.user_id IS NOT NULL
-    ORDER BY waiting.due_at
-    LIMIT $3
-    FOR UPDATE SKIP LOCKED
+-- Whoever takes a mail has it for a while; a worker that dies leaves it to be sent again. What waited for room at one
+-- address is due at one moment: of that the newest goes first, after what came in order.
+WITH taken AS (
+    UPDATE mails
+    SET attempts = mails.attempts + 1,
+        due_at = $1 + $2::interval
+    WHERE mails.id IN (
+        SELECT waiting.id
+        FROM mails AS waiting
+        WHERE waiting.due_at <= $1
+            AND waiting.failed_at IS NULL
+            AND waiting.user_id IS NOT NULL
+        ORDER BY waiting.due_at, waiting.asked_at DESC, waiting.id
+        LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, purpose, user_id, email_change_id, about_id, noted_at, attempts, dropped_factors, pressed, crowd, asked_at
 )
-RETURNING id, purpose, user_id, email_change_id, about_id, noted_at, attempts, dropped_factors;
+SELECT id, purpose, user_id, email_change_id, about_id, noted_at, attempts, dropped_factors, pressed
+FROM taken
+ORDER BY CASE WHEN crowd IS NULL THEN asked_at END, asked_at DESC, id;
 
 -- name: finish_mail
 -- It has gone, or there is nobody to send it to.
@@ -123,13 +133,54 @@ WHERE user_id = $1
     AND purpose = $2
     AND created_at > $3;
 
--- name: count_links_to_address
--- How many links went to one address, whatever the number of accounts that name it.
-SELECT count(*)
-FROM users
-JOIN mail_tokens ON mail_tokens.user_id = users.id
-WHERE users.email_index = $1
-    AND mail_tokens.created_at > $2;
+-- name: full_since
+-- Null: an address may have another letter of a lane. Else when the oldest of those that fill it went.
+SELECT sent_at
+FROM address_letters
+WHERE email_index = $1
+    AND lane = $2
+    AND sent_at > $3
+    AND mail_id <> $4
+ORDER BY sent_at DESC
+OFFSET $5
+LIMIT 1;
+
+-- name: note_letter
+-- It goes now; tried again, it counts once.
+WITH gone AS (
+    UPDATE mails
+    SET crowd = NULL
+    WHERE id = $1
+)
+INSERT INTO address_letters (mail_id, email_index, lane, sent_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (mail_id) DO UPDATE
+SET sent_at = excluded.sent_at;
+
+-- name: wait_for_room
+-- That is no attempt at the post.
+UPDATE mails
+SET crowd = $2,
+    due_at = $3,
+    attempts = attempts - 1
+WHERE id = $1;
+
+-- name: drop_crowded_out
+-- What waits for room behind so many newer ones would come when nobody looks for it; whoever wants it asks again.
+DELETE FROM mails
+WHERE id IN (
+    SELECT id
+    FROM mails
+    WHERE crowd = $1
+        AND pressed = $2
+    ORDER BY asked_at DESC, id DESC
+    OFFSET $3
+);
+
+-- name: forget_letters
+-- They count for a day.
+DELETE FROM address_letters
+WHERE sent_at < $1;
 
 -- name: add_mail_token
 -- Only the fingerprint is kept.
@@ -161,6 +212,6 @@ WHERE expires_at < $1;
 
 -- name: get_email_change
 -- Where the two letters about a changed address go, sealed.
-SELECT old_email, new_email
+SELECT old_email, old_index, new_email, new_index
 FROM email_changes
 WHERE id = $1;

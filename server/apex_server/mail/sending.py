@@ -7,7 +7,10 @@ for good is held, and `apex-server failed-jobs` lists it.
 Several accounts may name one address. What was asked for by address goes to the account that has it, else to the latest
 few that name it; a new account under an address that has one gets no link: its owner is told instead.
 
-How many links of one kind a person gets, and how many an address, is bounded here, where whoever asked does not see it.
+How many links of one kind a person gets, and how many letters an address that may be somebody else's, is bounded here,
+where whoever asked does not see it. What is too much for an address waits for room, the newest in front: anybody makes
+accounts under it, and its owner, who is one of them, asks again. What somebody signed in asks for has room of its own,
+which no number of registrations takes.
 """
 
 from collections.abc import Callable
@@ -41,14 +44,15 @@ RETRY_MAX = timedelta(hours=4)
 TOKENS_MAX = 5
 TOKENS_WINDOW = timedelta(hours=1)
 """More than five of the same mail in an hour help nobody."""
-ADDRESS_TOKENS_MAX = 20
-"""In the same hour, for all accounts that name an address without having answered for it: a stranger makes as many as
-they like, but fills no mailbox. What is more waits, and is not lost: one of them may be the owner's."""
+CROWD_MAX = 20
+"""Waiting for room at one address, in one lane. Behind so many newer ones it would take hours: it is dropped."""
 ACCOUNTS_ANSWERED = 3
 """Of an address that nobody has: the latest. More links than that nobody tells apart."""
 HELD_MAX = 100
 HELD_DAYS = 14
 TOKEN_MEMORY = timedelta(days=1)
+LETTER_MEMORY = timedelta(days=2)
+"""Longer than the window of any lane."""
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -78,10 +82,29 @@ class Errand(Struct, frozen=True):
         return LETTERS[self.purpose]
 
 
+class Lane(Struct, frozen=True):
+    """Letters to an address that may be somebody else's, as far as they are bounded together."""
+
+    name: str
+    letters_max: int
+    window: timedelta
+    waits: bool
+    """What finds no room; else it does not go at all."""
+
+
+ASKED = Lane("asked", 10, timedelta(hours=1), waits=True)
+"""What comes of registering, of forgotten passwords and of changes of address."""
+PRESSED = Lane("pressed", 10, timedelta(hours=1), waits=True)
+"""What somebody signed in asks for, for the address that their account names."""
+ENDING = Lane("ending", 1, timedelta(days=1), waits=False)
+"""That accounts end which nobody ever confirmed: one letter tells of all of them."""
+
+
 class Addressee(Struct, frozen=True):
     """Where a letter goes, and whether that address is known to be the person's."""
 
     address: str
+    email_index: bytes
     name: str | None
 
 
@@ -122,6 +145,7 @@ class MailSender:
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.forget_held_mails, self._now() - timedelta(days=HELD_DAYS))
             await connection.execute(_queries.forget_mail_tokens, self._now() - TOKEN_MEMORY)
+            await connection.execute(_queries.forget_letters, self._now() - LETTER_MEMORY)
 
     async def _send(self, mail: Any) -> None:
         if mail["purpose"] not in get_args(MailPurpose):
@@ -129,14 +153,16 @@ class MailSender:
             return
         async with self._database.commit_connection() as connection, connection.transaction():
             errand = await self._errand(connection, mail)
+            if errand is not None:
+                await self._note(connection, errand, mail)
             addressee = await self._addressee(connection, errand, mail) if errand else None
             if errand is None or addressee is None:
                 await connection.execute(_queries.finish_mail, mail["id"])
                 return
-            token = new_token() if errand.letter.token else None
-            if not await self._make_token(connection, errand, mail, token):
+            if not await self._may_go(connection, errand, mail, addressee):
                 return
-            await self._note(connection, errand, mail)
+            token = new_token() if errand.letter.token else None
+            await self._keep_token(connection, errand, mail, token)
         written = write_letter(
             errand.purpose,
             to=addressee.address,
@@ -172,35 +198,52 @@ class MailSender:
 
     async def _addressee(self, connection: Connection, errand: Errand, mail: Any) -> Addressee | None:
         user, letter = errand.user, errand.letter
+        if errand.made is not None and letter.which is None:
+            return None  # The account may be somebody else's than the address.
         key = (await self._database.vault.user_keys(connection, [user["id"]])).get(user["id"])
         if key is None:
             return None  # Erased: nobody writes to them any more.
         name = key.open_text(user["name"], what=USER_NAME)
         if letter.goes_to == "address":
-            return Addressee(key.open_text(user["email"], what=USER_EMAIL), name if user["email_verified_at"] else None)
+            address = key.open_text(user["email"], what=USER_EMAIL)
+            return Addressee(address, user["email_index"], name if user["email_verified_at"] else None)
         change = await connection.fetchrow(_queries.get_email_change, mail["email_change_id"])
         if change is None:
             return None
         if letter.goes_to == "old_address":
-            return Addressee(key.open_text(change["old_email"], what=OLD_EMAIL), name)
-        return Addressee(key.open_text(change["new_email"], what=NEW_EMAIL), None)
+            return Addressee(key.open_text(change["old_email"], what=OLD_EMAIL), change["old_index"], name)
+        return Addressee(key.open_text(change["new_email"], what=NEW_EMAIL), change["new_index"], None)
 
-    async def _make_token(self, connection: Connection, errand: Errand, mail: Any, token: str | None) -> bool:
-        """Store the token of a letter that has one; False when it does not go, or not now."""
-        letter = errand.letter
-        if token is None or letter.lifetime is None:
+    async def _may_go(self, connection: Connection, errand: Errand, mail: Any, addressee: Addressee) -> bool:
+        """Count a letter that goes; one that does not is finished or waits."""
+        letter, user_id, now = errand.letter, errand.user["id"], self._now()
+        if letter.token is not None:
+            since = now - TOKENS_WINDOW
+            if await connection.fetchval(_queries.count_tokens_lately, user_id, letter.token, since) >= TOKENS_MAX:
+                _log.warning("mail_not_sent_again", purpose=errand.purpose, user_id=str(user_id))
+                await connection.execute(_queries.finish_mail, mail["id"])
+                return False
+        lane, index = _lane(errand, pressed=mail["pressed"]), addressee.email_index
+        if lane is None:
             return True
-        now, user_id = self._now(), errand.user["id"]
-        since = now - TOKENS_WINDOW
-        if await connection.fetchval(_queries.count_tokens_lately, user_id, letter.token, since) >= TOKENS_MAX:
-            _log.warning("mail_not_sent_again", purpose=errand.purpose, user_id=str(user_id))
-            await connection.execute(_queries.finish_mail, mail["id"])
-            return False
-        of_address = await connection.fetchval(_queries.count_links_to_address, errand.user["email_index"], since)
-        if errand.made is not None and of_address >= ADDRESS_TOKENS_MAX:
+        asked_of = (index, lane.name, now - lane.window, mail["id"], lane.letters_max - 1)
+        full_since = await connection.fetchval(_queries.full_since, *asked_of)
+        if full_since is None:
+            await connection.execute(_queries.note_letter, mail["id"], index, lane.name, now)
+            return True
+        if lane.waits:
             _log.warning("mail_waits", purpose=errand.purpose, user_id=str(user_id))
-            await connection.execute(_queries.postpone_mail, mail["id"], now + TOKENS_WINDOW)
-            return False
+            await connection.execute(_queries.wait_for_room, mail["id"], index, full_since + lane.window)
+            await connection.execute(_queries.drop_crowded_out, index, mail["pressed"], CROWD_MAX)
+        else:
+            await connection.execute(_queries.finish_mail, mail["id"])
+        return False
+
+    async def _keep_token(self, connection: Connection, errand: Errand, mail: Any, token: str | None) -> None:
+        """Store the token of a letter that has one."""
+        letter, user_id, now = errand.letter, errand.user["id"], self._now()
+        if token is None or letter.lifetime is None:
+            return
         change, expires_at = mail["email_change_id"], now + letter.lifetime
         arguments = (fingerprint(token), user_id, letter.token, change, now, expires_at)
         await connection.execute(_queries.add_mail_token, *arguments)
@@ -208,7 +251,6 @@ class MailSender:
             # Whoever asked was not signed in and is not told whether anybody is here; the person is. Not whoever only
             # names the address: that no link went to them would tell them that somebody has it.
             await record_event(connection, user_id, "password_reset_asked", vault=self._database.vault, actor_id=None)
-        return True
 
     async def _note(self, connection: Connection, errand: Errand, mail: Any) -> None:
         """Write what the letter tells of into the person's events, once."""
@@ -238,6 +280,17 @@ class MailSender:
         _log.error("mail_held", purpose=mail["purpose"], mail=mail["id"], reason=reason)
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.hold_mail, mail["id"], self._now(), reason)
+
+
+def _lane(errand: Errand, *, pressed: bool) -> Lane | None:
+    """Give the bound that a letter counts under, if it goes where somebody else may read it."""
+    if errand.letter.goes_to == "new_address":
+        return ASKED
+    if errand.made is None:
+        return None
+    if errand.letter.token is None:
+        return ENDING
+    return PRESSED if pressed else ASKED
 
 
 async def list_held_mails(database: Database) -> list[HeldMail]:
