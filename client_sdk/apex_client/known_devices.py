@@ -38,9 +38,13 @@ class _KnownDevice(Struct, frozen=True, omit_defaults=True):
 
 
 def device_tokens(local: LocalReplica, email: str) -> Sequence[str]:
-    """Give the tokens to try when somebody signs in with an address, the last used first."""
-    address = _fingerprint(email)
-    return [known.token for known in _read(local) if known.address in (address, "")][:TRIED_MAX]
+    """Give the tokens to try when somebody signs in with an address, the last used first.
+
+    Where there is none, it is the last used of all: its account may have changed its address on another device.
+    """
+    address, kept = _fingerprint(email), _read(local)
+    of_address = [known for known in kept if known.address in (address, "")]
+    return [known.token for known in of_address[:TRIED_MAX] or kept[:1]]
 
 
 def device_token(local: LocalReplica, user_id: str) -> str | None:

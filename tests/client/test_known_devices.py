@@ -43,6 +43,13 @@ def test_each_account_keeps_its_own_and_the_last_used_of_an_address_is_tried_fir
     assert device_tokens(local, "anna@example.com") == ["t4"]
 
 
+def test_the_last_used_is_tried_for_an_address_that_is_new_here(local: LocalReplica) -> None:
+    assert device_tokens(local, "anna@example.com") == []
+    keep(local, "bert", "bert@example.com", "t1")
+    keep(local, "first", "anna@example.com", "t2")
+    assert device_tokens(local, "anna.new@example.com") == ["t2"]
+
+
 def test_guesses_and_room_are_bounded(local: LocalReplica) -> None:
     for number in range(KEPT_MAX + 1):
         keep(local, f"{number}", "anna@example.com", f"t{number}")
@@ -58,10 +65,10 @@ def test_no_address_is_left_after_signing_out(local: LocalReplica) -> None:
 
 def test_the_one_of_an_earlier_version_is_anybodys_until_it_worked(local: LocalReplica) -> None:
     local.store.sql.execute("INSERT INTO settings (name, value) VALUES ('device_token', ?)", (b"t0_-",))
-    local.store.sql.execute("COMMIT") if local.store.sql.in_transaction else None
     local.store.sql.executescript(migrations()[6])
     assert device_tokens(local, "anna@example.com") == ["t0_-"]
     assert device_token(local, "whoever is signed in") == "t0_-"
     keep(local, "first", "anna@example.com", "t0_-")
-    assert device_tokens(local, "bert@example.com") == []
+    keep(local, "third", "cleo@example.com", "t3")
+    assert device_tokens(local, "anna@example.com") == ["t0_-"]
     assert device_token(local, "first") == "t0_-" and device_token(local, "second") is None
