@@ -83,6 +83,21 @@ async def test_nobody_fills_a_mailbox_by_registering_and_the_newest_of_what_wait
     assert len(next_hour) + later == CROWD_MAX
 
 
+async def test_where_there_is_room_for_one_letter_the_newest_has_it(
+    squatters: Squatters, client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
+) -> None:
+    await squatters.register(1)
+    await mailbox.look()
+    clock.advance(minutes=10)
+    await squatters.register(ASKED.letters_max + 3)
+    await mailbox.look()
+    clock.advance(minutes=10)
+    await register(client, OWNED, device=WATCH)
+    await mailbox.look()
+    clock.advance(minutes=40)
+    assert of_watch([await mailbox.one()])
+
+
 async def test_whoever_is_signed_in_on_their_device_gets_their_link_whatever_the_number_of_registrations(
     client: httpx.AsyncClient, squatters: Squatters, mailbox: Mailbox, clock: Clock
 ) -> None:
