@@ -2,13 +2,14 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from apex_client import blocking
 from apex_client.doctor import ReplicaImage, salvage
-from apex_client.errors import MediaUnusable, UnsentWork
+from apex_client.errors import MediaUnusable, ServerRefused, UnsentWork
 from apex_sync.errors import OutOfBounds
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
@@ -100,6 +101,54 @@ async def test_signing_out_asks_about_photos_that_nobody_has(
     assert refused.value.count == 2, "the record and its picture"
     await replica.logout(discard_unsent=True)
     assert await replica.query("SELECT count(*) AS pieces FROM media_pieces") == [{"pieces": 0}]
+
+
+async def test_a_file_that_the_server_does_not_take_holds_up_no_other(
+    open_replica: OpenReplica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = await open_replica()
+    first, second = [await replica.photos.add(photo(tmp_path, f"{shade}.jpg", shade)) for shade in (50, 90)]
+
+    async def request(method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        if body["media_id"] == first["media_id"]:
+            raise ServerRefused(409, "media_full", "There is as much media as your tier allows.")
+        return upload("ready")
+
+    monkeypatch.setattr(replica, "request", request)
+    with pytest.raises(ServerRefused, match="as much media"):
+        await replica.media.upload()
+    assert [(item.media_id, item.state, item.refusal) for item in await replica.media.queue()] == [
+        (first["media_id"], "waiting", "media_full")
+    ]
+
+
+async def test_spoilt_bytes_go_once_more_and_then_no_more(
+    open_replica: OpenReplica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = await open_replica()
+    await replica.photos.add(photo(tmp_path))
+    looked_at, completed = False, 0
+
+    async def request(method: str, path: str, body: Any = None) -> dict[str, Any]:
+        nonlocal looked_at, completed
+        if path.endswith("/complete"):
+            completed += 1
+            looked_at = True
+            return upload("received")
+        if looked_at:
+            looked_at = False
+            return upload("refused", "hash_mismatch")
+        return upload("open")
+
+    monkeypatch.setattr(replica, "request", request)
+    for _ in range(8):
+        await replica.media.upload()
+    assert completed == 2
+    assert [(item.state, item.refusal) for item in await replica.media.queue()] == [("refused", "hash_mismatch")]
+
+
+def upload(state: str, refusal: str | None = None) -> dict[str, Any]:
+    return {"upload_id": "u", "state": state, "refusal": refusal, "parts": []}
 
 
 async def test_what_a_killed_process_was_taking_in_is_swept_away(open_replica: OpenReplica, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from apex_client import media_queue
 from apex_client.blocking.account import read_answer
 from apex_client.blocking.waiting import Inbox, Lock
-from apex_client.errors import MediaUnusable, ReplicaClosed, ReplicaError, SyncFailed
+from apex_client.errors import MediaUnusable, ReplicaClosed, ReplicaError, ServerRefused, SyncFailed
 from apex_client.local import LocalReplica
 from apex_client.media_queue import PIECE_BYTES, MediaItem
 from apex_client.views import Snapshot
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 60.0
 """How often the background looks for what is to be sent, when nothing has told it; and how long it waits after a
 failure, of which the sync that runs beside tells."""
+
+SPOILT = "hash_mismatch"
+"""The refusal of bytes that were not the announced ones, as they may be after a bad way: they go once more."""
 
 WAKE = "wake"
 
@@ -111,7 +114,11 @@ class Media:
                 self._replica._account.download(place, file.write)
 
     def upload(self, tell: Tell | None = None) -> int:
-        """Send what waits, and see what has become of what was sent; gives how many went up. Raises a SyncFailed."""
+        """Send what waits, and see what has become of what was sent; gives how many went up.
+
+        What the server does not take waits on with its code, behind nobody. Raises a SyncFailed; the first ServerRefused
+        when all had their turn.
+        """
         with self._lock:
             if not self._swept:
                 self._replica._do(media_queue.sweep)
@@ -119,9 +126,16 @@ class Media:
             waiting = self._replica._do(media_queue.items, "waiting", "sent")
             total = sum(item.size_bytes for item in waiting if item.state == "waiting")
             done = sent = 0
+            refused: ServerRefused | None = None
             for item in waiting:
-                sent += self._send(item, _from(tell, done, total))
+                try:
+                    sent += self._send(item, _from(tell, done, total))
+                except ServerRefused as refusal:
+                    self._replica._do(media_queue.note, item.media_no, item.state, refusal.code)
+                    refused = refused or refusal
                 done += item.size_bytes if item.state == "waiting" else 0
+            if refused is not None:
+                raise refused
             return sent
 
     def keep_uploading(self) -> None:
@@ -192,11 +206,12 @@ class Media:
         if upload.state == "ready":
             self._replica._do(media_queue.drop, [item.media_no])
         elif upload.state == "refused":
-            # Bytes that were spoilt on their way go once more; anything else would be refused again.
-            spoilt = upload.refusal == "hash_mismatch"
-            self._replica._do(media_queue.note, item.media_no, "waiting" if spoilt else "refused", upload.refusal)
+            once_more = upload.refusal == SPOILT != item.refusal
+            state = "waiting" if once_more else "refused"
+            self._replica._do(media_queue.note, item.media_no, state, upload.refusal)
         elif item.state != "sent":
-            self._replica._do(media_queue.note, item.media_no, "sent")
+            spoilt = item.refusal if item.refusal == SPOILT else None
+            self._replica._do(media_queue.note, item.media_no, "sent", spoilt)
 
 
 def _from(tell: Tell | None, before: int, total: int) -> Callable[[int], object]:
