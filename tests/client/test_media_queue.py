@@ -107,7 +107,7 @@ async def test_a_file_that_the_server_does_not_take_holds_up_no_other(
     open_replica: OpenReplica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replica = await open_replica()
-    first, second = [await replica.photos.add(photo(tmp_path, f"{shade}.jpg", shade)) for shade in (50, 90)]
+    first, _ = [await replica.photos.add(photo(tmp_path, f"{shade}.jpg", shade)) for shade in (50, 90)]
 
     async def request(method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if body["media_id"] == first["media_id"]:
