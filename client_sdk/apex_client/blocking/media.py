@@ -116,8 +116,8 @@ class Media:
     def upload(self, tell: Tell | None = None) -> int:
         """Send what waits, and see what has become of what was sent; gives how many went up.
 
-        What the server does not take waits on with its code, behind nobody. Raises a SyncFailed; the first ServerRefused
-        when all had their turn.
+        What the server does not take waits on, with its code, and holds up no other. Raises a SyncFailed: the first
+        ServerRefused once all had their turn.
         """
         with self._lock:
             if not self._swept:
