@@ -71,6 +71,23 @@ class TestOffline:
         assert apex("rejected", "drop", "1").code == 1
 
 
+class TestWrongRole:
+    """What the other role writes is refused in a line that names it."""
+
+    def test_a_coach_does_not_report_for_an_athlete(self, apex: Terminal) -> None:
+        server = LoopbackServer(Clock())
+        coach, athlete = server.add_user("coach@example.com", role="coach"), server.add_user("bea@example.com")
+        server.link(coach, athlete)
+        phone = Phone(apex.db, server, coach)
+        phone.sync()
+        phone.close()
+
+        refused = apex("checkin", "--athlete", athlete.id, "--energy", "5")
+
+        assert refused.code == 1
+        assert "the coach may not write" in refused.err and "of a check-in; nothing was saved" in refused.err
+
+
 class TestRejectedBox:
     @pytest.fixture
     def refused(self, apex: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
