@@ -244,6 +244,10 @@ def test_the_password_and_the_address_are_changed_there(page: Page, home: WholeS
     page.goto(f"{address(home)}/?next=/security")
     page.get_by_role("button", name="Create a coach account").click()
     form = page.locator("form[data-action=register]")
+    expect(page.locator(".sign form:visible")).to_have_attribute("data-action", "register")
+    form.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".sign form:visible")).to_have_attribute("data-action", "log-in")
+    page.get_by_role("button", name="Create a coach account").click()
     for label, text in {"Your name": "Hanna", "E-mail": email, "Password": PASSWORD}.items():
         form.get_by_label(label).fill(text)
     form.get_by_role("button", name="Create account").click()

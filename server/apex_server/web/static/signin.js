@@ -7,8 +7,8 @@ let demand = null;
 
 export const signInActions = {
   "switch": (button) => {
-    for (const form of button.closest(".sign").querySelectorAll("form")) form.hidden = !form.hidden;
-    button.closest(".sign").querySelector("form:not([hidden]) input").focus();
+    const to = button.closest("form").dataset.action === "log-in" ? "register" : "log-in";
+    show(to).querySelector("input").focus();
   },
   "passkey": async () => {
     const { public_key: options } = await api("POST", "/api/auth/login/passkey/options");
@@ -69,6 +69,13 @@ async function enter(address, who) {
   location.replace(document.querySelector("[data-target]").dataset.target);
 }
 
+// Shows one of the page's forms, and no other.
+function show(action) {
+  const forms = [...document.querySelectorAll(".sign form")];
+  for (const form of forms) form.hidden = form.dataset.action !== action;
+  return forms.find((form) => !form.hidden);
+}
+
 const WORDS = {
   "totp": ["Type the six digits that your authenticator app shows.", "Code", "numeric"],
   "sms": ["Type the six digits that we sent to your phone", "Code", "numeric"],
@@ -76,9 +83,7 @@ const WORDS = {
 };
 
 async function ask(method) {
-  const sign = document.querySelector(".sign");
-  for (const form of sign.querySelectorAll("form")) form.hidden = form.dataset.action !== "second-step";
-  const form = sign.querySelector('[data-action="second-step"]');
+  const form = show("second-step");
   const [words, label, keyboard] = WORDS[method];
   form.dataset.method = method;
   form.querySelector("[data-words]").textContent =
