@@ -1,6 +1,7 @@
 """What training adds up to on a device: offline, by the arithmetic of the server, for the athlete and their coach."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -79,4 +80,22 @@ def test_a_terminal_shows_volume_and_progress(apex: Terminal) -> None:
     assert "chest" in shown.out and "triceps" in shown.out
     assert "Wonder Machine" in shown.err
     assert "Barbell Bench Press" in apex("progress").ok().out
-    assert "nothing was trained" in apex("progress", "Squat").ok().err
+    refused = apex("progress", "Barbell Bnech Press")
+    assert refused.code == 1 and "is it 'Barbell Bench Press'" in refused.err
+
+
+async def test_a_coach_names_whose_figures_they_are(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    athlete = server.add_user(ANNA)
+    server.link(server.accounts[COACH], athlete)
+    await coach.sync()
+    [anna] = await coach.athletes.list()
+    await coach.aclose()
+    apex = Terminal(tmp_path, "coach")
+    apex("log", "set", "Barbell Bench Press", "8x100kg@8", "--athlete", anna.id).ok()
+    for words in (("volume",), ("progress",)):
+        assert apex(*words, "--athlete", str(anna.name or anna.id)).ok().out
+        assert "not one of your athletes" in apex(*words, "--athlete", "Nobody").err
+        assert "--athlete NAME" in apex(*words).err

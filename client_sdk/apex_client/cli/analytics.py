@@ -1,21 +1,18 @@
 """`apex volume`, `apex progress`: what training adds up to, from the logs on this device."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from apex_client.cli.examples import examples
+from apex_client.cli.naming_exercises import refuse_unknown
 from apex_client.cli.opening import NO_DB, Db, opened
 from apex_client.cli.screen import escaped, said, shown, table
-
-if TYPE_CHECKING:
-    from apex_client.blocking import Replica
-    from apex_client.blocking.analytics import Analytics
+from apex_client.cli.sessions import Whose, records_of
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 Weeks = Annotated[int, typer.Option(min=1, max=520, help="How many weeks back.")]
-Athlete = Annotated[str | None, typer.Option(help="For a coach: whose, by id.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,12 +24,12 @@ def add_to(app: typer.Typer) -> None:
     )
 
 
-def volume(weeks: Weeks = 6, athlete: Athlete = None, db: Db = NO_DB) -> None:
+def volume(weeks: Weeks = 6, athlete: Whose = None, db: Db = NO_DB) -> None:
     """Count hard sets of each muscle week by week; indirect ones count as halves."""
     from apex_sync.coaching.weeks import weeks_between
 
     with opened(db) as replica:
-        found = _of(replica, athlete).volume(weeks=weeks)
+        found = records_of(replica, athlete).analytics.volume(weeks=weeks)
     if not found.exercises:
         said("no hard sets in these weeks")
         return
@@ -56,15 +53,17 @@ def volume(weeks: Weeks = 6, athlete: Athlete = None, db: Db = NO_DB) -> None:
 def progress(
     exercise: Annotated[str | None, typer.Argument(help="One exercise, by name or id; all without it.")] = None,
     weeks: Weeks = 12,
-    athlete: Athlete = None,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Show how the estimated maximum of each exercise goes, its last top set, and its records."""
     with opened(db) as replica:
-        found = _of(replica, athlete).progression(exercise, weeks=weeks)
-    if not found:
-        said("nothing was trained in these weeks")
-        return
+        found = records_of(replica, athlete).analytics.progression(exercise, weeks=weeks)
+        if not found:
+            if exercise is not None:
+                refuse_unknown(replica, exercise)
+            said("nothing was trained in these weeks" if exercise is None else "not trained in these weeks")
+            return
     listed = table(
         "exercise", "sessions", "e1RM", "", "% a week", "last top set", "records", right=("sessions", "e1RM")
     )
@@ -95,7 +94,3 @@ def sparkline(values: list[float], *, width: int = 24) -> str:
     if high == low:
         return BLOCKS[0] * len(drawn)
     return "".join(BLOCKS[round((value - low) / (high - low) * (len(BLOCKS) - 1) + 0.01)] for value in drawn)
-
-
-def _of(replica: "Replica", athlete: str | None) -> "Analytics":
-    return replica.analytics if athlete is None else replica.athlete(athlete).analytics

@@ -1,6 +1,7 @@
 """What exercise a typed name means: one that only resembles the library's is asked back before it is logged."""
 
 import sys
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 OFFERED = 3
 """A slip of the finger means one of the nearest, or something else altogether."""
 
+LOGGED_NAMES = "SELECT DISTINCT exercise_name AS name FROM logged_sets WHERE exercise_name <> ''"
+
 LOGGED_BEFORE = "SELECT 1 FROM logged_sets WHERE exercise_name = ? COLLATE NOCASE LIMIT 1"
 
 
@@ -22,13 +25,30 @@ def meant(replica: "Replica", typed: str, log: "WorkoutLog | None") -> str:
     """Give the name to log: the typed one where it is known, or the one that the person picks. Raises CommandFailed."""
     if _is_known(replica, typed, log):
         return typed
-    nearest = [str(one["name"]) for one in replica.exercises.search(typed, limit=OFFERED) if one.get("name")]
+    nearest = _nearest(replica, typed)
     if not nearest:
         return typed
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        offered = " or ".join(repr(one) for one in nearest)
-        raise CommandFailed(f"{typed!r} is not in the library; is it {offered}? If it is right as it is, give --new")
+        raise CommandFailed(f"{_unknown(typed, nearest)} If it is right as it is, give --new")
     return _asked(typed, nearest)
+
+
+def refuse_unknown(replica: "Replica", typed: str) -> None:
+    """Return where a name means an exercise of the library, or of the log. Raises CommandFailed."""
+    if not _is_known(replica, typed, None):
+        logged = {row["name"].casefold(): row["name"] for row in replica.query(LOGGED_NAMES)}
+        resembling = [logged[folded] for folded in get_close_matches(typed.casefold(), logged, n=OFFERED)]
+        nearest = list(dict.fromkeys([*resembling, *_nearest(replica, typed)]))
+        raise CommandFailed(_unknown(typed, nearest[:OFFERED]))
+
+
+def _nearest(replica: "Replica", typed: str) -> list[str]:
+    return [str(one["name"]) for one in replica.exercises.search(typed, limit=OFFERED) if one.get("name")]
+
+
+def _unknown(typed: str, nearest: list[str]) -> str:
+    offered = " or ".join(repr(one) for one in nearest)
+    return f"{typed!r} is not in the library" + (f"; is it {offered}?" if offered else ", and was never logged")
 
 
 def _is_known(replica: "Replica", typed: str, log: "WorkoutLog | None") -> bool:

@@ -45,14 +45,14 @@ def records_of(replica: "Replica", athlete: str | None) -> "AthleteResources":
             raise WrongUsage("--athlete is for coaches; this is an athlete's own log")
         return replica
     everybody = replica.athletes.list()
-    named = [one for one in everybody if athlete in (one.id, one.name)]
-    wanted = (athlete or "").casefold()
-    named = named or [one for one in everybody if wanted and (one.name or "").casefold().startswith(wanted)]
-    if len(named) == 1:
-        return replica.athletes[named[0].id]
     names = ", ".join(one.name or one.id for one in everybody) or "nobody yet; apex sync brings them"
     if athlete is None:
         raise CommandFailed(f"say whose it is: --athlete NAME, of {names}")
+    named = [one for one in everybody if athlete in (one.id, one.name)]
+    wanted = athlete.casefold()
+    named = named or [one for one in everybody if wanted and (one.name or "").casefold().startswith(wanted)]
+    if len(named) == 1:
+        return replica.athletes[named[0].id]
     raise CommandFailed(f"{athlete!r} is {'more than one' if named else 'not one'} of your athletes: {names}")
 
 
