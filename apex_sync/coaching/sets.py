@@ -18,6 +18,8 @@ from msgspec import Struct
 from apex_sync.coaching.leaves import day, live_entries, local_day, number, text, wall_clock, whole
 from apex_sync.collection import Record
 
+DROP = "dropset"
+
 HARD_RPE_MIN = 6.0
 """Below this a set is not hard, and reps in reserve can't be told from RPE [V, RP: 0-4 reps from failure]."""
 
@@ -89,6 +91,7 @@ def performed_sets(workout_id: str, record: Record) -> list[PerformedSet]:
             kind = text(entry.type) or "working"
             flag = entry.completed
             completed = flag if isinstance(flag, bool) else not skipped
+            later_drop = kind == DROP and after_drop
             performed.append(
                 PerformedSet(
                     workout_id=workout_id,
@@ -106,12 +109,17 @@ def performed_sets(workout_id: str, record: Record) -> list[PerformedSet]:
                     rpe=number(entry.rpe, RPE_MIN, RPE_MAX),
                     rir=number(entry.rir, 0.0, RIR_MAX),
                     completed=completed,
-                    later_drop=kind == "dropset" and after_drop,
+                    later_drop=later_drop,
                     failure_reason=text(entry.failure_reason),
                 )
             )
-            after_drop = kind == "dropset" and (completed or after_drop)
+            after_drop = starts_drops(kind, completed, later_drop)
     return performed
+
+
+def starts_drops(kind: str, completed: bool, later_drop: bool) -> bool:
+    """Say whether a drop set right after a set of the same exercise is a later drop of it."""
+    return kind == DROP and (completed or later_drop)
 
 
 def effort_rpe(performed: PerformedSet) -> float | None:
@@ -119,31 +127,41 @@ def effort_rpe(performed: PerformedSet) -> float | None:
 
     Where the two contradict each other RIR is believed [D]; `effort_conflicts` tells that they do.
     """
-    if performed.rir is None or (performed.rpe is not None and not effort_conflicts(performed)):
-        return performed.rpe
-    return max(RPE_MIN, 10.0 - performed.rir)
+    return _effort_rpe(performed.rpe, performed.rir)
 
 
 def effort_conflicts(performed: PerformedSet) -> bool:
     """Say whether the RPE and the RIR of a set contradict each other (RIR is 10 - RPE [R, Zourdos 2016])."""
-    if performed.rpe is None or performed.rir is None:
-        return False
-    return abs(performed.rpe + performed.rir - 10.0) > EFFORT_MISMATCH_MAX
+    return _conflict(performed.rpe, performed.rir)
 
 
 def counts_as_working(performed: PerformedSet) -> bool:
     """Say whether a set is a hard set; one without logged effort is."""
-    if not performed.completed or not performed.reps or performed.type == "warmup":
-        return False
-    effort = effort_rpe(performed)
-    return effort is None or effort >= HARD_RPE_MIN
+    return working_share(performed) > 0
 
 
 def working_share(performed: PerformedSet) -> float:
     """Give how many hard sets a set is: 0, 1, or a half for the later drops of a drop set."""
-    if not counts_as_working(performed):
+    return hard_share(
+        kind=performed.type,
+        reps=performed.reps,
+        rpe=performed.rpe,
+        rir=performed.rir,
+        completed=performed.completed,
+        later_drop=performed.later_drop,
+    )
+
+
+def hard_share(
+    *, kind: str, reps: int | None, rpe: float | None, rir: float | None, completed: bool, later_drop: bool
+) -> float:
+    """Give the same of a set that is told by its leaves, each within its bounds or None."""
+    if not completed or not reps or kind == "warmup":
         return 0.0
-    return LATER_DROP_SHARE if performed.later_drop else 1.0
+    effort = _effort_rpe(rpe, rir)
+    if effort is not None and effort < HARD_RPE_MIN:
+        return 0.0
+    return LATER_DROP_SHARE if later_drop else 1.0
 
 
 def session_date(record: Record) -> datetime.date | None:
@@ -232,3 +250,13 @@ def _sets_by_exercise(record: Record) -> list[tuple[str, Any, list[tuple[str, An
 
 def _is_set(entry: Any) -> bool:
     return isinstance(entry, Struct) and {"exercise", "reps", "load_kg"} <= set(entry.__struct_fields__)
+
+
+def _effort_rpe(rpe: float | None, rir: float | None) -> float | None:
+    if rir is None or (rpe is not None and not _conflict(rpe, rir)):
+        return rpe
+    return max(RPE_MIN, 10.0 - rir)
+
+
+def _conflict(rpe: float | None, rir: float | None) -> bool:
+    return rpe is not None and rir is not None and abs(rpe + rir - 10.0) > EFFORT_MISMATCH_MAX

@@ -138,3 +138,23 @@ async def test_the_figures_of_many_go_by_indexes(db: Database, database_url: str
         assert await explain(connection, queries.list_tallies, athlete, FIRST, LAST) == []
         assert await explain(connection, queries.list_week_totals, [athlete], FIRST, LAST) == []
         assert await explain(connection, queries.list_week_totals, None, FIRST, LAST) == []
+
+
+async def test_a_workout_of_drop_sets_is_counted_as_fast_as_any_other(db: Database, database_url: str) -> None:
+    """Nothing but the size of what is counted may decide how long it takes: an athlete logs what they like."""
+    world = await World(db, database_url).open()
+    athlete = await world.athlete()
+    drops, at_once = 3000, 1000
+    kinds = ["dropset"] * drops + ["working"] + ["dropset"] * drops
+    sets = [
+        (f"s{n:04d}", {"exercise": "e", "order": f"{n:04d}", "type": kind, "reps": 1}) for n, kind in enumerate(kinds)
+    ]
+    phone = await world.device(athlete)
+    record_id = phone.write({"date": str(FIRST), "exercises": {"e": {"name": "Row", "order": "a"}}})
+    for n in range(0, len(sets), at_once):
+        phone.write({"sets": dict(sets[n : n + at_once])}, record_id)
+        await phone.sync()
+    async with db.request(athlete) as connection:
+        await connection.execute("SET LOCAL statement_timeout = '1s'")
+        week, *_ = await totals_by_week(connection, [athlete], FIRST, LAST)
+    assert week.hard_sets == 2 * (1 + (drops - 1) / 2) + 1

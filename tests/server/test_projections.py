@@ -18,7 +18,7 @@ from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import project
 from apex_server.sync.sealing import DocumentSeal
 from apex_server.vault import UserKey
-from apex_sync.coaching.sets import performed_sets
+from apex_sync.coaching.sets import performed_sets, working_share
 from apex_sync.collection import Entry, Record
 from apex_sync.models import CHECK_INS, COLLECTIONS, WORKOUT_LOGS
 from apex_sync.models.body import Measurements
@@ -126,6 +126,7 @@ def test_sets_stand_in_the_order_that_coaching_and_readers_see(log: Record) -> N
     performed = performed_sets("w", log)
     assert [row[0] for row in rows] == [entry.set_key for entry in performed]
     assert [row[10] for row in rows] == [entry.completed for entry in performed]
+    assert [row[14:] for row in rows] == [(entry.later_drop, working_share(entry)) for entry in performed]
 
 
 def test_wall_clock_and_offset_are_kept_apart() -> None:

@@ -180,15 +180,11 @@ def performed_sets_of(rows: Iterable[Any], named: Iterable[Any], seal: DocumentS
             opened[name] = text(seal.open_name(name, EXERCISE_NAME))
         exercises[record_id, exercise_key] = (exercise_id, opened[name])
     names: dict[UUID, str] = {}
-    before: tuple[UUID | None, str | None] = (None, None)
-    after_drop = False
     for (
         record_id, set_key, exercise_key, on, start_time, position, kind, reps, load_kg, load_unit, rpe, rir,
-        completed, failure_reason,
+        completed, failure_reason, later_drop,
     ) in rows:  # fmt: skip
         place = (record_id, exercise_key)
-        after_drop = after_drop and before == place
-        before = place
         exercise_id, exercise_name = exercises.get(place, (None, None))
         day = on.isoformat()
         yield PerformedSet(
@@ -207,7 +203,6 @@ def performed_sets_of(rows: Iterable[Any], named: Iterable[Any], seal: DocumentS
             rpe=number(rpe, RPE_MIN, RPE_MAX),
             rir=number(rir, 0.0, RIR_MAX),
             completed=completed,
-            later_drop=kind == "dropset" and after_drop,
+            later_drop=later_drop,
             failure_reason=failure_reason,
         )
-        after_drop = kind == "dropset" and (completed or after_drop)

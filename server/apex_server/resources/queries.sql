@@ -99,11 +99,11 @@ LIMIT $3;
 -- They are looked up workout by workout (OFFSET 0): joined freely, Postgres may compare every set with every workout.
 SELECT performed.record_id, performed.set_key, performed.exercise_key, session.date, session.start_time,
     performed.position, performed.type, performed.reps, performed.load_kg, performed.load_unit, performed.rpe,
-    performed.rir, performed.completed, performed.failure_reason
+    performed.rir, performed.completed, performed.failure_reason, performed.later_drop
 FROM workout_logs AS session
 CROSS JOIN LATERAL (
     SELECT record_id, set_key, exercise_key, position, type, reps, load_kg, load_unit, rpe, rir, completed,
-        failure_reason
+        failure_reason, later_drop
     FROM logged_sets
     WHERE logged_sets.scope_id = session.scope_id
         AND logged_sets.record_id = session.record_id

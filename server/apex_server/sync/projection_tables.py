@@ -105,6 +105,8 @@ TABLES: Mapping[str, Table] = {
                 failure_reason="text",
                 distance_m="double precision",
                 duration_seconds="double precision",
+                later_drop="boolean",
+                hard_share="double precision",
             ),
             own=3,
         ),

@@ -35,14 +35,17 @@ from apex_server.sync.column_values import (
 )
 from apex_server.sync.flat_tables import FLAT_TABLES, MACROS, flat_row
 from apex_server.sync.store import Row, RowsByTable
+from apex_sync.coaching.leaves import number as within
+from apex_sync.coaching.leaves import whole as within_whole
 from apex_sync.coaching.message_view import sent_messages
 from apex_sync.coaching.nutrition import day_totals
 from apex_sync.coaching.plan import plan_from_program
+from apex_sync.coaching.sets import DROP, REPS_MAX, RIR_MAX, RPE_MAX, RPE_MIN, hard_share, starts_drops
 from apex_sync.collection import Record
 
 __all__ = ["VERSION", "project"]
 
-VERSION = 6
+VERSION = 7
 
 NEVER = datetime(1970, 1, 1)  # noqa: DTZ001 - as every timestamp of a projection.
 """When a message was sent that names no day of the calendar: it stands before all others."""
@@ -119,32 +122,54 @@ def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
             order = entry.order if entry.order.__class__ is str else ""
             ordered.append((group.position, group.missing, order, key, group, entry))
     ordered.sort()  # Keys differ, so nothing behind them is ever compared.
-    return exercises, [
-        _set_row(key, group, position, entry) for position, (_, _, _, key, group, entry) in enumerate(ordered, 1)
-    ]
+    sets = []
+    before, after_drop = _DELETED, False
+    for position, (_, _, _, key, group, entry) in enumerate(ordered, 1):
+        row, after_drop = _set_row(key, group, position, entry, after_drop and group is before)
+        sets.append(row)
+        before = group
+    return exercises, sets
 
 
-def _set_row(key: str, group: _Group, position: int, entry: Any) -> Row:
-    """Make the row of one set. There are many, and most of their leaves absent, which is told apart without a call."""
+def _set_row(key: str, group: _Group, position: int, entry: Any, after_drop: bool) -> tuple[Row, bool]:
+    """Make the row of one set, and tell whether a drop set after it is a later drop.
+
+    There are many, and most of their leaves absent, which is told apart without a call.
+    """
     kind, reps, load_kg, load, load_unit = entry.type, entry.reps, entry.load_kg, entry.load, entry.load_unit
     rpe, rir, completed = entry.rpe, entry.rir, entry.completed
     failure_reason, distance_m, duration_seconds = entry.failure_reason, entry.distance_m, entry.duration_seconds
-    return (
+    done = completed if completed.__class__ is bool else not group.skipped
+    type_ = "working" if kind is UNSET else word(kind) or "working"
+    reps_ = None if reps is UNSET else whole(reps)
+    rpe_, rir_ = None if rpe is UNSET else number(rpe), None if rir is UNSET else number(rir)
+    later_drop = after_drop and type_ == DROP
+    row = (
         key_of(key),
         group.label,
         position,
-        "working" if kind is UNSET else word(kind) or "working",
-        None if reps is UNSET else whole(reps),
+        type_,
+        reps_,
         None if load_kg is UNSET else number(load_kg),
         None if load is UNSET else number(load),
         None if load_unit is UNSET else word(load_unit),
-        None if rpe is UNSET else number(rpe),
-        None if rir is UNSET else number(rir),
-        completed if completed.__class__ is bool else not group.skipped,
+        rpe_,
+        rir_,
+        done,
         None if failure_reason is UNSET else word(failure_reason),
         None if distance_m is UNSET else number(distance_m),
         None if duration_seconds is UNSET else number(duration_seconds),
+        later_drop,
+        hard_share(
+            kind=type_,
+            reps=None if reps_ is None else within_whole(reps_, 0, REPS_MAX),
+            rpe=None if rpe_ is None else within(rpe_, RPE_MIN, RPE_MAX),
+            rir=None if rir_ is None else within(rir_, 0.0, RIR_MAX),
+            completed=done,
+            later_drop=later_drop,
+        ),
     )
+    return row, starts_drops(type_, done, later_drop)
 
 
 def _nutrition_logs(log: Any) -> RowsByTable:
