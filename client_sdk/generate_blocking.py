@@ -28,6 +28,7 @@ GENERATED = (
     "importing",
     "insights",
     "media",
+    "people",
     "photos",
     "messages",
     "nutrition",

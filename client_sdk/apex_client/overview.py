@@ -27,7 +27,7 @@ class ThreadSummary(Struct, frozen=True, kw_only=True):
     coach_id: str
     athlete_id: str
     name: str | None
-    """Of the athlete, on the coach's replica."""
+    """Of the other person, once the server has told it."""
     unread: int
     last_at: str | None
     """When its newest message was sent, UTC."""

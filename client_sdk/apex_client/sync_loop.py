@@ -28,6 +28,7 @@ from apex_client.errors import (
     SignedOut,
     SyncFailed,
 )
+from apex_client.people import learn_names
 from apex_client.searching import index_some_words
 from apex_client.signing import take_new_client_id
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
@@ -135,6 +136,7 @@ class SyncLoop:
                 if self._state == "syncing":
                     self._state = "idle"
             self._last_error = None
+            await learn_names(self._replica, self._account)
             return report
 
     async def run(self) -> None:

@@ -128,8 +128,11 @@ _UNREAD = (
 
 _THREADS = (
     "SELECT scope.name,"
-    " (SELECT profile.name FROM profile_rows AS profile JOIN held_scopes AS own ON own.scope_no = profile.scope_no"
-    "  WHERE scope.role = 'coach' AND own.name = 'athlete:' || substr(scope.name, 45)),"
+    " coalesce("
+    "  (SELECT profile.name FROM profile_rows AS profile JOIN held_scopes AS own ON own.scope_no = profile.scope_no"
+    "   WHERE scope.role = 'coach' AND own.name = 'athlete:' || substr(scope.name, 45)),"
+    "  (SELECT person.name FROM people AS person"
+    "   WHERE person.id = iif(scope.role = 'coach', substr(scope.name, 45), substr(scope.name, 8, 36)))),"
     " (SELECT count(*) FROM said_rows AS said JOIN message_rows AS row ON row.record_no = said.record_no"
     "  WHERE row.scope_no = scope.scope_no AND said.read_at IS NULL AND said.deleted = 0"
     "  AND said.sender <> scope.role),"

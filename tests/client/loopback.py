@@ -129,6 +129,15 @@ class LoopbackServer:
         for person in (coach, athlete):
             del self.grants[person.id][f"thread:{coach.id}:{athlete.id}"]
 
+    def threads_of(self, user_id: str) -> list[dict[str, str]]:
+        """List with whom somebody writes; as the REST API does, each with the name of the other person's account."""
+        pairs = [name.split(":")[1:] for name in self.grants[user_id] if name.startswith("thread:")]
+        names = {account.id: account.name for account in self.accounts.values()}
+        return [
+            {"coach_id": coach, "athlete_id": athlete, "name": names[athlete if coach == user_id else coach]}
+            for coach, athlete in pairs
+        ]
+
     def issue(self, account: Account) -> dict[str, Any]:
         self._tokens_made += 1
         access, refresh = f"access-{self._tokens_made}", f"refresh-{self._tokens_made}"

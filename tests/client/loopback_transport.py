@@ -81,6 +81,8 @@ class LoopbackTransport:
                 return None
             case "/api/auth/me":
                 return {"user": _shown(self._account(self._user(token or "")))}
+            case "/api/messages/threads":
+                return {"threads": self.server.threads_of(self._user(token or ""))}
         raise ServerRefused(404, "not_found", path)
 
     async def download(

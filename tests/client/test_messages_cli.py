@@ -8,7 +8,7 @@ from apex_client.cli.screen import escaped
 from tests.client.apex_command import Terminal
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
-from tests.client.test_messages import BEN, COACH, exchange, pair
+from tests.client.test_messages import ANNA, BEN, COACH, exchange, pair
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +40,33 @@ async def test_messages_are_listed_read_and_sent(
     ]
     at_athlete("messages", "send", "no name needed").ok()
     assert "text" in at_athlete("messages", "send", "").text
+
+
+async def test_everybody_is_known_by_the_name_of_their_account(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    athlete, other = await open_replica("athlete", ANNA), await open_replica("other", BEN)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.accounts[COACH].name, server.accounts[ANNA].name = "Carla", "Anna Weber"
+    for linked in (ANNA, BEN):
+        server.link(server.accounts[COACH], server.accounts[linked])
+    await other.profile.edit(name="Ben of the profile")
+    await exchange(other, coach, athlete)
+    names = [one.name for one in await coach.athletes.list()]
+    server.unlink(server.accounts[COACH], server.accounts[BEN])
+    await coach.sync()
+    assert len(await coach.athletes.list()) == 1
+    for replica in (coach, athlete, other):
+        await replica.aclose()
+    at_coach, at_athlete = Terminal(tmp_path, "coach"), Terminal(tmp_path, "athlete")
+
+    assert names == ["Anna Weber", "Ben of the profile"]
+    at_coach("log", "set", "Squat", "5x100kg", "--new", "--athlete", "Anna").ok()
+    at_coach("messages", "send", "Hello", "--to", "Anna").ok()
+    assert "Carla" in at_athlete("messages").ok().out
+    at_athlete("messages", "send", "Hello", "--to", "Carla").ok()
+    [[known]] = [list(row.values()) for row in at_coach.rows("SELECT count(*) FROM people")]
+    assert known == 1, "who has parted is forgotten"
 
 
 async def test_without_a_coach_it_is_said_what_to_do(apex: Terminal) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from apex_client import listing
 from apex_client.blocking.account import CLIENT_ID_TAKEN, Account
+from apex_client.blocking.people import learn_names
 from apex_client.blocking.transport import LiveChannel
 from apex_client.blocking.waiting import Inbox, Lock, exchanging, pumping, waiting_clock
 from apex_client.changes import Change
@@ -136,6 +137,7 @@ class SyncLoop:
                 if self._state == "syncing":
                     self._state = "idle"
             self._last_error = None
+            learn_names(self._replica, self._account)
             return report
 
     def run(self) -> None:
