@@ -65,7 +65,7 @@ class CheckInFacts(Struct, frozen=True, kw_only=True):
     """The facts of one check-in.
 
     `weight` is its own reading in the trend, `rate_days` the readings that `rate` was read from. `adherence` is of
-    the last two weeks, `totals` of the training of the last one.
+    the last two weeks, `totals` of the training of the last one; a log without a set is no session.
     """
 
     answers: Answers
@@ -107,7 +107,7 @@ def check_in_facts(
     last_week = [
         id_
         for id_ in training.workouts_since(days_before(answers.date, TRAINING_DAYS - 1))
-        if training.dates[id_] <= answers.date
+        if training.dates[id_] <= answers.date and training.sets_by_workout[id_]
     ]
     return CheckInFacts(
         answers=answers,

@@ -32,9 +32,27 @@ def test_undo_takes_back_the_set_that_was_logged_last_and_then_the_one_before(lo
     assert [one[1] for one in sets_of(logged)] == [5, 5]
     logged("log", "finish").ok()
     assert "took back Squat: 5 x 140 kg @ RPE 9" in logged("log", "undo").ok().err
-    logged("log", "undo").ok()
+    assert "and with it the session" in logged("log", "undo").ok().err
     refused = logged("log", "undo")
-    assert refused.code == 1 and "no set is left" in refused.err
+    assert refused.code == 1 and "nothing is logged yet" in refused.err
+
+
+def test_undo_leaves_no_mistyped_exercise_and_no_empty_session_behind(apex: Terminal) -> None:
+    apex("log", "set", "Sqaut", "5x140kg", "--new").ok()
+    assert "took back Sqaut: 5 x 140 kg, and with it the session" in apex("log", "undo").ok().err
+    assert "nothing is logged yet" in apex("log").ok().err
+    apex("log", "set", "Squat", "5x140kg").ok()
+    apex("log", "set", "Plnak", "60s", "--new").ok()
+    said = apex("log", "undo").ok().err
+    assert "took back Plnak: 60 s" in said and "session" not in said
+    assert apex("log", "remove", "Plnak").err.rstrip().endswith("there is: Squat")
+
+
+def test_undo_leaves_a_session_that_was_named(apex: Terminal) -> None:
+    apex("log", "start", "Push A").ok()
+    apex("log", "set", "Sqaut", "5x140kg", "--new").ok()
+    assert "session" not in apex("log", "undo").ok().err
+    assert "Push A" in apex("log").ok().out
 
 
 def test_a_set_is_edited_and_what_is_left_out_stays(logged: Terminal) -> None:

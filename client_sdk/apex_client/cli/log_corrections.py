@@ -27,7 +27,10 @@ def add_to(group: typer.Typer) -> None:
 
 
 def undo(on: On = None, athlete: Whose = None, db: Db = NO_DB) -> None:
-    """Take back the set that was logged last."""
+    """Take back the set that was logged last.
+
+    The only set of an exercise takes it along, and the last exercise the session, unless it has a title or a note.
+    """
     with opened(db) as replica:
         log = _session(replica, athlete, on)
         last = _last_logged(log)
@@ -35,7 +38,13 @@ def undo(on: On = None, athlete: Whose = None, db: Db = NO_DB) -> None:
             raise CommandFailed(f"no set is left in {name(log)}")
         exercise = next((one for one in log.exercises if one.key == last.exercise_key), None)
         log.remove_set(last)
-        said(f"took back {escaped(exercise.name or '?') if exercise else 'a set'}: {short(last)}")
+        if exercise is not None and len(exercise.sets) == 1 and not exercise.notes:
+            log.remove_exercise(exercise)
+        is_empty = not (log.exercises or log.title or log.notes)
+        if is_empty:
+            log.delete()
+        with_session = ", and with it the session" if is_empty else ""
+        said(f"took back {escaped(exercise.name or '?') if exercise else 'a set'}: {short(last)}{with_session}")
 
 
 def edit(

@@ -149,7 +149,8 @@ def test_an_implausible_weight_is_asked_about() -> None:
 
 def test_the_training_of_the_week_stands_beside_the_check_in() -> None:
     logs = [(f"w{at}", workout(day(at), {"Bench": sets((100, 5), (100, 5), rpe=8)})) for at in (20, 22, 28, 29)]
-    found = analysed(check_in(day(28), energy=7), workouts=logs)["checkin.training"]
+    empty = ("w27", workout(day(27), {"Bench": []}))
+    found = analysed(check_in(day(28), energy=7), workouts=[*logs, empty])["checkin.training"]
     assert [fact.value for fact in found.computed] == [2, 4.0, 2000.0, 8.0]
     assert {fact.record_id for fact in found.inputs} == {"w22", "w28"}
 
