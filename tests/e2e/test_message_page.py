@@ -57,3 +57,23 @@ def test_a_coach_and_an_athlete_write_to_each_other_beside_the_timeline(world: C
     assert page.evaluate("window.hacked") is None
     if folder := os.environ.get("APEX_SCREENSHOTS"):
         page.screenshot(path=str(Path(folder) / "messages.png"), full_page=True)
+
+
+def test_a_thread_at_its_end_stays_there_and_who_reads_back_is_left_in_peace(world: CoachWorld, page: Page) -> None:
+    coach = world.coach("Jana Roth")
+    tim = coach.athlete("Tim Berg")
+    thread = str(Scope.parse(thread_scope(coach.id, tim.id)).id)
+    for number in range(12):
+        say(tim, thread, f"{number}: the bar felt light,\nand then heavy,\nand then light again.")
+    sign_in(page, coach)
+    page.get_by_role("link", name="Tim Berg").click()
+    messages = page.locator("#messages .message")
+    expect(messages).to_have_count(12)
+    expect(messages.last).to_be_in_viewport()
+    say(tim, thread, "Are you there?")
+    expect(messages).to_have_count(13)
+    expect(messages.last).to_be_in_viewport()
+    page.locator(".messages").evaluate("list => list.scrollTop = 0")
+    say(tim, thread, "Hello?")
+    expect(messages).to_have_count(14)
+    expect(messages.first).to_be_in_viewport()

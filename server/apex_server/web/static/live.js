@@ -9,6 +9,7 @@ const RETRY_MILLISECONDS_MIN = 500;
 const RETRY_MILLISECONDS_MAX = 15_000;
 const RENEW_MILLISECONDS = 10 * 60_000; // Access tokens hold for a quarter of an hour.
 const HIGHLIGHT_MILLISECONDS = 6000;
+const END_PIXELS = 4; // Zoomed pages scroll by fractions of a pixel, and stop short of the end.
 
 const policy = window.trustedTypes?.createPolicy("apex", { createHTML: (html) => html });
 
@@ -83,9 +84,16 @@ async function fetchAndShow() {
   const parsed = new DOMParser().parseFromString(policy ? policy.createHTML(html) : html, "text/html");
   const next = parsed.getElementById("main");
   if (!next) return;
+  const atTheirEnd = [...document.querySelectorAll(".messages")].filter(isAtEnd);
   const changed = morph(document.getElementById("main"), next);
+  for (const list of atTheirEnd) list.scrollTop = list.scrollHeight;
   showTimes(document);
   highlight(changed);
+}
+
+// Whoever scrolled back to read is left there.
+function isAtEnd(list) {
+  return list.scrollTop + list.clientHeight >= list.scrollHeight - END_PIXELS;
 }
 
 async function fetchMain(renewed = false) {
