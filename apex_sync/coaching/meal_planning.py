@@ -49,6 +49,16 @@ ENERGY_KCAL_MIN, ENERGY_KCAL_MAX = 800.0, 10_000.0
 """What a day's plan may be asked for; under 800 kcal nobody should plan by rules alone [D]."""
 
 
+class DayTargets(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What each day of a plan shall hold; fibre at least."""
+
+    energy_kcal: Annotated[float, Meta(ge=ENERGY_KCAL_MIN, le=ENERGY_KCAL_MAX)]
+    protein_g: Annotated[float, Meta(ge=0, le=1000)] | None = None
+    carbs_g: Annotated[float, Meta(ge=0, le=2000)] | None = None
+    fat_g: Annotated[float, Meta(ge=0, le=1000)] | None = None
+    fiber_g: Annotated[float, Meta(ge=0, le=200)] | None = None
+
+
 LeftOut = Annotated[str, Meta(min_length=1, max_length=100)]
 
 

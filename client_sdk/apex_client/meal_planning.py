@@ -37,9 +37,10 @@ def plan_meals(
 def _targets_in_force(local: LocalReplica, home: str, on: date) -> Macros:
     held = listing.recently_changed(local, NUTRITION_TARGETS.name, home, limit=TARGETS_MAX)
     in_force = targets_on([(one.record_id, NUTRITION_TARGETS.read(one.state)[0]) for one in held], on)
-    if in_force is None:
+    targets = Macros() if in_force is None else target_macros(in_force[1])
+    if not targets.energy_kcal:
         raise OutOfBounds(MEAL_PLANS.name, FieldProblem("targets", "Expected targets: nobody has set any yet"))
-    return target_macros(in_force[1])
+    return targets
 
 
 def _own_foods(local: LocalReplica) -> list[PlanFood]:

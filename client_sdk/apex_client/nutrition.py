@@ -76,16 +76,18 @@ class MealPlans(Records[Record[MealPlan]]):
         TargetsUnmet, which names what no choice of foods met, and OutOfBounds for what no plan can be.
         """
         from apex_client.meal_planning import plan_meals
-        from apex_sync.coaching.meal_planning import MealWishes
+        from apex_sync.coaching.meal_planning import DayTargets, MealWishes
         from apex_sync.coaching.nutrition import Macros
-        from apex_sync.errors import FieldProblem, OutOfBounds
+        from apex_sync.errors import OutOfBounds
+        from apex_sync.problems import problem_of
 
         wishes = {"diet": diet, "excluded": list(excluded), "meals_per_day": meals_per_day, "days": days, "seed": seed}
         try:
-            asked = None if targets is None else msgspec.convert(dict(targets), Macros)
+            named = None if targets is None else msgspec.convert(dict(targets), DayTargets)
             wanted = msgspec.convert(wishes, MealWishes)
         except msgspec.ValidationError as error:
-            raise OutOfBounds("meal_plans", FieldProblem("", str(error))) from error
+            raise OutOfBounds("meal_plans", problem_of(error)) from error
+        asked = None if named is None else Macros(**msgspec.structs.asdict(named))
         today = self._replica._wall_clock(None)[:10]
         return Record(
             self._replica, await self._replica._do(plan_meals, self._scope, asked, wanted, name=name, today=today)

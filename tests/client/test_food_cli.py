@@ -44,8 +44,12 @@ async def test_what_cannot_be_is_said(apex: Terminal) -> None:
         (("plan", "--kcal", "1200", "--protein", "300"), "protein_g"),
         (("plan",), "nobody has set any"),
         (("plan", "--kcal", "2000", "--diet", "carnivore"), "diet"),
+        (("plan", "--kcal", "-5"), "energy_kcal must be at least 800"),
+        (("plan", "--kcal", "nan"), "energy_kcal"),
+        (("plan", "--kcal", "2000", "--protein", "-5"), "protein_g must be at least 0"),
+        (("plan", "--protein", "180"), "energy_kcal"),
         (("search", "-c", "fodder"), "nothing like that"),
     ):
         ran = apex("food", *arguments)
-        assert said in ran.text, ran.text
-    assert apex.rows("SELECT 1 FROM nutrition_logs") == []
+        assert said in ran.text and "Traceback" not in ran.text, ran.text
+    assert apex.rows("SELECT 1 FROM nutrition_logs UNION ALL SELECT 1 FROM meal_plans") == []

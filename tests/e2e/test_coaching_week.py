@@ -146,6 +146,10 @@ async def test_a_week_of_coaching_mostly_offline_ends_with_one_history(working: 
         await coach_prepares(coach, athlete.id)  # On the train.
         await coach.messages.thread(athlete.id).send("Your week is planned. How do the rows feel?")
         await week.meet(coach, phone, watch)
+        assert [[thread.name for thread in await each.messages.threads()] for each in (phone, coach)] == [
+            ["Carla"],
+            ["Mara"],
+        ]
         [followed] = await watch.programs.list()
         assert {each["load_kg"] for each in followed["sets"].values()} == {87.5}
         assert [each["name"] for each in await phone.questionnaires.list()] == ["Weekly"]

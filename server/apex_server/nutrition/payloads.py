@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from apex_server.resources import record_view
-from apex_sync.coaching.meal_planning import ENERGY_KCAL_MAX, ENERGY_KCAL_MIN, MealWishes
+from apex_sync.coaching.meal_planning import DayTargets, MealWishes
 from apex_sync.coaching.nutrition import Macros, MealTotals
 from apex_sync.models import Food, MealPlan, NutritionLog, NutritionTargets
 from apex_sync.models.fields import Name
@@ -17,7 +17,6 @@ from apex_sync.problems import patterned
 __all__ = [
     "AthleteTargets",
     "Barcode",
-    "DayTargets",
     "FoodResource",
     "FoodsFound",
     "FoodsPage",
@@ -91,16 +90,6 @@ class MealPlansPage(Struct):
 
     meal_plans: list[MealPlanResource]
     next: str | None
-
-
-class DayTargets(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What each day of a plan shall hold; fibre at least."""
-
-    energy_kcal: Annotated[float, Meta(ge=ENERGY_KCAL_MIN, le=ENERGY_KCAL_MAX)]
-    protein_g: Annotated[float, Meta(ge=0, le=1000)] | None = None
-    carbs_g: Annotated[float, Meta(ge=0, le=2000)] | None = None
-    fat_g: Annotated[float, Meta(ge=0, le=1000)] | None = None
-    fiber_g: Annotated[float, Meta(ge=0, le=200)] | None = None
 
 
 class MealPlanRequest(MealWishes, frozen=True, forbid_unknown_fields=True, kw_only=True):
