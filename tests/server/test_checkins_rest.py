@@ -68,6 +68,14 @@ async def test_a_check_in_sent_again_is_there_once(rest: RestServer) -> None:
     assert answers[0].json() == answers[1].json()
 
 
+async def test_a_body_that_names_an_athlete_of_somebody_else_is_told_so(rest: RestServer) -> None:
+    coach, stranger = await rest.person("coach"), await rest.person("athlete")
+    for path, body in (("/api/programs", {"name": "Base"}), ("/api/workouts", {"date": "2026-03-01"})):
+        refused = await coach("POST", path, body | {"athlete_id": stranger.id})
+        assert problem(refused) == (404, "not_found")
+        assert refused.json()["detail"] == "There is no such athlete."
+
+
 async def test_only_athletes_submit(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     refused = await coach("POST", "/api/checkins", REPORT | {"athlete_id": athlete.id})

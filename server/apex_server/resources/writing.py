@@ -224,7 +224,8 @@ class RecordWriter:
             raise InvalidFields([FieldError(difference.place(field), message) for field, message in problems])
 
     async def _role(self, connection: Connection, scope: str) -> Role:
-        access = await require_scope(connection, self.caller.user_id, scope, self.kind.noun)
+        noun = "athlete" if Scope.parse(scope).kind == "athlete" else self.kind.noun
+        access = await require_scope(connection, self.caller.user_id, scope, noun)
         if access == "athlete":
             return "athlete"
         if access == "coach":
