@@ -45,6 +45,21 @@ def test_what_was_logged_before_the_account_reaches_a_second_device(
     assert f"knows this device as {email}" in laptop("doctor").ok().out
 
 
+def test_whoever_has_an_account_takes_an_invite(server: WholeServer, email: str, tmp_path: Path) -> None:
+    with Replica.open(tmp_path / "coach.db") as coach:
+        coach.register(server.address, server.new_email("coach"), PASSWORD, name="Ines", role="coach")
+        code = coach.clients.invite().code
+        apex = with_account(Terminal(tmp_path, "laptop"), server, email)
+
+        assert "Ines is your coach now" in apex("join", code.lower()).ok().err
+
+        coach.sync()
+        assert [athlete.name for athlete in coach.athletes.list()] == ["Mara"]
+    for wrong in ("38MS4-3NWWR-5T4AA-2SJ8P", "../x"):
+        refused = apex("join", wrong)
+        assert refused.code == 1 and len(refused.err.splitlines()) == 1, refused.text
+
+
 def test_a_registration_that_is_refused_says_which_field_and_why(
     server: WholeServer, email: str, tmp_path: Path
 ) -> None:

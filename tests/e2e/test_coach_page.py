@@ -89,7 +89,9 @@ def test_a_new_server_lets_the_first_coach_in_and_hands_out_an_invite(
         expect(page.locator("[data-invite-code]")).to_have_text(re.compile("[A-Z0-9]{4,}"))
         page.goto(page.locator("[data-invite-link]").inner_text())
         expect(page.get_by_role("heading", name="Ines invites you")).to_be_visible()
-        expect(page.locator("code")).to_contain_text(f"apex register --server {fresh.settings.page_url} --invite")
+        commands = page.locator("code")
+        expect(commands.first).to_contain_text(f"apex register --server {fresh.settings.page_url} --invite")
+        expect(commands.last).to_have_text(re.compile("^apex join [A-Z0-9-]{20,}$"))
         page.goto("about:blank")
 
 

@@ -1,8 +1,9 @@
-"""`apex init`, `register`, `login` and `logout`: whose replica this is, and where it syncs."""
+"""`apex init`, `register`, `login`, `join` and `logout`: whose replica this is, and where it syncs."""
 
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import quote
 
 import typer
 
@@ -49,6 +50,7 @@ def add_to(app: typer.Typer) -> None:
             "pass apex | apex login --email you@example.com --password-stdin",
         ),
     )(login)
+    app.command(rich_help_panel=START, epilog=examples("apex join 38MS4-3NWWR-5T4AA-2SJ8P"))(join)
     app.command(rich_help_panel=START, epilog=examples("apex logout", "apex logout --discard-unsent"))(logout)
 
 
@@ -102,6 +104,16 @@ def login(
         except MfaRequired as demand:
             user = _second_step(replica, demand)
         _welcome(replica, user)
+
+
+def join(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="A coach's invite code.")],
+    db: Db = NO_DB,
+) -> None:
+    """Take a coach's invite with the account that is signed in; the coach then sees your training and plans it."""
+    with opened(db) as replica:
+        link = replica.request("POST", f"/api/invites/{quote(code.strip(), safe='')}/accept")
+        said(f"{escaped(link['coach_name'])} is your coach now; apex sync brings what they plan")
 
 
 def logout(
