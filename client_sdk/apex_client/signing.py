@@ -19,6 +19,14 @@ from apex_sync.models.nutrition import dated_id
 from apex_sync.session.device import SELF_SCOPE
 from apex_sync.session.held import HeldRecord
 
+_OWN_RECORDS = """
+    SELECT count(*)
+    FROM held_records
+    JOIN held_scopes USING (scope_no)
+    WHERE held_scopes.name <> 'global'
+"""
+"""The built-in library is everybody's, and comes with the next account."""
+
 
 def check_user(local: LocalReplica, server: str, user: User) -> None:
     """Refuse another user than the one whose replica this is; of an account that is still to be made the id is empty.
@@ -68,7 +76,7 @@ def check_sign_out(local: LocalReplica) -> None:
     if count:
         raise UnsentWork(count)
     if user is not None and not user.email_verified:
-        records = local.store.counts()["records"]
+        (records,) = local.store.sql.execute(_OWN_RECORDS).fetchone()
         if records:
             raise AddressUnconfirmed(records, user.email)
 

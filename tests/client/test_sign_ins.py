@@ -14,6 +14,7 @@ from apex_client.errors import (
     UnsentWork,
     WrongCredentials,
 )
+from tests.client.built_in import give_library
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
 from tests.client.loopback import LoopbackServer
@@ -174,14 +175,15 @@ async def test_signing_out_of_an_unconfirmed_account_asks_first_without_a_networ
 ) -> None:
     replica = await open_replica("a", ANNA)
     server.accounts[ANNA].email_verified = False
+    give_library(server, ANNA, "foods")
     await replica.sync()
-    await replica.logout()  # Nothing is in it.
+    await replica.logout()  # Nothing of hers is in it.
     await replica.login("https://coach.example", ANNA, "secret")
     await replica.workouts.start(title="Push")
     await replica.sync()
     for offline in (False, True):
         transport_of(replica).faults.offline = offline
-        with pytest.raises(AddressUnconfirmed, match="without signing out"):
+        with pytest.raises(AddressUnconfirmed, match=r"its 1 records: .*without signing out"):
             await replica.logout()
     server.accounts[ANNA].email_verified = True
     with pytest.raises(AddressUnconfirmed):
