@@ -537,7 +537,7 @@ SCOPES: Mapping[str, Mapping[str, str]] = {
 _TABLES_BY_READERS: Mapping[str, str] = {
     "athlete own_coach owner support": "users data_keys scopes records audit workout_logs logged_exercises logged_sets "
     "check_ins programs scheduled_sessions profiles body_metrics progress_photos nutrition_logs nutrition_targets "
-    "meal_plans published_insights media",
+    "meal_plans published_insights media check_in_photos",
     "own_coach owner": "insights exercises client_files foods questionnaires",
     "athlete own_coach": "devices client_ids messages",
     "athlete own_coach ex_coach owner": "coach_athletes",

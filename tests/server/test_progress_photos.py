@@ -100,8 +100,9 @@ async def test_the_picture_of_a_deleted_photo_goes_after_thirty_days(whole: Whol
 
     for photo in photos:
         assert (await athlete("DELETE", f"/api/progress/photos/{photo['id']}")).status_code == 204
-    assert await house_is_kept_after(hours=1) == [200, 200]
+    assert await house_is_kept_after(hours=1) == [404, 404], "nobody reads a picture whose photo is deleted"
     assert (await athlete("POST", f"/api/progress/photos/{photos[1]['id']}/restore")).status_code == 200
-    assert await house_is_kept_after(days=29) == [200, 200]
+    assert await house_is_kept_after(days=29) == [404, 200]
     assert await house_is_kept_after(days=31) == [404, 200]
     assert await house_is_kept_after(days=90) == [404, 200]
+    assert await whole.owner.fetchval("SELECT count(*) FROM media") == 1

@@ -33,7 +33,7 @@ ATTEMPTS_MAX = 3
 OPEN_KEPT = timedelta(days=7)
 """A telephone without a network goes on with an upload for so long; then it begins anew."""
 DELETED_KEPT = timedelta(days=30)
-"""So long a photo that was deleted can be restored with its picture."""
+"""So long a photo that was deleted can be restored with its picture; until then nobody reads it."""
 UNNAMED_AT_ONCE = 10_000
 AT_ONCE = 100
 """Rows in one statement."""
@@ -96,7 +96,7 @@ class MediaKeeper:
                 await connection.execute(_queries.forget_garbage, row["id"])
 
     async def forget_deleted(self) -> None:
-        """Forget the pictures of photos that were deleted a while ago; the next sweep takes them from the store."""
+        """Forget what records named and have not for a while; the next sweep takes it from the store."""
         now = self._now()
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.note_named)

@@ -40,10 +40,14 @@ SET state = 'checking'
 WHERE id = $1 AND state = 'open';
 
 -- name: get_ready
--- The same bytes may have been handed in to several scopes of the reader's; each has them whole.
-SELECT id, owner_id, kind, content_type, digest, stored_bytes, thumbnail_bytes, width_px, height_px
+-- The same bytes may have been handed in to several scopes of the reader's; each has them whole. What no record names
+-- any more, of a photo that was deleted or a message that was taken back, is read by nobody.
+SELECT id, owner_id, kind, content_type, digest, stored_bytes, thumbnail_bytes
 FROM media
-WHERE media_id = $1 AND state = 'ready' AND ($2::uuid IS NULL OR scope_id = $2)
+WHERE media_id = $1
+    AND state = 'ready'
+    AND ($2::uuid IS NULL OR scope_id = $2)
+    AND (NOT was_named OR EXISTS (SELECT 1 FROM named_media AS named WHERE named.media_id = $1))
 ORDER BY declared_at, id
 LIMIT 1;
 
@@ -86,34 +90,25 @@ DELETE FROM media
 WHERE id IN (SELECT id FROM media WHERE state = 'open' AND declared_at < $1 ORDER BY declared_at LIMIT $2);
 
 -- name: note_unnamed
--- Photos whose record was deleted, or has not come yet; looked for once an hour.
+-- What a record named once and none names now, in whichever scope; looked for once an hour.
 UPDATE media
 SET unnamed_since = $1
 WHERE id IN (
-    SELECT photo.id
-    FROM media AS photo
-    WHERE photo.kind = 'photo'
-        AND photo.state = 'ready'
-        AND photo.unnamed_since IS NULL
-        AND NOT EXISTS (
-            SELECT 1
-            FROM progress_photos AS named
-            WHERE named.scope_id = photo.scope_id AND named.media_id = photo.media_id
-        )
-    ORDER BY photo.id
+    SELECT once.id
+    FROM media AS once
+    WHERE once.was_named
+        AND once.unnamed_since IS NULL
+        AND NOT EXISTS (SELECT 1 FROM named_media AS named WHERE named.media_id = once.media_id)
+    ORDER BY once.id
     LIMIT $2
 );
 
 -- name: note_named
--- The record came, or was restored.
+-- A record was restored, or another names it.
 UPDATE media
 SET unnamed_since = NULL
 WHERE unnamed_since IS NOT NULL
-    AND EXISTS (
-        SELECT 1
-        FROM progress_photos AS named
-        WHERE named.scope_id = media.scope_id AND named.media_id = media.media_id
-    );
+    AND EXISTS (SELECT 1 FROM named_media AS named WHERE named.media_id = media.media_id);
 
 -- name: forget_unnamed
 -- Nobody restored them in time.

@@ -127,7 +127,7 @@ FLAT_TABLES: Mapping[str, list[FlatColumn]] = {
         *_leaves(training_age_years="number", volume_tolerance="word", recovery_status="word"),
         *_leaves(training_days_per_week="whole", session_duration_minutes="whole"),
         *_leaves(target_weight_kg="number", height_cm="number", load_unit="word"),
-        *_leaves(check_in_day_number="whole"),
+        *_leaves(check_in_day_number="whole", avatar_media_id="id"),
     ],
     "insights": [
         *_leaves(athlete_id="id", kind="word", about_id="id", type="word", priority="word", status="word"),

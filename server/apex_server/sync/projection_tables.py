@@ -110,6 +110,7 @@ TABLES: Mapping[str, Table] = {
             ),
             own=3,
         ),
+        Table("check_in_photos", "check_ins", "photo_key", _columns(photo_key="text", media_id="text")),
         Table(
             "nutrition_logs",
             "nutrition_logs",
@@ -144,6 +145,7 @@ TABLES: Mapping[str, Table] = {
                 duration_seconds="double precision",
                 read_at="timestamp",
                 deleted="boolean",
+                thumbnail_media_id="text",
             ),
         ),
         *(

@@ -172,6 +172,12 @@ def _set_row(key: str, group: _Group, position: int, entry: Any, after_drop: boo
     return row, starts_drops(type_, done, later_drop)
 
 
+def _check_in_photos(check_in: Any) -> RowsByTable:
+    """List the photos whose bytes are media."""
+    named = [(key_of(key), id_of(photo.media_id)) for _, key, photo in live_entries(check_in.photos)]
+    return {"check_in_photos": [row for row in named if row[1] is not None]}
+
+
 def _nutrition_logs(log: Any) -> RowsByTable:
     eaten = day_totals(log)
     row = (
@@ -207,6 +213,7 @@ def _messages(record: Any) -> RowsByTable:
                 number(said.duration_seconds),
                 instant(said.read_at),
                 said.deleted,
+                id_of(said.thumbnail_media_id),
             )
             for said in sent_messages("", record)
         ]
@@ -214,6 +221,7 @@ def _messages(record: Any) -> RowsByTable:
 
 
 _PROJECTORS: Mapping[str, Callable[[Any], RowsByTable]] = {
+    "check_ins": _check_in_photos,
     "messages": _messages,
     "nutrition_logs": _nutrition_logs,
     "programs": _scheduled_sessions,
