@@ -86,10 +86,11 @@ def replaced_program(
 ) -> Patch | None:
     """Give what ends a program that is followed when another is assigned; None where their days do not overlap.
 
-    One that had begun is completed the day before; one that had not is archived. Without a day, a program is open.
+    One that began earlier is followed until the day before, and one that did not is archived. Without a day, a program
+    is open; what ends on no day is completed now.
 
     >>> replaced_program("2026-01-05", "2026-03-29", by_start="2026-03-02", by_end=None)
-    {'status': 'completed', 'end_date': '2026-03-01'}
+    {'end_date': '2026-03-01'}
     >>> replaced_program("2026-01-05", "2026-03-01", by_start="2026-03-02", by_end=None)
     """
     if (by_start and end_date and end_date < by_start) or (by_end and start_date and by_end < start_date):
@@ -97,7 +98,7 @@ def replaced_program(
     if start_date is None or (by_start and start_date >= by_start):
         return {"status": "archived"}
     first = day(by_start)
-    return {"status": "completed"} | ({"end_date": days_before(first, 1).isoformat()} if first else {})
+    return {"end_date": days_before(first, 1).isoformat()} if first else {"status": "completed"}
 
 
 def held_day(program: Record, name: str) -> str | None:

@@ -4,7 +4,7 @@ Read from a program record without trusting it; a program that lacks a leaf just
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -80,6 +80,24 @@ class Plan(Struct, frozen=True, kw_only=True):
             return exact
         slots = [key for key in self.targets if key[0] == exercise]
         return self.targets[max(slots)] if slots else None
+
+
+def followed_on(programs: Iterable[tuple[str, Record]], on: datetime.date) -> tuple[str, Record] | None:
+    """Give the program, with its id, that is followed on a day: the active one of that day that started last.
+
+    Without a day, a program is open.
+    """
+    followed = [
+        (start, program_id, record)
+        for program_id, record in programs
+        if text(getattr(record, "status", None)) == "active"
+        and (start := day(getattr(record, "start_date", None)) or datetime.date.min) <= on
+        and on <= (day(getattr(record, "end_date", None)) or datetime.date.max)
+    ]
+    if not followed:
+        return None
+    _, program_id, record = max(followed, key=lambda found: found[:2])
+    return program_id, record
 
 
 def plan_from_program(program_id: str, record: Record, *, due_check_ins: tuple[datetime.date, ...] = ()) -> Plan:

@@ -1,5 +1,6 @@
 """Programs made from programs on this replica; each takes the local replica and is run in its thread."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import partial
 
@@ -54,23 +55,31 @@ def assign(
     template = PROGRAMS.read(local.find(PROGRAMS.name, program_id, scope).state)[0]
     home, assigned_id = athlete_scope(athlete_id), derived_id("program", program_id, athlete_id)
     assigned = local.store.one(home, assigned_id)
+    others = [] if keep else listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
     if assigned is not None and assigned.state.get("deleted") is not True:
+        _end(local, others, assigned_id, assigned.state)
         return snapshot_of(assigned)
     maxima, library = _maxima(local, home, template, date.fromisoformat(today))
     followed = followed_program(
         template, source_id=program_id, start_date=start_date, end_date=end_date, maxima_kg=maxima, library=library
     )
-    others = [] if keep else listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
     if assigned is None:
         made_at = {"created_at": utc_text(local.device.now_us())}
         made = local.create(PROGRAMS.name, home, made_at | followed, record_id=assigned_id)
     else:
         anew = model_patch(assigned_id, followed, PROGRAMS.read(assigned.state)[0]).patch | {"deleted": False}
         made = local.edit(PROGRAMS.name, assigned_id, lambda state: anew, scope=home)
+    _end(local, others, assigned_id, followed)
+    return made
+
+
+def _end(local: LocalReplica, others: Sequence[Snapshot], assigned_id: str, followed: Patch) -> None:
+    """End what is followed in the days of a program that was assigned; also when it comes again, after a crash."""
+    if followed.get("status") != "active":
+        return
     for other in others:
         if other.record_id != assigned_id and other.state.get("status") == "active":
-            local.edit(PROGRAMS.name, other.record_id, partial(_ended, followed), scope=home)
-    return made
+            local.edit(PROGRAMS.name, other.record_id, partial(_ended, followed), scope=other.scope)
 
 
 def _maxima(

@@ -25,7 +25,7 @@ from apex_sync.coaching.analytics import (
     volume_of,
 )
 from apex_sync.coaching.exercise_library import builtin_exercises
-from apex_sync.coaching.plan import ScheduledSession, plan_from_program
+from apex_sync.coaching.plan import ScheduledSession, followed_on, plan_from_program
 from apex_sync.coaching.profile import ExerciseTraits, Library, library_of
 from apex_sync.coaching.sets import PerformedSet, exercise_identity, performed_sets, session_date, sets_by_exercise
 from apex_sync.coaching.weeks import complete_weeks
@@ -74,7 +74,7 @@ def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date
         for log_id, log in logs.items()
         if (session := done_session(log_id, log, performed_sets(log_id, log))) is not None
     ]
-    scheduled = _followed(local, scope)
+    scheduled = _followed(local, scope, today)
     if not scheduled:
         days = [on for log in logs.values() if (on := session_date(log)) is not None]
         profile = next(
@@ -86,16 +86,10 @@ def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date
     return adherence_weeks(scheduled, done, as_of=today, weeks=weeks)
 
 
-def _followed(local: LocalReplica, scope: str | None) -> tuple[ScheduledSession, ...]:
-    programs = [
-        (getattr(record, "start_date", None) or "", snapshot.record_id, record)
-        for snapshot in listing.recently_changed(local, PROGRAMS.name, scope, limit=WORKOUTS_MAX)
-        if getattr(record := PROGRAMS.read(snapshot.state)[0], "status", None) == "active"
-    ]
-    if not programs:
-        return ()
-    _, program_id, program = max(programs, key=lambda found: found[:2])
-    return plan_from_program(program_id, program).scheduled
+def _followed(local: LocalReplica, scope: str | None, today: date) -> tuple[ScheduledSession, ...]:
+    programs = listing.recently_changed(local, PROGRAMS.name, scope, limit=WORKOUTS_MAX)
+    followed = followed_on(((held.record_id, PROGRAMS.read(held.state)[0]) for held in programs), today)
+    return plan_from_program(*followed).scheduled if followed else ()
 
 
 def _dated_sets(local: LocalReplica, scope: str | None) -> Iterator[PerformedSet]:

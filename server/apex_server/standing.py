@@ -30,7 +30,7 @@ from apex_sync.fold import fold
 from apex_sync.models import CLIENT_FILES, ClientFile
 from apex_sync.wire import parse_document
 
-__all__ = ["CLIENTS_MAX", "ClientSummary", "Standing", "clients_of", "local_day", "standings_of"]
+__all__ = ["CLIENTS_MAX", "ClientSummary", "Standing", "clients_of", "standings_of"]
 
 CLIENTS_MAX = 5000
 """Per coach, past and to come: opening so many names is 50 ms, and nobody coaches more people than that."""
@@ -131,20 +131,15 @@ async def standings_of(
         now.date() + timedelta(days=1),
         needed,
         CLIENTS_MAX,
+        now.replace(tzinfo=None),
     )
     keys = await vault.user_keys(connection, [row["id"] for row in rows])
-    return [_standing(row, keys[row["id"]], now, first_day) for row in rows if row["id"] in keys]
+    return [_standing(row, keys[row["id"]], first_day) for row in rows if row["id"] in keys]
 
 
-def local_day(now: datetime, utc_offset_minutes: int | None) -> date:
-    """Give the day it is where an athlete last trained; a clock that is off by more than a day says nothing."""
-    minutes = utc_offset_minutes or 0
-    return (now + timedelta(minutes=minutes if abs(minutes) < 24 * 60 else 0)).date()
-
-
-def _standing(row: Any, key: UserKey, now: datetime, first_day: date | None) -> Standing:
+def _standing(row: Any, key: UserKey, first_day: date | None) -> Standing:
     file = _file(row, key)
-    facts = _facts(row, file, first_day, local_day(now, row["utc_offset_minutes"]))
+    facts = _facts(row, file, first_day, row["today"])
     standing: ClientStanding = client_standing(facts)
     client = ClientSummary(
         id=row["id"],

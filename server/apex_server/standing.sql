@@ -1,10 +1,11 @@
 -- name: list_standings
 -- A coach's athletes ($2: one of them) with what their standing follows from: each part reads a few rows by index. Names
 -- and tags are sealed, so they are sorted, filtered and cut into pages once they are open. Sessions are read from $3 on,
--- everything else from $5.
+-- everything else from $5. The day of an athlete is that of the clock they last trained by; one that is off by more than a
+-- day says nothing.
 SELECT users.id, users.name, pair.since,
     file.scope, file.record_id, file.digest, file.doc,
-    latest.date AS last_workout, latest.utc_offset_minutes,
+    latest.date AS last_workout, here.today,
     (
         SELECT min(session.date)
         FROM workout_logs AS session
@@ -123,11 +124,18 @@ LEFT JOIN LATERAL (
     ORDER BY session.date DESC NULLS LAST
     LIMIT 1
 ) AS latest ON true
+CROSS JOIN LATERAL (
+    SELECT ($7::timestamp + make_interval(
+        mins => CASE WHEN abs(latest.utc_offset_minutes) < 24 * 60 THEN latest.utc_offset_minutes ELSE 0 END
+    ))::date AS today
+) AS here
 LEFT JOIN LATERAL (
     SELECT programs.record_id
     FROM programs
     WHERE programs.scope_id = pair.athlete_id
         AND programs.status = 'active'
+        AND (programs.start_date <= here.today OR programs.start_date IS NULL)
+        AND (programs.end_date >= here.today OR programs.end_date IS NULL)
     ORDER BY programs.start_date DESC NULLS LAST, programs.record_id DESC
     LIMIT 1
 ) AS followed ON true

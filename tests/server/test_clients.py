@@ -1,7 +1,7 @@
 """A coach's athletes over REST: how each stands, profile and file as one, archiving, and who gets to see what."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -91,6 +91,28 @@ async def test_a_session_that_arrives_late_changes_adherence(rest: RestServer) -
 
     await train(athlete, NOW.weekday() + 7)
     assert (await client_of(coach, athlete))["adherence"]["workouts"] == pytest.approx(100 / 7)
+
+
+async def test_a_program_that_is_to_come_leaves_the_one_of_today_as_it_is(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    today = NOW.date()
+    plan = {
+        "weeks": {f"w{n}": {"week_number": n} for n in range(1, 5)},
+        "days": {f"d{n}": {"week": f"w{n}", "day_number": 1} for n in range(1, 5)},
+        "exercises": {f"e{n}": {"day": f"d{n}", "name": "Bench Press"} for n in range(1, 5)},
+    }
+    old, new = [(await coach("POST", "/api/programs", {"name": name, **plan})).json()["id"] for name in ("Old", "New")]
+
+    async def assign(template: str, start: date) -> str:
+        body = {"athlete_id": athlete.id, "start_date": str(start)}
+        return str((await coach("POST", f"/api/programs/{template}/assign", body)).json()["id"])
+
+    held = await assign(old, today - timedelta(days=14))
+    before = await client_of(coach, athlete)
+    assert (before["current_program_id"], before["adherence"]["workouts"]) == (held, 0)
+    await assign(new, today + timedelta(days=21))
+    after = await client_of(coach, athlete)
+    assert (after["current_program_id"], after["adherence"]) == (held, before["adherence"])
 
 
 async def test_the_coach_sets_a_status_and_takes_it_back(rest: RestServer) -> None:
@@ -300,7 +322,15 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
     queries = load_queries("apex_server.clients")
     today = NOW.date()
     async with db.request(coach) as connection:
-        arguments = [coach, None, today - timedelta(days=20), today, today - timedelta(days=20), 5000]
+        arguments = [
+            coach,
+            None,
+            today - timedelta(days=20),
+            today,
+            today - timedelta(days=20),
+            5000,
+            NOW.replace(tzinfo=None),
+        ]
         assert await explain(connection, load_queries("apex_server").list_standings, *arguments) == []
         assert await explain(connection, load_queries("apex_server.resources").list_measurings, athlete, today) == []
         mark = [today, NOW.replace(tzinfo=None), UUID(int=1), 50]

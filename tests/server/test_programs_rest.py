@@ -190,16 +190,40 @@ async def test_assigning_ends_what_the_athlete_follows_in_the_same_days_unless_i
 
     await assign(first, "2026-01-05")
     await assign(second, "2026-03-02", end_date="2026-03-29")
-    assert await standing() == {"One": ("completed", "2026-03-01"), "Two": ("active", "2026-03-29")}
+    assert await standing() == {"One": ("active", "2026-03-01"), "Two": ("active", "2026-03-29")}
     kept = await assign(third, "2026-03-09", keep=True)
-    assert {status for status, _ in (await standing()).values()} == {"completed", "active"}
+    assert (await standing())["Two"] == ("active", "2026-03-29")
 
     await coach("DELETE", f"/api/programs/{kept['id']}")
     await coach("PATCH", f"/api/programs/{third}", {"sets": {"s1": {"deleted": True}, "s9": {"exercise": "e1"}}})
     again = await assign(third, "2026-03-09")
     live = [key for key, planned in again["sets"].items() if not planned.get("deleted")]
     assert (again["id"], again["status"], live) == (kept["id"], "active", ["s9"])
-    assert (await standing())["Two"] == ("completed", "2026-03-08")
+    assert (await standing())["Two"] == ("active", "2026-03-08")
+
+
+async def test_an_assignment_that_comes_again_ends_what_the_first_left_undone(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    old, _ = await make(coach, athlete_id=athlete.id, start_date="2026-01-05", status="active")
+    template, _ = await make(coach)
+    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
+    path = f"/api/programs/{template['id']}/assign"
+    assert (await coach("POST", path, body | {"keep": True})).status_code == 201, "as if it had died in between"
+    assert "end_date" not in (await coach("GET", f"/api/programs/{old['id']}")).json()
+
+    assert (await coach("POST", path, body)).status_code == 200
+    ended = (await coach("GET", f"/api/programs/{old['id']}")).json()
+    assert (ended["status"], ended["end_date"]) == ("active", "2026-03-01")
+
+
+async def test_no_program_is_assigned_that_ends_before_it_starts(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    template, _ = await make(coach)
+    body = {"athlete_id": athlete.id, "start_date": "2026-03-02", "end_date": "2026-03-01"}
+    answer = await coach("POST", f"/api/programs/{template['id']}/assign", body)
+    assert problem(answer) == (422, "invalid_fields")
+    assert answer.json()["errors"][0]["field"] == "end_date"
+    assert (await athlete("GET", "/api/programs")).json()["programs"] == []
 
 
 async def test_an_edit_to_a_program_rewrites_nothing_that_was_logged_with_it(rest: RestServer) -> None:

@@ -61,8 +61,9 @@ class Analyst:
         """Do what is due for an athlete. Raises DatabaseUnavailable, ServerBusy: then it is still due."""
         if not await self._fetchval(_queries.is_due, athlete_id, kind):
             return
-        records = await read_athlete(self._database, athlete_id)
-        subjects = subjects_of(kind, records, records.today(self._now()))
+        now = self._now()
+        records = await read_athlete(self._database, athlete_id, now)
+        subjects = subjects_of(kind, records, records.today(now))
         known = {coach_id: await self._known(coach_id, athlete_id, kind, subjects) for coach_id in records.coach_ids}
         texts = await self._word(records, subjects, known)
         if await self._fetchval(_queries.is_stale, athlete_id, kind, records.seq):

@@ -15,7 +15,7 @@ from msgspec import Struct
 from apex_server.db import Database, load_queries
 from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
-from apex_sync.coaching.plan import Plan, plan_from_program
+from apex_sync.coaching.plan import Plan, followed_on, plan_from_program
 from apex_sync.coaching.profile import Library, TrainingProfile, library_of, training_profile
 from apex_sync.collection import Record
 from apex_sync.fold import fold
@@ -57,8 +57,8 @@ class AthleteRecords(Struct, frozen=True, kw_only=True):
         return latest if latest == local + timedelta(days=1) else local
 
 
-async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
-    """Read everything in one snapshot."""
+async def read_athlete(database: Database, athlete_id: UUID, now: datetime) -> AthleteRecords:
+    """Read everything in one snapshot; the plan is that of the athlete's day."""
     async with (
         database.commit_connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
@@ -74,7 +74,7 @@ async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
         "body_metrics", "check_ins", "nutrition_logs", "nutrition_targets", "profiles", "programs", "workout_logs",
     )  # fmt: skip
     of = {name: records_of(rows, docs, name) for name in names}
-    return AthleteRecords(
+    records = AthleteRecords(
         athlete_id=athlete_id,
         seq=seq or 0,
         coach_ids=coach_ids,
@@ -84,10 +84,12 @@ async def read_athlete(database: Database, athlete_id: UUID) -> AthleteRecords:
         nutrition_logs=of["nutrition_logs"],
         nutrition_targets=of["nutrition_targets"],
         profile=training_profile(next((record for _, record in of["profiles"]), None)),
-        plan=current_plan(of["programs"]),
+        plan=None,
         library=library_of(dict(records_of(library_rows, library_docs, "exercises"))),
         versions={str(row["record_id"]): row["seq"] for row in rows},
     )
+    followed = followed_on(of["programs"], records.today(now))
+    return msgspec.structs.replace(records, plan=plan_from_program(*followed) if followed else None)
 
 
 def records_of(rows: Iterable[Any], docs: Iterable[bytes], collection: str) -> Records:
@@ -106,13 +108,6 @@ def read_typed(collection: str, doc: bytes) -> Record:
         return declaration.read(fold(parse_document(doc).writes()).state)[0]
     except msgspec.ValidationError:
         return declaration.model()
-
-
-def current_plan(programs: Records) -> Plan | None:
-    """Give the program that is followed now: of the active ones the one that started last."""
-    active = [(id_, record) for id_, record in programs if getattr(record, "status", None) == "active"]
-    started = sorted(active, key=lambda program: (parse_date(leaf(program[1], "start_date")) or date.min, program[0]))
-    return plan_from_program(*started[-1]) if started else None
 
 
 def utc_offset(records: Records) -> timedelta:

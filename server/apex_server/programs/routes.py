@@ -19,7 +19,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, load_queries
-from apex_server.errors import RoleRequired
+from apex_server.errors import InvalidFields, RoleRequired
 from apex_server.problems import problem_responses
 from apex_server.programs.payloads import Assignment, Clone, NewProgram, ProgramResource, ProgramsPage
 from apex_server.resources import (
@@ -170,8 +170,6 @@ class ProgramsController(AthleteRecordController):
         async with records.reading() as connection:
             template = await records.known(connection, record_id)
             before = await theirs.find(connection, assigned_id)
-            if before is not None and before.record.deleted is not True:
-                return await self.made(records, _as_before(before, data))
             maxima, library = await _maxima_of(connection, records.database.vault, data.athlete_id, template)
             others = [] if data.keep else await connection.fetch(_queries.list_followed, data.athlete_id, assigned_id)
         followed = followed_program(
@@ -182,18 +180,30 @@ class ProgramsController(AthleteRecordController):
             maxima_kg=maxima,
             library=library,
         )
-        if before is None:
+        _require_order(followed)
+        if before is not None and before.record.deleted is not True:
+            made = _as_before(before, data)
+            followed = msgspec.to_builtins(before.record)
+        elif before is None:
             made = await records.create(scope, assigned_id, followed, {"created_at": now()})
         else:
             anew = model_patch(str(assigned_id), followed, before.record).patch | {"deleted": False}
             made = await theirs.apply_patch(assigned_id, anew, deleted=True)
-        for other in others:
+        # Also when it came again: whoever sent it first may have died before the others ended.
+        for other in others if followed.get("status") == "active" else ():
             if patch := _ended(other, followed):
                 await theirs.apply_patch(other["record_id"], patch)
         return await self.made(records, made)
 
 
 program_routes = (ProgramsController,)
+
+
+def _require_order(followed: Patch) -> None:
+    """Return if a program does not end before it starts. Raises InvalidFields."""
+    start, end = followed.get("start_date"), followed.get("end_date")
+    if start is not None and end is not None and end < start:
+        raise InvalidFields.one("end_date", f"Expected {start} or a day after it")
 
 
 def _as_before(assigned: KnownRecord, again: Assignment) -> Made:

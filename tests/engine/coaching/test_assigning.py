@@ -78,7 +78,7 @@ def test_a_load_is_one_that_there_is_for_what_the_exercise_is_loaded_with() -> N
 @pytest.mark.parametrize(
     ("held", "by", "expected"),
     [
-        (("2026-01-05", None), ("2026-03-02", None), {"status": "completed", "end_date": "2026-03-01"}),
+        (("2026-01-05", None), ("2026-03-02", None), {"end_date": "2026-03-01"}),
         (("2026-01-05", "2026-03-01"), ("2026-03-02", None), None),
         (("2026-06-01", None), ("2026-03-02", "2026-05-31"), None),
         (("2026-03-02", "2026-04-01"), ("2026-03-02", None), {"status": "archived"}),

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apex_sync.coaching.plan import Target, plan_from_program
+from apex_sync.coaching.plan import Target, followed_on, plan_from_program
 from apex_sync.coaching.profile import TrainingProfile, training_profile
-from apex_sync.models import Profile
+from apex_sync.models import PROGRAMS, Profile
 from tests.engine.coaching.garbage import program_states
 from tests.engine.coaching.logs import MONDAY, day, program
 
@@ -93,3 +93,17 @@ def test_a_profile_is_read_as_far_as_it_can_be() -> None:
         ("Compete",),
         85.0,
     )
+
+
+def test_a_program_is_followed_on_its_days_and_of_several_the_one_that_started_last() -> None:
+    programs = [
+        ("old", PROGRAMS.read({"status": "active", "start_date": "2026-01-05", "end_date": "2026-03-01"})[0]),
+        ("new", PROGRAMS.read({"status": "active", "start_date": "2026-03-02", "end_date": "2026-03-29"})[0]),
+        ("kept", PROGRAMS.read({"status": "active", "start_date": "2026-02-02", "end_date": "2026-02-08"})[0]),
+        ("draft", PROGRAMS.read({"status": "draft", "start_date": "2026-02-23"})[0]),
+    ]
+    found = {
+        on: followed[0] if (followed := followed_on(programs, datetime.date.fromisoformat(on))) else None
+        for on in ("2026-01-04", "2026-02-02", "2026-02-09", "2026-03-01", "2026-03-02", "2026-03-30")
+    }
+    assert list(found.values()) == [None, "kept", "old", "old", "new", None]
