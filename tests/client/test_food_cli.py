@@ -53,3 +53,8 @@ async def test_what_cannot_be_is_said(apex: Terminal) -> None:
         ran = apex("food", *arguments)
         assert said in ran.text and "Traceback" not in ran.text, ran.text
     assert apex.rows("SELECT 1 FROM nutrition_logs UNION ALL SELECT 1 FROM meal_plans") == []
+
+
+async def test_before_the_first_sync_it_is_said_where_foods_come_from(tmp_path: Path) -> None:
+    ran = Terminal(tmp_path, "new")("food", "log", "oats", "80g")
+    assert ran.code == 1 and "there are no foods here yet; apex sync brings them" in ran.text

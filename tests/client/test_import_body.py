@@ -91,8 +91,17 @@ def test_a_scales_csv_is_read(tmp_path: Path, header: str, unit: Any, weight_uni
     assert [each.where for each in plan.skipped] == ["line 4", "line 5"]
 
 
+def test_no_weight_of_a_file_vanishes_without_a_word(tmp_path: Path) -> None:
+    rows = "2026-03-01,82.4\n2026-03-01,83.1\n2026-03-02 07:00,82\n2026-03-02 20:00,83\n2026-03-03,8000\n"
+    with Replica.open(tmp_path / "athlete.db") as replica:
+        report = replica.body_metrics.import_file(written(tmp_path, f"Date,Weight (kg)\n{rows}", "w.csv"))
+    assert report.added == 3
+    assert [each.where for each in report.skipped] == ["line 3", "line 6"]
+    assert "2026-03-01 has a weight already, of line 2" in report.skipped[0].reason
+
+
 def test_a_unit_that_is_not_stated_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(UnitNeeded):
+    with pytest.raises(UnitNeeded, match="whether its weights are kg or lb"):
         read_body_file(written(tmp_path, "Date,Weight\n2026-03-01,82.4\n", "w.csv"))
 
 

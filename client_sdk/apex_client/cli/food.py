@@ -192,5 +192,5 @@ def _usual_unit(food: "Record[Any]") -> str:
 
 def _nothing_found(replica: "Replica") -> str:
     if not replica.query("SELECT 1 FROM foods LIMIT 1"):
-        return "there are no foods here yet; [bold]apex sync[/] brings them"
+        return "there are no foods here yet; apex sync brings them"
     return "nothing like that is in the library"

@@ -122,7 +122,10 @@ def _state_of(replica: "Replica", record_id: str) -> dict[str, Any] | None:
 
 def _asked(question: "UnitNeeded") -> LoadUnit:
     """Ask a person what the file leaves open."""
-    said(f"The file does not say whether its loads are kg or lb; {question.guess} is likely: {question.evidence}.")
+    said(
+        f"The file does not say whether its {question.of} are kg or lb;"
+        f" {question.guess} is likely: {question.evidence}."
+    )
     while True:
         answer = typer.prompt("kg or lb", default=question.guess, err=True).strip().lower()
         if answer in ("kg", "lb"):

@@ -64,6 +64,7 @@ class ReadMeasuring(Struct):
 
     record_id: str
     patch: Patch
+    where: str
 
 
 class SkippedMeasuring(Struct):
@@ -132,7 +133,7 @@ def _from_apple(file: IO[bytes]) -> BodyPlan:
             known.setdefault(name, leaf)
         if len(by_moment) > MEASURINGS_MAX:
             raise FileTooLarge(XML_BYTES_MAX)
-    plan.measurings = [_measuring(APPLE, moment, leaves) for moment, leaves in sorted(by_moment.items())]
+    plan.measurings = [_measuring(APPLE, moment, leaves, moment) for moment, leaves in sorted(by_moment.items())]
     return plan
 
 
@@ -178,20 +179,24 @@ def _from_csv(text: str, unit: LoadUnit | None) -> BodyPlan:
         raise NotBodyFile("its first row names no date and weight")
     stated = WEIGHTS[weight] or unit
     if stated is None:
-        raise UnitNeeded("kg", "the file names its column only 'weight'")
+        raise UnitNeeded("kg", "the file names its column only 'weight'", of="weights")
     fat = next((columns[name] for name in columns if name in FATS), None)
     plan = BodyPlan(SCALE)
-    by_moment: dict[str, Patch] = {}
-    for number, row in enumerate(rows, 2):
+    by_moment: dict[str, ReadMeasuring] = {}
+    for row in rows:
+        where = f"line {rows.line_num}"
         try:
             leaves: Patch = {"weight": _number(row[columns[weight]]), "weight_unit": stated}
             if fat and (row[fat] or "").strip():
                 leaves["body_fat_percent"] = _number(row[fat])
             moment = _local_time(row[day] or "").removesuffix("T00:00:00")  # What knows the day alone writes midnight.
-            by_moment[moment] = leaves
         except (ValueError, Unreadable, TypeError) as error:
-            plan.skip(f"line {number}", str(error))
-    plan.measurings = [_measuring(SCALE, moment, leaves) for moment, leaves in sorted(by_moment.items())]
+            plan.skip(where, str(error))
+            continue
+        known = by_moment.setdefault(moment, _measuring(SCALE, moment, leaves, where))
+        if known.where != where:
+            plan.skip(where, f"{moment} has a weight already, of {known.where}; with times of day, both are kept")
+    plan.measurings = [known for _, known in sorted(by_moment.items())]
     return plan
 
 
@@ -202,11 +207,11 @@ def _number(text: str) -> float:
     return number
 
 
-def _measuring(source: str, moment: str, leaves: Patch) -> ReadMeasuring:
+def _measuring(source: str, moment: str, leaves: Patch, where: str) -> ReadMeasuring:
     known = {"date": moment[:10], "source": source, **leaves}
     if "T" in moment:
         known["measured_at"] = moment
-    return ReadMeasuring(derived_id("body_metrics", source, moment), known)
+    return ReadMeasuring(derived_id("body_metrics", source, moment), known, where)
 
 
 def _local_time(text: str) -> str:

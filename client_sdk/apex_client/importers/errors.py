@@ -60,9 +60,10 @@ class NotAnExport(ImportFailed):
 
 
 class UnitNeeded(ImportFailed):
-    """Loads whose unit the file does not state; `guess` is what the numbers suggest, `evidence` is why."""
+    """Loads, or weights, whose unit the file does not state; `guess` is what the numbers suggest, `evidence` is why."""
 
-    def __init__(self, guess: LoadUnit, evidence: str) -> None:
-        super().__init__(f"the file does not say whether its loads are kg or lb; {guess} is likely: {evidence}")
+    def __init__(self, guess: LoadUnit, evidence: str, *, of: str = "loads") -> None:
+        super().__init__(f"the file does not say whether its {of} are kg or lb; {guess} is likely: {evidence}")
+        self.of = of
         self.guess = guess
         self.evidence = evidence
