@@ -92,9 +92,10 @@ class Media:
         """List what is to be sent, what the server is looking at, and what it has refused, the oldest first."""
         return await self._replica._do(media_queue.items, "waiting", "sent", "refused")
 
-    async def drop(self, media_id: str) -> None:
-        """Let go of a file that is still in the queue: it is not sent."""
-        found = [item.media_no for item in await self.queue() if item.media_id == media_id]
+    async def drop(self, media_id: str, *, scope: str | None = None) -> None:
+        """Let go of a file that is still in the queue, wherever it is to go or in one scope: it is not sent."""
+        queue = [item for item in await self.queue() if item.media_id == media_id]
+        found = [item.media_no for item in queue if scope in (None, item.scope)]
         await self._replica._do(media_queue.drop, found)
 
     async def save(self, media_id: str, path: str | Path, *, thumbnail: bool = False) -> None:

@@ -37,6 +37,18 @@ async def test_a_day_from_search_to_plan(apex: Terminal) -> None:
     assert plan == {"status": "draft", "meal_count": 4}
 
 
+async def test_what_was_eaten_is_listed_and_taken_back(apex: Terminal) -> None:
+    apex("food", "log", "oats", "80g", "--meal", "Breakfast", "--date", "2026-03-01").ok()
+    apex("food", "log", "boiled egg", "2", "--date", "2026-03-01").ok()
+    listed = apex("food", "list").ok().out
+    assert "2026-03-01" in listed and "80 g" in listed and "Egg, boiled" in listed
+    assert "took back Egg, boiled of 2026-03-01" in apex("food", "undo").ok().text
+    assert "Egg, boiled" not in apex("food", "list", "--date", "2026-03-01").ok().out
+    apex("food", "undo").ok()
+    assert "nothing is left of 2026-03-01" in apex("food", "undo").text
+    assert apex.rows("SELECT name FROM logged_foods") == []
+
+
 async def test_what_cannot_be_is_said(apex: Terminal) -> None:
     for arguments, said in (
         (("log", "oats", "some"), "no amount"),
@@ -49,6 +61,9 @@ async def test_what_cannot_be_is_said(apex: Terminal) -> None:
         (("plan", "--kcal", "2000", "--protein", "-5"), "protein_g must be at least 0"),
         (("plan", "--protein", "180"), "energy_kcal"),
         (("search", "-c", "fodder"), "nothing like that"),
+        (("log", "boiled egg", "80"), "say 80g for grams"),
+        (("list",), "nothing is logged yet"),
+        (("undo",), "nothing is logged yet"),
     ):
         ran = apex("food", *arguments)
         assert said in ran.text and "Traceback" not in ran.text, ran.text

@@ -93,9 +93,10 @@ class Media:
         """List what is to be sent, what the server is looking at, and what it has refused, the oldest first."""
         return self._replica._do(media_queue.items, "waiting", "sent", "refused")
 
-    def drop(self, media_id: str) -> None:
-        """Let go of a file that is still in the queue: it is not sent."""
-        found = [item.media_no for item in self.queue() if item.media_id == media_id]
+    def drop(self, media_id: str, *, scope: str | None = None) -> None:
+        """Let go of a file that is still in the queue, wherever it is to go or in one scope: it is not sent."""
+        queue = [item for item in self.queue() if item.media_id == media_id]
+        found = [item.media_no for item in queue if scope in (None, item.scope)]
         self._replica._do(media_queue.drop, found)
 
     def save(self, media_id: str, path: str | Path, *, thumbnail: bool = False) -> None:

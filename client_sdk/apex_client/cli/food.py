@@ -12,14 +12,25 @@ from apex_client.cli.library_reports import LISTED, tell_import
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counting, escaped, said, shown, table
 from apex_client.cli.sessions import Whose, records_of
+from apex_client.views import live_entries
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
     from apex_client.blocking.records import Record
 
 FOUND = 10
+
+SERVINGS_MAX = 20.0
+"""Of one food at once: 80 of them are grams whose unit was forgotten."""
+
 FIGURES = ("energy_kcal", "protein_g", "carbs_g", "fat_g")
 HEADINGS = ("kcal", "protein", "carbs", "fat")
+
+SUMS = "SELECT date, energy_kcal, protein_g, carbs_g, fat_g FROM nutrition_logs WHERE id = ?"
+EATEN = (
+    "SELECT meal_name, name, quantity, unit, energy_kcal, protein_g, carbs_g, fat_g FROM logged_foods"
+    " WHERE nutrition_log_id = ? ORDER BY position LIMIT 1000"
+)
 
 _AMOUNT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(.*)")
 
@@ -91,13 +102,59 @@ def log(
         if not meant:
             raise CommandFailed(_nothing_found(replica))
         quantity, unit = float(typed[1].replace(",", ".")), typed[2] or _usual_unit(meant[0])
+        if not typed[2] and quantity > SERVINGS_MAX:
+            raise WrongUsage(f"{amount} servings ({escaped(unit)})? say {amount}g for grams, or '{amount} {unit}'")
         eaten = records_of(replica, athlete).nutrition_logs
         day = eaten.log_food(meant[0], quantity, unit, meal=meal, day=date)
-        [row] = replica.query(
-            "SELECT date, energy_kcal, protein_g, carbs_g, fat_g FROM nutrition_logs WHERE id = ?", [day.id]
-        )
+        [row] = replica.query(SUMS, [day.id])
         said(f"{escaped(meant[0]['name'])}: {quantity:g} {escaped(unit)}")
         said(f"[dim]{row['date']}:[/] " + _sum(row))
+
+
+@group.command("list", epilog=examples("apex food list", "apex food list --date 2026-03-01"))
+def list_eaten(
+    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: the latest.")] = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """List what was eaten on a day."""
+    with opened(db) as replica:
+        day = _day_of(replica, athlete, date)
+        rows = replica.query(EATEN, [day.id])
+        listed = table(str(day["date"]), "", "amount", *HEADINGS, right=("amount", *HEADINGS))
+        for row in rows:
+            amount = "" if row["quantity"] is None else f"{row['quantity']:g} {row['unit'] or ''}"
+            figures = map(_figure, (row[figure] for figure in FIGURES))
+            listed.add_row(escaped(row["meal_name"] or ""), escaped(row["name"] or "?"), escaped(amount), *figures)
+        shown(listed)
+        [sums] = replica.query(SUMS, [day.id])
+        said(_sum(sums))
+
+
+@group.command(epilog=examples("apex food undo", "apex food undo --date 2026-03-01"))
+def undo(
+    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: the latest.")] = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Take back the food that was logged last on a day."""
+    with opened(db) as replica:
+        day = _day_of(replica, athlete, date)
+        foods = live_entries(day.get("foods"))
+        if not foods:
+            raise CommandFailed(f"nothing is left of {day['date']}")
+        key, last = foods[-1]
+        day.edit(foods={key: {"deleted": True}})
+        said(f"took back {escaped(last.get('name') or '?')} of {day['date']}")
+
+
+def _day_of(replica: "Replica", athlete: str | None, date: str | None) -> "Record[Any]":
+    """Find the log of a day, or the latest. Raises CommandFailed."""
+    logs = records_of(replica, athlete).nutrition_logs
+    found = logs.on(date) if date else logs.list(limit=1)
+    if not found:
+        raise CommandFailed(f"nothing is logged on {date}" if date else "nothing is logged yet: apex food log")
+    return found[0]
 
 
 @group.command(

@@ -9,15 +9,19 @@ from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, said, shown, size, table
+from apex_client.cli.sessions import Whose, records_of
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
-    from apex_client.blocking.photos import Photo
+    from apex_client.blocking.photos import Photo, Photos
 
 Side = Literal["front", "back", "side-left", "side-right", "other"]
 
 SideOption = Annotated[Side | None, typer.Option("--side", help="From which side.")]
 PoseOption = Annotated[str | None, typer.Option(help="What is shown: relaxed, front double biceps.")]
+
+LISTED_MAX = 1000
+"""Twenty years of a photo a week."""
 
 STATES = {"waiting": "to be sent", "sent": "the server looks at it", "refused": "refused"}
 
@@ -59,28 +63,36 @@ def add(
 ) -> None:
     """Take photos in. The files may go afterwards: the replica keeps their bytes until the server has them."""
     with opened(db, make=True) as replica:
+        photos = replica.photos
         for file in files:
-            photo = replica.photos.add(file, type=side, pose=pose, notes=note, day=date)
+            photo = photos.add(file, type=side, pose=pose, notes=note, day=date)
             said(f"photo of {photo['date']} saved, {size(photo['size_bytes'])}: apex sync sends it")
+            if same := _same_picture(photos, photo):
+                said(f"[yellow]the same picture is there of {same['date']}[/]; apex photos remove takes one away")
 
 
 @photos.command("list")
 def list_photos(
     side: SideOption = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """List photos, the latest first."""
+    """List photos, the latest first; on a coach's replica of all athletes, unless one is named."""
     with opened(db) as replica:
-        found = [photo for photo in replica.photos.list(limit=1000) if side in (None, photo.get("type"))][:limit]
+        photos = replica.photos if athlete is None else records_of(replica, athlete).photos
+        found = [photo for photo in photos.list(limit=LISTED_MAX) if side in (None, photo.get("type"))][:limit]
         if not found:
             raise CommandFailed("there is no photo yet; begin with: apex photos add front.jpg --side front")
         states = {item.media_id: item for item in replica.media.queue()}
-        rows = table("date", "side", "pose", "size", "here", right=("size",))
+        names = {one.id: one.name or one.id for one in replica.athletes.list()} if _is_coach(replica) else {}
+        whose = ("athlete",) if names else ()
+        rows = table(*whose, "date", "side", "pose", "size", "here", right=("size",))
         for photo in found:
             item = states.get(photo.media_id)
             where = "" if item is None else STATES[item.state] + (f": {item.refusal}" if item.refusal else "")
             rows.add_row(
+                *(escaped(names.get(photo.scope.rpartition(":")[2], "")) for _ in whose),
                 str(photo.get("date", "")),
                 str(photo.get("type") or ""),
                 escaped(photo.get("pose") or ""),
@@ -97,11 +109,13 @@ def compare(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The JPEG to write.")],
     side: SideOption = None,
     pose: PoseOption = None,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Put the photos of two days side by side, of one height; the server draws it, so it needs a network."""
     with opened(db) as replica:
-        then, now = (_photo_of(replica, day, side, pose) for day in (before, after))
+        photos = records_of(replica, athlete).photos
+        then, now = (_photo_of(photos, day, side, pose) for day in (before, after))
         replica.photos.compare(then, now, output)
         said(f"{escaped(output)} written")
 
@@ -112,23 +126,51 @@ def save(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")],
     side: SideOption = None,
     pose: PoseOption = None,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Write a photo to a file."""
     with opened(db) as replica:
-        _photo_of(replica, day, side, pose).save(output)
+        _photo_of(records_of(replica, athlete).photos, day, side, pose).save(output)
         said(f"{escaped(output)} written")
 
 
-def _photo_of(replica: "Replica", day: str, side: Side | None, pose: str | None) -> "Photo":
+@photos.command(epilog=examples("apex photos remove 2026-03-01 --side front"))
+def remove(
+    day: Annotated[str, typer.Argument(metavar="DAY", help="A day with a photo, 2026-03-01.")],
+    side: SideOption = None,
+    pose: PoseOption = None,
+    db: Db = NO_DB,
+) -> None:
+    """Remove a photo, one of those that are the same picture. It can be restored, unless it was not sent yet."""
+    with opened(db) as replica:
+        photos = replica.photos
+        gone = _photo_of(photos, day, side, pose)
+        gone.delete()
+        if _same_picture(photos, gone) is None:
+            replica.media.drop(gone.media_id, scope=gone.scope)
+        said(f"photo of {gone['date']} removed")
+
+
+def _is_coach(replica: "Replica") -> bool:
+    return replica.user is not None and replica.user.role == "coach"
+
+
+def _same_picture(photos: "Photos", photo: "Photo") -> "Photo | None":
+    """Find another photo of the same bytes."""
+    others = photos.list(limit=LISTED_MAX)
+    return next((one for one in others if one.id != photo.id and one.media_id == photo.media_id), None)
+
+
+def _photo_of(photos: "Photos", day: str, side: Side | None, pose: str | None) -> "Photo":
     """Find the one photo that is meant."""
     wanted = {"type": side, "pose": pose}
     found = [
         photo
-        for photo in replica.photos.on(day)
+        for photo in photos.on(day)
         if all(value is None or photo.get(name) == value for name, value in wanted.items())
     ]
-    if len(found) == 1:
+    if found and len({photo.media_id for photo in found}) == 1:
         return found[0]
     if not found:
         raise CommandFailed(f"there is no such photo of {day}: apex photos list")
