@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from apex_server.media import MediaKeeper
+from apex_server.media import MediaKeeper, pictures
 from apex_server.personal_data import Exporter
 from apex_server.settings import Settings
+from apex_sync.ids import thread_scope
 from tests.server.accounts_app import problem
 from tests.server.media_parts import declared, hand_in, keep_media, picture, sha256
 from tests.server.whole_app import Signed, WholeApp, whole_app
@@ -271,6 +272,14 @@ async def test_an_upload_that_nobody_goes_on_with_is_forgotten(whole: WholeApp, 
     assert not files_of(whole)
 
 
+async def test_media_of_a_scope_without_records_go_with_their_person(whole: WholeApp, athlete: Signed) -> None:
+    coach = await whole.person("carla", "coach")
+    await whole.coaches(coach, athlete)
+    await hand_in(coach, picture(), scope=thread_scope(str(coach.id), str(athlete.id)), kind="image")
+    await whole.owner.execute("SELECT apex_erase_account($1, now())", coach.id)
+    assert await whole.owner.fetchval("SELECT count(*) FROM media") == 0
+
+
 async def test_what_goes_with_its_person_goes_from_the_store(whole: WholeApp, athlete: Signed) -> None:
     await hand_in(athlete, picture())
     await keep_media(whole)
@@ -298,6 +307,50 @@ async def test_a_copy_of_everything_has_it_too(whole: WholeApp, athlete: Signed)
         assert {entry["media_id"] for entry in listed} >= {sha256(picture())}
         for entry in listed:
             assert archive.read(entry["file"]) == (await read(athlete, entry["media_id"])).content
+
+
+async def test_a_file_that_the_store_lost_keeps_nobody_from_the_rest(whole: WholeApp, athlete: Signed) -> None:
+    coach = await whole.person("carla", "coach")
+    await whole.coaches(coach, athlete)
+    kept, lost = picture(), picture(colour=(9, 9, 9))
+    for content in (kept, lost):
+        await hand_in(athlete, content)
+    await hand_in(athlete, kept, scope=thread_scope(str(coach.id), str(athlete.id)))
+    await keep_media(whole)
+    gone = await whole.owner.fetchval("SELECT id FROM media WHERE media_id = $1", sha256(lost))
+    await whole.app.state.media_store.delete(gone, "")
+    await athlete("POST", "/api/privacy/export")
+    state = whole.app.state
+    assert await Exporter(state.database, state.media_store, now=lambda: datetime.now(UTC)).make_next()
+    [made] = (await athlete("GET", "/api/privacy/exports")).json()
+    answer = await athlete("GET", f"/api/privacy/exports/{made['id']}/file")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert len(archive.namelist()) == len(set(archive.namelist()))
+        listed = {entry["media_id"]: entry for entry in json.loads(archive.read("media.json"))}
+        assert (listed[sha256(lost)]["file"], listed[sha256(lost)]["missing"]) == (None, "lost")
+        assert archive.read(listed[sha256(kept)]["file"]).startswith(b"\xff\xd8\xff")
+
+
+async def test_the_program_that_draws_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "spy.py"
+    program.write_text(
+        "import json, os, sys\n"
+        "sys.stdin.buffer.read()\n"
+        "seen = json.dumps(dict(os.environ)).encode()\n"
+        "print(json.dumps({'width_px': 1, 'height_px': 1, 'sizes': [len(seen)]}), flush=True)\n"
+        "sys.stdout.buffer.write(seen)\n"
+    )
+    monkeypatch.setattr(pictures, "PROGRAM", program)
+    monkeypatch.setenv("APEX_MASTER_KEY", "canary-of-a-key")
+    [seen] = (await pictures.draw(b"x", "image/png")).files
+    assert b"canary" not in seen and b"APEX" not in seen
+
+
+async def test_grey_of_sixteen_bits_stays_grey() -> None:
+    out = io.BytesIO()
+    Image.new("I;16", (64, 48), 0x8080).save(out, "PNG")
+    shown = Image.open(io.BytesIO((await pictures.draw(out.getvalue(), "image/png")).files[0]))
+    assert shown.getpixel((5, 5)) == (128, 128, 128)
 
 
 async def test_a_store_that_lost_or_cannot_give_a_file_is_a_refusal(whole: WholeApp, athlete: Signed) -> None:

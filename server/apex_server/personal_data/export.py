@@ -17,9 +17,11 @@ import structlog
 from apex_server.ai.ledger import WORDED_TEXT
 from apex_server.audit.events import open_sealed_part
 from apex_server.db import Connection, Database, load_queries
+from apex_server.errors import NotFound
 from apex_server.invite_drafts import open_draft
 from apex_server.mail import NEW_EMAIL, OLD_EMAIL
 from apex_server.media import MediaStore, find_ready, pieces_of
+from apex_server.media.store import NoSuchObject
 from apex_server.people import (
     DEVICE_NAME,
     ORGANISATION_NAME,
@@ -30,7 +32,7 @@ from apex_server.people import (
 )
 from apex_server.personal_data.zip_stream import ZipPieces
 from apex_server.sync.sealing import DocumentSeal, seal_of_scope
-from apex_server.vault import KeyDestroyed, UserKey
+from apex_server.vault import KeyDestroyed, SealBroken, UserKey
 from apex_sync.document import Document
 from apex_sync.errors import ApexError
 from apex_sync.fold import Claim, fold
@@ -215,20 +217,42 @@ class _Making:
         """Add photos and files as whoever reads them gets them, and a list of all there are."""
         async with self._database.request(self._user_id) as connection:
             rows = await connection.fetch(_queries.export_media, list(scope_ids), LIST_ROWS_MAX)
-        listed, room = [], MEDIA_BYTES_MAX
+        listed, room, names = [], MEDIA_BYTES_MAX, set[str]()
         for row in rows:
-            room -= row["stored_bytes"]
-            name = f"media/{row['media_id']}.{row['content_type'].partition('/')[2]}" if room >= 0 else None
-            listed.append({**dict(row), "file": name, "address": f"/api/media/{row['media_id']}"})
-            if name is not None:
-                async with self._database.request(self._user_id) as connection:
-                    ready = await find_ready(connection, self._database.vault, row["media_id"], row["scope_id"])
-                with self._pieces.stored(name) as write:
-                    async for piece in pieces_of(self._media_store, ready, "original"):
-                        write(piece)
-                        await self._save(key, self._pieces.take())
+            name = f"media/{row['media_id']}.{row['content_type'].partition('/')[2]}"
+            missing = None
+            if name not in names:  # The same bytes may belong to several scopes.
+                room -= row["stored_bytes"]
+                missing = "too_much" if room < 0 else await self._write_file(key, row, name)
+            if missing is None:
+                names.add(name)
+            entry = {"file": None if missing else name, "missing": missing}
+            listed.append({**dict(row), **entry, "address": f"/api/media/{row['media_id']}"})
         self._pieces.add_json("media.json", listed)
         await self._save(key, self._pieces.take())
+
+    async def _write_file(self, key: UserKey, row: Any, name: str) -> str | None:
+        """Add one file; a word where the store has it no more, which keeps nobody from all the others."""
+        try:
+            async with self._database.request(self._user_id) as connection:
+                ready = await find_ready(connection, self._database.vault, row["media_id"], row["scope_id"])
+            pieces = pieces_of(self._media_store, ready, "original")
+            first = await anext(pieces)
+        except NotFound:
+            return "deleted"
+        except (NoSuchObject, SealBroken):
+            _log.error("media_lost", media_id=row["media_id"], scope_id=str(row["scope_id"]))
+            return "lost"
+        with self._pieces.stored(name) as write:
+            write(first)
+            try:
+                async for piece in pieces:
+                    write(piece)
+                    await self._save(key, self._pieces.take())
+            except (NoSuchObject, SealBroken):
+                _log.error("media_lost", media_id=row["media_id"], scope_id=str(row["scope_id"]))
+                return "damaged"
+        return None
 
     async def _page(self, scope_id: UUID, collection: str, last: UUID) -> Sequence[Any]:
         async with self._database.request(self._user_id) as connection:
