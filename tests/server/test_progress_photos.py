@@ -82,8 +82,19 @@ async def test_photos_of_two_athletes_are_not_compared(whole: WholeApp) -> None:
         photos.append((await taken(athlete, picture()))["id"])
     assert problem(await coach("POST", "/api/progress/compare", {"photo_ids": photos}))[0] == 422
     assert problem(await athletes[0]("POST", "/api/progress/compare", {"photo_ids": photos}))[0] == 404
-    for count in (0, 1, 5):
+    for count in (0, 1, 2, 5):
         assert problem(await coach("POST", "/api/progress/compare", {"photo_ids": photos[:1] * count}))[0] == 422
+
+
+async def test_a_film_is_not_compared(whole: WholeApp) -> None:
+    athlete = await whole.person("anna", "athlete")
+    film = b"\0\0\0\x18ftypmp42" + bytes(1000)
+    await hand_in(athlete, film, kind="video", content_type="video/mp4")
+    shown = {"media_id": sha256(film), "date": "2026-03-01"}
+    photos = [(await athlete("POST", "/api/progress/photos", shown)).json()["id"] for _ in range(2)]
+    await keep_media(whole)
+    refused = await athlete("POST", "/api/progress/compare", {"photo_ids": photos})
+    assert problem(refused)[0] == 422 and "pictures" in refused.text
 
 
 async def test_the_picture_of_a_deleted_photo_goes_after_thirty_days(whole: WholeApp) -> None:

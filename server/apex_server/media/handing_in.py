@@ -43,7 +43,8 @@ class HandingIn:
                 row = None
             if row is None:
                 await self._check_room(connection, content.size_bytes)
-                row = await self._begin(connection, scope, content)
+        if row is None:
+            row = await self._begin(scope, content)
         return await upload_of(self._store, row, content.media_id)
 
     async def _check_room(self, connection: Connection, size_bytes: int) -> None:
@@ -56,18 +57,23 @@ class HandingIn:
             # What goes past this server is charged when it is announced.
             self._limits.charge(account, "upload_bytes", size_bytes)
 
-    async def _begin(self, connection: Connection, scope: Scope, content: MediaContent) -> Any:
-        """Begin an upload, or give the one that somebody began in the same moment."""
+    async def _begin(self, scope: Scope, content: MediaContent) -> Any:
+        """Begin an upload, or give the one that somebody began in the same moment.
+
+        The store may be slow, so nobody's connection to the database waits for it.
+        """
         upload_id = uuid4()
         handle = await self._store.begin(upload_id)
-        row = await connection.fetchrow(
-            _queries.declare_media,
-            upload_id, scope.name, scope.id, person_of(scope.name), content.media_id, content.kind,
-            content.content_type, content.size_bytes, self._caller.user_id, handle, datetime.now(UTC),
-        )  # fmt: skip
-        if row is None:
-            await self._store.delete(upload_id, handle)
+        async with self._database.request(self._caller.user_id) as connection:
+            row = await connection.fetchrow(
+                _queries.declare_media,
+                upload_id, scope.name, scope.id, person_of(scope.name), content.media_id, content.kind,
+                content.content_type, content.size_bytes, self._caller.user_id, handle, datetime.now(UTC),
+            )  # fmt: skip
+            if row is not None:
+                return row
             row = await connection.fetchrow(_queries.find_media, scope.id, content.media_id)
+        await self._store.delete(upload_id, handle)
         return row
 
 

@@ -123,6 +123,8 @@ def in_srgb(picture: Image.Image) -> Image.Image:
         layers = picture.convert("RGBA")
         paper = Image.new("RGBA", layers.size, (*PAPER, 255))
         picture = Image.alpha_composite(paper, layers)
+    if picture.mode.startswith("I"):  # Grey of 16 bits, of which a plain conversion makes white.
+        picture = picture.convert("I").point(lambda shade: shade / 257).convert("L")
     return picture.convert("RGB")
 
 

@@ -19,7 +19,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, NotFound, ServerBusy
 from apex_server.media import MediaStore, ReadyMedia, find_ready, whole_file
 from apex_server.media.errors import MediaStoreAway
-from apex_server.media.pictures import compare
+from apex_server.media.pictures import PictureRefused, compare
 from apex_server.problems import problem_responses
 from apex_server.progress.payloads import Comparison, NewPhoto, PhotosPage, ProgressPhotoResource
 from apex_server.resources import (
@@ -100,6 +100,8 @@ class CompareController(Controller):
         media_store: NamedDependency[MediaStore],
     ) -> Response[bytes]:
         """Put two to four photos of one athlete side by side, of one height, each with its day beneath."""
+        if len(set(data.photo_ids)) < len(data.photo_ids):
+            raise InvalidFields.one("photo_ids", "Expected each photo once")
         async with database.request(caller.user_id) as connection:
             found = [
                 await read_record(connection, database.vault, PROGRESS_PHOTOS, each, "progress photo")
@@ -109,7 +111,10 @@ class CompareController(Controller):
                 raise InvalidFields.one("photo_ids", "Expected photos of one athlete")
             ready = [await _ready(connection, database.vault, known) for known in found]
         pictures = [await whole_file(media_store, each, "original") for each in ready]
-        drawn = await compare(pictures, [_label(known) for known in found])
+        try:
+            drawn = await compare(pictures, [_label(known) for known in found])
+        except PictureRefused as error:
+            raise InvalidFields.one("photo_ids", f"Expected pictures that can be drawn: {error.reason}") from error
         return Response(drawn.files[0], media_type=_JPEG)
 
 
@@ -123,11 +128,14 @@ def show_photo(known: KnownRecord) -> ProgressPhotoResource:
 
 
 async def _ready(connection: Connection, vault: Vault, known: KnownRecord) -> ReadyMedia:
-    """Find the picture of a photo. Raises NotFound."""
+    """Find the picture of a photo, which is read whole. Raises NotFound, and InvalidFields for what is no picture."""
     media_id = known.fold.state.get("media_id")
     if not isinstance(media_id, str):
         raise NotFound("media")
-    return await find_ready(connection, vault, media_id, Scope.parse(known.scope).id)
+    ready = await find_ready(connection, vault, media_id, Scope.parse(known.scope).id)
+    if not ready.thumbnail_bytes:  # Pictures are drawn anew, which bounds them, and have one; a film has not.
+        raise InvalidFields.one("photo_ids", "Expected photos whose media are pictures")
+    return ready
 
 
 def _label(known: KnownRecord) -> str:
