@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from PIL import Image
 
 from apex_server.media import MediaKeeper, pictures
+from apex_server.media.store import NoSuchObject
 from apex_server.personal_data import Exporter
 from apex_server.settings import Settings
 from apex_sync.ids import thread_scope
@@ -230,6 +232,41 @@ async def test_bytes_that_are_not_the_announced_ones_may_come_again(whole: Whole
     media_id = await hand_in(athlete, content)
     await keep_media(whole)
     assert (await read(athlete, media_id)).status_code == 200
+
+
+async def test_a_disk_that_is_full_refuses_no_picture(
+    whole: WholeApp, athlete: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media_id = await hand_in(athlete, picture())
+    state, clock = whole.app.state, [datetime.now(UTC)]
+    keeper = MediaKeeper(state.database, state.media_store, now=lambda: clock[-1])
+
+    def full(*_args: Any, **_named: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("apex_server.media.checking.tempfile.NamedTemporaryFile", full)
+        for _ in range(5):
+            with pytest.raises(OSError, match="No space"):
+                await keeper.check_next()
+            clock.append(clock[-1] + timedelta(hours=1))
+    await keeper.check_all()
+    assert (await read(athlete, media_id)).status_code == 200
+
+
+async def test_what_a_machine_had_no_time_for_may_come_again(whole: WholeApp, athlete: Signed) -> None:
+    await hand_in(athlete, picture())
+    await whole.owner.execute("UPDATE media SET state = 'refused', refusal = 'takes_too_long'")
+    assert await state_of(athlete, picture()) == ("open", None)
+
+
+async def test_a_part_that_comes_after_an_erasure_is_not_kept(whole: WholeApp) -> None:
+    store, upload_id = whole.app.state.media_store, uuid4()
+    await store.begin(upload_id)
+    await store.delete(upload_id, "")
+    with pytest.raises(NoSuchObject):
+        await store.take_part(upload_id, 1, b"late")
+    assert not files_of(whole)
 
 
 async def test_the_same_file_is_sent_once(athlete: Signed) -> None:

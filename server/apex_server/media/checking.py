@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from apex_server.db import Database, load_queries
+from apex_server.errors import ServerBusy
 from apex_server.media.errors import MediaStoreAway
 from apex_server.media.pictures import Drawn, PictureRefused, draw
 from apex_server.media.sealed_files import FileSeal
@@ -75,7 +76,7 @@ class MediaKeeper:
             await self._refuse(row, "hash_mismatch")
         except KeyDestroyed:
             _log.info("media_without_person", media=str(row["id"]))
-        except MediaStoreAway:
+        except (MediaStoreAway, OSError, ServerBusy):  # Of the machine, and nothing of the picture.
             async with self._database.commit_connection() as connection:
                 await connection.execute(_queries.put_back, row["id"])
             raise

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
@@ -44,8 +44,11 @@ class DirectoryStore:
         return f"/api/media/uploads/{upload_id}/parts/{number}"
 
     async def take_part(self, upload_id: UUID, number: int, content: bytes) -> None:
-        """Keep a part."""
-        await in_thread(write_whole, self._parts(upload_id) / str(number), content)
+        """Keep a part. Raises NoSuchObject for an upload that never began or is gone: nothing of it comes back."""
+        try:
+            await in_thread(write_whole, self._parts(upload_id) / str(number), content)
+        except NoSuchFile as error:
+            raise NoSuchObject(str(upload_id)) from error
 
     async def missing(self, upload_id: UUID, handle: str, sizes: Sequence[int]) -> list[int]:
         """List the parts that are not there whole."""
@@ -85,23 +88,24 @@ class DirectoryStore:
 
     def _assemble(self, upload_id: UUID, count: int) -> None:
         raw, parts = self.root / raw_name(upload_id), self._parts(upload_id)
-        if not raw.exists():
+        if not raw.exists() and parts.exists():
             with whole(raw) as file:
                 for number in range(1, count + 1):
                     with (parts / str(number)).open("rb") as part:
                         shutil.copyfileobj(part, file, PIECE_BYTES)
-        shutil.rmtree(parts, ignore_errors=True)
+        delete_tree(parts)
 
     def _put(self, name: str, file: Path) -> None:
+        (self.root / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with file.open("rb") as source, whole(self.root / name) as target:
             shutil.copyfileobj(source, target, PIECE_BYTES)
 
     def _delete(self, upload_id: UUID, raw_only: bool) -> None:
         if raw_only:
-            shutil.rmtree(self._parts(upload_id), ignore_errors=True)
+            delete_tree(self._parts(upload_id))
             (self.root / raw_name(upload_id)).unlink(missing_ok=True)
         else:
-            shutil.rmtree(self.root / str(upload_id), ignore_errors=True)
+            delete_tree(self.root / str(upload_id))
 
 
 class NoSuchFile(Exception):
@@ -121,7 +125,6 @@ async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
     """Give a file that gets its name when it is whole and on the disk; nothing is left of one that was broken off."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".", dir=path.parent)
     written = Path(name)
     try:
@@ -138,6 +141,12 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
     with whole(path) as file:
         file.write(content)
+
+
+def delete_tree(path: Path) -> None:
+    """Delete a folder with what is in it; one that is not there is deleted already, one that cannot be is an error."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)
 
 
 def size_of(path: Path) -> int | None:

@@ -18,6 +18,9 @@ from apex_sync.models.media import CONTENT_TYPES, SIZE_MAX
 
 __all__ = ["HandingIn", "upload_of"]
 
+PASSING = frozenset({"hash_mismatch", "takes_too_long"})
+"""Refusals that say nothing of the bytes that were announced: they may come once more."""
+
 _queries = load_queries(__package__)
 
 
@@ -38,7 +41,7 @@ class HandingIn:
             if not await connection.fetchval(_queries.may_hand_in, user_id, scope.name):
                 raise NotFound("scope")
             row = await connection.fetchrow(_queries.find_media, scope.id, content.media_id)
-            if row is not None and row["refusal"] == "hash_mismatch":
+            if row is not None and row["refusal"] in PASSING:
                 await connection.execute(_queries.forget_spoilt, row["id"])
                 row = None
             if row is None:

@@ -21,9 +21,9 @@ FROM media
 WHERE uploaded_by = $1;
 
 -- name: forget_spoilt
--- Bytes that were not what they were said to be may come once more.
+-- Bytes that were not what they were said to be may come once more, or that a machine under load had no time for.
 DELETE FROM media
-WHERE id = $1 AND refusal = 'hash_mismatch';
+WHERE id = $1 AND refusal IN ('hash_mismatch', 'takes_too_long');
 
 -- name: declare_media
 -- Of two devices that hand in the same picture at once, one does.

@@ -112,7 +112,10 @@ class MediaController(Controller):
         content = await request.body()
         if len(content) != sizes[number - 1]:
             raise InvalidFields.one("", f"Expected {sizes[number - 1]} bytes")
-        await media_store.take_part(upload_id, number, content)
+        try:
+            await media_store.take_part(upload_id, number, content)
+        except NoSuchObject as error:
+            raise NotFound("upload") from error
 
     @post(
         "/uploads/{upload_id:uuid}/complete",
