@@ -68,6 +68,6 @@ async def test_everything_before_and_after_sign_in_works_and_the_walls_stand(pla
 
     async with plain_db.commit_connection() as connection:
         scopes = await connection.fetch("SELECT scope FROM apex_scopes_of($1)", coach["user"]["id"])
-    assert len(scopes) == 5
+    assert len(scopes) == 6
     async with plain_db.request(None) as connection:
         assert await connection.fetchval("SELECT count(*) FROM users") == 0
