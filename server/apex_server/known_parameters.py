@@ -1,5 +1,6 @@
 """No parameter of an address is ignored in silence: `?form=2026-03-01` would list everything, as if it had worked."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -9,7 +10,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from apex_server.errors import FieldError, InvalidFields
 
-__all__ = ["guard_parameters"]
+__all__ = ["guard_parameters", "parameter_names"]
 
 API = "/api/"
 """Pages are reached by links of others, who put parameters of their own into them."""
@@ -25,7 +26,7 @@ def guard_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: Ba
     path = str(connection.scope.get("path_template", ""))
     if not path.startswith(API):
         return
-    known = _parameters(handler, tuple(connection.path_params))
+    known = frozenset(parameter_names(handler, tuple(connection.path_params)).values())
     unknown = [name for name in dict.fromkeys(connection.query_params) if name not in known]
     if unknown:
         raise InvalidFields([FieldError(name, _words(name, known)) for name in unknown[:NAMED_MAX]])
@@ -41,7 +42,7 @@ def _words(name: str, known: frozenset[str]) -> str:
 
 
 @cache
-def _parameters(handler: HTTPRouteHandler, in_path: tuple[str, ...]) -> frozenset[str]:
-    """Name the parameters of the query that an endpoint and what it depends on read."""
+def parameter_names(handler: HTTPRouteHandler, in_path: tuple[str, ...]) -> Mapping[str, str]:
+    """Name the parameters of the query that an endpoint and what it depends on read, by what code calls them."""
     model = handler.create_kwargs_model(path_parameters=dict.fromkeys(in_path))  # type: ignore[arg-type]
-    return frozenset(parameter.field_alias for parameter in model.expected_query_params)
+    return {parameter.field_name: parameter.field_alias for parameter in model.expected_query_params}

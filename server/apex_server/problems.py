@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from http import HTTPStatus
 from math import ceil
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import structlog
@@ -40,6 +40,7 @@ from apex_server.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from apex_server.known_parameters import parameter_names
 from apex_server.vault import KeyDestroyed, MasterKeyMissing, MasterKeyOutdated
 from apex_sync.problems import in_words
 
@@ -188,7 +189,7 @@ def _answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Res
 
 def _in_our_words(request: Request[Any, Any, Any], error: HTTPException) -> ApiError:
     if isinstance(error, ValidationException):
-        return InvalidFields(_field_errors(error))
+        return InvalidFields(_field_errors(request, error))
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
             return NotFound("address")
@@ -201,23 +202,33 @@ def _in_our_words(request: Request[Any, Any, Any], error: HTTPException) -> ApiE
     return MalformedRequest()
 
 
-def _field_errors(error: ValidationException) -> list[FieldError]:
+def _field_errors(request: Request[Any, Any, Any], error: ValidationException) -> list[FieldError]:
     details = error.extra if isinstance(error.extra, list) else []
     if missing := _MISSING_PARAMETER.match(error.detail):
         return [FieldError(field=missing["name"], message=_VALUE_MISSING)]
-    return [FieldError(field=_field_name(detail), message=_message(detail)) for detail in details]
+    return [FieldError(field=_field_name(request, detail), message=_message(request, detail)) for detail in details]
 
 
-def _field_name(detail: Mapping[str, Any]) -> str:
-    """Name the field as the sender does: the handler's own name for the body is none of their business."""
+def _field_name(request: Request[Any, Any, Any], detail: Mapping[str, Any]) -> str:
+    """Name the field as the sender does: the handler's own name for it, or for the body, is none of their business."""
     key = str(detail.get("key", ""))
-    return "" if key == "data" else key.removeprefix("data.")
+    if key == "data" or detail.get("source") == "body":
+        return "" if key == "data" else key.removeprefix("data.")
+    return parameter_names(request.route_handler, tuple(request.path_params)).get(key, key)
 
 
-def _message(detail: Mapping[str, Any]) -> str:
-    """Say that a value is missing where the framework only repeats the name."""
-    message = str(detail.get("message", ""))
-    return _VALUE_MISSING if message == repr(detail.get("key")) else in_words(message)
+def _message(request: Request[Any, Any, Any], detail: Mapping[str, Any]) -> str:
+    """Say that a value is missing where the framework only repeats the name, and what there is to choose from."""
+    message, key = str(detail.get("message", "")), str(detail.get("key", ""))
+    if message == repr(detail.get("key")):
+        return _VALUE_MISSING
+    if message.startswith("Invalid RFC3339 encoded date"):
+        return "Expected a day that is in the calendar, as `2026-03-01`"
+    asked = request.route_handler.parsed_fn_signature.parameters.get(key)
+    choices = [choice for choice in get_args(asked.annotation) if isinstance(choice, str)] if asked else []
+    if message.startswith("Invalid enum value") and choices:
+        return f"Expected one of {', '.join(choices)}"
+    return in_words(message)
 
 
 exception_handlers: ExceptionHandlersMap = {

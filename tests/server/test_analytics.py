@@ -67,6 +67,19 @@ async def test_a_coachs_own_exercise_counts_for_its_muscles(rest: RestServer) ->
         assert (muscle["muscle"], muscle["direct_sets"]) == ("calves", 3)
 
 
+async def test_an_exercise_that_is_meant_is_found_among_any_number_of_a_coachs_own(
+    rest: RestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    for number in range(3):
+        made = await coach("POST", "/api/exercises", {"name": f"Own Lift {number}", "muscle_group": "calves"})
+        await train(athlete, 0, 40, sets=1, name=f"Own Lift {number}", exercise_id=made.json()["id"])
+    await train(athlete, 0, 40, sets=1, name="Wonder Machine")
+    monkeypatch.setattr("apex_server.resources.exercise_traits.OWN_EXERCISES_MAX", 0)
+    [muscle] = (await got(coach, f"analytics/volume/{athlete.id}"))["muscles"]
+    assert (muscle["muscle"], muscle["direct_sets"]) == ("calves", 3)
+
+
 async def test_a_set_that_arrives_late_takes_a_record_away(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     await train(athlete, 4, 100)

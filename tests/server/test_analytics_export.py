@@ -74,6 +74,28 @@ async def test_all_formats_hold_the_same_sets(rest: RestServer, monkeypatch: pyt
     assert [row["load_kg"] for row in since] == [-20]
 
 
+async def test_every_day_is_taken_along_also_one_to_come_and_a_span_of_none_is_refused(rest: RestServer) -> None:
+    athlete = await rest.person("athlete")
+    await train(athlete, "2125-03-02", 100)
+    answer = await athlete("GET", "/api/analytics/export?format=csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "2125-03-02" in answer.text
+    turned = await athlete("GET", "/api/analytics/export?from=2026-03-02&to=2026-03-01")
+    assert problem(turned) == (422, "invalid_fields")
+
+
+async def test_a_refusal_names_parameters_as_they_were_sent(rest: RestServer) -> None:
+    athlete = await rest.person("athlete")
+    answer = await athlete("GET", "/api/analytics/export?format=xml&from=2026-02-31&to=2026-02-28")
+    assert problem(answer) == (422, "invalid_fields")
+    assert {each["field"]: each["message"] for each in answer.json()["errors"]} == {
+        "format": "Expected one of csv, json, parquet",
+        "from": "Expected a day that is in the calendar, as `2026-03-01`",
+    }
+    workouts = await athlete("GET", "/api/workouts?from=2026-02-31")
+    assert [each["field"] for each in workouts.json()["errors"]] == ["from"], "also where a dependency reads it"
+
+
 def read_json(content: bytes) -> list[dict[str, Any]]:
     return msgspec.json.decode(content, type=list[dict[str, Any]])
 

@@ -246,7 +246,7 @@ async def test_what_the_framework_refuses_is_said_in_our_words(
 
 def test_the_api_description_gets_one_entry_per_status() -> None:
     described = problem_responses(errors.EmailTaken, errors.ClientIdTaken, errors.WrongCredentials)
-    assert list(described) == [400, 401, 409, 429, 503]
+    assert list(described) == [400, 401, 409, 422, 429, 503]
     assert "`email_taken`" in described[409].description
     assert "`client_id_taken`" in described[409].description
     assert described[409].media_type == "application/problem+json"

@@ -35,7 +35,7 @@ ROW_GROUP_SETS = 20_000
 ATHLETES_MAX = 5000
 
 MEDIA_TYPES: Mapping[ExportFormat, str] = {
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
 }

@@ -170,14 +170,15 @@ class AnalyticsController(Controller):
     ) -> Stream:
         """Take every logged set along as a table: your own, or those of all your athletes or one.
 
-        Everything unless days are named. Each athlete sees among their events that it was taken.
+        Everything that has a day, unless days are named. Each athlete sees among their events that it was taken.
         """
         require_role(caller, "coach", "athlete")
         require_writer(file_format)
+        days = (first_day or date.min, last_day or date.max)
+        require_order(*days)
         athletes = await exported_athletes(database, caller, athlete_id)
         if athlete_id is not None and not athletes:
             raise NotFound("athlete")
-        days = (first_day or date.min, last_day or today())
         return Stream(
             exported_pieces(database, caller, athletes, days, file_format, client_address(request)),
             media_type=MEDIA_TYPES[file_format],
@@ -216,11 +217,16 @@ def days_asked(first_day: date | None, last_day: date | None, days_max: int) -> 
     """Give the first and the last day to look at. Raises InvalidFields for a span that is empty or too long."""
     last = last_day or today()
     first = first_day or first_day_of(WEEKS_DEFAULT, last)
-    if first > last:
-        raise InvalidFields.one("from", "Expected a day before `to`")
+    require_order(first, last)
     if (last - first).days > days_max:
         raise InvalidFields.one("from", f"Expected at most {days_max} days before `to`")
     return first, last
+
+
+def require_order(first: date, last: date) -> None:
+    """Return if a span holds a day. Raises InvalidFields."""
+    if first > last:
+        raise InvalidFields.one("from", "Expected a day that is not after `to`")
 
 
 analytics_routes = (AnalyticsController, WorkoutAnalyticsController)

@@ -169,10 +169,12 @@ ORDER BY measured.date DESC, measured.record_id DESC
 LIMIT 4000;
 
 -- name: list_custom_exercises
--- The exercises that coaches made, whose muscles the built-in library ($1) does not know.
+-- The exercises that coaches made, whose muscles the built-in library ($1) does not know: those with an id that is meant
+-- ($2), and where one is known by a sealed name alone ($3), what else there is.
 SELECT scope_id, record_id
 FROM exercises
 WHERE exercises.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND exercises.scope_id <> $1
-ORDER BY record_id
-LIMIT 500;
+    AND ($3 OR exercises.record_id = ANY ($2))
+ORDER BY exercises.record_id = ANY ($2) DESC, record_id
+LIMIT $4;
