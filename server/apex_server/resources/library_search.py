@@ -4,7 +4,8 @@ Postgres brings what resembles the query from what is built in, by trigrams; wha
 here and looked through one by one. Both are put in order by `apex_sync.coaching.name_search`, as on a device.
 """
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -13,7 +14,7 @@ from litestar.params import QueryParameter
 from apex_server.db import Connection
 from apex_server.resources.reading import KnownRecord, read_records
 from apex_server.resources.requests import NO_NUL
-from apex_server.sync.sealing import seals_of_scopes
+from apex_server.sync.sealing import DocumentSeal, seals_of_scopes
 from apex_server.vault import Vault
 from apex_sync.coaching.name_search import QUERY_LENGTH_MAX, Named, ranked
 from apex_sync.coaching.names import name_words
@@ -57,9 +58,8 @@ class LibrarySearch(NamedTuple, Generic[SearchedT]):
     ) -> list[KnownRecord]:
         """Find records, the best match first; without `q` all that fit, by name."""
         rows = await self._candidates(connection, q, narrowed=fits is not None)
-        searched = await self._opened(connection, vault, rows)
-        fitting = [each for each in searched if fits is None or fits(each[1])]
-        best = [rows[number] for number in ranked(q or "", fitting, limit=limit)]
+        seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows])
+        best = await asyncio.to_thread(self._best, rows, seals, q or "", fits, limit)
         places = [(row["scope_id"], row["record_id"]) for row in best]
         return await read_records(connection, vault, self.collection, places)
 
@@ -69,12 +69,20 @@ class LibrarySearch(NamedTuple, Generic[SearchedT]):
         likely: Any = (self.alike, words) if words and not narrowed else (self.built_in,)
         return [*await connection.fetch(*likely), *await connection.fetch(self.own)]
 
-    async def _opened(self, connection: Connection, vault: Vault, rows: Iterable[Any]) -> list[tuple[int, SearchedT]]:
-        """Open what is searched, by the number of its row."""
+    def _best(
+        self,
+        rows: Sequence[Any],
+        seals: Mapping[str, DocumentSeal],
+        q: str,
+        fits: Callable[[SearchedT], bool] | None,
+        limit: int,
+    ) -> list[Any]:
+        """Open what is searched, and give the best rows; with thousands that is no work for the event loop."""
         decoder = msgspec.json.Decoder(self.searched)
-        seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows])
-        return [
+        opened = (
             (number, decoder.decode(seal.open_name(row["searched"], self.sealed) or ""))
             for number, row in enumerate(rows)
             if (seal := seals.get(row["scope"])) is not None
-        ]
+        )
+        fitting = [each for each in opened if fits is None or fits(each[1])]
+        return [rows[number] for number in ranked(q, fitting, limit=limit)]
