@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
+from apex_server.exercises.examples import EXERCISE
 from apex_server.exercises.payloads import ExerciseResource, ExercisesPage, NewExercise, show_exercises
 from apex_server.exercises.search import search_exercises
 from apex_server.resources import (
@@ -56,6 +57,7 @@ class ExercisesController(RecordController):
     request_max_body_size = 128 * 1024  # Instructions of 10,000 characters and a hundred cues.
     kind = RecordKind(EXERCISES, "exercise", partial(model_patch, known=frozenset(ExerciseResource.__struct_fields__)))
     view, page, new, draft = ExerciseResource, ExercisesPage, NewExercise, Exercise
+    examples = (EXERCISE, EXERCISE)
     filters = ExerciseFilters
     list_query, sorted_by, mark = _queries.list_exercises, "name", NameMark
     made_by = ("coach",)

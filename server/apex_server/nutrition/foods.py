@@ -13,6 +13,7 @@ from litestar.params import JSONBody, QueryParameter
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound
+from apex_server.nutrition.examples import FOOD
 from apex_server.nutrition.payloads import Barcode, FoodResource, FoodsFound, FoodsPage, NewFood
 from apex_server.problems import problem_responses
 from apex_server.resources import (
@@ -73,6 +74,7 @@ class FoodsController(RecordController):
     tags = ("nutrition",)
     kind = RecordKind(FOODS, "food", partial(model_patch, known=frozenset(FoodResource.__struct_fields__)))
     view, page, new, draft = FoodResource, FoodsPage, NewFood, Food
+    examples = (FOOD, FOOD)
     entries = ("servings",)
     filters = FoodFilters
     list_query, sorted_by, mark = _queries.list_foods, "name", NameMark

@@ -21,6 +21,7 @@ from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, load_queries
 from apex_server.errors import InvalidFields, RoleRequired
 from apex_server.problems import problem_responses
+from apex_server.programs.examples import PROGRAM
 from apex_server.programs.payloads import Assignment, Clone, NewProgram, ProgramResource, ProgramsPage
 from apex_server.resources import (
     AlreadyExists,
@@ -92,6 +93,7 @@ class ProgramsController(AthleteRecordController):
     request_max_body_size = 1024 * 1024  # A year of sessions, each with ten exercises of five sets.
     kind = RecordKind(PROGRAMS, "program", partial(model_patch, known=frozenset(ProgramResource.__struct_fields__)))
     view, page, new, draft = ProgramResource, ProgramsPage, NewProgram, Program
+    examples = (PROGRAM, PROGRAM)
     entries = ("weeks", "days", "exercises", "sets")
     includable = ("conflicts", "contributions", "analytics")
     filters = ProgramFilters
