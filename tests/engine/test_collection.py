@@ -83,7 +83,7 @@ def _values_of(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
 
 def _annotation_of(kind: msgspec.inspect.Type) -> Any:
     match kind:
-        case msgspec.inspect.StrType():
+        case msgspec.inspect.StrType() | msgspec.inspect.LiteralType():
             return str
         case msgspec.inspect.FloatType():
             return float

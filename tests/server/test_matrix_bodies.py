@@ -56,8 +56,8 @@ def sender_of(case: Case) -> str:
 async def test_a_field_that_is_not_the_senders_to_set_is_refused(world: MatrixWorld, case: Case) -> None:
     who = sender_of(case)
     for field, value in NOT_THE_SENDERS.items():
-        if field in case.body:
-            continue
+        if field in case.body or (case.route, field) == ("POST /api/media", "scope"):
+            continue  # The form has it: whose the bytes are to be.
         planted = msgspec.structs.replace(case, body={**case.body, field: value})
         answer = (await ask(world, planted, who, "hers")).answer
         changed = await world.changed()

@@ -100,12 +100,10 @@ class CompareController(Controller):
         media_store: NamedDependency[MediaStore],
     ) -> Response[bytes]:
         """Put two to four photos of one athlete side by side, of one height, each with its day beneath."""
-        if len(set(data.photo_ids)) < len(data.photo_ids):
-            raise InvalidFields.one("photo_ids", "Expected each photo once")
         async with database.request(caller.user_id) as connection:
             found = [
                 await read_record(connection, database.vault, PROGRESS_PHOTOS, each, "progress photo")
-                for each in data.photo_ids
+                for each in dict.fromkeys(data.photo_ids)
             ]
             if len({known.scope for known in found}) > 1:
                 raise InvalidFields.one("photo_ids", "Expected photos of one athlete")
