@@ -29,6 +29,7 @@ class Victims:
         email = server.new_email("mallory")
         body = {"email": email, "password": PASSWORD, "name": "Mallory", "role": "athlete"}
         user = httpx.post(f"{server.address}/api/auth/register", json=body).raise_for_status().json()["user"]
+        server.confirm_blocking(email)
         self.server = server
         self.scope = f"athlete:{user['id']}"
         self.offender = RawDevice(server, email, ME)
