@@ -339,4 +339,5 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
         assert await explain(connection, queries.list_recent_check_ins, athlete) == []
         assert await explain(connection, queries.list_open_insights, athlete) == []
         assert await explain(connection, queries.list_to_look_at, athlete) == []
-        assert await explain(connection, load_queries("apex_server.resources").list_custom_exercises, athlete) == []
+        asked = (UUID(int=0), [UUID(int=1)], True, 100)
+        assert await explain(connection, load_queries("apex_server.resources").list_custom_exercises, *asked) == []

@@ -135,6 +135,7 @@ def new_device(server: WholeServer, name: str) -> RawDevice:
     email = server.new_email(name)
     body = {"email": email, "password": PASSWORD, "name": name, "role": "athlete"}
     httpx.post(f"{server.address}/api/auth/register", json=body, timeout=20.0).raise_for_status()
+    server.confirm_blocking(email)
     return RawDevice(server, email)
 
 
