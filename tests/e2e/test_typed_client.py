@@ -16,10 +16,11 @@ DESCRIPTION = Path(__file__).parents[2] / "schemas" / "openapi.json"
 CONFIG = """\
 {"content_type_overrides": {
   "application/vnd.apex.sync+msgpack": "application/octet-stream",
-  "application/zip": "application/octet-stream"
+  "application/zip": "application/octet-stream",
+  "image/jpeg": "application/octet-stream"
 }, "post_hooks": []}
 """
-"""What the generator is told: that two answers are bytes, and to leave formatting alone."""
+"""What the generator is told: which answers are bytes, and to leave formatting alone."""
 
 
 @pytest.fixture(scope="module")
