@@ -29,7 +29,7 @@ from apex_sync.protocol.messages import (
     encode_message,
 )
 from apex_sync.wire import encode_push
-from tests.server.matrix_table import LEAVES, SCOPES
+from tests.server.matrix_leaves import LEAVES, SCOPES
 from tests.server.matrix_world import CANARIES, PERSONS, MatrixWorld, matrix_world
 
 pytestmark = pytest.mark.anyio
@@ -76,11 +76,11 @@ def named(place: Place) -> str:
 
 
 def test_every_leaf_of_every_collection_is_in_the_matrix_and_nothing_else() -> None:
-    assert set(LEAVES) == set(COLLECTIONS), "list each collection in LEAVES of tests/server/matrix_table.py"
+    assert set(LEAVES) == set(COLLECTIONS), "list each collection in LEAVES of tests/server/matrix_leaves.py"
     for name, collection in COLLECTIONS.items():
         declared, listed = set(collection.model.__struct_fields__), set(writers_of(name))
         assert declared == listed, (
-            f"{sorted(declared ^ listed)} of {name}: list each leaf once in LEAVES of tests/server/matrix_table.py, "
+            f"{sorted(declared ^ listed)} of {name}: list each leaf once in LEAVES of tests/server/matrix_leaves.py, "
             "under who may write it"
         )
         assert sum(len(leaves.split()) for leaves in LEAVES[name].values()) == len(listed), f"a leaf of {name} twice"

@@ -23,7 +23,8 @@ from apex_server.resources import reading
 from apex_server.support import guard
 from apex_sync.ids import Scope, private_scope
 from tests.server.matrix_cases import ask, is_alike
-from tests.server.matrix_table import READERS, ROUTES, TABLES, Case
+from tests.server.matrix_leaves import TABLES
+from tests.server.matrix_table import READERS, ROUTES, Case
 from tests.server.matrix_world import CANARIES, PERSONS, MatrixWorld, matrix_world
 
 pytestmark = pytest.mark.anyio
@@ -210,7 +211,7 @@ async def tables_with_rows_of_people(owner: asyncpg.Connection) -> set[str]:
 async def test_every_table_with_rows_of_people_is_in_the_matrix_and_nothing_else(world: MatrixWorld) -> None:
     tables = await tables_with_rows_of_people(world.owner)
     assert not tables - TABLES.keys(), (
-        f"{sorted(tables - TABLES.keys())}: say in TABLES of tests/server/matrix_table.py who may read Anna's rows"
+        f"{sorted(tables - TABLES.keys())}: say in TABLES of tests/server/matrix_leaves.py who may read Anna's rows"
     )
     assert not TABLES.keys() - tables, f"{sorted(TABLES.keys() - tables)} is in the matrix and not in the database"
 
