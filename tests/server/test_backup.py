@@ -35,6 +35,13 @@ from tests.server.sync_world import World, assert_consistent, workout
 pytestmark = pytest.mark.anyio
 
 CHANGED_BY_A_RESTORE = {"server_identity", "schema_migrations"}
+ADD_MEDIA = """
+    INSERT INTO media
+        (id, scope, scope_id, owner_id, media_id, kind, content_type, size_bytes, uploaded_by, handle, declared_at)
+    SELECT
+        gen_random_uuid(), 'athlete:' || id, id, id, repeat('0a', 32), 'image', 'image/png', 1, id, 'h', now()
+    FROM users WHERE id = $1
+"""
 
 
 @pytest.fixture
@@ -99,6 +106,23 @@ async def test_everything_comes_back_in_another_database(
         phone = await there.device(await there.athlete())
         phone.write(workout())
         await phone.sync()
+
+
+async def test_what_triggers_did_once_is_not_done_again_and_they_go_on_in_the_restored_database(
+    world: World, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """A row of media begins its scope; in a backup both are there."""
+    athlete = await world.athlete()
+    await world.sql(ADD_MEDIA, athlete)
+    before = await contents(str(settings.database_url), without=LEFT_OUT | CHANGED_BY_A_RESTORE)
+    assert len(before["scopes"]) == 1
+    await back_up(settings, tmp_path / "backup")
+    await restore(elsewhere, tmp_path / "backup")
+    assert await contents(str(elsewhere.database_url), without=LEFT_OUT | CHANGED_BY_A_RESTORE) == before
+    async with Database.open(elsewhere) as opened:
+        there = await World(opened, str(elsewhere.database_url), seed=2).open()
+        await there.sql(ADD_MEDIA, await there.athlete())
+        assert len(await there.sql("SELECT 1 FROM scopes")) == 2
 
 
 async def test_every_table_is_backed_up_or_left_out_for_a_reason(

@@ -59,11 +59,10 @@ async def test_a_coach_can_make_what_another_athlete_has_under_the_same_id(rest:
     coach, anna, ben = await coach_of_two(rest)
     record_id = new_id()
     await Device(rest, anna, "phone", "phone").push(record_id, {"title": "Squatted"})
-    made = await coach(
-        "POST", "/api/workouts", {"id": record_id, "athlete_id": ben.id, "date": "2026-03-01", "title": "Ben's"}
-    )
+    whole = {"id": record_id, "athlete_id": ben.id, "date": "2026-03-01", "title": "Ben's"}
+    made = await coach("POST", "/api/workouts", whole)
     assert (made.status_code, made.json()["title"], made.json()["athlete_id"]) == (201, "Ben's", ben.id)
-    bulk = [{"id": record_id, "athlete_id": ben.id, "title": "Ben's, changed", "etag": made.headers["ETag"]}]
+    bulk = [{**whole, "title": "Ben's, changed", "etag": made.headers["ETag"]}]
     [report] = (await coach("POST", "/api/workouts/bulk-sync", bulk)).json()["results"]
     assert report["status"] == "updated"
     assert (await anna("GET", f"/api/workouts/{record_id}")).json()["title"] == "Squatted"

@@ -38,7 +38,9 @@ def client(
 
 
 def row(of: ClientSummary, **waiting: Any) -> dict[str, Any]:
-    nothing = dict.fromkeys(("critical", "high", "medium", "low", "pending_check_ins", "reviews", "conflicts"), 0)
+    nothing = dict.fromkeys(
+        ("critical", "high", "medium", "low", "pending_check_ins", "reviews", "conflicts", "unread"), 0
+    )
     return {
         "id": of.id,
         "name": of.name,

@@ -18,6 +18,7 @@ from apex_server.app import create_app
 from apex_server.limits import tiers
 from apex_server.settings import Settings
 from apex_sync.session.session import SyncSession
+from tests.confirmation import confirmation_token
 from tests.e2e.whole_server import replica_digest
 from tests.server.accounts_app import PASSWORD, register, speak_to
 
@@ -76,6 +77,8 @@ async def test_a_device_throttled_for_its_whole_first_sync_ends_with_the_servers
     app = create_app(settings)
     async with app.lifespan(), speak_to(app) as client:
         signed_in = await register(client, ANNA)
+        answer = await client.post("/api/auth/verify-email", json={"token": await confirmation_token(settings, ANNA)})
+        assert answer.is_success, answer.text
         scope = f"athlete:{signed_in['user']['id']}"
         transport = WatchedTransport(app)
         async with Replica.open(

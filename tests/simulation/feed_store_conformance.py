@@ -27,6 +27,7 @@ class FeedConformance:
             own,
             GrantedScope("global", "reader", 0, 0, 0),
             GrantedScope(f"library:{coach}", "reader", 0, 0, 0),
+            GrantedScope(f"thread:{coach}:{athlete}", "athlete", 0, 0, 0),
         ]
         assert await granted_to(world, coach) == [
             own._replace(access="coach"),
@@ -34,6 +35,7 @@ class FeedConformance:
             GrantedScope("global", "reader", 0, 0, 0),
             GrantedScope(f"library:{coach}", "coach", 0, 0, 0),
             GrantedScope(f"private:{coach}:{athlete}", "coach", 0, 0, 0),
+            GrantedScope(f"thread:{coach}:{athlete}", "coach", 0, 0, 0),
         ]
         await world.dismiss(coach, athlete)
         assert [grant.scope for grant in await granted_to(world, athlete)] == [pen.scope, "global"]

@@ -12,7 +12,6 @@ from apex_client.cli.library_reports import LISTED, tell_import
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counting, escaped, said, shown, table
 from apex_client.cli.sessions import Whose, records_of
-from apex_client.views import live_entries
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -138,6 +137,8 @@ def undo(
     db: Db = NO_DB,
 ) -> None:
     """Take back the food that was logged last on a day."""
+    from apex_client.views import live_entries
+
     with opened(db) as replica:
         day = _day_of(replica, athlete, date)
         foods = live_entries(day.get("foods"))

@@ -141,15 +141,22 @@ async def drop_everything(owner: asyncpg.Connection) -> None:
 
 
 async def copy_in(owner: asyncpg.Connection, reader: BackupReader, meter: Meter) -> None:
-    """Fill the tables; nobody else sees them yet, so row-level security, under which there is no COPY, can pause."""
+    """Fill the tables; nobody else sees them yet, so row-level security, under which there is no COPY, can pause.
+
+    So do the triggers: what they did when these rows came first (news to an athlete, a scope) is in the backup as well.
+    """
     names = [table.name for table in reader.manifest.tables]
     forced = [row["name"] for row in await owner.fetch(queries.list_forced) if row["name"] in names]
     for name in forced:
         await owner.execute(f"ALTER TABLE public.{quoted(name)} NO FORCE ROW LEVEL SECURITY")
+    for name in names:
+        await owner.execute(f"ALTER TABLE public.{quoted(name)} DISABLE TRIGGER USER")
     # Migrations put in rows of their own (the identity of the server); what no backup holds goes with its people.
     await owner.execute(f"TRUNCATE {', '.join(f'public.{quoted(name)}' for name in names)} CASCADE")
     for table in reader.manifest.tables:
         await copy_table(owner, table, reader.stream(table, meter))
+    for name in names:
+        await owner.execute(f"ALTER TABLE public.{quoted(name)} ENABLE TRIGGER USER")
     for name in forced:
         await owner.execute(f"ALTER TABLE public.{quoted(name)} FORCE ROW LEVEL SECURITY")
 
