@@ -8,7 +8,7 @@ decides.
 |---|---|
 | `sets`, `exposures` | which sets were done, which of them count, grouped by exercise and session |
 | `strength` | estimated one-rep maximum |
-| `session`, `records` | totals of a session, personal records |
+| `session`, `exercise_totals`, `records` | totals of a session and of each exercise in it, personal records |
 | `increments`, `progression` | the next load of an exercise: progress, maintain or deload |
 | `plateau`, `recovery`, `notes` | stagnation, signs of fatigue, words in notes that a coach must read |
 | `muscles`, `volume` | weekly sets of a muscle against published landmarks |

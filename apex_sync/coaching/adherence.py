@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from apex_sync.coaching.leaves import text, whole
 from apex_sync.coaching.plan import ScheduledSession
-from apex_sync.coaching.sets import PerformedSet, session_date
+from apex_sync.coaching.sets import WARMUP, PerformedSet, session_date
 from apex_sync.coaching.weeks import DAYS, complete_weeks, days_before, days_between, monday_of
 from apex_sync.collection import Record
 
@@ -77,7 +77,7 @@ class WeekAdherence(Struct, frozen=True, kw_only=True):
 def done_session(workout_id: str, record: Record, sets: Sequence[PerformedSet]) -> DoneSession | None:
     """Read a workout log as a session done; None where nothing was done in it, or on no known day."""
     on = session_date(record)
-    completed = sum(performed.completed and performed.type != "warmup" for performed in sets)
+    completed = sum(performed.completed and performed.type != WARMUP for performed in sets)
     if on is None or not completed:
         return None
     return DoneSession(

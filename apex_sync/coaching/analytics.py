@@ -1,24 +1,26 @@
 """What training adds up to over weeks: sets of muscles and exercises, lines of strength, weeks of adherence.
 
 The same figures on a device, which counts its own sets (`tallies_of`), and on the server, where Postgres counts them
-for many athletes at once (the view `hard_sets`); a property test holds the two counts together. What is made of a
-tally is written here alone.
+from what stands beside each session and exercise; a property test holds the two together. What is made of a tally or
+of a session is written here alone.
 """
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from apex_sync.coaching.adherence import DoneSession, weekly_adherence
-from apex_sync.coaching.exposures import Exposure, exposures, session_best, top_set, trend_formula
+from apex_sync.coaching.exercise_totals import ExerciseTotals, exercise_totals, hard_set_of
+from apex_sync.coaching.exposures import exposures
 from apex_sync.coaching.plan import ScheduledSession
 from apex_sync.coaching.profile import Library, traits_of
-from apex_sync.coaching.records import PersonalRecord, records_in
+from apex_sync.coaching.records import PersonalRecord
 from apex_sync.coaching.session import session_totals
-from apex_sync.coaching.sets import PerformedSet, counts_as_working, effort_rpe, identities_of, working_share
-from apex_sync.coaching.strength import Formula
+from apex_sync.coaching.sets import PerformedSet, counts_as_working, identities_of, working_share
+from apex_sync.coaching.strength import Formula, StrengthEstimate
 from apex_sync.coaching.trend import slope_per_week
 from apex_sync.coaching.weeks import days_before, monday_of
 
@@ -71,6 +73,15 @@ class AdherenceWeek(Struct, frozen=True, kw_only=True):
     due: int
     done: float
     percent: float | None
+
+
+class TrainedSession(NamedTuple):
+    """One session of an exercise, which has a hard set of it, and what it came to."""
+
+    workout_id: str
+    date: datetime.date
+    exercise_name: str | None
+    totals: ExerciseTotals
 
 
 class ProgressPoint(Struct, frozen=True, kw_only=True):
@@ -158,23 +169,35 @@ def adherence_weeks(
     ]
 
 
+def trained_sessions(sets: Iterable[PerformedSet]) -> list[TrainedSession]:
+    """Give the line of one exercise, oldest session first, from its sets in any order."""
+    return [
+        TrainedSession(
+            exposure.workout_id,
+            exposure.date,
+            next((performed.exercise_name for performed in exposure.sets if performed.exercise_name), None),
+            exercise_totals([hard for performed in exposure.sets if (hard := hard_set_of(performed)) is not None]),
+        )
+        for exposure in exposures(sets)
+    ]
+
+
 def progress_of(
-    sets_by_exercise: Mapping[str, Sequence[PerformedSet]],
+    lines: Mapping[str, Sequence[TrainedSession]],
     first: datetime.date,
     last: datetime.date,
-    records_by_exercise: Mapping[str, Sequence[PersonalRecord]] | None = None,
+    records_by_exercise: Mapping[str, Sequence[PersonalRecord]],
 ) -> list[ExerciseProgress]:
-    """Draw the lines of all exercises trained from one day to another, the most trained first.
+    """Draw the lines of all exercises trained from one day to another, by identity; the most trained first.
 
-    A record stands against everything before it, so where none are given the sets are those of the whole history.
+    Each line comes oldest first. A record stands against everything before it, so records are those of the whole
+    history.
     """
     progress = []
-    for identity, sets in sets_by_exercise.items():
-        history = exposures(sets)
-        line = [exposure for exposure in history if first <= exposure.date <= last]
+    for identity, sessions in lines.items():
+        line = [session for session in sessions if first <= session.date <= last]
         if line:
-            found = records_in(history) if records_by_exercise is None else records_by_exercise.get(identity, [])
-            records = [record for record in found if first <= record.date <= last]
+            records = [record for record in records_by_exercise.get(identity, ()) if first <= record.date <= last]
             progress.append(_progress(identity, line, records))
     return sorted(progress, key=lambda each: (-len(each.points), each.name or "", each.exercise_id or ""))
 
@@ -184,33 +207,32 @@ def first_day_of(weeks: int, last: datetime.date) -> datetime.date:
     return days_before(monday_of(last), 7 * (weeks - 1))
 
 
-def _progress(identity: str, line: list[Exposure], records: list[PersonalRecord]) -> ExerciseProgress:
-    formula = trend_formula(line)
-    points = [_point(exposure, formula) for exposure in line]
+def _progress(identity: str, line: Sequence[TrainedSession], records: list[PersonalRecord]) -> ExerciseProgress:
+    in_table = all(session.totals.rpe_table is not None for session in line)
+    points = [_point(session, session.totals.rpe_table if in_table else session.totals.epley) for session in line]
     estimates = [(point.date, point.e1rm_kg) for point in points if point.e1rm_kg is not None]
     slope = slope_per_week(estimates)
     mean = fsum(value for _, value in estimates) / len(estimates) if estimates else 0.0
-    names = (performed.exercise_name for exposure in reversed(line) for performed in exposure.sets)
     return ExerciseProgress(
         exercise_id=identity[3:] if identity.startswith("id:") else None,
-        name=next((name for name in names if name), None),
-        formula=formula,
+        name=next((session.exercise_name for session in reversed(line) if session.exercise_name), None),
+        formula="rpe_table" if in_table else "epley",
         points=points,
         percent_per_week=None if slope is None else 100.0 * slope / mean,
         records=records,
     )
 
 
-def _point(exposure: Exposure, formula: Formula) -> ProgressPoint:
-    top, best, totals = top_set(exposure), session_best(exposure, formula), session_totals(exposure.sets)
+def _point(session: TrainedSession, best: StrengthEstimate | None) -> ProgressPoint:
+    totals = session.totals
     return ProgressPoint(
-        workout_id=exposure.workout_id,
-        date=exposure.date,
-        sets=totals.working_sets,
+        workout_id=session.workout_id,
+        date=session.date,
+        sets=totals.hard_sets,
         volume_load_kg=totals.volume_load_kg,
-        top_load_kg=top.load_kg,
-        top_reps=top.reps or 0,
-        top_rpe=effort_rpe(top),
-        e1rm_kg=None if best is None else best.estimate.e1rm_kg,
-        low_confidence=best is not None and best.estimate.low_confidence,
+        top_load_kg=totals.top_load_kg,
+        top_reps=totals.top_reps or 0,
+        top_rpe=totals.top_rpe,
+        e1rm_kg=None if best is None else best.e1rm_kg,
+        low_confidence=best is not None and best.low_confidence,
     )

@@ -18,7 +18,7 @@ from msgspec import Struct
 from apex_sync.coaching.leaves import day, live_entries, local_day, number, text, wall_clock, whole
 from apex_sync.collection import Record
 
-DROP = "dropset"
+DROP, WARMUP = "dropset", "warmup"
 
 HARD_RPE_MIN = 6.0
 """Below this a set is not hard, and reps in reserve can't be told from RPE [V, RP: 0-4 reps from failure]."""
@@ -127,7 +127,14 @@ def effort_rpe(performed: PerformedSet) -> float | None:
 
     Where the two contradict each other RIR is believed [D]; `effort_conflicts` tells that they do.
     """
-    return _effort_rpe(performed.rpe, performed.rir)
+    return effort(performed.rpe, performed.rir)
+
+
+def effort(rpe: float | None, rir: float | None) -> float | None:
+    """Give the same from the two leaves, each within its bounds or None."""
+    if rir is None or (rpe is not None and not _conflict(rpe, rir)):
+        return rpe
+    return max(RPE_MIN, 10.0 - rir)
 
 
 def effort_conflicts(performed: PerformedSet) -> bool:
@@ -156,10 +163,10 @@ def hard_share(
     *, kind: str, reps: int | None, rpe: float | None, rir: float | None, completed: bool, later_drop: bool
 ) -> float:
     """Give the same of a set that is told by its leaves, each within its bounds or None."""
-    if not completed or not reps or kind == "warmup":
+    if not completed or not reps or kind == WARMUP:
         return 0.0
-    effort = _effort_rpe(rpe, rir)
-    if effort is not None and effort < HARD_RPE_MIN:
+    logged = effort(rpe, rir)
+    if logged is not None and logged < HARD_RPE_MIN:
         return 0.0
     return LATER_DROP_SHARE if later_drop else 1.0
 
@@ -250,12 +257,6 @@ def _sets_by_exercise(record: Record) -> list[tuple[str, Any, list[tuple[str, An
 
 def _is_set(entry: Any) -> bool:
     return isinstance(entry, Struct) and {"exercise", "reps", "load_kg"} <= set(entry.__struct_fields__)
-
-
-def _effort_rpe(rpe: float | None, rir: float | None) -> float | None:
-    if rir is None or (rpe is not None and not _conflict(rpe, rir)):
-        return rpe
-    return max(RPE_MIN, 10.0 - rir)
 
 
 def _conflict(rpe: float | None, rir: float | None) -> bool:

@@ -5,6 +5,7 @@ never mix formulas in one trend line (`exposures.trend_formula` picks one for a 
 worse above ten reps, and two to five per cent of error is the best to hope for [V, easy1rm.com].
 """
 
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -30,6 +31,10 @@ CONFIDENT_REPS_MAX = 10
 CONFIDENT_RPE_MIN = 7.0
 """Estimates from more reps, or from less effort, are marked `low_confidence` [V: self-rated reserve is a rep off near
 failure and more than two at 7-10 in reserve, Hackett 2017]."""
+
+
+ESTIMATES_KEPT_MAX = 4096
+"""Some 1 MB. Eight reps of 100 kg at RPE 8 recur for a year of training."""
 
 
 class OutsideFormula(ApexError):
@@ -147,18 +152,23 @@ def set_estimate(performed: PerformedSet, formula: Formula | None = None) -> Str
 
     Warm-ups, easy sets, sets without external load, and reps beyond the range give None.
     """
-    if not performed.load_kg or performed.load_kg <= 0 or not performed.reps or performed.reps > REPS_MAX["epley"]:
-        return None
     if not counts_as_working(performed):
         return None
-    rpe = effort_rpe(performed)
-    if formula == "rpe_table" and not _in_table(performed.reps, rpe):
+    return estimate_of(performed.load_kg, performed.reps, effort_rpe(performed), formula)
+
+
+@lru_cache(maxsize=ESTIMATES_KEPT_MAX)
+def estimate_of(
+    load_kg: float | None, reps: int | None, rpe: float | None, formula: Formula | None = None
+) -> StrengthEstimate | None:
+    """Estimate from the load, reps and effort of a hard set, as far as they are known; None where that says nothing."""
+    if not load_kg or load_kg <= 0 or not reps or reps > REPS_MAX["epley"]:
         return None
-    if formula == "lombardi" and performed.reps > REPS_MAX["lombardi"]:
+    if formula == "rpe_table" and not _in_table(reps, rpe):
         return None
-    if formula is None:
-        return estimate(performed.load_kg, performed.reps, rpe)
-    return estimate_by(formula, performed.load_kg, performed.reps, rpe)
+    if formula == "lombardi" and reps > REPS_MAX["lombardi"]:
+        return None
+    return estimate(load_kg, reps, rpe) if formula is None else estimate_by(formula, load_kg, reps, rpe)
 
 
 def _in_table(reps: int, rpe: float | None) -> bool:

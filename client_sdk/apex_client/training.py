@@ -22,11 +22,13 @@ from apex_sync.coaching.analytics import (
     first_day_of,
     progress_of,
     tallies_of,
+    trained_sessions,
     volume_of,
 )
 from apex_sync.coaching.exercise_library import builtin_exercises
 from apex_sync.coaching.plan import ScheduledSession, followed_on, plan_from_program
 from apex_sync.coaching.profile import ExerciseTraits, Library, library_of
+from apex_sync.coaching.records import personal_records
 from apex_sync.coaching.sets import PerformedSet, exercise_identity, performed_sets, session_date, sets_by_exercise
 from apex_sync.coaching.weeks import complete_weeks
 from apex_sync.collection import Record
@@ -63,7 +65,9 @@ def progression(
             for identity, sets in trained.items()
             if identity in wanted or any(exercise_identity(None, each.exercise_name) in wanted for each in sets)
         }
-    return progress_of(trained, first_day_of(weeks, today), today + timedelta(days=1))
+    lines = {identity: trained_sessions(sets) for identity, sets in trained.items()}
+    records = {identity: personal_records(sets) for identity, sets in trained.items()}
+    return progress_of(lines, first_day_of(weeks, today), today + timedelta(days=1), records)
 
 
 def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date) -> list[AdherenceWeek]:

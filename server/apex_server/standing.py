@@ -177,7 +177,6 @@ def _file(row: Any, key: UserKey) -> ClientFile:
 
 
 def _facts(row: Any, file: ClientFile, first_day: date | None, today: date) -> ClientFacts:
-    sessions = [each for each in _read(row["sessions"], _Session) if each.completed_sets]
     scheduled = [
         ScheduledSession(date=due.date, sets=due.sets, week_number=due.week_number, day_number=due.day_number)
         for due in _read(row["scheduled"], _Due)
@@ -198,7 +197,7 @@ def _facts(row: Any, file: ClientFile, first_day: date | None, today: date) -> C
                 week_number=session.week_number,
                 day_number=session.day_number,
             )
-            for session in sessions
+            for session in _read(row["sessions"], _Session)
         ],
         check_ins=check_ins,
         check_in_day_number=row["check_in_day_number"],

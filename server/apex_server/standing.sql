@@ -29,21 +29,14 @@ SELECT users.id, users.name, pair.since,
     (
         SELECT json_agg(
             json_build_array(
-                session.record_id, session.date,
-                (
-                    SELECT count(*)
-                    FROM logged_sets AS performed
-                    WHERE performed.scope_id = session.scope_id
-                        AND performed.record_id = session.record_id
-                        AND performed.completed
-                        AND performed.type <> 'warmup'
-                ),
+                session.record_id, session.date, session.completed_sets,
                 session.program_id, session.week_number, session.day_number
             )
         )
         FROM workout_logs AS session
         WHERE session.scope_id = pair.athlete_id
             AND session.date BETWEEN $3 AND $4
+            AND session.completed_sets > 0
     ) AS sessions,
     (
         SELECT avg(session.duration_minutes)

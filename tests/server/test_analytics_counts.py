@@ -6,13 +6,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
-from apex_server.analytics.figures import totals_by_week, volume_by_week
+from apex_server.analytics.figures import progression_of, totals_by_week, volume_by_week
 from apex_server.db import Database, load_queries
-from apex_server.resources import library_for, trained_exercises_of
-from apex_sync.coaching.analytics import tallies_of, volume_of
+from apex_server.resources import library_for, performed_sets_of_workouts, personal_records_of
+from apex_sync.coaching.analytics import (
+    ExerciseProgress,
+    ProgressPoint,
+    progress_of,
+    tallies_of,
+    trained_sessions,
+    volume_of,
+)
 from apex_sync.coaching.exercise_library import builtin_exercises
-from apex_sync.coaching.records import personal_records
+from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, performed_sets, sets_by_exercise
 from apex_sync.coaching.weeks import monday_of
@@ -112,21 +120,53 @@ async def test_postgres_counts_hard_sets_as_the_arithmetic_does(db: Database, da
         assert (week.hard_sets, week.volume_load_kg) == pytest.approx((summed.working_sets, summed.volume_load_kg))
 
 
+# Worlds differ, for what was found of an athlete is kept by the process.
+
+
 async def test_sets_are_read_back_as_they_stand_in_the_records(db: Database, database_url: str) -> None:
-    world = await World(db, database_url).open()
+    world = await World(db, database_url, seed=4).open()
     athlete = await world.athlete()
-    sets = sets_by_exercise(each for each in await logged(world, athlete, seed=4) if each.date)
+    sets = [each for each in await logged(world, athlete, seed=4) if each.date]
     async with db.request(athlete) as connection:
-        trained = await trained_exercises_of(connection, db.vault, athlete, date.min, date.max)
-    assert plain(trained.sets) == plain(sets)
-    assert trained.records == {exercise: personal_records(members) for exercise, members in sets.items()}
+        read = await performed_sets_of_workouts(connection, db.vault, athlete)
+        records = await personal_records_of(connection, db.vault, athlete)
+    assert plain(read) == plain(sets)
+    by_exercise = sets_by_exercise(sets).values()
+    assert by_date(records) == by_date([each for members in by_exercise for each in personal_records(members)])
 
 
-def plain(sets: dict[str, list[PerformedSet]] | Any) -> dict[str, list[tuple[Any, ...]]]:
-    return {
-        exercise: sorted((s.workout_id, s.set_key, s.type, s.reps, s.completed, s.later_drop) for s in members)
-        for exercise, members in sets.items()
-    }
+def plain(sets: list[PerformedSet]) -> list[tuple[Any, ...]]:
+    return sorted((s.workout_id, s.set_key, s.exercise or "", s.type, s.reps or 0, s.later_drop) for s in sets)
+
+
+def by_date(records: list[PersonalRecord]) -> list[PersonalRecord]:
+    return sorted(records, key=lambda each: (each.performed_at, each.workout_id, each.kind, each.set_key or ""))
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+async def test_lines_are_drawn_from_what_stands_beside_sessions_as_from_their_sets(
+    db: Database, database_url: str, seed: int
+) -> None:
+    world = await World(db, database_url, seed).open()
+    athlete = await world.athlete()
+    sets = sets_by_exercise(each for each in await logged(world, athlete, seed) if each.date)
+    async with db.request(athlete) as connection:
+        drawn = await progression_of(connection, db.vault, athlete, FIRST, LAST)
+    lines = {exercise: trained_sessions(members) for exercise, members in sets.items()}
+    records = {exercise: personal_records(members) for exercise, members in sets.items()}
+    expected = progress_of(lines, FIRST, LAST, records)
+    assert [(each.exercise_id, each.name, each.formula, each.records) for each in drawn] == [
+        (each.exercise_id, each.name, each.formula, each.records) for each in expected
+    ]
+    for found, known in zip(drawn, expected, strict=True):
+        volumes = pytest.approx([point.volume_load_kg for point in known.points])
+        assert [point.volume_load_kg for point in found.points] == volumes
+        assert bare(found) == bare(known)
+
+
+def bare(line: ExerciseProgress) -> list[ProgressPoint]:
+    """Leave out what rounds as it is added up."""
+    return [replace(point, volume_load_kg=0.0) for point in line.points]
 
 
 async def test_the_figures_of_many_go_by_indexes(db: Database, database_url: str) -> None:
@@ -138,6 +178,8 @@ async def test_the_figures_of_many_go_by_indexes(db: Database, database_url: str
         assert await explain(connection, queries.list_tallies, athlete, FIRST, LAST) == []
         assert await explain(connection, queries.list_week_totals, [athlete], FIRST, LAST) == []
         assert await explain(connection, queries.list_week_totals, None, FIRST, LAST) == []
+        lines = load_queries("apex_server.resources").list_trained_sessions
+        assert await explain(connection, lines, athlete, FIRST, LAST) == []
 
 
 async def test_a_workout_of_drop_sets_is_counted_as_fast_as_any_other(db: Database, database_url: str) -> None:

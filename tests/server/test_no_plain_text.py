@@ -24,7 +24,6 @@ IDS = {
     "consents.version", "data_keys.master_key_id", "foods.barcode", "insights.about_id", "insights.athlete_id",
     "insights.facts_digest", "insights.model_name", "insights.superseded_by", "logged_exercises.exercise_id",
     "logged_exercises.exercise_key", "logged_exercises.superset", "logged_sets.exercise_key", "logged_sets.set_key",
-    "hard_sets.exercise_key",
     "check_in_photos.media_id", "check_in_photos.photo_key", "messages.media_id", "messages.reply_to",
     "messages.thumbnail_media_id", "named_media.media_id", "profiles.avatar_media_id",
     "meal_plans.source_id", "media.digest", "media.handle", "media.media_id", "media.scope", "media_garbage.handle",

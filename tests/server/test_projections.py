@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from apex_server.db import Database
+from apex_server.resources.history import totals_of_row
 from apex_server.sync import projections_are_current, rebuild_projections
 from apex_server.sync.postgres_rows import pack_projections
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.projections import project
 from apex_server.sync.sealing import DocumentSeal
 from apex_server.vault import UserKey
-from apex_sync.coaching.sets import performed_sets, working_share
+from apex_sync.coaching.exercise_totals import exercise_totals, hard_set_of
+from apex_sync.coaching.sets import WARMUP, performed_sets
 from apex_sync.collection import Entry, Record
 from apex_sync.models import CHECK_INS, COLLECTIONS, WORKOUT_LOGS
 from apex_sync.models.body import Measurements
@@ -113,7 +115,20 @@ LOGS = st.builds(
     WORKOUT_LOGS.model,
     exercises=st.dictionaries(KEYS, st.builds(LoggedExercise, order=ORDERS, skipped=FLAGS, deleted=FLAGS)),
     sets=st.dictionaries(
-        KEYS, st.builds(LoggedSet, order=ORDERS, completed=FLAGS, deleted=FLAGS, exercise=KEYS | st.none())
+        KEYS,
+        st.builds(
+            LoggedSet,
+            order=ORDERS,
+            completed=FLAGS,
+            deleted=FLAGS,
+            exercise=KEYS | st.none(),
+            type=st.sampled_from(["working", "warmup", "dropset", "dropset", "unheard of"]) | st.just(UNSET),
+            reps=st.sampled_from([UNSET, None, 0, 1, 5, 5, 11, 12, 13, 1000, 1001]),
+            load_kg=st.sampled_from([UNSET, None, -20.0, 0.0, 100, 100.0, 102.5, 2000.5]),
+            rpe=st.sampled_from([UNSET, None, 5.5, 6.0, 6.5, 8.0, 9.25, 11]),
+            rir=st.sampled_from([UNSET, None, 0, 2.0, 5.0, 31]),
+        ),
+        max_size=6,
     ),
 )
 
@@ -126,7 +141,22 @@ def test_sets_stand_in_the_order_that_coaching_and_readers_see(log: Record) -> N
     performed = performed_sets("w", log)
     assert [row[0] for row in rows] == [entry.set_key for entry in performed]
     assert [row[10] for row in rows] == [entry.completed for entry in performed]
-    assert [row[14:] for row in rows] == [(entry.later_drop, working_share(entry)) for entry in performed]
+    assert [row[14] for row in rows] == [entry.later_drop for entry in performed]
+
+
+@given(LOGS)
+@settings(max_examples=300)
+def test_what_sets_come_to_is_what_coaching_finds_in_the_record(log: Record) -> None:
+    """Session and exercises: the columns that analytics add up are the arithmetic of devices, whatever was logged."""
+    rows, performed = project("workout_logs", log), performed_sets("w", log)
+    hard = [each for entry in performed if (each := hard_set_of(entry)) is not None]
+    done = sum(entry.completed and entry.type != WARMUP for entry in performed)
+    totals = exercise_totals(hard)
+    assert rows["workout_logs"][0][-3:] == (done, totals.hard_sets, totals.volume_load_kg)
+    for key, _, *found in rows["logged_exercises"]:
+        of_exercise = [entry for entry in performed if entry.exercise_key == key]
+        expected = exercise_totals([each for entry in of_exercise if (each := hard_set_of(entry)) is not None])
+        assert totals_of_row(*found[:9]) == expected
 
 
 def test_wall_clock_and_offset_are_kept_apart() -> None:
@@ -173,7 +203,7 @@ async def test_the_tables_are_as_declared(database_url: str) -> None:
         )
         found = [(row["attname"], row["kind"].removesuffix(" without time zone")) for row in rows]
         assert found[:2] == [("scope_id", "uuid"), ("record_id", "uuid")]
-        assert found[2:] == [(column.name, column.type) for column in table.columns], table.name
+        assert sorted(found[2:]) == sorted((column.name, column.type) for column in table.columns), table.name
     await owner.close()
 
 

@@ -130,12 +130,24 @@ async def volume_by_week(connection: Connection, vault: Vault, athlete_id: UUID,
     rows = await connection.fetch(_queries.list_tallies, athlete_id, first, last)
     seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
     names = {name: seal.open_name(name, EXERCISE_NAME) for name in {row["name"] for row in rows}}
-    tallies = [
-        Tally(row["week"], row["exercise_id"], names[row["name"]], row["sets"], row["volume_load_kg"]) for row in rows
-    ]
+    tallies = with_the_rest(
+        [Tally(row["week"], row["exercise_id"], names[row["name"]], row["sets"], row["volume_load_kg"]) for row in rows]
+    )
     identities = {exercise_identity(tally.exercise_id, tally.name) for tally in tallies}
     library = await library_for(connection, vault, [identity for identity in identities if identity])
     return volume_of(tallies, library)
+
+
+def with_the_rest(tallies: Sequence[Tally]) -> list[Tally]:
+    """Make what is told of whole weeks, where nothing is named, what is left of them beside all that is named."""
+    named = [tally for tally in tallies if (tally.exercise_id, tally.name) != (None, None)]
+    rest = {tally.week: tally for tally in tallies if (tally.exercise_id, tally.name) == (None, None)}
+    for tally in named:
+        whole = rest[tally.week]
+        rest[tally.week] = Tally(
+            tally.week, None, None, whole.sets - tally.sets, whole.volume_load_kg - tally.volume_load_kg
+        )
+    return [*named, *(tally for tally in rest.values() if tally.sets)]
 
 
 async def progression_of(
@@ -143,15 +155,15 @@ async def progression_of(
 ) -> list[ExerciseProgress]:
     """Draw the lines of an athlete's exercises, or of the one that an id or a name means."""
     trained = await trained_exercises_of(connection, vault, athlete_id, first, last)
-    sets = trained.sets
+    lines = trained.lines
     if exercise is not None:
         wanted = {exercise_identity(exercise, None), exercise_identity(None, exercise)}
-        sets = {
-            identity: members
-            for identity, members in sets.items()
-            if identity in wanted or any(exercise_identity(None, each.exercise_name) in wanted for each in members)
+        lines = {
+            identity: sessions
+            for identity, sessions in lines.items()
+            if identity in wanted or any(exercise_identity(None, each.exercise_name) in wanted for each in sessions)
         }
-    return progress_of(sets, first, last, trained.records)
+    return progress_of(lines, first, last, trained.records)
 
 
 async def totals_by_week(

@@ -1,26 +1,24 @@
 -- name: list_tallies
--- The hard sets of an athlete by week and exercise as it was named. What it means is told once the few names are open.
--- Names are looked up one by one: joined, Postgres would take the sets for few and compare every one with every name.
-SELECT date_trunc('week', session.date::timestamp)::date AS week, exercise.exercise_id, exercise.name,
-    sum(done.sets) AS sets, sum(done.volume_load_kg) AS volume_load_kg
+-- The hard sets of an athlete by week and exercise as it was named, and of each week as a whole, where nothing is named.
+-- What a name means is told once the few of them are open. Exercises are looked up session by session (OFFSET 0): under
+-- row-level security Postgres expects one row where there are thousands.
+SELECT date_trunc('week', session.date::timestamp)::date AS week, done.exercise_id, done.name,
+    sum(done.hard_sets) AS sets, sum(done.volume_load_kg) AS volume_load_kg
 FROM workout_logs AS session
 CROSS JOIN LATERAL (
-    SELECT hard.exercise_key, sum(hard.share) AS sets, sum(hard.volume_load_kg) AS volume_load_kg
-    FROM hard_sets AS hard
-    WHERE hard.scope_id = session.scope_id
-        AND hard.record_id = session.record_id
-    GROUP BY hard.exercise_key
+    SELECT exercise.exercise_id, exercise.name, exercise.hard_sets, exercise.volume_load_kg
+    FROM logged_exercises AS exercise
+    WHERE exercise.scope_id = session.scope_id
+        AND exercise.record_id = session.record_id
+        AND exercise.hard_sets > 0
+        AND (exercise.exercise_id IS NOT NULL OR exercise.name IS NOT NULL)
+    UNION ALL
+    SELECT NULL, NULL, session.hard_sets, session.volume_load_kg
+    OFFSET 0
 ) AS done
-LEFT JOIN LATERAL (
-    SELECT logged_exercises.exercise_id, logged_exercises.name
-    FROM logged_exercises
-    WHERE logged_exercises.scope_id = session.scope_id
-        AND logged_exercises.record_id = session.record_id
-        AND logged_exercises.exercise_key = done.exercise_key
-    LIMIT 1
-) AS exercise ON true
 WHERE session.scope_id = $1
     AND session.date BETWEEN $2 AND $3
+    AND session.hard_sets > 0
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3
 LIMIT 50000;
@@ -28,18 +26,12 @@ LIMIT 50000;
 -- name: list_week_totals
 -- What some athletes ($1), or all that the caller may read, trained in each week; sessions without a hard set are none.
 SELECT date_trunc('week', session.date::timestamp)::date AS week, count(*) AS workouts,
-    count(DISTINCT session.scope_id) AS athletes, sum(counted.sets) AS hard_sets,
-    sum(counted.volume_load_kg) AS volume_load_kg, coalesce(sum(session.duration_minutes), 0) AS minutes
+    count(DISTINCT session.scope_id) AS athletes, sum(session.hard_sets) AS hard_sets,
+    sum(session.volume_load_kg) AS volume_load_kg, coalesce(sum(session.duration_minutes), 0) AS minutes
 FROM unnest(coalesce($1::uuid[], (SELECT apex_readable_scope_ids())::uuid[])) AS athlete (id)
 JOIN workout_logs AS session ON session.scope_id = athlete.id
-CROSS JOIN LATERAL (
-    SELECT sum(hard.share) AS sets, sum(hard.volume_load_kg) AS volume_load_kg
-    FROM hard_sets AS hard
-    WHERE hard.scope_id = session.scope_id
-        AND hard.record_id = session.record_id
-) AS counted
 WHERE session.date BETWEEN $2 AND $3
-    AND counted.sets > 0
+    AND session.hard_sets > 0
 GROUP BY 1
 ORDER BY 1
 LIMIT 1000;

@@ -15,6 +15,8 @@ from uuid import UUID
 from apex_server.db import Connection, load_queries
 from apex_server.sync.sealing import EXERCISE_NAME, DocumentSeal, seal_of_scope
 from apex_server.vault import Vault
+from apex_sync.coaching.analytics import TrainedSession
+from apex_sync.coaching.exercise_totals import ExerciseTotals, merged_totals
 from apex_sync.coaching.leaves import number, text, whole
 from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.sets import (
@@ -25,9 +27,11 @@ from apex_sync.coaching.sets import (
     RPE_MAX,
     RPE_MIN,
     PerformedSet,
+    exercise_identity,
     identities_of,
     sets_by_exercise,
 )
+from apex_sync.coaching.strength import StrengthEstimate
 from apex_sync.ids import athlete_scope
 
 __all__ = ["performed_sets_of_workouts", "personal_records_of", "trained_exercises_of"]
@@ -69,9 +73,9 @@ _found: "OrderedDict[UUID, _Found]" = OrderedDict()
 
 
 class Trained(NamedTuple):
-    """What an athlete trained in some days, by exercise identity, and all personal records of each exercise."""
+    """The lines of an athlete's exercises through some days, by identity, and all personal records of each exercise."""
 
-    sets: Mapping[str, list[PerformedSet]]
+    lines: Mapping[str, list[TrainedSession]]
     records: Mapping[str, list[PersonalRecord]]
 
 
@@ -86,13 +90,54 @@ async def trained_exercises_of(
 ) -> Trained:
     """Read what an athlete trained from one day to another, whom the caller may read."""
     found = await _found_of(connection, vault, athlete_id)
-    by_exercise: dict[str, list[PerformedSet]] = {}
-    for performed in await _performed_sets(connection, vault, athlete_id, None, first, last):
-        named = (performed.exercise_id, performed.exercise_name)
-        identity = found.identities.get(named, performed.exercise)
+    rows = await connection.fetch(_queries.list_trained_sessions, athlete_id, first, last)
+    if not rows:
+        return Trained({}, found.records)
+    seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
+    names = {name: text(seal.open_name(name, EXERCISE_NAME)) for name in {row["name"] for row in rows}}
+    lines: dict[str, list[TrainedSession]] = {}
+    for record_id, on, exercise_id, sealed_name, *totals in rows:
+        name = names[sealed_name]
+        identity = found.identities.get((exercise_id, name)) or exercise_identity(exercise_id, name)
         if identity:
-            by_exercise.setdefault(identity, []).append(performed)
-    return Trained(by_exercise, found.records)
+            session = TrainedSession(str(record_id), on, name, totals_of_row(*totals))
+            _add_session(lines.setdefault(identity, []), session)
+    return Trained(lines, found.records)
+
+
+def _add_session(line: list[TrainedSession], session: TrainedSession) -> None:
+    """Add to a line what comes after it; an exercise that stands in a session twice is trained in it once."""
+    if not line or line[-1].workout_id != session.workout_id:
+        line.append(session)
+        return
+    before = line.pop()
+    totals = merged_totals(before.totals, session.totals)
+    line.append(TrainedSession(before.workout_id, before.date, before.exercise_name or session.exercise_name, totals))
+
+
+def totals_of_row(
+    hard_sets: float,
+    volume_load_kg: float,
+    top_load_kg: float | None,
+    top_reps: int | None,
+    top_rpe: float | None,
+    epley_kg: float | None,
+    epley_low_confidence: bool,
+    rpe_table_kg: float | None,
+    rpe_table_low_confidence: bool,
+) -> ExerciseTotals:
+    """Read what an exercise came to in a session, as `apex_server.sync.projections` wrote it out."""
+    return ExerciseTotals(
+        hard_sets=hard_sets,
+        volume_load_kg=volume_load_kg,
+        top_load_kg=top_load_kg,
+        top_reps=top_reps,
+        top_rpe=top_rpe,
+        epley=None if epley_kg is None else StrengthEstimate(epley_kg, "epley", epley_low_confidence),
+        rpe_table=None
+        if rpe_table_kg is None
+        else StrengthEstimate(rpe_table_kg, "rpe_table", rpe_table_low_confidence),
+    )
 
 
 async def _found_of(connection: Connection, vault: Vault, athlete_id: UUID) -> _Found:
@@ -116,18 +161,10 @@ async def performed_sets_of_workouts(
     connection: Connection, vault: Vault, athlete_id: UUID, workout_ids: Sequence[UUID] | None = None
 ) -> list[PerformedSet]:
     """List the dated sets of some workouts of an athlete, or of all; those of one workout stand together."""
-    return await _performed_sets(connection, vault, athlete_id, workout_ids, date.min, date.max)
-
-
-async def _performed_sets(
-    connection: Connection, vault: Vault, athlete_id: UUID, workout_ids: Sequence[UUID] | None, first: date, last: date
-) -> list[PerformedSet]:
-    rows = await connection.fetch(_queries.list_performed_sets, athlete_id, workout_ids, first, last)
+    rows = await connection.fetch(_queries.list_performed_sets, athlete_id, workout_ids)
     if not rows:
         return []
-    is_all = workout_ids is None and (first, last) == (date.min, date.max)
-    read = None if is_all else list({row["record_id"] for row in rows})
-    named = await connection.fetch(_queries.list_performed_exercises, athlete_id, read)
+    named = await connection.fetch(_queries.list_performed_exercises, athlete_id, workout_ids)
     seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
     return list(performed_sets_of(rows, named, seal))
 

@@ -95,7 +95,7 @@ ORDER BY seq
 LIMIT $3;
 
 -- name: list_performed_sets
--- The sets of an athlete from one day to another, all or those of some workouts; 200,000 are 30 years of hard training.
+-- The dated sets of an athlete, all or those of some workouts; 200,000 are 30 years of hard training.
 -- They are looked up workout by workout (OFFSET 0): joined freely, Postgres may compare every set with every workout.
 SELECT performed.record_id, performed.set_key, performed.exercise_key, session.date, session.start_time,
     performed.position, performed.type, performed.reps, performed.load_kg, performed.load_unit, performed.rpe,
@@ -110,9 +110,33 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS performed
 WHERE session.scope_id = $1
-    AND session.date BETWEEN $3 AND $4
+    AND session.date IS NOT NULL
     AND ($2::uuid[] IS NULL OR session.record_id = ANY ($2))
 ORDER BY session.date DESC, session.record_id, performed.position
+LIMIT 200000;
+
+-- name: list_trained_sessions
+-- What each exercise came to in each session from one day to another, the oldest first; looked up session by session, as
+-- above.
+SELECT session.record_id, session.date, exercise.exercise_id, exercise.name, exercise.hard_sets,
+    exercise.volume_load_kg, exercise.top_load_kg, exercise.top_reps, exercise.top_rpe, exercise.epley_kg,
+    exercise.epley_low_confidence, exercise.rpe_table_kg, exercise.rpe_table_low_confidence
+FROM workout_logs AS session
+CROSS JOIN LATERAL (
+    SELECT logged_exercises.position, logged_exercises.exercise_id, logged_exercises.name,
+        logged_exercises.hard_sets, logged_exercises.volume_load_kg, logged_exercises.top_load_kg,
+        logged_exercises.top_reps, logged_exercises.top_rpe, logged_exercises.epley_kg,
+        logged_exercises.epley_low_confidence, logged_exercises.rpe_table_kg,
+        logged_exercises.rpe_table_low_confidence
+    FROM logged_exercises
+    WHERE logged_exercises.scope_id = session.scope_id
+        AND logged_exercises.record_id = session.record_id
+        AND logged_exercises.hard_sets > 0
+    OFFSET 0
+) AS exercise
+WHERE session.scope_id = $1
+    AND session.date BETWEEN $2 AND $3
+ORDER BY session.date, session.start_time::time NULLS FIRST, session.record_id, exercise.position
 LIMIT 200000;
 
 -- name: list_performed_exercises

@@ -12,6 +12,7 @@ record change; the tables themselves stand in db/migrations.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from math import fsum
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
@@ -35,17 +36,29 @@ from apex_server.sync.column_values import (
 )
 from apex_server.sync.flat_tables import FLAT_TABLES, MACROS, flat_row
 from apex_server.sync.store import Row, RowsByTable
+from apex_sync.coaching.exercise_totals import HardSet, exercise_totals, hard_set
 from apex_sync.coaching.leaves import number as within
 from apex_sync.coaching.leaves import whole as within_whole
 from apex_sync.coaching.message_view import sent_messages
 from apex_sync.coaching.nutrition import day_totals
 from apex_sync.coaching.plan import plan_from_program
-from apex_sync.coaching.sets import DROP, REPS_MAX, RIR_MAX, RPE_MAX, RPE_MIN, hard_share, starts_drops
+from apex_sync.coaching.sets import (
+    DROP,
+    LOAD_KG_MAX,
+    LOAD_KG_MIN,
+    REPS_MAX,
+    RIR_MAX,
+    RPE_MAX,
+    RPE_MIN,
+    WARMUP,
+    starts_drops,
+)
+from apex_sync.coaching.strength import StrengthEstimate
 from apex_sync.collection import Record
 
 __all__ = ["VERSION", "project"]
 
-VERSION = 7
+VERSION = 8
 
 NEVER = datetime(1970, 1, 1)  # noqa: DTZ001 - as every timestamp of a projection.
 """When a message was sent that names no day of the calendar: it stands before all others."""
@@ -79,8 +92,8 @@ def _workout_logs(log: Any) -> RowsByTable:
         flag(log.completed),
         source(log.source),
     )
-    exercises, sets = _exercises_and_sets(log)
-    return {"workout_logs": [row], "logged_exercises": exercises, "logged_sets": sets}
+    exercises, sets, totals = _exercises_and_sets(log)
+    return {"workout_logs": [(*row, *totals)], "logged_exercises": exercises, "logged_sets": sets}
 
 
 class _Group(NamedTuple):
@@ -90,33 +103,36 @@ class _Group(NamedTuple):
     missing: str
     label: str | None
     skipped: bool
+    hard: list[HardSet]
 
 
-_DELETED = _Group(0, "", None, False)
+_DELETED = _Group(0, "", None, False, [])
 
 
-def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
-    """List exercises in their order and the sets in theirs, which is that of `apex_sync.coaching.sets`.
+def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row], Row]:
+    """List exercises in their order, sets in theirs (that of `apex_sync.coaching.sets`), and what all sets come to.
 
     Sets of no known exercise come last; those of a deleted one are left out.
     """
-    exercises: list[Row] = []
+    exercises: list[tuple[list[HardSet], Row, Row]] = []
     groups = dict.fromkeys(log.exercises if log.exercises.__class__ is dict else (), _DELETED)
     supersets: dict[str, str] = {}
     for position, (_, key, entry) in enumerate(live_entries(log.exercises), 1):
         skipped = entry.skipped is True
-        groups[key] = _Group(position, "", key_of(key), skipped)
+        hard: list[HardSet] = []
+        groups[key] = _Group(position, "", key_of(key), skipped, hard)
         label = entry.superset
         # The label is the athlete's word for it; which entries share one is all that a row has to tell.
         superset = supersets.setdefault(label, str(len(supersets) + 1)) if label.__class__ is str and label else None
-        exercises.append((key_of(key), position, id_of(entry.exercise_id), text(entry.name), skipped, superset))
+        named = (id_of(entry.exercise_id), text(entry.name), skipped, superset)
+        exercises.append((hard, (key_of(key), position), named))
     ordered = []
     for key, entry in entries_of(log.sets):
         exercise = entry.exercise if entry.exercise.__class__ is str else ""
         group = groups.get(exercise)
         if group is None:
             group = groups[exercise] = _Group(
-                len(exercises) + 1, exercise, key_of(exercise) if exercise else None, False
+                len(exercises) + 1, exercise, key_of(exercise) if exercise else None, False, []
             )
         if group is not _DELETED and entry.deleted is not True:
             order = entry.order if entry.order.__class__ is str else ""
@@ -125,14 +141,23 @@ def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row]]:
     sets = []
     before, after_drop = _DELETED, False
     for position, (_, _, _, key, group, entry) in enumerate(ordered, 1):
-        row, after_drop = _set_row(key, group, position, entry, after_drop and group is before)
+        row, counted, after_drop = _set_row(key, group, position, entry, after_drop and group is before)
         sets.append(row)
+        if counted is not None:
+            group.hard.append(counted)
         before = group
-    return exercises, sets
+    completed_sets = sum(row[_COMPLETED] and row[_TYPE] != WARMUP for row in sets)
+    all_hard = [each for group in groups.values() for each in group.hard]
+    totals = (completed_sets, fsum(each.share for each in all_hard), fsum(each.volume_load_kg for each in all_hard))
+    return [(*place, *_totals(hard), *named) for hard, place, named in exercises], sets, totals
 
 
-def _set_row(key: str, group: _Group, position: int, entry: Any, after_drop: bool) -> tuple[Row, bool]:
-    """Make the row of one set, and tell whether a drop set after it is a later drop.
+_TYPE, _COMPLETED = 3, 10
+"""Where these stand in the row of a set."""
+
+
+def _set_row(key: str, group: _Group, position: int, entry: Any, after_drop: bool) -> tuple[Row, HardSet | None, bool]:
+    """Make the row of one set, what counts of it if it is hard, and whether a drop set after it is a later drop.
 
     There are many, and most of their leaves absent, which is told apart without a call.
     """
@@ -142,6 +167,7 @@ def _set_row(key: str, group: _Group, position: int, entry: Any, after_drop: boo
     done = completed if completed.__class__ is bool else not group.skipped
     type_ = "working" if kind is UNSET else word(kind) or "working"
     reps_ = None if reps is UNSET else whole(reps)
+    load_kg_ = None if load_kg is UNSET else number(load_kg)
     rpe_, rir_ = None if rpe is UNSET else number(rpe), None if rir is UNSET else number(rir)
     later_drop = after_drop and type_ == DROP
     row = (
@@ -150,7 +176,7 @@ def _set_row(key: str, group: _Group, position: int, entry: Any, after_drop: boo
         position,
         type_,
         reps_,
-        None if load_kg is UNSET else number(load_kg),
+        load_kg_,
         None if load is UNSET else number(load),
         None if load_unit is UNSET else word(load_unit),
         rpe_,
@@ -160,16 +186,35 @@ def _set_row(key: str, group: _Group, position: int, entry: Any, after_drop: boo
         None if distance_m is UNSET else number(distance_m),
         None if duration_seconds is UNSET else number(duration_seconds),
         later_drop,
-        hard_share(
-            kind=type_,
-            reps=None if reps_ is None else within_whole(reps_, 0, REPS_MAX),
-            rpe=None if rpe_ is None else within(rpe_, RPE_MIN, RPE_MAX),
-            rir=None if rir_ is None else within(rir_, 0.0, RIR_MAX),
-            completed=done,
-            later_drop=later_drop,
-        ),
     )
-    return row, starts_drops(type_, done, later_drop)
+    hard = hard_set(
+        kind=type_,
+        reps=None if reps_ is None else within_whole(reps_, 0, REPS_MAX),
+        load_kg=None if load_kg_ is None else within(load_kg_, LOAD_KG_MIN, LOAD_KG_MAX),
+        rpe=None if rpe_ is None else within(rpe_, RPE_MIN, RPE_MAX),
+        rir=None if rir_ is None else within(rir_, 0.0, RIR_MAX),
+        completed=done,
+        later_drop=later_drop,
+    )
+    return row, hard, starts_drops(type_, done, later_drop)
+
+
+def _totals(hard: list[HardSet]) -> Row:
+    """Write out what the hard sets of an exercise come to."""
+    totals = exercise_totals(hard)
+    return (
+        totals.hard_sets,
+        totals.volume_load_kg,
+        totals.top_load_kg,
+        totals.top_reps,
+        totals.top_rpe,
+        *_estimate(totals.epley),
+        *_estimate(totals.rpe_table),
+    )
+
+
+def _estimate(found: StrengthEstimate | None) -> Row:
+    return (None, None) if found is None else (found.e1rm_kg, found.low_confidence)
 
 
 def _check_in_photos(check_in: Any) -> RowsByTable:

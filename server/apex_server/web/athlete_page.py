@@ -144,10 +144,8 @@ async def _strength(connection: Connection, vault: Vault, athlete_id: UUID) -> S
     last = datetime.now(UTC).date() + timedelta(days=1)  # Which it is already somewhere.
     first = first_day_of(STRENGTH_WEEKS, last)
     trained = await trained_exercises_of(connection, vault, athlete_id, first, last)
-    sets = [performed for members in trained.sets.values() for performed in members]
-    newest = max(sets, key=lambda performed: performed.performed_at, default=None)
-    unit = "kg" if newest is None else newest.load_unit
-    return draw_strength(progress_of(trained.sets, first, last, trained.records), unit)
+    unit = await connection.fetchval(_queries.get_load_unit, athlete_id, first, last)
+    return draw_strength(progress_of(trained.lines, first, last, trained.records), unit or "kg")
 
 
 async def read_workout(

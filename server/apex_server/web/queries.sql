@@ -204,12 +204,8 @@ LIMIT 100;
 
 -- name: list_weekly_sets
 -- How much was trained in each of the last weeks up to the newest session; a week begins on Monday.
-SELECT date_trunc('week', session.date)::date AS week,
-    count(DISTINCT session.record_id) AS sessions,
-    count(performed.set_key) FILTER (WHERE performed.completed AND performed.type <> 'warmup') AS sets
+SELECT date_trunc('week', session.date)::date AS week, count(*) AS sessions, sum(session.completed_sets) AS sets
 FROM workout_logs AS session
-LEFT JOIN logged_sets AS performed
-    ON performed.scope_id = session.scope_id AND performed.record_id = session.record_id
 WHERE session.scope_id = $1
     AND session.date > (
         SELECT max(newest.date)
@@ -219,6 +215,24 @@ WHERE session.scope_id = $1
 GROUP BY week
 ORDER BY week DESC
 LIMIT 12;
+
+-- name: get_load_unit
+-- The unit that an athlete typed last, of those in some days.
+SELECT performed.load_unit
+FROM workout_logs AS session
+CROSS JOIN LATERAL (
+    SELECT logged_sets.load_unit
+    FROM logged_sets
+    WHERE logged_sets.scope_id = session.scope_id
+        AND logged_sets.record_id = session.record_id
+        AND logged_sets.load_unit IS NOT NULL
+    ORDER BY logged_sets.position
+    LIMIT 1
+) AS performed
+WHERE session.scope_id = $1
+    AND session.date BETWEEN $2 AND $3
+ORDER BY session.date DESC, session.start_time DESC NULLS LAST
+LIMIT 1;
 
 -- name: list_insights
 -- What the coach has to decide, the most urgent first; then what was decided lately.
