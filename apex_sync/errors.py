@@ -7,6 +7,8 @@
     ├── OutOfBounds          a value that a person typed and that its field does not take
     ├── ForbiddenField       a field that this role may not write
     ├── UnknownCollection    a kind of record that this version does not know
+    ├── NoSuchVersion        a version that the record never was
+    ├── VersionFolded        a version that a compaction has folded into a later one
     ├── ProtocolError        a message that is no message of this protocol
     └── IncompatibleVersion  a message of a version of the protocol that is too old or too new
 
@@ -71,6 +73,22 @@ class ForbiddenField(ApexError):
         self.collection = collection
         self.fields = fields
         self.role = role
+
+
+class NoSuchVersion(ApexError):
+    """A stamp under which nothing was written to the record."""
+
+    def __init__(self, stamp: int) -> None:
+        super().__init__(f"nothing was written to the record at {stamp}")
+        self.stamp = stamp
+
+
+class VersionFolded(ApexError):
+    """A version older than what is remembered: the history was shortened since."""
+
+    def __init__(self, stamp: int) -> None:
+        super().__init__(f"what the record was at {stamp} has been folded into a later version")
+        self.stamp = stamp
 
 
 class UnknownCollection(ApexError):

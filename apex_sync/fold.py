@@ -63,7 +63,7 @@ def fold(writes: Iterable[StampedWrite]) -> Fold:
 
     Patches are as `decode_op` gives them, without empty maps. The state may share maps with them: don't change it.
     """
-    ordered = _in_order(writes)
+    ordered = in_order(writes)
     if len(ordered) == 1:
         return Fold(ordered[0].patch, [], ordered[0].hlc, ordered)
     root = _tree(ordered)
@@ -79,7 +79,7 @@ def surviving_writes(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
     beneath. Together with whatever writes are yet to come they fold to the same state and conflicts as all writes do.
     """
     patches: dict[int, Patch] = {}
-    ordered = _in_order(writes)
+    ordered = in_order(writes)
     for leaf in sorted(_leaves(_tree(ordered)), key=_path):
         for order, _, value in leaf.survivors:
             _set_leaf(patches.setdefault(order, {}), leaf.path, value)
@@ -134,7 +134,7 @@ def _path(found: "Conflict | _Leaf") -> Path:
     return found.path
 
 
-def _in_order(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
+def in_order(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
     """Give each write once: two servers, of which one was restored, may both have carried it into a summary."""
     ordered = sorted(writes, key=_rank)
     if not any(_is_same(one, other) for one, other in pairwise(ordered)):

@@ -50,6 +50,8 @@ CALLS: Mapping[str, str] = {
     "GET /api/exercises/search": "replica.exercises.search()",
     "POST /api/workouts/bulk-sync": "replica.sync()",
     "GET /api/programs/templates": "replica.programs.query()",
+    "GET /api/programs/{program_id}/versions": "replica.programs.versions()",
+    "GET /api/programs/{program_id}/versions/{stamp}": "replica.programs.as_of()",
     "POST /api/programs/{program_id}/clone": "replica.programs.clone()",
     "POST /api/programs/{program_id}/assign": "replica.programs.assign()",
     "POST /api/progress/compare": "replica.photos.compare()",

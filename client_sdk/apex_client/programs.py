@@ -7,8 +7,9 @@ program = await replica.programs.assign(template, athlete_id, start_date="2026-0
 from datetime import date as Date
 from typing import TYPE_CHECKING
 
-from apex_client import assigning
-from apex_client.records import Record, Records
+from apex_client import assigning, program_history
+from apex_client.records import LIST_MAX, Record, Records
+from apex_sync.coaching.program_changes import ProgramVersion
 from apex_sync.models import Program
 
 if TYPE_CHECKING:
@@ -24,6 +25,17 @@ class Programs(Records[Record[Program]]):
     async def clone(self, program: Record[Program], *, name: str | None = None) -> Record[Program]:
         """Make a template of the coach's from a program, as a draft: a copy without dates and athlete."""
         return Record(self._replica, await self._replica._do(assigning.clone, program.id, program.scope, name))
+
+    async def versions(self, program: Record[Program], *, limit: int = 50) -> list[ProgramVersion]:
+        """List what a program was and what was changed in it, the latest first, as far as it is remembered.
+
+        Edits of one device within ten minutes of each other are one version, which its `stamp` names.
+        """
+        return await self._replica._do(program_history.versions_of, program.id, program.scope, min(limit, LIST_MAX))
+
+    async def as_of(self, program: Record[Program], stamp: int) -> Program:
+        """Read a program as it was in one of its versions. Raises NoSuchVersion, VersionFolded."""
+        return await self._replica._do(program_history.as_of, program.id, program.scope, stamp)
 
     async def assign(
         self,

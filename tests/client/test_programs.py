@@ -3,6 +3,7 @@
 import pytest
 
 from apex_client.errors import NoSuchRecord, NotGranted
+from apex_sync.errors import NoSuchVersion
 from apex_sync.ids import derived_id
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
@@ -75,3 +76,20 @@ async def test_assigning_another_ends_what_is_followed_and_a_deleted_copy_can_co
     await coach.programs.assign(one, anna.id, start_date="2026-03-09", keep=True)
     assert ((await first.refresh())["status"], first["start_date"], first.deleted) == ("active", "2026-03-09", False)
     assert (await second.refresh())["status"] == "active"
+
+
+async def test_a_device_tells_what_a_program_was_and_what_was_changed(open_replica: OpenReplica) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    await coach.sync()
+    template = await coach.programs.create(name="Base", weeks={"w": {"week_number": 1}})
+    [made] = await coach.programs.versions(template)
+    await template.edit(name="Base II")
+
+    latest = (await coach.programs.versions(template))[0]
+
+    assert [change.words for change in latest.changes] == ["made, with 1 week"], "one sitting is one version"
+    assert (latest.number, latest.folded, latest.stamp > made.stamp) == (1, False, True)
+    assert (await coach.programs.as_of(template, made.stamp)).name == "Base"
+    assert (await coach.programs.as_of(template, latest.stamp)).name == "Base II"
+    with pytest.raises(NoSuchVersion):
+        await coach.programs.as_of(template, 1)

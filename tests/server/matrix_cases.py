@@ -157,6 +157,8 @@ def thing_at(case: Case, parameter: str) -> str:
     """Say which thing a parameter of the address stands for; programs are templates, or what an athlete follows."""
     if parameter == "program_id":
         return case.thing
+    if parameter == "stamp":
+        return f"{case.thing}_stamp"
     return THING_OF_PARAMETER.get(parameter, parameter)
 
 

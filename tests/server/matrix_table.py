@@ -290,6 +290,10 @@ ROUTES: list[Case] = [
     writes("POST /api/programs/{program_id}/restore", "template", may="own_coach"),
     writes("POST /api/programs/{program_id}/restore", "program", may="own_coach"),
     lists("GET /api/programs/templates", "template", roles=_COACH),
+    reads("GET /api/programs/{program_id}/versions", "template"),
+    reads("GET /api/programs/{program_id}/versions", "program"),
+    reads("GET /api/programs/{program_id}/versions/{stamp}", "template"),
+    reads("GET /api/programs/{program_id}/versions/{stamp}", "program"),
     writes("POST /api/programs/{program_id}/clone", "template", may="own_coach", roles=_COACH),
     writes("POST /api/programs/{program_id}/clone", "program", may="own_coach", roles=_COACH),
     writes(

@@ -173,9 +173,17 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
         "look": str(look),
         "upload": await upload_of(anna),
         "part": "1",
+        "program_stamp": await stamp_of(carla, made["program"]),
+        "template_stamp": await stamp_of(carla, made["template"]),
         "media": await media_of(whole, anna),
         "invite": code,
     }
+
+
+async def stamp_of(person: Signed, program_id: str) -> str:
+    """Give the only version that a program has."""
+    [version] = (await person("GET", f"/api/programs/{program_id}/versions")).json()["versions"]
+    return str(version["stamp"])
 
 
 async def upload_of(person: Signed) -> str:

@@ -1,15 +1,25 @@
 """What the endpoints of programs take and give: the model itself, with its place in the world."""
 
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from apex_server.resources import record_view
+from apex_server.resources import Origin, record_view
 from apex_sync.coaching.completion import ProgramAnalytics
+from apex_sync.coaching.program_changes import ProgramChange
 from apex_sync.models import Program
 from apex_sync.models.fields import Date, Name
 
-__all__ = ["Assignment", "Clone", "NewProgram", "ProgramResource", "ProgramsPage"]
+__all__ = [
+    "Assignment",
+    "Clone",
+    "NewProgram",
+    "ProgramResource",
+    "ProgramVersionView",
+    "ProgramVersionsPage",
+    "ProgramsPage",
+]
 
 
 class NewProgram(Program, kw_only=True):
@@ -31,6 +41,29 @@ class ProgramsPage(Struct):
     """Programs, the latest start first and undated ones before; `next` goes into `after` for the page that follows."""
 
     programs: list[ProgramResource]
+    next: str | None
+
+
+class ProgramVersionView(Struct):
+    """What a program was after one sitting of one author, and what they changed, in words and by path.
+
+    `stamp` names the version; `number` counts what is remembered, from 1. `folded`: how it came to be so is no longer
+    known, as the history before it was shortened. `more`: there are more changes than are told.
+    """
+
+    number: int
+    stamp: int
+    at: datetime
+    by: Origin
+    folded: bool
+    changes: list[ProgramChange]
+    more: bool
+
+
+class ProgramVersionsPage(Struct):
+    """Versions, the latest first; `next` goes into `after` for the page that follows."""
+
+    versions: list[ProgramVersionView]
     next: str | None
 
 

@@ -15,14 +15,23 @@ from uuid import UUID
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromQuery, JSONBody, QueryParameter
+from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
 
 from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, load_queries
 from apex_server.errors import InvalidFields, RoleRequired
 from apex_server.problems import problem_responses
+from apex_server.programs.errors import VersionGone
 from apex_server.programs.examples import PROGRAM
-from apex_server.programs.payloads import Assignment, Clone, NewProgram, ProgramResource, ProgramsPage
+from apex_server.programs.payloads import (
+    Assignment,
+    Clone,
+    NewProgram,
+    ProgramResource,
+    ProgramsPage,
+    ProgramVersionsPage,
+)
+from apex_server.programs.versions import program_as_of, versions_page
 from apex_server.resources import (
     AlreadyExists,
     Asked,
@@ -32,16 +41,20 @@ from apex_server.resources import (
     Made,
     RecordKind,
     RecordWriter,
+    StampMark,
     library_for,
     performed_sets_of_workouts,
     view_of_model,
 )
 from apex_server.resources.controller import RecordId
+from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import (
     NO_NUL,
     READ_REFUSALS,
     WRITE_REFUSALS,
+    After,
     IdempotencyKey,
+    Limit,
     new_record_id,
     now,
     scope_of_athlete,
@@ -61,12 +74,13 @@ from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.profile import Library
 from apex_sync.ids import Scope, athlete_scope, derived_id
 from apex_sync.models import PROGRAMS, Program
-from apex_sync.op import Patch
+from apex_sync.op import EXACT_INT_MAX, Patch
 
 __all__ = ["program_routes"]
 
 _queries = load_queries(__package__)
 
+Stamp = Annotated[int, PathParameter(ge=1, le=EXACT_INT_MAX, description="The `stamp` of a version.")]
 _Status = Annotated[str | None, QueryParameter(max_length=20, pattern=NO_NUL)]
 
 
@@ -132,6 +146,31 @@ class ProgramsController(AthleteRecordController):
         own = Scope.parse(f"coach:{records.caller.user_id}").id
         page: ProgramsPage = await self.page_of(records, ProgramFilters(own, filters.status), asked)
         return page
+
+    @get("/{record_id:uuid}/versions", responses=problem_responses(*READ_REFUSALS))
+    async def list_record_versions(
+        self,
+        record_id: "RecordId",
+        records: NamedDependency[RecordWriter],
+        limit: Limit = PAGE_LENGTH_DEFAULT,
+        after: After = None,
+    ) -> ProgramVersionsPage:
+        """List what one program was and what was changed in it, the latest version first.
+
+        Edits of one author within ten minutes of each other are one version.
+        """
+        async with records.reading() as connection:
+            known = await records.known(connection, record_id)
+            mark = None if after is None else StampMark.decode(after)
+            return await versions_page(connection, records.database.vault, known, mark, limit)
+
+    @get("/{record_id:uuid}/versions/{stamp:int}", responses=problem_responses(*READ_REFUSALS, VersionGone))
+    async def get_record_version(
+        self, record_id: "RecordId", stamp: Stamp, records: NamedDependency[RecordWriter]
+    ) -> ProgramResource:
+        """Read one program as it was; sent with PUT, it is so again."""
+        async with records.reading() as connection:
+            return program_as_of(await records.known(connection, record_id), stamp)
 
     @post("/{record_id:uuid}/clone", responses=problem_responses(*WRITE_REFUSALS, AlreadyExists, RoleRequired))
     async def clone_record(

@@ -12,9 +12,9 @@ from apex_server.resources.exercise_traits import library_for
 from apex_server.resources.history import performed_sets_of_workouts, personal_records_of, trained_exercises_of
 from apex_server.resources.measurings import GIRTHS, measurings_of, weigh_ins_of_rows
 from apex_server.resources.merging import Draft, RecordMerger
-from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, IdMark, Mark, NameMark, PageMark
-from apex_server.resources.provenance import Origin, provenance_of
-from apex_server.resources.reading import KnownRecord, read_record, read_records, require_scope
+from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, IdMark, Mark, NameMark, PageMark, StampMark
+from apex_server.resources.provenance import Origin, origins_of_clients, provenance_of
+from apex_server.resources.reading import KnownRecord, moment_of, read_record, read_records, require_scope
 from apex_server.resources.requests import FirstDay, LastDay
 from apex_server.resources.versions import etag_of
 from apex_server.resources.views import placed, record_view, view_of_model
@@ -43,6 +43,7 @@ __all__ = [
     "RecordKind",
     "RecordMerger",
     "RecordWriter",
+    "StampMark",
     "VersionRequired",
     "VersionStale",
     "WeighingWriter",
@@ -51,7 +52,9 @@ __all__ = [
     "library_for",
     "list_body",
     "measurings_of",
+    "moment_of",
     "object_body",
+    "origins_of_clients",
     "performed_sets_of_workouts",
     "personal_records_of",
     "placed",

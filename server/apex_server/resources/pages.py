@@ -12,7 +12,17 @@ from msgspec import Struct
 
 from apex_server.errors import InvalidFields
 
-__all__ = ["PAGE_LENGTH_DEFAULT", "PAGE_LENGTH_MAX", "DayMark", "IdMark", "Mark", "NameMark", "PageMark", "backwards"]
+__all__ = [
+    "PAGE_LENGTH_DEFAULT",
+    "PAGE_LENGTH_MAX",
+    "DayMark",
+    "IdMark",
+    "Mark",
+    "NameMark",
+    "PageMark",
+    "StampMark",
+    "backwards",
+]
 
 PAGE_LENGTH_DEFAULT = 50
 PAGE_LENGTH_MAX = 200
@@ -75,6 +85,12 @@ class IdMark(Mark, array_like=True, frozen=True):
     """Where a page ended that is sorted by id alone."""
 
     id: UUID
+
+
+class StampMark(Mark, array_like=True, frozen=True):
+    """Where a page of a record's versions ended."""
+
+    stamp: int
 
 
 def backwards(sql: str) -> str:

@@ -23,6 +23,7 @@ from apex_sync.errors import FieldProblem
 from apex_sync.fold import Fold, fold
 from apex_sync.ids import Scope
 from apex_sync.op import Vector
+from apex_sync.versions import fold_as_of
 from apex_sync.wire import parse_document
 
 __all__ = ["KnownRecord", "read_record", "read_records", "require_scope"]
@@ -93,6 +94,12 @@ class KnownRecord:
         """Give the record as a reader had it who knew this version."""
         known = (write for write in self.document.writes() if write.clock < version.get(write.client_id, 0))
         return typed(self.collection, fold(known).state)[0]
+
+    def as_of(self, stamp: int) -> "KnownRecord":
+        """Give the record as it stood when a write was made. Raises NoSuchVersion, VersionFolded."""
+        past = KnownRecord(self.collection, self.scope, self.id, self.document, self.synced_at)
+        past.fold = fold_as_of(self.document, stamp)
+        return past
 
 
 def typed(collection: Collection, state: dict[str, Any]) -> tuple[Record, list[FieldProblem]]:
