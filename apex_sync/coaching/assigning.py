@@ -18,6 +18,7 @@ from apex_sync.coaching.sets import PerformedSet, exercise_identity
 from apex_sync.coaching.strength import set_estimate
 from apex_sync.coaching.weeks import DAYS, days_before, days_between
 from apex_sync.collection import Record
+from apex_sync.errors import FieldProblem
 from apex_sync.op import Patch
 
 MAXIMUM_DAYS = 84
@@ -65,6 +66,14 @@ def followed_program(
         for key, planned in copy.get("sets", {}).items()
     }
     return copy
+
+
+def order_problem(followed: Patch) -> FieldProblem | None:
+    """Tell what is wrong with a program that ends before it starts."""
+    start, end = followed.get("start_date"), followed.get("end_date")
+    if start is None or end is None or end >= start:
+        return None
+    return FieldProblem("end_date", f"Expected {start} or a day after it")
 
 
 def exercises_by_percent(program: Record) -> set[str]:

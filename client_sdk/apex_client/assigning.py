@@ -13,6 +13,7 @@ from apex_sync.coaching.assigning import (
     exercises_by_percent,
     followed_program,
     maxima_kg,
+    order_problem,
     program_copy,
     replaced_program,
 )
@@ -20,6 +21,7 @@ from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.profile import ExerciseTraits, library_of
 from apex_sync.coaching.sets import performed_sets
 from apex_sync.collection import Record
+from apex_sync.errors import OutOfBounds
 from apex_sync.ids import athlete_scope, derived_id
 from apex_sync.models import EXERCISES, PROGRAMS, WORKOUT_LOGS
 from apex_sync.op import Patch
@@ -51,30 +53,36 @@ def assign(
     today: str,
     keep: bool,
 ) -> Snapshot:
-    """Let an athlete follow a copy of a program; the server gives it the same id. Raises NoSuchRecord, NotGranted."""
-    template = PROGRAMS.read(local.find(PROGRAMS.name, program_id, scope).state)[0]
-    home, assigned_id = athlete_scope(athlete_id), derived_id("program", program_id, athlete_id)
-    assigned = local.store.one(home, assigned_id)
-    others = [] if keep else listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
-    if assigned is not None and assigned.state.get("deleted") is not True:
-        _end(local, others, assigned_id, assigned.state)
-        return snapshot_of(assigned)
-    maxima, library = _maxima(local, home, template, date.fromisoformat(today))
-    followed = followed_program(
-        template, source_id=program_id, start_date=start_date, end_date=end_date, maxima_kg=maxima, library=library
-    )
-    if assigned is None:
-        made_at = {"created_at": utc_text(local.device.now_us())}
-        made = local.create(PROGRAMS.name, home, made_at | followed, record_id=assigned_id)
-    else:
-        anew = model_patch(assigned_id, followed, PROGRAMS.read(assigned.state)[0]).patch | {"deleted": False}
-        made = local.edit(PROGRAMS.name, assigned_id, lambda state: anew, scope=home)
-    _end(local, others, assigned_id, followed)
-    return made
+    """Let an athlete follow a copy of a program; the server gives it the same id.
+
+    All of it is saved at once. Raises NoSuchRecord, NotGranted, OutOfBounds.
+    """
+    with local.store.transaction():
+        template = PROGRAMS.read(local.find(PROGRAMS.name, program_id, scope).state)[0]
+        home, assigned_id = athlete_scope(athlete_id), derived_id("program", program_id, athlete_id)
+        assigned = local.store.one(home, assigned_id)
+        others = [] if keep else listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
+        if assigned is not None and assigned.state.get("deleted") is not True:
+            _end(local, others, assigned_id, assigned.state)
+            return snapshot_of(assigned)
+        maxima, library = _maxima(local, home, template, date.fromisoformat(today))
+        followed = followed_program(
+            template, source_id=program_id, start_date=start_date, end_date=end_date, maxima_kg=maxima, library=library
+        )
+        if problem := order_problem(followed):
+            raise OutOfBounds(PROGRAMS.name, problem)
+        if assigned is None:
+            made_at = {"created_at": utc_text(local.device.now_us())}
+            made = local.create(PROGRAMS.name, home, made_at | followed, record_id=assigned_id)
+        else:
+            anew = model_patch(assigned_id, followed, PROGRAMS.read(assigned.state)[0]).patch | {"deleted": False}
+            made = local.edit(PROGRAMS.name, assigned_id, lambda state: anew, scope=home)
+        _end(local, others, assigned_id, followed)
+        return made
 
 
 def _end(local: LocalReplica, others: Sequence[Snapshot], assigned_id: str, followed: Patch) -> None:
-    """End what is followed in the days of a program that was assigned; also when it comes again, after a crash."""
+    """End what is followed in the days of a program that was assigned; also when it comes again."""
     if followed.get("status") != "active":
         return
     for other in others:

@@ -3,7 +3,7 @@
 import pytest
 
 from apex_client.errors import NoSuchRecord, NotGranted
-from apex_sync.errors import NoSuchVersion
+from apex_sync.errors import NoSuchVersion, OutOfBounds
 from apex_sync.ids import derived_id
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
@@ -76,6 +76,27 @@ async def test_assigning_another_ends_what_is_followed_and_a_deleted_copy_can_co
     await coach.programs.assign(one, anna.id, start_date="2026-03-09", keep=True)
     assert ((await first.refresh())["status"], first["start_date"], first.deleted) == ("active", "2026-03-09", False)
     assert (await second.refresh())["status"] == "active"
+
+
+async def test_a_copy_and_what_ends_with_it_are_saved_together_or_not_at_all(
+    open_replica: OpenReplica, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.add_user(ANNA)
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    one, two = [await coach.programs.create(name=name, duration_weeks=4) for name in ("One", "Two")]
+    first = await coach.programs.assign(one, anna.id, start_date="2026-02-16")
+    with pytest.raises(OutOfBounds, match="2026-03-02 or a day after it"):
+        await coach.programs.assign(two, anna.id, start_date="2026-03-02", end_date="2026-03-01")
+
+    with monkeypatch.context() as crash:
+        crash.setattr("apex_client.assigning.replaced_program", lambda *dates, **by: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await coach.programs.assign(two, anna.id, start_date="2026-03-02")
+
+    assert [each.id for each in await coach.athlete(anna.id).programs.list()] == [first.id]
+    assert (await first.refresh())["end_date"] == "2026-03-15"
 
 
 async def test_a_device_tells_what_a_program_was_and_what_was_changed(open_replica: OpenReplica) -> None:

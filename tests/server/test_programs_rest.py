@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -214,6 +215,19 @@ async def test_an_assignment_that_comes_again_ends_what_the_first_left_undone(re
     assert (await coach("POST", path, body)).status_code == 200
     ended = (await coach("GET", f"/api/programs/{old['id']}")).json()
     assert (ended["status"], ended["end_date"]) == ("active", "2026-03-01")
+
+
+async def test_what_ends_with_an_assignment_ends_in_the_transaction_that_makes_the_copy(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    old, _ = await make(coach, athlete_id=athlete.id, start_date="2026-01-05", status="active")
+    template, _ = await make(coach)
+    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
+    new = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
+    async with rest.database.commit_connection() as connection:
+        rows = await connection.fetch(
+            "SELECT xmin::text FROM records WHERE record_id = ANY ($1)", [UUID(old["id"]), UUID(new["id"])]
+        )
+    assert len(rows) == 2 and len({row["xmin"] for row in rows}) == 1
 
 
 async def test_no_program_is_assigned_that_ends_before_it_starts(rest: RestServer) -> None:

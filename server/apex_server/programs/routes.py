@@ -7,20 +7,20 @@ twice assigns once, and a later edit to the template never rewrites what an athl
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
 
 from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, load_queries
-from apex_server.errors import InvalidFields, RoleRequired
+from apex_server.errors import RoleRequired
 from apex_server.problems import problem_responses
+from apex_server.programs.assigning import assign
 from apex_server.programs.errors import VersionGone
 from apex_server.programs.examples import PROGRAM
 from apex_server.programs.payloads import (
@@ -38,11 +38,9 @@ from apex_server.resources import (
     AthleteRecordController,
     DayMark,
     KnownRecord,
-    Made,
     RecordKind,
     RecordWriter,
     StampMark,
-    library_for,
     performed_sets_of_workouts,
     view_of_model,
 )
@@ -62,19 +60,13 @@ from apex_server.resources.requests import (
 from apex_server.vault import Vault
 from apex_sync.coaching.adherence import DoneSession
 from apex_sync.coaching.assigning import (
-    MAXIMUM_DAYS,
-    exercises_by_percent,
-    followed_program,
-    maxima_kg,
     program_copy,
-    replaced_program,
 )
 from apex_sync.coaching.completion import ProgramAnalytics, program_analytics
 from apex_sync.coaching.drafts import model_patch
-from apex_sync.coaching.profile import Library
-from apex_sync.ids import Scope, athlete_scope, derived_id
+from apex_sync.ids import Scope
 from apex_sync.models import PROGRAMS, Program
-from apex_sync.op import EXACT_INT_MAX, Patch
+from apex_sync.op import EXACT_INT_MAX
 
 __all__ = ["program_routes"]
 
@@ -205,75 +197,10 @@ class ProgramsController(AthleteRecordController):
         rounded to what the exercise is loaded with.
         """
         require_role(records.caller, "coach")
-        scope = athlete_scope(str(data.athlete_id))
-        theirs = records.within(scope)
-        assigned_id = UUID(derived_id("program", str(record_id), str(data.athlete_id)))
-        async with records.reading() as connection:
-            template = await records.known(connection, record_id)
-            before = await theirs.find(connection, assigned_id)
-            maxima, library = await _maxima_of(connection, records.database.vault, data.athlete_id, template)
-            others = [] if data.keep else await connection.fetch(_queries.list_followed, data.athlete_id, assigned_id)
-        followed = followed_program(
-            template.record,
-            source_id=str(record_id),
-            start_date=data.start_date,
-            end_date=data.end_date,
-            maxima_kg=maxima,
-            library=library,
-        )
-        _require_order(followed)
-        if before is not None and before.record.deleted is not True:
-            made = _as_before(before, data)
-            followed = msgspec.to_builtins(before.record)
-        elif before is None:
-            made = await records.create(scope, assigned_id, followed, {"created_at": now()})
-        else:
-            anew = model_patch(str(assigned_id), followed, before.record).patch | {"deleted": False}
-            made = await theirs.apply_patch(assigned_id, anew, deleted=True)
-        # Also when it came again: whoever sent it first may have died before the others ended.
-        for other in others if followed.get("status") == "active" else ():
-            if patch := _ended(other, followed):
-                await theirs.apply_patch(other["record_id"], patch)
-        return await self.made(records, made)
+        return await self.made(records, await assign(records, record_id, data))
 
 
 program_routes = (ProgramsController,)
-
-
-def _require_order(followed: Patch) -> None:
-    """Return if a program does not end before it starts. Raises InvalidFields."""
-    start, end = followed.get("start_date"), followed.get("end_date")
-    if start is not None and end is not None and end < start:
-        raise InvalidFields.one("end_date", f"Expected {start} or a day after it")
-
-
-def _as_before(assigned: KnownRecord, again: Assignment) -> Made:
-    """Answer an assignment that came again. Raises AlreadyExists where it is to have other days."""
-    held = msgspec.to_builtins(assigned.record)
-    days = {name: day for name in ("start_date", "end_date") if (day := getattr(again, name)) is not None}
-    if not days.items() <= held.items():
-        raise AlreadyExists(assigned.id)
-    return Made(assigned, "unchanged", {})
-
-
-async def _maxima_of(
-    connection: Connection, vault: Vault, athlete_id: UUID, program: KnownRecord
-) -> tuple[dict[str, float], Library]:
-    """Read what an athlete can lift, and how it is loaded: nothing where the program has no per cents."""
-    exercises = exercises_by_percent(program.record)
-    if not exercises:
-        return {}, {}
-    today = datetime.now(UTC).date()
-    rows = await connection.fetch(
-        _queries.list_recent_sessions, athlete_id, today - timedelta(days=MAXIMUM_DAYS), today
-    )
-    sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in rows])
-    return maxima_kg(sets, today), await library_for(connection, vault, exercises)
-
-
-def _ended(other: Any, followed: Patch) -> Patch | None:
-    start, end = (None if day is None else day.isoformat() for day in (other["start_date"], other["end_date"]))
-    return replaced_program(start, end, by_start=followed.get("start_date"), by_end=followed.get("end_date"))
 
 
 async def analytics_of(

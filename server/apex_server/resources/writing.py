@@ -15,10 +15,10 @@ from msgspec import UNSET
 
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import FieldError, InvalidFields, NotFound
+from apex_server.errors import ApiError, FieldError, InvalidFields, NotFound
 from apex_server.resources.errors import AlreadyExists, VersionStale
 from apex_server.resources.reading import KnownRecord, read_record, require_scope
-from apex_server.sync.commit import Committer
+from apex_server.sync.commit import Committer, Patched
 from apex_server.sync.errors import FieldForbidden, VersionUnknown
 from apex_sync.coaching.drafts import DraftPatch, InvalidDraft, check_draft
 from apex_sync.collection import Collection, Record, Role
@@ -149,6 +149,28 @@ class RecordWriter:
         difference = DraftPatch(patch)
         self._check(difference, role, known.record)
         return await self._apply(known, difference, version, own)
+
+    async def apply_together(self, patches: Mapping[UUID, Patch]) -> list[KnownRecord]:
+        """Write patches to records of this writer's one scope in one transaction; one that is not there is made.
+
+        Deleted ones are written to as well. Gives the records as they are now, in the order of the patches.
+        """
+        [scope] = self.scopes
+        async with self.reading() as connection:
+            role = await self._role(connection, scope)
+            found = [await self.find(connection, record_id) for record_id in patches]
+        for known, patch in zip(found, patches.values(), strict=True):
+            self._check(DraftPatch(patch), role, known.record if known else self.kind.collection.model())
+        name = self.kind.collection.name
+        asked = [Patched(str(record_id), patch) for record_id, patch in patches.items()]
+        records = []
+        for one, answer in zip(
+            asked, await self._committer.write_all(self.caller.user_id, scope, name, asked), strict=True
+        ):
+            if isinstance(answer, ApiError):
+                raise answer
+            records.append(KnownRecord(self.kind.collection, scope, one.record_id, answer.merged.document))
+        return records
 
     async def delete(self, record_id: UUID, version: Vector | None) -> Made:
         """Mark a record as deleted; its history stays, and it can be restored."""

@@ -1,0 +1,113 @@
+"""Letting an athlete follow a program: what is made and what ends with it, in one transaction.
+
+The copy has an id that follows from template and athlete, so assigning twice assigns once.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from apex_server.db import Connection, load_queries
+from apex_server.errors import InvalidFields
+from apex_server.programs.payloads import Assignment
+from apex_server.resources import (
+    AlreadyExists,
+    KnownRecord,
+    Made,
+    RecordWriter,
+    library_for,
+    performed_sets_of_workouts,
+)
+from apex_server.resources.requests import now
+from apex_server.vault import Vault
+from apex_sync.coaching.assigning import (
+    MAXIMUM_DAYS,
+    exercises_by_percent,
+    followed_program,
+    maxima_kg,
+    order_problem,
+    replaced_program,
+)
+from apex_sync.coaching.drafts import model_patch
+from apex_sync.coaching.profile import Library
+from apex_sync.ids import athlete_scope, derived_id
+from apex_sync.models import Program
+from apex_sync.op import Patch
+
+__all__ = ["assign"]
+
+_queries = load_queries(__package__)
+
+
+async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> Made:
+    """Let an athlete follow a copy of a program, and end what they follow in its days.
+
+    Raises NotFound, FieldForbidden, AlreadyExists, InvalidFields.
+    """
+    theirs = records.within(athlete_scope(str(asked.athlete_id)))
+    assigned_id = UUID(derived_id("program", str(program_id), str(asked.athlete_id)))
+    async with records.reading() as connection:
+        template = await records.known(connection, program_id)
+        before = await theirs.find(connection, assigned_id)
+        maxima, library = await _maxima_of(connection, records.database.vault, asked.athlete_id, template)
+        others = [] if asked.keep else await connection.fetch(_queries.list_followed, asked.athlete_id, assigned_id)
+    if before is not None and before.record.deleted is not True:
+        _refuse_other_days(before, asked)
+        # A device may have sent the copy, and then not what ends with it.
+        if ended := _ended_by(msgspec.to_builtins(before.record), others):
+            await theirs.apply_together(ended)
+        return Made(before, "unchanged", {})
+    followed = followed_program(
+        template.record,
+        source_id=str(program_id),
+        start_date=asked.start_date,
+        end_date=asked.end_date,
+        maxima_kg=maxima,
+        library=library,
+    )
+    if problem := order_problem(followed):
+        raise InvalidFields.one(*problem)
+    base, more = (Program(), {"created_at": now()}) if before is None else (before.record, {"deleted": False})
+    patch = more | model_patch(str(assigned_id), followed, base).patch
+    made, *_ = await theirs.apply_together({assigned_id: patch, **_ended_by(followed, others)})
+    return Made(made, "created" if before is None else "updated", patch)
+
+
+def _refuse_other_days(assigned: KnownRecord, again: Assignment) -> None:
+    """Return if an assignment that came again has the days of the first. Raises AlreadyExists."""
+    held = msgspec.to_builtins(assigned.record)
+    days = {name: day for name in ("start_date", "end_date") if (day := getattr(again, name)) is not None}
+    if not days.items() <= held.items():
+        raise AlreadyExists(assigned.id)
+
+
+def _ended_by(followed: Patch, others: Sequence[Any]) -> dict[UUID, Patch]:
+    """Give what ends other programs where one is followed."""
+    if followed.get("status") != "active":
+        return {}
+    by = {"by_start": followed.get("start_date"), "by_end": followed.get("end_date")}
+    ended = {
+        other["record_id"]: replaced_program(
+            *(None if day is None else day.isoformat() for day in (other["start_date"], other["end_date"])), **by
+        )
+        for other in others
+    }
+    return {record_id: patch for record_id, patch in ended.items() if patch}
+
+
+async def _maxima_of(
+    connection: Connection, vault: Vault, athlete_id: UUID, program: KnownRecord
+) -> tuple[dict[str, float], Library]:
+    """Read what an athlete can lift, and how it is loaded: nothing where the program has no per cents."""
+    exercises = exercises_by_percent(program.record)
+    if not exercises:
+        return {}, {}
+    today = datetime.now(UTC).date()
+    rows = await connection.fetch(
+        _queries.list_recent_sessions, athlete_id, today - timedelta(days=MAXIMUM_DAYS), today
+    )
+    sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in rows])
+    return maxima_kg(sets, today), await library_for(connection, vault, exercises)
