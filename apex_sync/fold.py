@@ -7,9 +7,9 @@ which the other write made a leaf, or a path beneath, for which it made this one
 leaf and another makes it a map, the later one wins for that path, and the other is a conflict if neither had seen the
 other.
 
-Losers stay in the op set and are reported here; nothing is discarded by merging. The result does not depend on the
-order in which writes arrived. Costs are linear in the leaves written, times the clients that wrote one leaf
-concurrently.
+Losers stay in the op set and are reported here, but for those of `UNJUDGED` leaves; nothing is discarded by merging.
+The result does not depend on the order in which writes arrived. Costs are linear in the leaves written, times the
+clients that wrote one leaf concurrently.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,6 +22,9 @@ from msgspec.structs import replace
 from apex_sync.op import Patch, StampedWrite
 
 Path = tuple[str, ...]
+
+UNJUDGED = frozenset({"created_at", "read_at"})
+"""Leaves that apps write by themselves on every device, to say when: the later stands, and no person is to judge."""
 
 
 class Claim(Struct, frozen=True):
@@ -214,7 +217,7 @@ def _state(children: dict[str, _Node], cut: int) -> Patch:
 def _conflicts(root: _Node) -> Iterator[Conflict]:
     for leaf in _leaves(root, only_contested=True):
         losers = [_claim(entry) for entry in leaf.unresolved if not _agrees(entry, leaf.winner)]
-        if losers:
+        if losers and leaf.path[-1] not in UNJUDGED:
             yield Conflict(leaf.path, _claim(leaf.winner) if leaf.winner is not None else None, tuple(losers))
 
 

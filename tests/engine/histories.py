@@ -19,7 +19,7 @@ from apex_sync.op import EXACT_INT_MAX, Patch, Write, encode_op, flat_vector
 CLIENT_IDS = (7, 1, EXACT_INT_MAX)
 SERVER_CLIENT_ID = 4711
 
-KEYS = st.sampled_from(["a", "b", "c"])
+KEYS = st.sampled_from(["a", "b", "c", "read_at"])
 SMALL_VALUES: st.SearchStrategy[Any] = st.sampled_from([None, True, False, 0, 1, 1.0, 2.5, "x", [1], [True], [{}]])
 
 

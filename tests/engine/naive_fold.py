@@ -8,6 +8,8 @@ from typing import Any
 from apex_sync.fold import Path
 from apex_sync.op import Patch, StampedWrite
 
+NOT_FOR_PEOPLE = ("created_at", "read_at")
+
 NaiveConflict = tuple[Path, tuple[Any, int, int] | None, list[tuple[Any, int, int]]]
 
 
@@ -54,7 +56,7 @@ def naive_conflicts(writes: list[StampedWrite]) -> list[NaiveConflict]:
             for write, value in unseen
             if not (wins and (write is last_write or _same(value, last_value)))
         ]
-        if losers:
+        if losers and path[-1] not in NOT_FOR_PEOPLE:
             found.append((path, (last_value, last_write.client_id, last_write.hlc) if wins else None, losers))
     return found
 

@@ -97,6 +97,14 @@ def test_who_writes_the_same_value_does_not_conflict() -> None:
     assert folded.conflicts == []
 
 
+def test_what_apps_write_by_themselves_is_nobodys_to_judge() -> None:
+    one = stamped(10, 2, 0, {"created_at": "one", "coach": {"read_at": "one", "text": "one"}})
+    two = stamped(20, 1, 0, {"created_at": "two", "coach": {"read_at": "two", "text": "two"}})
+    folded = fold([one, two])
+    assert folded.state == two.patch
+    assert [conflict.path for conflict in folded.conflicts] == [("coach", "text")]
+
+
 def test_true_and_one_are_different_values() -> None:
     folded = fold([stamped(10, 2, 0, {"x": [True]}), stamped(20, 1, 0, {"x": [1]})])
     assert [conflict.path for conflict in folded.conflicts] == [("x",)]
