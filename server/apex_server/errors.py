@@ -198,7 +198,7 @@ class SecondFactorAgain(Unauthenticated):
 
 
 class RefreshTokenInvalid(Unauthenticated):
-    """The refresh token is unknown or has expired."""
+    """The refresh token is none that this server remembers."""
 
     code = "refresh_token_invalid"
     title = "The refresh token is not valid."

@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from apex_client import Replica
-from apex_client.errors import AccountExists, AddressUnconfirmed, SignedInAlready, WrongCredentials
+from apex_client.errors import AccountExists, AddressUnconfirmed, SessionEnded, SignedInAlready, WrongCredentials
+from tests.e2e.test_boundaries import set_expired_token
 from tests.e2e.whole_server import PASSWORD, Athlete, WholeServer, assert_one_digest
 
 pytestmark = pytest.mark.anyio
@@ -99,6 +100,29 @@ async def test_a_session_that_ended_is_no_reason_for_a_second_account(server: Wh
     assert (await phone.login(server.address, athlete.email, PASSWORD)).id == athlete.id
 
 
+async def test_a_session_that_lay_unused_for_a_month_says_so_and_keeps_what_was_logged(
+    server: WholeServer, athlete: Athlete
+) -> None:
+    phone = await athlete.device("phone")
+    await phone.workouts.start(title="Day 1")
+    await phone.sync()
+    await phone.workouts.start(title="Day 2")
+    lapse = "UPDATE refresh_tokens SET expires_at = now() - interval '1 day' WHERE user_id = $1 RETURNING 1"
+    assert await server.rows(lapse, UUID(athlete.id))
+    set_expired_token(phone)
+
+    with pytest.raises(SessionEnded):
+        await phone.sync()
+    assert (await phone.status()).pending == 1
+    with pytest.raises(AccountExists, match=athlete.email):
+        await phone.register(server.address, athlete.email, NEW_PASSWORD, name="Mara")
+    assert (await phone.login(server.address, athlete.email, PASSWORD)).id == athlete.id
+    await phone.sync()
+
+    assert (await phone.status()).pending == 0
+    assert [log.title for log in await phone.workouts.list()] == ["Day 2", "Day 1"]
+
+
 async def test_an_address_typed_with_other_letters_of_the_same_kind_is_the_same_person(
     server: WholeServer, athlete: Athlete, tmp_path: Path
 ) -> None:
@@ -115,7 +139,7 @@ async def test_an_address_typed_with_other_letters_of_the_same_kind_is_the_same_
 async def test_what_went_to_a_second_account_and_back_undoes_nothing_that_was_done_meanwhile(
     server: WholeServer, athlete: Athlete
 ) -> None:
-    """A token that went unused for a month cannot be told from one that a restored server lost."""
+    """A token that a restored server lost cannot be told from one of an account that it lost."""
     phone, tablet = await athlete.device("phone"), await athlete.device("tablet", kind="tablet")
     log = await phone.workouts.start(title="Shared")
     for reps in (8, 9):

@@ -54,6 +54,7 @@ async def world(settings: Settings) -> AsyncIterator[World]:
         await app.coaches(carla, anna)
         await app.verified(carla)
         await app.verified(anna)
+        await app.verified(olga)
         await olga("PUT", ORGANISATION, {"name": "Iron House"})
         workout = (await anna("POST", "/api/workouts", {"title": "Legs", "date": "2026-03-01"})).json()["id"]
         yield World(app, olga, carla, anna, workout)
@@ -201,6 +202,7 @@ async def test_one_code_lets_one_coach_in_even_in_a_race(world: World) -> None:
 
 async def test_a_coach_joins_one_organisation_at_a_time_even_in_a_race(world: World) -> None:
     other = await world.app.person("oleg", "owner")
+    await world.app.verified(other)
     await other("PUT", ORGANISATION, {"name": "Elsewhere"})
     codes = [await world.code(), (await other("POST", f"{ORGANISATION}/invites", {})).json()["code"]]
     codes_of_refusals: list[str] = []
@@ -266,6 +268,21 @@ async def test_an_owner_without_an_organisation_invites_nobody(world: World) -> 
     other = await world.app.person("oleg", "owner")
     assert problem(await other("GET", ORGANISATION)) == (404, "not_found")
     assert problem(await other("POST", f"{ORGANISATION}/invites", {})) == (404, "not_found")
+
+
+async def test_no_organisation_begins_in_an_account_whose_address_nobody_confirmed(world: World) -> None:
+    """Else it would pass, coaches and all, to who chooses a password by mail in an account that another has made."""
+    other = await world.app.person("oleg", "owner")
+
+    assert problem(await other("PUT", ORGANISATION, {"name": "Mine"})) == (403, "email_not_verified")
+
+    add = "INSERT INTO organisations (owner_id, name, created_at) VALUES ($1, $2, now())"
+    app_login = world.app.app.state.database.request(other.id)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with app_login as connection:
+            await connection.execute(add, other.id, b"sealed")
+    await world.app.verified(other)
+    assert (await other("PUT", ORGANISATION, {"name": "Mine"})).status_code == 200
 
 
 async def test_the_name_of_an_organisation_stands_nowhere_in_plaintext(world: World) -> None:

@@ -25,6 +25,7 @@ from tests.server.mailbox import Mailbox, confirmed
 pytestmark = pytest.mark.anyio
 
 REUSED = (401, "refresh_token_reused")
+ENDED = (401, "session_ended")
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ async def test_a_token_that_comes_again_ends_its_session_and_no_other(
 
     assert problem(await refresh(client, anna["refresh_token"])) == REUSED
 
-    assert problem(await refresh(client, renewed["refresh_token"])) == (401, "session_ended")
+    assert problem(await refresh(client, renewed["refresh_token"])) == ENDED
     assert await status_of(client, renewed) == 401
     assert (await refresh(client, other["refresh_token"])).status_code == 200
 
@@ -194,7 +195,7 @@ async def test_a_session_ends_after_thirty_days_without_use_and_not_before(
     renewed = await refresh(client, anna["refresh_token"])
     assert renewed.status_code == 200
     clock.advance(days=30)
-    assert problem(await refresh(client, renewed.json()["refresh_token"])) == (401, "refresh_token_invalid")
+    assert problem(await refresh(client, renewed.json()["refresh_token"])) == ENDED
 
 
 async def test_a_session_ends_after_a_year_even_in_daily_use(
@@ -205,7 +206,28 @@ async def test_a_session_ends_after_a_year_even_in_daily_use(
         clock.advance(days=26)
         token = (await refresh(client, token)).json()["refresh_token"]
     clock.advance(days=1)
-    assert problem(await refresh(client, token)) == (401, "refresh_token_invalid")
+    assert problem(await refresh(client, token)) == ENDED
+
+
+@pytest.mark.parametrize("proof", ["none", "the device's"])
+async def test_whoever_comes_back_after_a_month_with_a_used_token_is_told_of_the_end_and_no_thief(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock, database_url: str, proof: str
+) -> None:
+    """The answer to the last exchange was lost, and the phone then lay in a drawer."""
+    device = anna["device_token"] if proof == "the device's" else None
+    await refresh(client, anna["refresh_token"], device)
+    clock.advance(days=31)
+
+    refused = await refresh(client, anna["refresh_token"], device)
+
+    assert problem(refused) == ENDED
+    assert "Sign in again" in refused.json()["next_step"]
+    owner = await asyncpg.connect(database_url)
+    try:
+        told = await owner.fetchval("SELECT count(*) FROM account_events WHERE action = 'refresh_token_reused'")
+    finally:
+        await owner.close()
+    assert told == 0
 
 
 @pytest.mark.parametrize("token", ["x", "\x00", "é" * 40, new_token()], ids=["short", "zero", "not ASCII", "like one"])

@@ -72,8 +72,9 @@ class WholeApp:
         assert answer.status_code == 200, answer.text
 
     async def joins(self, coach: Signed, owner: Signed) -> None:
-        """Let a coach, whose address is verified, join the organisation of an owner."""
+        """Let a coach join the organisation of an owner; the addresses of both are verified."""
         await self.verified(coach)
+        await self.verified(owner)
         named = await owner("PUT", "/api/organisation", {"name": "Iron House"})
         assert named.status_code == 200, named.text
         code = (await owner("POST", "/api/organisation/invites", {})).json()["code"]

@@ -68,14 +68,15 @@ class OrganisationController(Controller):
         async with database.request(caller.user_id) as connection:
             return await _organisation(connection, database, caller)
 
-    @put(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS))
+    @put(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, EmailNotVerified))
     async def name_organisation(
         self, data: JSONBody[Naming], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> Organisation:
-        """Name your organisation; naming it the first time makes it."""
+        """Name your organisation; naming it the first time makes it, for which your address must be confirmed."""
         require_role(caller, "owner")
         name = clean_name(data.name, field="name")
         async with database.request(caller.user_id) as connection:
+            await require_verified_email(connection, caller.user_id)
             key = await database.vault.user_key(connection, caller.user_id)
             sealed = key.seal_text(name, what=ORGANISATION_NAME)
             await connection.execute(_queries.name_organisation, caller.user_id, sealed)
