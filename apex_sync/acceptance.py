@@ -175,7 +175,7 @@ class _Judge:
         compacting_as: int | None,
     ) -> None:
         self.document = document
-        self.writes = list(document.writes())
+        self.writes = document.writes()
         self.load = load_of(document)
         self.settled: Load | None = None
         self.author = author
@@ -234,7 +234,7 @@ class _Judge:
         for author_id, hashes in compacted.hashes.items():
             self.compacted.setdefault(author_id, {}).update(hashes)
         self.document = compacted.document
-        self.writes = list(self.document.writes())
+        self.writes = self.document.writes()
         self.load = self.settled = load_of(self.document)
 
     def _unknown(self, writes: Iterable[StampedWrite]) -> dict[int, int]:

@@ -48,7 +48,9 @@ def extend_digest(
 
 def add_digests(total: int, *changes: tuple[int, int]) -> int:
     """Carry a scope digest over records that went from one digest to another: `(before, after)`, 0 for absent."""
-    return (total + sum(after - before for before, after in changes)) % DIGEST_MODULUS
+    for before, after in changes:
+        total += after - before
+    return total % DIGEST_MODULUS
 
 
 def digest_bytes(digest: int) -> bytes:

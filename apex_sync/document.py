@@ -4,7 +4,7 @@ Clocks of a client are contiguous from 0. A clock without an op is dead: the ser
 its content into a summary. Dead clocks are the gaps below `next_clocks`, so a dead run of any length costs nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import Struct, field
 
@@ -108,11 +108,14 @@ class Document(Struct):
         """Give the `seen` of that client's next write: every other client's next clock."""
         return {other: clock for other, clock in self.next_clocks.items() if other != client_id}
 
-    def writes(self) -> Iterator[StampedWrite]:
+    def writes(self) -> list[StampedWrite]:
         """Decode every live op. Raises MalformedOp."""
-        for client_id, ops in self.ops.items():
-            for clock, op in ops.items():
-                yield from decode_op(op, client_id=client_id, clock=clock)
+        return [
+            write
+            for client_id, ops in self.ops.items()
+            for clock, op in ops.items()
+            for write in decode_op(op, client_id=client_id, clock=clock)
+        ]
 
     @property
     def op_count(self) -> int:

@@ -353,10 +353,21 @@ def _put_delete_set(out: bytearray, dead: Ranges) -> None:
 
 
 def _put_varint(out: bytearray, number: int) -> None:
+    if number < 128:
+        out.append(number)
+    else:
+        out += _long_varint(number)
+
+
+@lru_cache(maxsize=1024)
+def _long_varint(number: int) -> bytes:
+    """Write a number of several bytes; most of them are client ids, which come again and again."""
+    out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
         number >>= 7
     out.append(number)
+    return bytes(out)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

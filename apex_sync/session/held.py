@@ -189,7 +189,7 @@ class HeldRecord:
     def writes(self) -> list[StampedWrite]:
         """Every write of the record, in no order."""
         if self._writes is None:
-            self._writes = list(self.document.writes())
+            self._writes = self.document.writes()
         return self._writes
 
     def write(self, patch: Patch, now_us: int) -> bool:

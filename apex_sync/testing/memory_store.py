@@ -76,11 +76,15 @@ class MemoryStore:
         strike: Callable[[Stage], None] = strike_never,
     ) -> None:
         self.strike = strike
+        self.edition = 0
+        """Grows with every change to what is kept, also when it is taken back."""
         self._now_us = now_us
         self._image = Image({}, {}, {}, {})
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._not_durable: list[tuple[dict[Any, Any], Any, Any]] = []
         self._given: dict[Key, HeldRecord] = {}
+        self._identity: tuple[bytes | None, Identity] = None, Identity(0)
+        """What was read last, and what it says."""
         self._depth = 0
         if image is not None:
             self.put_back(image)
@@ -93,6 +97,7 @@ class MemoryStore:
 
     def put_back(self, image: Image) -> None:
         """Hold what an image holds, and nothing else."""
+        self.edition += 1
         self._image = image.copy()
         self._undo, self._not_durable = [], []
         self._given.clear()
@@ -118,8 +123,11 @@ class MemoryStore:
             self._roll_back(self._undo)
             raise
         else:
-            self._not_durable = [] if durable else [*self._not_durable, *self._undo]
-            self._undo = []
+            if durable:
+                self._not_durable.clear()
+            else:
+                self._not_durable += self._undo
+            self._undo.clear()
         finally:
             self._depth = 0
             self._given.clear()
@@ -130,6 +138,7 @@ class MemoryStore:
         """Hear that a transaction was kept."""
 
     def _roll_back(self, undo: list[tuple[dict[Any, Any], Any, Any]]) -> None:
+        self.edition += 1
         for table, key, before in reversed(undo):
             if before is None:
                 table.pop(key, None)
@@ -139,6 +148,7 @@ class MemoryStore:
 
     def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         """Set an item, or remove it (None)."""
+        self.edition += 1
         self._undo.append((table, key, table.get(key)))
         if value is None:
             table.pop(key, None)
@@ -157,8 +167,10 @@ class MemoryStore:
 
     def identity(self) -> Identity:
         """Read who this device is; a new store has client id 0."""
-        value = self.setting("identity")
-        return msgspec.json.decode(value, type=Identity) if value is not None else Identity(0)
+        value = self._image.settings.get("identity")
+        if value is not self._identity[0]:
+            self._identity = value, Identity(0) if value is None else msgspec.json.decode(value, type=Identity)
+        return self._identity[1]
 
     def save_identity(self, identity: Identity) -> None:
         """Replace it."""

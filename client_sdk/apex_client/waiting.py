@@ -46,10 +46,11 @@ class Inbox(Generic[T]):
 
     async def get(self, timeout_seconds: float | None) -> T | None:
         """Take the first item; None when none has come in time."""
-        with move_on_after(timeout_seconds):
-            while not self._items:
-                self._event = Event()
-                await self._event.wait()
+        if not self._items:
+            with move_on_after(timeout_seconds):
+                while not self._items:
+                    self._event = Event()
+                    await self._event.wait()
         return self._items.popleft() if self._items else None
 
     def discard(self, item: T) -> None:
@@ -152,11 +153,13 @@ async def exchanging(exchange: Callable[[bytes], Awaitable[bytes]]) -> AsyncIter
     """Exchange messages in the block; what is still on its way when it ends is given up."""
     failure: ClientError | None = None
     async with create_task_group() as tasks:
+        exchanges = Exchanges(exchange, tasks)
         try:
-            yield Exchanges(exchange, tasks)
+            yield exchanges
         except ClientError as error:
             failure = error
         finally:
-            tasks.cancel_scope.cancel()
+            if exchanges.count:
+                tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure

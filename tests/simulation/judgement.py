@@ -15,12 +15,17 @@ from apex_sync.fold import Claim, fold
 from apex_sync.ids import Scope
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import Patch, is_summary
+from apex_sync.testing.memory_store import Row
 from apex_sync.wire import parse_document
-from tests.engine.naive_fold import naive_conflicts, naive_state
+from tests.engine.naive_fold import NaiveConflict, naive_conflicts, naive_state
 from tests.simulation.device import SimulatedDevice
 from tests.simulation.ledger import Ledger, RecordKey, Saved, in_boxes, leaves, on_server, values_of
 from tests.simulation.memory_database import MemoryRecord, ScopeContent
+from tests.simulation.memory_replica import MemoryReplicaStore
 from tests.simulation.server import SimulatedServer
+
+Expected = tuple[Patch, list[NaiveConflict]]
+"""State and conflicts by the naive model."""
 
 _parsed = lru_cache(4096)(parse_document)
 
@@ -31,8 +36,8 @@ class Judge:
     def __init__(self, server: SimulatedServer, ledger: Ledger) -> None:
         self._server = server
         self._ledger = ledger
-        self._rows: dict[int, dict[RecordKey, Any]] = {}
-        self._stores: dict[int, Any] = {}
+        self._seen: dict[MemoryReplicaStore, tuple[int, dict[RecordKey, Row]]] = {}
+        """Of each store the edition that was looked at last, and the records in it."""
         self._was_restored = False
         self._owners: dict[int, UUID | None] = {}
         self.secret: dict[str, str] = {}
@@ -45,12 +50,17 @@ class Judge:
 
     # At every step.
 
-    def on_the_way(self, device: SimulatedDevice) -> Iterator[str]:
-        """Look at what a device's store holds after a step."""
+    def on_the_way(self, devices: Iterable[SimulatedDevice]) -> Iterator[str]:
+        """Look at what the stores of devices hold after a step, where anything was written to them."""
         self._owners |= {client_id: owner for client_id, (owner, _) in self._server.database.bindings.items()}
+        for device in devices:
+            edition, before = self._seen.get(device.store, (-1, {}))
+            if edition != device.store.edition:
+                yield from self._changed(device, before)
+                self._seen[device.store] = device.store.edition, dict(device.rows)
+
+    def _changed(self, device: SimulatedDevice, before: dict[RecordKey, Row]) -> Iterator[str]:
         rows = device.rows
-        before = self._rows.get(id(device.store), {})
-        self._stores[id(device.store)] = device.store
         sums: Counter[str] = Counter()
         for key, row in rows.items():
             sums[key[0]] = add_digests(sums[key[0]], (0, row.digest))
@@ -64,15 +74,14 @@ class Judge:
         for name, scope in device.local.store.scopes().items():
             if scope.digest != sums[name]:
                 yield f"{device.lineage}: a torn page: the digest of {name} is not that of its records"
-        self._rows[id(device.store)] = dict(rows)
 
-    def _monotonic(self, device: SimulatedDevice, key: RecordKey, old: Any, row: Any) -> Iterator[str]:
+    def _monotonic(self, device: SimulatedDevice, key: RecordKey, old: Row, row: Row) -> Iterator[str]:
         own = {old.client_id, row.client_id}
         for client_id, clock in old.document.next_clocks.items():
             if client_id not in own and row.document.next_clocks.get(client_id, 0) < clock:
                 yield f"{device.lineage}: {key} has forgotten ops of {client_id} that it had read"
 
-    def _acknowledged(self, device: SimulatedDevice, key: RecordKey, row: Any) -> Iterator[str]:
+    def _acknowledged(self, device: SimulatedDevice, key: RecordKey, row: Row) -> Iterator[str]:
         if row.acked and row.client_id:
             there = self._document(key)
             if there is None or there.next_clocks.get(row.client_id, 0) < row.acked:
@@ -114,21 +123,19 @@ class Judge:
     def at_the_end(self, devices: Sequence[SimulatedDevice], fresh: Sequence[SimulatedDevice]) -> Iterator[str]:
         """Judge what the server and every device hold."""
         yield from self.left_over(fresh, "as a new device")
+        expected: dict[RecordKey, Expected] = {}
         for scope, content in self._server.database.scopes.items():
-            yield from self._scope(scope, content)
-        expected = {
-            (scope, str(UUID(bytes=record_id))): (naive_state(writes), naive_conflicts(writes))
-            for scope, content in self._server.database.scopes.items()
-            for record_id, record in content.records.items()
-            if (writes := list(_parsed(record.stored.doc).writes()))
-        }
+            for record_id, record in content.records.items():
+                writes = _parsed(record.stored.doc).writes()
+                expected[scope, str(UUID(bytes=record_id))] = naive_state(writes), naive_conflicts(writes)
+            yield from self._scope(scope, content, expected)
         for device in [*devices, *fresh]:
             yield from self._device(device, expected)
             if device.local.device.identity.repairs and not self._ledger.may_double:
                 yield f"{device.lineage}: had to be repaired, and nothing had happened that explains it"
         yield from self._values(devices)
 
-    def _scope(self, scope: str, content: ScopeContent) -> Iterator[str]:
+    def _scope(self, scope: str, content: ScopeContent, expected: dict[RecordKey, Expected]) -> Iterator[str]:
         digest = 0
         clocks: dict[tuple[bytes, int], int] = {}
         seqs = set()
@@ -147,6 +154,9 @@ class Judge:
             audited = {client: clock for (key, client), clock in clocks.items() if key == record_id}
             if audited != document.next_clocks:
                 yield f"{scope}: the audit of {record_id.hex()} does not tell its ops"
+            _, conflicts = expected[scope, str(UUID(bytes=record_id))]
+            if record.has_conflicts != bool(conflicts):
+                yield f"{scope}: {record_id.hex()} has conflicts, and does not say so, or the other way round"
             yield from self._projection(scope, record_id, record, document)
             yield from self._authors(scope, record_id, record, document)
         if digest != content.digest:
@@ -157,8 +167,6 @@ class Judge:
         typed, _ = COLLECTIONS[record.stored.collection].read(folded.state)
         if project(record.stored.collection, typed) != record.rows:
             yield f"{scope}: the rows of {record_id.hex()} are not those of what it folds to"
-        if record.has_conflicts != bool(naive_conflicts(list(document.writes()))):
-            yield f"{scope}: {record_id.hex()} has conflicts, and does not say so, or the other way round"
 
     def _authors(self, scope: str, record_id: bytes, record: MemoryRecord, document: Document) -> Iterator[str]:
         for write in document.writes():
@@ -179,7 +187,7 @@ class Judge:
         people = self._server.sign_ins.people.values()
         return "coach" if any((person.id, person.role) == (owner, "coach") for person in people) else None
 
-    def _device(self, device: SimulatedDevice, expected: dict[RecordKey, tuple[Any, Any]]) -> Iterator[str]:
+    def _device(self, device: SimulatedDevice, expected: dict[RecordKey, Expected]) -> Iterator[str]:
         local: LocalReplica = device.local
         granted = self._server.people.scopes_of(device.person.id)
         for scope in granted:
@@ -190,7 +198,7 @@ class Judge:
                 continue
             for record_id in there:
                 held = local.store.one(scope, record_id)
-                if held is None or held.blocked or (scope, record_id) not in expected:
+                if held is None or held.blocked:
                     continue
                 state, conflicts = expected[scope, record_id]
                 if held.state != state:
@@ -201,10 +209,10 @@ class Judge:
                 ]
                 if _told_once(found) != _told_once(conflicts):
                     yield f"{device.lineage}: {record_id} has the conflicts {found}, by the naive model {conflicts}"
-        for key, row in device.rows.items():
-            for value in values_of(row.document):
-                if value in self.secret and self.secret[value] not in granted:
-                    yield f"{device.lineage}: {key} shows {value}, which is private to others"
+        hidden = {value for value, scope in self.secret.items() if scope not in granted}
+        for key, row in device.rows.items() if hidden else ():
+            for value in hidden.intersection(values_of(row.document)):
+                yield f"{device.lineage}: {key} shows {value}, which is private to others"
 
     def _values(self, devices: Sequence[SimulatedDevice]) -> Iterator[str]:
         counted = on_server(self._server.database)

@@ -76,13 +76,15 @@ def _meet(one: Path, other: Path) -> bool:
     return one[:shorter] == other[:shorter]
 
 
-def leaves(patch: Patch, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def leaves(patch: Patch, path: Path = ()) -> list[tuple[Path, Any]]:
     """List the leaves of a patch."""
+    found: list[tuple[Path, Any]] = []
     for key, value in patch.items():
-        if isinstance(value, dict):
-            yield from leaves(value, (*path, key))
+        if type(value) is dict:
+            found += leaves(value, (*path, key))
         else:
-            yield (*path, key), value
+            found.append(((*path, key), value))
+    return found
 
 
 def values_of(document: Document) -> Iterator[str]:

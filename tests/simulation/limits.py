@@ -23,7 +23,7 @@ class ChangedByCompaction(Exception):
 def checked_compact(document: Document, server_client_id: int) -> Compacted:
     """Compact, and hold the result to the naive model of what was there."""
     compacted = compact(document, server_client_id)
-    before, after = list(document.writes()), list(compacted.document.writes())
+    before, after = document.writes(), compacted.document.writes()
     if naive_state(before) != naive_state(after) or naive_conflicts(before) != naive_conflicts(after):
         raise ChangedByCompaction(naive_state(before), naive_state(after))
     return compacted

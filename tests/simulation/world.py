@@ -22,6 +22,7 @@ from tests.simulation.ledger import Ledger, held_anywhere
 from tests.simulation.limits import small_limits
 from tests.simulation.network import WEATHERS
 from tests.simulation.plan import Plan, Step
+from tests.simulation.remembering import remembering
 from tests.simulation.server import PROCESSES, SimulatedServer
 from tests.simulation.sign_ins import Person
 
@@ -48,6 +49,7 @@ class World:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.dice = Random(plan.seed ^ 0x5EED)
+        self._seconds = asyncio.get_running_loop().time
         self._skipped_us = 0
         self._last_us = 0
         self._trace = blake2b(digest_size=16)
@@ -72,7 +74,7 @@ class World:
 
     def now_us(self) -> int:
         """Read the true time; every look takes a microsecond."""
-        seconds = asyncio.get_running_loop().time()
+        seconds = self._seconds()
         self._last_us = max(self._last_us + 1, START_US + self._skipped_us + int(seconds * 1e6))
         return self._last_us
 
@@ -123,7 +125,7 @@ class World:
         self.failures += [f"exception in the server:\n{bug}" for bug in self.server.bugs]
         for device in self.devices:
             self.failures += [f"exception in {device.lineage}:\n{bug}" for bug in device.bugs]
-            self.failures += self.judge.on_the_way(device)
+        self.failures += self.judge.on_the_way(self.devices)
 
     # What people do.
 
@@ -420,7 +422,7 @@ def simulate(plan: Plan) -> Outcome:
     """Run a plan to its end."""
 
     async def run() -> Outcome:
-        with small_limits() if plan.has_small_limits else nullcontext():
+        with remembering(), small_limits() if plan.has_small_limits else nullcontext():
             return await World(plan).run()
 
     return run_in_virtual_time(run())

@@ -62,7 +62,7 @@ def problems_of(record: RecordOnTrial) -> Iterator[tuple[Check, str]]:
         return
     try:
         document = parse_document(record.doc)
-        writes = list(document.writes())
+        writes = document.writes()
     except (MalformedUpdate, MalformedOp) as error:
         yield "documents", str(error)
         return

@@ -174,7 +174,7 @@ def judge_write(
         raise VersionUnknown
     case = _Case(hearing, collection, record_id, state.record, before, None)
     if not without_empty_maps(patch):
-        return Verdict(PushResult("duplicate"), None, _merged(collection, before, list(before.writes()))[0])
+        return Verdict(PushResult("duplicate"), None, _merged(collection, before, before.writes())[0])
     others = before.others(hearing.client_id)
     seen = others if expected is None else {client: expected[client] for client in others if client in expected}
     newest = max((write.hlc for write in before.writes()), default=0)
@@ -206,7 +206,7 @@ def judge_compaction(record_id: bytes, hearing: Hearing, state: RecordState) -> 
     collection = COLLECTIONS[state.record.collection]
     case = _Case(hearing, collection, record_id, state.record, before, None)
     dead = _compacted_clocks(compacted.hashes)
-    merged, is_sound = _merged(collection, document, list(document.writes()))
+    merged, is_sound = _merged(collection, document, document.writes())
     doc = encode_document(document)
     change = _change(case, merged, doc, record_digest(record_id, document), dead, is_sound=is_sound)
     return Verdict(PushResult("applied"), change, merged)
@@ -265,7 +265,7 @@ def _judge_mending(hearing: Hearing, pushed: PushedRecord, state: RecordState, d
         return verdict
     document = parse_document(mended.doc)
     case = _Case(hearing, COLLECTIONS[mended.collection], pushed.record_id, mended, document, None)
-    merged, is_sound = _merged(case.collection, document, list(document.writes()))
+    merged, is_sound = _merged(case.collection, document, document.writes())
     return verdict._replace(change=_change(case, merged, mended.doc, mended.digest, [], is_sound=is_sound))
 
 
@@ -327,7 +327,7 @@ def _verdict(case: _Case, acceptance: Acceptance) -> Verdict:
     result = _result(case, acceptance, doc)
     if case.stored is not None and digest == case.stored.digest:
         return Verdict(result)
-    merged, is_sound = _merged(case.collection, document, acceptance.writes or list(document.writes()))
+    merged, is_sound = _merged(case.collection, document, acceptance.writes or document.writes())
     dead = [DeadClock(client_id, clock, op) for clock, op in acceptance.newly_refused.items()]
     dead += _compacted_clocks(acceptance.compacted)
     change = _change(case, merged, doc, digest, dead, is_sound=is_sound)
