@@ -402,7 +402,7 @@ async def test_a_store_that_lost_or_cannot_give_a_file_is_a_refusal(whole: Whole
     assert problem(await read(athlete, media_id))[:2] == (503, "media_store_unavailable")
 
 
-async def test_a_tampered_file_does_not_open(whole: WholeApp, athlete: Signed) -> None:
+async def test_a_tampered_file_is_never_answered_whole(whole: WholeApp, athlete: Signed) -> None:
     content = b"%PDF-1.7" + bytes(600_000)
     media_id = await hand_in(athlete, content, kind="file", content_type="application/pdf")
     await keep_media(whole)
