@@ -100,7 +100,7 @@ READERS: Mapping[str, frozenset[str]] = {
     "metric": _HER_RECORD,
     "photo": _HER_RECORD,
     "media": _HER_RECORD,
-    "upload": names("athlete own_coach"),
+    "upload": names("athlete"),
     "nutrition_log": _HER_RECORD,
     "food": names("athlete own_coach owner"),
     "meal_plan": _HER_RECORD,
@@ -340,8 +340,8 @@ ROUTES: list[Case] = [
     ),
     # Media.
     writes("POST /api/media", "athlete", may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, **_MEDIA}),
-    writes("PUT /api/media/uploads/{upload_id}/parts/{number}", "upload", may=_PAIR, also_fine=frozenset({422})),
-    writes("POST /api/media/uploads/{upload_id}/complete", "upload", may=_PAIR, also_fine=frozenset({409})),
+    writes("PUT /api/media/uploads/{upload_id}/parts/{number}", "upload", may="athlete", also_fine=frozenset({422})),
+    writes("POST /api/media/uploads/{upload_id}/complete", "upload", may="athlete", also_fine=frozenset({409})),
     reads("GET /api/media/{media_id}", "media"),
     reads("GET /api/media/{media_id}/thumbnail", "media"),
     # Nutrition.

@@ -1,14 +1,18 @@
 """Progress photos over REST: what is known of them, where their pictures are, and two of them side by side."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from apex_server.media import MediaKeeper
+from apex_server.media import MediaKeeper, find_ready, pictures
+from apex_server.media.sealed_files import FileSeal
+from apex_server.progress import photos
 from apex_server.settings import Settings
 from tests.server.accounts_app import problem
 from tests.server.media_parts import hand_in, keep_media, picture, sha256
@@ -95,6 +99,64 @@ async def test_a_film_is_not_compared(whole: WholeApp) -> None:
     await keep_media(whole)
     refused = await athlete("POST", "/api/progress/compare", {"photo_ids": photos})
     assert problem(refused)[0] == 422 and "pictures" in refused.text
+
+
+async def test_what_cannot_be_compared_says_why(whole: WholeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    athlete = await whole.person("anna", "athlete")
+    asked = {"photo_ids": [(await taken(athlete, picture(colour=(shade, 0, 0))))["id"] for shade in (1, 2)]}
+    await keep_media(whole)
+
+    async def refused() -> tuple[int, str]:
+        answer = await athlete("POST", "/api/progress/compare", asked)
+        return problem(answer)[0], answer.text
+
+    with monkeypatch.context() as bounded:
+        bounded.setattr(photos, "COMPARED_BYTES_MAX", 999)
+        status, text = await refused()
+        assert status == 422 and "999 bytes" in text
+    with monkeypatch.context() as broken:
+        broken.setattr(pictures, "PROGRAM", Path(__file__).with_name("absent.py"))
+        assert (await refused())[0] == 503, "a program that does not run is no fault of the photos"
+    store = whole.app.state.media_store
+    async with whole.app.state.database.request(athlete.id) as connection:
+        ready = [await find_ready(connection, whole.app.state.database.vault, each) for each in await named(whole)]
+    for each in ready:  # As a store is that somebody with its key wrote to.
+        noise = b"\xff\xd8\xff" + bytes(each.stored_bytes - 3)
+        seal = FileSeal(each.key, each.id, "original", each.stored_bytes)
+        (store.root / f"{each.id}/original").write_bytes(b"".join([*seal.add(noise), *seal.end()]))
+    status, text = await refused()
+    assert status == 422 and "not_a_picture" in text
+    for each in ready:
+        await store.delete(each.id, "")
+    assert (await refused())[0] == 404
+
+
+async def named(whole: WholeApp) -> list[str]:
+    return [row["media_id"] for row in await whole.owner.fetch("SELECT media_id FROM media")]
+
+
+async def test_who_waits_to_compare_holds_no_pictures(whole: WholeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    athlete = await whole.person("anna", "athlete")
+    asked = {"photo_ids": [(await taken(athlete, picture(colour=(shade, 0, 0))))["id"] for shade in (1, 2)]}
+    await keep_media(whole)
+    read: list[Any] = []
+    monkeypatch.setattr(photos, "whole_file", lambda *args: read.append(args))
+    monkeypatch.setattr(pictures, "WAIT_SECONDS_MAX", 1.0)
+    waiting, done = asyncio.Semaphore(0), asyncio.Event()
+
+    async def hold_a_turn() -> None:
+        async with pictures.drawing_turn():
+            waiting.release()
+            await done.wait()
+
+    others = [asyncio.create_task(hold_a_turn()) for _ in range(pictures.AT_ONCE)]
+    for _ in others:
+        await waiting.acquire()
+    busy = await athlete("POST", "/api/progress/compare", asked)
+    done.set()
+    await asyncio.gather(*others)
+    assert problem(busy)[:2] == (503, "server_busy")
+    assert not read
 
 
 async def test_the_picture_of_a_deleted_photo_goes_after_thirty_days(whole: WholeApp) -> None:

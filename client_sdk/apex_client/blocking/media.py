@@ -33,8 +33,8 @@ LOOK_SECONDS = 60.0
 """How often the background looks for what is to be sent, when nothing has told it; and how long it waits after a
 failure, of which the sync that runs beside tells."""
 
-SPOILT = "hash_mismatch"
-"""The refusal of bytes that were not the announced ones, as they may be after a bad way: they go once more."""
+PASSING = frozenset({"hash_mismatch", "takes_too_long"})
+"""Refusals that say nothing of a file, which was spoilt on a bad way, or had a busy server: it goes once more."""
 
 WAKE = "wake"
 
@@ -207,12 +207,12 @@ class Media:
         if upload.state == "ready":
             self._replica._do(media_queue.drop, [item.media_no])
         elif upload.state == "refused":
-            once_more = upload.refusal == SPOILT != item.refusal
+            once_more = upload.refusal in PASSING and item.refusal not in PASSING
             state = "waiting" if once_more else "refused"
             self._replica._do(media_queue.note, item.media_no, state, upload.refusal)
         elif item.state != "sent":
-            spoilt = item.refusal if item.refusal == SPOILT else None
-            self._replica._do(media_queue.note, item.media_no, "sent", spoilt)
+            before = item.refusal if item.refusal in PASSING else None
+            self._replica._do(media_queue.note, item.media_no, "sent", before)
 
 
 def _from(tell: Tell | None, before: int, total: int) -> Callable[[int], object]:

@@ -2,11 +2,11 @@
 
 | module | what it does |
 |---|---|
-| `routes`, `handing_in` | the endpoints, and announcing media for any scope |
+| `routes`, `handing_in`, `payloads` | the endpoints, and announcing media for any scope |
 | `store`, `directory`, `s3` | where the bytes lie: the seam and its two sides |
 | `sealed_files` | how they lie there |
 | `checking` | what the worker does with what came in |
-| `formats`, `pictures`, `pixels` | what is taken, and how pictures are drawn anew |
+| `pictures`, `pixels` | how pictures are drawn anew; what is taken stands in `apex_sync.models.media` |
 | `reading` | finding and opening what is ready, for other slices, too |
 """
 

@@ -2,7 +2,8 @@
 
 The bytes must be those that were announced, and of the format they were said to be. Pictures are drawn anew by a
 program of its own (pictures.py); recordings, films and documents are kept as they are. Nothing stands in the clear on
-the worker's disk; what came in is deleted once its sealed copy is safe, or it was refused.
+the worker's disk. What came in becomes garbage in the statement that says what became of it, and garbage is tried
+until the store has deleted it.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ import structlog
 from apex_server.db import Database, load_queries
 from apex_server.errors import ServerBusy
 from apex_server.media.errors import MediaStoreAway
-from apex_server.media.pictures import Drawn, PictureRefused, draw
+from apex_server.media.pictures import DrawingBroke, Drawn, PictureRefused, draw, drawing_turn
 from apex_server.media.sealed_files import FileSeal
 from apex_server.media.store import MediaStore, NoSuchObject, raw_name
 from apex_server.vault import KeyDestroyed, UserKey
@@ -31,13 +32,15 @@ LEASE = timedelta(minutes=10)
 ATTEMPTS_MAX = 3
 """What has killed so many workers is not tried again."""
 
-OPEN_KEPT = timedelta(days=7)
-"""A telephone without a network goes on with an upload for so long; then it begins anew."""
+UNFINISHED_KEPT = timedelta(days=7)
+"""So long a telephone without a network goes on with an upload, or learns why it was refused; then it begins anew."""
 DELETED_KEPT = timedelta(days=30)
 """So long a photo that was deleted can be restored with its picture; until then nobody reads it."""
 UNNAMED_AT_ONCE = 10_000
 AT_ONCE = 100
-"""Rows in one statement."""
+"""Rows in one statement, objects in one sweep."""
+UPLOADERS_REMEMBERED = 100
+"""Of how many who handed something in last it is known when they had their turn."""
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -58,29 +61,28 @@ class MediaKeeper:
         self._database = database
         self._store = store
         self._now = now
+        self._served: dict[UUID, None] = {}
 
     async def check_next(self) -> bool:
         """Look at one; False when none is waiting. Raises DatabaseUnavailable, MediaStoreAway: it is taken up again."""
         now = self._now()
         async with self._database.commit_connection() as connection:
-            row = await connection.fetchrow(_queries.take_unchecked, now, now - LEASE)
+            row = await connection.fetchrow(_queries.take_unchecked, now, now - LEASE, list(self._served))
         if row is None:
             return False
+        self._note_turn(row["uploaded_by"])
         try:
             await self._keep(row)
-        except Refusal as refusal:
+        except (Refusal, PictureRefused) as refusal:
             await self._refuse(row, refusal.reason)
-        except PictureRefused as refusal:
-            await self._refuse(row, refusal.reason)
-        except NoSuchObject:
+        except (NoSuchObject, KeyDestroyed):  # Lost on its way, or gone with its person.
             await self._refuse(row, "hash_mismatch")
-        except KeyDestroyed:
-            _log.info("media_without_person", media=str(row["id"]))
+        except DrawingBroke as error:  # As if this worker had died: after the lease it is taken up again.
+            _log.warning("drawing_broke", media=str(row["id"]), attempt=row["attempts"], error=str(error))
         except (MediaStoreAway, OSError, ServerBusy):  # Of the machine, and nothing of the picture.
             async with self._database.commit_connection() as connection:
                 await connection.execute(_queries.put_back, row["id"])
             raise
-        await self._store.delete(row["id"], row["handle"], raw_only=True)
         return True
 
     async def check_all(self) -> None:
@@ -89,12 +91,21 @@ class MediaKeeper:
             pass
 
     async def sweep(self) -> None:
-        """Delete from the store what nobody has a row of any more, and forget uploads that nobody went on with."""
+        """Delete from the store what nobody wants any more, and forget uploads that nobody went on with.
+
+        Raises MediaStoreAway; what was not deleted is tried again, after all others.
+        """
+        now = self._now()
         async with self._database.commit_connection() as connection:
-            await connection.execute(_queries.forget_open, self._now() - OPEN_KEPT, AT_ONCE)
-            for row in await connection.fetch(_queries.list_garbage, AT_ONCE):
-                await self._store.delete(row["id"], row["handle"])
-                await connection.execute(_queries.forget_garbage, row["id"])
+            await connection.execute(_queries.forget_unfinished, now - UNFINISHED_KEPT, AT_ONCE)
+        for _ in range(AT_ONCE):
+            async with self._database.commit_connection() as connection:
+                row = await connection.fetchrow(_queries.take_garbage, now)
+            if row is None:
+                return
+            await self._store.delete(row["id"], row["handle"], raw_only=row["raw_only"])
+            async with self._database.commit_connection() as connection:
+                await connection.execute(_queries.forget_garbage, row["id"], row["raw_only"])
 
     async def forget_deleted(self) -> None:
         """Forget what records named and have not for a while; the next sweep takes it from the store."""
@@ -104,15 +115,23 @@ class MediaKeeper:
             await connection.execute(_queries.forget_unnamed, now - DELETED_KEPT, AT_ONCE)
             await connection.execute(_queries.note_unnamed, now, UNNAMED_AT_ONCE)
 
+    def _note_turn(self, uploader: UUID) -> None:
+        """Let all others go before this one, so somebody's hundred pictures keep another waiting for one."""
+        self._served.pop(uploader, None)
+        self._served[uploader] = None
+        if len(self._served) > UPLOADERS_REMEMBERED:
+            del self._served[next(iter(self._served))]
+
     async def _keep(self, row: Any) -> None:
-        """Keep one, sealed. Raises Refusal, PictureRefused, NoSuchObject, KeyDestroyed, MediaStoreAway."""
+        """Keep one, sealed. Raises Refusal, and what reading, drawing and sealing do."""
         if row["attempts"] > ATTEMPTS_MAX:
             raise Refusal("takes_too_long")
         async with self._database.commit_connection() as connection:
             key = await self._database.vault.user_key(connection, row["owner_id"])
         if is_picture(row["kind"]):
             content = b"".join([piece async for piece in self._announced(row)])
-            drawn = await draw(content, row["content_type"])
+            async with drawing_turn():
+                drawn = await draw(content, row["content_type"])
             await self._put_picture(row, key, drawn)
         else:
             digest = await self._put(row["id"], "original", key, row["size_bytes"], self._announced(row))
@@ -156,14 +175,14 @@ class MediaKeeper:
     ) -> None:  # fmt: skip
         async with self._database.commit_connection() as connection:
             await connection.execute(
-                _queries.note_ready, row["id"], content_type, digest, size, small, width_px, height_px
+                _queries.note_ready, row["id"], row["handle"], content_type, digest, size, small, width_px, height_px
             )
         _log.info("media_kept", media=str(row["id"]), kind=row["kind"], bytes=size)
 
     async def _refuse(self, row: Any, reason: str) -> None:
         _log.info("media_refused", media=str(row["id"]), reason=reason)
         async with self._database.commit_connection() as connection:
-            await connection.execute(_queries.note_refused, row["id"], reason)
+            await connection.execute(_queries.note_refused, row["id"], row["handle"], reason)
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -12,7 +12,10 @@ class MediaFull(LimitReached):
 
     code = "media_full"
     title = "You have handed in as much media as your tier allows."
-    next_step = "Delete photos or recordings that nobody needs any more, or ask for a larger tier."
+    next_step = (
+        "Delete photos, or messages with files, that nobody needs any more: 30 days later there is room again. "
+        "Or ask for a larger tier."
+    )
 
 
 @dataclass(eq=False)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
@@ -21,6 +21,9 @@ __all__ = ["HandingIn", "upload_of"]
 PASSING = frozenset({"hash_mismatch", "takes_too_long"})
 """Refusals that say nothing of the bytes that were announced: they may come once more."""
 
+ROW_BYTES_MIN = 64 * 1024
+"""What one counts for at least: its row, its files and its thumbnail. So a quota bounds their number, too."""
+
 _queries = load_queries(__package__)
 
 
@@ -36,48 +39,65 @@ class HandingIn:
     async def declare(self, scope: Scope, content: MediaContent) -> Upload:
         """Begin an upload to a scope, or tell how far it is. Raises InvalidFields, NotFound, MediaFull."""
         _check(content)
-        user_id = self._caller.user_id
-        async with self._database.request(user_id) as connection:
-            if not await connection.fetchval(_queries.may_hand_in, user_id, scope.name):
+        async with self._database.request(self._caller.user_id) as connection:
+            if not await connection.fetchval(_queries.may_hand_in, self._caller.user_id, scope.name):
                 raise NotFound("scope")
-            row = await connection.fetchrow(_queries.find_media, scope.id, content.media_id)
-            if row is not None and row["refusal"] in PASSING:
-                await connection.execute(_queries.forget_spoilt, row["id"])
-                row = None
-            if row is None:
-                await self._check_room(connection, content.size_bytes)
-        if row is None:
+            row = await self._find(connection, scope, content)
+        if row is None or _begins_anew(row, content):
             row = await self._begin(scope, content)
         return await upload_of(self._store, row, content.media_id)
+
+    async def _begin(self, scope: Scope, content: MediaContent) -> Any:
+        """Begin an upload, or give the one that another device of theirs began in the same moment.
+
+        The store may be slow, so nobody's connection to the database waits for it.
+        """
+        upload_id, row = uuid4(), None
+        handle = await self._store.begin(upload_id)
+        try:
+            async with self._database.request(self._caller.user_id) as connection:
+                row = await self._insert(connection, upload_id, handle, scope, content)
+        finally:
+            if row is None or row["id"] != upload_id:
+                await self._store.delete(upload_id, handle)
+        return row
+
+    async def _insert(
+        self, connection: Connection, upload_id: UUID, handle: str, scope: Scope, content: MediaContent
+    ) -> Any:
+        await connection.execute(_queries.lock_uploader, self._caller.user_id)
+        row = await self._find(connection, scope, content)
+        if row is not None:
+            if not _begins_anew(row, content):
+                return row
+            await connection.execute(_queries.forget_upload, row["id"])
+        await self._check_room(connection, content.size_bytes)
+        return await connection.fetchrow(
+            _queries.declare_media,
+            upload_id, scope.name, scope.id, person_of(scope.name), content.media_id, content.kind,
+            content.content_type, content.size_bytes, self._caller.user_id, handle, datetime.now(UTC),
+        )  # fmt: skip
+
+    async def _find(self, connection: Connection, scope: Scope, content: MediaContent) -> Any:
+        return await connection.fetchrow(_queries.find_media, scope.id, content.media_id, self._caller.user_id)
 
     async def _check_room(self, connection: Connection, size_bytes: int) -> None:
         """Return where there is room for so much more. Raises MediaFull."""
         account = self._limits.user(self._caller.user_id, self._caller.role)
-        stored = await connection.fetchval(_queries.stored_bytes_of, self._caller.user_id)
-        if stored + size_bytes > account.tier.media_bytes:
+        stored = await connection.fetchval(_queries.media_bytes, ROW_BYTES_MIN)
+        if stored + max(size_bytes, ROW_BYTES_MIN) > account.tier.media_bytes:
             raise MediaFull(account.tier.media_bytes)
         if not isinstance(self._store, DirectoryStore):
             # What goes past this server is charged when it is announced.
             self._limits.charge(account, "upload_bytes", size_bytes)
 
-    async def _begin(self, scope: Scope, content: MediaContent) -> Any:
-        """Begin an upload, or give the one that somebody began in the same moment.
 
-        The store may be slow, so nobody's connection to the database waits for it.
-        """
-        upload_id = uuid4()
-        handle = await self._store.begin(upload_id)
-        async with self._database.request(self._caller.user_id) as connection:
-            row = await connection.fetchrow(
-                _queries.declare_media,
-                upload_id, scope.name, scope.id, person_of(scope.name), content.media_id, content.kind,
-                content.content_type, content.size_bytes, self._caller.user_id, handle, datetime.now(UTC),
-            )  # fmt: skip
-            if row is not None:
-                return row
-            row = await connection.fetchrow(_queries.find_media, scope.id, content.media_id)
-        await self._store.delete(upload_id, handle)
-        return row
+def _begins_anew(row: Any, content: MediaContent) -> bool:
+    """Tell whether an upload is another than the one that is declared, or failed for what passes."""
+    if row["state"] not in ("open", "refused"):
+        return False
+    declared = (row["kind"], row["content_type"], row["size_bytes"])
+    return row["refusal"] in PASSING or declared != (content.kind, content.content_type, content.size_bytes)
 
 
 async def upload_of(store: MediaStore, row: Any, media_id: str) -> Upload:

@@ -45,7 +45,8 @@ class Refused(Exception):
 def main() -> None:
     """Answer one request."""
     for kind, most in LIMITS:
-        resource.setrlimit(kind, (most, most))
+        # Past the first bound of time the system says what ended it (SIGXCPU), past the second it only kills.
+        resource.setrlimit(kind, (most, most + 1 if kind == resource.RLIMIT_CPU else most))
     head = json.loads(sys.stdin.buffer.readline())
     files = [sys.stdin.buffer.read(size) for size in head.pop("sizes")]
     try:
@@ -94,17 +95,22 @@ def upright(content: bytes, content_type: str) -> Image.Image:
 
         pillow_heif.register_heif_opener(thumbnails=False)
     try:
-        # Of a JPEG this reads no more than is wanted; everything else is asked for its size before its pixels.
-        picture: Image.Image = Image.open(io.BytesIO(content), formats=[FORMATS[content_type]])
-        if picture.width * picture.height > PIXELS_MAX:
-            raise Refused("too_many_pixels")
-        picture.draft("RGB", (LONG_SIDE_PX_MAX, LONG_SIDE_PX_MAX))
-        picture.load()
-        return in_srgb(ImageOps.exif_transpose(picture))
+        return decoded(Image.open(io.BytesIO(content), formats=[FORMATS[content_type]]))
+    except (Refused, MemoryError):
+        raise
     except Image.DecompressionBombError as error:
         raise Refused("too_many_pixels") from error
-    except (OSError, ValueError, SyntaxError, IndexError, EOFError, RuntimeError) as error:
+    except Exception as error:  # Whatever a decoder trips over, the bytes of a stranger made it.
         raise Refused("not_a_picture") from error
+
+
+def decoded(picture: Image.Image) -> Image.Image:
+    """Give the pixels of a picture that is open: it is asked for its size before, and of a JPEG no more is decoded."""
+    if picture.width * picture.height > PIXELS_MAX:
+        raise Refused("too_many_pixels")
+    picture.draft("RGB", (LONG_SIDE_PX_MAX, LONG_SIDE_PX_MAX))
+    picture.load()
+    return in_srgb(ImageOps.exif_transpose(picture))
 
 
 def in_srgb(picture: Image.Image) -> Image.Image:

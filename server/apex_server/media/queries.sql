@@ -1,36 +1,39 @@
 -- name: find_media
--- The one of a scope by what was handed in; row-level security shows it to whoever may read the scope.
-SELECT id, state, refusal, size_bytes, handle
+-- What is ready is ready for everybody of the scope; an upload is its declarer's.
+SELECT id, state, refusal, kind, content_type, size_bytes, handle
 FROM media
-WHERE scope_id = $1 AND media_id = $2;
+WHERE scope_id = $1 AND media_id = $2 AND (uploaded_by = $3 OR state = 'ready')
+ORDER BY state = 'ready' DESC, declared_at, id
+LIMIT 1;
 
 -- name: may_hand_in
 -- Who writes records in a scope hands in media there; who only reads along does not.
 SELECT coalesce(apex_scope_access($1, $2) IN ('athlete', 'coach'), false);
 
 -- name: find_upload
--- Any device of anybody who may hand in there goes on with it.
+-- Any device of its declarer goes on with it, for as long as they may hand in there.
 SELECT id, media_id, state, refusal, size_bytes, handle
 FROM media
-WHERE id = $1 AND apex_scope_access($2, scope) IN ('athlete', 'coach');
+WHERE id = $1 AND uploaded_by = $2 AND apex_scope_access($2, scope) IN ('athlete', 'coach');
 
--- name: stored_bytes_of
--- What somebody has handed in altogether, of which their tier allows so much.
-SELECT coalesce(sum(size_bytes), 0)::bigint
-FROM media
-WHERE uploaded_by = $1;
+-- name: lock_uploader
+-- Until the end of the transaction: what somebody declares at once is counted one after the other.
+SELECT pg_advisory_xact_lock(140, hashtext($1::uuid::text));
 
--- name: forget_spoilt
--- Bytes that were not what they were said to be may come once more, or that a machine under load had no time for.
+-- name: media_bytes
+-- What the caller has handed in altogether, of which their tier allows so much.
+SELECT apex_media_bytes($1);
+
+-- name: forget_upload
+-- It begins anew; what is ready or being looked at is never replaced.
 DELETE FROM media
-WHERE id = $1 AND refusal IN ('hash_mismatch', 'takes_too_long');
+WHERE id = $1 AND state IN ('open', 'refused');
 
 -- name: declare_media
--- Of two devices that hand in the same picture at once, one does.
+-- From now on its parts may come.
 INSERT INTO media
     (id, scope, scope_id, owner_id, media_id, kind, content_type, size_bytes, uploaded_by, handle, declared_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT DO NOTHING
 RETURNING id, state, refusal, size_bytes, handle;
 
 -- name: hand_in_media
@@ -52,18 +55,19 @@ ORDER BY declared_at, id
 LIMIT 1;
 
 -- name: take_unchecked
--- The one that waits for longest and nobody is at; that of a worker that died is begun anew.
+-- The one that waits for longest of whoever had their turn longest ago ($3, in that order; others come first), and that
+-- nobody is at; that of a worker that died is begun anew.
 UPDATE media
 SET taken_at = $1, attempts = attempts + 1
 WHERE id = (
     SELECT waiting.id
     FROM media AS waiting
     WHERE waiting.state = 'checking' AND (waiting.taken_at IS NULL OR waiting.taken_at < $2)
-    ORDER BY waiting.declared_at
+    ORDER BY array_position($3::uuid[], waiting.uploaded_by) NULLS FIRST, waiting.declared_at
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, owner_id, media_id, kind, content_type, size_bytes, handle, attempts;
+RETURNING id, owner_id, media_id, kind, content_type, size_bytes, uploaded_by, handle, attempts;
 
 -- name: put_back
 -- The store was away, which says nothing of the picture.
@@ -72,22 +76,38 @@ SET attempts = attempts - 1
 WHERE id = $1;
 
 -- name: note_ready
--- From now on it is read.
-UPDATE media
-SET state = 'ready', content_type = $2, digest = $3, stored_bytes = $4, thumbnail_bytes = $5, width_px = $6,
-    height_px = $7
-WHERE id = $1 AND state = 'checking';
+-- From now on it is read, and what came in is garbage: everything, where the row was erased meanwhile.
+WITH kept AS (
+    UPDATE media
+    SET state = 'ready', content_type = $3, digest = $4, stored_bytes = $5, thumbnail_bytes = $6, width_px = $7,
+        height_px = $8
+    WHERE id = $1 AND state = 'checking'
+)
+INSERT INTO media_garbage (id, handle, raw_only)
+VALUES ($1, $2, EXISTS (SELECT 1 FROM media WHERE id = $1))
+ON CONFLICT (id) DO UPDATE SET raw_only = media_garbage.raw_only AND excluded.raw_only;
 
 -- name: note_refused
--- Whoever handed it in reads why.
-UPDATE media
-SET state = 'refused', refusal = $2
-WHERE id = $1 AND state = 'checking';
+-- Whoever handed it in reads why; what came in is garbage, as above.
+WITH refused AS (
+    UPDATE media
+    SET state = 'refused', refusal = $3
+    WHERE id = $1 AND state = 'checking'
+)
+INSERT INTO media_garbage (id, handle, raw_only)
+VALUES ($1, $2, EXISTS (SELECT 1 FROM media WHERE id = $1))
+ON CONFLICT (id) DO UPDATE SET raw_only = media_garbage.raw_only AND excluded.raw_only;
 
--- name: forget_open
--- Uploads that nobody went on with.
+-- name: forget_unfinished
+-- Uploads that nobody went on with, and refusals that were told for long enough.
 DELETE FROM media
-WHERE id IN (SELECT id FROM media WHERE state = 'open' AND declared_at < $1 ORDER BY declared_at LIMIT $2);
+WHERE id IN (
+    SELECT id
+    FROM media
+    WHERE state IN ('open', 'refused') AND declared_at < $1
+    ORDER BY declared_at
+    LIMIT $2
+);
 
 -- name: note_unnamed
 -- What a record named once and none names now, in whichever scope; looked for once an hour.
@@ -115,14 +135,22 @@ WHERE unnamed_since IS NOT NULL
 DELETE FROM media
 WHERE id IN (SELECT id FROM media WHERE unnamed_since < $1 ORDER BY unnamed_since LIMIT $2);
 
--- name: list_garbage
--- What is left in the store of rows that are gone.
-SELECT id, handle
-FROM media_garbage
-ORDER BY id
-LIMIT $1;
+-- name: take_garbage
+-- What is left in the store and nobody wants, tried longest ago: one that the store does not
+-- delete makes way for the others.
+UPDATE media_garbage
+SET tried_at = $1
+WHERE id = (
+    SELECT next.id
+    FROM media_garbage AS next
+    WHERE next.tried_at IS NULL OR next.tried_at < $1
+    ORDER BY next.tried_at NULLS FIRST, next.id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, handle, raw_only;
 
 -- name: forget_garbage
--- It is deleted there.
+-- It is deleted there; unless meanwhile there is more to delete.
 DELETE FROM media_garbage
-WHERE id = $1;
+WHERE id = $1 AND raw_only = $2;

@@ -19,7 +19,8 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, NotFound, ServerBusy
 from apex_server.media import MediaStore, ReadyMedia, find_ready, whole_file
 from apex_server.media.errors import MediaStoreAway
-from apex_server.media.pictures import PictureRefused, compare
+from apex_server.media.pictures import DrawingBroke, PictureRefused, compare, drawing_turn
+from apex_server.media.store import NoSuchObject
 from apex_server.problems import problem_responses
 from apex_server.progress.payloads import Comparison, NewPhoto, PhotosPage, ProgressPhotoResource
 from apex_server.resources import (
@@ -44,6 +45,9 @@ __all__ = ["CompareController", "PhotosController"]
 _queries = load_queries(__package__)
 
 _JPEG = "image/jpeg"
+
+COMPARED_BYTES_MAX = 48 * 1024 * 1024
+"""In memory while they are drawn: four of the largest that a camera makes, drawn anew, are half of it."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,16 @@ class CompareController(Controller):
             if len({known.scope for known in found}) > 1:
                 raise InvalidFields.one("photo_ids", "Expected photos of one athlete")
             ready = [await _ready(connection, database.vault, known) for known in found]
-        pictures = [await whole_file(media_store, each, "original") for each in ready]
+        if sum(each.stored_bytes for each in ready) > COMPARED_BYTES_MAX:
+            raise InvalidFields.one("photo_ids", f"Expected photos of at most {COMPARED_BYTES_MAX} bytes together")
         try:
-            drawn = await compare(pictures, [_label(known) for known in found])
+            async with drawing_turn():
+                pictures = [await whole_file(media_store, each, "original") for each in ready]
+                drawn = await compare(pictures, [_label(known) for known in found])
+        except NoSuchObject as error:
+            raise NotFound("media") from error
+        except DrawingBroke as error:
+            raise ServerBusy from error
         except PictureRefused as error:
             raise InvalidFields.one("photo_ids", f"Expected pictures that can be drawn: {error.reason}") from error
         return Response(drawn.files[0], media_type=_JPEG)
