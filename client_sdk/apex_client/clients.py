@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
 from apex_client.account import read_answer
-from apex_client.standing import ClientsPage, ClientSummary, ImportReport, Invite, TimelineEntry, TimelinePage
+from apex_client.standing import (
+    ClientsPage,
+    ClientSummary,
+    ImportReport,
+    Invite,
+    OpenInvite,
+    OpenInvitesPage,
+    TimelineEntry,
+    TimelinePage,
+)
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
@@ -17,6 +26,7 @@ PAGE_LENGTH = 200
 """As many as an answer of the server has at most, of athletes and of what happened."""
 
 _Entries: TypeAlias = list[TimelineEntry]
+_Invites: TypeAlias = list[OpenInvite]
 
 
 class Clients:
@@ -66,7 +76,7 @@ class Clients:
         profile: dict[str, Any] | None = None,
         file: dict[str, Any] | None = None,
     ) -> Invite:
-        """Invite an athlete; what is known of them already is laid down when they accept.
+        """Invite an athlete, by a letter if there is an address; what is known of them is laid down when they accept.
 
         Once more for the same address gives a new code, and the one before it is void.
         """
@@ -79,9 +89,24 @@ class Clients:
         path = f"/api/clients/import?dry_run={str(dry_run).lower()}"
         return read_answer(await self._replica.request("POST", path, {"csv": text}), ImportReport)
 
+    async def invites(self) -> _Invites:
+        """List the invites that nobody has accepted yet, the newest first."""
+        found: _Invites = []
+        after: str | None = None
+        while True:
+            page = read_answer(await self._get("/invites", {"limit": PAGE_LENGTH}, after), OpenInvitesPage)
+            found += page.invites
+            after = page.next
+            if after is None:
+                return found
+
+    async def revoke_invite(self, invite_id: str) -> None:
+        """Take back an invite that nobody has accepted: its code is void, and whoever tries it is told."""
+        await self._replica.request("DELETE", f"/api/clients/invites/{invite_id}")
+
     async def revoke_invites(self) -> None:
-        """Take back all invites that nobody has accepted; their codes are void."""
-        await self._replica.request("DELETE", "/api/invites")
+        """Take back all invites that nobody has accepted."""
+        await self._replica.request("DELETE", "/api/clients/invites")
 
     async def set_status(self, athlete_id: str, status: str | None) -> None:
         """Set a status whatever the records say; None goes by the records again."""

@@ -60,11 +60,32 @@ class TimelinePage(Struct, frozen=True):
 
 
 class Invite(Struct, frozen=True):
-    """A code to tell an athlete, and the address of the page behind it on the server."""
+    """A code to tell an athlete, and the address of the page behind it on the server; `mailed`: a letter brings it."""
 
+    id: str
     code: str
     link: str
     expires_at: datetime
+    mailed: bool
+
+
+class OpenInvite(Struct, frozen=True, kw_only=True):
+    """An invite that nobody has accepted yet; its code was shown when it was made."""
+
+    id: str
+    email: str | None
+    name: str | None
+    letter: str
+    """`none` where none was asked for, `waiting`, or `sent`."""
+    created_at: datetime
+    expires_at: datetime
+
+
+class OpenInvitesPage(Struct, frozen=True):
+    """A page of open invites."""
+
+    invites: list[OpenInvite]
+    next: str | None
 
 
 class ImportProblem(Struct, frozen=True):
@@ -92,5 +113,7 @@ class ImportReport(Struct, frozen=True, kw_only=True):
     problems: list[ImportProblem]
     more_problems: bool
     invited: list[ImportedClient]
-    replaced: int = 0
+    replaced: int
     """Of the valid rows, those with an open invite under their address; its code is void once a new one is made."""
+    mailed: int
+    """To how many of them a letter goes."""

@@ -125,16 +125,18 @@ class InviteDrafts:
         async with self._database.commit_connection() as connection:
             held = await held_leaves(connection, self._database.vault, scope, record_id)
         missing = {name: value for name, value in patch.items() if name not in held}
+        if collection is CLIENT_FILES and held.get("archived") is True:
+            missing["archived"] = False  # Whoever comes back is in sight again.
         if missing:
             await self._committer.write(coach_id, scope, collection.name, record_id, missing)
 
 
-async def held_leaves(connection: Connection, vault: Vault, scope: str, record_id: str) -> set[str]:
-    """Name what a record holds; nothing where there is none."""
+async def held_leaves(connection: Connection, vault: Vault, scope: str, record_id: str) -> Patch:
+    """Give what a record holds; nothing where there is none."""
     rows = await connection.fetch(_queries.get_standing_record, Scope.parse(scope).id, UUID(record_id))
     docs = await open_documents(connection, vault, rows)
     return {
-        name
+        name: value
         for doc in docs
         if doc != DAMAGED
         for name, value in fold(parse_document(doc).writes()).state.items()

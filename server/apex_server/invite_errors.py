@@ -2,7 +2,7 @@
 
 from apex_server.errors import Forbidden, Gone, LimitReached
 
-__all__ = ["InviteExpired", "InviteForAnother", "InviteUsed", "TooManyInvites"]
+__all__ = ["InviteExpired", "InviteForAnother", "InviteRevoked", "InviteUsed", "TooManyInvites"]
 
 
 class InviteForAnother(Forbidden):
@@ -14,11 +14,11 @@ class InviteForAnother(Forbidden):
 
 
 class TooManyInvites(LimitReached):
-    """A coach has as many open invites as one coach may have."""
+    """A coach has as many open invites as one coach may have, or has made as many in a day."""
 
     code = "too_many_invites"
     title = "You have too many open invites."
-    next_step = "Wait until some are used or expire. A coach can also take all of them back: DELETE /api/invites."
+    next_step = "Wait until some are used or expire. A coach can also take them back: DELETE /api/clients/invites."
 
 
 class InviteExpired(Gone):
@@ -27,6 +27,14 @@ class InviteExpired(Gone):
     code = "invite_expired"
     title = "This invite has expired."
     next_step = "Ask the coach for a new invite."
+
+
+class InviteRevoked(Gone):
+    """The coach took the invite back, or made a newer one for the same address."""
+
+    code = "invite_revoked"
+    title = "This invite was taken back."
+    next_step = "Use the coach's latest invite, or ask the coach for a new one."
 
 
 class InviteUsed(Gone):

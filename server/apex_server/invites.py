@@ -16,7 +16,7 @@ from litestar.params import PathParameter
 from apex_server.audit import record_event
 from apex_server.db import Connection, load_queries
 from apex_server.errors import ApiError, EmailNotVerified, NotFound, RoleRequired
-from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed
+from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteRevoked, InviteUsed
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import USER_NAME
 from apex_server.vault import Vault
@@ -25,10 +25,11 @@ __all__ = [
     "INVITE_CODE_LENGTH_MAX",
     "CoachLink",
     "InviteCode",
+    "InviteOffer",
     "accept_awaiting_invite",
     "accept_invite",
     "accept_or_await_invite",
-    "coach_name_of",
+    "find_offer",
     "invite_fingerprint",
     "invite_refusal",
     "new_invite_code",
@@ -57,6 +58,14 @@ class CoachLink(msgspec.Struct, frozen=True):
     since: datetime
 
 
+class InviteOffer(msgspec.Struct, frozen=True):
+    """What the holder of a code may know before accepting."""
+
+    coach_id: UUID
+    coach_name: str
+    expires_at: datetime
+
+
 def new_invite_code() -> str:
     """Draw a code such as `K7QF9-3XZ0M-PAV41-8TWEN`."""
     return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
@@ -74,8 +83,8 @@ def invite_fingerprint(code: str) -> bytes:
 async def accept_invite(connection: Connection, vault: Vault, code: str) -> CoachLink:
     """Link the signed-in athlete of this request to the coach who made the code; once linked, the same again.
 
-    Raises NotFound for an unknown code, InviteUsed, InviteExpired, InviteForAnother, EmailNotVerified for an invite
-    that is for the user's address alone, or RoleRequired when the user is no athlete.
+    Raises NotFound for an unknown code, InviteUsed, InviteRevoked, InviteExpired, InviteForAnother, EmailNotVerified
+    for an invite that is for the user's address alone, or RoleRequired when the user is no athlete.
     """
     return await _accept(connection, vault, invite_fingerprint(code))
 
@@ -125,18 +134,24 @@ async def record_link(
         await record_event(connection, subject_id, action, vault=vault, actor_id=by, detail=detail)
 
 
-async def coach_name_of(vault: Vault, offer: Any) -> str:
-    """Give who invites, to whoever holds the code, from a row of `apex_invite_offer`."""
+async def find_offer(connection: Connection, vault: Vault, code: str) -> InviteOffer:
+    """Give who invites, to whoever holds the code. Raises as `standing_offer` does."""
+    offer = standing_offer(await connection.fetchrow(_queries.get_invite_offer, invite_fingerprint(code)))
     key = await vault.unwrapped(offer["coach_id"], offer["wrapped"], offer["master_key_id"])
-    return key.open_text(offer["coach_name"], what=USER_NAME)
+    return InviteOffer(offer["coach_id"], key.open_text(offer["coach_name"], what=USER_NAME), offer["expires_at"])
 
 
 def standing_offer(offer: Any) -> Any:
-    """Give what was found for a code back. Raises NotFound, InviteUsed or InviteExpired where nobody can accept it."""
+    """Give what was found for a code back.
+
+    Raises NotFound, InviteUsed, InviteRevoked or InviteExpired where nobody can accept it.
+    """
     if offer is None:
         raise NotFound("invite")
     if offer["used"]:
         raise InviteUsed
+    if offer.get("revoked"):
+        raise InviteRevoked
     if offer["expired"]:
         raise InviteExpired
     return offer
@@ -147,6 +162,8 @@ def invite_refusal(outcome: str) -> ApiError:
     match outcome:
         case "used":
             return InviteUsed()
+        case "revoked":
+            return InviteRevoked()
         case "expired":
             return InviteExpired()
         case "for_another":

@@ -3,6 +3,11 @@
 SELECT outcome, coach_id, coach_name, since, since = now() AS is_new, apex_user_id() AS athlete_id
 FROM apex_accept_invite($1);
 
+-- name: get_invite_offer
+-- Whoever holds a code may know who invites, and how the invite stands; nothing else about it.
+SELECT coach_id, coach_name, wrapped, master_key_id, expires_at, used, revoked, expires_at <= now() AS expired
+FROM apex_invite_offer($1);
+
 -- name: await_invite
 -- Meant for this address alone, which nobody has verified yet; a newer one takes the place of an older.
 INSERT INTO awaiting_invites (user_id, code_hash, asked_at)

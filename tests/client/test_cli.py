@@ -23,6 +23,7 @@ COMMANDS = (
     "query", "export", "doctor", "log start", "log set", "log note", "log finish", "log show", "log list",
     "log undo", "log edit", "log remove",
     "exercises", "exercises search", "exercises import", "clients", "clients import",
+    "clients invite", "clients invites", "clients revoke", "clients archive", "clients restore",
     "conflicts restore", "conflicts keep", "rejected reissue", "rejected drop",
     "privacy", "privacy allow", "privacy withdraw", "privacy export", "privacy delete-account", "privacy keep-account",
 )  # fmt: skip

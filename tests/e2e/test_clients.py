@@ -81,7 +81,34 @@ def test_the_command_line_shows_and_invites(working: WholeServer, tmp_path: Path
         open_code = desk.clients.invite().code
     with in_a_thread.Replica.open(tmp_path / "ben.db") as ben:
         ben.register(working.address, working.new_email("ben"), PASSWORD, name="Ben", invite=open_code)
+    apex("sync").ok()
+    apex("clients", "archive", "Ben").ok()
+    apex("sync").ok()
+    assert "Ben" not in apex("clients").ok().out
+    apex("clients", "restore", "ben").ok()
+    apex("sync").ok()
     listed = apex("clients").ok().out
     assert "Ben" in listed
     assert "active" in listed
     assert "Ben" not in apex("clients", "--status", "overdue").ok().out
+
+
+def test_the_command_line_invites_by_letter_lists_and_takes_back(working: WholeServer, tmp_path: Path) -> None:
+    apex, email, invited = Terminal(tmp_path, "desk"), working.new_email("cora"), working.new_email("anna")
+    words = ("--server", working.address, "--email", email, "--password-stdin", "--name", "Cora", "--role", "coach")
+    apex("register", *words, stdin=f"{PASSWORD}\n").ok()
+    assert "confirm your own address first" in apex("clients", "invite", invited).ok().err
+    working.confirm_blocking(email)
+
+    made = apex("clients", "invite", invited).ok()
+    assert f"a letter with it is on its way to {invited}" in made.err
+    listed = apex("clients", "invites").ok()
+    assert invited in listed.out
+    assert "1 open invite" in listed.err
+    assert "is none of your open invites" in apex("clients", "revoke", "nobody@example.com").err
+    apex("clients", "revoke", invited).ok()
+    assert "0 open invites" in apex("clients", "invites").ok().err
+    anna = Terminal(tmp_path, "phone")
+    hers = ("--server", working.address, "--email", invited, "--password-stdin", "--name", "Anna")
+    anna("register", *hers, stdin=f"{PASSWORD}\n").ok()
+    assert "This invite was taken back." in anna("join", made.out.strip()).err

@@ -145,7 +145,8 @@ THING_OF_PARAMETER: Mapping[str, str] = {
     "passkey_id": "passkey",
     "export_id": "export",
     "look_id": "look",
-    "code": "invite",
+    "code": "code",
+    "invite_id": "invite",
     "coach_id": "coach",
 }
 
@@ -226,7 +227,9 @@ ROUTES: list[Case] = [
     own("POST /api/invites", _COACH, {}),
     public("GET /api/invites/{code}"),
     own("POST /api/invites/{code}/accept", "athlete"),
-    own("DELETE /api/invites", _COACH),
+    lists("GET /api/clients/invites", "invite", roles=_COACH),
+    own("DELETE /api/clients/invites", _COACH),
+    writes("DELETE /api/clients/invites/{invite_id}", "invite", may="own_coach", roles=_COACH),
     lists("GET /api/clients", "athlete", roles=_COACH),
     own("POST /api/clients", _COACH, {}),
     own("POST /api/clients/import", _COACH, {"rows": [{"name": "x"}]}),

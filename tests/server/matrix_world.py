@@ -158,7 +158,7 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
     thread = str(Scope.parse(thread_scope(str(carla.id), str(anna.id))).id)
     message = await made_by(carla, "/api/messages", thread_id=thread, text=hers)
     look = await whole.lets_support(anna, people["support"])
-    code = (await carla("POST", "/api/invites", {})).json()["code"]
+    invite = (await carla("POST", "/api/clients", {"email": "anna.to.be@example.com"})).json()
     return {
         **made,
         "thread": thread,
@@ -176,7 +176,8 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
         "program_stamp": await stamp_of(carla, made["program"]),
         "template_stamp": await stamp_of(carla, made["template"]),
         "media": await media_of(whole, anna),
-        "invite": code,
+        "invite": invite["id"],
+        "code": invite["code"],
     }
 
 

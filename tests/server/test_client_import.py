@@ -94,6 +94,21 @@ async def test_a_draft_stands_sealed_and_is_dropped_where_the_relation_has_ended
     assert await lay_down(rest) == 0
 
 
+async def test_an_archived_athlete_who_is_invited_again_is_back_in_sight(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    athlete = await join(rest, (await coach("POST", "/api/clients", {"file": {"notes": "is shy"}})).json()["code"])
+    assert await lay_down(rest) == 1
+    assert (await coach("DELETE", f"/api/clients/{athlete.id}")).status_code == 204
+    assert (await athlete("DELETE", f"/api/clients/{athlete.id}/link")).status_code == 204
+
+    again = (await coach("POST", "/api/clients", {})).json()
+    assert (await athlete("POST", f"/api/invites/{again['code']}/accept")).status_code == 200
+    assert await lay_down(rest) == 1
+    [client] = (await coach("GET", "/api/clients")).json()["clients"]
+    assert (client["id"], client["archived"]) == (athlete.id, False)
+    assert (await coach("GET", f"/api/clients/{athlete.id}")).json()["file"]["notes"] == "is shy"
+
+
 FLIPPED = "UPDATE records SET doc = set_byte(doc, 40, get_byte(doc, 40) # 1) WHERE record_id = $1"
 """A byte that a disk has changed; done twice, it is whole again."""
 
@@ -175,12 +190,14 @@ async def test_a_lost_answer_is_asked_for_again_and_the_codes_before_are_void(re
     assert await statuses(coach, *lost) == [200, 200]
     again = await import_rows(coach, dry_run=False, rows=rows)
     codes = [each["invite"]["code"] for each in again["invited"]]
-    assert (again["replaced"], await statuses(coach, *lost, *codes, foreign)) == (1, [404, 200, 200, 200, 200])
+    assert (again["replaced"], await statuses(coach, *lost, *codes, foreign)) == (1, [410, 200, 200, 200, 200])
 
     plain = (await coach("POST", "/api/invites", {"email": " Ada@example.com"})).json()["code"]
-    assert await statuses(coach, codes[0], plain) == [404, 200]
+    assert await statuses(coach, codes[0], plain) == [410, 200]
     async with rest.database.request(UUID(coach.id)) as connection:
-        kept = await connection.fetch("SELECT draft IS NOT NULL FROM invites WHERE email_index IS NOT NULL")
+        kept = await connection.fetch(
+            "SELECT draft IS NOT NULL FROM invites WHERE email_index IS NOT NULL AND revoked_at IS NULL"
+        )
     assert [tuple(row) for row in kept] == [(True,)]
 
 
@@ -190,15 +207,15 @@ async def test_all_open_invites_are_taken_back_and_what_was_accepted_stands(rest
     foreign = (await other("POST", "/api/invites", {})).json()["code"]
     athlete = await join(rest, used)
 
-    assert problem(await athlete("DELETE", "/api/invites")) == (403, "role_required")
-    assert (await coach("DELETE", "/api/invites")).status_code == 204
+    assert problem(await athlete("DELETE", "/api/clients/invites")) == (403, "role_required")
+    assert (await coach("DELETE", "/api/clients/invites")).status_code == 204
 
-    assert await statuses(coach, open_one, used, foreign) == [404, 410, 200]
+    assert await statuses(coach, open_one, used, foreign) == [410, 410, 200]
     assert [each["id"] for each in (await coach("GET", "/api/clients")).json()["clients"]] == [athlete.id]
 
 
 async def statuses(person: Person, *codes: str) -> list[int]:
-    """Say of each code how it stands: 200 open, 404 void, 410 used."""
+    """Say of each code how it stands: 200 open, 410 used or taken back."""
     return [(await person("GET", f"/api/invites/{code}")).status_code for code in codes]
 
 

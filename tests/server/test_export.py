@@ -60,7 +60,7 @@ async def test_a_coach_takes_along_what_they_noted_of_whom_they_invited(server: 
     assert (await coach("POST", "/api/clients", {"file": {"notes": "is shy"}})).status_code == 201
     assert (await coach("POST", "/api/invites", {})).status_code == 201
     invites = read(await exported(coach, exporter), "relations.json")["invites"]
-    assert [invite["draft"] for invite in invites] == [{"file": {"notes": "is shy"}}, None]
+    assert [invite["draft"] for invite in invites] == [{"file": {"notes": "is shy"}}, {}]
 
 
 async def test_everything_is_in_it(server: RestServer, exporter: Exporter) -> None:

@@ -1,14 +1,16 @@
-"""`apex clients`: how a coach's athletes stand, and inviting many of them from a file."""
+"""`apex clients`: how a coach's athletes stand, who is in sight, and inviting many of them from a file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from apex_client.cli import invites
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, said, shown, table
+from apex_client.cli.sessions import athlete_id_of, records_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -23,9 +25,16 @@ CSV_BYTES_MAX = 8 * 1024 * 1024
 
 COLOURS = {"needs-attention": "red", "overdue": "yellow", "inactive": "dim", "active": "green"}
 
+Athlete = Annotated[str, typer.Argument(metavar="ATHLETE", help="The athlete's name, or the beginning of it.")]
+
 group = typer.Typer(
-    help="A coach's athletes: how each stands, and inviting many at once.",
-    epilog=examples("apex clients", "apex clients --status overdue", "apex clients import athletes.csv"),
+    help="A coach's athletes: how each stands, and inviting them.",
+    epilog=examples(
+        "apex clients",
+        "apex clients --status overdue",
+        "apex clients invite anna@example.com",
+        "apex clients import athletes.csv",
+    ),
     rich_markup_mode="rich",
 )
 
@@ -87,6 +96,30 @@ def import_(
     _report(report)
 
 
+@group.command(epilog=examples("apex clients archive Anna"))
+def archive(athlete: Athlete, db: Db = NO_DB) -> None:
+    """Put an athlete out of sight of lists; you go on working together."""
+    _file(db, athlete, archived=True)
+
+
+@group.command(epilog=examples("apex clients restore Anna"))
+def restore(athlete: Athlete, db: Db = NO_DB) -> None:
+    """Bring an archived athlete back into sight."""
+    _file(db, athlete, archived=False)
+
+
+invites.add_to(group)
+
+
+def _file(db: Db, athlete: str, *, archived: bool) -> None:
+    with opened(db) as replica:
+        athlete_id = athlete_id_of(records_of(replica, athlete))
+        if athlete_id is None:
+            raise CommandFailed("this is for coaches: an athlete has no clients")
+        replica.athlete(athlete_id).client_file.edit(archived=archived)
+    said(f"{'out of' if archived else 'back in'} sight; apex sync takes it along")
+
+
 def _report(report: "ImportReport") -> None:
     if report.problems:
         wrong = table("row", "column", "what is wrong", right=("row",))
@@ -102,6 +135,8 @@ def _report(report: "ImportReport") -> None:
     if report.replaced:
         void = "would be void" if report.dry_run else "are void"
         said(f"{report.replaced} had an open invite under their address: the codes before {void}")
+    if report.mailed:
+        said(f"{counted(report.mailed, 'letter')} with the code {'would go' if report.dry_run else 'on the way'}")
     if report.dry_run and report.valid:
         said("nothing was made yet: --invite makes it so")
 

@@ -42,7 +42,7 @@ from apex_server.errors import (
     WrongCredentials,
 )
 from apex_server.grants import announce_grants
-from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed
+from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteRevoked, InviteUsed
 from apex_server.invites import CoachLink
 from apex_server.people import DEVICE_NAME, USER_NAME
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
@@ -80,7 +80,7 @@ class AuthController(Controller):
         "/register",
         exclude_from_auth=True,
         responses=problem_responses(
-            *BODY_REFUSALS, ClientIdTaken, NotFound, InviteUsed, InviteExpired,
+            *BODY_REFUSALS, ClientIdTaken, NotFound, InviteUsed, InviteRevoked, InviteExpired,
             InviteForAnother, TooManyAttempts, CsrfRefused, ServerBusy,
         ),
     )  # fmt: skip

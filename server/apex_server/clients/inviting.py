@@ -1,25 +1,50 @@
 """Making invites, one or ten thousand, each with what is to be laid down when it is accepted.
 
 Nobody can look a code up again. So whoever lost an answer asks once more: an open invite under the same address makes
-room for the new one, and its code is void; what has no address ends with `revoke_invites`.
+room for the new one, and its code is void. What has an address is mailed there, whoever has an account: nobody looks.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from apex_server.clients.importing import JudgedRow
-from apex_server.clients.payloads import ImportedClient, ImportProblem, ImportReport, Invite
+from apex_server.clients.payloads import (
+    ImportedClient,
+    ImportProblem,
+    ImportReport,
+    Invite,
+    InviteMark,
+    OpenInvite,
+    OpenInvitesPage,
+)
 from apex_server.db import Connection, Database, load_queries
-from apex_server.invite_drafts import InviteDraft, seal_draft
+from apex_server.errors import EmailNotVerified, NotFound
+from apex_server.invite_drafts import InviteDraft, open_draft, seal_draft
 from apex_server.invite_errors import TooManyInvites
 from apex_server.invites import invite_fingerprint, new_invite_code
+from apex_server.mail import INVITE_CODE, INVITE_EMAIL, ask_for_invite_mails
+from apex_server.step_up import require_verified_email
+from apex_server.vault import UserKey
 
-__all__ = ["OPEN_INVITES_MAX", "Invited", "import_clients", "make_invites", "revoke_invites"]
+__all__ = [
+    "LETTERS_MAX",
+    "OPEN_INVITES_MAX",
+    "Invited",
+    "import_clients",
+    "list_invites",
+    "make_invites",
+    "revoke_invites",
+]
 
 OPEN_INVITES_MAX = 10_000
 """Per coach, as many as one import has rows: more is a program running wild. Two requests at once may pass it."""
+MADE_MAX = 30_000
+"""In a day: the same import three times."""
+LETTERS_MAX = 200
+"""In a day: nobody takes on more people, and who writes to more is advertising."""
+DAY = timedelta(days=1)
 
 VALID_DAYS = 14
 PROBLEMS_MAX = 1000
@@ -35,39 +60,65 @@ class Invited(NamedTuple):
     draft: InviteDraft | None = None
 
 
+class Room(NamedTuple):
+    """How many more invites a coach may have, and how many letters."""
+
+    invites: int
+    letters: int
+
+
 async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invited], valid_days: int) -> list[Invite]:
-    """Make invites of a coach, in the order given, in place of the open ones under the same addresses.
+    """Make and mail invites of a coach, in the order given, in place of the open ones under the same addresses.
 
     Without a draft of its own an invite takes over what the one before it had. Raises TooManyInvites.
     """
     vault = database.vault
     codes = [new_invite_code() for _ in whom]
+    code_hashes = [invite_fingerprint(code) for code in codes]
     indexes = [vault.email_index(each.email) if each.email else None for each in whom]
     async with database.request(coach_id) as connection:
-        replaced = await connection.fetch(_queries.list_invited, coach_id, [index for index in indexes if index])
-        if len(whom) > len(replaced) + await _room(connection, coach_id):
+        room = await _room(connection, coach_id, [index for index in indexes if index])
+        if len(whom) > room.invites:
             raise TooManyInvites(OPEN_INVITES_MAX)
-        key = await vault.user_key(connection, coach_id) if any(each.draft for each in whom) else None
+        mailed = _mailed([each.email for each in whom], room.letters)
+        key = await vault.user_key(connection, coach_id)
         rows = await connection.fetch(
             _queries.add_invites,
             coach_id,
-            [invite_fingerprint(code) for code in codes],
+            code_hashes,
             indexes,
-            [seal_draft(key, each.draft) if key and each.draft else None for each in whom],
+            [key.seal_text(each.email, what=INVITE_EMAIL) if each.email else None for each in whom],
+            [seal_draft(key, each.draft) if each.draft else None for each in whom],
+            mailed,
             timedelta(days=valid_days),
+            seal_draft(key, InviteDraft()),
         )
-    await revoke_invites(database, coach_id, [row["code_hash"] for row in replaced])
-    return [
-        Invite(code=code, link=f"/join/{code}", expires_at=row["expires_at"])
-        for code, row in zip(codes, rows, strict=True)
-    ]
+        row_of = {row["code_hash"]: row for row in rows}
+        made = [
+            Invite(row["id"], code, f"/join/{code}", row["expires_at"], goes)
+            for code, row, goes in zip(codes, map(row_of.__getitem__, code_hashes), mailed, strict=True)
+        ]
+        letters = {each.id: key.seal_text(each.code, what=INVITE_CODE) for each in made if each.mailed}
+        await ask_for_invite_mails(connection, letters)
+    return made
 
 
-async def revoke_invites(database: Database, coach_id: UUID, code_hashes: Sequence[bytes] | None = None) -> None:
-    """End invites of a coach that nobody has accepted, or all of them: their codes are void."""
-    if code_hashes is None or code_hashes:
-        async with database.commit_connection() as connection:
-            await connection.execute(_queries.revoke_invites, coach_id, code_hashes)
+async def list_invites(database: Database, coach_id: UUID, mark: InviteMark | None, limit: int) -> OpenInvitesPage:
+    """List a page of the open invites of a coach, the newest first."""
+    async with database.request(coach_id) as connection:
+        rows = await connection.fetch(_queries.list_open_invites, coach_id, *InviteMark.key(mark), limit + 1)
+        key = await database.vault.user_key(connection, coach_id)
+    invites = [_open_invite(row, key) for row in rows[:limit]]
+    last = invites[-1] if len(rows) > limit else None
+    return OpenInvitesPage(invites, _mark_of(last).encode() if last else None)
+
+
+async def revoke_invites(database: Database, coach_id: UUID, invite_id: UUID | None = None) -> None:
+    """Take back one open invite of a coach, or all of them: their codes are void. Raises NotFound."""
+    async with database.request(coach_id) as connection:
+        revoked = await connection.fetch(_queries.revoke_invites, coach_id, invite_id)
+    if invite_id is not None and not revoked:
+        raise NotFound("invite")
 
 
 async def import_clients(
@@ -77,18 +128,19 @@ async def import_clients(
     indexes = {row.number: database.vault.email_index(row.email) for row in rows if row.email and not row.problems}
     async with database.request(coach_id) as connection:
         open_ones = await connection.fetch(_queries.list_invited, coach_id, list(indexes.values()))
-        room = await _room(connection, coach_id)
+        room = await _room(connection, coach_id, [])
     known = {each["email_index"] for each in open_ones}
     problems = [problem for row in rows for problem in row.problems]
     valid: list[JudgedRow] = []
+    left = room.invites
     for row in rows:
         if row.problems:
             continue
         if indexes.get(row.number) not in known:
-            if room <= 0:
+            if left <= 0:
                 problems.append(ImportProblem(row.number, "", f"goes beyond your {OPEN_INVITES_MAX} open invites"))
                 continue
-            room -= 1
+            left -= 1
         valid.append(row)
     made = (
         []
@@ -101,13 +153,43 @@ async def import_clients(
         rows=len(rows),
         valid=len(valid),
         replaced=len(known),
+        mailed=sum(_mailed([row.email for row in valid], room.letters)),
         problems=problems[:PROBLEMS_MAX],
         more_problems=len(problems) > PROBLEMS_MAX,
         invited=[ImportedClient(row.number, row.draft.name, invite) for row, invite in zip(valid, made, strict=False)],
     )
 
 
-async def _room(connection: Connection, coach_id: UUID) -> int:
-    """How many more open invites a coach may have."""
-    count: int = await connection.fetchval(_queries.count_open_invites, coach_id)
-    return OPEN_INVITES_MAX - count
+async def _room(connection: Connection, coach_id: UUID, addresses: Sequence[bytes]) -> Room:
+    """Say what a coach has room for, where invites to these addresses take the place of the open ones there."""
+    count = await connection.fetchrow(_queries.count_invites, coach_id, addresses, datetime.now(UTC) - DAY)
+    try:
+        await require_verified_email(connection, coach_id)
+        letters = LETTERS_MAX - count["letters"]
+    except EmailNotVerified:
+        letters = 0  # A letter names the coach by an address that is known to be theirs.
+    return Room(min(OPEN_INVITES_MAX - count["open"], MADE_MAX - count["made"]), letters)
+
+
+def _mailed(emails: Sequence[str | None], letters: int) -> list[bool]:
+    """Say for each whether a letter goes; the first have them, where there are too many."""
+    goes = []
+    for email in emails:
+        goes.append(email is not None and letters > 0)
+        letters -= goes[-1]
+    return goes
+
+
+def _mark_of(last: OpenInvite) -> InviteMark:
+    return InviteMark(last.created_at.astimezone(UTC).replace(tzinfo=None), last.id)
+
+
+def _open_invite(row: Any, key: UserKey) -> OpenInvite:
+    return OpenInvite(
+        id=row["id"],
+        email=row["email"] and key.open_text(row["email"], what=INVITE_EMAIL),
+        name=open_draft(key, row["draft"]).name if row["draft"] else None,
+        letter="sent" if row["mail_sent_at"] else "waiting" if row["mailed"] else "none",
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+    )

@@ -26,11 +26,13 @@ __all__ = [
     "ImportRequest",
     "ImportedClient",
     "Invite",
-    "InviteOffer",
+    "InviteMark",
     "InviteRequest",
     "Measured",
     "NewClient",
     "OpenInsight",
+    "OpenInvite",
+    "OpenInvitesPage",
     "ProfileView",
     "RecentCheckIn",
     "RecentWorkout",
@@ -50,7 +52,7 @@ _VALID_DAYS_MAX = 90
 
 
 class InviteRequest(Struct, forbid_unknown_fields=True):
-    """A new invite; bound to an address, only the account with that address can accept it."""
+    """A new invite; with an address, a letter brings it there, and only the account with that address can accept it."""
 
     email: Annotated[str, Meta(min_length=3, max_length=254)] | None = None
     valid_days: Annotated[int, Meta(ge=1, le=_VALID_DAYS_MAX)] = 14
@@ -59,12 +61,15 @@ class InviteRequest(Struct, forbid_unknown_fields=True):
 class Invite(Struct):
     """The coach's only sight of the code, for the server keeps its fingerprint.
 
-    `link` is relative: it belongs behind the address under which the reader reaches this server.
+    `link` is relative: it belongs behind the address under which the reader reaches this server. `mailed`: a letter
+    with the link goes to the address; not while your own address is unconfirmed, and to 200 people a day at most.
     """
 
+    id: UUID
     code: str
     link: str
     expires_at: datetime
+    mailed: bool
 
     def __repr__(self) -> str:
         return "<Invite>"
@@ -72,12 +77,32 @@ class Invite(Struct):
     __str__ = __repr__
 
 
-class InviteOffer(Struct):
-    """What the holder of a code may know before accepting."""
+class OpenInvite(Struct, kw_only=True):
+    """An invite that nobody has accepted yet; `name` is what you noted of whom it is for.
 
-    coach_id: UUID
-    coach_name: str
+    `letter`: none was asked for, or it waits to be sent, or it has gone.
+    """
+
+    id: UUID
+    email: str | None
+    name: str | None
+    letter: Literal["none", "waiting", "sent"]
+    created_at: datetime
     expires_at: datetime
+
+
+class OpenInvitesPage(Struct):
+    """Open invites, the newest first; `next` goes into `after` for the page that follows, null on the last."""
+
+    invites: list[OpenInvite]
+    next: str | None
+
+
+class InviteMark(Mark, array_like=True, frozen=True):
+    """Where a page of invites ended; the time is UTC without a zone."""
+
+    created_at: datetime
+    id: UUID
 
 
 class ClientsPage(Struct):
@@ -282,13 +307,15 @@ class ImportedClient(Struct):
 class ImportReport(Struct, kw_only=True):
     """What an import did, or would do: with `dry_run` nothing was made. `more_problems`: the list was cut.
 
-    `replaced`: of the valid rows, how many have an open invite under their address, whose code is void from then on.
+    `replaced`: of the valid rows, how many have an open invite under their address, whose code is void from then on;
+    `mailed`: to how many a letter goes.
     """
 
     dry_run: bool
     rows: int
     valid: int
     replaced: int
+    mailed: int
     problems: list[ImportProblem]
     more_problems: bool
     invited: list[ImportedClient]

@@ -1,51 +1,88 @@
--- name: count_open_invites
--- A coach's open invites are bounded; used and expired ones do not count.
-SELECT count(*)
+-- name: count_invites
+-- What bounds a coach's invites ($2: the addresses of new ones, which take the place of the open ones there): how many
+-- are open, and how many were made and how many letters asked for since $3.
+SELECT
+    count(*) FILTER (
+        WHERE used_at IS NULL
+            AND revoked_at IS NULL
+            AND expires_at > now()
+            AND (email_index IS NULL OR email_index <> ALL ($2::bytea[]))
+    ) AS open,
+    count(*) FILTER (WHERE created_at > $3) AS made,
+    count(*) FILTER (WHERE created_at > $3 AND mailed) AS letters
 FROM invites
-WHERE coach_id = $1
-    AND used_at IS NULL
-    AND expires_at > now();
+WHERE coach_id = $1;
 
 -- name: add_invites
--- Only the fingerprints of codes are kept; the coach is shown each code once. A draft outlives the invite it came with.
-INSERT INTO invites (code_hash, coach_id, email_index, draft, created_at, expires_at)
-SELECT made.code_hash, $1, made.email_index,
-    coalesce(made.draft, (
-        SELECT earlier.draft
-        FROM invites AS earlier
-        WHERE earlier.coach_id = $1
-            AND earlier.email_index = made.email_index
-            AND earlier.used_at IS NULL
-            AND earlier.expires_at > now()
-        ORDER BY earlier.created_at DESC
-        LIMIT 1
-    )),
-    now(), now() + $5::interval
-FROM unnest($2::bytea[], $3::bytea[], $4::bytea[]) AS made (code_hash, email_index, draft)
-RETURNING expires_at;
+-- Only the fingerprints of codes are kept; the coach is shown each code once. What stood open under the same addresses is
+-- taken back, and its draft goes on with an invite that has none of its own; $8 is the empty one.
+WITH replaced AS (
+    UPDATE invites
+    SET revoked_at = now(),
+        email = NULL,
+        draft = NULL
+    WHERE coach_id = $1
+        AND used_at IS NULL
+        AND revoked_at IS NULL
+        AND email_index = ANY ($3::bytea[])
+)
+INSERT INTO invites (code_hash, coach_id, email_index, email, draft, mailed, created_at, expires_at)
+SELECT made.code_hash, $1, made.email_index, made.email,
+    coalesce(
+        made.draft,
+        (
+            SELECT earlier.draft
+            FROM invites AS earlier
+            WHERE earlier.coach_id = $1
+                AND earlier.email_index = made.email_index
+                AND earlier.used_at IS NULL
+                AND earlier.revoked_at IS NULL
+                AND earlier.expires_at > now()
+            ORDER BY earlier.created_at DESC
+            LIMIT 1
+        ),
+        $8
+    ),
+    made.mailed, now(), now() + $7::interval
+FROM unnest($2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::boolean[])
+    AS made (code_hash, email_index, email, draft, mailed)
+RETURNING id, code_hash, expires_at;
 
 -- name: list_invited
 -- Which of some addresses the coach has invited already, and nobody has answered yet.
-SELECT code_hash, email_index
+SELECT email_index
 FROM invites
 WHERE coach_id = $1
     AND used_at IS NULL
+    AND revoked_at IS NULL
     AND expires_at > now()
     AND email_index = ANY ($2::bytea[])
 ORDER BY email_index
 LIMIT 10000;
 
--- name: revoke_invites
--- Some of a coach's, or all ($2 is null); one that is accepted meanwhile stands.
-DELETE FROM invites
+-- name: list_open_invites
+-- A page of what nobody has accepted yet, the newest first.
+SELECT id, email, draft, mailed, mail_sent_at, created_at, expires_at
+FROM invites
 WHERE coach_id = $1
     AND used_at IS NULL
-    AND ($2::bytea[] IS NULL OR code_hash = ANY ($2));
+    AND revoked_at IS NULL
+    AND expires_at > now()
+    AND ($2::timestamp IS NULL OR (created_at, id) < ($2 AT TIME ZONE 'UTC', $3::uuid))
+ORDER BY created_at DESC, id DESC
+LIMIT $4;
 
--- name: get_invite_offer
--- Whoever holds a code may know who invites; nothing else about the invite.
-SELECT coach_id, coach_name, wrapped, master_key_id, expires_at, used, expires_at <= now() AS expired
-FROM apex_invite_offer($1);
+-- name: revoke_invites
+-- One of a coach's, or all ($2 is null); one that is accepted meanwhile stands.
+UPDATE invites
+SET revoked_at = now(),
+    email = NULL,
+    draft = NULL
+WHERE coach_id = $1
+    AND used_at IS NULL
+    AND revoked_at IS NULL
+    AND ($2::uuid IS NULL OR id = $2)
+RETURNING id;
 
 -- name: list_timeline
 -- A page of what happened to an athlete, the newest first: each kind gives its own page by index, the newest of all are

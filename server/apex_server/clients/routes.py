@@ -18,7 +18,7 @@ from msgspec import UNSET
 from apex_server.caller import Caller, require_role
 from apex_server.clients.dashboard import dashboard_of, timeline_of
 from apex_server.clients.importing import IMPORT_ROWS_MAX, judged, rows_of
-from apex_server.clients.invite_routes import InvitesController
+from apex_server.clients.invite_routes import InvitesController, OpenInvitesController
 from apex_server.clients.inviting import Invited, import_clients, make_invites
 from apex_server.clients.ordering import ClientSort, page_of
 from apex_server.clients.payloads import (
@@ -126,8 +126,9 @@ class ClientsController(Controller):
     async def make_client(self, data: JSONBody[NewClient], clients: NamedDependency[ClientWriter]) -> Invite:
         """Invite an athlete, with what you know of them already.
 
-        They are your client once they accept; then profile and file are laid down, and what they said of themselves
-        stands. Nobody can look the code up again; asked once more for the same address, the code before it is void.
+        A letter brings the link to the address, if there is one. They are your client once they accept; then profile
+        and file are laid down, and what they said of themselves stands. Nobody can look the code up again; asked once
+        more for the same address, the code before it is void.
         """
         email = None if data.email is None else normalise_email(data.email)
         known = {part: msgspec.to_builtins(each) for part in ("profile", "file") if (each := getattr(data, part))}
@@ -264,7 +265,7 @@ class ClientsController(Controller):
         await announce_grants(request.app.state, *readers)
 
 
-clients_routes = (InvitesController, ClientsController)
+clients_routes = (InvitesController, OpenInvitesController, ClientsController)
 
 
 async def _answer(clients: ClientWriter, athlete_id: UUID, if_none_match: str | None = None) -> Response[Any]:

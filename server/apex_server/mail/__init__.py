@@ -8,7 +8,14 @@ from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from apex_server.mail.asking import ask_for_mail, ask_for_mail_to_index, press_for_link
+from apex_server.mail.asking import (
+    INVITE_CODE,
+    INVITE_EMAIL,
+    ask_for_invite_mails,
+    ask_for_mail,
+    ask_for_mail_to_index,
+    press_for_link,
+)
 from apex_server.mail.folder import FolderMailer
 from apex_server.mail.letters import DroppedFactor, MailPurpose
 from apex_server.mail.mailer import Mailer, MailError, MailPostponed, MailRefused
@@ -18,6 +25,8 @@ from apex_server.mail.smtp import SmtpMailer, smtp_address
 from apex_server.settings import Settings, SettingsError
 
 __all__ = [
+    "INVITE_CODE",
+    "INVITE_EMAIL",
     "NEW_EMAIL",
     "OLD_EMAIL",
     "DroppedFactor",
@@ -31,6 +40,7 @@ __all__ = [
     "MailSender",
     "Mailer",
     "SmtpMailer",
+    "ask_for_invite_mails",
     "ask_for_mail",
     "ask_for_mail_to_index",
     "list_held_mails",

@@ -1,16 +1,28 @@
 """Asking for a mail, in the transaction of what it tells of: it is sent if that stands, and only then.
 
-What waits names a person and a purpose. No address, no token and no text of a mail stands in the queue.
+What waits names a person and a purpose. No address, no token and no text of a mail stands in the queue; an invite's
+code does, which its coach has, too: sealed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from apex_server.db import Connection, load_queries
 from apex_server.mail.letters import DroppedFactor, MailPurpose
 
-__all__ = ["ask_for_mail", "ask_for_mail_to_index", "press_for_link"]
+__all__ = [
+    "INVITE_CODE",
+    "INVITE_EMAIL",
+    "ask_for_invite_mails",
+    "ask_for_mail",
+    "ask_for_mail_to_index",
+    "press_for_link",
+]
+
+INVITE_EMAIL = "invites.email"
+INVITE_CODE = "mails.invite_code"
+"""The places that the address and the code of an invite are sealed for."""
 
 _queries = load_queries(__package__)
 
@@ -36,6 +48,11 @@ async def ask_for_mail_to_index(
     The same happens whether anybody has: one row is written, and only the worker looks.
     """
     await connection.execute(_queries.queue_mail_to_index, email_index, purpose, now)
+
+
+async def ask_for_invite_mails(connection: Connection, sealed_codes: Mapping[UUID, bytes]) -> None:
+    """Have letters sent to whom the user that the connection acts for has invited; the codes are those of the ids."""
+    await connection.execute(_queries.queue_invite_mails, list(sealed_codes), list(sealed_codes.values()))
 
 
 async def press_for_link(connection: Connection, *, now: datetime) -> None:

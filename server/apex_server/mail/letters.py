@@ -1,12 +1,14 @@
 """What our mails say: one letter for each purpose, in plain words, each the same in text and as a page.
 
 A letter says what happened, what to do, how long there is time, and what to do if it was not you. It holds no name of
-anybody else, no link but ours, and nothing that is loaded from elsewhere. Where several accounts may name one address,
-it says which it is about by the day and the kind of device: nothing that whoever made the account could choose.
+anybody else (a coach who invites is named by their confirmed address, which nobody chooses freely), no link but ours,
+and nothing that is loaded from elsewhere. Where several accounts may name one address, it says which it is about by the
+day and the kind of device: nothing that whoever made the account could choose.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Final, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,6 +26,7 @@ MailPurpose = Literal[
     "confirm_email",
     "email_changed",
     "email_restored",
+    "invite",
     "password_changed",
     "password_was_reset",
     "reader_began",
@@ -50,13 +53,14 @@ class Letter(Struct, frozen=True, kw_only=True):
     address: it would tell somebody who may have nothing to do with it what happened, as often as it happened."""
     button: str | None = None
     path: str | None = None
-    """Of our own page; the token goes into the fragment, which no server and no log sees."""
+    """Of our own page; the token goes into the fragment, which no server and no log sees. The code of an invite, which
+    its coach has, too, stands in the path, as in every link to it."""
     token: TokenPurpose | None = None
     lifetime: timedelta | None = None
     """How long the token is good."""
     time_left: str | None = None
     closing: str
-    goes_to: Literal["address", "old_address", "new_address"] = "address"
+    goes_to: Literal["address", "old_address", "new_address", "invited"] = "address"
     event: Action | None = None
     """What the worker writes into the person's events, where whoever made the news could not."""
 
@@ -138,6 +142,15 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         lifetime=timedelta(hours=1),
         time_left="The link is good for an hour and works once.",
         closing="Too late for the link? Ask for another one on the sign-in page.",
+    ),
+    "invite": Letter(
+        subject="A coach invites you",
+        opening="{coach} would like to coach you with Apex: they plan your training, and see what you log.",
+        button="See the invite",
+        path="/join/{code}",
+        time_left="It is good until {until}, for this address. To type into an app: {code}",
+        closing="You do not know who that is? Then leave this mail alone: nothing happens.",
+        goes_to="invited",
     ),
     "account_deletion_asked": _was_it_you(
         subject="Your account will be erased in 30 days",
@@ -226,16 +239,20 @@ def write_letter(
     token: str | None = None,
     made: str | None = None,
     dropped_factors: Sequence[DroppedFactor] = (),
+    facts: Mapping[str, str] = MappingProxyType({}),
 ) -> Mail:
     """Write the letter of a purpose to one person; `token` is what its link holds, if it holds one.
 
     `name` is None where the address may be somebody else's: a name can be an advertisement, and we would deliver it.
     `made` (`made_on`) says which account the letter is about where several may name the address.
-    `dropped_factors` were taken away, and their person is told which.
+    `dropped_factors` were taken away, and their person is told which. `facts` stand in the words and the link of the
+    letters that have places for them.
     """
     letter = LETTERS[purpose]
     if made is not None and letter.which is not None:
         letter = replace(letter, opening=f"{letter.opening} {letter.which.format(made=made)}")
+    if facts:
+        letter = _with_facts(letter, facts)
     if dropped_factors:
         gone = ", ".join(_DROPPED[each] for each in dropped_factors)
         letter = replace(
@@ -248,6 +265,13 @@ def write_letter(
         link = public_url.rstrip("/") + letter.path + (f"#{token}" if token else "")
     html = _environment.get_template("letter.html").render(letter=letter, name=name, link=link, public_url=public_url)
     return Mail(to=to, subject=letter.subject, text=_in_plain_text(letter, name, link), html=html)
+
+
+def _with_facts(letter: Letter, facts: Mapping[str, str]) -> Letter:
+    opening, path, time_left = (
+        text and text.format_map(facts) for text in (letter.opening, letter.path, letter.time_left)
+    )
+    return replace(letter, opening=opening or "", path=path, time_left=time_left)
 
 
 def _in_plain_text(letter: Letter, name: str | None, link: str | None) -> str:

@@ -10,6 +10,28 @@ INSERT INTO mails (purpose, email_index, asked_at, due_at)
 VALUES ($2, $1, $3, $3)
 ON CONFLICT DO NOTHING;
 
+-- name: queue_invite_mails
+-- To whom somebody has invited, by that person's own word alone: nobody looks whether anybody has the address.
+INSERT INTO mails (purpose, user_id, invite_id, invite_code, asked_at, due_at)
+SELECT 'invite', apex_user_id(), asked.invite_id, asked.invite_code, now(), now()
+FROM unnest($1::uuid[], $2::bytea[]) AS asked (invite_id, invite_code)
+ON CONFLICT DO NOTHING;
+
+-- name: get_mailed_invite
+-- What the letter of an invite needs; nothing where nobody can accept it any more.
+SELECT email_index, email, expires_at
+FROM invites
+WHERE id = $1
+    AND used_at IS NULL
+    AND revoked_at IS NULL
+    AND expires_at > $2;
+
+-- name: note_mailed_invite
+-- Its coach sees when it went.
+UPDATE invites
+SET mail_sent_at = $2
+WHERE id = $1;
+
 -- name: press_for_link
 -- By somebody signed in, for their own address: in front of what waits, and once.
 SELECT apex_press_for_link($1);
@@ -67,9 +89,10 @@ WITH taken AS (
         LIMIT $3
         FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, purpose, user_id, email_change_id, about_id, noted_at, attempts, dropped_factors, pressed, crowd, asked_at
+    RETURNING id, purpose, user_id, email_change_id, about_id, invite_id, invite_code, noted_at, attempts, dropped_factors,
+        pressed, crowd, asked_at
 )
-SELECT id, purpose, user_id, email_change_id, about_id, noted_at, attempts, dropped_factors, pressed
+SELECT id, purpose, user_id, email_change_id, about_id, invite_id, invite_code, noted_at, attempts, dropped_factors, pressed
 FROM taken
 ORDER BY CASE WHEN crowd IS NULL THEN asked_at END, asked_at DESC, id;
 

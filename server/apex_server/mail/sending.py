@@ -13,8 +13,8 @@ accounts under it, and its owner, who is one of them, asks again. What somebody 
 which no number of registrations takes.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID
 
@@ -23,10 +23,12 @@ from msgspec import Struct
 
 from apex_server.audit import record_event
 from apex_server.db import Connection, Database, load_queries
+from apex_server.mail.asking import INVITE_CODE, INVITE_EMAIL
 from apex_server.mail.letters import LETTERS, Letter, MailPurpose, made_on, write_letter
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
 from apex_server.opaque_tokens import fingerprint, new_token
 from apex_server.people import USER_EMAIL, USER_NAME
+from apex_server.vault import UserKey
 
 __all__ = ["NEW_EMAIL", "OLD_EMAIL", "HeldMail", "MailSender", "list_held_mails"]
 
@@ -76,6 +78,8 @@ class Errand(Struct, frozen=True):
     """Whom it goes to, and whose the link in it is."""
     made: str | None
     """Which account it is about, where that has not answered for its address."""
+    invite: Any = None
+    """For whom the user has an invite, if the letter brings one."""
 
     @property
     def letter(self) -> Letter:
@@ -96,6 +100,8 @@ ASKED = Lane("asked", 10, timedelta(hours=1), waits=True)
 """What comes of registering, of forgotten passwords and of changes of address."""
 PRESSED = Lane("pressed", 10, timedelta(hours=1), waits=True)
 """What somebody signed in asks for, for the address that their account names."""
+INVITED = Lane("invited", 5, timedelta(days=1), waits=False)
+"""Invites of coaches, however many of them write to one address; their own bound is where they ask."""
 ENDING = Lane("ending", 1, timedelta(days=1), waits=False)
 """That accounts end which nobody ever confirmed: one letter tells of all of them."""
 
@@ -106,6 +112,8 @@ class Addressee(Struct, frozen=True):
     address: str
     email_index: bytes
     name: str | None
+    facts: Mapping[str, str] = {}
+    """What only the keys of whoever writes open, for the words of the letter."""
 
 
 class MailSender:
@@ -171,6 +179,7 @@ class MailSender:
             token=token,
             made=errand.made,
             dropped_factors=mail["dropped_factors"],
+            facts=addressee.facts,
         )
         try:
             await self._mailer.send(written)
@@ -180,6 +189,8 @@ class MailSender:
             return
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.finish_mail, mail["id"])
+            if errand.invite is not None:
+                await connection.execute(_queries.note_mailed_invite, mail["invite_id"], self._now())
         _log.info("mail_sent", purpose=errand.purpose, user_id=str(errand.user["id"]))
 
     async def _errand(self, connection: Connection, mail: Any) -> Errand | None:
@@ -187,6 +198,9 @@ class MailSender:
         if user is None:
             return None
         made = None if user["email_verified_at"] else made_on(user["created_at"], user["device_kind"] or "web")
+        if mail["purpose"] == "invite":
+            invite = await connection.fetchrow(_queries.get_mailed_invite, mail["invite_id"], self._now())
+            return Errand("invite", user, None, invite) if invite and made is None else None
         if mail["purpose"] != "verify_email":
             return Errand(mail["purpose"], user, made)
         if user["email_verified_at"]:
@@ -207,6 +221,9 @@ class MailSender:
         if letter.goes_to == "address":
             address = key.open_text(user["email"], what=USER_EMAIL)
             return Addressee(address, user["email_index"], name if user["email_verified_at"] else None)
+        if letter.goes_to == "invited":
+            address = key.open_text(errand.invite["email"], what=INVITE_EMAIL)
+            return Addressee(address, errand.invite["email_index"], None, _facts_of_invite(key, errand, mail))
         change = await connection.fetchrow(_queries.get_email_change, mail["email_change_id"])
         if change is None:
             return None
@@ -286,11 +303,22 @@ def _lane(errand: Errand, *, pressed: bool) -> Lane | None:
     """Give the bound that a letter counts under, if it goes where somebody else may read it."""
     if errand.letter.goes_to == "new_address":
         return ASKED
+    if errand.letter.goes_to == "invited":
+        return INVITED
     if errand.made is None:
         return None
     if errand.letter.token is None:
         return ENDING
     return PRESSED if pressed else ASKED
+
+
+def _facts_of_invite(key: UserKey, errand: Errand, mail: Any) -> Mapping[str, str]:
+    until: datetime = errand.invite["expires_at"].astimezone(UTC)
+    return {
+        "coach": key.open_text(errand.user["email"], what=USER_EMAIL),
+        "code": key.open_text(mail["invite_code"], what=INVITE_CODE),
+        "until": f"{until.day} {until:%B %Y}",
+    }
 
 
 async def list_held_mails(database: Database) -> list[HeldMail]:

@@ -19,7 +19,7 @@ from apex_server.audit.events import open_sealed_part
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound
 from apex_server.invite_drafts import open_draft
-from apex_server.mail import NEW_EMAIL, OLD_EMAIL
+from apex_server.mail import INVITE_EMAIL, NEW_EMAIL, OLD_EMAIL
 from apex_server.media import MediaStore, find_ready, pieces_of
 from apex_server.media.store import NoSuchObject
 from apex_server.people import (
@@ -327,7 +327,11 @@ async def relations_of(connection: Connection, key: UserKey, user_id: UUID) -> d
         "organisation": await organisation_of(connection, key, user_id),
         "organisations": [dict(row) for row in await connection.fetch(_queries.export_organisations, user_id)],
         "invites": [
-            {**dict(row), "draft": row["draft"] and open_draft(key, row["draft"])}
+            {
+                **dict(row),
+                "email": row["email"] and key.open_text(row["email"], what=INVITE_EMAIL),
+                "draft": row["draft"] and open_draft(key, row["draft"]),
+            }
             for row in await connection.fetch(_queries.export_invites, user_id)
         ],
     }

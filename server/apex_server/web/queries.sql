@@ -6,13 +6,6 @@ SELECT EXISTS (
     WHERE role = 'coach'
 );
 
--- name: get_open_offer
--- Whoever holds a code that still works may know who invites.
-SELECT coach_id, coach_name, wrapped, master_key_id
-FROM apex_invite_offer($1)
-WHERE NOT used
-    AND expires_at > now();
-
 -- name: get_user
 -- Whose page this is.
 SELECT id, name, role

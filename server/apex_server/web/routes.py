@@ -18,8 +18,8 @@ from msgspec import Meta, Struct
 from apex_server.caller import Caller, require_role
 from apex_server.db import Database, load_queries
 from apex_server.db.errors import DatabaseUnavailable as PostgresAway
-from apex_server.errors import ApiError, Conflict, DatabaseUnavailable, InternalError, NotFound
-from apex_server.invites import INVITE_CODE_LENGTH_MAX, coach_name_of, invite_fingerprint
+from apex_server.errors import ApiError, Conflict, DatabaseUnavailable, Gone, InternalError, NotFound
+from apex_server.invites import INVITE_CODE_LENGTH_MAX, find_offer
 from apex_server.policy import has_pages
 from apex_server.resources import read_record
 from apex_server.standing import clients_of
@@ -101,13 +101,12 @@ async def join_page(
     database: NamedDependency[Database],
 ) -> _Page:
     """Tell whoever holds an invite whose it is, and what to do with it."""
-    async with database.request(None) as connection:
-        offer = await connection.fetchrow(_queries.get_open_offer, invite_fingerprint(code))
-    if offer is None:
-        return render(request, "join.html", 404, coach_name=None, code=code)
-    coach_name = await coach_name_of(database.vault, offer)
-    address = request.app.state.settings.page_url
-    return render(request, "join.html", coach_name=coach_name, code=code, address=address)
+    try:
+        async with database.request(None) as connection:
+            offer = await find_offer(connection, database.vault, code)
+    except (NotFound, Gone) as over:
+        return render(request, "join.html", over.status, offer=None, over=over)
+    return render(request, "join.html", offer=offer, code=code, address=request.app.state.settings.page_url)
 
 
 @get("/athletes")

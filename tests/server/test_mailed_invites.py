@@ -1,0 +1,195 @@
+"""Invites that a letter brings, and that their coach lists and takes back; whoever tries one that is over is told."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from apex_server.clients.inviting import LETTERS_MAX
+from apex_server.db import Database, load_queries
+from tests.server.accounts_app import Clock, accounts_app, bearer, problem, register, speak_to
+from tests.server.mailbox import Mailbox, Received, confirmed
+from tests.server.test_sync_plans import explain
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    async with speak_to(accounts_app(db, clock)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def mailbox(db: Database, tmp_path: Path, clock: Clock) -> Mailbox:
+    return Mailbox(db, tmp_path / "mails", clock)
+
+
+@pytest.fixture
+async def coach(client: httpx.AsyncClient, mailbox: Mailbox) -> dict[str, Any]:
+    return await confirmed(client, mailbox, "carla@example.com", role="coach", name="Buy gold at http://x.example")
+
+
+async def invite(client: httpx.AsyncClient, coach: dict[str, Any], email: str | None = None) -> dict[str, Any]:
+    answer = await client.post("/api/clients", json={"email": email} if email else {}, headers=bearer(coach))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def listed(client: httpx.AsyncClient, coach: dict[str, Any], query: str = "") -> dict[str, Any]:
+    answer = await client.get(f"/api/clients/invites{query}", headers=bearer(coach))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def letters(mailbox: Mailbox, clock: Clock) -> list[Received]:
+    clock.advance(seconds=10)
+    return [mail for mail in await mailbox.look() if mail.subject == "A coach invites you"]
+
+
+async def test_a_letter_brings_the_link_and_whoever_follows_it_is_the_coachs_athlete(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
+) -> None:
+    made = await invite(client, coach, " Anna@Example.com")
+    [waiting] = (await listed(client, coach))["invites"]
+    [letter] = await letters(mailbox, clock)
+    [sent] = (await listed(client, coach))["invites"]
+
+    assert made["mailed"] is True
+    assert (waiting["email"], waiting["letter"], sent["letter"]) == ("anna@example.com", "waiting", "sent")
+    assert (sent["id"], sent["expires_at"]) == (made["id"], made["expires_at"])
+    assert (letter.to, letter.link) == ("anna@example.com", f"/join/{made['code']}")
+    assert "carla@example.com would like to coach you" in letter.text
+    for text in (letter.text, letter.html):
+        assert made["code"] in text
+        assert "gold" not in text
+    anna = await confirmed(client, mailbox, "anna@example.com", name="Anna", invite=made["code"])
+    assert anna["coach"] is None
+    assert (await client.get("/api/auth/me", headers=bearer(anna))).json()["coaches"][0]["coach_id"] == (
+        coach["user"]["id"]
+    )
+    assert (await listed(client, coach)) == {"invites": [], "next": None}
+
+
+async def test_nobody_learns_from_an_invite_whether_an_address_has_an_account(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
+) -> None:
+    await confirmed(client, mailbox, "ben@example.com", name="Ben")
+    made = [await invite(client, coach, email) for email in ("ben@example.com", "nobody@example.com")]
+    came = await letters(mailbox, clock)
+    shown = (await listed(client, coach))["invites"]
+
+    assert sorted(letter.to for letter in came) == ["ben@example.com", "nobody@example.com"]
+    ben, nobody = (
+        letter.text.replace(each["code"], "CODE")
+        for each, letter in zip(made, sorted(came, key=lambda letter: letter.to), strict=True)
+    )
+    assert ben == nobody
+    assert made[0].keys() == made[1].keys()
+    assert {(each["letter"], each["name"]) for each in shown} == {("sent", None)}
+
+
+async def test_a_coach_of_an_unconfirmed_address_gets_codes_and_no_letters(
+    client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
+) -> None:
+    coach = await register(client, "dora@example.com", role="coach")
+    made = await invite(client, coach, "anna@example.com")
+    assert made["mailed"] is False
+    assert await letters(mailbox, clock) == []
+    assert [each["letter"] for each in (await listed(client, coach))["invites"]] == ["none"]
+
+
+async def test_a_coach_mails_to_so_many_a_day_and_taking_back_makes_no_room(
+    client: httpx.AsyncClient, coach: dict[str, Any]
+) -> None:
+    rows = [{"email": f"{number}@example.com"} for number in range(LETTERS_MAX + 2)]
+    looked = (await client.post("/api/clients/import", json={"rows": rows}, headers=bearer(coach))).json()
+    made = await client.post("/api/clients/import?dry_run=false", json={"rows": rows}, headers=bearer(coach))
+    report = made.json()
+
+    assert (looked["mailed"], report["mailed"]) == (LETTERS_MAX, LETTERS_MAX)
+    mailed = [each["invite"]["mailed"] for each in report["invited"]]
+    assert mailed == [True] * LETTERS_MAX + [False] * 2
+    assert (await client.delete("/api/clients/invites", headers=bearer(coach))).status_code == 204
+    assert (await invite(client, coach, "anna@example.com"))["mailed"] is False
+
+
+async def test_an_address_gets_so_many_a_day_whoever_invites(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
+) -> None:
+    for _ in range(6):
+        await invite(client, coach, "anna@example.com")
+        await letters(mailbox, clock)
+    other = await confirmed(client, mailbox, "otto@example.com", role="coach")
+    await invite(client, other, "anna@example.com")
+    assert await letters(mailbox, clock) == []
+    clock.advance(days=1)
+    third = await confirmed(client, mailbox, "theo@example.com", role="coach")
+    await invite(client, third, "anna@example.com")
+    assert [letter.to for letter in await letters(mailbox, clock)] == ["anna@example.com"]
+
+
+@pytest.mark.parametrize("how", ["revoked", "replaced"])
+async def test_a_code_that_was_taken_back_says_so_and_its_letter_stays_where_it_is(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock, how: str
+) -> None:
+    made = await invite(client, coach, "anna@example.com")
+    if how == "revoked":
+        answer = await client.delete(f"/api/clients/invites/{made['id']}", headers=bearer(coach))
+        assert answer.status_code == 204
+    newer = None if how == "revoked" else await invite(client, coach, "anna@example.com")
+    anna = await confirmed(client, mailbox, "anna@example.com")
+
+    for answer in (
+        await client.get(f"/api/invites/{made['code']}"),
+        await client.post(f"/api/invites/{made['code']}/accept", headers=bearer(anna)),
+    ):
+        assert problem(answer) == (410, "invite_revoked")
+    assert [letter.link for letter in await letters(mailbox, clock)] == ([f"/join/{newer['code']}"] if newer else [])
+
+
+async def test_a_coach_takes_back_only_what_is_open_and_their_own(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox
+) -> None:
+    other = await register(client, "otto@example.com", role="coach")
+    anna = await register(client, "anna@example.com")
+    used, foreign = await invite(client, coach), await invite(client, other)
+    assert (await client.post(f"/api/invites/{used['code']}/accept", headers=bearer(anna))).status_code == 200
+
+    for each in (used, foreign):
+        answer = await client.delete(f"/api/clients/invites/{each['id']}", headers=bearer(coach))
+        assert problem(answer) == (404, "not_found")
+    assert (await client.get(f"/api/invites/{foreign['code']}")).status_code == 200
+    assert [each["id"] for each in (await listed(client, other))["invites"]] == [foreign["id"]]
+
+
+async def test_a_list_comes_in_pages_and_by_index(
+    client: httpx.AsyncClient, coach: dict[str, Any], db: Database
+) -> None:
+    made = [(await invite(client, coach))["id"] for _ in range(3)]
+    first = await listed(client, coach, "?limit=2")
+    second = await listed(client, coach, f"?limit=2&after={first['next']}")
+    assert [each["id"] for each in (*first["invites"], *second["invites"])] == made[::-1]
+    assert second["next"] is None
+    async with db.request(UUID(coach["user"]["id"])) as connection:
+        query = load_queries("apex_server.clients").list_open_invites
+        assert await explain(connection, query, UUID(coach["user"]["id"]), None, None, 50) == []
+
+
+async def test_the_address_is_gone_from_the_database_once_the_invite_is_over(
+    client: httpx.AsyncClient, coach: dict[str, Any], db: Database
+) -> None:
+    made = await invite(client, coach, "anna@example.com")
+    await client.delete(f"/api/clients/invites/{made['id']}", headers=bearer(coach))
+    async with db.request(UUID(coach["user"]["id"])) as connection:
+        row = await connection.fetchrow("SELECT email, draft, revoked_at FROM invites")
+    assert (row["email"], row["draft"]) == (None, None)
+    assert row["revoked_at"] is not None
