@@ -79,10 +79,12 @@ class MediaKeeper:
             await self._refuse(row, "hash_mismatch")
         except DrawingBroke as error:  # As if this worker had died: after the lease it is taken up again.
             _log.warning("drawing_broke", media=str(row["id"]), attempt=row["attempts"], error=str(error))
+            return True
         except (MediaStoreAway, OSError, ServerBusy):  # Of the machine, and nothing of the picture.
             async with self._database.commit_connection() as connection:
                 await connection.execute(_queries.put_back, row["id"])
             raise
+        await self._delete(row, raw_only=True)  # It is noted as garbage; where this fails, the sweep makes up for it.
         return True
 
     async def check_all(self) -> None:
@@ -103,9 +105,7 @@ class MediaKeeper:
                 row = await connection.fetchrow(_queries.take_garbage, now)
             if row is None:
                 return
-            await self._store.delete(row["id"], row["handle"], raw_only=row["raw_only"])
-            async with self._database.commit_connection() as connection:
-                await connection.execute(_queries.forget_garbage, row["id"], row["raw_only"])
+            await self._delete(row, raw_only=row["raw_only"])
 
     async def forget_deleted(self) -> None:
         """Forget what records named and have not for a while; the next sweep takes it from the store."""
@@ -114,6 +114,12 @@ class MediaKeeper:
             await connection.execute(_queries.note_named)
             await connection.execute(_queries.forget_unnamed, now - DELETED_KEPT, AT_ONCE)
             await connection.execute(_queries.note_unnamed, now, UNNAMED_AT_ONCE)
+
+    async def _delete(self, row: Any, *, raw_only: bool) -> None:
+        """Delete garbage from the store, and the note of it."""
+        await self._store.delete(row["id"], row["handle"], raw_only=raw_only)
+        async with self._database.commit_connection() as connection:
+            await connection.execute(_queries.forget_garbage, row["id"], raw_only)
 
     def _note_turn(self, uploader: UUID) -> None:
         """Let all others go before this one, so somebody's hundred pictures keep another waiting for one."""
