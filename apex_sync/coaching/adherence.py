@@ -14,7 +14,7 @@ from msgspec import Struct
 from apex_sync.coaching.leaves import text, whole
 from apex_sync.coaching.plan import ScheduledSession
 from apex_sync.coaching.sets import WARMUP, PerformedSet, session_date
-from apex_sync.coaching.weeks import DAYS, complete_weeks, days_before, days_between, monday_of
+from apex_sync.coaching.weeks import DAYS, by_week, complete_weeks, days_before, days_between, monday_of
 from apex_sync.collection import Record
 
 WINDOW_DAYS = 14
@@ -115,19 +115,18 @@ def workout_adherence(
     window_days: int = WINDOW_DAYS,
 ) -> Adherence:
     """State adherence over the days up to `as_of`, that day included."""
-    outcomes = match_sessions(scheduled, done, as_of)
-    return _adherence([o for o in outcomes if 0 <= days_between(o.scheduled.date, as_of) < window_days])
+    first = days_before(as_of, window_days - 1)
+    outcomes = match_sessions(scheduled, done, as_of, first)
+    return _adherence([outcome for outcome in outcomes if outcome.scheduled.date >= first])
 
 
 def weekly_adherence(
     scheduled: Iterable[ScheduledSession], done: Iterable[DoneSession], *, as_of: datetime.date, weeks: int = LOW_WEEKS
 ) -> list[WeekAdherence]:
     """State adherence of each of the last complete ISO weeks, oldest first."""
-    outcomes = match_sessions(scheduled, done, as_of)
-    return [
-        WeekAdherence(week=week, adherence=_adherence([o for o in outcomes if monday_of(o.scheduled.date) == week]))
-        for week in complete_weeks(as_of, weeks)
-    ]
+    complete = complete_weeks(as_of, weeks)
+    outcomes = by_week(match_sessions(scheduled, done, as_of, complete[0]), lambda outcome: outcome.scheduled.date)
+    return [WeekAdherence(week=week, adherence=_adherence(outcomes.get(week, []))) for week in complete]
 
 
 def is_low(weeks: Sequence[WeekAdherence]) -> bool:
@@ -139,24 +138,27 @@ def is_low(weeks: Sequence[WeekAdherence]) -> bool:
 
 
 def match_sessions(
-    scheduled: Iterable[ScheduledSession], done: Iterable[DoneSession], as_of: datetime.date
+    scheduled: Iterable[ScheduledSession],
+    done: Iterable[DoneSession],
+    as_of: datetime.date,
+    since: datetime.date = datetime.date.min,
 ) -> list[SessionOutcome]:
     """Match what was due with what was done, week by week, each session once, in the order of the schedule.
 
-    Within a week a log is matched first by its place in the program, then by its day, then in order of time.
+    Within a week a log is matched first by its place in the program, then by its day, then in order of time. It begins
+    with the week of `since`.
     """
-    free: dict[datetime.date, list[DoneSession]] = {}
-    for session in sorted(done, key=lambda s: (s.date, s.workout_id)):
-        if session.date <= as_of:
-            free.setdefault(monday_of(session.date), []).append(session)
-    ordered = sorted(scheduled, key=lambda s: (s.date, s.day_number or 0))
-    taken: dict[int, DoneSession] = {}
-    for fits in (_same_place, _same_day, _any):
-        for index, due in enumerate(ordered):
-            if index not in taken:
-                _take(index, due, free.get(monday_of(due.date), []), taken, fits)
-    this_week = monday_of(as_of)
-    return [_outcome(due, taken.get(index), this_week) for index, due in enumerate(ordered) if due.date <= as_of]
+    first = monday_of(since)
+    free = by_week(
+        sorted((s for s in done if first <= s.date <= as_of), key=lambda s: (s.date, s.workout_id)), lambda s: s.date
+    )
+    ordered = sorted((s for s in scheduled if first <= s.date), key=lambda s: (s.date, s.day_number or 0))
+    outcomes: list[SessionOutcome] = []
+    for week, due in by_week(ordered, lambda s: s.date).items():
+        taken = _matched(due, free.get(week, []))
+        is_open = week == monday_of(as_of)
+        outcomes += [_outcome(each, taken.get(place), is_open) for place, each in enumerate(due) if each.date <= as_of]
+    return outcomes
 
 
 def check_in_adherence(
@@ -243,20 +245,21 @@ def _any(due: ScheduledSession, session: DoneSession) -> bool:
     return True
 
 
-def _take(
-    index: int, due: ScheduledSession, free: list[DoneSession], taken: dict[int, DoneSession], fits: Fits
-) -> None:
-    for session in free:
-        if fits(due, session):
-            taken[index] = session
-            free.remove(session)
-            return
+def _matched(due: Sequence[ScheduledSession], free: list[DoneSession]) -> dict[int, DoneSession]:
+    """Give what was done of the sessions of one week, by their place in it; what is taken is not free any more."""
+    taken: dict[int, DoneSession] = {}
+    for fits in (_same_place, _same_day, _any):
+        for place, each in enumerate(due):
+            found = None if place in taken else next((session for session in free if fits(each, session)), None)
+            if found is not None:
+                taken[place] = found
+                free.remove(found)
+    return taken
 
 
-def _outcome(due: ScheduledSession, session: DoneSession | None, this_week: datetime.date) -> SessionOutcome:
+def _outcome(due: ScheduledSession, session: DoneSession | None, is_open: bool) -> SessionOutcome:
     if session is None:
-        open_still = monday_of(due.date) == this_week
-        return SessionOutcome(scheduled=due, workout_id=None, share=None if open_still else 0.0)
+        return SessionOutcome(scheduled=due, workout_id=None, share=None if is_open else 0.0)
     share = min(1.0, session.completed_sets / due.sets) if due.sets else 1.0
     return SessionOutcome(scheduled=due, workout_id=session.workout_id, share=share)
 

@@ -133,11 +133,12 @@ def volume_of(tallies: Iterable[Tally], library: Library) -> Volume:
     for tally in tallies:
         key = (tally.week, identities[tally.exercise_id, tally.name] or "")
         by_exercise.setdefault(key, []).append(tally)
+    traits = {identity: traits_of(library, identity) for identity in {identity for _, identity in by_exercise}}
     exercises = []
-    direct: dict[tuple[datetime.date, str], list[float]] = {}
-    fractional: dict[tuple[datetime.date, str], list[float]] = {}
+    direct: dict[tuple[datetime.date, str], float] = {}
+    fractional: dict[tuple[datetime.date, str], float] = {}
     for (week, identity), members in sorted(by_exercise.items()):
-        traits = traits_of(library, identity)
+        known = traits[identity]
         sets = fsum(tally.sets for tally in members)
         exercises.append(
             ExerciseWeek(
@@ -146,15 +147,16 @@ def volume_of(tallies: Iterable[Tally], library: Library) -> Volume:
                 name=min((tally.name for tally in members if tally.name), default=None),
                 sets=sets,
                 volume_load_kg=fsum(tally.volume_load_kg for tally in members),
-                muscles=None if traits is None else traits.muscles,
+                muscles=None if known is None else known.muscles,
             )
         )
-        for muscle, share in ({} if traits is None else traits.muscles).items():
-            direct.setdefault((week, muscle), []).append(sets if share >= 1 else 0.0)
-            fractional.setdefault((week, muscle), []).append(sets * share)
+        for muscle, share in ({} if known is None else known.muscles).items():
+            place = (week, muscle)
+            direct[place] = direct.get(place, 0.0) + (sets if share >= 1 else 0.0)
+            fractional[place] = fractional.get(place, 0.0) + sets * share
     muscles = [
-        MuscleWeek(week=key[0], muscle=key[1], direct_sets=fsum(direct[key]), fractional_sets=fsum(fractional[key]))
-        for key in sorted(direct)
+        MuscleWeek(week=week, muscle=muscle, direct_sets=direct[week, muscle], fractional_sets=fractional[week, muscle])
+        for week, muscle in sorted(direct)
     ]
     return Volume(muscles=muscles, exercises=exercises)
 

@@ -1,9 +1,13 @@
 """ISO weeks in the athlete's calendar, each named by its Monday; day arithmetic that never leaves the calendar."""
 
 import datetime
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 DAYS = 7
 LAST_DAY = datetime.date.max.toordinal()
+
+T = TypeVar("T")
 
 
 def monday_of(on: datetime.date) -> datetime.date:
@@ -13,6 +17,14 @@ def monday_of(on: datetime.date) -> datetime.date:
     '2026-02-23'
     """
     return datetime.date.fromordinal(on.toordinal() - on.weekday())
+
+
+def by_week(items: Iterable[T], day_of: Callable[[T], datetime.date]) -> dict[datetime.date, list[T]]:
+    """Group what has a day by the Monday of its ISO week, in its order."""
+    weeks: dict[int, list[T]] = {}
+    for item in items:
+        weeks.setdefault((day_of(item).toordinal() - 1) // DAYS, []).append(item)  # The first of all days is a Monday.
+    return {datetime.date.fromordinal(week * DAYS + 1): members for week, members in weeks.items()}
 
 
 def days_before(on: datetime.date, days: int) -> datetime.date:

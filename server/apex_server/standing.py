@@ -64,20 +64,12 @@ class ClientSummary(Struct, kw_only=True):
     current_program_id: UUID | None
 
 
-class _Due(Struct, array_like=True):
-    date: date
-    sets: int | None
-    week_number: int | None
-    day_number: int | None
+class _Due(ScheduledSession, frozen=True, kw_only=True, array_like=True):
+    """A session that was due, as Postgres writes it."""
 
 
-class _Session(Struct, array_like=True):
-    id: UUID
-    date: date
-    completed_sets: int
-    program_id: str | None
-    week_number: int | None
-    day_number: int | None
+class _Session(DoneSession, frozen=True, kw_only=True, array_like=True):
+    """A session that was trained, as Postgres writes it."""
 
 
 class _Eaten(Struct, array_like=True):
@@ -177,28 +169,14 @@ def _file(row: Any, key: UserKey) -> ClientFile:
 
 
 def _facts(row: Any, file: ClientFile, first_day: date | None, today: date) -> ClientFacts:
-    scheduled = [
-        ScheduledSession(date=due.date, sets=due.sets, week_number=due.week_number, day_number=due.day_number)
-        for due in _read(row["scheduled"], _Due)
-    ]
     check_ins = [on for on in _read(row["check_ins"], date) if on <= today]
     return ClientFacts(
         as_of=today,
         since=row["since"].date(),
-        scheduled=scheduled
+        scheduled=_read(row["scheduled"], _Due)
         if row["has_schedule"]
         else usual_schedule(row["training_days_per_week"], row["first_workout"], today, first_day),
-        done=[
-            DoneSession(
-                workout_id=str(session.id),
-                date=session.date,
-                completed_sets=session.completed_sets,
-                program_id=session.program_id,
-                week_number=session.week_number,
-                day_number=session.day_number,
-            )
-            for session in _read(row["sessions"], _Session)
-        ],
+        done=_read(row["sessions"], _Session),
         check_ins=check_ins,
         check_in_day_number=row["check_in_day_number"],
         last_workout=row["last_workout"],

@@ -7,43 +7,17 @@ SELECT users.id, users.name, pair.since,
     file.scope, file.record_id, file.digest, file.doc,
     latest.date AS last_workout, here.today,
     (
-        SELECT min(session.date)
+        SELECT session.date
         FROM workout_logs AS session
         WHERE session.scope_id = pair.athlete_id
+            AND session.date IS NOT NULL
+        ORDER BY session.date NULLS FIRST
+        LIMIT 1
     ) AS first_workout,
     profile.training_days_per_week, profile.check_in_day_number,
     followed.record_id AS current_program_id,
-    (
-        SELECT json_agg(json_build_array(due.date, due.set_count, due.week_number, due.day_number))
-        FROM scheduled_sessions AS due
-        WHERE due.scope_id = pair.athlete_id
-            AND due.record_id = followed.record_id
-            AND due.date BETWEEN $3 AND $4
-    ) AS scheduled,
-    EXISTS (
-        SELECT 1
-        FROM scheduled_sessions AS due
-        WHERE due.scope_id = pair.athlete_id
-            AND due.record_id = followed.record_id
-    ) AS has_schedule,
-    (
-        SELECT json_agg(
-            json_build_array(
-                session.record_id, session.date, session.completed_sets,
-                session.program_id, session.week_number, session.day_number
-            )
-        )
-        FROM workout_logs AS session
-        WHERE session.scope_id = pair.athlete_id
-            AND session.date BETWEEN $3 AND $4
-            AND session.completed_sets > 0
-    ) AS sessions,
-    (
-        SELECT avg(session.duration_minutes)
-        FROM workout_logs AS session
-        WHERE session.scope_id = pair.athlete_id
-            AND session.date BETWEEN $5 AND $4
-    ) AS average_session_minutes,
+    due.scheduled, due.has_schedule,
+    trained.sessions, trained.average_session_minutes,
     (
         SELECT json_agg(report.date)
         FROM (
@@ -132,6 +106,31 @@ LEFT JOIN LATERAL (
     ORDER BY programs.start_date DESC NULLS LAST, programs.record_id DESC
     LIMIT 1
 ) AS followed ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) > 0 AS has_schedule,
+        json_agg(json_build_array(planned.date, planned.set_count, planned.week_number, planned.day_number))
+            FILTER (WHERE planned.date BETWEEN $3 AND $4) AS scheduled
+    FROM scheduled_sessions AS planned
+    WHERE planned.scope_id = pair.athlete_id
+        AND planned.record_id = followed.record_id
+) AS due
+CROSS JOIN LATERAL (
+    SELECT json_agg(
+            json_build_array(
+                session.record_id, session.date, session.completed_sets,
+                session.program_id, session.week_number, session.day_number
+            )
+        ) FILTER (WHERE session.completed_sets > 0) AS sessions,
+        avg(session.duration_minutes) FILTER (WHERE session.date >= $5) AS average_session_minutes
+    FROM (
+        SELECT record_id, date, completed_sets, program_id, week_number, day_number, duration_minutes
+        FROM workout_logs
+        WHERE workout_logs.scope_id = pair.athlete_id
+            AND workout_logs.date BETWEEN $3 AND $4
+        ORDER BY workout_logs.date DESC NULLS LAST
+        LIMIT 2000
+    ) AS session
+) AS trained
 WHERE pair.coach_id = $1
     AND pair.ended_at IS NULL
     AND ($2::uuid IS NULL OR pair.athlete_id = $2)

@@ -4,7 +4,7 @@ A world is inserted by the owner of the schema; then every user asks, as the req
 as the commit login, what is theirs. Both answers are held to the pure function.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -123,10 +123,13 @@ class Twins:
             replicated = scopes_of(people, user_id)
             for look_id in looks_to_try(people, user_id):
                 readable = {**replicated, **supported_scopes_of(people, user_id, look_id, now)}
+                ids = {Scope.parse(scope).id for scope in readable}
+                await begin(self.owner, readable)
                 db = self.db.under_look(look_id) if look_id else self.db
                 async with db.request(user_id) as connection:
                     assert await granted(connection, "apex_scopes_of", user_id) == replicated
                     assert await granted(connection, "apex_readable_scopes_of", user_id) == readable
+                    assert set(await connection.fetchval("SELECT apex_readable_scope_ids()")) == ids
                     for scope, access in readable.items():
                         assert await connection.fetchval("SELECT apex_read_access($1, $2)", user_id, scope) == access
             async with self.db.commit_connection() as connection:
@@ -134,6 +137,15 @@ class Twins:
                 for kind in CONSENT_KINDS:
                     said = await connection.fetchval("SELECT apex_consented($1, $2)", user_id, kind)
                     assert said == is_consented(people, user_id, kind, now)
+
+
+async def begin(owner: asyncpg.Connection, scopes: Iterable[str]) -> None:
+    """Let something have been written to these scopes; it stays for those who ask later, and may not read it."""
+    await owner.executemany(
+        "INSERT INTO scopes (scope_id, name, seq, digest, record_count, created_at) "
+        "VALUES ($1, $2, 1, $3, 1, now()) ON CONFLICT DO NOTHING",
+        [(Scope.parse(scope).id, scope, bytes(16)) for scope in scopes],
+    )
 
 
 def looks_to_try(people: People, user_id: UUID) -> list[UUID | None]:
