@@ -17,7 +17,7 @@ from apex_server.analytics.exporting import exported_athletes, exported_pieces
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
 from tests.server.accounts_app import problem
-from tests.server.rest_app import Person, RestServer, rest_server
+from tests.server.rest_app import Device, Person, RestServer, new_id, rest_server
 from tests.server.sync_world import World
 from tests.server.test_sync_plans import explain, fill
 
@@ -82,6 +82,27 @@ async def test_every_day_is_taken_along_also_one_to_come_and_a_span_of_none_is_r
     assert "2125-03-02" in answer.text
     turned = await athlete("GET", "/api/analytics/export?from=2026-03-02&to=2026-03-01")
     assert problem(turned) == (422, "invalid_fields")
+
+
+async def test_what_has_no_day_is_taken_along_too_unless_days_are_named(
+    rest: RestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of two sets end within and between workouts without a day."""
+    monkeypatch.setattr(exporting, "PAGE_SETS", 2)
+    athlete = await rest.person("athlete")
+    await train(athlete, "2026-03-01", 100, 105)
+    phone = Device(rest, athlete, "phone", "phone")
+    for load in (60, 80):
+        sets = {f"s{n}": {"exercise": "e", "order": f"a{n}", "reps": 5, "load_kg": load + n} for n in range(3)}
+        await phone.push(new_id(), {"exercises": {"e": {"name": "Squat", "order": "a"}}, "sets": sets})
+    found = read_json(await exported(athlete, "json"))
+    assert sorted((row["load_kg"], row["date"]) for row in found) == [
+        *((float(load), None) for load in (60, 61, 62, 80, 81, 82)), (100, "2026-03-01"), (105, "2026-03-01"),
+    ]  # fmt: skip
+    assert (await exported(athlete, "csv")).count(b"\n") == 1 + len(found)
+    assert parquet.read_table(io.BytesIO(await exported(athlete, "parquet"))).column("date").null_count == 6
+    for named in ("from=2000-01-01", "to=2100-01-01"):
+        assert len(read_json(await exported(athlete, "json", f"&{named}"))) == 2
 
 
 async def test_a_refusal_names_parameters_as_they_were_sent(rest: RestServer) -> None:
@@ -196,4 +217,6 @@ async def test_a_page_goes_by_the_index(db: Database, database_url: str) -> None
     queries = load_queries("apex_server.analytics")
     asked = [athlete, date(2020, 1, 1), date(2030, 1, 1), date(2026, 1, 1), UUID(int=0), 0, 5000, coach, coach]
     async with db.request(coach) as connection:
+        assert await explain(connection, queries.export_sets, *asked) == []
+        asked[1:3] = [date.min, date.max]
         assert await explain(connection, queries.export_sets, *asked) == []

@@ -70,7 +70,7 @@ _queries = load_queries(__package__)
 
 
 class Mark(NamedTuple):
-    """Where a page ended."""
+    """Where a page ended; what has no day stands on the first of all days."""
 
     date: date
     workout_id: UUID
@@ -166,7 +166,7 @@ async def _page(
         if row["position"] is not None
     ]
     last = rows[-1]
-    return page, Mark(last["date"], last["workout_id"], last["position"] or 0)
+    return page, Mark(last["date"] or date.min, last["workout_id"], last["position"] or 0)
 
 
 _PLAIN = tuple(COLUMNS)[8:]

@@ -54,8 +54,9 @@ ORDER BY users.id
 LIMIT $3;
 
 -- name: export_sets
--- A page of an athlete's sets, the oldest first, and a workout without sets as one row; nothing once the session ($9) of
--- whoever asks has ended. Two hundred workouts are looked at, however many sets one of them has.
+-- A page of an athlete's sets, the oldest first, and a workout without sets as one row; what has no day comes before, where
+-- all days are asked for. Nothing comes once the session ($9) of whoever asks has ended. Two hundred workouts are looked
+-- at, however many sets one of them has.
 SELECT session.record_id AS workout_id, session.date, session.start_time, performed.position, performed.exercise_id,
     performed.name AS exercise, performed.type, performed.reps, performed.load_kg, performed.load, performed.load_unit,
     performed.rpe, performed.rir, performed.completed, performed.failure_reason, performed.distance_m,
@@ -64,8 +65,11 @@ FROM (
     SELECT workout_logs.scope_id, workout_logs.record_id, workout_logs.date, workout_logs.start_time
     FROM workout_logs
     WHERE workout_logs.scope_id = $1
-        AND workout_logs.date BETWEEN $2 AND $3
-        AND (workout_logs.date, workout_logs.record_id) >= ($4, $5)
+        AND (
+            workout_logs.date BETWEEN $2 AND $3
+            OR (workout_logs.date IS NULL AND $2 = '-infinity'::date AND $3 = 'infinity'::date)
+        )
+        AND (coalesce(workout_logs.date, '-infinity'), workout_logs.record_id) >= ($4, $5)
         AND EXISTS (
             SELECT 1
             FROM sessions
@@ -73,7 +77,7 @@ FROM (
                 AND sessions.user_id = $8
                 AND sessions.ended_at IS NULL
         )
-    ORDER BY workout_logs.date, workout_logs.record_id
+    ORDER BY workout_logs.date NULLS FIRST, workout_logs.record_id
     LIMIT 200
 ) AS session
 LEFT JOIN LATERAL (
@@ -89,6 +93,6 @@ LEFT JOIN LATERAL (
         AND logged_sets.record_id = session.record_id
     OFFSET 0
 ) AS performed ON true
-WHERE (session.date, session.record_id, coalesce(performed.position, 0)) > ($4, $5, $6)
-ORDER BY session.date, session.record_id, performed.position
+WHERE (coalesce(session.date, '-infinity'), session.record_id, coalesce(performed.position, 0)) > ($4, $5, $6)
+ORDER BY session.date NULLS FIRST, session.record_id, performed.position
 LIMIT $7;

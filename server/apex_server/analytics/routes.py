@@ -170,7 +170,8 @@ class AnalyticsController(Controller):
     ) -> Stream:
         """Take every logged set along as a table: your own, or those of all your athletes or one.
 
-        Everything that has a day, unless days are named. Each athlete sees among their events that it was taken.
+        Everything, what has no day among it, unless days are named. Each athlete sees among their events that it was
+        taken.
         """
         require_role(caller, "coach", "athlete")
         require_writer(file_format)
