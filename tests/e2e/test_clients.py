@@ -65,6 +65,13 @@ def test_the_command_line_shows_and_invites(working: WholeServer, tmp_path: Path
     file = tmp_path / "athletes.csv"
     file.write_text("name,email,height_cm\nAda,ada@example.com,170\nBo,bo@example.com,tall\n")
 
+    template = tmp_path / "template.csv"
+    template.write_text(apex("clients", "import", "--template").ok().out)
+    assert "1 row, 1 of them whole" in apex("clients", "import", template).ok().err
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("name,heigth_cm\nAda,170\n")
+    assert "did you mean height_cm?" in apex("clients", "import", wrong).err
+
     looked = apex("clients", "import", file).ok()
     assert "height_cm" in looked.out
     assert "nothing was made yet" in looked.err

@@ -1,20 +1,28 @@
 """Athletes invited with what is known of them: one by one or from a file, laid down when they accept."""
 
+import io
+import re
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from apex_server.clients.importing import IMPORT_ROWS_MAX
+from apex_server.clients.importing import IMPORT_ROWS_MAX, VALUES_MAX
+from apex_server.clients.payloads import ImportRequest
 from apex_server.db import Database
-from apex_server.invite_drafts import InviteDrafts
+from apex_server.invite_drafts import InviteDrafts, open_draft
+from apex_sync.coaching.client_columns import CLIENT_COLUMNS, COLUMN_NAMES
+from apex_sync.csv_cells import write_rows
 from apex_sync.wire import parse_document
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Device, Person, RestServer, rest_server
 
 pytestmark = pytest.mark.anyio
+
+DOCS = Path(__file__).parents[2] / "docs" / "clients.md"
 
 
 @pytest.fixture
@@ -245,6 +253,44 @@ async def test_one_bad_row_in_ten_thousand_stops_nothing(rest: RestServer) -> No
 async def test_what_is_no_import_is_refused(rest: RestServer, body: dict[str, Any]) -> None:
     coach = await rest.person("coach")
     assert problem(await coach("POST", "/api/clients/import", body)) == (422, "invalid_fields")
+
+
+async def test_a_column_that_there_is_not_is_named_once_with_the_one_it_may_be(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    text = "Name,Heigth_cm,Wings\nAda,170,2\nBo,180,2\n"
+    answer = await coach("POST", "/api/clients/import", {"csv": text})
+    assert problem(answer) == (422, "invalid_fields")
+    assert [(each["field"], each["message"]) for each in answer.json()["errors"]] == [
+        ("heigth_cm", "is no column of an import: did you mean height_cm?"),
+        ("wings", "is no column of an import"),
+    ]
+    report = await import_rows(coach, dry_run=True, rows=[{"session_duration": 60}])
+    assert "session_duration_minutes?" in report["problems"][0]["message"]
+
+
+async def test_the_template_is_an_import_and_each_column_is_described(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    text = io.StringIO()
+    write_rows(text, [{each.name: each.example for each in CLIENT_COLUMNS}])
+    report = await import_rows(coach, dry_run=False, csv=text.getvalue())
+    assert (report["valid"], report["problems"]) == (1, [])
+    async with rest.database.request(UUID(coach.id)) as connection:
+        [draft] = await connection.fetch("SELECT draft FROM invites")
+        key = await rest.database.vault.user_key(connection, UUID(coach.id))
+    opened = open_draft(key, draft["draft"])
+    assert {*opened.profile, *opened.file, "email"} == {*COLUMN_NAMES}
+    assert opened.profile["phone"] == "+49 170 1234567"
+    assert {*re.findall(r"[a-z_]+", ImportRequest.__doc__ or "")} >= {*COLUMN_NAMES}
+    table = re.findall(r"^\| `(.*?)` \| (.*?) \| (.*?) \| `(.*?)` \|$", DOCS.read_text(), re.M)
+    assert table == [(each.name, each.kind, each.about, each.example) for each in CLIENT_COLUMNS]
+
+
+@pytest.mark.parametrize("value", [{}, [], "a"])
+async def test_a_body_of_very_many_values_is_refused_before_they_take_memory(rest: RestServer, value: Any) -> None:
+    coach = await rest.person("coach")
+    answer = await coach("POST", "/api/clients/import", {"rows": [{"goals": [value] * (VALUES_MAX + 1)}]})
+    assert problem(answer) == (422, "invalid_fields")
+    assert "500000 values" in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`apex clients`: how a coach's athletes stand, who is in sight, and inviting many of them from a file."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,10 +8,12 @@ import typer
 
 from apex_client.cli import invites
 from apex_client.cli.examples import examples
-from apex_client.cli.failures import CommandFailed
+from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, said, shown, table
 from apex_client.cli.sessions import athlete_id_of, records_of
+from apex_sync.coaching.client_columns import CLIENT_COLUMNS
+from apex_sync.csv_cells import write_rows
 
 if TYPE_CHECKING:
     from datetime import date
@@ -77,14 +80,30 @@ def _clients(
 
 
 @group.command(
-    "import", epilog=examples("apex clients import athletes.csv", "apex clients import athletes.csv --invite")
+    "import",
+    epilog=examples(
+        "apex clients import --template > athletes.csv",
+        "apex clients import athletes.csv",
+        "apex clients import athletes.csv --invite",
+    )
+    + "\n\n[dim]Columns, any of them; the parts of a list stand between semicolons[/]\n"
+    + "\n".join(f"  {each.name:<25}{each.example:<21} {each.kind}: {each.about}" for each in CLIENT_COLUMNS),
 )
 def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV; its first line names the columns.")],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV; its first line names the columns.")
+    ] = None,
     invite: Annotated[bool, typer.Option("--invite", help="Invite them; without it, nothing is made.")] = False,
+    template: Annotated[bool, typer.Option("--template", help="Print a file to fill in instead.")] = False,
     db: Db = NO_DB,
 ) -> None:
     """Look at what an import would do, or invite everybody whose row is whole; each row is judged alone."""
+    if (file is None) != template:
+        raise WrongUsage("name the file to import, or ask for a --template to fill in")
+    if file is None:
+        write_rows(sys.stdout, [{each.name: each.example for each in CLIENT_COLUMNS}])
+        said("put your athletes in place of the example; columns that you leave out are fine")
+        return
     if file.stat().st_size > CSV_BYTES_MAX:
         raise CommandFailed("the file is longer than a server takes: cut it in two")
     try:

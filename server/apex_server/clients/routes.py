@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from apex_server.caller import Caller, require_role
 from apex_server.clients.dashboard import dashboard_of, timeline_of
-from apex_server.clients.importing import IMPORT_ROWS_MAX, judged, rows_of
+from apex_server.clients.importing import IMPORT_ROWS_MAX, check_values, judged, rows_of
 from apex_server.clients.invite_routes import InvitesController, OpenInvitesController
 from apex_server.clients.inviting import Invited, import_clients, make_invites
 from apex_server.clients.ordering import ClientSort, page_of
@@ -82,6 +82,11 @@ def provide_writer(
     return ClientWriter(database, committer, caller)
 
 
+async def refuse_too_many_values(request: Request[Any, Any, Any]) -> None:
+    """Look at the body of an import before it is decoded. Raises InvalidFields."""
+    check_values(await request.body())
+
+
 class ClientsController(Controller):
     """A coach's athletes."""
 
@@ -140,7 +145,7 @@ class ClientsController(Controller):
         )
         return invite
 
-    @post("/import", status_code=200, request_max_body_size=IMPORT_BYTES_MAX,
+    @post("/import", status_code=200, request_max_body_size=IMPORT_BYTES_MAX, before_request=refuse_too_many_values,
           responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, TooManyInvites))  # fmt: skip
     async def import_clients(
         self,
@@ -155,7 +160,7 @@ class ClientsController(Controller):
         """
         if (data.csv is None) == (data.rows is None):
             raise InvalidFields.one("csv", "Expected either csv or rows")
-        rows = data.rows if data.rows is not None else rows_of(data.csv or "")
+        rows = data.rows if data.rows is not None else await to_thread.run_sync(rows_of, data.csv or "")
         if len(rows) > IMPORT_ROWS_MAX:
             raise InvalidFields.one("rows", f"Expected at most {IMPORT_ROWS_MAX} rows")
         found = await to_thread.run_sync(lambda: list(judged(rows)))
