@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from apex_sync.coaching.exposures import Exposure, exposures
 from apex_sync.coaching.sets import PerformedSet
-from apex_sync.coaching.strength import set_estimate
+from apex_sync.coaching.strength import estimate_of
 
 RecordKind = Literal["load_pr", "rep_pr", "e1rm_pr", "volume_pr", "set_volume_pr"]
 
@@ -138,11 +138,6 @@ def _records_of(exposure: Exposure, marks: _Marks) -> Iterable[PersonalRecord]:
     yield from _volume_records(exposure, marks)
 
 
-def _beats_reps(performed: PerformedSet, marks: _Marks) -> bool:
-    before = marks.reps_at(performed.load_kg or 0.0)
-    return before is not None and (performed.reps or 0) > before
-
-
 def _volume_records(exposure: Exposure, marks: _Marks) -> Iterable[PersonalRecord]:
     volume = _session_volume_kg(exposure)
     slack = LOAD_TOLERANCE_KG * sum(s.reps or 0 for s in exposure.sets)
@@ -185,7 +180,9 @@ def _best(exposure: Exposure, measure: Callable[[PerformedSet], float | None]) -
 
 
 def _e1rm_kg(performed: PerformedSet) -> float | None:
-    estimate = set_estimate(performed, "epley") if (performed.reps or 0) <= E1RM_REPS_MAX else None
+    if (performed.reps or 0) > E1RM_REPS_MAX:
+        return None
+    estimate = estimate_of(performed.load_kg, performed.reps, None, "epley")  # Effort is no part of Epley's.
     return estimate.e1rm_kg if estimate else None
 
 

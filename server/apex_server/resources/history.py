@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -209,37 +210,42 @@ def _workout_id(performed: PerformedSet) -> str:
 
 
 def performed_sets_of(rows: Iterable[Any], named: Iterable[Any], seal: DocumentSeal) -> Iterator[PerformedSet]:
-    """Read rows of logged sets as `apex_sync.coaching.sets.performed_sets` reads the records they were made from."""
+    """Read rows of logged sets as `apex_sync.coaching.sets.performed_sets` reads the records they were made from.
+
+    Those of one workout stand together; what they have in common is read once.
+    """
     opened: dict[bytes | None, str | None] = {}
-    exercises: dict[tuple[UUID, str | None], tuple[str | None, str | None]] = {}
+    exercises: dict[UUID, dict[str | None, tuple[str | None, str | None]]] = {}
     for record_id, exercise_key, exercise_id, name in named:
         if name not in opened:
             opened[name] = text(seal.open_name(name, EXERCISE_NAME))
-        exercises[record_id, exercise_key] = (exercise_id, opened[name])
-    names: dict[UUID, str] = {}
-    for (
-        record_id, set_key, exercise_key, on, start_time, position, kind, reps, load_kg, load_unit, rpe, rir,
-        completed, failure_reason, later_drop,
-    ) in rows:  # fmt: skip
-        place = (record_id, exercise_key)
-        exercise_id, exercise_name = exercises.get(place, (None, None))
-        day = on.isoformat()
-        yield PerformedSet(
-            workout_id=names.get(record_id) or names.setdefault(record_id, str(record_id)),
-            set_key=set_key,
-            exercise_key=exercise_key or "",
-            exercise_id=exercise_id,
-            exercise_name=exercise_name,
-            date=on,
-            performed_at=f"{day}T{start_time.time().isoformat('microseconds')}" if start_time else day,
-            position=position,
-            type=kind,
-            reps=whole(reps, 0, REPS_MAX),
-            load_kg=number(load_kg, LOAD_KG_MIN, LOAD_KG_MAX),
-            load_unit=load_unit or "kg",
-            rpe=number(rpe, RPE_MIN, RPE_MAX),
-            rir=number(rir, 0.0, RIR_MAX),
-            completed=completed,
-            later_drop=later_drop,
-            failure_reason=failure_reason,
-        )
+        exercises.setdefault(record_id, {})[exercise_key] = (exercise_id, opened[name])
+    for record_id, rows_of_workout in groupby(rows, key=itemgetter(0)):
+        logged = list(rows_of_workout)
+        _, _, _, on, start_time, *_ = logged[0]
+        workout_id, day, known = str(record_id), on.isoformat(), exercises.get(record_id, {})
+        performed_at = f"{day}T{start_time.time().isoformat('microseconds')}" if start_time else day
+        for (
+            _, set_key, exercise_key, _, _, position, kind, reps, load_kg, load_unit, rpe, rir, completed,
+            failure_reason, later_drop,
+        ) in logged:  # fmt: skip
+            exercise_id, exercise_name = known.get(exercise_key, (None, None))
+            yield PerformedSet(
+                workout_id=workout_id,
+                set_key=set_key,
+                exercise_key=exercise_key or "",
+                exercise_id=exercise_id,
+                exercise_name=exercise_name,
+                date=on,
+                performed_at=performed_at,
+                position=position,
+                type=kind,
+                reps=whole(reps, 0, REPS_MAX),
+                load_kg=number(load_kg, LOAD_KG_MIN, LOAD_KG_MAX),
+                load_unit=load_unit or "kg",
+                rpe=number(rpe, RPE_MIN, RPE_MAX),
+                rir=number(rir, 0.0, RIR_MAX),
+                completed=completed,
+                later_drop=later_drop,
+                failure_reason=failure_reason,
+            )
