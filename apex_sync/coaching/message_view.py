@@ -5,9 +5,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from apex_sync.coaching.leaves import shown
 from apex_sync.models.fields import parse_local_time
@@ -17,6 +17,7 @@ from apex_sync.op import Patch
 CONTENT = ("type", "text", "media_id", "thumbnail_media_id", "file_name", "duration_seconds", "reply_to")
 """What a side says, and what goes when they take it back."""
 
+Encryption = Literal["open", "unverified", "locked", "damaged"]
 
 CLOCKS_APART_MAX = timedelta(minutes=10)
 """By how much the clocks of two phones usually differ at most."""
@@ -42,6 +43,13 @@ class SentMessage(Struct, kw_only=True, frozen=True):
     """When the other side read it."""
     reactions: Mapping[str, Sequence[Side]]
     """Who reacted, by emoji."""
+    encryption: Annotated[
+        Encryption | None,
+        Meta(
+            description="Null: it is not end-to-end encrypted. `locked`: it is, and not for whoever looks, as for the "
+            "server always. On a device also `open`, `damaged`, and `unverified`: by a device that was not accepted."
+        ),
+    ] = None
 
 
 def sent_messages(message_id: str, record: Any) -> list[SentMessage]:
@@ -87,7 +95,11 @@ def send_patch(side: Side, content: Mapping[str, Any], sent_at: str) -> Patch:
 def take_back_patch(side: Side, record: Any) -> Patch:
     """Take back what a side said; what it was goes with it."""
     part = getattr(record, side)
-    gone = {name: None for name in CONTENT if name != "reply_to" and shown(getattr(part, name)) is not None}
+    gone: dict[str, Any] = {
+        name: None for name in CONTENT if name != "reply_to" and shown(getattr(part, name)) is not None
+    }
+    if shown(part.sealed) is not None:
+        gone["sealed"] = None
     return {side: {**gone, "deleted": True}}
 
 
@@ -109,6 +121,7 @@ def _sent(message_id: str, record: Any, side: Side) -> SentMessage:
         deleted=deleted,
         read_at=shown(getattr(other, "read_at", None)),
         reactions=_reactions_by_emoji(record),
+        encryption=None if deleted or shown(part.sealed) is None else "locked",
     )
 
 

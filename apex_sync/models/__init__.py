@@ -6,6 +6,7 @@ from apex_sync.collection import Collection
 from apex_sync.models.body import BODY_METRICS, PROGRESS_PHOTOS, BodyMetrics, ProgressPhoto
 from apex_sync.models.checkin import CHECK_INS, CheckIn
 from apex_sync.models.client_file import CLIENT_FILES, ClientFile
+from apex_sync.models.device_keys import DEVICE_KEYS, DeviceKeys
 from apex_sync.models.exercise import EXERCISES, Exercise
 from apex_sync.models.insight import INSIGHTS, PUBLISHED_INSIGHTS, Insight, PublishedInsight
 from apex_sync.models.message import MESSAGES, Message
@@ -43,6 +44,7 @@ COLLECTIONS: Mapping[str, Collection] = {
         INSIGHTS,
         PUBLISHED_INSIGHTS,
         MESSAGES,
+        DEVICE_KEYS,
     )
 }
 """Every kind of record this version knows, by name."""
@@ -52,6 +54,7 @@ __all__ = [
     "CHECK_INS",
     "CLIENT_FILES",
     "COLLECTIONS",
+    "DEVICE_KEYS",
     "EXERCISES",
     "FOODS",
     "INSIGHTS",
@@ -68,6 +71,7 @@ __all__ = [
     "BodyMetrics",
     "CheckIn",
     "ClientFile",
+    "DeviceKeys",
     "Exercise",
     "Food",
     "Insight",

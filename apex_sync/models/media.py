@@ -3,17 +3,25 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-__all__ = ["CONTENT_TYPES", "HEAD_BYTES", "SIZE_MAX", "ContentType", "Kind", "is_picture", "looks_like", "type_of"]
+__all__ = [
+    "CONTENT_TYPES", "HEAD_BYTES", "SEALED_HEAD", "SIZE_MAX", "ContentType", "Kind", "is_picture", "looks_like",
+    "type_of",
+]  # fmt: skip
 
-Kind = Literal["photo", "image", "voice", "video", "file"]
-"""What it is for: a progress photo; a picture, recording, film or document of a message."""
+Kind = Literal["photo", "image", "voice", "video", "file", "sealed"]
+"""What it is for: a progress photo; a picture, recording, film or document of a message; any of these, encrypted on the
+device that sends it: nobody else can tell what it is, so nobody looks at it or draws it smaller."""
 
 ContentType = Literal[
     "image/jpeg", "image/png", "image/webp", "image/heic",
     "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm",
     "video/mp4", "video/quicktime", "video/webm",
     "application/pdf",
+    "application/octet-stream",
 ]  # fmt: skip
+
+SEALED_HEAD = b"apex-sync sealed 1\n"
+"""What a file begins with that was encrypted on a device."""
 
 MIB = 1024 * 1024
 SIZE_MAX: Mapping[Kind, int] = {
@@ -22,6 +30,7 @@ SIZE_MAX: Mapping[Kind, int] = {
     "voice": 40 * MIB,  # An hour as telephones record speech.
     "video": 512 * MIB,  # A set filmed in 4K, of five minutes.
     "file": 40 * MIB,
+    "sealed": 513 * MIB,  # The longest film with its seals.
 }
 """What one may weigh; the limits of a tier say how much there may be altogether."""
 
@@ -65,6 +74,7 @@ _LOOKS: Mapping[ContentType, Callable[[bytes], bool]] = {
     "video/quicktime": _is_mp4,
     "video/webm": _begins(b"\x1aE\xdf\xa3"),
     "application/pdf": _begins(b"%PDF-"),
+    "application/octet-stream": _begins(SEALED_HEAD),
 }
 
 CONTENT_TYPES: Mapping[Kind, tuple[ContentType, ...]] = {
@@ -73,6 +83,7 @@ CONTENT_TYPES: Mapping[Kind, tuple[ContentType, ...]] = {
     "voice": ("audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm"),
     "video": ("video/mp4", "video/quicktime", "video/webm"),
     "file": ("application/pdf",),
+    "sealed": ("application/octet-stream",),
 }
 """What each kind may be."""
 

@@ -78,6 +78,11 @@ class Account:
         session = self._replica._open.session
         return self._server or (session.server if session else None)
 
+    @property
+    def device_name(self) -> str:
+        """What this device calls itself."""
+        return self._device[0]
+
     async def login(self, server: str, email: str, password: str, *, mfa_code: str | None) -> User:
         """Sign in, and adopt what was logged here without an account."""
         body = {"email": email, "password": password}

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from functools import partial
 
 from apex_client import listing
-from apex_client.local import LocalReplica, snapshot_of
+from apex_client.local import LocalReplica
 from apex_client.times import utc_text
 from apex_client.views import Snapshot
 from apex_sync.coaching.assigning import (
@@ -64,7 +64,7 @@ def assign(
         others = [] if keep else listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
         if assigned is not None and assigned.state.get("deleted") is not True:
             _end(local, others, assigned_id, assigned.state)
-            return snapshot_of(assigned)
+            return local.snapshot_of(assigned)
         maxima, library = _maxima(local, home, template, date.fromisoformat(today))
         followed = followed_program(
             template, source_id=program_id, start_date=start_date, end_date=end_date, maxima_kg=maxima, library=library

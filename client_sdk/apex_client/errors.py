@@ -20,6 +20,9 @@
     │   ├── NoSuchEntry         no such exercise, set or photo in this record
     │   ├── AthleteNeeded       a coach must say whose record it is
     │   ├── NotGranted          no access to these records (any more)
+    │   ├── ThreadEncrypted     said in the open where everything is encrypted
+    │   ├── NewDevices          somebody in an encrypted thread has a device that was not accepted
+    │   ├── NoDeviceToRead      nobody on the other side could read what is encrypted
     │   ├── EditTooLarge        more than one op holds
     │   └── RecordFull          the record says as much as a record can
     ├── MediaUnusable           a photo or file that cannot be handed in
@@ -55,8 +58,12 @@ Errors of importing a file stand in `apex_client.importers.errors`.
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apex_sync.errors import ApexError, FieldProblem
+
+if TYPE_CHECKING:
+    from apex_client.overview import ThreadDevice
 
 RETRY_AFTER_SECONDS_MAX = 3600.0
 
@@ -202,6 +209,34 @@ class NotGranted(RecordError):
     def __init__(self, scope: str) -> None:
         super().__init__(f"no access to {scope}")
         self.scope = scope
+
+
+class ThreadEncrypted(RecordError):
+    """What is said in this thread is encrypted, and this was not."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__("this thread is encrypted: say it by messages.send, and send files by messages.send_file")
+        self.scope = scope
+
+
+class NewDevices(RecordError):
+    """There are devices in an encrypted thread that were not accepted; nothing was sent."""
+
+    def __init__(self, devices: "Sequence[ThreadDevice]") -> None:
+        named = ", ".join(f"{each.device} ({each.side})" for each in devices)
+        super().__init__(
+            f"not sent, because of a new device: {named}; ask its owner whether it is theirs, or compare"
+            " messages.safety_number, then messages.accept it"
+        )
+        self.devices = devices
+
+
+class NoDeviceToRead(RecordError):
+    """Nobody on the other side has a device that messages could be encrypted for."""
+
+    def __init__(self, side: str) -> None:
+        super().__init__(f"no device of the {side} can read what is encrypted; it needs a sync with an app of today")
+        self.side = side
 
 
 class EditTooLarge(RecordError):

@@ -4,12 +4,17 @@ Beside the replica, in a folder that device backups leave out, lies a small file
 seal, and both get a new one each time it is opened. A replica whose seal is not in the file was copied, cloned or
 restored: it takes a new client id. What this cannot see (a clone with its identity file), the server does: it answers
 `forked`.
+
+The file also has a secret of this installation, once that is asked for: what the replica keeps sealed with it is of no
+use in a copy or a backup of the replica (`own_keys.py`).
 """
 
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct
 
 from apex_client.errors import DiskFull
 from apex_client.store import ReplicaStore
@@ -20,9 +25,16 @@ from apex_sync.session.device import Device, Identity
 
 SEAL_BYTES = 16
 
+SECRET_BYTES = 32
+
+
+class _Content(Struct, omit_defaults=True):
+    seals: Sequence[str] = ()
+    secret: bytes | None = None
+
 
 class IdentityFile:
-    """The seals by which a replica is known on this installation."""
+    """The seals by which a replica is known on this installation, and the installation's secret."""
 
     def __init__(self, replica_path: Path, folder: Path | None) -> None:
         self.path = (folder or replica_path.parent) / f"{replica_path.name}.identity"
@@ -32,23 +44,41 @@ class IdentityFile:
 
         Raises a ReplicaError where the disk fails: a moment's failure must not make a stranger of the replica.
         """
-        try:
-            return set(json.loads(self.path.read_text("utf-8"))["seals"])
-        except (FileNotFoundError, PermissionError, ValueError, KeyError, TypeError):
-            return set()
-        except OSError as error:
-            raise file_error(self.path, "the identity file cannot be read", error) from error
+        return set(self._content().seals)
+
+    def secret(self) -> bytes | None:
+        """Give the secret of this installation, if it has one. Raises a ReplicaError."""
+        return self._content().secret
+
+    def make_secret(self, secret: bytes) -> bytes:
+        """Keep a secret where there is none yet; gives the one that is kept. Raises a ReplicaError."""
+        content = self._content()
+        if content.secret is None:
+            content.secret = secret
+            self._write(content, durable=True)
+        return content.secret
 
     def write(self, *seals: str, durable: bool) -> None:
         """Replace the seals at once, and where it is `durable` for good. Raises a ReplicaError.
 
         With the power may go the replacement, never the seals that it replaces.
         """
+        self._write(_Content(seals, self.secret()), durable=durable)
+
+    def _content(self) -> "_Content":
+        try:
+            return msgspec.json.decode(self.path.read_text("utf-8"), type=_Content)
+        except (FileNotFoundError, PermissionError, msgspec.MsgspecError, UnicodeDecodeError):
+            return _Content()
+        except OSError as error:
+            raise file_error(self.path, "the identity file cannot be read", error) from error
+
+    def _write(self, content: "_Content", *, durable: bool) -> None:
         new = self.path.with_suffix(".identity-new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump({"seals": seals}, file)
+            with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(content))
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self.path)

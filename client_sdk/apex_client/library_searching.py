@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from apex_client.local import LocalReplica, snapshot_of
+from apex_client.local import LocalReplica
 from apex_client.rows import TRIGRAM_TABLES
 from apex_client.searching import index_what_fits, trigram_tokens
 from apex_client.store_file import sqlite_errors
@@ -68,7 +68,7 @@ class Library(Generic[NamedT]):
         marks = ",".join("?" * len(numbers))
         with sqlite_errors(local.store.path):
             held = {each.place: each for each in local.store.select(f"WHERE record.record_no IN ({marks})", numbers)}
-        return [snapshot_of(held[number]) for number in numbers]
+        return [local.snapshot_of(held[number]) for number in numbers]
 
 
 def listed(value: str | None) -> tuple[str, ...]:

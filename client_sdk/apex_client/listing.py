@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from apex_client.errors import NoSuchRecord
-from apex_client.local import LocalReplica, snapshot_of
+from apex_client.local import LocalReplica
 from apex_client.overview import AthleteSummary, PastWrite
 from apex_client.status import RecordStatus
 from apex_client.store_file import sqlite_errors
@@ -124,7 +124,7 @@ def counts(local: LocalReplica) -> dict[str, Any]:
 
 def _snapshots(local: LocalReplica, where: str, parameters: tuple[Any, ...]) -> list[Snapshot]:
     with sqlite_errors(local.store.path):
-        return [snapshot_of(held) for held in local.store.select(where, parameters)]
+        return [local.snapshot_of(held) for held in local.store.select(where, parameters)]
 
 
 def _rank(write: StampedWrite) -> tuple[int, ...]:

@@ -9,11 +9,14 @@ from typing import Self, cast
 
 import msgspec
 
+from apex_client import thread_keys
 from apex_client.accounts import Session, User
 from apex_client.changes import Change
 from apex_client.encryption import EncryptionKey
 from apex_client.errors import AthleteNeeded, EditTooLarge, NoSuchRecord, NotGranted, RecordFull
 from apex_client.identity import IdentityFile, open_device
+from apex_client.opened_messages import OPENED, OpenedParts, read_opened
+from apex_client.own_keys import OwnKeys
 from apex_client.store import ReplicaStore
 from apex_client.store_file import sqlite_errors
 from apex_client.times import utc_text
@@ -24,7 +27,7 @@ from apex_sync.collection import Role
 from apex_sync.compaction import compact, load_of
 from apex_sync.errors import FieldProblem, ForbiddenField, MalformedOp, OutOfBounds, UnknownCollection
 from apex_sync.ids import Scope, athlete_scope, derived_id, library_scope, record_id_from
-from apex_sync.models import CLIENT_FILES, COLLECTIONS
+from apex_sync.models import CLIENT_FILES, COLLECTIONS, MESSAGES
 from apex_sync.models.client_file import client_file_id
 from apex_sync.models.days import impossible_days, missing_day
 from apex_sync.models.nutrition import dated_id, day_problem
@@ -50,9 +53,10 @@ OP_ROOM_BYTES = 4096
 class LocalReplica:
     """The records of one replica file."""
 
-    def __init__(self, store: ReplicaStore, device: Device) -> None:
+    def __init__(self, store: ReplicaStore, device: Device, keys: OwnKeys) -> None:
         self.store = store
         self.device = device
+        self.keys = keys
         with store.transaction():
             session = store.setting(SESSION)
         self.session = msgspec.json.decode(session, type=Session) if session else None
@@ -66,14 +70,18 @@ class LocalReplica:
         now_us: Callable[[], int],
         entropy: Callable[[int], bytes],
         key: EncryptionKey | None = None,
+        device_name: str = "device",
     ) -> Self:
         """Open or make a replica file. Raises a ReplicaError, with the file left as it is."""
         store = ReplicaStore(path, now_us, key)
         try:
             with sqlite_errors(path):
-                device = open_device(store, IdentityFile(path, identity_dir), now_us=now_us, entropy=entropy)
+                identity_file = IdentityFile(path, identity_dir)
+                device = open_device(store, identity_file, now_us=now_us, entropy=entropy)
+                keys = OwnKeys(store, identity_file, entropy, device_name)
+                store.opener.pairs = keys.pairs
                 make_rows_anew(store)
-                return cls(store, device)
+                return cls(store, device, keys)
         except BaseException:
             store.close()
             raise
@@ -117,7 +125,7 @@ class LocalReplica:
             held = held or self.device.new_record(new_id, home, collection)
             require_own_day(held, fields)
             self.write(held, with_kilograms(collection, fields, held.state))
-        return snapshot_of(held)
+        return self.snapshot_of(held)
 
     def edit(
         self, collection: str, record_id: str, build: Callable[[Patch], Patch], *, scope: str | None = None
@@ -129,12 +137,12 @@ class LocalReplica:
             require_own_day(held, patch)
             require_day(collection, patch, held.state)
             self.write(held, with_kilograms(collection, patch, held.state))
-        return snapshot_of(held)
+        return self.snapshot_of(held)
 
     def snapshot(self, collection: str, record_id: str, *, scope: str | None = None) -> Snapshot:
         """Read a record. Raises NoSuchRecord."""
         with sqlite_errors(self.store.path):
-            return snapshot_of(self.find(collection, record_id, scope))
+            return self.snapshot_of(self.find(collection, record_id, scope))
 
     def sole(self, collection: str, scope: str | None) -> Snapshot:
         """Read the one record of its kind in a scope, empty where nothing was written yet."""
@@ -142,7 +150,7 @@ class LocalReplica:
         record_id = sole_id(collection, home)
         with sqlite_errors(self.store.path):
             held = self.store.one(home, record_id)
-        return snapshot_of(held) if held else Snapshot(record_id, collection, home, {})
+        return self.snapshot_of(held) if held else Snapshot(record_id, collection, home, {})
 
     def edit_sole(self, collection: str, scope: str | None, fields: Patch) -> Snapshot:
         """Set fields of the one record of its kind in a scope."""
@@ -169,12 +177,14 @@ class LocalReplica:
     def stamp(self, held: HeldRecord, patch: Patch) -> bool:
         """Write an edit into a record that is saved afterwards; tell whether there was anything to write.
 
-        Raises OutOfBounds, ForbiddenField, EditTooLarge or RecordFull, and then nothing of it is saved.
+        Raises OutOfBounds, ForbiddenField, ThreadEncrypted, EditTooLarge or RecordFull; then nothing of it is saved.
         """
         collection = COLLECTIONS.get(held.collection)
         if collection is None:
             raise UnknownCollection(held.collection)
         role = self.role_in(held.scope)
+        if collection is MESSAGES:
+            thread_keys.require_sealed(self, held.scope, patch)
         forbidden = collection.forbidden_fields(patch, role)
         if forbidden:
             raise ForbiddenField(collection.name, forbidden, role)
@@ -206,6 +216,28 @@ class LocalReplica:
         if pieces is None:
             raise EditTooLarge(OP_BYTES_MAX + 1, OP_BYTES_MAX)
         return any([held.write(piece, self.device.now_us()) for piece in pieces])
+
+    def snapshot_of(self, held: HeldRecord) -> Snapshot:
+        """Give a record as an app sees it."""
+        state = held.state
+        if held.problems is None:
+            held.problems = _problems(held.collection, state)
+        return Snapshot(
+            record_id=held.record_id,
+            collection=held.collection,
+            scope=held.scope,
+            state=state,
+            problems=tuple(held.problems),
+            pending=held.pending,
+            conflicts=len(held.conflicts),
+            opened=thread_keys.verified(self, held.scope, self.opened(held)),
+        )
+
+    def opened(self, held: HeldRecord) -> OpenedParts:
+        """Give what this device could open of a message."""
+        if held.collection != MESSAGES.name:
+            return {}
+        return read_opened(self.store.sql.execute(OPENED, (held.place,)).fetchall())
 
     def own_scope(self, collection: str) -> str:
         """Give where a new record of this user belongs. Raises AthleteNeeded where a coach has to say it."""
@@ -276,22 +308,6 @@ def _shown(state: Patch) -> Patch:
 
 def _size(state: Patch) -> int:
     return len(msgspec.msgpack.encode(state))
-
-
-def snapshot_of(held: HeldRecord) -> Snapshot:
-    """Give a record as an app sees it."""
-    state = held.state
-    if held.problems is None:
-        held.problems = _problems(held.collection, state)
-    return Snapshot(
-        record_id=held.record_id,
-        collection=held.collection,
-        scope=held.scope,
-        state=state,
-        problems=tuple(held.problems),
-        pending=held.pending,
-        conflicts=len(held.conflicts),
-    )
 
 
 def _problems(collection: str, state: Patch) -> Sequence[FieldProblem]:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from apex_client.flat_rows import Row
+from apex_client.opened_messages import NOTHING, MessageOpener, OpenedParts
 from apex_client.rows import (
     COLUMNS,
     ENTRY_TABLES,
@@ -28,7 +29,10 @@ from apex_sync.fold import Claim, Conflict
 from apex_sync.models import COLLECTIONS
 from apex_sync.session.held import HeldRecord
 
-_FILLED = ("record_no", "position", "key", "type", "completed", "skipped", "volume_load_kg", "sender", "deleted")
+_FILLED = (
+    "record_no", "position", "key", "type", "completed", "skipped", "volume_load_kg", "sender", "deleted", "side",
+    "key_id", "removed",
+)  # fmt: skip
 
 
 SETS_A_STATEMENT = 8
@@ -81,8 +85,9 @@ class _Written(Struct, frozen=True):
 class Materialiser:
     """Writes rows and conflicts of records through one connection; `flush` after the records themselves."""
 
-    def __init__(self, sql: sqlite3.Connection) -> None:
+    def __init__(self, sql: sqlite3.Connection, opener: MessageOpener) -> None:
         self._sql = sql
+        self._opener = opener
         self._written: dict[int, _Written] = {}
         self._inserts: dict[str, list[Row]] = {table: [] for table in COLUMNS}
         self._words_due: list[tuple[int]] = []
@@ -97,7 +102,7 @@ class Materialiser:
 
     def take(self, held: HeldRecord, scope_no: int, *, new: bool, remember: bool) -> bool:
         """Take a record to be written with the next flush; tell whether it breaks bounds of its model."""
-        rows, words, needs_review = projected(held, scope_no)
+        rows, words, needs_review = projected(held, scope_no, self._opener.take(held))
         before = self._written.get(held.place)
         if new:
             self._insert(rows)
@@ -191,7 +196,7 @@ class Materialiser:
         self._words_due.clear()
 
 
-def projected(held: HeldRecord, scope_no: int) -> tuple[Rows, Words | None, bool]:
+def projected(held: HeldRecord, scope_no: int, opened: OpenedParts = NOTHING) -> tuple[Rows, Words | None, bool]:
     """Give rows, words, and whether the record needs a review; a record that is not readable has no rows and does."""
     collection = COLLECTIONS.get(held.collection)
     if collection is None:
@@ -199,7 +204,7 @@ def projected(held: HeldRecord, scope_no: int) -> tuple[Rows, Words | None, bool
     try:
         if held.problems is None:
             held.problems = collection.read(held.state)[1]
-        rows, words = project(held.collection, (held.place, scope_no, held.record_id), held.state)
+        rows, words = project(held.collection, (held.place, scope_no, held.record_id), held.state, opened)
     except (msgspec.ValidationError, TypeError, AttributeError, ValueError):
         # A newer version gave a field another type: nothing to show here until this app is updated.
         return {}, None, True

@@ -13,12 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from apex_client import threads
+from apex_client import thread_keys, threads
 from apex_client.errors import ThreadNeeded
-from apex_client.overview import ThreadSummary
+from apex_client.opened_messages import open_said
+from apex_client.overview import ThreadDevice, ThreadSummary
 from apex_client.records import LIST_MAX, Record, Records
+from apex_client.sealed_files import FILE_KEY_BYTES
 from apex_sync import models
-from apex_sync.coaching.message_view import SentMessage, instant_text, sent_messages, take_back_patch
+from apex_sync.coaching.message_view import Encryption, SentMessage, instant_text, sent_messages, take_back_patch
 from apex_sync.models.message import MessageType, Side
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 
 FileType: TypeAlias = Literal["image", "voice", "video", "file"]
+_Devices: TypeAlias = list[ThreadDevice]
 _Summaries: TypeAlias = list[ThreadSummary]
 
 
@@ -35,7 +38,7 @@ class Message(Record[models.Message]):
     @property
     def said(self) -> list[SentMessage]:
         """What is said in it: one thing, unless somebody tampered and made both sides speak."""
-        return sent_messages(self.id, self.record)
+        return [open_said(each, self.snapshot.opened) for each in sent_messages(self.id, self.record)]
 
     @property
     def sender(self) -> Side | None:
@@ -76,6 +79,15 @@ class Message(Record[models.Message]):
     def deleted(self) -> bool:
         """Whether it was taken back."""
         return any(said.deleted for said in self.said)
+
+    @property
+    def encryption(self) -> Encryption | None:
+        """Whether it was encrypted for the devices of the two, and could be opened here; None where it was not.
+
+        `unverified` was signed by a device that nobody here has accepted, `locked` was sent before this device was
+        there, and `damaged` is not what was sent.
+        """
+        return next((said.encryption for said in self.said), None)
 
     async def reply(self, text: str) -> "Message":
         """Answer it."""
@@ -131,7 +143,8 @@ class Messages(Records[Message]):
     ) -> Message:
         """Say something; it goes out with the next sync, and at once while `run` is connected.
 
-        Raises OutOfBounds, and ThreadNeeded where it is not clear to whom.
+        Raises OutOfBounds, and ThreadNeeded where it is not clear to whom; in an encrypted thread NewDevices while one
+        is not accepted, and NoDeviceToRead.
         """
         content = {
             "type": type, "text": text, "media_id": media_id, "thumbnail_media_id": thumbnail_media_id,
@@ -150,19 +163,23 @@ class Messages(Records[Message]):
     ) -> Message:
         """Send a recording, picture, film or document, with words if there are any; message and file are kept together.
 
-        Raises MediaUnusable for what is not of its type, and what `send` raises.
+        In an encrypted thread the file is encrypted, too, before anything of it leaves the device. Raises MediaUnusable
+        for what is not of its type, and what `send` raises.
         """
         path = Path(path)
         said = {
             "type": type, "text": text, "file_name": path.name, "duration_seconds": duration_seconds,
             "reply_to": reply_to,
         }  # fmt: skip
-        scope = await self._replica._do(threads.thread_with, self._person_id)
+        scope = await self._thread_scope()
+        encrypted = await self._replica._do(thread_keys.is_encrypted, scope)
+        key = self._replica._entropy(FILE_KEY_BYTES) if encrypted else None
         snapshot = await self._replica.media.add_with_record(
             path,
             type,
             scope,
-            lambda local, known: threads.send(local, self._person_id, {**said, "media_id": known["media_id"]}),
+            lambda local, known: threads.send(local, self._person_id, {**said, "media_id": known["media_id"]}, key),
+            key=key,
         )
         return Message(self._replica, snapshot)
 
@@ -180,6 +197,34 @@ class Messages(Records[Message]):
         ids = None if messages is None else [message.id for message in messages]
         read_at = instant_text(datetime.fromtimestamp(self._replica._now_us() / 1e6, UTC))
         return await self._replica._do(threads.mark_read, self._person_id, ids, read_at)
+
+    async def encrypt(self) -> None:
+        """Encrypt what is said in this thread from now on, for the devices of its two people; nobody can undo it.
+
+        Raises ThreadNeeded, NoDeviceToRead.
+        """
+        await self._replica._do(thread_keys.encrypt, await self._thread_scope())
+
+    async def devices(self) -> _Devices:
+        """List the devices that read this thread; those that are not `trusted` are new, and to be accepted.
+
+        Raises ThreadNeeded.
+        """
+        return await self._replica._do(thread_keys.devices, await self._thread_scope())
+
+    async def accept(self, devices: Sequence[ThreadDevice]) -> None:
+        """Accept new devices: what is sent from now on is for them, too. Raises ThreadNeeded."""
+        await self._replica._do(thread_keys.accept, await self._thread_scope(), devices)
+
+    async def safety_number(self) -> str:
+        """Give the 60 digits that are the same on both sides, unless somebody in between has a key of their own.
+
+        Raises ThreadNeeded.
+        """
+        return await self._replica._do(thread_keys.safety_number, await self._thread_scope())
+
+    async def _thread_scope(self) -> str:
+        return await self._replica._do(threads.thread_with, self._person_id)
 
     async def file(
         self, *, pinned: bool | None = None, archived: bool | None = None, tags: Sequence[str] | None = None

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from apex_sync.models.message import Side
 from apex_sync.op import Patch
 
 
@@ -34,6 +35,22 @@ class ThreadSummary(Struct, frozen=True, kw_only=True):
     pinned: bool
     archived: bool
     tags: list[str]
+    encrypted: bool
+    """What is said in it is for the devices of the two alone."""
+    new_devices: int
+    """Of these, how many nobody here has accepted; until then nothing is sent."""
+
+
+class ThreadDevice(Struct, frozen=True, kw_only=True):
+    """One device that the messages of an encrypted thread are for: whose it is, and what it calls itself."""
+
+    side: Side
+    key_id: str
+    device: str
+    mine: bool
+    """It is this one."""
+    trusted: bool
+    """It was there when this device first saw the thread encrypted, or was accepted since."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):

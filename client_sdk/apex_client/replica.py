@@ -51,7 +51,7 @@ from apex_client.times import calendar_day, wall_clock
 from apex_client.transport import Transport
 from apex_client.waiting import beside
 from apex_sync.ids import entry_key_from
-from apex_sync.models import ClientFile, Questionnaire
+from apex_sync.models import ClientFile, DeviceKeys, Questionnaire
 
 if TYPE_CHECKING:
     from apex_client.importers.run import ImportReport
@@ -103,6 +103,7 @@ class Replica(AthleteResources):
         self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")
         self.insights = Insights(self)
         self.messages = Messages(self)
+        self.device_keys: Records[Record[DeviceKeys]] = Records(self, "device_keys")
         self.athletes = Athletes(self)
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)
@@ -178,6 +179,7 @@ class Replica(AthleteResources):
                 now_us=self._now_us,
                 entropy=self._entropy,
                 key=self._key,
+                device_name=self._account.device_name,
             )
         return self
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from apex_client.flat_rows import FLAT_ROWS, GIRTHS, NUTRIENTS, Row, flat_row
+from apex_client.opened_messages import NOTHING, OpenedParts, open_said
 from apex_sync.coaching.message_view import CONTENT, sent_messages
 from apex_sync.coaching.nutrition import day_totals, portions
 from apex_sync.coaching.reviewing import is_reviewed
@@ -24,6 +25,8 @@ from apex_sync.coaching.sets import (
     RPE_MIN,
 )
 from apex_sync.models import CHECK_INS, MESSAGES, NUTRITION_LOGS
+from apex_sync.models.device_keys import public_key_of
+from apex_sync.models.message import SIDES
 
 Rows = dict[str, list[Row]]
 """Rows by table, each beginning with the number of its record."""
@@ -76,7 +79,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "message_rows": ("record_no", "scope_no", "id", "sent_at"),
     "said_rows": (
-        "record_no", "position", "sender", *CONTENT, "sent_at", "deleted", "read_at", "reactions",
+        "record_no", "position", "sender", *CONTENT, "sent_at", "deleted", "read_at", "reactions", "encryption",
+    ),
+    "device_key_rows": ("record_no", "scope_no", "id", "encryption"),
+    "thread_device_rows": (
+        "record_no", "position", "side", "key_id", "public_key", "device", "client_id", "removed",
     ),
     **{table: ("record_no", "scope_no", "id", *paths) for table, paths in FLAT_ROWS.values()},
 }  # fmt: skip
@@ -86,6 +93,7 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
     "workout_log_rows": ("logged_exercise_rows", "logged_set_rows"),
     "nutrition_log_rows": ("logged_food_rows",),
     "message_rows": ("said_rows",),
+    "device_key_rows": ("thread_device_rows",),
 }
 """Tables with a row for each entry of a record, by the table that has one for the record; it takes them along."""
 
@@ -105,11 +113,16 @@ _RESPONSES = COLUMNS["check_in_rows"][18:26]
 _json = msgspec.json.Encoder().encode
 
 
-def project(collection: str, place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+def project(
+    collection: str, place: tuple[int, int, str], state: Mapping[str, Any], opened: OpenedParts = NOTHING
+) -> tuple[Rows, Words | None]:
     """Give the rows of a record and its searchable words.
 
-    `place` is the number of the record, that of its scope, and the record id. The state has the types of its model.
+    `place` is the number of the record, that of its scope, and the record id. The state has the types of its model;
+    `opened` is what this device could open of a message.
     """
+    if collection == MESSAGES.name and state.get("deleted") is not True:
+        return _message(place, state, opened)
     projector = _PROJECTORS.get(collection)
     if projector is None or state.get("deleted") is True:
         return {}, None
@@ -297,19 +310,40 @@ def _nutrition_log(place: tuple[int, int, str], state: Mapping[str, Any]) -> tup
     return {"nutrition_log_rows": [row], "logged_food_rows": foods}, words if any(words) else None
 
 
-def _message(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
-    said = sent_messages(place[2], msgspec.convert(state, MESSAGES.loose_model))
+def _message(
+    place: tuple[int, int, str], state: Mapping[str, Any], opened: OpenedParts = NOTHING
+) -> tuple[Rows, Words | None]:
+    record = msgspec.convert(state, MESSAGES.loose_model)
+    said = [open_said(each, opened) for each in sent_messages(place[2], record)]
     rows: list[Row] = [
         (
             *(place[0], position, each.sender),
             *(getattr(each, name) for name in CONTENT),
-            *(each.sent_at, each.deleted, each.read_at, _as_json(each.reactions or None)),
+            *(each.sent_at, each.deleted, each.read_at, _as_json(each.reactions or None), each.encryption),
         )
         for position, each in enumerate(said, 1)
     ]
     first = min((each.sent_at for each in said if each.sent_at), default=None)
     texts = "\n".join(each.text for each in said if each.text)
     return {"message_rows": [(*place, first)], "said_rows": rows}, ("", "", texts) if texts else None
+
+
+def _device_keys(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple[Rows, Words | None]:
+    found = [
+        (side, key_id, entry)
+        for side in SIDES
+        for key_id, entry in sorted((state.get(side) or {}).items())
+        if public_key_of(key_id, entry.get("key")) is not None
+    ]
+    devices: list[Row] = [
+        (
+            *(place[0], position, side, key_id),
+            *(entry.get(name) for name in ("key", "device", "client_id")),
+            entry.get("deleted") is True,
+        )
+        for position, (side, key_id, entry) in enumerate(found, 1)
+    ]
+    return {"device_key_rows": [(*place, state.get("encryption"))], "thread_device_rows": devices}, None
 
 
 def _flat(collection: str) -> "Projector":
@@ -350,6 +384,7 @@ _PROJECTORS: Mapping[str, Projector] = {
     "published_insights": _published_insight,
     "nutrition_logs": _nutrition_log,
     "messages": _message,
+    "device_keys": _device_keys,
     **{collection: _flat(collection) for collection in FLAT_ROWS},
 }
 

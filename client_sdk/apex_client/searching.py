@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 
 from apex_client.errors import DiskFull
-from apex_client.local import LocalReplica, snapshot_of
+from apex_client.local import LocalReplica
 from apex_client.materialise import FORGET_WORDS, INDEXED_UP_TO, projected
 from apex_client.overview import SearchHit
 from apex_client.rows import TRIGRAM_TABLES
@@ -38,7 +38,7 @@ def matching(local: LocalReplica, collection: str, scope: str | None, text: str,
         " ORDER BY words.rank, record.record_no DESC LIMIT ?"
     )
     with sqlite_errors(local.store.path):
-        return [snapshot_of(held) for held in local.store.select(where, (query, collection, scope, scope, limit))]
+        return [local.snapshot_of(held) for held in local.store.select(where, (query, collection, scope, scope, limit))]
 
 
 def hits(local: LocalReplica, text: str, *, limit: int) -> list[SearchHit]:
@@ -85,7 +85,7 @@ def index_some_words(local: LocalReplica) -> bool:
         for forget in FORGET_WORDS:
             store.sql.executemany(forget, due)
         held = store.select(f"WHERE record.record_no IN ({','.join('?' * len(due))})", numbers)
-        rows = [row for record in held if (row := _words_row(record))]
+        rows = [row for record in held if (row := _words_row(local, record))]
         store.sql.executemany("INSERT INTO words (rowid, title, names, notes) VALUES (?, ?, ?, ?)", rows)
         for collection, table in TRIGRAM_TABLES.items():
             places = {record.place for record in held if record.collection == collection}
@@ -100,9 +100,9 @@ def trigram_tokens(lines: str) -> list[str]:
     return sorted({trigram.replace(" ", "_") for name in lines.split("\n") for trigram in trigrams(name)})
 
 
-def _words_row(held: HeldRecord) -> tuple[int, str, str, str] | None:
+def _words_row(local: LocalReplica, held: HeldRecord) -> tuple[int, str, str, str] | None:
     """Give the words of a record that is shown at all; one that a newer version has changed beyond reading is not."""
-    _, words, _ = projected(held, 0)
+    _, words, _ = projected(held, 0, local.opened(held))
     return None if words is None else (held.place, *words)
 
 

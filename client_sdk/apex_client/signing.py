@@ -2,7 +2,7 @@
 
 import msgspec
 
-from apex_client import media_queue
+from apex_client import media_queue, thread_keys
 from apex_client.accounts import Session, User
 from apex_client.errors import (
     AddressUnconfirmed,
@@ -125,6 +125,7 @@ def _move_to_new_account(local: LocalReplica, lost: User, user: User) -> None:
     store = local.store
     old = list(store.scopes())
     local.device.fork()
+    thread_keys.forget_all(local)
     carry_over(local, lost, user)
     for name in old:
         store.drop_scope(name)
@@ -136,6 +137,7 @@ def _take_off(local: LocalReplica) -> None:
         store.drop_scope(name)
     store.empty_rejected_box()
     media_queue.empty(local)
+    thread_keys.forget_all(local)
     # Clocks of records that are forgotten must not be used again.
     local.device.fork()
 

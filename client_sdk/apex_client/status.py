@@ -3,6 +3,7 @@
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 LoopState = Literal["idle", "syncing", "live", "waiting", "signed_out", "no_server", "erased"]
 """`waiting`: the last attempt failed and the next one is planned. `live`: connected, every save goes up at once.
@@ -47,6 +48,11 @@ class SyncReport(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     media_sent: int = 0
     """Photos and files that went up whole."""
+
+    def followed_by(self, other: "SyncReport") -> "SyncReport":
+        """Tell of two syncs as of one."""
+        names = [name for name in self.__struct_fields__ if name != "pending"]
+        return replace(other, **{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 class ReplicaStatus(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ import msgspec
 from apex_client.changes import Change
 from apex_client.encryption import EncryptionKey
 from apex_client.materialise import INDEXED_UP_TO, Materialiser
+from apex_client.opened_messages import MessageOpener
 from apex_client.store_file import ReplicaFile, sqlite_errors
 from apex_sync.digest import add_digests, digest_bytes
 from apex_sync.session.device import SELF_SCOPE, HeldScope, Identity, Origin, Rejection
@@ -70,7 +71,8 @@ class ReplicaStore:
         self.changes: list[Change] = []
         self._file = ReplicaFile(path, key)
         self.sql = self._file.connection
-        self._rows = Materialiser(self.sql)
+        self.opener = MessageOpener(self.sql)
+        self._rows = Materialiser(self.sql, self.opener)
         self._depth = 0
         self._identity: Identity | None = None
         self._remembered: dict[tuple[str, str], HeldRecord] = {}

@@ -32,6 +32,7 @@ from apex_client.people import learn_names
 from apex_client.searching import index_some_words
 from apex_client.signing import take_new_client_id
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
+from apex_client.thread_keys import settle
 from apex_client.transport import LiveChannel
 from apex_client.waiting import Inbox, Lock, exchanging, pumping, waiting_clock
 
@@ -127,6 +128,8 @@ class SyncLoop:
             self._state, self._last_attempt_us = "syncing", self._replica._now_us()
             try:
                 report = await self._sync(progress)
+                if await self._replica._do(settle):
+                    report = report.followed_by(await self._sync(progress))
             except SyncFailed as error:
                 self._last_error = str(error)
                 self._state = _state_after(error)

@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
-from apex_client.errors import ThreadNeeded
-from apex_client.local import LocalReplica, snapshot_of
+from apex_client import thread_keys
+from apex_client.errors import ThreadEncrypted, ThreadNeeded
+from apex_client.local import LocalReplica
+from apex_client.opened_messages import Content
 from apex_client.overview import ThreadSummary
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
@@ -19,7 +21,11 @@ from apex_sync.coaching.message_view import instant_after, send_patch
 from apex_sync.errors import FieldProblem, OutOfBounds
 from apex_sync.ids import record_id_from
 from apex_sync.models import MESSAGES
-from apex_sync.models.message import SIDES, Part, Side, missing_of
+from apex_sync.models.message import OPENLY, SIDES, Part, Side, missing_of
+from apex_sync.op import Patch
+
+SEALED = ("text", "media_id", "file_name", "duration_seconds")
+"""What is said, where it is encrypted."""
 
 READ_AT_ONCE_MAX = 1000
 """Messages marked in one transaction, about a second; whoever has more unread marks the rest with the next call."""
@@ -45,8 +51,16 @@ def side_in(local: LocalReplica, scope: str) -> Side:
     return next(side for side in SIDES if side == role)
 
 
-def send(local: LocalReplica, person_id: str | None, content: Mapping[str, Any]) -> Snapshot:
-    """Say something in the thread with somebody. Raises ThreadNeeded, OutOfBounds."""
+def send(
+    local: LocalReplica,
+    person_id: str | None,
+    content: Mapping[str, Any],
+    media_key: bytes | None = None,
+) -> Snapshot:
+    """Say something in the thread with somebody; encrypted, where the thread is.
+
+    Raises ThreadNeeded, OutOfBounds, NewDevices, NoDeviceToRead; ThreadEncrypted for media that are not encrypted.
+    """
     scope = thread_with(local, person_id)
     device = local.device
     now_us = device.now_us()
@@ -62,13 +76,23 @@ def send(local: LocalReplica, person_id: str | None, content: Mapping[str, Any])
     MESSAGES.check_bounds(patch)
     if missing := missing_of(msgspec.convert(patch[side], Part)):
         raise OutOfBounds(MESSAGES.name, FieldProblem(missing, "is missing"))
-    return local.create(MESSAGES.name, scope, patch, record_id=record_id)
+    with local.store.transaction():
+        if thread_keys.is_encrypted(local, scope):
+            patch = {side: _sealed(local, (scope, record_id, side), patch[side], media_key)}
+        return local.create(MESSAGES.name, scope, patch, record_id=record_id)
+
+
+def media_key(local: LocalReplica, media_id: str) -> bytes | None:
+    """Give what opens the media of an encrypted message, where this device can read that."""
+    with sqlite_errors(local.store.path):
+        row = local.store.sql.execute(_CONTENT_OF_MEDIA, (media_id,)).fetchone()
+    return row and msgspec.msgpack.decode(row[0], type=Content).media_key
 
 
 def said(local: LocalReplica, person_id: str | None, before: str | None, *, limit: int) -> list[Snapshot]:
     """List messages, of one thread or of all, the newest first; `before` is the id of the last one seen."""
     with sqlite_errors(local.store.path):
-        return [snapshot_of(held) for held in local.store.select(_SAID, (person_id, before, limit))]
+        return [local.snapshot_of(held) for held in local.store.select(_SAID, (person_id, before, limit))]
 
 
 def unread(local: LocalReplica, person_id: str | None) -> int:
@@ -108,10 +132,31 @@ def threads(local: LocalReplica) -> list[ThreadSummary]:
             pinned=bool(pinned),
             archived=bool(archived),
             tags=json.loads(tags or "[]"),
+            encrypted=bool(encrypted),
+            new_devices=new_devices if encrypted else 0,
         )
-        for scope, name, unread_count, last_at, pinned, archived, tags in rows
+        for scope, name, unread_count, last_at, pinned, archived, tags, encrypted, new_devices in rows
     ]
 
+
+def _sealed(local: LocalReplica, place: tuple[str, str, Side], part: Patch, media_key: bytes | None) -> Patch:
+    """Seal what a part says; who says it when, and what it answers, stays open."""
+    from apex_client.message_sealing import Place, seal
+
+    if "thumbnail_media_id" in part or ("media_id" in part and media_key is None):
+        raise ThreadEncrypted(place[0])
+    author, readers = thread_keys.author_and_readers(local, place[0])
+    said = msgspec.convert({name: part[name] for name in SEALED if name in part}, Content)
+    said = msgspec.structs.replace(said, media_key=media_key)
+    left = {name: value for name, value in part.items() if name not in OPENLY}
+    return {**left, **seal(said, Place(*place), author, readers, local.device.entropy)}
+
+
+_CONTENT_OF_MEDIA = (
+    "SELECT opened.content FROM said_rows AS said JOIN opened_messages AS opened"
+    " ON opened.record_no = said.record_no AND opened.side = said.sender"
+    " WHERE said.media_id = ? AND said.encryption = 'open' ORDER BY said.record_no LIMIT 1"
+)
 
 _SAID = (
     "JOIN message_rows AS row ON row.record_no = record.record_no"  # noqa: S608 - made of constants.
@@ -137,8 +182,12 @@ _THREADS = (
     "  WHERE row.scope_no = scope.scope_no AND said.read_at IS NULL AND said.deleted = 0"
     "  AND said.sender <> scope.role),"
     " (SELECT max(row.sent_at) FROM message_rows AS row WHERE row.scope_no = scope.scope_no) AS last_at,"
-    " filed.thread_pinned, filed.thread_archived, filed.thread_tags"
+    " filed.thread_pinned, filed.thread_archived, filed.thread_tags,"
+    " keys.encryption IS NOT NULL OR EXISTS (SELECT 1 FROM encrypted_threads AS known WHERE known.scope = scope.name),"
+    " (SELECT count(*) FROM thread_device_rows AS device WHERE device.record_no = keys.record_no"
+    "  AND NOT device.removed AND device.key_id NOT IN (SELECT key_id FROM trusted_keys))"
     " FROM held_scopes AS scope"
+    " LEFT JOIN device_key_rows AS keys ON keys.scope_no = scope.scope_no"
     " LEFT JOIN held_scopes AS private ON private.name = 'private:' || substr(scope.name, 8)"
     " LEFT JOIN client_file_rows AS filed ON filed.scope_no = private.scope_no"
     " WHERE scope.name LIKE 'thread:%'"

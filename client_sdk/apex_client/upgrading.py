@@ -17,7 +17,7 @@ def make_rows_anew(store: ReplicaStore) -> None:
     """Make what apps query follow from the records again, where a migration asked for it; about 5,000 records/s."""
     if store.setting(ROWS_DUE) is None:
         return
-    rows = Materialiser(store.sql)
+    rows = Materialiser(store.sql, store.opener)
     with store.transaction():
         last = 0
         while held := store.select(

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from apex_client.opened_messages import NOTHING, OpenedParts
 from apex_sync.errors import FieldProblem
 from apex_sync.op import Patch
 
@@ -22,6 +23,8 @@ class Snapshot(Struct, frozen=True):
     problems: tuple[FieldProblem, ...] = ()
     pending: bool = False
     conflicts: int = 0
+    opened: OpenedParts = NOTHING
+    """Of a message that was encrypted: what this device could open."""
 
 
 class SetEntry(Struct, frozen=True, kw_only=True):

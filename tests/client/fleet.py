@@ -155,7 +155,7 @@ def assert_sound(local: LocalReplica) -> None:
         ).fetchone()
         assert (bool(row[1]), row[2], row[3]) == (held.pending, len(folded.conflicts), held.next_clock)
         conflicts += len(folded.conflicts)
-        rows, said, _ = projected(held, row[0])
+        rows, said, _ = projected(held, row[0], local.opened(held))
         for table in rows.keys() & {"logged_exercise_rows", "logged_set_rows"}:
             lines = [full_row(table, line) for line in rows[table]]
             rows[table] = [tuple(None if value == BLANK else value for value in line) for line in lines]

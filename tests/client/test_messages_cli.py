@@ -77,3 +77,36 @@ async def test_without_a_coach_it_is_said_what_to_do(apex: Terminal) -> None:
 
 def test_a_picture_made_of_several_emoji_stays_one() -> None:
     assert escaped("\U0001f469\u200d\U0001f692 \x1b[2J") == "\U0001f469\u200d\U0001f692 \ufffd[2J"
+
+
+async def test_a_thread_is_encrypted_compared_and_a_new_device_accepted(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach, athlete = await pair(open_replica, server)
+    await athlete.profile.edit(name="Anna")
+    await athlete.messages.send("said before")
+    await exchange(athlete, coach)
+    await coach.aclose()
+    at_coach, at_athlete = Terminal(tmp_path, "coach"), Terminal(tmp_path, "athlete")
+
+    assert "apex messages safety" in at_coach("messages", "encrypt", "Anna").ok().text
+    at_coach("messages", "send", "Only you").ok()
+    await coach.start()
+    await exchange(coach, athlete)
+    tablet = await open_replica("tablet", ANNA, device_name="Anna's [bold]tablet[/]")
+    await exchange(tablet, coach)
+    for replica in (coach, athlete, tablet):
+        await replica.aclose()
+
+    assert "new device, encrypted" in at_coach("messages").ok().out
+    shown = at_coach("messages", "read").ok().text
+    assert "not encrypted" in shown.splitlines()[0] and "Only you" in shown.splitlines()[1]
+    assert "Anna has a new device (Anna's [bold]tablet[/])" in shown
+    assert "Anna has a new device" in at_coach("messages", "send", "To whom?").text
+    digits = at_coach("messages", "safety").ok().out
+    assert "Anna's [bold]tablet[/]" in digits and "new device" in digits and "this one" in digits
+    assert "accepted: Anna's [bold]tablet[/]" in at_coach("messages", "accept").ok().text
+    assert "no new devices" in at_coach("messages", "accept").ok().text
+    at_coach("messages", "send", "To all").ok()
+    assert "sent before this device" in Terminal(tmp_path, "tablet")("messages", "read").ok().text
+    assert "not encrypted" in at_athlete("messages", "read").ok().out

@@ -42,6 +42,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "insights": {"title": "Deload"},
     "published_insights": {"title": "Deload"},
     "messages": {"coach": {"text": "Well done"}},
+    "device_keys": {"coach": {"k" * 22: {"device": "phone"}}},
 }
 
 

@@ -73,6 +73,12 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
         "athlete": "athlete",
         "system": "created_at deleted",
     },
+    "device_keys": {
+        "coach": "coach",
+        "athlete": "athlete",
+        "coach athlete": "encryption",
+        "system": "created_at deleted",
+    },
     "published_insights": {
         "system": "source_id type title summary recommendations flags published_at created_at deleted",
     },

@@ -10,6 +10,7 @@ from apex_client.changes import Change
 from apex_client.hop import P, T
 from apex_client.identity import IdentityFile, open_device
 from apex_client.local import LocalReplica
+from apex_client.own_keys import OwnKeys
 from apex_client.replica import Replica
 from apex_client.searching import index_some_words
 from apex_client.store import ReplicaStore
@@ -166,7 +167,7 @@ class MemoryReplica(Replica):
         store = cast(ReplicaStore, self.store)
         identity_file = cast(IdentityFile, self.identity_file)
         device = open_device(store, identity_file, now_us=self._now_us, entropy=self._entropy)
-        self._local = LocalReplica(store, device)
+        self._local = LocalReplica(store, device, OwnKeys(store, identity_file, self._entropy, "device"))
         return self._local
 
     def save(self, collection: str, scope: str, patch: Patch, record_id: str) -> None:

@@ -10,17 +10,19 @@ was sent of it stays sent: after a cut, a crash or a week the upload goes on wit
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from msgspec import Struct
 
-from apex_client import media_queue
+from apex_client import media_queue, threads
 from apex_client.blocking.account import read_answer
 from apex_client.blocking.waiting import Inbox, Lock
 from apex_client.errors import MediaUnusable, ReplicaClosed, ReplicaError, ServerRefused, SyncFailed
 from apex_client.local import LocalReplica
 from apex_client.media_queue import PIECE_BYTES, MediaItem
+from apex_client.sealed_files import Opening, sealed_reader
 from apex_client.views import Snapshot
 from apex_client.whole_file import whole_file
 from apex_sync.models.media import HEAD_BYTES, SIZE_MAX, ContentType, Kind, type_of
@@ -78,10 +80,19 @@ class Media:
         return media_id
 
     def add_with_record(
-        self, path: Path, kind: Kind, scope: str | None, make: Callable[[LocalReplica, Patch], Snapshot]
+        self,
+        path: Path,
+        kind: Kind,
+        scope: str | None,
+        make: Callable[[LocalReplica, Patch], Snapshot],
+        *,
+        key: bytes | None = None,
     ) -> Snapshot:
-        """Take a file in together with the record that names it; `make` is given what is known of the file."""
-        media_no, media_id, size, content_type = self._take_in(path, kind, scope)
+        """Take a file in together with the record that names it; `make` is given what is known of the file.
+
+        With a `key`, nothing of it but its size leaves this device in the clear.
+        """
+        media_no, media_id, size, content_type = self._take_in(path, kind, scope, key)
         known = {"media_id": media_id, "content_type": content_type, "size_bytes": size}
         snapshot = self._replica._do(
             media_queue.end_with_record, media_no, media_id, size, lambda local: make(local, known)
@@ -103,16 +114,22 @@ class Media:
         """Write a file to `path`, from here while it is in the queue, else from the server; complete or not at all.
 
         A picture is then as the server has drawn it: upright, a JPEG, without what cameras write into files; a
-        `thumbnail` is small. Raises ServerRefused with `not_found` for what nobody has sent yet, or is not for you.
+        `thumbnail` is small. What was encrypted is as it was sent, and has no thumbnail. Raises ServerRefused with
+        `not_found` for what nobody has sent yet, or is not for you; MediaUnusable for what is not what was encrypted.
         """
         item = None if thumbnail else self._replica._do(media_queue.find, media_id)
+        key = self._replica._do(threads.media_key, media_id)
         with whole_file(Path(path), "wb") as file:
+            opening = Opening(key, file.write, Path(path)) if key else None
+            write = opening.add if opening else file.write
             if item is not None:
                 for offset in range(0, item.size_bytes, PIECE_BYTES):
-                    file.write(self._replica._do(media_queue.piece_range, item.media_no, offset, PIECE_BYTES))
+                    write(self._replica._do(media_queue.piece_range, item.media_no, offset, PIECE_BYTES))
             else:
                 place = f"/api/media/{media_id}{'/thumbnail' if thumbnail else ''}"
-                self._replica._account.download(place, file.write)
+                self._replica._account.download(place, write)
+            if opening:
+                opening.end()
 
     def upload(self, tell: Tell | None = None) -> int:
         """Send what waits, and see what has become of what was sent; gives how many went up.
@@ -157,20 +174,26 @@ class Media:
         self._stopped = True
         self._inbox.put(WAKE)
 
-    def _take_in(self, path: Path, kind: Kind, scope: str | None) -> tuple[int, str, int, ContentType]:
-        """Copy a file into the replica; gives its number, its hash, its size and what it is."""
+    def _take_in(
+        self, path: Path, kind: Kind, scope: str | None, key: bytes | None = None
+    ) -> tuple[int, str, int, ContentType]:
+        """Copy a file into the replica, encrypted if there is a key; gives its number, hash, size and what it is."""
         replica = self._replica
         home = scope or replica._open.own_scope("progress_photos")
+        size_max = SIZE_MAX[kind]
         with replica._thread.aside(_opened, path) as file:
             content_type = _checked(path, file, kind)
+            read = sealed_reader(key, file) if key else partial(file.read, PIECE_BYTES)
+            if key:
+                kind, content_type = "sealed", "application/octet-stream"
             media_no = replica._do(media_queue.begin, home, kind, content_type)
             seen, size, place = hashlib.sha256(), 0, 0
-            while piece := replica._thread.aside(file.read, PIECE_BYTES):
+            while piece := replica._thread.aside(read):
                 seen.update(piece)
                 size += len(piece)
-                if size > SIZE_MAX[kind]:
+                if file.tell() > size_max:
                     replica._do(media_queue.drop, [media_no])
-                    raise MediaUnusable(path, f"has more than {SIZE_MAX[kind] // 2**20} MiB")
+                    raise MediaUnusable(path, f"has more than {size_max // 2**20} MiB")
                 replica._do(media_queue.add_piece, media_no, place, piece)
                 place += 1
         return media_no, seen.hexdigest(), size, content_type

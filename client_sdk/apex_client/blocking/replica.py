@@ -52,7 +52,7 @@ from apex_client.overview import SearchHit
 from apex_client.status import RecordStatus, ReplicaStatus, SyncProgress, SyncReport
 from apex_client.times import calendar_day, wall_clock
 from apex_sync.ids import entry_key_from
-from apex_sync.models import ClientFile, Questionnaire
+from apex_sync.models import ClientFile, DeviceKeys, Questionnaire
 
 if TYPE_CHECKING:
     from apex_client.importers.run import ImportReport
@@ -104,6 +104,7 @@ class Replica(AthleteResources):
         self.client_files: Records[Record[ClientFile]] = Records(self, "client_files")
         self.insights = Insights(self)
         self.messages = Messages(self)
+        self.device_keys: Records[Record[DeviceKeys]] = Records(self, "device_keys")
         self.athletes = Athletes(self)
         self.conflicts = Conflicts(self)
         self.rejected = Rejected(self)
@@ -179,6 +180,7 @@ class Replica(AthleteResources):
                 now_us=self._now_us,
                 entropy=self._entropy,
                 key=self._key,
+                device_name=self._account.device_name,
             )
         return self
 

@@ -35,6 +35,7 @@ from apex_client.errors import (
 from apex_client.searching import index_some_words
 from apex_client.signing import take_new_client_id
 from apex_client.status import LoopState, ReplicaStatus, SyncProgress, SyncReport
+from apex_client.thread_keys import settle
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
@@ -128,6 +129,8 @@ class SyncLoop:
             self._state, self._last_attempt_us = "syncing", self._replica._now_us()
             try:
                 report = self._sync(progress)
+                if self._replica._do(settle):
+                    report = report.followed_by(self._sync(progress))
             except SyncFailed as error:
                 self._last_error = str(error)
                 self._state = _state_after(error)

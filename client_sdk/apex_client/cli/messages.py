@@ -17,8 +17,21 @@ if TYPE_CHECKING:
 SHOWN_DEFAULT = 20
 """A screen's worth."""
 
+NEW_DEVICE = "new device"
+
+UNREADABLE = {
+    "locked": "(encrypted; sent before this device)",
+    "damaged": "(encrypted; damaged on the way, and not what was sent)",
+}
+"""What stands for the words of a message that this device cannot read."""
+
+MARKS = {None: "not encrypted", "unverified": "from a device that was not accepted"}
+"""What is said beside a message of an encrypted thread, by how it came."""
+
+Who = Annotated[str | None, typer.Argument(help="A name or its beginning; need not be given with one thread.")]
+
 group = typer.Typer(
-    help="Messages between coach and athlete: who wrote, reading and sending.",
+    help="Messages between coach and athlete: who wrote, reading, sending, encrypting.",
     epilog=examples("apex messages", "apex messages read Anna", 'apex messages send "See you on Friday" --to Anna'),
     rich_markup_mode="rich",
 )
@@ -40,7 +53,8 @@ def _messages(context: typer.Context, db: Db = NO_DB) -> None:
         raise CommandFailed("nobody to write to yet; apex sync brings a thread once coach and athlete are linked")
     found = table("with", "unread", "last", "", right=("unread",))
     for thread in threads:
-        filed = ["pinned"] * thread.pinned + ["archived"] * thread.archived + thread.tags
+        known = [NEW_DEVICE] * bool(thread.new_devices) + ["encrypted"] * thread.encrypted
+        filed = known + ["pinned"] * thread.pinned + ["archived"] * thread.archived + thread.tags
         found.add_row(
             escaped(_name(thread)), str(thread.unread or ""), _minute(thread.last_at), escaped(", ".join(filed))
         )
@@ -49,21 +63,23 @@ def _messages(context: typer.Context, db: Db = NO_DB) -> None:
 
 @group.command(epilog=examples("apex messages read", "apex messages read Anna --limit 50"))
 def read(
-    who: Annotated[
-        str | None, typer.Argument(help="A name or its beginning; need not be given with one thread.")
-    ] = None,
+    who: Who = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest.")] = SHOWN_DEFAULT,
     db: Db = NO_DB,
 ) -> None:
     """Show the newest messages of a thread and mark those that are shown as read."""
     with opened(db) as replica:
-        thread = _thread(replica, who)
+        summary = _summary(replica, who)
+        thread = _messages_of(replica, summary)
         messages = thread.list(limit=limit)
         thread.read(messages)
+        new = _new_devices(thread, summary) if summary.encrypted else ""
     if messages:
-        shown("\n".join(_line(message) for message in reversed(messages)))
+        shown("\n".join(_line(message, encrypted=summary.encrypted) for message in reversed(messages)))
     else:
         said("no messages yet")
+    if new:
+        said(f"{escaped(new)}; apex messages safety shows what to compare")
 
 
 @group.command(epilog=examples('apex messages send "Knee is fine again"', 'apex messages send "Well done" --to Anna'))
@@ -73,21 +89,84 @@ def send(
     db: Db = NO_DB,
 ) -> None:
     """Write a message; it goes out with the next sync."""
+    from apex_client.errors import NewDevices
+
     with opened(db) as replica:
-        _thread(replica, to).send(text)
+        summary = _summary(replica, to)
+        thread = _messages_of(replica, summary)
+        try:
+            thread.send(text)
+        except NewDevices as error:
+            raise CommandFailed(
+                f"{_new_devices(thread, summary)}: not sent. Ask whether it is theirs, or compare apex messages safety,"
+                " then apex messages accept"
+            ) from error
     said("saved, sent with the next sync")
 
 
-def _thread(replica: "Replica", who: str | None) -> "Messages":
+@group.command(epilog=examples("apex messages encrypt Anna"))
+def encrypt(who: Who = None, db: Db = NO_DB) -> None:
+    """Have only your devices and theirs read what is written from now on; nobody can turn it off again."""
+    with opened(db) as replica:
+        summary = _summary(replica, who)
+        _messages_of(replica, summary).encrypt()
+    said(f"encrypted from now on; compare apex messages safety with {escaped(_name(summary))}, and nobody reads along")
+
+
+@group.command(epilog=examples("apex messages safety Anna"))
+def safety(who: Who = None, db: Db = NO_DB) -> None:
+    """Show the devices that read a thread, and the 60 digits that are the same for both of you."""
+    with opened(db) as replica:
+        summary = _summary(replica, who)
+        thread = _messages_of(replica, summary)
+        devices, number = thread.devices(), thread.safety_number()
+    found = table("of", "device", "")
+    for each in devices:
+        standing = "this one" if each.mine else "" if each.trusted else NEW_DEVICE
+        found.add_row(each.side, escaped(each.device), standing)
+    shown(found)
+    groups = number.split()
+    shown("\n".join("  " + " ".join(groups[row : row + 4]) for row in range(0, len(groups), 4)))
+    said(f"The same digits at {escaped(_name(summary))}'s, read out or shown: nobody reads along.")
+
+
+@group.command(epilog=examples("apex messages accept Anna"))
+def accept(who: Who = None, db: Db = NO_DB) -> None:
+    """Accept the new devices of a thread: what is written from now on is for them, too."""
+    with opened(db) as replica:
+        thread = _messages_of(replica, _summary(replica, who))
+        new = [each for each in thread.devices() if not each.trusted]
+        thread.accept(new)
+    said(f"accepted: {escaped(', '.join(each.device for each in new))}" if new else "no new devices")
+
+
+def _summary(replica: "Replica", who: str | None) -> "ThreadSummary":
     """Find the thread that is meant. Raises CommandFailed."""
     threads = replica.messages.threads()
     meant = [thread for thread in threads if who is None or _is_meant(thread, who)]
     if len(meant) == 1:
-        side = "athlete" if replica.user and replica.user.role == "coach" else "coach"
-        return replica.messages.thread(getattr(meant[0], f"{side}_id"))
+        return meant[0]
     if not meant:
         raise CommandFailed(f"no thread with {who}" if who else "nobody to write to yet; apex sync brings a thread")
     raise CommandFailed(f"{counted(len(meant), 'thread')}: say with whom, {', '.join(map(_name, meant))}")
+
+
+def _messages_of(replica: "Replica", thread: "ThreadSummary") -> "Messages":
+    return replica.messages.thread(thread.athlete_id if _is_coach(replica) else thread.coach_id)
+
+
+def _is_coach(replica: "Replica") -> bool:
+    return replica.user is not None and replica.user.role == "coach"
+
+
+def _new_devices(thread: "Messages", summary: "ThreadSummary") -> str:
+    """Say who has a device that nobody here has accepted; nothing where nobody has."""
+    new = [each for each in thread.devices() if not each.trusted]
+    own = next((each.side for each in thread.devices() if each.mine), None)
+    of_others = [each.device for each in new if each.side != own]
+    of_own = [each.device for each in new if each.side == own]
+    told = [f"{_name(summary)} has a new device ({', '.join(of_others)})"] if of_others else []
+    return " and ".join(told + ([f"you have a new device ({', '.join(of_own)})"] if of_own else []))
 
 
 def _is_meant(thread: "ThreadSummary", who: str) -> bool:
@@ -99,13 +178,15 @@ def _name(thread: "ThreadSummary") -> str:
     return thread.name or "coach"
 
 
-def _line(message: "Message") -> str:
+def _line(message: "Message", *, encrypted: bool) -> str:
     """Write a message on a line, with what came of it; where somebody tampered, one for each side."""
     lines = []
     for each in message.said:
-        words = (each.text or each.file_name or f"({each.type})").splitlines()
+        words = (each.text or each.file_name or UNREADABLE.get(each.encryption or "") or f"({each.type})").splitlines()
         what = "[dim]taken back[/]" if each.deleted else "\n    ".join(map(escaped, words))
         marks = [emoji for emoji in each.reactions] + (["✓ read"] if each.read_at else [])
+        if encrypted and each.encryption in MARKS and not each.deleted:
+            marks.append(MARKS[each.encryption])
         trailing = f"  [dim]{escaped(' '.join(marks))}[/]" if marks else ""
         lines.append(f"[dim]{_minute(each.sent_at)}[/]  [bold]{each.sender}[/]  {what}{trailing}")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from uuid import UUID
 from apex_client.doctor.finding import START_ANEW, Finding, some_of
 from apex_client.doctor.image import ReplicaImage, Row
 from apex_client.materialise import INDEXED_UP_TO, conflict_row, projected
+from apex_client.opened_messages import OPENED, read_opened
 from apex_client.rows import BLANK, CHILDREN, COLUMNS, ENTRY_TABLES, TABLES, full_row
 from apex_sync.digest import add_digests, digest_bytes, record_digest
 from apex_sync.errors import MalformedOp, MalformedUpdate
@@ -84,7 +85,8 @@ def _wrong_with(row: Row, held: HeldRecord) -> Iterator[str]:
 
 def _stale_beside(image: ReplicaImage, row: Row, held: HeldRecord) -> Iterator[str]:
     """Compare rows, conflicts and flags with what the ops fold to now."""
-    rows, words, needs_review = projected(held, row["scope_no"])
+    opened = read_opened([tuple(each.values()) for each in image.rows(OPENED, (held.place,))])
+    rows, words, needs_review = projected(held, row["scope_no"], opened)
     for table in _tables_of(held.collection):
         expected = [_as_stored(table, each) for each in rows.get(table, [])]
         if _found(image, table, held.place) != expected:

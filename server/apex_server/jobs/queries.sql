@@ -274,3 +274,35 @@ FROM records
 WHERE scope_id = $1 AND collection = $2
 ORDER BY record_id
 LIMIT 20000;
+
+-- name: list_threads_with_keys
+-- Threads in which a device may have lost its session within $1, or all of them; parted ones when they begin again.
+WITH lately AS (
+    SELECT DISTINCT user_id
+    FROM sessions
+    WHERE ended_at > now() - $1::interval
+)
+SELECT pair.coach_id, pair.athlete_id
+FROM coach_athletes AS pair
+WHERE pair.ended_at IS NULL
+    AND (
+        $1::interval IS NULL
+        OR pair.since > now() - $1::interval
+        OR pair.coach_id IN (SELECT user_id FROM lately)
+        OR pair.athlete_id IN (SELECT user_id FROM lately)
+    )
+    AND (pair.coach_id, pair.athlete_id) > ($2, $3)
+ORDER BY pair.coach_id, pair.athlete_id
+LIMIT $4;
+
+-- name: list_signed_out
+-- Which of these installations nobody is signed in on.
+SELECT client_ids.client_id
+FROM client_ids
+WHERE client_ids.client_id = ANY ($1::bigint[])
+    AND NOT EXISTS (
+        SELECT 1
+        FROM sessions
+        WHERE sessions.device_id = client_ids.device_id AND sessions.ended_at IS NULL
+    )
+ORDER BY client_ids.client_id;

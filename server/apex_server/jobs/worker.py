@@ -36,6 +36,7 @@ from apex_server.jobs.builtin_library import keep_builtin_library
 from apex_server.jobs.nightly import Nightly
 from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
+from apex_server.jobs.signed_out_keys import withdraw_signed_out_keys
 from apex_server.jobs.subjects import KINDS
 from apex_server.mail import MailSender, mailer_of
 from apex_server.media import MediaKeeper, media_store_of
@@ -98,6 +99,9 @@ MEDIA_SWEEP_SECONDS = 10.0
 
 LINKS_SECONDS = 5.0
 """How late a new coach of an athlete is noticed."""
+
+KEYS_SECONDS = 5.0
+"""How late nothing is encrypted any more for a device that was signed out."""
 
 KEEP_HOUSE_SECONDS = 3600.0
 JOB_LOG_DAYS = 14
@@ -255,6 +259,7 @@ class Worker:
                 partial(every, SWEEP_SECONDS, self.sweep),
                 partial(every, LINKS_SECONDS, self.welcome_new_links),
                 partial(every, LINKS_SECONDS, self.drafts.lay_down),
+                partial(every, KEYS_SECONDS, self.withdraw_keys),
                 partial(every, KEEP_HOUSE_SECONDS, self.keep_house),
                 partial(every, NIGHTLY_SECONDS, self.nightly.step),
                 partial(every, COMPACT_SECONDS, self.compact),
@@ -304,9 +309,17 @@ class Worker:
             span = timedelta(seconds=2 * LINKS_SECONDS)
             await connection.execute(_queries.ask_for_new_links, span, everybody, list(KINDS))
 
+    async def withdraw_keys(self, *, everybody: bool = False) -> None:
+        """Have nothing encrypted any more for devices that were signed out, lately or whenever."""
+        lately = None if everybody else timedelta(seconds=4 * KEYS_SECONDS)
+        count = await withdraw_signed_out_keys(self._database, self._committer, lately=lately)
+        if count:
+            _log.info("keys_withdrawn", keys=count)
+
     async def keep_house(self) -> None:
         """Forget what nobody looks at any more, and see to links that were missed."""
         await self.welcome_new_links(everybody=True)
+        await self.withdraw_keys(everybody=True)
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.forget_old_jobs, self._now() - timedelta(days=JOB_LOG_DAYS))
         await Ledger(self._database, now=self._now).forget_old()

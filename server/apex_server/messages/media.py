@@ -65,7 +65,7 @@ class MessageMediaController(Controller):
         handing_in: NamedDependency[HandingIn],
     ) -> Upload:
         """Announce a picture, film or document for a thread; send its parts, complete it, then a message."""
-        kinds: tuple[Kind, ...] = ("image", "video", "file")
+        kinds: tuple[Kind, ...] = ("image", "video", "file", "sealed")
         kind: Kind = next((each for each in kinds if data.content_type in CONTENT_TYPES[each]), "file")
         return await handing_in.declare(await _scope(threads, data), _content(data, kind))
 

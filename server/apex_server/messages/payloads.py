@@ -97,6 +97,7 @@ class ThreadView(Struct, kw_only=True):
     pinned: bool
     archived: bool
     tags: list[str]
+    encrypted: Annotated[bool, Meta(description="Only the devices of the two read it; messages are sent from them.")]
     created_at: datetime
 
 

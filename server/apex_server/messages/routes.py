@@ -17,6 +17,7 @@ from msgspec import UNSET
 from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, NotFound, RoleRequired
+from apex_server.messages.errors import ThreadEncrypted
 from apex_server.messages.payloads import (
     Filing,
     MessageMark,
@@ -110,7 +111,7 @@ class MessagesController(Controller):
         return view
 
     @post(
-        responses=problem_responses(*_WRITE, AlreadyExists)
+        responses=problem_responses(*_WRITE, AlreadyExists, ThreadEncrypted)
         | {200: ResponseSpec(MessageView, generate_examples=False, description="It was sent before.")}
     )
     async def send_message(
@@ -123,6 +124,8 @@ class MessagesController(Controller):
         content = msgspec.to_builtins(data)
         async with threads.reading() as connection:
             scope = await threads.scope_of(connection, data.thread_id)
+            if await threads.is_encrypted(connection, scope):
+                raise ThreadEncrypted
             sent_at = await sending_time(connection, scope, data.reply_to)
         part = msgspec.convert(send_patch(threads.side, content, sent_at)[threads.side], Part)
         if missing := missing_of(part):

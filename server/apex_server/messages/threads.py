@@ -1,6 +1,6 @@
 """The threads of one caller: who is at the other end, what was said last, and what was not read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
 from apex_server.messages.payloads import MessageMark, MessageView, ThreadView, UnreadCounts
 from apex_server.people import USER_NAME
-from apex_server.resources import KnownRecord, RecordKind, RecordWriter, read_records
+from apex_server.resources import KnownRecord, RecordKind, RecordWriter, encrypted_threads, read_records
 from apex_server.sync.commit import Patched
 from apex_sync.coaching.drafts import DraftPatch, changed_leaves
 from apex_sync.coaching.leaves import shown
@@ -72,7 +72,8 @@ class Threads(RecordWriter):
         )
         newest = await self._newest(connection, rows)
         filings = await self._filings(connection, rows)
-        views = [self._view(row, name, newest, filings) for row, name in zip(rows, names, strict=True)]
+        encrypted = await self._encrypted(connection, [(row["coach_id"], row["athlete_id"]) for row in rows])
+        views = [self._view(row, name, newest, filings, encrypted) for row, name in zip(rows, names, strict=True)]
         views.sort(key=lambda view: _sent_at(view), reverse=True)
         return sorted(views, key=lambda view: (view.archived, not view.pinned))
 
@@ -119,6 +120,15 @@ class Threads(RecordWriter):
         found = await read_records(connection, self.database.vault, MESSAGES, dict.fromkeys(places))
         return {(UUID(view.id), view.sender): view for known in found for view in views_of(known)}
 
+    async def is_encrypted(self, connection: Connection, scope: str) -> bool:
+        """Tell whether a thread is encrypted."""
+        _, coach, athlete = Scope.parse(scope)
+        return bool(await self._encrypted(connection, [(UUID(coach), UUID(athlete))]))
+
+    async def _encrypted(self, connection: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> Set[UUID]:
+        """Give the ids of those threads that are encrypted."""
+        return await encrypted_threads(connection, self.database.vault, pairs)
+
     async def _filings(self, connection: Connection, rows: Sequence[Any]) -> dict[str, ThreadFiling]:
         """Read how the coach has filed each thread, by the athlete; an athlete is shown nothing of it."""
         if self.side != "coach":
@@ -139,11 +149,13 @@ class Threads(RecordWriter):
         name: str,
         newest: Mapping[tuple[UUID, str], MessageView],
         filings: Mapping[str, ThreadFiling],
+        encrypted: Set[UUID],
     ) -> ThreadView:
         coach_id, athlete_id = row["coach_id"], row["athlete_id"]
         filing = filings.get(str(athlete_id), ThreadFiling())
+        thread_id = Scope.parse(thread_scope(str(coach_id), str(athlete_id))).id
         return ThreadView(
-            id=Scope.parse(thread_scope(str(coach_id), str(athlete_id))).id,
+            id=thread_id,
             coach_id=coach_id,
             athlete_id=athlete_id,
             name=name,
@@ -152,6 +164,7 @@ class Threads(RecordWriter):
             pinned=filing.pinned is True,
             archived=filing.archived is True,
             tags=filing.tags or [],
+            encrypted=thread_id in encrypted,
             created_at=row["since"],
         )
 

@@ -7,6 +7,7 @@ any other.
 
 from apex_server.resources.bodies import Described, described_as, list_body, object_body
 from apex_server.resources.controller import Asked, AthleteRecordController, RecordController
+from apex_server.resources.encrypted_threads import encrypted_threads, keys_place
 from apex_server.resources.errors import AlreadyExists, VersionRequired, VersionStale
 from apex_server.resources.exercise_traits import library_for
 from apex_server.resources.history import performed_sets_of_workouts, personal_records_of, trained_exercises_of
@@ -48,7 +49,9 @@ __all__ = [
     "VersionStale",
     "WeighingWriter",
     "described_as",
+    "encrypted_threads",
     "etag_of",
+    "keys_place",
     "library_for",
     "list_body",
     "measurings_of",

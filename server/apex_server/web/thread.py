@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from apex_server.db import Connection, load_queries
-from apex_server.resources import read_records
+from apex_server.resources import encrypted_threads, read_records
 from apex_server.vault import Vault
 from apex_sync.coaching.message_view import SentMessage, sent_messages
 from apex_sync.ids import Scope, thread_scope
@@ -43,6 +43,8 @@ class Thread(Struct, frozen=True, kw_only=True):
 
     id: UUID
     lines: Sequence[MessageLine]
+    encrypted: bool
+    """Only the devices of the two read it, and a browser is none."""
 
 
 async def read_thread(connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID) -> Thread:
@@ -53,11 +55,14 @@ async def read_thread(connection: Connection, vault: Vault, coach_id: UUID, athl
     found = await read_records(connection, vault, MESSAGES, places)
     said = [each for known in found for each in sent_messages(known.id, known.record)]
     texts = {each.id: words_of(each) for each in said}
-    return Thread(id=scope_id, lines=[_line(each, texts) for each in said])
+    encrypted = await encrypted_threads(connection, vault, [(coach_id, athlete_id)])
+    return Thread(id=scope_id, lines=[_line(each, texts) for each in said], encrypted=bool(encrypted))
 
 
 def words_of(message: SentMessage) -> str | None:
     """Give what a message says, in words."""
+    if message.encryption is not None:
+        return f"[encrypted {message.type if message.type != 'text' else 'message'}]"
     return None if message.deleted else message.text or f"[{message.type or 'message'}]"
 
 
