@@ -279,13 +279,14 @@ def _postmaster(settings: Settings) -> int:
 
 def _cpu_seconds(postmaster: int) -> float:
     """Add up the processor time that the web process, Postgres and all their children have had, in ten milliseconds."""
-    ticks, waiting = 0, {postmaster, os.getpid()}
+    ticks, seen, waiting = 0, set[int](), {postmaster, os.getpid()}
     while waiting:
-        process = Path(f"/proc/{waiting.pop()}")
+        seen |= {number := waiting.pop()}
+        process = Path(f"/proc/{number}")
         with suppress(FileNotFoundError):  # One that ended meanwhile.
             for children in process.glob("task/*/children"):
-                waiting |= set(map(int, children.read_text().split()))
-            if process.name != str(os.getpid()):
+                waiting |= {int(child) for child in children.read_text().split()} - seen
+            if number != os.getpid():
                 *_, user, system = (process / "stat").read_text().rpartition(")")[2].split()[:13]
                 ticks += int(user) + int(system)
     return ticks / os.sysconf("SC_CLK_TCK")
