@@ -26,7 +26,8 @@ from apex_server.jobs.failures import list_failed_jobs
 from apex_server.limits import TIERS, set_tier
 from apex_server.logs import configure_logs
 from apex_server.mail import list_held_mails
-from apex_server.operations import ADVICE, OperationError, Verification, add_support, back_up
+from apex_server.media import media_store_of
+from apex_server.operations import ADVICE, OperationError, Verification, add_support, back_up, verify_media
 from apex_server.operations import restore as restore_backup
 from apex_server.operations import verify as verify_database
 from apex_server.personal_data import BACKUPS_KEPT, prune_backups
@@ -145,7 +146,8 @@ async def backup(file: Path, keys: Path | None) -> None:
     """Write everything to FILE, as it is at this moment. The server may go on serving meanwhile.
 
     FILE must not be there yet. What people wrote is in it sealed; the keys go to the file apex-server.keys beside it,
-    which each backup replaces, and open with the master key alone. Keep APEX_MASTER_KEY and APEX_SECRET (the files
+    which each backup replaces, and open with the master key alone. Photos and files are copied to the folder
+    apex-server.media beside it, each once, unless they are in a bucket. Keep APEX_MASTER_KEY and APEX_SECRET (the files
     `master_key` and `secret` in the data directory) elsewhere.
 
     \b
@@ -185,6 +187,12 @@ async def restore(file: Path, replace: bool, keys: Path | None, data_dir: Path |
     click.echo(f"epoch {restored.epoch.hex()} begins: start the server, and devices offer again what they hold")
     if restored.erased:
         click.echo(f"{restored.erased} people who were erased after the backup was made are not brought back")
+    if restored.media_lacking:
+        click.echo(
+            f"warning: {restored.media_lacking} photos and files are neither in the store nor in apex-server.media "
+            "beside the backup; apex-server verify names them",
+            err=True,
+        )
     click.echo("accounts made after the backup are gone, and who renewed a session since signs in again")
     if not restored.same_secret:
         click.echo(
@@ -200,6 +208,8 @@ async def restore(file: Path, replace: bool, keys: Path | None, data_dir: Path |
 async def verify(as_json: bool) -> None:
     """Compute everything anew from the documents, and compare. Writes nothing; the server may go on serving.
 
+    Photos and files are looked for where they are kept.
+
     Exits 1 and lists what differs, with what to do about it.
 
     \b
@@ -210,6 +220,7 @@ async def verify(as_json: bool) -> None:
     async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         with progress("verifying") as told:
             found = await verify_database(database, told)
+            await verify_media(database, media_store_of(ready), found)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"sound": found.is_sound, **msgspec.to_builtins(found)})))
     else:

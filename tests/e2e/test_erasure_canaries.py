@@ -25,6 +25,7 @@ from apex_client.errors import AccountErased
 from apex_server.db import Database, Hint
 from apex_server.jobs.worker import Worker
 from apex_server.operations import back_up, restore, verify
+from apex_server.operations.media_copies import COPIES_NAME
 from apex_server.personal_data import GRACE
 from apex_server.serving import serving
 from apex_server.settings import Settings
@@ -198,6 +199,10 @@ async def test_thirty_days_later_no_byte_of_fifty_canaries_is_left(
     finally:
         await connection.close()
     assert not [row["name"] for row in left if athlete_id in row["name"]]
+    assert media_of(here) == []
+    assert len([path for path in (backups / COPIES_NAME).rglob("*") if path.is_file()]) == 3, (
+        "sealed, and no key is left"
+    )
     assert found_under(here.settings.data_dir, canaries) == {}
     assert found_under(backups, canaries) == {}
 

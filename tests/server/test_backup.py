@@ -37,9 +37,11 @@ pytestmark = pytest.mark.anyio
 CHANGED_BY_A_RESTORE = {"server_identity", "schema_migrations"}
 ADD_MEDIA = """
     INSERT INTO media
-        (id, scope, scope_id, owner_id, media_id, kind, content_type, size_bytes, uploaded_by, handle, declared_at)
+        (id, scope, scope_id, owner_id, media_id, kind, content_type, size_bytes, uploaded_by, handle, declared_at,
+        state, digest, stored_bytes)
     SELECT
-        gen_random_uuid(), 'athlete:' || id, id, id, repeat('0a', 32), 'image', 'image/png', 1, id, 'h', now()
+        gen_random_uuid(), 'athlete:' || id, id, id, repeat('0a', 32), 'image', 'image/png', 1, id, 'h', now(),
+        'ready', '', 1
     FROM users WHERE id = $1
 """
 

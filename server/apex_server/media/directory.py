@@ -73,6 +73,10 @@ class DirectoryStore:
             while piece := await in_thread(file.read, PIECE_BYTES):
                 yield piece
 
+    async def has(self, name: str) -> bool:
+        """Tell whether there is such a file."""
+        return await in_thread((self.root / name).is_file)
+
     async def delete(self, upload_id: UUID, handle: str, *, raw_only: bool = False) -> None:
         """Delete what came in, or everything."""
         await in_thread(self._delete, upload_id, raw_only)

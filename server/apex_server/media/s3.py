@@ -88,7 +88,7 @@ class S3Store:
             there = await self._parts(upload_id, handle)
         except NoSuchObject:
             # It is assembled already, or the bucket has given the upload up.
-            return [] if await self._exists(raw_name(upload_id)) else list(range(1, len(sizes) + 1))
+            return [] if await self.has(raw_name(upload_id)) else list(range(1, len(sizes) + 1))
         return [number for number, size in enumerate(sizes, 1) if there.get(number, (0, ""))[0] != size]
 
     async def assemble(self, upload_id: UUID, handle: str, sizes: Sequence[int]) -> None:
@@ -119,6 +119,14 @@ class S3Store:
         finally:
             body.close()
 
+    async def has(self, name: str) -> bool:
+        """Tell whether the bucket has such an object."""
+        try:
+            await self._call(self._client.head_object, Key=name)
+        except NoSuchObject:
+            return False
+        return True
+
     async def delete(self, upload_id: UUID, handle: str, *, raw_only: bool = False) -> None:
         """Delete what came in and what is on its way, or everything."""
         with suppress(NoSuchObject):  # It was assembled, or is deleted.
@@ -132,13 +140,6 @@ class S3Store:
         """Give size and tag of each part that has arrived; they are fewer than fit on one page. Raises NoSuchObject."""
         listed = await self._call(self._client.list_parts, Key=raw_name(upload_id), UploadId=handle)
         return {part["PartNumber"]: (part["Size"], part["ETag"]) for part in listed.get("Parts", [])}
-
-    async def _exists(self, name: str) -> bool:
-        try:
-            await self._call(self._client.head_object, Key=name)
-        except NoSuchObject:
-            return False
-        return True
 
     async def _call(self, operation: Callable[..., T], **params: Any) -> T:
         return await self._run(partial(operation, Bucket=self._bucket, **params))

@@ -5,7 +5,8 @@ rows, which follow from the documents and are made anew by a restore, and what a
 queues (what is due stands in `analyses_due`), the counters of the login throttle, and copies made for people to take.
 
 What people wrote is in it sealed, and the keys are not: they stand in a file of their own (vault/key_file.py), so that
-destroying a key erases a person from backups. A backup holds no password and no token, only their hashes; neither
+destroying a key erases a person from backups. Photos and files, which never change, are copied beside it, each once
+(media_copies.py). A backup holds no password and no token, only their hashes; neither
 APEX_SECRET nor APEX_MASTER_KEY is in it.
 Why COPY and not pg_dump: docs/decisions/backups_by_copy.md.
 """
@@ -18,10 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from anyio import to_thread
 
 from apex_server.db import load_queries
+from apex_server.media import media_store_of
+from apex_server.media.directory import DirectoryStore
 from apex_server.operations.backup_file import BackedUpTable, BackupWriter, Manifest, SchemaStep
 from apex_server.operations.errors import BackupIncomplete
+from apex_server.operations.media_copies import COPIES_NAME, copy_media, prune_copies
 from apex_server.operations.owner import connected_owner
 from apex_server.settings import Settings
 from apex_server.sync.projection_tables import TABLES
@@ -65,6 +70,8 @@ async def back_up(
 ) -> Manifest:
     """Write a backup of the database, and give what is in it; its keys replace those in the key file beside it.
 
+    Media of a directory that are not among the copies beside it yet are added to them.
+
     Raises BackupExists, KeyFileForeign, NotAKeyFile, BackupIncomplete, OSError, and what `connected_owner` raises; then
     there is no such file.
     """
@@ -80,6 +87,10 @@ async def back_up(
                     tables=await copy_out(owner, writer, told),
                 )
             writer.describe(manifest)
+            if isinstance(store := media_store_of(settings), DirectoryStore):
+                copies = path.with_name(COPIES_NAME)
+                await copy_media(owner, store.root, copies)
+                await to_thread.run_sync(prune_copies, copies, made_at)
             # Before the backup has its name: so there never is one without its keys, and older ones open with them,
             # too. And as they are now: who was erased while the tables were copied is not in it.
             await renew_key_file(owner, keys or path.with_name(KEY_FILE_NAME), made_at)

@@ -78,6 +78,26 @@ FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relforcerowsecurity
 ORDER BY relname;
 
+-- name: forget_uploads
+-- What was on its way begins anew: the parts of it are in no backup, and devices keep it until it is looked at.
+DELETE FROM media
+WHERE state IN ('open', 'checking');
+
+-- name: list_ready_media
+-- Some pieces of media whose files are to be there, in the order of their ids.
+SELECT id, thumbnail_bytes IS NOT NULL AS has_thumbnail
+FROM media
+WHERE state = 'ready' AND id > $1
+ORDER BY id
+LIMIT $2;
+
+-- name: still_ready_media
+-- Of those that were not found, the ones that nobody has deleted since.
+SELECT id, kind, scope
+FROM media
+WHERE state = 'ready' AND id = ANY ($1::uuid[])
+ORDER BY id;
+
 -- name: begin_epoch
 -- The restored data begins a new life, and its relational rows are still to be made.
 UPDATE server_identity

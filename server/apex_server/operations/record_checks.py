@@ -20,7 +20,7 @@ from apex_sync.wire import encode_document, parse_document
 
 __all__ = ["AuditedClient", "Check", "DeadRun", "RecordOnTrial", "problems_of"]
 
-Check = Literal["documents", "digests", "flags", "rows", "audit", "chains", "dead ops", "scopes", "orphans"]
+Check = Literal["documents", "digests", "flags", "rows", "audit", "chains", "dead ops", "scopes", "orphans", "media"]
 
 
 class AuditedClient(Struct, frozen=True):

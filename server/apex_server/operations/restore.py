@@ -2,7 +2,7 @@
 
 One transaction does it, so a file that turns out to be bad, a full disk or a kill -9 leaves the database as it was.
 Only the relational rows come after it, from the documents; a server that is started before they are there makes them by
-itself.
+itself. And photos and files that the store lacks come back from the copies beside the backup.
 
 The new epoch makes every device offer again what it holds, so what was written after the backup comes back as far as
 any device has it. Accounts that were made after the backup do not.
@@ -17,9 +17,12 @@ import asyncpg
 from apex_server.db import Database, load_queries
 from apex_server.db.migrate import Migration, apply_together, load_migrations, migration_lock
 from apex_server.db.roles import ensure_roles
+from apex_server.media import media_store_of
+from apex_server.media.directory import DirectoryStore
 from apex_server.operations.backup import Progress, fingerprint, quoted
 from apex_server.operations.backup_file import BackedUpTable, BackupReader, Manifest
 from apex_server.operations.errors import BackupNewer, DatabaseInUse, DatabaseNotEmpty
+from apex_server.operations.media_copies import COPIES_NAME, copy_media
 from apex_server.operations.owner import connected_owner
 from apex_server.operations.restored_keys import check_keys, check_master_keys, keep_erased, put_keys
 from apex_server.settings import Settings
@@ -38,7 +41,8 @@ FIRST_KEYS = 50
 class Restored(NamedTuple):
     """What was restored, into which epoch, how many records have rows again, and whether the secret is the old one.
 
-    `erased` are the people who were erased after the backup was made, and are not brought back.
+    `erased` are the people who were erased after the backup was made, and are not brought back; of so many `media` the
+    files are neither in the store nor beside the backup.
     """
 
     manifest: Manifest
@@ -46,6 +50,7 @@ class Restored(NamedTuple):
     projected: int
     same_secret: bool
     erased: int
+    media_lacking: int
 
 
 async def restore(
@@ -88,13 +93,17 @@ async def restore(
                     await put_keys(owner, held)
                 await check_keys(owner, key_path)
                 erased = await keep_erased(owner, held)
+                await owner.execute(queries.forget_uploads)
                 epoch = bytes(await owner.fetchval(queries.begin_epoch))
             await owner.execute("ANALYZE")
+            lacking = 0
+            if isinstance(store := media_store_of(settings), DirectoryStore):
+                lacking = await copy_media(owner, path.with_name(COPIES_NAME), store.root)
     async with Database.open(settings) as database:
         projected = await rebuild_projections(database)
     known_secrets = {fingerprint(secret) for secret in (settings.secret, *settings.former_secrets)}
     same_secret = reader.manifest.secret_fingerprint in known_secrets
-    return Restored(reader.manifest, epoch, projected, same_secret, erased)
+    return Restored(reader.manifest, epoch, projected, same_secret, erased, lacking)
 
 
 class Meter:

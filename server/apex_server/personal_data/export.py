@@ -76,7 +76,8 @@ Everything that this server holds about you, as JSON (UTF-8), made at {made_at}.
   records/              what you and others wrote; a folder for each scope, a file for each collection
   events.json           what happened to your account: who, what, when, from where
   changes.json          who added which ops to which of your records
-  media.json            your photos, recordings and files; media/ has them, named by `media_id`
+  media.json            your photos, recordings and files; media/ has them, named by `media_id`;
+                        `missing` says why one is not there
   ai.json               what a language model was given the facts for, and what it answered
 
 A record has `state`, what the apps show; `conflicts`, where devices wrote different things at the same time; and
