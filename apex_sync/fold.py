@@ -14,7 +14,7 @@ clients that wrote one leaf concurrently.
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -84,13 +84,13 @@ def surviving_writes(writes: Iterable[StampedWrite]) -> list[StampedWrite]:
     patches: dict[int, Patch] = {}
     ordered = in_order(writes)
     for leaf in sorted(_leaves(_tree(ordered)), key=_path):
-        for order, _, value in leaf.survivors:
-            _set_leaf(patches.setdefault(order, {}), leaf.path, value)
+        for entry in leaf.survivors:
+            _set_leaf(patches.setdefault(entry.order, {}), leaf.path, entry.value)
     survivors = [replace(ordered[order], patch=patch) for order, patch in patches.items()]
     return sorted(survivors, key=lambda write: (write.client_id, write.clock, write.hlc, write.index))
 
 
-class _Entry(NamedTuple):
+class _Entry(Struct, frozen=True):
     """One write to one leaf, with its place in the order of all writes."""
 
     order: int
@@ -117,7 +117,7 @@ class _Node:
         self.contested = False
 
 
-class _Leaf(NamedTuple):
+class _Leaf(Struct, frozen=True):
     """What is left of the writes to one path as a leaf."""
 
     path: Path
@@ -229,7 +229,9 @@ def _leaves(
         here, last, hidden = (*path, key), child.last, cut
         if last is not None:
             hidden = max(cut, last.order)
-            unresolved = [entry for entry in child.unseen if not any(write.saw(entry.write) for write in above)]
+            unresolved = child.unseen
+            if above:
+                unresolved = [entry for entry in unresolved if not any(write.saw(entry.write) for write in above)]
             hides = last.order > cut and all(entry is not last for entry in unresolved)
             survivors = [*unresolved, last] if hides else unresolved
             yield _Leaf(here, last if last.order > max(cut, child.map_order) else None, unresolved, survivors)

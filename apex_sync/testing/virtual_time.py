@@ -13,6 +13,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, TypeVar, TypeVarTuple
 
+import anyio
+
 __all__ = ["NothingCanGoOn", "run_in_virtual_time"]
 
 T = TypeVar("T")
@@ -84,5 +86,4 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
 
 def run_in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end. Raises NothingCanGoOn, or what it raises."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(main)
+    return anyio.run(lambda: main, backend_options={"loop_factory": VirtualTimeLoop})

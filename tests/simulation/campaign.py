@@ -1,5 +1,6 @@
 """Many runs on all cores, one line for each in a file, so that a campaign that was stopped goes on where it was."""
 
+import gc
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from apex_client.garbage import garbage_waits
 from tests.simulation.plan import Plan
 from tests.simulation.world import Outcome, simulate
 
@@ -23,12 +25,17 @@ def outcomes(seeds: Iterable[int], *, steps: int, jobs: int = os.cpu_count() or 
 
 def outcome(seed: int, *, steps: int) -> Outcome:
     """Run one seed; an exception that nobody caught is a failure of it, too."""
-    return simulate(Plan.of(seed, steps))
+    with garbage_waits():
+        return simulate(Plan.of(seed, steps))
 
 
 def be_quiet() -> None:
-    """Let the server's warnings go: a simulated database is away all the time."""
+    """Let the server's warnings go, a simulated database is away all the time, and garbage be looked for in runs alone.
+
+    What was imported is most of the memory, and none of it is garbage.
+    """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    gc.freeze()
 
 
 def recorded(path: Path) -> dict[int, Outcome]:

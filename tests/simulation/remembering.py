@@ -12,27 +12,31 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-from apex_server.sync import judging
+from apex_server.sync import feed, judging
 from apex_sync import acceptance, deaths, digest, document
+from apex_sync.document import Document
 from apex_sync.fold import Fold
 from apex_sync.op import StampedWrite
 from apex_sync.session import held, pull, rescue
 
 READERS = (acceptance, deaths, document, held, pull, rescue)
 FOLDERS = (held, judging)
+PARSERS = (feed, judging, pull)
 
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Let the engine remember for the block."""
-    places: list[tuple[ModuleType, str, Callable[[Any], Any]]] = [
-        *((module, "decode_op", cache) for module in READERS),
-        *((module, "fold", remembered_fold) for module in FOLDERS),
-        (digest, "_hash", cache),
+    """Let the engine remember for the block; all modules that use one function remember together."""
+    places: list[tuple[tuple[ModuleType, ...], str, Callable[[Any], Any]]] = [
+        (READERS, "decode_op", cache(cache)),
+        (FOLDERS, "fold", cache(remembered_fold)),
+        (PARSERS, "parse_document", cache(remembered_document)),
+        ((digest,), "_hash", cache),
     ]
     with ExitStack() as stack:
-        for module, name, remembered in places:
-            stack.enter_context(patch.object(module, name, remembered(getattr(module, name))))
+        for modules, name, remembered in places:
+            for module in modules:
+                stack.enter_context(patch.object(module, name, remembered(getattr(module, name))))
         yield
 
 
@@ -48,3 +52,9 @@ def remembered_fold(fold: Callable[[Iterable[StampedWrite]], Fold]) -> Callable[
         return known[key][0]
 
     return folded
+
+
+def remembered_document(parse: Callable[[bytes], Document]) -> Callable[[bytes], Document]:
+    """Parse the same bytes once, and give everybody a copy: documents do change."""
+    known = cache(parse)
+    return lambda data: known(data).copy()

@@ -117,7 +117,9 @@ class World:
     def _note(self, what: str) -> None:
         """Put what happened, and where everybody stands, into the trace."""
         digests = [scope.digest for _, scope in sorted(self.server.database.scopes.items())]
-        places = [(device.local.client_id, len(device.rows), device.link.bytes_down) for device in self.devices]
+        places = [
+            (device.store.identity().client_id, len(device.rows), device.link.bytes_down) for device in self.devices
+        ]
         self._trace.update(repr((what, digests, places)).encode())
 
     def _look(self) -> None:
