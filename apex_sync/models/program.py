@@ -5,15 +5,18 @@ as a record of its own (`source_id` names the template), so an edit to a templat
 follows.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from apex_sync.collection import Collection, Entry, Leaf, Record
+from apex_sync.errors import FieldProblem
 from apex_sync.models.body import WeightUnit
-from apex_sync.models.fields import Date, Key, Name, Note, Ref
+from apex_sync.models.fields import Date, Key, Name, Note, Ref, calendar_problems, order_problems
 
 Names = list[Name]
+PlannedSetType = Literal["warmup", "working", "dropset", "amrap", "backoff"]
 
 
 class Week(Entry):
@@ -58,7 +61,7 @@ class PlannedSet(Entry):
     """
 
     exercise: Leaf[Key] = UNSET
-    type: Leaf[Literal["warmup", "working", "dropset", "amrap", "backoff"]] = UNSET
+    type: Leaf[PlannedSetType] = UNSET
     reps_min: Leaf[Annotated[int, Meta(ge=0, le=1000)]] = UNSET
     reps_max: Leaf[Annotated[int, Meta(ge=0, le=1000)]] = UNSET
     rpe: Leaf[Annotated[float, Meta(ge=1, le=10)]] = UNSET
@@ -94,11 +97,40 @@ class Program(Record):
     sets: dict[Key, PlannedSet] | UnsetType = UNSET
 
 
+def _check(program: Program) -> list[FieldProblem]:
+    """Find what makes no sense as a whole; half-written programs are whole again with the next edit."""
+    return [
+        *calendar_problems(program, "start_date", "end_date"),
+        *order_problems(program, "start_date", "end_date"),
+        *_lone_members(program),
+        *_ranges_upside_down(program),
+    ]
+
+
+def _lone_members(program: Program) -> Iterator[FieldProblem]:
+    """Find supersets of one: a label that no other exercise of its day has."""
+    members: dict[tuple[str, str], list[str]] = {}
+    for key, exercise in (program.exercises or {}).items():
+        if exercise.superset and exercise.deleted is not True:
+            members.setdefault((str(exercise.day), exercise.superset), []).append(key)
+    for keys in members.values():
+        if len(keys) == 1:
+            yield FieldProblem(f"exercises.{keys[0]}.superset", "is a superset of one: nothing to alternate with")
+
+
+def _ranges_upside_down(program: Program) -> Iterator[FieldProblem]:
+    for key, planned in (program.sets or {}).items():
+        low, high = planned.reps_min, planned.reps_max
+        if isinstance(low, int) and isinstance(high, int) and high < low and planned.deleted is not True:
+            yield FieldProblem(f"sets.{key}.reps_max", "is less than `reps_min`")
+
+
 PROGRAMS = Collection(
     name="programs",
     model=Program,
     scope_kinds=frozenset({"athlete", "private", "coach"}),
     default_writers=frozenset({"coach"}),
     writers={"athlete_feedback": frozenset({"athlete"})},
+    check=_check,
     version=2,
 )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apex_sync.errors import FieldProblem, OutOfBounds
-from apex_sync.models import COLLECTIONS
+from apex_sync.models import COLLECTIONS, PROGRAMS
 from apex_sync.models.client_file import client_file_id
 from apex_sync.models.days import impossible_days, missing_day
 from apex_sync.models.nutrition import nutrition_log_id, nutrition_targets_id
@@ -152,3 +152,22 @@ def test_a_new_record_needs_its_day_and_an_older_one_without_may_stay_so() -> No
     assert missing_day("workout_logs", {"date": None}, {"date": "2026-03-01"}) is not None
     assert missing_day("workout_logs", {"title": "Push"}, {"title": "Pull"}) is None
     assert missing_day("programs", {"name": "Base"}, None) is None
+
+
+def test_a_program_that_makes_no_sense_as_a_whole_is_marked_and_kept() -> None:
+    program = {
+        "start_date": "2026-03-02",
+        "end_date": "2026-03-01",
+        "exercises": {
+            "a": {"day": "d", "superset": "A"},
+            "b": {"day": "d", "superset": "A", "deleted": True},
+            "c": {"day": "d", "superset": "B"},
+            "e": {"day": "d", "superset": "B"},
+        },
+        "sets": {"s": {"exercise": "a", "reps_min": 10, "reps_max": 8, "type": "cluster"}},
+    }
+    record, problems = PROGRAMS.read(program)
+    assert {problem.field for problem in problems} == {
+        "end_date", "exercises.a.superset", "sets.s.reps_max", "sets.s.type",
+    }  # fmt: skip
+    assert record.sets["s"].type == "cluster", "what a newer app wrote is kept"  # type: ignore[attr-defined]

@@ -7,8 +7,20 @@ import typer
 from apex_client.cli import log_corrections
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
+from apex_client.cli.log_plan import (
+    Followed,
+    Placed,
+    day_of,
+    done_of,
+    entry_for,
+    followed_day,
+    placed,
+    tell_next,
+    with_planned_types,
+)
 from apex_client.cli.naming_exercises import meant
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, typed_unit, use_from_here
+from apex_client.cli.program_screen import show_day
 from apex_client.cli.screen import escaped, said, shown, table
 from apex_client.cli.sessions import (
     Whose,
@@ -30,9 +42,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from apex_client.blocking import Replica
+    from apex_client.blocking.resources import AthleteResources
     from apex_client.blocking.workouts import WorkoutLog
+    from apex_client.views import ExerciseEntry
 
 LISTED = 10
+
+Week = Annotated[int | None, typer.Option(min=1, max=104, help="Another week of the program.")]
+Day = Annotated[int | None, typer.Option(min=1, max=7, help="Another day of it, 1 (Monday) to 7.")]
 
 group = typer.Typer(
     help="Log a session as it happens: each command is saved when it returns, with or without a network.",
@@ -60,13 +77,15 @@ def _log(context: typer.Context, db: Db = NO_DB) -> None:
         use_from_here(db)
 
 
-@group.command(epilog=examples("apex log start", 'apex log start "Push A"'))
+@group.command(epilog=examples("apex log start", 'apex log start "Push A"', "apex log start --week 2 --day 4"))
 def start(
-    title: Annotated[str | None, typer.Argument(help="What the session is called.")] = None,
+    title: Annotated[str | None, typer.Argument(help="What a session of your own is called.")] = None,
+    week: Week = None,
+    day: Day = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """Begin a session."""
+    """Begin a session: today's of the program that is followed, where there is one and no title is given."""
     with opened(db, make=True) as replica:
         records = records_of(replica, athlete)
         going_on = running(replica, records)
@@ -74,7 +93,30 @@ def start(
             raise CommandFailed(
                 f"{name(going_on)} is still going on; end it first: apex log finish, or add to it: apex log set"
             )
-        said(f"started {escaped(name(records.workouts.start(title=title)))}")
+        followed = followed_day(records, week, day) if title is None else None
+        said(f"started {escaped(name(_begun(records, followed, title)))}")
+        if followed is not None:
+            show_day(followed.day)
+
+
+@group.command(epilog=examples("apex log plan", "apex log plan --day 4"))
+def plan(
+    week: Week = None,
+    day: Day = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Show what the program asks for: in the session that is going on, with what is done of it, or today."""
+    with opened(db) as replica:
+        records = records_of(replica, athlete)
+        log = running(replica, records) if week is None and day is None else None
+        going_on = day_of(records, log) if log else None
+        if log is not None and going_on is not None:
+            show_day(going_on, done_of(log, going_on))
+        elif followed := followed_day(records, week, day):
+            show_day(followed.day)
+        else:
+            said("no program asks for anything today")
 
 
 @group.command(
@@ -112,13 +154,20 @@ def add_set(
         replica.load_unit = typed_unit(records, unit)
         _check(exercise, given, replica.load_unit)
         going_on = running(replica, records)
-        if not new:
+        followed = None if going_on else followed_day(records)
+        today = day_of(records, going_on) if going_on else followed.day if followed else None
+        planned = placed(today, exercise)
+        if not new and planned is None:
             exercise = meant(replica, exercise, going_on)
-        log = going_on or records.workouts.start()
-        entry, remark = _entry_of(replica, log, exercise)
+        log = going_on or _begun(records, followed if planned else None, None)
+        entry, remark = _planned_entry(replica, log, planned) if planned else _entry_of(replica, log, exercise)
+        if planned and today and not warmup:
+            given = with_planned_types(given, planned.work, done_of(log, today))
         for fields in given:
             log.add_set(entry, **fields)
         _tell_logged(log, entry, len(wanted), remark, began=going_on is None)
+        if today is not None and planned is not None:
+            tell_next(today, planned.work, done_of(log, today))
 
 
 @group.command(epilog=examples('apex log note "Slept badly, cut it short."'))
@@ -197,6 +246,29 @@ def recent(
         shown(found)
 
 
+def _begun(records: "AthleteResources", followed: Followed | None, title: str | None) -> "WorkoutLog":
+    """Begin a session, at its place in the program where it has one."""
+    if followed is None:
+        return records.workouts.start(title=title)
+    day = followed.day
+    return records.workouts.start(
+        title=day.name, program_id=followed.program_id, week_number=day.week_number, day_number=day.day_number
+    )
+
+
+def _planned_entry(replica: "Replica", log: "WorkoutLog", planned: Placed) -> tuple[str, str]:
+    """Give the entry of an exercise of the plan, with its id in the library and the label of its group."""
+    from apex_sync.coaching.session_plan import label_in_log
+
+    entry = entry_for(log, planned)
+    if entry is not None:
+        return entry.key, ""
+    exercise_name = planned.work.name or "?"
+    known = replica.exercises.named(exercise_name)
+    exercise_id = planned.work.exercise_id or (known[0].id if len(known) == 1 else None)
+    return log.add_exercise(exercise_name, exercise_id=exercise_id, superset=label_in_log(planned.group)).key, ""
+
+
 def _check(exercise: str, sets: list[dict[str, Any]], unit: LoadUnit) -> None:
     """Refuse all sets together before the first is saved. Raises OutOfBounds."""
     from apex_client.workout_edits import add_set as patch_of
@@ -240,7 +312,7 @@ def _set_table(log: "WorkoutLog") -> "Table":
     for exercise in log.exercises:
         for number, logged in enumerate(exercise.sets, 1):
             found.add_row(
-                escaped(exercise.name or "?") if number == 1 else "",
+                escaped(_labelled(exercise)) if number == 1 else "",
                 str(number),
                 amount(logged),
                 load(logged),
@@ -249,6 +321,11 @@ def _set_table(log: "WorkoutLog") -> "Table":
                 escaped(logged.notes or ""),
             )
     return found
+
+
+def _labelled(exercise: "ExerciseEntry") -> str:
+    """Name an exercise with the group it was done in."""
+    return " ".join(filter(None, (exercise.superset, exercise.name or "?")))
 
 
 def _marks(log: "WorkoutLog", *, going_on: bool) -> str:
