@@ -100,6 +100,32 @@ def followed_on(programs: Iterable[tuple[str, Record]], on: datetime.date) -> tu
     return program_id, record
 
 
+def sessions_due(programs: Iterable[tuple[str, Record]]) -> tuple[ScheduledSession, ...]:
+    """List the sessions that were due, each asked for by the program that was followed on its day, oldest first.
+
+    A program is followed on its days until one that started later is; one that was completed on nobody knows which day
+    takes no other's place. The server's `standing.sql` says the same.
+    """
+    planned = []
+    for program_id, record in programs:
+        start = day(getattr(record, "start_date", None))
+        if start is not None and text(getattr(record, "status", None)) in SCHEDULED_STATUSES:
+            is_open = text(getattr(record, "status", None)) == "active"
+            end = day(getattr(record, "end_date", None)) or (datetime.date.max if is_open else datetime.date.min)
+            planned.append(((start, program_id), end, plan_from_program(program_id, record).scheduled))
+    return tuple(
+        sorted(
+            (
+                session
+                for rank, _, scheduled in planned
+                for session in scheduled
+                if not any(rank < later and later[0] <= session.date <= end for later, end, _ in planned)
+            ),
+            key=lambda session: (session.date, session.day_number or 0),
+        )
+    )
+
+
 def plan_from_program(program_id: str, record: Record, *, due_check_ins: tuple[datetime.date, ...] = ()) -> Plan:
     """Read a program record as far as it can be read; total for any record.
 

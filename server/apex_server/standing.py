@@ -169,12 +169,13 @@ def _file(row: Any, key: UserKey) -> ClientFile:
 
 
 def _facts(row: Any, file: ClientFile, first_day: date | None, today: date) -> ClientFacts:
+    scheduled = _read(row["scheduled"], _Due)
     check_ins = [on for on in _read(row["check_ins"], date) if on <= today]
     return ClientFacts(
         as_of=today,
         since=row["since"].date(),
-        scheduled=_read(row["scheduled"], _Due)
-        if row["has_schedule"]
+        scheduled=scheduled
+        if row["has_schedule"] or any(session.date <= today for session in scheduled)
         else usual_schedule(row["training_days_per_week"], row["first_workout"], today, first_day),
         done=_read(row["sessions"], _Session),
         check_ins=check_ins,

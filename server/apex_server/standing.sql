@@ -1,5 +1,6 @@
 -- name: list_standings
--- A coach's athletes ($2: one of them) with what their standing follows from: each part reads a few rows by index. Names
+-- A coach's athletes ($2: one of them) with what their standing follows from: each part reads a few rows by index. What
+-- was due is asked for by the program that was followed on its day (as `sessions_due` in coaching/plan.py says). Names
 -- and tags are sealed, so they are sorted, filtered and cut into pages once they are open. Sessions are read from $3 on,
 -- everything else from $5. The day of an athlete is that of the clock they last trained by; one that is off by more than a
 -- day says nothing.
@@ -107,12 +108,29 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS followed ON true
 CROSS JOIN LATERAL (
-    SELECT count(*) > 0 AS has_schedule,
-        json_agg(json_build_array(planned.date, planned.set_count, planned.week_number, planned.day_number))
-            FILTER (WHERE planned.date BETWEEN $3 AND $4) AS scheduled
-    FROM scheduled_sessions AS planned
-    WHERE planned.scope_id = pair.athlete_id
-        AND planned.record_id = followed.record_id
+    SELECT json_agg(json_build_array(planned.date, planned.set_count, planned.week_number, planned.day_number))
+            AS scheduled,
+        EXISTS (
+            SELECT 1
+            FROM scheduled_sessions AS now_planned
+            WHERE now_planned.scope_id = pair.athlete_id
+                AND now_planned.record_id = followed.record_id
+        ) AS has_schedule
+    FROM programs AS plan
+    JOIN scheduled_sessions AS planned ON planned.scope_id = plan.scope_id AND planned.record_id = plan.record_id
+    WHERE plan.scope_id = pair.athlete_id
+        AND plan.start_date <= $4
+        AND (plan.end_date >= $3 OR plan.end_date IS NULL)
+        AND planned.date BETWEEN $3 AND $4
+        AND NOT EXISTS (
+            SELECT 1
+            FROM programs AS later
+            WHERE later.scope_id = pair.athlete_id
+                AND later.status IN ('active', 'completed')
+                AND (later.start_date, later.record_id) > (plan.start_date, plan.record_id)
+                AND later.start_date <= planned.date
+                AND (later.end_date >= planned.date OR (later.end_date IS NULL AND later.status = 'active'))
+        )
 ) AS due
 CROSS JOIN LATERAL (
     SELECT json_agg(

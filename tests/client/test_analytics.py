@@ -73,6 +73,28 @@ async def test_adherence_is_to_the_program_that_is_followed(open_replica: OpenRe
         await coach.analytics.volume()
 
 
+async def test_a_week_is_judged_by_the_program_that_was_followed_in_it(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    await train(athlete, monday(athlete, 2), "Squat", 100)
+    await athlete.sync()
+    await coach.sync()
+    plan = {
+        "weeks": {f"w{n}": {"week_number": n} for n in range(1, 5)},
+        "days": {f"d{n}": {"week": f"w{n}", "day_number": 1} for n in range(1, 5)},
+        "exercises": {f"e{n}": {"day": f"d{n}", "name": "Squat"} for n in range(1, 5)},
+    }
+    anna = server.accounts[ANNA].id
+    for name, weeks_ago in (("Old", 3), ("New", 0)):
+        template = await coach.programs.create(name=name, **plan)
+        await coach.programs.assign(template, anna, start_date=monday(coach, weeks_ago))
+    seen = await coach.athlete(anna).analytics.adherence(weeks=4)
+    assert [(each.due, each.percent) for each in seen] == [(0, None), (1, 0), (1, 100), (1, 0)]
+
+
 def test_a_terminal_shows_volume_and_progress(apex: Terminal) -> None:
     apex("log", "set", "Barbell Bench Press", "8x100kg@8", "8x100kg@9").ok()
     apex("log", "set", "Wonder Machine", "8x40kg@8", "--new").ok()

@@ -165,6 +165,26 @@ async def test_adherence_follows_from_the_program_week_by_week(rest: RestServer)
     assert one["exercises"][0]["exercise_id"] == BENCH.id
 
 
+async def test_a_week_is_judged_by_the_program_that_was_followed_in_it(rest: RestServer) -> None:
+    """The same as on a device: tests/client/test_analytics.py has the twin of this."""
+    coach, athlete = await rest.coach_and_athlete()
+    plan = {
+        "status": "active",
+        "weeks": {f"w{n}": {"week_number": n} for n in range(1, 5)},
+        "days": {f"d{n}": {"week": f"w{n}", "day_number": 1} for n in range(1, 5)},
+        "exercises": {f"e{n}": {"day": f"d{n}", "name": "Bench Press"} for n in range(1, 5)},
+    }
+    for name, weeks_ago in (("Old", 3), ("New", 0)):
+        body = {"name": name, "start_date": str(MONDAY - timedelta(weeks=weeks_ago)), **plan}
+        template = (await coach("POST", "/api/programs", body)).json()["id"]
+        followed = {"athlete_id": athlete.id, "start_date": body["start_date"]}
+        assert (await coach("POST", f"/api/programs/{template}/assign", followed)).status_code == 201
+    await train(athlete, 2, 100)
+
+    [client] = (await got(coach, "analytics/adherence?weeks=4"))["clients"]
+    assert [(week["due"], week["percent"]) for week in client["weeks"]] == [(0, None), (1, 0), (1, 100), (1, 0)]
+
+
 async def test_training_is_added_up_by_week_for_whoever_may_read_it(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     stranger = await rest.person("athlete")

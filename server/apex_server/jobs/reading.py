@@ -15,7 +15,7 @@ from msgspec import Struct
 from apex_server.db import Database, load_queries
 from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
-from apex_sync.coaching.plan import Plan, followed_on, plan_from_program
+from apex_sync.coaching.plan import Plan, followed_on, plan_from_program, sessions_due
 from apex_sync.coaching.profile import Library, TrainingProfile, library_of, training_profile
 from apex_sync.collection import Record
 from apex_sync.fold import fold
@@ -58,7 +58,7 @@ class AthleteRecords(Struct, frozen=True, kw_only=True):
 
 
 async def read_athlete(database: Database, athlete_id: UUID, now: datetime) -> AthleteRecords:
-    """Read everything in one snapshot; the plan is that of the athlete's day."""
+    """Read everything in one snapshot; the plan is that of the athlete's day, with what was due before it began."""
     async with (
         database.commit_connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
@@ -89,7 +89,12 @@ async def read_athlete(database: Database, athlete_id: UUID, now: datetime) -> A
         versions={str(row["record_id"]): row["seq"] for row in rows},
     )
     followed = followed_on(of["programs"], records.today(now))
-    return msgspec.structs.replace(records, plan=plan_from_program(*followed) if followed else None)
+    if followed is None:
+        return records
+    plan = plan_from_program(*followed)
+    if plan.scheduled:
+        plan = msgspec.structs.replace(plan, scheduled=sessions_due(of["programs"]))
+    return msgspec.structs.replace(records, plan=plan)
 
 
 def records_of(rows: Iterable[Any], docs: Iterable[bytes], collection: str) -> Records:

@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apex_sync.coaching.plan import Target, followed_on, plan_from_program
+from apex_sync.coaching.plan import Target, followed_on, plan_from_program, sessions_due
 from apex_sync.coaching.profile import TrainingProfile, training_profile
+from apex_sync.collection import Record
 from apex_sync.models import PROGRAMS, Profile
 from tests.engine.coaching.garbage import program_states
 from tests.engine.coaching.logs import MONDAY, day, program
@@ -107,3 +108,27 @@ def test_a_program_is_followed_on_its_days_and_of_several_the_one_that_started_l
         for on in ("2026-01-04", "2026-02-02", "2026-02-09", "2026-03-01", "2026-03-02", "2026-03-30")
     }
     assert list(found.values()) == [None, "kept", "old", "old", "new", None]
+
+
+def test_a_day_is_judged_by_the_program_that_was_followed_on_it() -> None:
+    def written(start: str, end: str | None, status: str = "active", weekday: int = 1) -> Record:
+        return PROGRAMS.read({
+            "start_date": start, "status": status, **({"end_date": end} if end else {}),
+            "weeks": {f"w{n}": {"week_number": n} for n in range(1, 5)},
+            "days": {f"d{n}": {"week": f"w{n}", "day_number": weekday} for n in range(1, 5)},
+        })[0]  # fmt: skip
+
+    def due(*programs: Record) -> list[str]:
+        return [session.date.isoformat()[5:] for session in sessions_due((str(n), p) for n, p in enumerate(programs))]
+
+    old, new = written("2026-03-02", "2026-03-15"), written("2026-03-16", None, weekday=2)
+    assert due(old, new) == ["03-02", "03-09", "03-17", "03-24", "03-31", "04-07"]
+    assert due(written("2026-03-02", None), new) == due(old, new), (
+        "one that started later takes the place of an open one"
+    )
+    assert due(written("2026-03-02", "2026-03-15", "completed"), new) == due(old, new)
+    ended = written("2026-03-09", "2026-03-15", weekday=2)
+    assert due(written("2026-03-02", None), ended) == ["03-02", "03-10", "03-16", "03-23"]
+    assert due(written("2026-03-02", None, "archived"), written("2026-03-02", None, "draft")) == []
+    unknown = written("2026-03-03", None, "completed", weekday=7)
+    assert due(written("2026-03-02", None), unknown)[:4] == ["03-02", "03-08", "03-09", "03-15"]
