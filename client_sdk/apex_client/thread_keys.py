@@ -57,14 +57,12 @@ _DEVICES = (
     " JOIN held_scopes AS scope ON scope.scope_no = row.scope_no"
     " WHERE scope.name = ? ORDER BY device.side, device.key_id"
 )
-_UNPUBLISHED = (
-    "SELECT scope.name, EXISTS (SELECT 1 FROM device_key_rows AS row"
-    "  JOIN thread_device_rows AS device ON device.record_no = row.record_no"
-    "  WHERE row.scope_no = scope.scope_no AND device.key_id = ?1)"
-    " FROM held_scopes AS scope WHERE scope.name LIKE 'thread:%' AND NOT EXISTS ("
-    "  SELECT 1 FROM device_key_rows AS row JOIN thread_device_rows AS device ON device.record_no = row.record_no"
-    "  WHERE row.scope_no = scope.scope_no AND device.key_id = ?1 AND NOT device.removed)"
+_LACKING = (
+    "SELECT scope.name FROM held_scopes AS scope WHERE scope.name LIKE 'thread:%' AND NOT EXISTS ("
+    " SELECT 1 FROM device_key_rows AS row JOIN thread_device_rows AS device ON device.record_no = row.record_no"
+    " WHERE row.scope_no = scope.scope_no AND device.key_id = ?1 AND NOT device.removed)"
 )
+_TAKEN_OUT = "SELECT 1 FROM thread_device_rows AS device WHERE device.key_id = ? AND device.removed LIMIT 1"
 _NEWLY_ENCRYPTED = (
     "SELECT scope.name FROM device_key_rows AS row JOIN held_scopes AS scope ON scope.scope_no = row.scope_no"
     " WHERE row.encryption IS NOT NULL AND scope.name NOT IN (SELECT scope FROM encrypted_threads)"
@@ -74,15 +72,14 @@ _NEWLY_ENCRYPTED = (
 def settle(local: "LocalReplica") -> bool:
     """Publish this device's key in every thread that lacks it, and get to know threads that are newly encrypted.
 
-    Tells whether there is something to send. A key that was taken out is not put back: another one is drawn.
+    Tells whether there is something to send. A key that was taken out anywhere is put back nowhere.
     """
     with local.store.transaction():
-        lacking = local.store.sql.execute(_UNPUBLISHED, (local.keys.current_id(),)).fetchall()
-        if any(was_removed for _, was_removed in lacking):
+        if local.store.sql.execute(_TAKEN_OUT, (local.keys.current_id(),)).fetchone():
             local.keys.draw()
-            lacking = local.store.sql.execute(_UNPUBLISHED, (local.keys.current_id(),)).fetchall()
-        for scope, _ in lacking:
-            _publish(local, scope)
+        lacking = local.store.sql.execute(_LACKING, (local.keys.current_id(),)).fetchall()
+        for (scope,) in lacking:
+            _published(local, scope)
         for (scope,) in local.store.sql.execute(_NEWLY_ENCRYPTED).fetchall():
             _get_to_know(local, scope)
     return bool(lacking)
@@ -99,7 +96,7 @@ def encrypt(local: "LocalReplica", scope: str) -> None:
     with local.store.transaction():
         if is_encrypted(local, scope):
             return
-        _publish(local, scope)
+        _published(local, scope)
         other = other_side(_own_side(local, scope))
         if not any(each.side == other for each in devices(local, scope)):
             raise NoDeviceToRead(other)
@@ -110,10 +107,10 @@ def encrypt(local: "LocalReplica", scope: str) -> None:
 def devices(local: "LocalReplica", scope: str) -> list[ThreadDevice]:
     """List the devices that a thread is encrypted for, the coach's first."""
     mine = local.keys.current_id()
-    found = _keys(local, scope)
+    any_will_do = not _is_known(local, scope)
     listed = [
-        ThreadDevice(side=side, key_id=key_id, device=device, mine=key_id == mine, trusted=trusted)
-        for side, key_id, _, device, removed, trusted in found
+        ThreadDevice(side=side, key_id=key_id, device=device, mine=key_id == mine, trusted=trusted or any_will_do)
+        for side, key_id, _, device, removed, trusted in _keys(local, scope)
         if not removed
     ]
     return sorted(listed, key=lambda each: (SIDES.index(each.side), each.key_id))
@@ -141,11 +138,9 @@ def author_and_readers(local: "LocalReplica", scope: str) -> tuple["KeyPair", Ma
 
     Raises NewDevices where one was not accepted, NoDeviceToRead where the other side has none.
     """
-    if scope not in _known(local):
+    if not _is_known(local, scope):
         _get_to_know(local, scope)
-    author = local.keys.current() or local.keys.draw()
-    if not any(each.mine for each in devices(local, scope)):
-        _publish(local, scope)
+    author = _published(local, scope)
     reading = devices(local, scope)
     new = [each for each in reading if not each.trusted]
     if new:
@@ -165,7 +160,7 @@ def require_sealed(local: "LocalReplica", scope: str, patch: Patch) -> None:
 
 def verified(local: "LocalReplica", scope: str, opened: OpenedParts) -> OpenedParts:
     """Mark what was signed by a device of its side that nobody here has accepted, or by none of that side."""
-    if not opened or scope not in _known(local):
+    if not opened or not _is_known(local, scope):
         return opened
     people = _people(scope)
     return {
@@ -189,17 +184,21 @@ def _says_openly(part: Mapping[str, Any]) -> bool:
     )
 
 
-def _publish(local: "LocalReplica", scope: str) -> None:
-    """Put this device's key into its side's part of a thread, and trust it."""
-    if local.keys.current_id() is None:
-        local.keys.draw()
+def _published(local: "LocalReplica", scope: str) -> "KeyPair":
+    """Give this device's key, which stands in its side's part of a thread, and is trusted.
+
+    A key that was taken out is not put back: another one is drawn.
+    """
+    removed_by_id = {key_id: removed for _, key_id, _, _, removed, _ in _keys(local, scope)}
     own = local.keys.current()
-    if own is None:
+    if own is None or removed_by_id.get(own.key_id):
         own = local.keys.draw()
-    side = _own_side(local, scope)
-    entry = {"key": key_text(own.public), "device": local.keys.device, "client_id": local.client_id}
-    local.create(DEVICE_KEYS.name, scope, {side: {own.key_id: entry}}, record_id=_record_id(scope))
-    _trust(local, scope, [(side, own.key_id)])
+    if own.key_id not in removed_by_id:
+        side = _own_side(local, scope)
+        entry = {"key": key_text(own.public), "device": local.keys.device, "client_id": local.client_id}
+        local.create(DEVICE_KEYS.name, scope, {side: {own.key_id: entry}}, record_id=_record_id(scope))
+        _trust(local, scope, [(side, own.key_id)])
+    return own
 
 
 def _get_to_know(local: "LocalReplica", scope: str) -> None:
@@ -231,8 +230,10 @@ def _keys(local: "LocalReplica", scope: str) -> list[tuple[Side, str, bytes, str
     ]
 
 
-def _known(local: "LocalReplica") -> set[str]:
-    return {scope for (scope,) in local.store.sql.execute("SELECT scope FROM encrypted_threads")}
+def _is_known(local: "LocalReplica", scope: str) -> bool:
+    """Tell whether this device has seen a thread encrypted; until then it trusts whoever is there."""
+    sql = "SELECT EXISTS (SELECT 1 FROM encrypted_threads WHERE scope = ?)"
+    return bool(local.store.sql.execute(sql, (scope,)).fetchone()[0])
 
 
 def _own_side(local: "LocalReplica", scope: str) -> Side:

@@ -133,7 +133,7 @@ def threads(local: LocalReplica) -> list[ThreadSummary]:
             archived=bool(archived),
             tags=json.loads(tags or "[]"),
             encrypted=bool(encrypted),
-            new_devices=new_devices if encrypted else 0,
+            new_devices=new_devices,
         )
         for scope, name, unread_count, last_at, pinned, archived, tags, encrypted, new_devices in rows
     ]
@@ -183,11 +183,12 @@ _THREADS = (
     "  AND said.sender <> scope.role),"
     " (SELECT max(row.sent_at) FROM message_rows AS row WHERE row.scope_no = scope.scope_no) AS last_at,"
     " filed.thread_pinned, filed.thread_archived, filed.thread_tags,"
-    " keys.encryption IS NOT NULL OR EXISTS (SELECT 1 FROM encrypted_threads AS known WHERE known.scope = scope.name),"
+    " known.scope IS NOT NULL OR keys.encryption IS NOT NULL,"
     " (SELECT count(*) FROM thread_device_rows AS device WHERE device.record_no = keys.record_no"
-    "  AND NOT device.removed AND device.key_id NOT IN (SELECT key_id FROM trusted_keys))"
+    "  AND NOT device.removed AND known.scope IS NOT NULL AND device.key_id NOT IN (SELECT key_id FROM trusted_keys))"
     " FROM held_scopes AS scope"
     " LEFT JOIN device_key_rows AS keys ON keys.scope_no = scope.scope_no"
+    " LEFT JOIN encrypted_threads AS known ON known.scope = scope.name"
     " LEFT JOIN held_scopes AS private ON private.name = 'private:' || substr(scope.name, 8)"
     " LEFT JOIN client_file_rows AS filed ON filed.scope_no = private.scope_no"
     " WHERE scope.name LIKE 'thread:%'"

@@ -364,3 +364,48 @@ async def test_a_thread_taken_away_and_given_back_is_still_encrypted_and_trusts_
     assert thread.encrypted
     with pytest.raises(NoDeviceToRead):
         await coach.messages.send("to nobody")
+
+
+async def test_a_copy_of_a_device_has_a_key_of_its_own_as_soon_as_the_two_are_told_apart(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach, athlete = await encrypted_pair(open_replica, server)
+    await coach.messages.send("before the copy")
+    await exchange(coach, athlete)
+    [own] = [each.key_id for each in await athlete.messages.devices() if each.mine]
+    await athlete.aclose()
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("athlete.db", "athlete.db.identity"):
+        shutil.copy(tmp_path / name, copy / name)
+    await athlete.start()
+    await athlete.messages.send("from the original")
+    await (await athlete.messages.list())[1].react("💪")
+    await athlete.sync()
+    copied = await open_replica("copy/athlete", ANNA, entropy=random.Random("copy").randbytes)
+    await copied.messages.send("from the copy")
+    await (await copied.messages.list())[1].react("🔥")
+    await exchange(copied, athlete, coach)
+
+    assert own not in [each.key_id for each in await copied.messages.devices() if each.mine]
+    assert ("before the copy", "open") in await said(copied), (
+        "what was written for the key that both had is read by both"
+    )
+    assert {text for text, _ in await said(coach)} == {"before the copy", "from the original", "from the copy"}
+    assert [each.device for each in await coach.messages.devices() if not each.trusted] == ["device"]
+
+
+async def test_a_device_whose_key_was_taken_out_meanwhile_reads_its_own_next_message(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    """Signed out and in again between two syncs: it sends under a key that is new, and reads what it sends."""
+    coach, athlete = await encrypted_pair(open_replica, server)
+    [mine] = [each for each in await athlete.messages.devices() if each.mine]
+    keys = await athlete.record("device_keys", device_keys_id(*thread_of(athlete).split(":")[1:]))
+    await keys.edit(athlete={mine.key_id: {"deleted": True}})
+    sent = await athlete.messages.send("still here")
+    assert sent.encryption == "open" and mine.key_id not in sent.state["athlete"]["wrapped"]
+    await exchange(athlete, coach)
+    assert await said(coach) == [("still here", "unverified")]
+    await coach.messages.accept(await coach.messages.devices())
+    assert await said(coach) == [("still here", "open")]

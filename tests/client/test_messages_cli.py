@@ -110,3 +110,4 @@ async def test_a_thread_is_encrypted_compared_and_a_new_device_accepted(
     at_coach("messages", "send", "To all").ok()
     assert "sent before this device" in Terminal(tmp_path, "tablet")("messages", "read").ok().text
     assert "not encrypted" in at_athlete("messages", "read").ok().out
+    assert "wrong" not in at_coach("doctor").ok().text

@@ -7,10 +7,11 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from playwright.sync_api import Page, expect
 
+from apex_client.blocking import Replica
 from apex_sync.ids import Scope, thread_scope
 from tests.e2e.coach_world import CoachWorld, Person
 from tests.e2e.test_coach_page import HOSTILE, sign_in
-from tests.e2e.whole_server import WholeServer
+from tests.e2e.whole_server import PASSWORD, WholeServer
 
 pytestmark = pytest.mark.needs_chromium
 
@@ -77,3 +78,32 @@ def test_a_thread_at_its_end_stays_there_and_who_reads_back_is_left_in_peace(wor
     say(tim, thread, "Hello?")
     expect(messages).to_have_count(14)
     expect(messages.first).to_be_in_viewport()
+
+
+def test_of_an_encrypted_thread_the_page_shows_that_something_was_said_and_lets_nobody_write_in_the_open(
+    world: CoachWorld, page: Page, tmp_path: Path
+) -> None:
+    coach = world.coach("Ada Novak")
+    mara = coach.athlete("Mara Vance")
+    mara.confirm()
+    with Replica.open(tmp_path / "coach.db") as desk, Replica.open(tmp_path / "mara.db") as phone:
+        desk.login(world.address, coach.email, PASSWORD)
+        phone.login(world.address, mara.email, PASSWORD)
+        for device in (desk, phone, desk):
+            device.sync()
+        phone.messages.send("before")
+        phone.messages.encrypt()
+        phone.messages.send("the knee again")
+        phone.sync()
+    sign_in(page, coach)
+    page.get_by_role("link", name="Mara Vance").click()
+    section = page.locator("#messages")
+    expect(section.locator(".said")).to_have_text(["Mara Vance: before", "Mara Vance: [encrypted message]"])
+    expect(section).to_contain_text("End-to-end encrypted")
+    expect(section.get_by_role("textbox")).to_have_count(0)
+    expect(section.locator("[data-unread]")).to_have_count(0)
+    thread = Scope.parse(thread_scope(coach.id, mara.id)).id
+    shown = mara("GET", f"/api/messages/threads/{thread}").json()["messages"]
+    assert [message["read_at"] is not None for message in shown] == [False, True], "nobody has read what is encrypted"
+    if folder := os.environ.get("APEX_SCREENSHOTS"):
+        section.screenshot(path=str(Path(folder) / "encrypted.png"))

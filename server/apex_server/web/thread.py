@@ -75,7 +75,10 @@ def _line(message: SentMessage, texts: Mapping[str, str | None]) -> MessageLine:
         text=words_of(message),
         answered=answered and answered[:QUOTE_LENGTH_MAX],
         sent_at=sent_at and sent_at.astimezone(UTC),
-        unread=message.sender == "athlete" and message.read_at is None and not message.deleted,
+        unread=message.sender == "athlete"
+        and message.read_at is None
+        and not message.deleted
+        and message.encryption is None,  # Nobody has read here what only devices read.
         was_read=message.read_at is not None,
         reactions=message.reactions,
     )
