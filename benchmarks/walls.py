@@ -192,8 +192,8 @@ def create_open_app() -> "Litestar":
         return Chained(bytes(32), [bytes(16) for change in changes for _ in spans_in_order(change)])
 
     taken_out: list[tuple[Any, str, Any]] = [
-        (DocumentSeal, "seal", lambda _self, _record_id, doc: doc),
-        (DocumentSeal, "open", lambda _self, _record_id, sealed: sealed),
+        (DocumentSeal, "seal", lambda _self, _record_id, _digest, doc: doc),
+        (DocumentSeal, "open", lambda _self, _record_id, _digest, sealed: sealed),
         (DocumentSeal, "seal_name", lambda _self, name, _what: name.encode()),
         (scope_commit, "chained", unchained),
         (Authenticator, "is_session_open", open_session),

@@ -23,6 +23,7 @@ import msgspec
 
 from apex_server.db import Database, DatabaseError, joined_database, ready_database, started_database
 from apex_server.jobs.failures import list_failed_jobs
+from apex_server.key_renewal import ask_for_renewal, renewals_under_way
 from apex_server.limits import TIERS, set_tier
 from apex_server.logs import configure_logs
 from apex_server.mail import list_held_mails
@@ -294,6 +295,45 @@ async def rotate() -> None:
             master_keys.add(new_master_key())
         count = await rotate_master_key(database.commit_connection, master_keys)
     click.echo(f"{count:,} keys are wrapped under the master key {master_keys.current_id} now")
+
+
+@main.command("renew-keys")
+@click.argument("email", required=False)
+@click.option("--older-than", "days", type=click.IntRange(0, 3650), default=365, show_default=True, help="Days.")
+@click.option("--status", is_flag=True, help="Only tell how far all are.")
+@reports_errors
+async def renew(email: str | None, days: int, status: bool) -> None:
+    """Give everybody whose data key is older than so many days another one; or only EMAIL, whatever its age.
+
+    The worker does it while everybody goes on working: after a quarter of an hour the new key seals what is written,
+    then everything is sealed with it, and ninety days later, when no backup needs it, the old one is destroyed.
+
+    \b
+    Examples:
+      apex-server renew-keys                     whose key is older than a year
+      apex-server renew-keys anna@example.com
+      apex-server renew-keys --older-than 0      everybody
+      apex-server renew-keys --status
+    """  # noqa: D301 - as above.
+    now = datetime.now(UTC)
+    older_than = now if email is not None else now - timedelta(days=days)
+    async with joined_database(read_settings()) as ready, Database.open(ready) as database:
+        if not status:
+            count = await ask_for_renewal(database, older_than=older_than, email=email, now=now)
+            if count is None:
+                raise click.ClickException(f"nobody has answered for the e-mail address {email}")
+            click.echo(f"{count:,} people get another key; the worker sees to it")
+        for underway in await renewals_under_way(database):
+            click.echo(f"{STEPS[underway.step]}: {underway.people:,}, the next {underway.next_at:%Y-%m-%d %H:%M} UTC")
+
+
+STEPS = {
+    "asked": "to get a new key",
+    "announced": "to seal with it",
+    "resealing": "to have everything sealed with it",
+    "kept": "to lose former keys",
+}
+"""What comes next in a renewal, for `renew-keys`."""
 
 
 @main.command("prune-backups")

@@ -14,6 +14,7 @@ __all__ = [
     "PASSWORD_LENGTH_MAX",
     "PASSWORD_LENGTH_MIN",
     "PHONE_NUMBER",
+    "TOTP_SEED",
     "USER_EMAIL",
     "USER_NAME",
     "clean_name",
@@ -25,8 +26,9 @@ USER_EMAIL = "users.email"
 DEVICE_NAME = "devices.name"
 PASSKEY_NAME = "passkeys.name"
 PHONE_NUMBER = "phones.number"
+TOTP_SEED = "totp.seed"
 ORGANISATION_NAME = "organisations.name"
-"""The places that names, addresses and numbers are sealed for."""
+"""The places that names, addresses, numbers and seeds are sealed for."""
 
 PASSWORD_LENGTH_MIN = 8
 PASSWORD_LENGTH_ADVISED = 15

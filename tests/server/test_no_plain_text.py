@@ -8,7 +8,8 @@ pytestmark = pytest.mark.anyio
 WORDS_OF_OURS = {
     "account_events.action", "account_events.actor_role", "address_letters.lane", "analyses_due.kind",
     "body_metrics.weight_unit", "check_ins.weight_unit", "client_files.status", "client_files.subscription_tier",
-    "consents.kind", "dead_ops.code", "devices.kind", "dirty.kind", "exercises.movement_pattern", "foods.source",
+    "consents.kind", "data_keys.renewal", "dead_ops.code", "devices.kind", "dirty.kind", "exercises.movement_pattern",
+    "foods.source",
     "insights.kind", "insights.priority", "insights.status", "insights.type", "insights.worded_by",
     "logged_sets.failure_reason", "logged_sets.load_unit", "logged_sets.type", "mail_tokens.purpose",
     "mails.dropped_factors", "mails.failure", "mails.purpose", "meal_plans.status", "media.content_type", "media.kind",

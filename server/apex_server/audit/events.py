@@ -137,14 +137,14 @@ async def sealed_part(subject_id: UUID, begun: Any, vault: Vault, part: SealedPa
     if part == SealedPart() or begun["wrapped"] is None:
         return None
     key = await vault.unwrapped(subject_id, begun["wrapped"], begun["master_key_id"])
-    return key.seal(plain, what=SEALED_AS)
+    return key.events.seal(plain, what=SEALED_AS)
 
 
 def open_sealed_part(key: UserKey, sealed: bytes | None) -> SealedPart:
     """Open what `record_event` sealed."""
     if sealed is None:
         return SealedPart()
-    return msgspec.json.decode(key.open(sealed, what=SEALED_AS), type=SealedPart)
+    return msgspec.json.decode(key.events.open(sealed, what=SEALED_AS), type=SealedPart)
 
 
 def event_chain_name(subject_id: UUID) -> bytes:

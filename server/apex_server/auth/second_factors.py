@@ -27,7 +27,7 @@ from apex_server.auth.totp import matching_step, new_seed, otpauth_uri
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound, TooManyAttempts
 from apex_server.messenger import MessageNotTaken, Messenger, SentText
-from apex_server.people import PHONE_NUMBER
+from apex_server.people import PHONE_NUMBER, TOTP_SEED
 from apex_server.vault import Vault
 
 __all__ = ["CODE_LIFETIME", "CODE_TRIES_MAX", "FactorsHeld", "SecondFactors", "TextToSend", "TotpOffer"]
@@ -51,7 +51,6 @@ _SMS_PER_SERVER_MAX = 300
 """To numbers that nobody has confirmed: what a farm of accounts can cost in an hour."""
 _DIGITS = 6
 
-_SEED = "totp.seed"
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -115,7 +114,7 @@ class SecondFactors:
         """Make a seed, which does nothing until a code confirms it. Raises TotpAlreadyOn."""
         seed, now = new_seed(), self.now()
         key = await self.vault.user_key(connection, user_id)
-        sealed = key.seal_text(seed, what=_SEED)
+        sealed = key.seal_text(seed, what=TOTP_SEED)
         if await connection.fetchval(_queries.offer_totp_seed, user_id, sealed, now) is None:
             raise TotpAlreadyOn
         return TotpOffer(seed, otpauth_uri(seed, account), now + _OFFER_LIFETIME)
@@ -260,7 +259,7 @@ class SecondFactors:
 
     async def _totp_is_right(self, connection: Connection, user_id: UUID, code: str) -> bool:
         row = await connection.fetchrow(_queries.get_totp_seed, user_id)
-        seed = await self._open(connection, user_id, row["seed_sealed"], _SEED)
+        seed = await self._open(connection, user_id, row["seed_sealed"], TOTP_SEED)
         now = self.now()
         step = matching_step(seed, _digits_of(code), now=now, after_step=row["last_step"])
         return step is not None and await connection.fetchval(_queries.take_totp_step, user_id, step, now) is not None

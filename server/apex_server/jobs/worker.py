@@ -38,6 +38,7 @@ from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.signed_out_keys import withdraw_signed_out_keys
 from apex_server.jobs.subjects import KINDS
+from apex_server.key_renewal import KeyRenewal
 from apex_server.mail import MailSender, mailer_of
 from apex_server.media import MediaKeeper, media_store_of
 from apex_server.media.errors import MediaStoreAway
@@ -96,6 +97,9 @@ MEDIA_SECONDS = 1.0
 
 MEDIA_SWEEP_SECONDS = 10.0
 """How late the store forgets what was deleted, or erased with its person."""
+
+RENEWAL_SECONDS = 5.0
+"""How late a data key goes on in its renewal; looking is one probe of an index that is nearly always empty."""
 
 LINKS_SECONDS = 5.0
 """How late a new coach of an athlete is noticed."""
@@ -197,6 +201,7 @@ class Worker:
         media_store = media_store_of(settings)
         self.exporter = Exporter(database, media_store, now=now)
         self.media = MediaKeeper(database, media_store, now=now)
+        self.key_renewal = KeyRenewal(database, now=now)
         self.nightly = Nightly(database, now=now)
         self.retention = Retention(database, settings.backup_dir, text_folder=settings.data_dir / "texts", now=now)
         self._settings = settings
@@ -271,6 +276,7 @@ class Worker:
                 partial(every, EXPORT_SECONDS, self.exporter.make_next),
                 partial(every, MEDIA_SECONDS, self.media.check_all),
                 partial(every, MEDIA_SWEEP_SECONDS, self.media.sweep),
+                partial(every, RENEWAL_SECONDS, self.key_renewal.step),
                 self._deliver_decisions,
                 partial(self._stop_queue, stop),
             ):

@@ -14,9 +14,11 @@ from apex_server.media.checking import MediaKeeper
 from apex_server.media.handing_in import HandingIn
 from apex_server.media.reading import ReadyMedia, find_ready, pieces_of, whole_file
 from apex_server.media.routes import media_routes
+from apex_server.media.sealed_files import MEDIA_KEY
 from apex_server.media.store import MediaStore, media_store_of
 
 __all__ = [
+    "MEDIA_KEY",
     "HandingIn",
     "MediaKeeper",
     "MediaStore",

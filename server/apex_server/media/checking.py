@@ -20,7 +20,7 @@ from apex_server.db import Database, load_queries
 from apex_server.errors import ServerBusy
 from apex_server.media.errors import MediaStoreAway
 from apex_server.media.pictures import DrawingBroke, Drawn, PictureRefused, draw, drawing_turn
-from apex_server.media.sealed_files import FileSeal
+from apex_server.media.sealed_files import MEDIA_KEY, FileSeal, key_of_files
 from apex_server.media.store import MediaStore, NoSuchObject, raw_name
 from apex_server.vault import KeyDestroyed, UserKey
 from apex_sync.models.media import HEAD_BYTES, is_picture, looks_like
@@ -132,8 +132,7 @@ class MediaKeeper:
         """Keep one, sealed. Raises Refusal, and what reading, drawing and sealing do."""
         if row["attempts"] > ATTEMPTS_MAX:
             raise Refusal("takes_too_long")
-        async with self._database.commit_connection() as connection:
-            key = await self._database.vault.user_key(connection, row["owner_id"])
+        key = await self._key(row)
         if is_picture(row["kind"]):
             content = b"".join([piece async for piece in self._announced(row)])
             async with drawing_turn():
@@ -142,6 +141,17 @@ class MediaKeeper:
         else:
             digest = await self._put(row["id"], "original", key, row["size_bytes"], self._announced(row))
             await self._note(row, row["content_type"], digest, row["size_bytes"])
+
+    async def _key(self, row: Any) -> UserKey:
+        """Give the key of the files of one, made once. Raises KeyDestroyed, also of media that was just forgotten."""
+        vault = self._database.vault
+        async with self._database.commit_connection() as connection:
+            person = await vault.user_key(connection, row["owner_id"])
+            own = person.seal(vault.new_key(), what=MEDIA_KEY)
+            sealed = await connection.fetchval(_queries.give_key, row["id"], own)
+        if sealed is None:
+            raise KeyDestroyed(row["owner_id"])
+        return key_of_files(person, sealed)
 
     async def _put_picture(self, row: Any, key: UserKey, drawn: Drawn) -> None:
         picture, small = drawn.files

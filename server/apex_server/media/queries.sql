@@ -45,7 +45,7 @@ WHERE id = $1 AND state = 'open';
 -- name: get_ready
 -- The same bytes may have been handed in to several scopes of the reader's; each has them whole. What no record names
 -- any more, of a photo that was deleted or a message that was taken back, is read by nobody.
-SELECT id, owner_id, kind, content_type, digest, stored_bytes, thumbnail_bytes
+SELECT id, owner_id, kind, content_type, digest, stored_bytes, thumbnail_bytes, key_sealed
 FROM media
 WHERE media_id = $1
     AND state = 'ready'
@@ -74,6 +74,13 @@ RETURNING id, owner_id, media_id, kind, content_type, size_bytes, uploaded_by, h
 UPDATE media
 SET attempts = attempts - 1
 WHERE id = $1;
+
+-- name: give_key
+-- Once: whoever seals the same files again, beside another or after one who died, does so with the same key.
+UPDATE media
+SET key_sealed = coalesce(key_sealed, $2)
+WHERE id = $1
+RETURNING key_sealed;
 
 -- name: note_ready
 -- From now on it is read, and what came in is garbage: everything, where the row was erased meanwhile.

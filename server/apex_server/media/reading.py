@@ -6,7 +6,7 @@ from uuid import UUID
 
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
-from apex_server.media.sealed_files import FileSeal, open_file
+from apex_server.media.sealed_files import FileSeal, key_of_files, open_file
 from apex_server.media.store import MediaStore
 from apex_server.vault import UserKey, Vault
 
@@ -40,7 +40,7 @@ async def find_ready(connection: Connection, vault: Vault, media_id: str, scope_
     row = await connection.fetchrow(_queries.get_ready, media_id, scope_id)
     if row is None:
         raise NotFound("media")
-    key = await vault.user_key(connection, row["owner_id"])
+    key = key_of_files(await vault.user_key(connection, row["owner_id"]), row["key_sealed"])
     return ReadyMedia(
         row["id"], key, row["content_type"], row["digest"], row["stored_bytes"], row["thumbnail_bytes"] or 0
     )

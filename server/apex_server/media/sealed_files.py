@@ -1,10 +1,11 @@
-"""Media as it lies in the store: sealed piece by piece with the key of the person it belongs to.
+"""Media as it lies in the store: sealed piece by piece with a key of its own, which is sealed with its person's.
 
     sealed file = sealed piece · sealed piece · …       each of CHUNK_BYTES, but the last, and SEAL_OVERHEAD_BYTES more
 
 Each piece is bound to the media, to which file of it this is, to its place and to how many there are: pieces of two
 files cannot be exchanged, and one that was cut short does not open. So the store, and whoever gets a copy of it, has
-noise; and a key that is destroyed takes all copies with it.
+noise; and a person's key that is destroyed takes all copies with it. One that is renewed leaves the files as they are:
+only their keys are sealed anew.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,10 @@ from uuid import UUID
 from apex_server.media.store import MediaStore
 from apex_server.vault import SEAL_OVERHEAD_BYTES, SealBroken, UserKey
 
-__all__ = ["CHUNK_BYTES", "FileSeal", "open_file"]
+__all__ = ["CHUNK_BYTES", "MEDIA_KEY", "FileSeal", "key_of_files", "open_file"]
+
+MEDIA_KEY = "media.key"
+"""The place that the keys of files are sealed for."""
 
 CHUNK_BYTES = 256 * 1024
 """In memory at once for each download; a piece opens in a tenth of a millisecond."""
@@ -58,6 +62,11 @@ class FileSeal:
 
     def _what(self, place: int) -> str:
         return f"{self._place} {place}/{self._count}"
+
+
+def key_of_files(person: UserKey, sealed: bytes | None) -> UserKey:
+    """Give the key of a piece of media; before each had one, the first of its person was it. Raises SealBroken."""
+    return person.events if sealed is None else UserKey(person.open(sealed, what=MEDIA_KEY))
 
 
 async def open_file(store: MediaStore, name: str, seal: FileSeal, start: int = 0) -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@
     │   └── BackupDamaged     a backup that was cut or altered
     ├── BackupNewer           a backup of a schema that this server does not know
     ├── KeysLacking           people in a backup whose keys are not in the key file
+    ├── KeysRenewed           people in a backup whose keys of its time are destroyed
     ├── DatabaseNotEmpty      there is data that a restore would destroy
     ├── AccountRefused        an account that cannot be made
     ├── DatabaseInUse         something is connected to the database that a restore would replace
@@ -28,6 +29,7 @@ __all__ = [
     "DatabaseNotEmpty",
     "DatabaseRefused",
     "KeysLacking",
+    "KeysRenewed",
     "NotABackup",
     "OperationError",
 ]
@@ -96,6 +98,19 @@ class KeysLacking(OperationError):
         super().__init__(
             f"{path} lacks the keys of {count} people in this backup, whose records nobody could read; take the key "
             "file of the newest backup of the same installation. Nothing was changed"
+        )
+        self.path = path
+        self.count = count
+
+
+class KeysRenewed(OperationError):
+    """A backup from before people's keys were renewed, which is older than former keys are kept."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        super().__init__(
+            f"the keys of {count} people were renewed after this backup was made, and those before are no longer in "
+            f"{path}: nobody could read their records. Take a later backup, or name a key file of its time with "
+            "--keys. Nothing was changed"
         )
         self.path = path
         self.count = count

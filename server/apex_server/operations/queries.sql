@@ -239,6 +239,22 @@ SELECT count(*)
 FROM users
 WHERE NOT EXISTS (SELECT 1 FROM data_keys WHERE data_keys.user_id = users.id);
 
+-- name: resume_renewal
+-- What comes back may be sealed with former keys; servers that are not up yet hold none.
+UPDATE data_keys
+SET renewed_at = $2,
+    renewal = CASE WHEN $3 = 'kept' THEN 'resealing' ELSE $3 END,
+    due_at = CASE WHEN $3::text IS NOT NULL THEN now() END,
+    opens_since = $4
+WHERE user_id = $1 AND destroyed_at IS NULL;
+
+-- name: count_renewed_since
+-- Whose records of that moment no key opens any more.
+SELECT count(*)
+FROM users
+JOIN data_keys ON data_keys.user_id = users.id
+WHERE data_keys.destroyed_at IS NULL AND data_keys.opens_since > $1;
+
 -- name: add_support
 -- The one way to an account of support; its address counts as verified, for the operator has named it.
 INSERT INTO users (id, email_index, email, name, password_hash, role, created_at, email_verified_at)

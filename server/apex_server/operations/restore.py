@@ -24,7 +24,13 @@ from apex_server.operations.backup_file import BackedUpTable, BackupReader, Mani
 from apex_server.operations.errors import BackupNewer, DatabaseInUse, DatabaseNotEmpty
 from apex_server.operations.media_copies import COPIES_NAME, copy_media
 from apex_server.operations.owner import connected_owner
-from apex_server.operations.restored_keys import check_keys, check_master_keys, keep_erased, put_keys
+from apex_server.operations.restored_keys import (
+    check_keys,
+    check_master_keys,
+    keep_erased,
+    put_keys,
+    resume_renewals,
+)
 from apex_server.settings import Settings
 from apex_server.sync import rebuild_projections
 from apex_server.vault import KEY_FILE_NAME, master_keys_of, read_key_file
@@ -65,7 +71,7 @@ async def restore(
     """Put a backup in the place of the database, which must be empty unless it is to be replaced.
 
     `keys` is the key file of the newest backup of the installation; it is looked for beside the backup. Raises
-    KeyFileMissing, NotAKeyFile, KeysLacking, MasterKeyMissing, NotABackup, BackupDamaged, BackupNewer,
+    KeyFileMissing, NotAKeyFile, KeysLacking, KeysRenewed, MasterKeyMissing, NotABackup, BackupDamaged, BackupNewer,
     DatabaseNotEmpty, DatabaseInUse, DatabaseRefused, a MigrationError, RolesMissing or OSError, and then nothing is
     changed; DatabaseUnavailable, where at most the relational rows are missing.
     """
@@ -91,7 +97,8 @@ async def restore(
                 await apply_together(owner, after, master_keys=master_keys)
                 if held is not None:
                     await put_keys(owner, held)
-                await check_keys(owner, key_path)
+                    await resume_renewals(owner, held)
+                await check_keys(owner, key_path, reader.manifest.made_at)
                 erased = await keep_erased(owner, held)
                 await owner.execute(queries.forget_uploads)
                 epoch = bytes(await owner.fetchval(queries.begin_epoch))

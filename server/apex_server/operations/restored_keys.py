@@ -1,14 +1,15 @@
 """What the key file does in a restore: it opens what comes back, and keeps away who was erased since."""
 
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
 
 from apex_server.db import load_queries
-from apex_server.operations.errors import KeysLacking
+from apex_server.operations.errors import KeysLacking, KeysRenewed
 from apex_server.vault import KeyFile, MasterKeys, server_key_context
 
-__all__ = ["check_keys", "check_master_keys", "keep_erased", "put_keys"]
+__all__ = ["check_keys", "check_master_keys", "keep_erased", "put_keys", "resume_renewals"]
 
 queries = load_queries(__package__)
 
@@ -31,6 +32,13 @@ async def put_keys(owner: asyncpg.Connection, keys: KeyFile) -> None:
     )
 
 
+async def resume_renewals(owner: asyncpg.Connection, keys: KeyFile) -> None:
+    """Let every renewal that had begun when the key file was written go through all that came back, once more."""
+    await owner.executemany(
+        queries.resume_renewal, [(key.user_id, key.renewed_at, key.renewal, key.opens_since) for key in keys.data_keys]
+    )
+
+
 async def keep_erased(owner: asyncpg.Connection, keys: KeyFile | None) -> int:
     """Take away what a backup brought back of people whose keys are destroyed, and give how many they were.
 
@@ -45,8 +53,11 @@ async def keep_erased(owner: asyncpg.Connection, keys: KeyFile | None) -> int:
     return len(rows)
 
 
-async def check_keys(owner: asyncpg.Connection, path: Path) -> None:
-    """Return when everybody has a key. Raises KeysLacking."""
+async def check_keys(owner: asyncpg.Connection, path: Path, made_at: datetime) -> None:
+    """Return when everybody has the key of what a backup of this moment holds. Raises KeysLacking, KeysRenewed."""
     lacking = await owner.fetchval(queries.count_without_key)
     if lacking:
         raise KeysLacking(path, lacking)
+    renewed = await owner.fetchval(queries.count_renewed_since, made_at)
+    if renewed:
+        raise KeysRenewed(path, renewed)

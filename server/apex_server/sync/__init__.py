@@ -12,6 +12,7 @@
 | `store` | the seam: what commit and feed need of a store |
 | `postgres_commits`, `postgres_rows`, `save_one`, `copy_rows`, `postgres_feed` | that store, in Postgres |
 | `rebuild`, `compacting`, `damage` | projections made anew; long histories made short; what does not open, found |
+| `resealing` | everything of a scope sealed with the present key of its person |
 """
 
 from apex_server.sync.commit import Committer, Pushed, Written
@@ -23,6 +24,7 @@ from apex_server.sync.identity import ServerIdentity, begin_epoch, load_identity
 from apex_server.sync.postgres_commits import PostgresCommitStore
 from apex_server.sync.postgres_feed import PostgresFeedStore
 from apex_server.sync.rebuild import projections_are_current, rebuild_projections
+from apex_server.sync.resealing import Resealed, seal_scope_anew, sealed_anew
 from apex_server.sync.routes import sync_routes
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "PostgresFeedStore",
     "Pulled",
     "Pushed",
+    "Resealed",
     "ServerIdentity",
     "SyncExchange",
     "Written",
@@ -41,5 +44,7 @@ __all__ = [
     "look_for_damage",
     "projections_are_current",
     "rebuild_projections",
+    "seal_scope_anew",
+    "sealed_anew",
     "sync_routes",
 ]

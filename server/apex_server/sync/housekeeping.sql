@@ -35,6 +35,13 @@ UPDATE records
 SET doc = $3
 WHERE scope_id = $1 AND record_id = $2;
 
+-- name: hold_scope
+-- Whoever writes to the scope waits until this transaction is over.
+SELECT 1
+FROM scopes
+WHERE scope_id = $1
+FOR NO KEY UPDATE;
+
 -- name: judge_anew
 -- A model that checks more, or less, than the one a record was committed under marks other records for review.
 UPDATE records

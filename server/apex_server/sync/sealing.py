@@ -89,6 +89,14 @@ class DocumentSeal:
             _log.error("document_damaged", scope=self.scope, record_id=str(UUID(bytes=record_id)))
             return DAMAGED
 
+    def sealed_anew(self, record_id: bytes, digest: bytes, sealed: bytes) -> bytes | None:
+        """Seal the document of a record with the present key; None where it is already. Raises SealBroken."""
+        return None if self._key is None else self._key.sealed_anew(sealed, what=self._what(record_id, digest))
+
+    def name_sealed_anew(self, sealed: bytes, what: str) -> bytes | None:
+        """Seal a name in a column with the present key; None where it is already. Raises SealBroken."""
+        return None if self._key is None else self._key.sealed_anew(sealed, what=what)
+
     def seal_name(self, name: str, what: str) -> bytes:
         """Seal a name for a column, as often as it occurs in one commit but once."""
         if self._key is None:

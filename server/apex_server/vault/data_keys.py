@@ -7,6 +7,9 @@ gives equal texts of one person in one place equal bytes. So it tells which are 
 
     sealed alike = version (1 byte, 2) · synthetic nonce (16 bytes) · ciphertext
 
+The key that seals is a person's present one (`key_ring.py`). A value does not say which key that was: one that does not
+open with the present key is tried with the others of the ring, which are few.
+
 `what` names the place ("users.name", "records.doc <scope>/<record>"). It is authenticated and not stored, so a value
 that somebody copies to another row or column does not open there. Random nonces are safe for 2**32 values per key
 (NIST SP 800-38D), and a key seals what one person writes.
@@ -14,17 +17,19 @@ that somebody copies to another row or column does not open there. Random nonces
 
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from apex_server.vault.errors import SealBroken
+from apex_server.vault.key_ring import DATA_KEY_BYTES, KeyRing
 
 __all__ = ["DATA_KEY_BYTES", "SEAL_OVERHEAD_BYTES", "UserKey"]
 
-DATA_KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 VERSION: Final = b"\x01"
@@ -33,14 +38,36 @@ SEAL_OVERHEAD_BYTES: Final = len(VERSION) + NONCE_BYTES + TAG_BYTES
 
 
 class UserKey:
-    """The data key of one person; seals what is theirs."""
+    """The data key of one person: seals what is theirs, and opens what `others` sealed, too.
 
-    __slots__ = ("_alike", "_cipher", "_entropy")
+    `events` is what seals and opens the events of their account.
+    """
 
-    def __init__(self, key: bytes, *, entropy: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        *,
+        others: Sequence[bytes] = (),
+        events: bytes | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._key = key
         self._cipher = AESGCM(key)
-        self._alike = AESSIV(hmac.digest(key, b"apex sealed alike", "sha512"))
+        self._others = others
+        self._events = events
         self._entropy = entropy
+
+    @classmethod
+    def of(cls, ring: KeyRing) -> "UserKey":
+        """Give what the keys of a person do together."""
+        announced = () if ring.next is None else (ring.next,)
+        others = (*announced, *(former.key for former in ring.former))
+        return cls(ring.current, others=others, events=ring.events)
+
+    @cached_property
+    def events(self) -> "UserKey":
+        """Give the key that is never renewed; media from before files had keys of their own is sealed with it, too."""
+        return self if self._events is None else UserKey(self._events)
 
     def seal(self, plain: bytes, *, what: str) -> bytes:
         """Encrypt a value for one place; it grows by SEAL_OVERHEAD_BYTES."""
@@ -54,6 +81,9 @@ class UserKey:
         try:
             return self._cipher.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], what.encode())
         except InvalidTag as error:
+            for other in self._other_keys:
+                with suppress(SealBroken):
+                    return other.open(sealed, what=what)
             raise SealBroken(what) from error
 
     def seal_text(self, plain: str, *, what: str) -> bytes:
@@ -77,4 +107,30 @@ class UserKey:
         try:
             return self._alike.decrypt(sealed[1:], [what.encode()]).decode()
         except InvalidTag as error:
+            for other in self._other_keys:
+                with suppress(SealBroken):
+                    return other.open_alike(sealed, what=what)
             raise SealBroken(what) from error
+
+    def sealed_anew(self, sealed: bytes, *, what: str) -> bytes | None:
+        """Seal a value, be it sealed alike, with the present key; None where it is already. Raises SealBroken."""
+        alike = sealed[:1] == VERSION_ALIKE
+        try:
+            self._present.open_alike(sealed, what=what) if alike else self._present.open(sealed, what=what)
+        except SealBroken:
+            if alike:
+                return self.seal_alike(self.open_alike(sealed, what=what), what=what)
+            return self.seal(self.open(sealed, what=what), what=what)
+        return None
+
+    @cached_property
+    def _present(self) -> "UserKey":
+        return UserKey(self._key)
+
+    @cached_property
+    def _alike(self) -> AESSIV:
+        return AESSIV(hmac.digest(self._key, b"apex sealed alike", "sha512"))
+
+    @cached_property
+    def _other_keys(self) -> Sequence["UserKey"]:
+        return [UserKey(key) for key in self._others]

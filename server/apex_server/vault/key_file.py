@@ -33,19 +33,24 @@ queries = load_queries(__package__)
 Connection = Any
 
 KEY_FILE_NAME = "apex-server.keys"
-FORM = 1
+FORM = 2
+FORMS_READ = (1, 2)
+"""Of the first form, every person had one key."""
 KEY_FILE_BYTES_MAX = 1024 * 1024 * 1024
 """Some four million people."""
 
 
 class StoredKey(Struct, frozen=True):
-    """The data key of a person, as it stands in the database; without `wrapped` it is destroyed."""
+    """The keys of a person, as they stand in the database; without `wrapped` they are destroyed."""
 
     user_id: UUID
     wrapped: bytes | None
     master_key_id: str | None
     created_at: datetime
     destroyed_at: datetime | None
+    renewed_at: datetime | None = None
+    renewal: str | None = None
+    opens_since: datetime | None = None
 
 
 class StoredServerKey(Struct, frozen=True):
@@ -132,6 +137,6 @@ def read_key_file(path: Path) -> KeyFile:
         raise KeyFileMissing(path) from error
     except msgspec.DecodeError as error:
         raise NotAKeyFile(path, str(error)) from error
-    if keys.form != FORM:
-        raise NotAKeyFile(path, f"it has form {keys.form}, and this server reads {FORM}")
+    if keys.form not in FORMS_READ:
+        raise NotAKeyFile(path, f"it has form {keys.form}, and this server reads up to {FORM}")
     return keys

@@ -3,6 +3,19 @@
 INSERT INTO data_keys (user_id, wrapped, master_key_id, created_at)
 VALUES ($1, $2, $3, now());
 
+-- name: lock_data_key
+-- Its keys change one after the other, and a rotation of the master key waits.
+SELECT wrapped, master_key_id
+FROM data_keys
+WHERE user_id = $1 AND destroyed_at IS NULL
+FOR UPDATE;
+
+-- name: put_data_key
+-- Other keys of the same person; the policy refuses them under any master key but the current one.
+UPDATE data_keys
+SET wrapped = $2, master_key_id = $3
+WHERE user_id = $1;
+
 -- name: get_data_keys
 -- Whoever sees a user sees their wrapped key; a destroyed one is as absent as a foreign one.
 SELECT user_id, wrapped, master_key_id
@@ -14,7 +27,8 @@ WHERE user_id = ANY($1::uuid[]) AND destroyed_at IS NULL;
 INSERT INTO data_keys (user_id, created_at, destroyed_at)
 VALUES ($1, now(), now())
 ON CONFLICT (user_id) DO UPDATE
-SET wrapped = NULL, master_key_id = NULL, destroyed_at = coalesce(data_keys.destroyed_at, excluded.destroyed_at);
+SET wrapped = NULL, master_key_id = NULL, renewal = NULL, due_at = NULL,
+    destroyed_at = coalesce(data_keys.destroyed_at, excluded.destroyed_at);
 
 -- name: list_server_keys
 -- Read once per process.
@@ -65,7 +79,7 @@ WHERE data_keys.user_id = rotated.user_id;
 
 -- name: list_data_keys
 -- For the key file: every key there is, and every one that was.
-SELECT user_id, wrapped, master_key_id, created_at, destroyed_at
+SELECT user_id, wrapped, master_key_id, created_at, destroyed_at, renewed_at, renewal, opens_since
 FROM data_keys
 ORDER BY user_id;
 

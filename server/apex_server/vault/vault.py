@@ -1,5 +1,7 @@
 """The vault of a server process: the keys of people, and those of the installation.
 
+A person's keys are one ring (`key_ring.py`), which is wrapped, read, cached and destroyed as a whole.
+
 The invariant: a data key is in the database only wrapped, and only under the master key that the server keys are
 wrapped under at that moment (the policy of `data_keys` holds it), so a rotation that has changed these first misses
 none. Every call reads the wrapped key anew under the asker's row-level security; only the unwrapping is remembered, so
@@ -18,8 +20,9 @@ from uuid import UUID
 import asyncpg
 
 from apex_server.named_sql import load_queries
-from apex_server.vault.data_keys import DATA_KEY_BYTES, UserKey
+from apex_server.vault.data_keys import UserKey
 from apex_server.vault.errors import KeyDestroyed, MasterKeyMissing, MasterKeyOutdated
+from apex_server.vault.key_ring import DATA_KEY_BYTES, KeyRing
 from apex_server.vault.master_keys import FileMasterKeys, MasterKeys
 
 __all__ = ["SERVER_KEYS", "Vault", "server_key_context", "user_key_context"]
@@ -93,14 +96,27 @@ class Vault:
 
         Raises MasterKeyOutdated when the master key was changed a moment ago; nothing of the transaction stands then.
         """
-        key = self._entropy(DATA_KEY_BYTES)
-        wrapped = await self.master_keys.wrap(key, master_key_id=self._wraps_under, context=user_key_context(user_id))
-        try:
-            await connection.execute(queries.add_data_key, user_id, wrapped, self._wraps_under)
-        except asyncpg.InsufficientPrivilegeError as error:
-            await self.load_server_keys()
-            raise MasterKeyOutdated from error
-        return UserKey(key)
+        ring = KeyRing(current=self.new_key(), events=self.new_key())
+        await self._put(connection, queries.add_data_key, user_id, ring)
+        return UserKey.of(ring)
+
+    async def change_user_keys(
+        self, connection: Connection, user_id: UUID, change: Callable[[KeyRing], KeyRing]
+    ) -> KeyRing:
+        """Put another ring in the place of a user's, in a transaction of the commit role; gives the new one.
+
+        Raises KeyDestroyed, MasterKeyMissing, SealBroken, or MasterKeyOutdated as `add_user_key` does.
+        """
+        row = await connection.fetchrow(queries.lock_data_key, user_id)
+        if row is None:
+            raise KeyDestroyed(user_id)
+        ring = change(await self._unwrap(user_id, row["wrapped"], row["master_key_id"]))
+        await self._put(connection, queries.put_data_key, user_id, ring)
+        return ring
+
+    def new_key(self) -> bytes:
+        """Draw a key."""
+        return self._entropy(DATA_KEY_BYTES)
 
     async def user_key(self, connection: Connection, user_id: UUID) -> UserKey:
         """Give the key of a user whose row the connection's user may see.
@@ -140,10 +156,22 @@ class Vault:
         known = self._unwrapped.get((user_id, wrapped))
         if known is not None and known.until > now:
             return known.key
-        context = user_key_context(user_id)
-        key = UserKey(await self.master_keys.unwrap(wrapped, master_key_id=master_key_id, context=context))
+        key = UserKey.of(await self._unwrap(user_id, wrapped, master_key_id))
         self._remember((user_id, wrapped), Unwrapped(key, now + UNWRAPPED_SECONDS))
         return key
+
+    async def _unwrap(self, user_id: UUID, wrapped: bytes, master_key_id: str) -> KeyRing:
+        context = user_key_context(user_id)
+        return KeyRing.read(await self.master_keys.unwrap(wrapped, master_key_id=master_key_id, context=context))
+
+    async def _put(self, connection: Connection, query: str, user_id: UUID, ring: KeyRing) -> None:
+        under, context = self._wraps_under, user_key_context(user_id)
+        wrapped = await self.master_keys.wrap(ring.write(), master_key_id=under, context=context)
+        try:
+            await connection.execute(query, user_id, wrapped, under)
+        except asyncpg.InsufficientPrivilegeError as error:
+            await self.load_server_keys()
+            raise MasterKeyOutdated from error
 
     def forget_unwrapped(self) -> None:
         """Let go of the keys in memory, as time does."""
@@ -181,7 +209,7 @@ class Vault:
         if under is None:
             raise MasterKeyMissing("of this installation", source="its key service")
         for name in names:
-            key = self._entropy(DATA_KEY_BYTES)
+            key = self.new_key()
             wrapped = await self.master_keys.wrap(key, master_key_id=under, context=server_key_context(name))
             await connection.execute(queries.add_server_key, name, wrapped, under)
 

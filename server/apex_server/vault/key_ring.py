@@ -1,0 +1,77 @@
+"""The keys of one person: what stands, wrapped, in their row of `data_keys`.
+
+    key ring = msgpack {current, events, next?, former?}        or, from before keys were renewed, the current key alone
+
+A ring changes as a whole and is read anew for every request, so whoever has it can open whatever was sealed for that
+person at that moment. `current` seals. `next` is known to everybody for a while before it does, so that nobody meets a
+value sealed with a key that they have not heard of. `former` keys open what is not sealed anew yet, and what backups
+hold. `events` is never renewed: what it sealed is chained, and may not be written again.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from apex_server.vault.errors import SealBroken
+
+__all__ = ["DATA_KEY_BYTES", "FORMER_KEYS_MAX", "FormerKey", "KeyRing"]
+
+DATA_KEY_BYTES: Final = 32
+
+FORMER_KEYS_MAX: Final = 8
+"""Whoever renews a key more often than once in ten days waits: what does not open is tried with each of them."""
+
+
+class FormerKey(Struct, frozen=True, array_like=True):
+    """A key that seals nothing any more.
+
+    `needed_until`, in seconds since 1970, says for how long backups need it, once nothing in the database does.
+    """
+
+    key: bytes
+    needed_until: int | None = None
+
+
+class KeyRing(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All keys of one person; the newest former one first."""
+
+    current: bytes
+    events: bytes
+    next: bytes | None = None
+    former: tuple[FormerKey, ...] = ()
+
+    @classmethod
+    def read(cls, plain: bytes) -> "KeyRing":
+        """Read what was unwrapped. Raises SealBroken."""
+        if len(plain) == DATA_KEY_BYTES:
+            return cls(current=plain, events=plain)
+        try:
+            return msgspec.msgpack.decode(plain, type=cls)
+        except msgspec.DecodeError as error:
+            raise SealBroken("data_keys") from error
+
+    def write(self) -> bytes:
+        """Give what is to be wrapped."""
+        return msgspec.msgpack.encode(self)
+
+    def announcing(self, key: bytes) -> "KeyRing":
+        """Let a key be known that will seal soon."""
+        return msgspec.structs.replace(self, next=key)
+
+    def renewed(self) -> "KeyRing":
+        """Let the key that was announced seal from now on."""
+        if self.next is None:
+            raise ValueError("no key was announced")
+        former = (FormerKey(self.current), *self.former)
+        return KeyRing(current=self.next, events=self.events, former=former)
+
+    def needed_until(self, seconds: int) -> "KeyRing":
+        """Note of the former keys that nothing in the database needs them any more, and until when backups do."""
+        noted = tuple(each if each.needed_until else FormerKey(each.key, seconds) for each in self.former)
+        return msgspec.structs.replace(self, former=noted)
+
+    def without_those_until(self, seconds: int) -> "KeyRing":
+        """Let go of the keys that nothing needs any more."""
+        kept = tuple(each for each in self.former if each.needed_until is None or each.needed_until > seconds)
+        return msgspec.structs.replace(self, former=kept)
