@@ -39,7 +39,7 @@ WORKOUT_WEIGHT, NUTRITION_WEIGHT, CHECK_IN_WEIGHT = 0.5, 0.3, 0.2
 """Parts of the overall figure, renormalised over those that apply [D]."""
 
 
-class DoneSession(Struct, frozen=True, kw_only=True):
+class DoneSession(Struct, frozen=True, kw_only=True, gc=False):
     """A session that was trained, with its place in a program where it names one."""
 
     workout_id: str
@@ -50,7 +50,7 @@ class DoneSession(Struct, frozen=True, kw_only=True):
     day_number: int | None = None
 
 
-class SessionOutcome(Struct, frozen=True, kw_only=True):
+class SessionOutcome(Struct, frozen=True, kw_only=True, gc=False):
     """A due session and what was done of it: `share` is 1 for all of it, None while its week is still open."""
 
     scheduled: ScheduledSession

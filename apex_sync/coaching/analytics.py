@@ -8,7 +8,6 @@ of a session is written here alone.
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -25,7 +24,7 @@ from apex_sync.coaching.trend import slope_per_week
 from apex_sync.coaching.weeks import days_before, monday_of
 
 
-class Tally(Struct, frozen=True, array_like=True):
+class Tally(Struct, frozen=True, array_like=True, gc=False):
     """The hard sets of one exercise, as it was named, in one ISO week; later drops count as halves."""
 
     week: datetime.date
@@ -35,7 +34,7 @@ class Tally(Struct, frozen=True, array_like=True):
     volume_load_kg: float
 
 
-class MuscleWeek(Struct, frozen=True, kw_only=True):
+class MuscleWeek(Struct, frozen=True, kw_only=True, gc=False):
     """The hard sets of a muscle in the week of a Monday; `fractional_sets` counts indirect ones as halves."""
 
     week: datetime.date
@@ -44,7 +43,7 @@ class MuscleWeek(Struct, frozen=True, kw_only=True):
     fractional_sets: float
 
 
-class ExerciseWeek(Struct, frozen=True, kw_only=True):
+class ExerciseWeek(Struct, frozen=True, kw_only=True, gc=False):
     """The hard sets of an exercise in the week of a Monday.
 
     `muscles` is what one set of it gives each muscle; null where no library knows the exercise, so that its sets are
@@ -66,7 +65,7 @@ class Volume(Struct, frozen=True, kw_only=True):
     exercises: list[ExerciseWeek]
 
 
-class AdherenceWeek(Struct, frozen=True, kw_only=True):
+class AdherenceWeek(Struct, frozen=True, kw_only=True, gc=False):
     """Sessions done (parts count as parts) of those due in a complete ISO week; null per cent where none was due."""
 
     week: datetime.date
@@ -75,7 +74,7 @@ class AdherenceWeek(Struct, frozen=True, kw_only=True):
     percent: float | None
 
 
-class TrainedSession(NamedTuple):
+class TrainedSession(Struct, frozen=True, gc=False):
     """One session of an exercise, which has a hard set of it, and what it came to."""
 
     workout_id: str
@@ -84,7 +83,7 @@ class TrainedSession(NamedTuple):
     totals: ExerciseTotals
 
 
-class ProgressPoint(Struct, frozen=True, kw_only=True):
+class ProgressPoint(Struct, frozen=True, kw_only=True, gc=False):
     """One session of an exercise: its heaviest set, and the best estimate of the one-rep maximum where there is one."""
 
     workout_id: str

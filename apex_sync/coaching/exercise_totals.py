@@ -28,7 +28,7 @@ class HardSet(NamedTuple):
         return self.reps * self.load_kg if self.load_kg is not None and self.load_kg > 0 else 0.0
 
 
-class ExerciseTotals(Struct, frozen=True, kw_only=True):
+class ExerciseTotals(Struct, frozen=True, kw_only=True, gc=False):
     """What the hard sets of an exercise come to in a session; where there is none, everything is 0 or None.
 
     `top_*` are of the heaviest set, of equals the one with most reps, of equals the first. Best estimates are by Epley

@@ -36,7 +36,7 @@ class Target(Struct, frozen=True, kw_only=True):
         return (low, high) if low and high and 1 <= low <= high else None
 
 
-class ScheduledSession(Struct, frozen=True, kw_only=True):
+class ScheduledSession(Struct, frozen=True, kw_only=True, gc=False):
     """A session that was due on a day, with its place in the program and the number of sets prescribed, where known."""
 
     date: datetime.date

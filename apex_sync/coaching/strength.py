@@ -47,7 +47,7 @@ class OutsideFormula(ApexError):
         self.value = value
 
 
-class StrengthEstimate(Struct, frozen=True):
+class StrengthEstimate(Struct, frozen=True, gc=False):
     """An e1RM in kilograms, with the formula it came from."""
 
     e1rm_kg: float

@@ -64,11 +64,11 @@ class ClientSummary(Struct, kw_only=True):
     current_program_id: UUID | None
 
 
-class _Due(ScheduledSession, frozen=True, kw_only=True, array_like=True):
+class _Due(ScheduledSession, frozen=True, kw_only=True, array_like=True, gc=False):
     """A session that was due, as Postgres writes it."""
 
 
-class _Session(DoneSession, frozen=True, kw_only=True, array_like=True):
+class _Session(DoneSession, frozen=True, kw_only=True, array_like=True, gc=False):
     """A session that was trained, as Postgres writes it."""
 
 

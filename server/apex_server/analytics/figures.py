@@ -1,7 +1,7 @@
 """The figures behind the endpoints: one or two statements each, judged by `apex_sync.coaching`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from math import fsum
 from uuid import UUID
@@ -130,24 +130,25 @@ async def volume_by_week(connection: Connection, vault: Vault, athlete_id: UUID,
     rows = await connection.fetch(_queries.list_tallies, athlete_id, first, last)
     seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
     names = {name: seal.open_name(name, EXERCISE_NAME) for name in {row["name"] for row in rows}}
-    tallies = with_the_rest(
-        [Tally(row["week"], row["exercise_id"], names[row["name"]], row["sets"], row["volume_load_kg"]) for row in rows]
-    )
+    told = (Tally(week, exercise_id, names[name], *counted) for week, exercise_id, name, *counted in rows)
+    tallies = list(with_the_rest(told))
     identities = {exercise_identity(tally.exercise_id, tally.name) for tally in tallies}
     library = await library_for(connection, vault, [identity for identity in identities if identity])
     return volume_of(tallies, library)
 
 
-def with_the_rest(tallies: Sequence[Tally]) -> list[Tally]:
-    """Make what is told of whole weeks, where nothing is named, what is left of them beside all that is named."""
-    named = [tally for tally in tallies if (tally.exercise_id, tally.name) != (None, None)]
-    rest = {tally.week: tally for tally in tallies if (tally.exercise_id, tally.name) == (None, None)}
-    for tally in named:
-        whole = rest[tally.week]
-        rest[tally.week] = Tally(
-            tally.week, None, None, whole.sets - tally.sets, whole.volume_load_kg - tally.volume_load_kg
-        )
-    return [*named, *(tally for tally in rest.values() if tally.sets)]
+def with_the_rest(tallies: Iterable[Tally]) -> Iterator[Tally]:
+    """Make of a whole week, which names nothing and comes last of it, what is left beside all that is named."""
+    sets = volume_load_kg = 0.0
+    for tally in tallies:
+        if tally.exercise_id is not None or tally.name is not None:
+            sets += tally.sets
+            volume_load_kg += tally.volume_load_kg
+            yield tally
+        else:
+            if tally.sets > sets:
+                yield Tally(tally.week, None, None, tally.sets - sets, tally.volume_load_kg - volume_load_kg)
+            sets = volume_load_kg = 0.0
 
 
 async def progression_of(

@@ -1,5 +1,5 @@
 -- name: list_tallies
--- The hard sets of an athlete by week and exercise as it was named, and of each week as a whole, where nothing is named.
+-- The hard sets of an athlete by week and exercise as it was named, and last of each week the whole of it, unnamed.
 -- What a name means is told once the few of them are open. Exercises are looked up session by session (OFFSET 0): under
 -- row-level security Postgres expects one row where there are thousands.
 SELECT date_trunc('week', session.date::timestamp)::date AS week, done.exercise_id, done.name,
@@ -20,7 +20,7 @@ WHERE session.scope_id = $1
     AND session.date BETWEEN $2 AND $3
     AND session.hard_sets > 0
 GROUP BY 1, 2, 3
-ORDER BY 1, 2, 3
+ORDER BY 1, 2 NULLS LAST, 3 NULLS LAST
 LIMIT 50000;
 
 -- name: list_week_totals
