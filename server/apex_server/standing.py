@@ -1,14 +1,21 @@
-"""A coach's athletes with how each stands: one statement reads the facts of all, `apex_sync.coaching` judges them."""
+"""A coach's athletes with how each stands: one statement reads the facts of all, `apex_sync.coaching` judges them.
+
+An owner reads the same beside one of their coaches, and support that of the one person whom they look at, without a
+coach. Row-level security decides what may be read, and `coach_read_by` only which coach's it is.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
+from litestar.params import QueryParameter
 from msgspec import UNSET, Struct
 
+from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, load_queries
+from apex_server.errors import InvalidFields
 from apex_server.people import USER_NAME
 from apex_server.sync.sealing import DocumentSeal
 from apex_server.sync.store import DAMAGED
@@ -30,10 +37,15 @@ from apex_sync.fold import fold
 from apex_sync.models import CLIENT_FILES, ClientFile
 from apex_sync.wire import parse_document
 
-__all__ = ["CLIENTS_MAX", "ClientSummary", "Standing", "clients_of", "standings_of"]
+__all__ = ["CLIENTS_MAX", "ClientSummary", "ReadCoach", "Standing", "clients_of", "coach_read_by", "standings_of"]
 
 CLIENTS_MAX = 5000
 """Per coach, past and to come: opening so many names is 50 ms, and nobody coaches more people than that."""
+
+_NO_COACH = UUID(int=0)
+"""Of whom nobody is an athlete."""
+
+ReadCoach = Annotated[UUID | None, QueryParameter(description="For owners: which of your coaches to read along with.")]
 
 _queries = load_queries(__package__)
 
@@ -97,8 +109,26 @@ class Standing(NamedTuple):
     facts: ClientFacts
 
 
+async def coach_read_by(
+    connection: Connection, caller: Caller, coach_id: UUID | None, athlete_id: UUID | None = None
+) -> UUID | None:
+    """Give the coach whose athletes, or whose one athlete, somebody reads; None for support, who reads without one.
+
+    An owner names one of their coaches, and need not where an athlete is named. Whoever names a coach whom they do not
+    read gets one who has no athletes. Raises RoleRequired, and InvalidFields for an owner who names nobody.
+    """
+    require_role(caller, "coach", "owner", "support")
+    if caller.role == "support":
+        return None
+    if caller.role == "coach":
+        return caller.user_id if coach_id in (None, caller.user_id) else _NO_COACH
+    if coach_id is None and athlete_id is None:
+        raise InvalidFields.one("coach_id", "Expected one of your coaches: GET /api/organisation lists them")
+    return await connection.fetchval(_queries.find_coach_read, caller.user_id, coach_id, athlete_id) or _NO_COACH
+
+
 async def clients_of(
-    connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID | None = None
+    connection: Connection, vault: Vault, coach_id: UUID | None, athlete_id: UUID | None = None
 ) -> list[ClientSummary]:
     """Read a coach's athletes, or one of them, in no particular order."""
     return [standing.client for standing in await standings_of(connection, vault, coach_id, athlete_id)]
@@ -107,7 +137,7 @@ async def clients_of(
 async def standings_of(
     connection: Connection,
     vault: Vault,
-    coach_id: UUID,
+    coach_id: UUID | None,
     athlete_id: UUID | None = None,
     *,
     first_day: date | None = None,

@@ -1,6 +1,20 @@
+-- name: find_coach_read
+-- Which coach an owner reads along with: the one they name, or of those who work with an athlete the one who does longest.
+SELECT member.coach_id
+FROM organisation_coaches AS member
+LEFT JOIN coach_athletes AS pair
+    ON pair.coach_id = member.coach_id AND pair.athlete_id = $3 AND pair.ended_at IS NULL
+WHERE member.owner_id = $1
+    AND member.ended_at IS NULL
+    AND ($2::uuid IS NULL OR member.coach_id = $2)
+    AND ($3::uuid IS NULL OR pair.athlete_id IS NOT NULL)
+ORDER BY pair.since, member.coach_id
+LIMIT 1;
+
 -- name: list_standings
--- A coach's athletes ($2: one of them) with what their standing follows from: each part reads a few rows by index. What
--- was due is asked for by the program that was followed on its day (as `sessions_due` in coaching/plan.py says). Names
+-- A coach's athletes ($2: one of them; $1 null: whom support looks at, who has no coach then) with what their standing
+-- follows from: each part reads a few rows by index. What was due is asked for by the program that was followed on its day
+-- (as `sessions_due` in coaching/plan.py says). Names
 -- and tags are sealed, so they are sorted, filtered and cut into pages once they are open. Sessions are read from $3 on,
 -- everything else from $5. The day of an athlete is that of the clock they last trained by; one that is off by more than a
 -- day says nothing.
@@ -70,7 +84,18 @@ SELECT users.id, users.name, pair.since,
             AND insight.status = 'draft'
             AND insight.priority = 'critical'
     ) AS critical_insights
-FROM coach_athletes AS pair
+FROM (
+    SELECT coach_id, athlete_id, since
+    FROM coach_athletes
+    WHERE coach_id = $1
+        AND ended_at IS NULL
+    UNION ALL
+    SELECT NULL, users.id, users.created_at
+    FROM users
+    WHERE $1 IS NULL
+        AND users.id = apex_looked_at(apex_user_id())
+        AND users.role = 'athlete'
+) AS pair
 JOIN users ON users.id = pair.athlete_id
 LEFT JOIN scopes AS private
     ON private.name = 'private:' || pair.coach_id::text || ':' || pair.athlete_id::text
@@ -149,8 +174,6 @@ CROSS JOIN LATERAL (
         LIMIT 2000
     ) AS session
 ) AS trained
-WHERE pair.coach_id = $1
-    AND pair.ended_at IS NULL
-    AND ($2::uuid IS NULL OR pair.athlete_id = $2)
+WHERE $2::uuid IS NULL OR pair.athlete_id = $2
 ORDER BY users.id
 LIMIT $6;

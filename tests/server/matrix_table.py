@@ -154,7 +154,9 @@ _ANY = {"If-Match": "*"}
 _PAIR = "athlete own_coach"
 _PAIR_ROLES = "athlete coach"
 _COACH = "coach"
+_COACH_AND_BESIDE = "coach owner support"
 _ATHLETE = {"athlete_id": "{athlete}"}
+_OF_COACH = {"coach_id": "{coach}"}
 _DAY = {"date": "2026-03-01"}
 _MEDIA = {"media_id": "0" * 64, "size_bytes": 1, "content_type": "image/png", "kind": "photo"}
 _RECORDING = {"media_id": "2" * 64, "size_bytes": 1, "content_type": "audio/mp4"}
@@ -230,12 +232,13 @@ ROUTES: list[Case] = [
     lists("GET /api/clients/invites", "invite", roles=_COACH),
     own("DELETE /api/clients/invites", _COACH),
     writes("DELETE /api/clients/invites/{invite_id}", "invite", may="own_coach", roles=_COACH),
-    lists("GET /api/clients", "athlete", roles=_COACH),
+    lists("GET /api/clients", "athlete", roles=_COACH_AND_BESIDE, query=_OF_COACH),
     own("POST /api/clients", _COACH, {}),
     own("POST /api/clients/import", _COACH, {"rows": [{"name": "x"}]}),
-    reads("GET /api/clients/{athlete_id}", "athlete", roles=_COACH),
-    reads("GET /api/clients/{athlete_id}/dashboard", "athlete", roles=_COACH),
-    reads("GET /api/clients/{athlete_id}/timeline", "athlete", roles=_COACH),
+    reads("GET /api/clients/{athlete_id}", "athlete", roles=_COACH_AND_BESIDE),
+    reads("GET /api/clients/{athlete_id}/dashboard", "athlete", roles=_COACH_AND_BESIDE),
+    reads("GET /api/clients/{athlete_id}/timeline", "athlete", roles=_COACH_AND_BESIDE),
+    reads("GET /api/clients/{athlete_id}", "athlete", roles=_COACH_AND_BESIDE, query=_OF_COACH),
     writes("PUT /api/clients/{athlete_id}", "athlete", may="own_coach", roles=_COACH, body=_TAGS, headers=_ANY),
     writes("PATCH /api/clients/{athlete_id}", "athlete", may="own_coach", roles=_COACH, body=_TAGS),
     writes("PUT /api/clients/{athlete_id}/status", "athlete", may="own_coach", roles=_COACH, body={"status": "active"}),
@@ -400,9 +403,9 @@ ROUTES: list[Case] = [
     writes("DELETE /api/questionnaires/{questionnaire_id}", "questionnaire", may="own_coach"),
     writes("POST /api/questionnaires/{questionnaire_id}/restore", "questionnaire", may="own_coach"),
     # Analytics.
-    own("GET /api/analytics/dashboard", _COACH),
-    lists("GET /api/analytics/adherence", "athlete", roles=_COACH),
-    reads("GET /api/analytics/client/{athlete_id}", "athlete", roles=_COACH),
+    own("GET /api/analytics/dashboard", "coach owner"),
+    lists("GET /api/analytics/adherence", "athlete", roles=_COACH_AND_BESIDE, query=_OF_COACH),
+    reads("GET /api/analytics/client/{athlete_id}", "athlete", roles=_COACH_AND_BESIDE),
     reads("GET /api/analytics/volume/{athlete_id}", "athlete"),
     reads("GET /api/analytics/progression", "athlete", query=_ATHLETE),
     own("GET /api/analytics/export", "athlete coach"),

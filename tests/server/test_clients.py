@@ -334,7 +334,7 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
         assert await explain(connection, load_queries("apex_server").list_standings, *arguments) == []
         assert await explain(connection, load_queries("apex_server.resources").list_measurings, athlete, today) == []
         mark = [today, NOW.replace(tzinfo=None), UUID(int=1), 50]
-        assert await explain(connection, queries.list_timeline, athlete, athlete, None, *mark) == []
+        assert await explain(connection, queries.list_timeline, athlete, athlete, None, *mark, coach) == []
         assert await explain(connection, queries.list_recent_workouts, athlete, today, today) == []
         assert await explain(connection, queries.list_recent_check_ins, athlete) == []
         assert await explain(connection, queries.list_open_insights, athlete) == []

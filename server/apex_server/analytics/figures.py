@@ -61,7 +61,7 @@ def today() -> date:
     return datetime.now(UTC).date() + timedelta(days=1)
 
 
-async def dashboard_of_coach(connection: Connection, vault: Vault, coach_id: UUID) -> CoachDashboard:
+async def dashboard_of_coach(connection: Connection, vault: Vault, coach_id: UUID | None) -> CoachDashboard:
     """Read a coach's work at a glance."""
     clients = await _clients(connection, vault, coach_id)
     this_week = monday_of(datetime.now(UTC).date())
@@ -88,7 +88,9 @@ async def dashboard_of_coach(connection: Connection, vault: Vault, coach_id: UUI
     )
 
 
-async def adherence_of_clients(connection: Connection, vault: Vault, coach_id: UUID, weeks: int) -> AdherenceReport:
+async def adherence_of_clients(
+    connection: Connection, vault: Vault, coach_id: UUID | None, weeks: int
+) -> AdherenceReport:
     """State the adherence of all clients, week by week."""
     standings = await _standings(connection, vault, coach_id, None, weeks)
     found = [
@@ -105,7 +107,7 @@ async def adherence_of_clients(connection: Connection, vault: Vault, coach_id: U
 
 
 async def client_analytics_of(
-    connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID, weeks: int
+    connection: Connection, vault: Vault, coach_id: UUID | None, athlete_id: UUID, weeks: int
 ) -> ClientAnalytics:
     """Read one athlete's weeks. Raises NotFound."""
     standings = await _standings(connection, vault, coach_id, athlete_id, weeks)
@@ -190,13 +192,13 @@ def bands_of(percents: Sequence[float]) -> list[AdherenceBand]:
     ]
 
 
-async def _clients(connection: Connection, vault: Vault, coach_id: UUID) -> list[ClientSummary]:
+async def _clients(connection: Connection, vault: Vault, coach_id: UUID | None) -> list[ClientSummary]:
     standings = await standings_of(connection, vault, coach_id)
     return [client for client, _ in standings if not client.archived]
 
 
 async def _standings(
-    connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID | None, weeks: int
+    connection: Connection, vault: Vault, coach_id: UUID | None, athlete_id: UUID | None, weeks: int
 ) -> list[Standing]:
     first_day = complete_weeks(datetime.now(UTC).date() - timedelta(days=1), weeks)[0]
     return await standings_of(connection, vault, coach_id, athlete_id, first_day=first_day)

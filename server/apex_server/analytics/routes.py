@@ -40,6 +40,7 @@ from apex_server.errors import InvalidFields, NotFound, RoleRequired
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
 from apex_server.resources import FirstDay, LastDay, require_scope
 from apex_server.resources.requests import NO_NUL, READ_REFUSALS, scope_of_athlete
+from apex_server.standing import ReadCoach, coach_read_by
 from apex_sync.coaching.analytics import Volume, first_day_of
 from apex_sync.ids import Scope, athlete_scope
 
@@ -70,23 +71,28 @@ class AnalyticsController(Controller):
     path = "/api/analytics"
     tags = ("analytics",)
 
-    @get("/dashboard", responses=problem_responses(*_COACH_READS))
+    @get("/dashboard", responses=problem_responses(*_COACH_READS, InvalidFields))
     async def get_coach_dashboard(
-        self, caller: NamedDependency[Caller], database: NamedDependency[Database]
+        self, caller: NamedDependency[Caller], database: NamedDependency[Database], coach_id: ReadCoach = None
     ) -> CoachDashboard:
-        """Read your work as a coach at a glance: who needs a look, what waits, this week against the last."""
-        require_role(caller, "coach")
+        """Read your work as a coach at a glance, or that of one of your coaches: who needs a look, what waits."""
+        require_role(caller, "coach", "owner")
         async with database.request(caller.user_id) as connection:
-            return await dashboard_of_coach(connection, database.vault, caller.user_id)
+            coach = await coach_read_by(connection, caller, coach_id)
+            return await dashboard_of_coach(connection, database.vault, coach)
 
     @get("/adherence", responses=problem_responses(*_COACH_READS, InvalidFields))
     async def get_adherence(
-        self, caller: NamedDependency[Caller], database: NamedDependency[Database], weeks: Weeks = WEEKS_DEFAULT
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        coach_id: ReadCoach = None,
+        weeks: Weeks = WEEKS_DEFAULT,
     ) -> AdherenceReport:
-        """State week by week how many of the due sessions each of your athletes did."""
-        require_role(caller, "coach")
+        """State week by week how many of the due sessions each of your athletes did; owners name a coach."""
         async with database.request(caller.user_id) as connection:
-            return await adherence_of_clients(connection, database.vault, caller.user_id, weeks)
+            coach = await coach_read_by(connection, caller, coach_id)
+            return await adherence_of_clients(connection, database.vault, coach, weeks)
 
     @get("/client/{athlete_id:uuid}", responses=problem_responses(*READ_REFUSALS, RoleRequired))
     async def get_client_analytics(
@@ -94,12 +100,13 @@ class AnalyticsController(Controller):
         athlete_id: FromPath[UUID],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
+        coach_id: ReadCoach = None,
         weeks: Weeks = WEEKS_DEFAULT,
     ) -> ClientAnalytics:
         """Read the weeks of one of your athletes: totals, adherence, muscles, and the exercises trained most."""
-        require_role(caller, "coach")
         async with database.request(caller.user_id) as connection:
-            return await client_analytics_of(connection, database.vault, caller.user_id, athlete_id, weeks)
+            coach = await coach_read_by(connection, caller, coach_id, athlete_id)
+            return await client_analytics_of(connection, database.vault, coach, athlete_id, weeks)
 
     @get("/volume/{athlete_id:uuid}", responses=problem_responses(*READ_REFUSALS))
     async def get_volume(

@@ -49,14 +49,16 @@ WEEKS = 4
 _queries = load_queries(__package__)
 
 
-async def dashboard_of(connection: Connection, vault: Vault, coach_id: UUID, athlete_id: UUID) -> ClientDashboard:
-    """Read one of a coach's athletes at a glance. Raises NotFound."""
+async def dashboard_of(
+    connection: Connection, vault: Vault, coach_id: UUID | None, athlete_id: UUID
+) -> ClientDashboard:
+    """Read one of a coach's athletes at a glance; without a coach, what is the athlete's own. Raises NotFound."""
     clients = await clients_of(connection, vault, coach_id, athlete_id)
     if not clients:
         raise NotFound("athlete")
     today = datetime.now(UTC).date() + timedelta(days=1)  # It is tomorrow already somewhere.
     first = monday_of(today - timedelta(weeks=WEEKS - 1))
-    private = Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
+    private = _private_scope_id(coach_id, athlete_id)
     workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, today)
     sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
     library = await library_for(connection, vault, sets_by_exercise(sets))
@@ -85,15 +87,16 @@ async def dashboard_of(connection: Connection, vault: Vault, coach_id: UUID, ath
 
 async def timeline_of(
     connection: Connection,
-    coach_id: UUID,
+    coach_id: UUID | None,
     athlete_id: UUID,
     kind: TimelineKind | None,
     mark: PageMark | None,
     limit: int,
 ) -> TimelinePage:
     """Read a page of what happened to an athlete, the newest first."""
-    private = Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
-    rows = await connection.fetch(_queries.list_timeline, athlete_id, private, kind, *PageMark.key(mark), limit + 1)
+    private = _private_scope_id(coach_id, athlete_id)
+    asked = (athlete_id, private, kind, *PageMark.key(mark), limit + 1, coach_id)
+    rows = await connection.fetch(_queries.list_timeline, *asked)
     entries = [
         TimelineEntry(
             kind=row["kind"],
@@ -149,7 +152,12 @@ def recent_check_in(row: Any) -> RecentCheckIn:
     )
 
 
-async def _open_insights(connection: Connection, vault: Vault, private: UUID) -> list[OpenInsight]:
+def _private_scope_id(coach_id: UUID | None, athlete_id: UUID) -> UUID | None:
+    """Name what a coach keeps apart about an athlete; None without one."""
+    return None if coach_id is None else Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
+
+
+async def _open_insights(connection: Connection, vault: Vault, private: UUID | None) -> list[OpenInsight]:
     rows = await connection.fetch(_queries.list_open_insights, private)
     found = await read_records(connection, vault, INSIGHTS, [(row["scope_id"], row["record_id"]) for row in rows])
     return [

@@ -228,7 +228,7 @@ FROM (
             SELECT athlete_id AS id, (since AT TIME ZONE 'UTC')::date AS date, since AT TIME ZONE 'UTC' AS time
             FROM coach_athletes
             WHERE coach_athletes.athlete_id = $1
-                AND coach_athletes.coach_id = apex_user_id()
+                AND coach_athletes.coach_id = $8
                 AND coach_athletes.ended_at IS NULL
         ) AS moment
         WHERE ($3::text IS NULL OR $3 = 'linked')

@@ -51,7 +51,7 @@ from apex_server.resources.bodies import object_body
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, IfMatch, IfNoneMatch, Limit
 from apex_server.resources.versions import is_named
-from apex_server.standing import clients_of
+from apex_server.standing import ReadCoach, clients_of, coach_read_by
 from apex_server.sync.commit import Committer
 from apex_sync.coaching.client_standing import Status
 from apex_sync.ids import athlete_scope
@@ -77,8 +77,16 @@ _queries = load_queries(__package__)
 def provide_writer(
     caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
 ) -> ClientWriter:
-    """Give what reads and writes for a coach. Raises RoleRequired."""
+    """Give what writes for a coach. Raises RoleRequired."""
     require_role(caller, "coach")
+    return ClientWriter(database, committer, caller)
+
+
+def provide_reader(
+    caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
+) -> ClientWriter:
+    """Give what reads as a coach does, for whoever reads along, too. Raises RoleRequired."""
+    require_role(caller, "coach", "owner", "support")
     return ClientWriter(database, committer, caller)
 
 
@@ -93,12 +101,16 @@ class ClientsController(Controller):
     path = "/api/clients"
     tags = ("clients",)
     request_max_body_size = 256 * 1024  # Notes of 10,000 characters each, on a dozen injuries and programs.
-    dependencies = {"clients": Provide(provide_writer, sync_to_thread=False)}  # noqa: RUF012 - as Litestar has it.
+    dependencies = {  # noqa: RUF012 - as Litestar has it.
+        "clients": Provide(provide_writer, sync_to_thread=False),
+        "clients_read": Provide(provide_reader, sync_to_thread=False),
+    }
 
     @get(responses=problem_responses(*_REFUSALS, InvalidFields))
     async def list_clients(
         self,
-        clients: NamedDependency[ClientWriter],
+        clients_read: NamedDependency[ClientWriter],
+        coach_id: ReadCoach = None,
         status: FromQuery[Status | None] = None,
         tag: Annotated[str | None, QueryParameter(max_length=200, description="As it is written.")] = None,
         archived: Annotated[bool, QueryParameter(description="True: only those who were archived.")] = False,
@@ -107,15 +119,16 @@ class ClientsController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=PAGE_LENGTH_MAX)] = 100,
         after: After = None,
     ) -> ClientsPage:
-        """List the athletes you coach now, with how each stands.
+        """List the athletes you coach now, with how each stands; owners name one of their coaches.
 
         A status that you set goes first. Else: `inactive` after four weeks without a session or a check-in;
         `needs-attention` when a check-in is three days late, when less than 70 % of the due sessions were done two
         weeks running, or with a critical insight; `overdue` when a check-in is late by less; `active` otherwise.
         """
         mark = None if after is None else ClientMark.decode(after)
-        async with clients.database.request(clients.caller.user_id) as connection:
-            everybody = await clients_of(connection, clients.database.vault, clients.caller.user_id)
+        async with clients_read.database.request(clients_read.caller.user_id) as connection:
+            coach = await coach_read_by(connection, clients_read.caller, coach_id)
+            everybody = await clients_of(connection, clients_read.database.vault, coach)
         wanted = text.casefold() if text else ""
         found = [
             client
@@ -168,10 +181,14 @@ class ClientsController(Controller):
 
     @get("/{athlete_id:uuid}", responses=problem_responses(*_READ))
     async def get_client(
-        self, athlete_id: FromPath[UUID], clients: NamedDependency[ClientWriter], if_none_match: IfNoneMatch = None
+        self,
+        athlete_id: FromPath[UUID],
+        clients_read: NamedDependency[ClientWriter],
+        coach_id: ReadCoach = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response[ClientDetail]:
         """Read one athlete: standing, profile, the coach's own file, and what is known of the body."""
-        return await _answer(clients, athlete_id, if_none_match)
+        return await _answer(clients_read, athlete_id, if_none_match, coach_id=coach_id)
 
     @put("/{athlete_id:uuid}", dto=described_as(ClientDraft, WHOLE_CLIENT), return_dto=None,
          responses=problem_responses(*_WRITE, VersionRequired))  # fmt: skip
@@ -206,26 +223,30 @@ class ClientsController(Controller):
 
     @get("/{athlete_id:uuid}/dashboard", responses=problem_responses(*_READ))
     async def get_dashboard(
-        self, athlete_id: FromPath[UUID], clients: NamedDependency[ClientWriter]
+        self, athlete_id: FromPath[UUID], clients_read: NamedDependency[ClientWriter], coach_id: ReadCoach = None
     ) -> ClientDashboard:
         """Read one athlete at a glance: four weeks of training, volume by muscle, weight, check-ins, what waits."""
-        async with clients.database.request(clients.caller.user_id) as connection:
-            return await dashboard_of(connection, clients.database.vault, clients.caller.user_id, athlete_id)
+        async with clients_read.database.request(clients_read.caller.user_id) as connection:
+            coach = await coach_read_by(connection, clients_read.caller, coach_id, athlete_id)
+            return await dashboard_of(connection, clients_read.database.vault, coach, athlete_id)
 
     @get("/{athlete_id:uuid}/timeline", responses=problem_responses(*_READ))
     async def get_timeline(
         self,
         athlete_id: FromPath[UUID],
-        clients: NamedDependency[ClientWriter],
+        clients_read: NamedDependency[ClientWriter],
+        coach_id: ReadCoach = None,
         kind: FromQuery[TimelineKind | None] = None,
         limit: Limit = PAGE_LENGTH_DEFAULT,
         after: After = None,
     ) -> TimelinePage:
         """List what happened to an athlete, the newest first."""
         mark = None if after is None else PageMark.decode(after)
-        async with clients.database.request(clients.caller.user_id) as connection:
-            await require_scope(connection, clients.caller.user_id, athlete_scope(str(athlete_id)), "athlete")
-            return await timeline_of(connection, clients.caller.user_id, athlete_id, kind, mark, limit)
+        caller = clients_read.caller
+        async with clients_read.database.request(caller.user_id) as connection:
+            await require_scope(connection, caller.user_id, athlete_scope(str(athlete_id)), "athlete")
+            coach = await coach_read_by(connection, caller, coach_id, athlete_id)
+            return await timeline_of(connection, coach, athlete_id, kind, mark, limit)
 
     @put("/{athlete_id:uuid}/status", responses=problem_responses(*_WRITE))
     async def set_status(
@@ -273,9 +294,11 @@ class ClientsController(Controller):
 clients_routes = (InvitesController, OpenInvitesController, ClientsController)
 
 
-async def _answer(clients: ClientWriter, athlete_id: UUID, if_none_match: str | None = None) -> Response[Any]:
+async def _answer(
+    clients: ClientWriter, athlete_id: UUID, if_none_match: str | None = None, *, coach_id: UUID | None = None
+) -> Response[Any]:
     """Answer with one athlete as they stand now. Raises NotFound."""
-    detail, versions = await clients.read(athlete_id)
+    detail, versions = await clients.read(athlete_id, coach_id)
     body = msgspec.json.encode(detail)
     headers = {"ETag": etag_of_client(versions, body)}
     if is_named(if_none_match, headers["ETag"]):

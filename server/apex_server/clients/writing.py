@@ -34,7 +34,7 @@ from apex_server.resources import (
 )
 from apex_server.resources.bodies import object_body
 from apex_server.resources.versions import read_etag
-from apex_server.standing import clients_of
+from apex_server.standing import clients_of, coach_read_by
 from apex_server.sync.commit import Committer
 from apex_server.sync.errors import RecordDamaged
 from apex_sync.coaching.bodyweight import latest_rate, weight_trend
@@ -88,28 +88,30 @@ class ClientWriter:
         self.caller = caller
         self._committer = committer
 
-    async def read(self, athlete_id: UUID) -> tuple[ClientDetail, Versions]:
-        """Read an athlete as a whole. Raises NotFound, RecordDamaged."""
+    async def read(self, athlete_id: UUID, coach_id: UUID | None = None) -> tuple[ClientDetail, Versions]:
+        """Read an athlete as a whole, as their coach does. Raises NotFound, RecordDamaged."""
         async with self.database.request(self.caller.user_id) as connection:
-            summaries = await clients_of(connection, self.database.vault, self.caller.user_id, athlete_id)
+            coach = await coach_read_by(connection, self.caller, coach_id, athlete_id)
+            summaries = await clients_of(connection, self.database.vault, coach, athlete_id)
             if not summaries:
                 raise NotFound("athlete")
             today = datetime.now(UTC).date()
             known = {
                 part: await writer.known(connection, record_id)
-                for part, (writer, record_id) in self._parts(athlete_id).items()
+                for part, (writer, record_id) in self._parts(coach, athlete_id).items()
             }
             measurings = await measurings_of(connection, athlete_id)
-        profile, file = live(known["profile"], Profile), live(known["file"], ClientFile)
+        profile = live(known["profile"], Profile)
+        kept = known.get("file")
         view = ProfileView(**shown(profile), age_years=age_years(profile, today))
         return (
             ClientDetail(
                 **msgspec.structs.asdict(summaries[0]),
                 profile=view,
-                file=file,
+                file=live(kept, ClientFile) if kept else ClientFile(),
                 metrics=metrics_of(measurings, profile),
             ),
-            Versions(known["profile"].version, known["file"].version),
+            Versions(known["profile"].version, kept.version if kept else {}),
         )
 
     async def change(self, athlete_id: UUID, changes: Mapping[str, Any], versions: Versions | None = None) -> None:
@@ -117,7 +119,7 @@ class ClientWriter:
 
         Raises NotFound, and what `RecordWriter.apply_patch` raises.
         """
-        for part, (writer, record_id) in self._parts(athlete_id).items():
+        for part, (writer, record_id) in self._parts(self.caller.user_id, athlete_id).items():
             if part in changes:
                 await writer.restore(record_id)
                 version = None if versions is None else getattr(versions, part)
@@ -125,7 +127,7 @@ class ClientWriter:
 
     async def replace(self, athlete_id: UUID, draft: Mapping[str, Any], versions: Versions | None) -> None:
         """Make an athlete's records what a draft says. Raises NotFound, and what `RecordWriter.replace` raises."""
-        parts = self._parts(athlete_id)
+        parts = self._parts(self.caller.user_id, athlete_id)
         for name in draft:
             if name not in parts:
                 raise InvalidFields.one(name, "is no field of this")
@@ -135,14 +137,16 @@ class ClientWriter:
                 version = None if versions is None else getattr(versions, part)
                 await writer.replace(record_id, object_body(draft[part]), version)
 
-    def _parts(self, athlete_id: UUID) -> dict[str, tuple[PlacedWriter, UUID]]:
-        coach, athlete = str(self.caller.user_id), str(athlete_id)
+    def _parts(self, coach_id: UUID | None, athlete_id: UUID) -> dict[str, tuple[PlacedWriter, UUID]]:
+        """Give the records of an athlete; without a coach nobody keeps a file."""
+        athlete = str(athlete_id)
         of_profile = RecordKind(PROFILES, "athlete", profile_patch)
-        of_file = RecordKind(CLIENT_FILES, "athlete", model_patch)
-        return {
-            "profile": (self._writer(of_profile, athlete_scope(athlete)), athlete_id),
-            "file": (self._writer(of_file, private_scope(coach, athlete)), UUID(client_file_id(coach, athlete))),
-        }
+        parts = {"profile": (self._writer(of_profile, athlete_scope(athlete)), athlete_id)}
+        if coach_id is not None:
+            coach, of_file = str(coach_id), RecordKind(CLIENT_FILES, "athlete", model_patch)
+            place = self._writer(of_file, private_scope(coach, athlete))
+            parts["file"] = (place, UUID(client_file_id(coach, athlete)))
+        return parts
 
     def _writer(self, kind: RecordKind, scope: str) -> PlacedWriter:
         return PlacedWriter(kind, self.database, self._committer, self.caller, scope)

@@ -1,0 +1,125 @@
+"""Whoever reads along reads what the coach reads, by one statement: owners all of it, support one person's own."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from apex_server.settings import Settings
+from tests.server.accounts_app import problem
+from tests.server.whole_app import Signed, WholeApp, whole_app
+
+pytestmark = pytest.mark.anyio
+
+OF_ONE = (
+    "/api/clients/{athlete}",
+    "/api/clients/{athlete}/dashboard",
+    "/api/clients/{athlete}/timeline",
+    "/api/analytics/client/{athlete}",
+)
+OF_ALL = ("/api/clients", "/api/analytics/adherence", "/api/analytics/dashboard")
+
+
+@dataclass
+class World:
+    """Carla coaches Anna, in Olga's organisation; Sam is support; Otto has an organisation of his own."""
+
+    app: WholeApp
+    anna: Signed
+    carla: Signed
+    olga: Signed
+    otto: Signed
+    sam: Signed
+
+    def paths(self) -> list[str]:
+        return [path.format(athlete=self.anna.id) for path in OF_ONE]
+
+
+@pytest.fixture
+async def world(settings: Settings) -> AsyncIterator[World]:
+    async with whole_app(settings) as app:
+        anna, carla = await app.person("anna", "athlete"), await app.person("carla", "coach")
+        olga, otto = await app.person("olga", "owner"), await app.person("otto", "owner")
+        cora = await app.person("cora", "coach")
+        await app.coaches(carla, anna)
+        await app.joins(carla, olga)
+        await app.joins(cora, otto)
+        await anna("POST", "/api/workouts", {"title": "Legs", "date": "2026-03-01"})
+        answer = await carla("PATCH", f"/api/clients/{anna.id}", {"file": {"tags": ["Prep"], "notes": "is shy"}})
+        assert answer.status_code == 200, answer.text
+        yield World(app, anna, carla, olga, otto, await app.person("sam", "support"))
+
+
+async def read(person: Signed, path: str, **params: Any) -> Any:
+    answer = await person("GET", path, params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_an_owner_reads_of_an_athlete_what_the_coach_reads(world: World) -> None:
+    for path in world.paths():
+        hers = await read(world.carla, path)
+        assert await read(world.olga, path) == hers
+        assert await read(world.olga, path, coach_id=str(world.carla.id)) == hers
+    assert (await read(world.olga, world.paths()[0]))["file"]["notes"] == "is shy"
+
+
+async def test_an_owner_names_the_coach_whose_athletes_they_read(world: World) -> None:
+    for path in OF_ALL:
+        assert await read(world.olga, path, coach_id=str(world.carla.id)) == await read(world.carla, path)
+        unnamed = await world.olga("GET", path)
+        assert problem(unnamed) == (422, "invalid_fields")
+        assert unnamed.json()["errors"][0]["field"] == "coach_id"
+
+
+async def test_another_owner_finds_nobody_even_by_the_coachs_id(world: World) -> None:
+    for query in ({}, {"coach_id": str(world.carla.id)}):
+        for path in world.paths():
+            assert problem(await world.otto("GET", path, params=query)) == (404, "not_found")
+    assert (await read(world.otto, "/api/clients", coach_id=str(world.carla.id)))["clients"] == []
+
+
+async def test_an_owner_of_several_coaches_reads_the_file_of_the_one_they_name(world: World) -> None:
+    dora = await world.app.person("dora", "coach")
+    await world.app.coaches(dora, world.anna)
+    await world.app.joins(dora, world.olga)
+    path = world.paths()[0]
+    assert (await read(world.olga, path))["tags"] == ["Prep"]
+    assert (await read(world.olga, path, coach_id=str(dora.id)))["tags"] == []
+
+
+async def test_an_owner_changes_nothing_of_it(world: World) -> None:
+    for method, path, body in (
+        ("PATCH", "", {"file": {"tags": []}}),
+        ("PUT", "/status", {"status": "active"}),
+        ("DELETE", "", None),
+    ):
+        answer = await world.olga(method, f"/api/clients/{world.anna.id}{path}", body)
+        assert problem(answer) == (403, "role_required")
+
+
+async def test_support_reads_what_is_the_athletes_own_and_each_look_is_in_their_events(world: World) -> None:
+    assert problem(await world.sam("GET", world.paths()[0])) == (403, "look_required")
+    await world.app.lets_support(world.anna, world.sam)
+
+    detail, dashboard, timeline, analytics = [await read(world.sam, path) for path in world.paths()]
+    hers = await read(world.carla, world.paths()[0])
+    assert (detail["id"], detail["profile"], detail["last_workout"]) == (hers["id"], hers["profile"], "2026-03-01")
+    assert (detail["file"], detail["tags"]) == ({}, [])
+    assert dashboard["client"]["id"] == analytics["athlete_id"] == str(world.anna.id)
+    assert [entry["kind"] for entry in timeline["entries"]] == ["workout"]
+    assert [each["id"] for each in (await read(world.sam, "/api/clients"))["clients"]] == [str(world.anna.id)]
+    assert problem(await world.sam("GET", "/api/analytics/dashboard")) == (403, "role_required")
+
+    recorded = (await read(world.anna, "/api/audit"))["events"]
+    routes = [each["detail"].get("route", "") for each in recorded if each["action"] == "support_read"]
+    assert sum("/api/clients" in route for route in routes) == 4
+
+
+async def test_support_that_looks_at_a_coach_reads_none_of_their_athletes(world: World) -> None:
+    await world.app.lets_support(world.carla, world.sam)
+    for path in world.paths():
+        assert problem(await world.sam("GET", path)) == (404, "not_found")
+    listed = await read(world.sam, "/api/clients", coach_id=str(world.carla.id))
+    assert listed["clients"] == []
