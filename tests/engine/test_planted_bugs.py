@@ -15,6 +15,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+PLUGINS = ["-p", "anyio", "-p", "_hypothesis_pytestplugin", "-p", "no:cacheprovider"]
+"""What the engine's tests need; all that is installed would take longer to import than most of them to run."""
 
 
 class Bug(NamedTuple):
@@ -102,11 +104,16 @@ def test_a_planted_bug_turns_its_test_red(name: str, tmp_path: Path) -> None:
     assert bug.line in source, "the engine has changed: plant this bug where the guard is now"
     module.write_text(source.replace(bug.line, bug.becomes, 1))
     test = f"tests/engine/test_{bug.test}.py"
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=unshrunk"]
+    options = ["-x", "-q", *PLUGINS, "--hypothesis-profile=unshrunk"]
     outcome = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "-o", f"pythonpath={tmp_path} {ROOT}", test],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(tmp_path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         timeout=600,
