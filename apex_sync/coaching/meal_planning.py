@@ -207,7 +207,7 @@ def _planned_day(
     nearest: tuple[float, tuple[Miss, ...]] = (float("inf"), ())
     for attempt in range(ATTEMPTS):
         chooser = _Chooser(foods, f"{wishes.seed}/{number_of_day}/{attempt}", yesterday, lean=attempt >= LEAN_ATTEMPTS)
-        day = _fitted(chooser.chosen(wishes.meals_per_day), targets, wishes.meals_per_day)
+        day = fitted_day(chooser.chosen(wishes.meals_per_day), targets, wishes.meals_per_day)
         misses = day_misses(day.totals, targets)
         if not misses:
             return day
@@ -263,7 +263,7 @@ def _leanness(food: PlanFood) -> tuple[float, str]:
     return energy / protein if protein else float("inf"), food.id
 
 
-def _fitted(chosen: Sequence[Sequence[PlanFood]], targets: Macros, meals_per_day: int) -> PlannedDay:
+def fitted_day(chosen: Sequence[Sequence[PlanFood]], targets: Macros, meals_per_day: int) -> PlannedDay:
     """Find how much of each food."""
     kinds: list[MealKind] = [kind for _, kind, _ in DAYS[meals_per_day]]
     shares = [SHARES[kind] / fsum(SHARES[each] for each in kinds) for kind in kinds]

@@ -8,6 +8,7 @@ import ipaddress
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.plugins.prometheus import PrometheusConfig
 
+from apex_server.ai.opening import open_model
 from apex_server.analytics import analytics_routes
 from apex_server.auth import account_parts, auth_routes, provide_caller
 from apex_server.checkins import checkin_routes
@@ -77,6 +79,7 @@ _OPENED = (
     "live_answer",
     "live_hub",
     "media_store",
+    "model",
     "session_cookies",
     "vault",
 )
@@ -143,6 +146,7 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
         Database.open(settings) as database,
         HintHub.open(settings) as hints,
         LiveHub.open(hints) as live_hub,
+        open_model(settings, database, now=partial(datetime.now, UTC)) as model,
     ):
         identity = await load_identity(database, settings.secret, *settings.former_secrets)
         committer = Committer(PostgresCommitStore(database), identity=identity, now_us=_now_us, hints=hints.publish)
@@ -171,6 +175,7 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
             live_answer=limited(live=True),
             live_hub=live_hub,
             media_store=media_store_of(settings),
+            model=model,
             session_cookies=accounts.session_cookies,
             vault=database.vault,
         )

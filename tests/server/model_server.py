@@ -19,7 +19,7 @@ What it was sent is kept in `requests`, so that a test can look for what must ne
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -37,6 +37,8 @@ class ModelServer:
         self.base_url = ""
         self.tokens = 700
         self.clients: list[OpenAIModel] = []
+        self.dishes: Callable[[Any], Any] = lambda asked: []
+        """What it answers to a question for dishes."""
 
     def client(self) -> OpenAIModel:
         """Give what asks this server; it is closed with it."""
@@ -49,6 +51,9 @@ class ModelServer:
         repaired = any(message["role"] == "assistant" for message in request["messages"])
         if self.mode == "garbage":
             return "Sure! Here is your analysis: {title: 'x'"
+        if asked["kind"] == "dishes":
+            content = json.dumps({"days": self.dishes(asked)})
+            return content[:40] if self.mode == "truncated" else content
         if self.mode == "wrong" or (self.mode == "mended" and not repaired):
             return json.dumps(good_reply(asked, more=" The athlete lifted 987.6 kg."))
         if self.mode == "truncated":

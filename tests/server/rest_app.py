@@ -12,6 +12,7 @@ import httpx
 from litestar import Router
 from litestar.di import Provide
 
+from apex_server.ai.asking import BoundedModel
 from apex_server.checkins import checkin_routes
 from apex_server.db import Database
 from apex_server.exercises import exercise_routes
@@ -135,7 +136,9 @@ class RestServer:
 
 
 @asynccontextmanager
-async def rest_server(database: Database, more_routes: Sequence[Any] = ()) -> AsyncIterator[RestServer]:
+async def rest_server(
+    database: Database, more_routes: Sequence[Any] = (), model: BoundedModel | None = None
+) -> AsyncIterator[RestServer]:
     """Serve the REST slices on a database."""
 
     committer = await committer_of(database)
@@ -151,6 +154,7 @@ async def rest_server(database: Database, more_routes: Sequence[Any] = ()) -> As
         ],
         dependencies={
             "committer": Provide(lambda: committer, sync_to_thread=False),
+            "model": Provide(lambda: model, sync_to_thread=False),
             "media_store": Provide(lambda: DirectoryStore(Path("nowhere")), sync_to_thread=False),
         },
     )

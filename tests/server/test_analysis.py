@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from apex_server.ai import TemplateWording, WordingContext
+from apex_server.ai.asking import BoundedModel
 from apex_server.ai.ledger import Ledger
 from apex_server.ai.model_wording import ModelWording
 from apex_server.db import Database
@@ -297,12 +298,8 @@ async def test_a_model_that_hangs_holds_up_no_sync_and_the_draft_comes_all_the_s
     await consent(pair)
     async with model_server() as model:
         model.mode = "hanging"
-        wording = ModelWording(
-            model.client(),
-            fallback=TemplateWording(),
-            ledger=Ledger(pair.database, now=clock),
-            total_seconds=3.0,
-        )
+        asking = BoundedModel(model.client(), ledger=Ledger(pair.database, now=clock), total_seconds=3.0)
+        wording = ModelWording(asking, fallback=TemplateWording())
         check_in_id = await log_history(pair, tired=True)
         async with working(settings, clock, wording):
             await until(lambda: asked(model.requests))

@@ -60,7 +60,7 @@ def make_app() -> Litestar:
         ],
         dependencies={
             name: Provide(provider(name), sync_to_thread=False)
-            for name in ("caller", "committer", "database", "media_store")
+            for name in ("caller", "committer", "database", "media_store", "model")
         },
         openapi_config=OpenAPIConfig("Apex Sync", "1", use_handler_docstrings=True, tags=TAGS),
         logging_config=None,  # Litestar's own would stay behind in the process.

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from apex_server.ai import Claim, FlagClaim, Recommendation, TemplateWording, WordedInsight, WordingContext
+from apex_server.ai.asking import BoundedModel
 from apex_server.ai.ledger import Ledger
 from apex_server.ai.model_wording import ModelWording
 from apex_server.ai.openai_model import OpenAIModel
@@ -84,13 +85,9 @@ def wording(db: Database, model: ModelServer, clock: list[float]) -> ModelWordin
 
 
 def model_wording(db: Database, model: ModelServer, clock: list[float], **more: float) -> ModelWording:
-    return ModelWording(
-        model.client(),
-        fallback=TemplateWording(),
-        ledger=Ledger(db, now=lambda: NOW),
-        clock=lambda: clock[0],
-        **more,  # type: ignore[arg-type]
-    )
+    ledger = Ledger(db, now=lambda: NOW)
+    asking = BoundedModel(model.client(), ledger=ledger, clock=lambda: clock[0], **more)  # type: ignore[arg-type]
+    return ModelWording(asking, fallback=TemplateWording())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -162,7 +159,7 @@ async def test_a_model_that_fails_leaves_the_template(
 
 async def test_a_model_that_cannot_be_reached_leaves_the_template(db: Database) -> None:
     nobody = OpenAIModel("test-model", api_key="sk-test", base_url="http://127.0.0.1:9/v1")  # The discard port.
-    wording = ModelWording(nobody, fallback=TemplateWording(), ledger=Ledger(db, now=lambda: NOW))
+    wording = ModelWording(BoundedModel(nobody, ledger=Ledger(db, now=lambda: NOW)), fallback=TemplateWording())
     worded = await wording.word(worded_findings(BY_NAME["strain"]), context())
     assert worded.outcome == "unavailable"
 

@@ -41,7 +41,7 @@ class OpenAIModel:
                 messages=cast("Any", [{"role": message.role, "content": message.content} for message in messages]),
                 response_format={
                     "type": "json_schema",
-                    "json_schema": {"name": "worded_insight", "strict": True, "schema": schema},
+                    "json_schema": {"name": "answer", "strict": True, "schema": schema},
                 },
                 max_completion_tokens=ANSWER_TOKENS_MAX,
             )

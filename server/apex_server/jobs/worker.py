@@ -23,6 +23,7 @@ from pgqueuer.qm import QueueManager
 
 from apex_server.ai import TemplateWording, Wording
 from apex_server.ai.ledger import Ledger
+from apex_server.ai.opening import open_model
 from apex_server.ai.wording import InsightKind
 from apex_server.db import Database, DatabaseError, DatabaseUnavailable, Hint, HintHub, load_queries
 from apex_server.db.background import in_background
@@ -396,24 +397,13 @@ class Worker:
 @asynccontextmanager
 async def open_wording(settings: Settings, database: Database) -> AsyncIterator[Wording]:
     """Give the model where one is configured, else the template."""
-    if not settings.openai_api_key and not settings.openai_base_url:
-        yield TemplateWording()
-        return
-    from apex_server.ai.model_wording import ModelWording
-    from apex_server.ai.openai_model import OpenAIModel
+    async with open_model(settings, database, now=wall_clock) as model:
+        if model is None:
+            yield TemplateWording()
+        else:
+            from apex_server.ai.model_wording import ModelWording
 
-    model = OpenAIModel(
-        settings.openai_model, api_key=settings.openai_api_key or "none", base_url=settings.openai_base_url
-    )
-    try:
-        yield ModelWording(
-            model,
-            fallback=TemplateWording(),
-            ledger=Ledger(database, now=wall_clock),
-            tokens_per_day=settings.model_tokens_per_day,
-        )
-    finally:
-        await model.aclose()
+            yield ModelWording(model, fallback=TemplateWording())
 
 
 def wall_clock() -> datetime:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import anyio
@@ -13,9 +13,11 @@ from litestar import Controller, Response, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
+from apex_server.ai.asking import BoundedModel
 from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import RoleRequired
+from apex_server.nutrition.assistance import assisted_days
 from apex_server.nutrition.errors import NoTargets, TargetsNotMet
 from apex_server.nutrition.examples import MEAL_PLAN
 from apex_server.nutrition.payloads import (
@@ -118,12 +120,14 @@ class MealsController(Controller):
         self,
         data: JSONBody[MealPlanRequest],
         records: NamedDependency[RecordWriter],
+        model: NamedDependency[BoundedModel | None],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[PlannedMeals]:
         """Plan days of meals that meet targets, of built-in foods and those of coaches; with `save`, keep a draft.
 
         The same request gives the same plan; another `seed` gives another one. Within 5 % of the energy and 10 % of
-        each macro a target counts as met.
+        each macro a target counts as met. With `assisted` a language model combines built-in foods into dishes, which
+        are held to the same rules; where it cannot, the plan of the rules stands, and `assistance` says why.
         """
         require_role(records.caller, "athlete", "coach")
         scope = scope_of_athlete(records.caller, data.athlete_id and str(data.athlete_id))
@@ -135,13 +139,20 @@ class MealsController(Controller):
             days = await anyio.to_thread.run_sync(plan_days, foods, targets, data)
         except TargetsUnmet as unmet:
             raise TargetsNotMet(unmet.misses) from unmet
+        athlete_id = UUID(Scope.parse(scope).owner_id)
+        assistance = "not_asked"
+        if data.assisted:
+            days, assistance = await assisted_days(
+                days, model, records.database, records.caller, athlete_id, targets, data
+            )
         patch = meal_plan_patch(days, name=data.name or NAME)
         plan_id = None
         if data.save:
             record_id = new_record_id(idempotency_key, records.caller, KIND.noun, None)
             plan_id = (await records.create(scope, record_id, patch, {"created_at": now()})).known.id
         plan = msgspec.convert(patch, MealPlan)
-        planned = PlannedMeals(plan_id, plan, [day.totals for day in days], targets)
+        planned_by: Literal["rules", "model"] = "model" if assistance == "given" else "rules"
+        planned = PlannedMeals(plan_id, plan, [day.totals for day in days], targets, planned_by, assistance)
         return Response(planned, status_code=200 if plan_id is None else 201)
 
 

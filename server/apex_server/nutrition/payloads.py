@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -103,16 +103,24 @@ class MealPlanRequest(MealWishes, frozen=True, forbid_unknown_fields=True, kw_on
     on: date | None = None
     save: bool = False
     name: Name | None = None
+    assisted: bool = False
+    """Let a language model combine the dishes, where the server has one and the athlete consents to it."""
 
 
 class PlannedMeals(Struct):
-    """A plan that meets its targets; `id` is null where it was not saved."""
+    """A plan that meets its targets; `id` is null where it was not saved.
+
+    `assistance` is `given` where a model combined the dishes; otherwise the plan is that of the rules, and it says why:
+    `not_asked`, `no_model`, `no_consent`, `no_coach`, `budget_spent`, `timed_out`, `unverifiable` …
+    """
 
     id: str | None
     plan: MealPlan
     totals: list[Macros]
     """What each day adds up to."""
     targets: Macros
+    planned_by: Literal["rules", "model"] = "rules"
+    assistance: str = "not_asked"
 
 
 class NewFood(Food, kw_only=True):
