@@ -25,9 +25,11 @@ from apex_server.web.drawing import StrengthLine, WeekBar, WeightTrend, draw_str
 from apex_server.web.insight_card import InsightCard, insight_card
 from apex_server.web.origins import Origins, origins_on_page
 from apex_server.web.overview import Device
+from apex_server.web.pictures import Attached, newest_photos, ready_media
 from apex_server.web.wording import as_count, as_day
 from apex_server.web.workout_card import WorkoutCard, workout_card
 from apex_sync.coaching.analytics import first_day_of, progress_of
+from apex_sync.coaching.checkin_view import checkin_view
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import CHECK_INS, INSIGHTS, WORKOUT_LOGS
@@ -80,6 +82,7 @@ class Panel(Struct, frozen=True, kw_only=True):
 
     devices: Sequence[Device]
     insights: Sequence[InsightCard]
+    photos: Sequence[Attached]
     weight: WeightTrend | None
     strength: Sequence[StrengthLine]
     weeks: Sequence[WeekBar]
@@ -105,7 +108,8 @@ async def read_timeline(connection: Connection, vault: Vault, athlete_id: UUID, 
     origins = await origins_on_page(connection, vault, athlete_id, [*workouts, *check_ins])
     records = await personal_records_of(connection, vault, athlete_id) if workouts else []
     usual = await _usual_answers(connection, athlete_id, check_ins)
-    cards = _cards(workouts, check_ins, origins, records, usual)
+    ready = await _ready_photos(connection, athlete_id, check_ins)
+    cards = _cards(workouts, check_ins, origins, records, usual, ready)
     last = page[-1] if len(rows) > PAGE_LENGTH else None
     return Timeline(
         entries=[
@@ -130,6 +134,7 @@ async def read_panel(connection: Connection, vault: Vault, coach_id: UUID, athle
             if not row["removed"] and row["kind"] != "web"
         ],
         insights=[insight_card(known, athlete_id) for known in drafts],
+        photos=await newest_photos(connection, athlete_id),
         weight=draw_weight(await measurings_of(connection, athlete_id)),
         strength=await _strength(connection, vault, athlete_id),
         weeks=draw_weeks(await connection.fetch(_queries.list_weekly_sets, athlete_id)),
@@ -167,7 +172,8 @@ async def read_check_in(
     known = await read_record(connection, vault, CHECK_INS, check_in_id, "check-in", scopes=scopes)
     changes, origins = await _history(connection, vault, athlete_id, known)
     usual = await _usual_answers(connection, athlete_id, [known])
-    return checkin_card(known, origins, usual.get(check_in_id, {})), changes
+    ready = await _ready_photos(connection, athlete_id, [known])
+    return checkin_card(known, origins, usual.get(check_in_id, {}), ready), changes
 
 
 async def _history(
@@ -188,6 +194,13 @@ async def _usual_answers(
     return {row["record_id"]: dict(row) for row in rows}
 
 
+async def _ready_photos(
+    connection: Connection, athlete_id: UUID, check_ins: Sequence[KnownRecord]
+) -> Mapping[str, bool]:
+    named = (photo.media_id for known in check_ins for photo in checkin_view(known.id, known.record).photos)
+    return await ready_media(connection, athlete_id, named)
+
+
 def _places(athlete_id: UUID, page: Iterable[Any], kind: str) -> list[tuple[UUID, UUID]]:
     return [(athlete_id, row["record_id"]) for row in page if row["kind"] == kind]
 
@@ -198,12 +211,14 @@ def _cards(
     origins: Origins,
     records: Sequence[PersonalRecord],
     usual: Mapping[UUID, Mapping[str, Any]],
+    ready: Mapping[str, bool],
 ) -> dict[UUID, dict[str, Any]]:
     cards: dict[UUID, dict[str, Any]] = {
         UUID(known.id): {"workout": workout_card(known, origins, records)} for known in workouts
     }
     return cards | {
-        UUID(known.id): {"check_in": checkin_card(known, origins, usual.get(UUID(known.id), {}))} for known in check_ins
+        UUID(known.id): {"check_in": checkin_card(known, origins, usual.get(UUID(known.id), {}), ready)}
+        for known in check_ins
     }
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from apex_server.resources import KnownRecord, Origin
 from apex_server.web.contested import Mark, marks_of
 from apex_server.web.origins import Origins
+from apex_server.web.pictures import Attached, attached
 from apex_server.web.wording import as_number, as_signed
 from apex_server.web.workout_card import devices_of, problems_of
 from apex_sync.coaching.checkin_view import CheckInView, checkin_view
@@ -46,6 +47,7 @@ class CheckInCard(Struct, frozen=True, kw_only=True):
     weight_mark: Mark | None
     measurements: Sequence[tuple[str, str]]
     questions: Sequence[tuple[str, str]]
+    photos: Sequence[Attached]
     devices: Sequence[Origin]
     marks: Sequence[Mark]
     loose_marks: Sequence[Mark]
@@ -55,8 +57,10 @@ class CheckInCard(Struct, frozen=True, kw_only=True):
     synced_at: Any
 
 
-def checkin_card(known: KnownRecord, origins: Origins, usual: Mapping[str, Any]) -> CheckInCard:
-    """Lay out a check-in; `usual` is what `list_usual_answers` has for it."""
+def checkin_card(
+    known: KnownRecord, origins: Origins, usual: Mapping[str, Any], ready: Mapping[str, bool]
+) -> CheckInCard:
+    """Lay out a check-in; `usual` is what `list_usual_answers` has for it, `ready` says which media are pictures."""
     view = checkin_view(known.id, known.record, problems=known.problems)
     marks = marks_of(known, origins, {})
     placed = {f"responses.{name}" for name in ANSWERS} | {"weight_kg", "weight", "weight_unit"}
@@ -69,6 +73,11 @@ def checkin_card(known: KnownRecord, origins: Origins, usual: Mapping[str, Any])
         weight_mark=marks.get("weight_kg") or marks.get("weight"),
         measurements=list(_measurements(view)),
         questions=[(question, as_number(answer)) for question, answer in view.questionnaire.items()],
+        photos=[
+            attached(photo.media_id, " · ".join(filter(None, (photo.type, photo.pose))) or "Photo", is_drawn=True)
+            for photo in view.photos
+            if photo.media_id is not None and ready.get(photo.media_id)
+        ],
         devices=devices_of(known, origins),
         marks=list(marks.values()),
         loose_marks=[mark for path, mark in marks.items() if path not in placed],

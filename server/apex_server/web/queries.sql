@@ -299,3 +299,29 @@ FROM messages AS said
 WHERE said.scope_id = $1
 ORDER BY said.sent_at DESC, said.record_id DESC, said.sender DESC
 LIMIT $2;
+
+-- name: list_ready_media
+-- What of a scope was looked at, of those that are named; two people may have handed in the same.
+SELECT media.media_id, bool_or(media.thumbnail_bytes IS NOT NULL) AS is_drawn
+FROM media
+WHERE media.scope_id = $1
+    AND media.media_id = ANY ($2::text[])
+    AND media.state = 'ready'
+GROUP BY media.media_id
+ORDER BY media.media_id
+LIMIT 1000;
+
+-- name: list_photos
+-- An athlete's newest progress photos whose pictures are drawn.
+SELECT photo.date, photo.type, photo.media_id
+FROM progress_photos AS photo
+WHERE photo.scope_id = $1
+    AND EXISTS (
+        SELECT 1
+        FROM media
+        WHERE media.scope_id = photo.scope_id
+            AND media.media_id = photo.media_id
+            AND media.thumbnail_bytes IS NOT NULL
+    )
+ORDER BY photo.date DESC NULLS LAST, photo.record_id DESC
+LIMIT $2;
