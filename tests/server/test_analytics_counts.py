@@ -1,16 +1,17 @@
 """What Postgres counts is what `apex_sync.coaching` counts, on random histories; and it goes by indexes."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from apex_server.analytics.figures import progression_of, totals_by_week, volume_by_week
 from apex_server.db import Database, load_queries
 from apex_server.resources import library_for, performed_sets_of_workouts, personal_records_of
+from apex_server.standing import standings_of
 from apex_sync.coaching.analytics import (
     ExerciseProgress,
     ProgressPoint,
@@ -20,11 +21,12 @@ from apex_sync.coaching.analytics import (
     volume_of,
 )
 from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.plan import sessions_due
 from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, performed_sets, sets_by_exercise
 from apex_sync.coaching.weeks import monday_of
-from apex_sync.models import WORKOUT_LOGS
+from apex_sync.models import PROGRAMS, WORKOUT_LOGS
 from apex_sync.op import Patch
 from tests.server.sync_world import World
 from tests.server.test_sync_plans import explain, fill
@@ -167,6 +169,52 @@ async def test_lines_are_drawn_from_what_stands_beside_sessions_as_from_their_se
 def bare(line: ExerciseProgress) -> list[ProgressPoint]:
     """Leave out what rounds as it is added up."""
     return [replace(point, volume_load_kg=0.0) for point in line.points]
+
+
+def random_program(random: Random, today: date) -> Patch:
+    """Make a program that is followed for a while, or should be, or no more."""
+    start = today + timedelta(days=random.randint(-70, 10))
+    weeks = {f"w{n}": {"week_number": n} for n in range(1, random.randint(1, 5))}
+    days = {
+        f"{week}.{number}": {"week": week, "day_number": number}
+        for week in weeks
+        for number in random.sample(range(1, 8), 2)
+    }
+    return {
+        "name": "Block",
+        "status": random.choice(["active", "active", "completed", "completed", "draft", "archived", None]),
+        "start_date": random.choice([str(start)] * 9 + [None]),
+        "end_date": random.choice([None, *(str(start + timedelta(days=count)) for count in (-3, 0, 10, 30))]),
+        "weeks": weeks,
+        "days": days,
+        "exercises": {f"e{key}": {"day": key, "name": "Row"} for key in days},
+        "sets": {f"s{key}": {"exercise": f"e{key}"} for key in days if random.random() < 0.5},
+    }
+
+
+async def test_postgres_says_what_was_due_as_the_rule_does(db: Database, database_url: str) -> None:
+    world = await World(db, database_url, seed=7).open()
+    today = datetime.now(UTC).date()
+    first, last = today - timedelta(days=42), today + timedelta(days=1)
+    random = Random(7)
+    athletes = [await world.athlete() for _ in range(12)]
+    coach = await world.coach(*athletes)
+    tablet = await world.device(coach)
+    expected = {}
+    for athlete in athletes:
+        patches = [random_program(random, today) for _ in range(random.randint(0, 5))]
+        programs = [
+            (str(UUID(bytes=record_id)), PROGRAMS.read(patch)[0])
+            for patch in patches
+            for record_id in [tablet.write(patch, collection="programs", scope=f"athlete:{athlete}")]
+        ]
+        expected[athlete] = [due for due in sessions_due(programs) if first <= due.date <= last]
+    await tablet.sync()
+    async with db.request(coach) as connection:
+        standings = await standings_of(connection, db.vault, coach, first_day=first)
+    for client, facts in standings:
+        assert sorted(map(astuple, facts.scheduled), key=repr) == sorted(map(astuple, expected[client.id]), key=repr)
+    assert any(expected.values())
 
 
 async def test_the_figures_of_many_go_by_indexes(db: Database, database_url: str) -> None:
