@@ -2,7 +2,7 @@
 
 Two whole servers, each with its own Postgres, get the same records in turns: one as it is shipped, one that is only
 made here, with every wall taken out. What is measured is what a device waits for its server, not its own work, so the
-walls are seen at their full size. Rounds alternate, and the median round of each side counts.
+walls are seen at their full size. Rounds alternate, and what the walls add is the median of what they added in each.
 """
 
 import statistics
@@ -58,7 +58,8 @@ async def wall_rows(directory: Path) -> list[Row]:
         assert await sides["closed"].walls() == (True, True, True)
         assert await sides["open"].walls() == (False, False, False)
     closed, opened = statistics.median(shares["closed"]), statistics.median(shares["open"])
-    cost = closed / opened - 1
+    # What else the machine does changes from round to round, and hardly between the two pushes of one.
+    cost = statistics.median(walled / bare for walled, bare in zip(shares["closed"], shares["open"], strict=True)) - 1
     return [
         Row("1,000-record push through all walls", closed * 1000, "ms", opened * 1000,
             budget="≤ 1.25 × without any", kept=cost <= BUDGET),
