@@ -305,15 +305,17 @@ async def test_nobody_is_flooded_with_mails_however_many_ask(
     assert len(await mailbox.look()) == 1
 
 
-async def test_asking_and_trying_are_counted_by_where_they_come_from(
-    db: Database, client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock
+async def test_asking_and_trying_in_vain_are_counted_by_where_they_come_from(
+    db: Database, client: httpx.AsyncClient, anna: dict[str, Any], mailbox: Mailbox, clock: Clock
 ) -> None:
+    confirmation = await mailbox.one()
     for _ in range(5):
         assert (await forget(client)).status_code == 204
     assert problem(await forget(client)) == (429, "too_many_attempts")
     for _ in range(60):
         assert problem(await verify(client, new_token())) == DEAD
     assert problem(await reset(client, new_token())) == (429, "too_many_attempts")
+    assert (await verify(client, confirmation.token)).status_code == 204, "a good link is nobody's guess"
     async with speak_to(accounts_app(db, clock), address="192.0.2.2") as elsewhere:
         assert (await forget(elsewhere)).status_code == 204
         assert problem(await reset(elsewhere, new_token())) == DEAD

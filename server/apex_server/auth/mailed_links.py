@@ -145,13 +145,16 @@ async def prove_address(connection: Connection, user_id: UUID, *, now: datetime)
 async def find_link(accounts: Accounts, token: str, *purposes: str, address: str) -> LinkOwner:
     """Give whose link this is, if it is good for one of these purposes; nothing has happened to it yet.
 
-    Raises MailTokenInvalid, TooManyAttempts.
+    Only what is no good counts as an attempt: a whole team may follow their links in one gym. Raises MailTokenInvalid,
+    TooManyAttempts.
     """
     now, token_hash = accounts.now(), fingerprint(token)
     async with accounts.database.request(None) as connection:
-        await count_attempt(connection, "mail_token", "", address=address, now=now)
         row = await connection.fetchrow(_queries.find_link, token_hash)
-    if row is None or row["purpose"] not in purposes or row["used_at"] is not None or row["expires_at"] <= now:
+        good = row is not None and row["purpose"] in purposes and row["used_at"] is None and row["expires_at"] > now
+        if not good:
+            await count_attempt(connection, "mail_token", "", address=address, now=now)
+    if not good:
         raise MailTokenInvalid
     return LinkOwner(row["user_id"], row["purpose"], token_hash)
 
