@@ -15,19 +15,25 @@ from msgspec import Meta, Struct
 
 from apex_sync.coaching.message_view import Encryption, SentMessage
 from apex_sync.models import MESSAGES
-from apex_sync.models.fields import Name, Ref
+from apex_sync.models.fields import Instant, Name, Ref
 from apex_sync.models.message import SIDES, MessageText, Side
 from apex_sync.session.held import HeldRecord
 
 if TYPE_CHECKING:
     from apex_client.message_sealing import KeyPair
 
-__all__ = ["Content", "MessageOpener", "Opened", "open_said", "read_opened"]
+__all__ = ["SEALED", "Content", "MessageOpener", "Opened", "open_said", "read_opened"]
 
 
 class Content(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What is sealed of a message; the key of its media opens these, and stands nowhere else."""
+    """What is sealed of a message; the key of its media opens these, and stands nowhere else.
 
+    Of what stands in the open as well, for those who cannot read it, this is what its author said.
+    """
+
+    type: Name | None = None
+    sent_at: Instant | None = None
+    reply_to: Ref | None = None
     text: MessageText | None = None
     media_id: Ref | None = None
     media_key: Annotated[bytes, Meta(min_length=32, max_length=32)] | None = None
@@ -42,6 +48,11 @@ class Opened(Struct, frozen=True):
     content: Content = Content()
     signer: str | None = None
 
+
+SEALED = ("type", "sent_at", "reply_to", "text", "media_id", "file_name", "duration_seconds")
+"""What is said in a message, by the names it has there."""
+
+UNREADABLE = ("locked", "damaged")
 
 OpenedParts = Mapping[str, Opened]
 """By side."""
@@ -98,15 +109,12 @@ def open_said(said: SentMessage, opened: OpenedParts) -> SentMessage:
     found = opened.get(said.sender)
     if said.encryption is None or found is None:
         return said
-    content = found.content
-    return msgspec.structs.replace(
-        said,
-        encryption=found.encryption,
-        text=content.text,
-        file_name=content.file_name,
-        duration_seconds=content.duration_seconds,
-        media_id=content.media_id or said.media_id,
-    )
+    if found.encryption in UNREADABLE:
+        return msgspec.structs.replace(said, encryption=found.encryption)
+    content = {name: getattr(found.content, name) for name in SEALED}
+    for needed in ("type", "sent_at"):
+        content[needed] = content[needed] or getattr(said, needed)
+    return msgspec.structs.replace(said, encryption=found.encryption, **content)
 
 
 def _sealed(part: Any) -> tuple[str, Mapping[str, str]]:

@@ -13,7 +13,7 @@ import msgspec
 from apex_client import thread_keys
 from apex_client.errors import ThreadEncrypted, ThreadNeeded
 from apex_client.local import LocalReplica
-from apex_client.opened_messages import Content
+from apex_client.opened_messages import SEALED, Content
 from apex_client.overview import ThreadSummary
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
@@ -23,9 +23,6 @@ from apex_sync.ids import record_id_from
 from apex_sync.models import MESSAGES
 from apex_sync.models.message import OPENLY, SIDES, Part, Side, missing_of
 from apex_sync.op import Patch
-
-SEALED = ("text", "media_id", "file_name", "duration_seconds")
-"""What is said, where it is encrypted."""
 
 READ_AT_ONCE_MAX = 1000
 """Messages marked in one transaction, about a second; whoever has more unread marks the rest with the next call."""
@@ -165,14 +162,17 @@ _SAID = (
     " ORDER BY row.sent_at DESC, row.id DESC LIMIT ?3"
 )
 
+_READABLE = "(said.encryption IS NULL OR said.encryption = 'open')"
+"""What this device cannot read is neither unread here nor read by looking at it: another one may have it yet."""
+
 _UNREAD = (
     "FROM said_rows AS said JOIN message_rows AS row ON row.record_no = said.record_no"
     " JOIN held_scopes AS scope ON scope.scope_no = row.scope_no"
-    f" WHERE said.read_at IS NULL AND said.deleted = 0 AND said.sender <> scope.role AND {_OF_PERSON}"
+    f" WHERE said.read_at IS NULL AND said.deleted = 0 AND said.sender <> scope.role AND {_READABLE} AND {_OF_PERSON}"
 )
 
 _THREADS = (
-    "SELECT scope.name,"
+    "SELECT scope.name,"  # noqa: S608 - made of constants.
     " coalesce("
     "  (SELECT profile.name FROM profile_rows AS profile JOIN held_scopes AS own ON own.scope_no = profile.scope_no"
     "   WHERE scope.role = 'coach' AND own.name = 'athlete:' || substr(scope.name, 45)),"
@@ -180,7 +180,7 @@ _THREADS = (
     "   WHERE person.id = iif(scope.role = 'coach', substr(scope.name, 45), substr(scope.name, 8, 36)))),"
     " (SELECT count(*) FROM said_rows AS said JOIN message_rows AS row ON row.record_no = said.record_no"
     "  WHERE row.scope_no = scope.scope_no AND said.read_at IS NULL AND said.deleted = 0"
-    "  AND said.sender <> scope.role),"
+    f"  AND said.sender <> scope.role AND {_READABLE}),"
     " (SELECT max(row.sent_at) FROM message_rows AS row WHERE row.scope_no = scope.scope_no) AS last_at,"
     " filed.thread_pinned, filed.thread_archived, filed.thread_tags,"
     " known.scope IS NOT NULL OR keys.encryption IS NOT NULL,"

@@ -150,6 +150,8 @@ async def test_a_new_device_is_shown_before_anything_is_sent_to_it_and_reads_fro
     await tablet.sync()
     await exchange(coach, athlete)
     assert await said(tablet) == [(None, "locked")]
+    assert (await tablet.messages.unread(), await tablet.messages.read()) == (0, 0), "the phone has yet to read it"
+    assert [thread.unread for thread in await tablet.messages.threads()] == [0]
     for replica in (coach, athlete):
         with pytest.raises(NewDevices, match="Anna's tablet") as refused:
             await replica.messages.send("nobody gets this")
@@ -257,6 +259,23 @@ async def test_what_was_changed_or_moved_is_shown_as_damaged_and_the_rest_is_rea
     assert_sound(coach._open)
     later = await coach.messages.send("still works")
     assert later.encryption == "open"
+
+
+async def test_what_stands_in_the_open_beside_it_is_not_believed(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    """Or the server could have an answer stand below another question, or at another time."""
+    coach, athlete = await encrypted_pair(open_replica, server)
+    asked = await coach.messages.send("Is it better?")
+    await exchange(coach, athlete)
+    answer = await (await athlete.messages.list())[0].reply("Yes")
+    changes = {"reply_to": NEW_ID, "sent_at": "2025-01-01T00:00:00.000Z", "type": "video"}
+    await answer.edit(athlete=changes)
+    await exchange(athlete, coach)
+    [newest, _] = await coach.messages.list()
+    [shown] = newest.said
+    assert (shown.reply_to, shown.sent_at, shown.type) == (asked.id, answer.sent_at, "text")
+    assert (shown.text, shown.encryption) == ("Yes", "open")
 
 
 async def test_only_the_device_whose_wrap_was_changed_cannot_read(
