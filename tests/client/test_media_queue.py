@@ -122,8 +122,9 @@ async def test_a_file_that_the_server_does_not_take_holds_up_no_other(
     ]
 
 
-async def test_spoilt_bytes_go_once_more_and_then_no_more(
-    open_replica: OpenReplica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("refusal", ["hash_mismatch", "takes_too_long"])
+async def test_what_was_refused_for_what_passes_goes_once_more_and_then_no_more(
+    open_replica: OpenReplica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
     replica = await open_replica()
     await replica.photos.add(photo(tmp_path))
@@ -137,14 +138,14 @@ async def test_spoilt_bytes_go_once_more_and_then_no_more(
             return upload("received")
         if looked_at:
             looked_at = False
-            return upload("refused", "hash_mismatch")
+            return upload("refused", refusal)
         return upload("open")
 
     monkeypatch.setattr(replica, "request", request)
     for _ in range(8):
         await replica.media.upload()
     assert completed == 2
-    assert [(item.state, item.refusal) for item in await replica.media.queue()] == [("refused", "hash_mismatch")]
+    assert [(item.state, item.refusal) for item in await replica.media.queue()] == [("refused", refusal)]
 
 
 def upload(state: str, refusal: str | None = None) -> dict[str, Any]:
