@@ -17,6 +17,9 @@ from apex_client.status import SyncProgress, SyncReport
 
 ROWS_MAX = 12
 
+PRIORITIES = ("critical", "high", "medium", "low")
+"""The most urgent first."""
+
 SEALED_BYTES_SHOWN = 5
 """Of a name as it stands in Postgres; enough to see that it is no text."""
 
@@ -135,7 +138,7 @@ class Screen:
     def insights(self, drafts: Sequence[Any]) -> None:
         """Show what the analysis drafted for the coach."""
         table = Table("priority", "finding", "what it says", title="Draft insights for the coach", title_justify="left")
-        for draft in drafts:
+        for draft in sorted(drafts, key=lambda draft: PRIORITIES.index(draft.state.get("priority", "low"))):
             state = draft.state
             table.add_row(state.get("priority", ""), state.get("title", ""), state.get("summary", ""))
         self.console.print(table)

@@ -90,8 +90,10 @@ class ReplicaFile:
                 except BaseException:
                     self.connection.close()
                     raise
-        except BaseException:
+        except BaseException as error:
             self._lock.close()
+            if type(error) is NotAReplica:  # Nobody else holds it, and nothing is left beside another program's file.
+                lock_of(path).unlink(missing_ok=True)
             raise
 
     def begin(self, *, durable: bool) -> None:
@@ -238,10 +240,15 @@ def _make_private(path: Path) -> None:
         raise ReplicaReadOnly(path, "its folder may not be written, which SQLite needs for its log")
 
 
+def lock_of(path: Path) -> Path:
+    """Name the lock beside a replica."""
+    return path.with_name(f"{path.name}.lock")
+
+
 def hold_alone(path: Path) -> IO[bytes]:
     """Hold a lock beside the file until it is closed, or this process ends in whatever way."""
     try:
-        lock = path.with_name(f"{path.name}.lock").open("ab")
+        lock = lock_of(path).open("ab")
     except OSError as error:
         raise file_error(path, "no lock can be made beside it", error) from error
     try:

@@ -25,6 +25,7 @@ PAGE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Apex Sync API</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/schema/swagger-ui.css">
 </head>
 <body>

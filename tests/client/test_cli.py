@@ -87,6 +87,13 @@ class TestHelp:
         assert "apex_client.cli.app" in loaded
         assert not loaded & {"apex_client.replica", "apex_client.blocking.replica", "sqlite3", "httpx", "msgspec"}
 
+    def test_a_word_that_begins_with_a_minus_is_told_its_way(self, apex: Terminal) -> None:
+        apex("log", "set", "Squat", "5x100").ok()
+        assert "goes behind --" in " ".join(apex("log", "note", "-felt bad").err.split())
+        assert "goes behind --" not in " ".join(apex("log", "note", "--felt").err.split())
+        apex("log", "note", "--", "-felt bad").ok()
+        assert "-felt bad" in apex("log", "show").ok().text
+
     def test_the_entry_point_is_installed_as_apex(self, apex: Terminal) -> None:
         assert re.fullmatch(r"apex \d+\.\d+\.\d+\S*\n", apex("--version").ok().out)
 
@@ -156,6 +163,13 @@ class TestLog:
             ("Bench Press", 8, 102.058283, 225.0, "lb", None, None, "working"),
             ("Bench Press", 12, None, None, None, None, 2.0, "working"),
         ]
+
+    def test_a_session_is_named_alike_to_show_and_to_change(self, apex: Terminal) -> None:
+        apex("log", "set", "Squat", "5x100").ok()
+        [log] = apex.rows("SELECT date FROM workout_logs")
+        assert "100 kg" in apex("log", "show", "--on", log["date"]).ok().out
+        assert "100 kg" in apex("log", "show", log["date"]).ok().out
+        assert "name the session once" in apex("log", "show", log["date"], "--on", log["date"]).err
 
     def test_later_sets_join_the_session_that_is_going_on_until_it_is_finished(self, apex: Terminal) -> None:
         apex("log", "start", "Push A").ok()

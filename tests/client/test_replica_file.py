@@ -49,6 +49,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(errors.NotAReplica):
         Replica.open(path).start()
     assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_directory_is_no_replica(tmp_path: Path) -> None:

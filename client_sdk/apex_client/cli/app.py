@@ -1,9 +1,10 @@
 """The command line as a whole: every command, in the order a newcomer meets them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from apex_client.cli import (
     account,
@@ -29,7 +30,23 @@ from apex_client.cli import (
 from apex_client.cli.examples import examples
 from apex_client.cli.opening import NO_DB, Db, keyed_from_here, trust_from_here, use_from_here
 
+
+class Apex(typer.core.TyperGroup):
+    """The whole command line; it says how to write a word that begins with a minus, which is read as an option."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run what was typed."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            option = getattr(error, "option_name", None)  # What Typer raises for it has no public name.
+            if isinstance(option, str) and not option.startswith("--") and hasattr(error, "message"):
+                error.message += " (a word that begins with a minus goes behind --)"
+            raise
+
+
 app = typer.Typer(
+    cls=Apex,
     name="apex",
     help="Log training offline in one SQLite file, and sync it with an Apex Sync server.",
     epilog=examples(

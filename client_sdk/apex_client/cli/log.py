@@ -6,7 +6,7 @@ import typer
 
 from apex_client.cli import log_corrections
 from apex_client.cli.examples import examples
-from apex_client.cli.failures import CommandFailed
+from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.log_plan import (
     Followed,
     Placed,
@@ -23,6 +23,7 @@ from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, typed_unit, use
 from apex_client.cli.program_screen import show_day
 from apex_client.cli.screen import escaped, said, shown, table
 from apex_client.cli.sessions import (
+    On,
     Whose,
     amount,
     chosen,
@@ -207,11 +208,14 @@ def show(
     day: Annotated[
         str | None, typer.Argument(metavar="DAY", help="A day (2026-03-01) or an id; default: the latest.")
     ] = None,
+    on: On = None,
     db: Db = NO_DB,
 ) -> None:
     """Show a session set by set."""
+    if day and on:
+        raise WrongUsage("name the session once: DAY, or --on DAY as in the other commands")
     with opened(db) as replica:
-        for log in chosen(replica, day):
+        for log in chosen(replica, day or on):
             said(headline(log))
             shown(_set_table(log))
             if log.notes:

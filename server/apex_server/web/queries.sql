@@ -6,6 +6,12 @@ SELECT EXISTS (
     WHERE role = 'coach'
 );
 
+-- name: is_confirmed
+-- Whether the visitor's address is known to be theirs; until then their invites are not mailed.
+SELECT email_verified_at IS NOT NULL
+FROM users
+WHERE id = $1;
+
 -- name: get_user
 -- Whose page this is.
 SELECT id, name, role

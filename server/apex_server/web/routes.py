@@ -118,9 +118,10 @@ async def athletes_page(request: _Request, database: NamedDependency[Database]) 
             connection, database.vault, await connection.fetch(_queries.list_overview, coach.user_id, ATHLETES_MAX)
         )
         clients = {client.id: client for client in await clients_of(connection, database.vault, coach.user_id)}
+        confirmed = await connection.fetchval(_queries.is_confirmed, coach.user_id)
     athletes = athletes_by_need(rows, clients, _today())
     me = await name_of(database, coach)
-    return render(request, "athletes.html", athletes=athletes, me=me, today=_today())
+    return render(request, "athletes.html", athletes=athletes, me=me, today=_today(), confirmed=confirmed)
 
 
 @get("/athletes/{athlete_id:uuid}")
