@@ -16,7 +16,7 @@ def test_an_operation_is_tried_out_and_nothing_comes_from_elsewhere(page: Page, 
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{server.address}/schema#/operation/health")
     expect(page.get_by_role("heading", name="Apex Sync")).to_be_visible(timeout=LOADED_MS)
-    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Try it out").click(timeout=LOADED_MS)
     page.get_by_role("button", name="Execute").click()
     expect(page.locator(".live-responses-table")).to_contain_text('"status": "ok"')
     assert all(url.startswith((server.address, "data:")) for url in asked), asked
