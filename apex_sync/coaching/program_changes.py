@@ -77,7 +77,10 @@ def program_changes(before: Patch, after: Patch) -> Iterator[ProgramChange]:
         yield ProgramChange("deleted", "deleted" if _is_deleted(after) else "restored")
     yield from _leaf_changes("", "", _own(before), _own(after))
     for field in PARENTS:
-        for key in sorted(was.live[field] | now.live[field], key=lambda key: (now.sort_key(field, key), key)):
+        # States share what was not written, so a small edit to a large program is told as fast as to a small one.
+        touched = was.live[field] ^ now.live[field]
+        touched |= {key for key in now.live[field] if was.entry(field, key) is not now.entry(field, key)}
+        for key in sorted(touched, key=lambda key: (now.sort_key(field, key), key)):
             yield from _entry_changes(field, key, was, now)
 
 
@@ -155,7 +158,7 @@ def _entry_changes(field: str, key: str, was: _Outline, now: _Outline) -> Iterat
         if above is None or above.key not in there.live[above.field] or above.key in gone.live[above.field]:
             beneath = _with(there.counts(_Entry(field, key)))
             yield ProgramChange(path, f"{there.place(field, key)} {'added' if is_there else 'removed'}{beneath}")
-    elif is_there:
+    elif is_there and was.entry(field, key) != now.entry(field, key):
         yield from _leaf_changes(f"{path}.", f"{now.place(field, key)}: ", was.entry(field, key), now.entry(field, key))
 
 
