@@ -322,7 +322,7 @@ async def renew(email: str | None, days: int, status: bool) -> None:
             count = await ask_for_renewal(database, older_than=older_than, email=email, now=now)
             if count is None:
                 raise click.ClickException(f"nobody has answered for the e-mail address {email}")
-            click.echo(f"{count:,} people get another key; the worker sees to it")
+            click.echo(f"people who get another key: {count:,}; the worker sees to it")
         for underway in await renewals_under_way(database):
             click.echo(f"{STEPS[underway.step]}: {underway.people:,}, the next {underway.next_at:%Y-%m-%d %H:%M} UTC")
 
