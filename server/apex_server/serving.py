@@ -40,6 +40,9 @@ HEADERS_SECONDS_MAX = 10.0
 RESTART_DELAY_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
+RENEWAL_OVERLAP_SECONDS = 8.0
+"""How long a web process goes on once one with the new certificate was started, which takes a busy machine seconds."""
+
 CERTIFICATE_POLL_SECONDS = 10.0
 """How often to look whether the certificate was renewed; a renewal comes weeks before the old one ends."""
 
@@ -151,6 +154,7 @@ def web_command(settings: Settings) -> list[str]:
         *("--host", settings.host, "--port", str(settings.port), "--workers", "1"),
         *("--http1-header-read-timeout", str(int(HEADERS_SECONDS_MAX * 1000))),
         *("--no-log", "--respawn-failed-workers", "--workers-kill-timeout", str(int(STOP_TIMEOUT_SECONDS))),
+        *("--respawn-interval", str(RENEWAL_OVERLAP_SECONDS)),
         *tls_words(settings),
     )
 
