@@ -223,6 +223,7 @@ async def test_a_key_that_the_server_planted_is_shown_on_both_sides_and_gets_not
 
 
 NEW_ID = "01922f6c-4b7e-7c3a-9d51-000000000001"
+OTHER_ID = "01922f6c-4b7e-7c3a-9d51-000000000002"
 
 
 def keys_of(replica: Replica) -> dict[str, bytes]:
@@ -293,13 +294,22 @@ async def test_only_the_device_whose_wrap_was_changed_cannot_read(
 async def test_nobody_but_the_device_itself_signs_in_its_name(
     open_replica: OpenReplica, server: LoopbackServer
 ) -> None:
-    """The server knows all public keys, so it can seal; what it seals is signed by a key of its own."""
+    """The server knows all public keys, so it can seal; what it seals is signed by a key of its own.
+
+    Nor does the other side: a key is trusted as that of its person alone.
+    """
     coach, athlete = await encrypted_pair(open_replica, server)
     thread, nobody = thread_of(athlete), KeyPair(random.Random("nobody").randbytes(64))
     forged = seal(Content(text="I quit"), Place(thread, NEW_ID, "athlete"), nobody, keys_of(coach), random.randbytes)
     await plant(athlete, thread, NEW_ID, "athlete", forged)
     await exchange(athlete, coach)
     assert await said(coach) == [("I quit", "unverified")]
+
+    [own] = await coach._do(lambda local: list(local.keys.pairs()))
+    as_athlete = seal(Content(text="I did"), Place(thread, OTHER_ID, "athlete"), own, keys_of(coach), random.randbytes)
+    await plant(athlete, thread, OTHER_ID, "athlete", as_athlete)
+    await exchange(athlete, coach)
+    assert sorted(await said(coach)) == [("I did", "unverified"), ("I quit", "unverified")]
 
 
 async def test_an_old_app_is_read_and_marked(open_replica: OpenReplica, server: LoopbackServer) -> None:
