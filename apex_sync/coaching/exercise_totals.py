@@ -4,14 +4,15 @@ They are found set by set where a session is read, and merged where one session 
 estimated maxima uses one formula throughout, so the best by either is kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from math import fsum
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from apex_sync.coaching.sets import PerformedSet, effort, hard_share
-from apex_sync.coaching.strength import StrengthEstimate, estimate_of
+from apex_sync.coaching.strength import ESTIMATES_KEPT_MAX, StrengthEstimate, estimate_of
 
 
 class HardSet(NamedTuple):
@@ -79,16 +80,31 @@ def exercise_totals(sets: Sequence[HardSet]) -> ExerciseTotals:
     """Add up the hard sets of an exercise in a session, which come in their order."""
     if not sets:
         return NO_TOTALS
-    top = max(sets, key=lambda each: (each.load_kg or 0.0, each.reps))
+    top = sets[0]
+    epley, rpe_table = _estimates(top.load_kg, top.reps, top.rpe)
+    for each in sets[1:]:
+        if each == top:
+            continue  # Straight sets mostly are, and tell nothing new.
+        if (each.load_kg or 0.0, each.reps) > (top.load_kg or 0.0, top.reps):
+            top = each
+        by_epley, by_table = _estimates(each.load_kg, each.reps, each.rpe)
+        epley, rpe_table = _better(epley, by_epley), _better(rpe_table, by_table)
     return ExerciseTotals(
-        hard_sets=fsum(each.share for each in sets),
-        volume_load_kg=fsum(each.volume_load_kg for each in sets),
+        hard_sets=fsum([each.share for each in sets]),
+        volume_load_kg=fsum([each.volume_load_kg for each in sets]),
         top_load_kg=top.load_kg,
         top_reps=top.reps,
         top_rpe=top.rpe,
-        epley=_best(estimate_of(each.load_kg, each.reps, each.rpe, "epley") for each in sets),
-        rpe_table=_best(estimate_of(each.load_kg, each.reps, each.rpe, "rpe_table") for each in sets),
+        epley=epley,
+        rpe_table=rpe_table,
     )
+
+
+@lru_cache(maxsize=ESTIMATES_KEPT_MAX)
+def _estimates(
+    load_kg: float | None, reps: int, rpe: float | None
+) -> tuple[StrengthEstimate | None, StrengthEstimate | None]:
+    return estimate_of(load_kg, reps, rpe, "epley"), estimate_of(load_kg, reps, rpe, "rpe_table")
 
 
 def merged_totals(one: ExerciseTotals, other: ExerciseTotals) -> ExerciseTotals:
@@ -100,14 +116,13 @@ def merged_totals(one: ExerciseTotals, other: ExerciseTotals) -> ExerciseTotals:
         top_load_kg=top.top_load_kg,
         top_reps=top.top_reps,
         top_rpe=top.top_rpe,
-        epley=_best((one.epley, other.epley)),
-        rpe_table=_best((one.rpe_table, other.rpe_table)),
+        epley=_better(one.epley, other.epley),
+        rpe_table=_better(one.rpe_table, other.rpe_table),
     )
 
 
-def _best(found: Iterable[StrengthEstimate | None]) -> StrengthEstimate | None:
-    return max(
-        (each for each in found if each is not None),
-        key=lambda each: (each.e1rm_kg, not each.low_confidence),
-        default=None,
-    )
+def _better(one: StrengthEstimate | None, other: StrengthEstimate | None) -> StrengthEstimate | None:
+    """Give the higher estimate, of equals the better founded one, then the first."""
+    if one is None or other is None:
+        return one or other
+    return other if (other.e1rm_kg, not other.low_confidence) > (one.e1rm_kg, not one.low_confidence) else one
