@@ -1,7 +1,6 @@
 """Invites that a letter brings, and that their coach lists and takes back; whoever tries one that is over is told."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,11 +25,6 @@ def clock() -> Clock:
 async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     async with speak_to(accounts_app(db, clock)) as opened:
         yield opened
-
-
-@pytest.fixture
-def mailbox(db: Database, tmp_path: Path, clock: Clock) -> Mailbox:
-    return Mailbox(db, tmp_path / "mails", clock)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from apex_server.db import Database
 from apex_server.messenger import FolderMessenger
 from tests.server.accounts_app import Clock, bearer, register
+from tests.server.mailbox import Mailbox, confirmed
 from tests.server.second_factor_parts import EMAIL, first_step, second_step, set_up_app, set_up_phone
 from tests.server.software_authenticator import SoftwareAuthenticator
 
@@ -26,9 +27,9 @@ def app_options(texts: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def anna(client: httpx.AsyncClient, clock: Clock, tmp_path: Path) -> UUID:
+async def anna(client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock, tmp_path: Path) -> UUID:
     """Somebody who has a row in every table."""
-    session = await register(client, EMAIL)
+    session = await confirmed(client, mailbox, EMAIL)
     options = (await client.post("/api/auth/passkeys/options", headers=bearer(session))).json()["public_key"]
     credential = SoftwareAuthenticator("https://coach.example", "coach.example").create(options)
     body = {"credential": credential, "name": "Phone"}
