@@ -47,6 +47,7 @@ NEW_KEY_SUFFIX = ".new-key"
 
 _ERRORS: dict[int, tuple[type[ReplicaError], str]] = {
     sqlite3.SQLITE_FULL: (DiskFull, "the disk is full; what was being saved is not saved"),
+    sqlite3.SQLITE_IOERR_SHMSIZE: (DiskFull, "the disk is full: make room for 32 KB to open it; nothing is lost"),
     sqlite3.SQLITE_READONLY: (ReplicaReadOnly, "may not be written"),
     sqlite3.SQLITE_PERM: (ReplicaReadOnly, "may not be opened"),
     sqlite3.SQLITE_CORRUPT: (
@@ -181,8 +182,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        kind, reason = _ERRORS.get((code or 0) & 0xFF, (ReplicaError, str(error)))
+        code = getattr(error, "sqlite_errorcode", None) or 0
+        kind, reason = _ERRORS.get(code) or _ERRORS.get(code & 0xFF, (ReplicaError, str(error)))
         raise kind(path, reason) from error
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from apex_client.blocking import Replica
 from apex_client.errors import DiskFull
 from tests.client.apex_command import Terminal
@@ -25,8 +27,11 @@ from tests.torture.replica_survival import assert_survived, no_error_expected
 from tests.torture.report import Outcome, Scale
 
 DISK_BYTES = 1024 * 1024
-BALLASTS_BYTES = range(200_000, 700_000, 12_000)
+BALLASTS_BYTES = range(100_000, 640_000, 12_000)
 """Each ends the room at another page of another save."""
+
+NO_ROOM_AT_ALL_BYTES = DISK_BYTES
+"""A ballast beside which not even what an open file needs can be made."""
 CI_BALLASTS = 4
 
 
@@ -70,6 +75,20 @@ def filled_everywhere(folder: Path, ballasts: range) -> Outcome:
             (disk / "ballast").write_bytes(bytes(ballast))
             fill(prepared.copied(disk / "device"), disk / "ballast", elsewhere=folder / "export.json")
     return outcome
+
+
+def open_without_room(folder: Path) -> None:
+    """Open a device on a disk that is full already, and again once there is room."""
+    prepared = SIGNED_IN.prepared(folder / "prepared")
+    with small_disk(folder) as disk:
+        world, ballast = prepared.copied(disk / "device"), disk / "ballast"
+        with suppress(OSError):
+            ballast.write_bytes(bytes(NO_ROOM_AT_ALL_BYTES))
+        with pytest.raises(DiskFull, match="make room"), opened(world):
+            pass
+        ballast.unlink()
+        with opened(world) as replica:
+            look_around(replica, [])
 
 
 def fill(world: World, ballast: Path, *, elsewhere: Path) -> None:

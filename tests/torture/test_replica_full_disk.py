@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from apex_client import searching
-from tests.torture.replica_full_disk import BALLASTS_BYTES, CI_BALLASTS, filled_everywhere, may_mount
+from tests.torture.replica_full_disk import BALLASTS_BYTES, CI_BALLASTS, filled_everywhere, may_mount, open_without_room
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +18,10 @@ def test_a_device_on_a_full_disk_loses_nothing_and_can_be_read(tmp_path: Path) -
     outcome = filled_everywhere(tmp_path, BALLASTS_BYTES[:: len(BALLASTS_BYTES) // CI_BALLASTS])
     assert outcome.runs >= CI_BALLASTS
     assert outcome.failures == []
+
+
+def test_a_device_that_cannot_even_be_opened_says_that_the_disk_is_full(tmp_path: Path) -> None:
+    open_without_room(tmp_path)
 
 
 def test_a_search_that_has_to_write_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
