@@ -136,6 +136,41 @@ async def test_a_picture_that_a_check_in_names_outlives_its_photo(whole: WholeAp
     assert await status_of(athlete, media_id) == 200
 
 
+async def test_nobody_keeps_a_deleted_photo_by_naming_it_elsewhere(whole: WholeApp) -> None:
+    athlete, coach = await whole.person("anna", "athlete"), await whole.person("carla", "coach")
+    stranger = await whole.person("otto", "athlete")
+    await whole.coaches(coach, athlete)
+    media_id = await hand_in(athlete, picture())
+    await keep_media(whole)
+    photo = (await athlete("POST", "/api/progress/photos", {"media_id": media_id, "date": "2026-03-01"})).json()
+    thread = Scope.parse(thread_scope(str(coach.id), str(athlete.id)))
+    sent = await coach("POST", "/api/messages", {"thread_id": str(thread.id), "type": "image", "media_id": media_id})
+    shown = await stranger("POST", "/api/checkins", {"date": "2026-03-01", "photos": [{"media_id": media_id}]})
+    assert (sent.status_code, shown.status_code) == (201, 201)
+    people = (athlete, coach, stranger)
+    assert [await status_of(each, media_id) for each in people] == [200, 200, 404]
+    assert (await athlete("DELETE", f"/api/progress/photos/{photo['id']}")).status_code == 204
+    assert [await status_of(each, media_id) for each in people] == [404, 404, 404]
+    for days in (0, 31):
+        await house_is_kept_after(whole, days=days)
+    assert await whole.owner.fetchval("SELECT count(*) FROM media") == 0
+
+
+async def test_a_photo_that_its_scope_names_again_stays_and_another_scope_names_nothing(whole: WholeApp) -> None:
+    athlete, stranger = await whole.person("anna", "athlete"), await whole.person("otto", "athlete")
+    media_id = await hand_in(athlete, picture())
+    await keep_media(whole)
+    photo = (await athlete("POST", "/api/progress/photos", {"media_id": media_id, "date": "2026-03-01"})).json()
+    await athlete("DELETE", f"/api/progress/photos/{photo['id']}")
+    await house_is_kept_after(whole, days=0)
+    shown = {"date": "2026-03-01", "photos": [{"media_id": media_id}]}
+    unnamed = "SELECT count(*) FROM media WHERE unnamed_since IS NOT NULL"
+    for person, left in ((stranger, 1), (athlete, 0)):
+        assert (await person("POST", "/api/checkins", shown)).status_code == 201
+        await house_is_kept_after(whole, days=0)
+        assert await whole.owner.fetchval(unnamed) == left
+
+
 async def test_what_a_message_carried_is_read_by_nobody_once_it_is_taken_back(whole: WholeApp) -> None:
     athlete, coach = await whole.person("anna", "athlete"), await whole.person("carla", "coach")
     await whole.coaches(coach, athlete)

@@ -43,14 +43,18 @@ SET state = 'checking'
 WHERE id = $1 AND state = 'open';
 
 -- name: get_ready
--- The same bytes may have been handed in to several scopes of the reader's; each has them whole. What no record names
--- any more, of a photo that was deleted or a message that was taken back, is read by nobody.
+-- The same bytes may have been handed in to several scopes of the reader's; each has them whole. What no record of its
+-- scope names any more, of a photo that was deleted or a message that was taken back, is read by nobody: whoever names it
+-- elsewhere, having had it once, does not keep it.
 SELECT id, owner_id, kind, content_type, digest, stored_bytes, thumbnail_bytes, key_sealed
 FROM media
 WHERE media_id = $1
     AND state = 'ready'
     AND ($2::uuid IS NULL OR scope_id = $2)
-    AND (NOT was_named OR EXISTS (SELECT 1 FROM named_media AS named WHERE named.media_id = $1))
+    AND (
+        NOT was_named
+        OR EXISTS (SELECT 1 FROM named_media AS named WHERE named.media_id = $1 AND named.scope_id = media.scope_id)
+    )
 ORDER BY declared_at, id
 LIMIT 1;
 
@@ -117,7 +121,7 @@ WHERE id IN (
 );
 
 -- name: note_unnamed
--- What a record named once and none names now, in whichever scope; looked for once an hour.
+-- What a record of its scope named once and none of them names now; looked for once an hour.
 UPDATE media
 SET unnamed_since = $1
 WHERE id IN (
@@ -125,17 +129,21 @@ WHERE id IN (
     FROM media AS once
     WHERE once.was_named
         AND once.unnamed_since IS NULL
-        AND NOT EXISTS (SELECT 1 FROM named_media AS named WHERE named.media_id = once.media_id)
+        AND NOT EXISTS (
+            SELECT 1 FROM named_media AS named WHERE named.media_id = once.media_id AND named.scope_id = once.scope_id
+        )
     ORDER BY once.id
     LIMIT $2
 );
 
 -- name: note_named
--- A record was restored, or another names it.
+-- A record was restored, or another of its scope names it.
 UPDATE media
 SET unnamed_since = NULL
 WHERE unnamed_since IS NOT NULL
-    AND EXISTS (SELECT 1 FROM named_media AS named WHERE named.media_id = media.media_id);
+    AND EXISTS (
+        SELECT 1 FROM named_media AS named WHERE named.media_id = media.media_id AND named.scope_id = media.scope_id
+    );
 
 -- name: forget_unnamed
 -- Nobody restored them in time.
