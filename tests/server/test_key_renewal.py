@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import anyio
 import msgspec
 import pytest
 from click.testing import CliRunner
@@ -161,6 +162,27 @@ async def test_a_new_key_seals_nothing_before_everybody_may_know_it(
     place = row["record_id"].bytes, row["digest"], bytes(row["doc"])
     assert seal.open(*place) == DAMAGED
     assert DocumentSeal(f"athlete:{athlete}", held).open(*place) != DAMAGED
+
+
+@pytest.mark.parametrize(
+    ("held", "table", "column", "person"),
+    [("scopes WHERE scope_id", "records", "doc", "scope_id"), ("users WHERE id", "users", "name", "id")],
+)
+async def test_what_is_being_written_while_the_old_is_sealed_anew_is_never_overwritten(
+    world: World, renewal: KeyRenewal, clock: Clock, held: str, table: str, column: str, person: str
+) -> None:
+    """A commit holds its scope before it writes; a changed name holds its row."""
+    athlete, _ = await train(world, workouts=1)
+    await ask(world, clock)
+    await pass_time(renewal, clock, timedelta(0))
+    async with world.as_owner() as writer, anyio.create_task_group() as tasks, writer.transaction():
+        await writer.execute(f"SELECT 1 FROM {held} = $1 FOR NO KEY UPDATE", athlete)
+        await writer.execute(f"UPDATE {table} SET {column} = 'written meanwhile' WHERE {person} = $1", athlete)
+        tasks.start_soon(pass_time, renewal, clock, KEYS_HELD_MAX)
+        while not await world.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+    [row] = await world.sql(f"SELECT {column} FROM {table} WHERE {person} = $1", athlete)
+    assert row[0] == b"written meanwhile"
 
 
 async def test_what_is_written_at_any_moment_of_a_renewal_is_there_after_it(
