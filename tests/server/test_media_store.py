@@ -3,8 +3,9 @@
 import io
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID, uuid4
 
 import anyio
@@ -14,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
+from apex_server.media import directory
 from apex_server.media.directory import DirectoryStore
 from apex_server.media.errors import MediaStoreAway
 from apex_server.media.s3 import S3Store
@@ -86,6 +88,24 @@ async def test_parts_come_in_any_order_and_make_one_object(store: MediaStore) ->
     for _ in range(2):
         await store.assemble(upload_id, handle, SIZES)
         assert await store.missing(upload_id, handle, SIZES) == []
+    assert await content_of(store, raw_name(upload_id)) == CONTENT
+
+
+async def test_parts_that_two_requests_put_together_at_once_make_one_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, upload_id = DirectoryStore(tmp_path, part_bytes=PART_BYTES), uuid4()
+    handle = await store.begin(upload_id)
+    for number in (1, 2, 3):
+        await send(store, upload_id, handle, number)
+
+    def overtaken(path: Path) -> AbstractContextManager[IO[bytes]]:
+        monkeypatch.undo()
+        anyio.from_thread.run(store.assemble, upload_id, handle, SIZES)
+        return directory.whole(path)
+
+    monkeypatch.setattr(directory, "whole", overtaken)
+    await store.assemble(upload_id, handle, SIZES)
     assert await content_of(store, raw_name(upload_id)) == CONTENT
 
 

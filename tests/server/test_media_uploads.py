@@ -108,6 +108,39 @@ async def test_another_declaration_of_the_same_bytes_begins_anew(whole: WholeApp
     assert await status_of(athlete, content) == 200
 
 
+async def test_an_upload_that_is_declared_otherwise_while_it_is_completed_is_gone(
+    whole: WholeApp, athlete: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = picture()
+    upload = await declare(athlete, content)
+    await athlete("PUT", upload["parts"][0]["url"], content=content)
+    store = whole.app.state.media_store
+    assemble = store.assemble
+
+    async def meanwhile(*args: Any) -> None:
+        await declare(athlete, content, size_bytes=len(content) + 1)
+        await assemble(*args)
+
+    monkeypatch.setattr(store, "assemble", meanwhile)
+    gone = await athlete("POST", f"/api/media/uploads/{upload['upload_id']}/complete")
+    assert problem(gone)[:2] == (404, "not_found")
+
+
+async def test_an_upload_that_is_completed_while_it_is_declared_otherwise_stays(
+    whole: WholeApp, athlete: Signed
+) -> None:
+    upload = await declare(athlete, picture())
+    async with whole.owner.transaction():
+        await whole.owner.execute("UPDATE media SET state = 'checking'")
+        otherwise = asyncio.create_task(declare(athlete, picture(), content_type="image/jpeg"))
+        async with asyncio.timeout(20):
+            while not await whole.owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - Postgres tells nobody.
+                await asyncio.sleep(0.01)
+    told = await otherwise
+    assert (told["upload_id"], told["state"]) == (upload["upload_id"], "checking")
+    assert len(list(whole.app.state.media_store.root.iterdir())) == 1, "what was not begun is not left in the store"
+
+
 async def test_media_declared_at_once_are_counted_one_after_the_other(whole: WholeApp, athlete: Signed) -> None:
     answers = await asyncio.gather(
         *(athlete("POST", "/api/media", FILM | {"media_id": f"{number:064x}"}) for number in range(12))

@@ -56,7 +56,8 @@ class DirectoryStore:
 
     async def assemble(self, upload_id: UUID, handle: str, sizes: Sequence[int]) -> None:
         """Write the parts into one file, one after the other."""
-        await in_thread(self._assemble, upload_id, len(sizes))
+        with suppress(NoSuchFile):  # Another request did it in this moment, or the upload is gone.
+            await in_thread(self._assemble, upload_id, len(sizes))
 
     async def put(self, name: str, file: Path) -> None:
         """Keep a copy of a file."""

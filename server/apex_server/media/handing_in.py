@@ -67,10 +67,12 @@ class HandingIn:
     ) -> Any:
         await connection.execute(_queries.lock_uploader, self._caller.user_id)
         row = await self._find(connection, scope, content)
-        if row is not None:
-            if not _begins_anew(row, content):
-                return row
+        if row is not None and _begins_anew(row, content):
+            # It stays where another device has completed it in this moment: then it is being looked at.
             await connection.execute(_queries.forget_upload, row["id"])
+            row = await self._find(connection, scope, content)
+        if row is not None:
+            return row
         await self._check_room(connection, content.size_bytes)
         return await connection.fetchrow(
             _queries.declare_media,

@@ -142,6 +142,8 @@ class MediaController(Controller):
             async with database.request(caller.user_id) as connection:
                 await connection.execute(_queries.hand_in_media, upload_id)
                 row = await connection.fetchrow(_queries.find_upload, upload_id, caller.user_id)
+            if row is None:  # Another device declared it otherwise meanwhile: there it begins anew.
+                raise NotFound("upload")
         return await upload_of(media_store, row, row["media_id"])
 
     @get("/{media_id:str}", responses=_CONTENT)
