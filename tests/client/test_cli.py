@@ -279,10 +279,22 @@ class TestCheckIn:
     def test_a_day_that_is_in_no_calendar_is_refused_and_nothing_saved(self, apex: Terminal) -> None:
         apex("init").ok()
 
-        refused = apex("checkin", "--energy", "7", "--date", "2026-02-31")
+        for command in (
+            ("checkin", "--energy", "7", "--date", "2026-02-31"),
+            ("checkin", "--date", "yesterday"),
+            ("food", "list", "--date", "yesterday"),
+            ("log", "show", "2026-13-45"),
+        ):
+            refused = apex(*command)
+            assert refused.code == 2
+            assert refused.err.strip() == f"apex: '{command[-1]}' is no day; write 2026-03-01"
+        assert apex.rows("SELECT id FROM check_ins") == []
 
-        assert refused.code == 1
-        assert refused.err.strip() == "apex: date is not in the calendar; nothing was saved"
+    def test_a_day_that_is_still_to_come_is_refused_and_nothing_saved(self, apex: Terminal) -> None:
+        refused = apex("checkin", "--energy", "7", "--date", "9999-01-01")
+
+        assert refused.code == 2
+        assert refused.err.startswith("apex: 9999-01-01 is still to come; today is ")
         assert apex.rows("SELECT id FROM check_ins") == []
 
     def test_an_answer_out_of_bounds_is_refused_and_not_saved(self, apex: Terminal) -> None:

@@ -82,6 +82,8 @@ def register(
         user = replica.register(address, email, password, name=name, role=role, invite=invite)
         _welcome(replica, user)
         said(f"a mail is on its way to {escaped(user.email)}: open its link, then your other devices sign in, too")
+        if invite:
+            said("[yellow]a coach who invited this address[/] sees what you log once you have opened it")
 
 
 def login(

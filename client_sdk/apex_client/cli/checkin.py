@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apex_client.cli.days import day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, typed_unit
@@ -71,13 +72,13 @@ def checkin(
     fields = {name: value for name, value in given.items() if value not in (None, {})}
     if weight is None and not fields:
         with opened(db) as replica:
-            _show_latest(records_of(replica, athlete), date)
+            _show_latest(records_of(replica, athlete), day_typed(date) if date else None)
         return
     with opened(db, make=True) as replica:
         records = records_of(replica, athlete)
         if weight is not None:
             fields |= _weight(records, weight)
-        check_in = _report(records, date or replica._wall_clock(None)[:10], fields)
+        check_in = _report(records, day_done(replica, date), fields)
         if not draft and not check_in.submitted:
             check_in.submit()
         state = "handed to the coach with the next sync" if check_in.submitted else "a draft: apex checkin submits it"
@@ -101,7 +102,8 @@ def _weight(records: "AthleteResources", text: str) -> dict[str, Any]:
 def _show_latest(records: "AthleteResources", day: str | None) -> None:
     found = records.checkins.on(day) if day else records.checkins.list(limit=1)
     if not found:
-        raise CommandFailed("there is no check-in yet; begin with: apex checkin --energy 7 --sleep 6")
+        when = f"of {day}" if day else "yet"
+        raise CommandFailed(f"there is no check-in {when}; begin with: apex checkin --energy 7 --sleep 6")
     # Two devices may both have reported on a day; each report is shown.
     for check_in in records.checkins.on(found[0].date) if found[0].date else found[:1]:
         _show(check_in)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apex_client.cli.days import day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.library_reports import LISTED, tell_import
@@ -104,7 +105,7 @@ def log(
         if not typed[2] and quantity > SERVINGS_MAX:
             raise WrongUsage(f"{amount} servings ({escaped(unit)})? say {amount}g for grams, or '{amount} {unit}'")
         eaten = records_of(replica, athlete).nutrition_logs
-        day = eaten.log_food(meant[0], quantity, unit, meal=meal, day=date)
+        day = eaten.log_food(meant[0], quantity, unit, meal=meal, day=day_done(replica, date))
         [row] = replica.query(SUMS, [day.id])
         said(f"{escaped(meant[0]['name'])}: {quantity:g} {escaped(unit)}")
         said(f"[dim]{row['date']}:[/] " + _sum(row))
@@ -152,7 +153,7 @@ def undo(
 def _day_of(replica: "Replica", athlete: str | None, date: str | None) -> "Record[Any]":
     """Find the log of a day, or the latest. Raises CommandFailed."""
     logs = records_of(replica, athlete).nutrition_logs
-    found = logs.on(date) if date else logs.list(limit=1)
+    found = logs.on(day_typed(date)) if date else logs.list(limit=1)
     if not found:
         raise CommandFailed(f"nothing is logged on {date}" if date else "nothing is logged yet: apex food log")
     return found[0]

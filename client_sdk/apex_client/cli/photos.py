@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from apex_client.cli.days import day_done
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
@@ -65,7 +66,7 @@ def add(
     with opened(db, make=True) as replica:
         photos = replica.photos
         for file in files:
-            photo = photos.add(file, type=side, pose=pose, notes=note, day=date)
+            photo = photos.add(file, type=side, pose=pose, notes=note, day=day_done(replica, date))
             said(f"photo of {photo['date']} saved, {size(photo['size_bytes'])}: apex sync sends it")
             if same := _same_picture(photos, photo):
                 said(f"[yellow]the same picture is there of {same['date']}[/]; apex photos remove takes one away")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from apex_client.cli.days import day_typed
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.screen import ago, counted, escaped
 
@@ -82,7 +83,7 @@ def chosen(records: "AthleteResources", day: str | None) -> "list[WorkoutLog]":
     elif len(day) > len("2026-03-01"):
         logs = [records.workouts.get(day)]
     else:
-        logs = records.workouts.on(day)
+        logs = records.workouts.on(day_typed(day))
     if not logs:
         raise CommandFailed(f"nothing is logged on {day}" if day else "nothing is logged yet")
     return logs
