@@ -7,12 +7,14 @@ be guessed, so there is nothing for a slow hash to slow down.
 import hashlib
 import secrets
 
-__all__ = ["TOKEN_LENGTH_MAX", "fingerprint", "new_token"]
+__all__ = ["TOKEN_LENGTH", "TOKEN_LENGTH_MAX", "fingerprint", "new_token"]
 
 _TOKEN_BYTES = 32
 
+TOKEN_LENGTH = 43
+"""Characters of each that is drawn."""
 TOKEN_LENGTH_MAX = 128
-"""Characters. A token of ours has 43; whatever is longer is not looked up."""
+"""Characters. A token of ours has 43, one with its family's name before it 86; whatever is longer is not looked up."""
 
 
 def new_token() -> str:

@@ -230,6 +230,42 @@ async def test_whoever_comes_back_after_a_month_with_a_used_token_is_told_of_the
     assert told == 0
 
 
+@pytest.mark.parametrize("every_days", [10, 29])
+@pytest.mark.parametrize("away_days", [30.02, 31, 60, 200])
+async def test_a_thief_is_found_out_however_long_the_owner_was_away(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock, every_days: int, away_days: float
+) -> None:
+    """The thief's exchanges drop the owner's token, which is recognised by its family then."""
+    start = clock()
+    stolen = (await refresh(client, anna["refresh_token"])).json()
+    while (clock() - start) < timedelta(days=away_days - every_days):
+        clock.advance(days=every_days)
+        stolen = (await refresh(client, stolen["refresh_token"])).json()
+    clock.advance(seconds=(timedelta(days=away_days) - (clock() - start)).total_seconds())
+
+    assert problem(await refresh(client, anna["refresh_token"], anna["device_token"])) in (REUSED, ENDED)
+
+    assert problem(await refresh(client, stolen["refresh_token"])) == ENDED
+    assert problem(await refresh(client, anna["refresh_token"])) == ENDED
+
+
+async def test_who_comes_with_an_expired_token_ends_the_session_that_goes_on_without_them(
+    client: httpx.AsyncClient, anna: dict[str, Any], clock: Clock
+) -> None:
+    clock.advance(days=20)
+    stolen = (await refresh(client, anna["refresh_token"])).json()
+    clock.advance(days=11)
+
+    assert problem(await refresh(client, anna["refresh_token"])) == ENDED
+
+    assert problem(await refresh(client, stolen["refresh_token"])) == ENDED
+
+
+async def test_the_name_of_a_family_opens_nothing(client: httpx.AsyncClient, anna: dict[str, Any]) -> None:
+    assert problem(await refresh(client, anna["refresh_token"][:43], anna["device_token"]))[0] == 401
+    assert problem(await refresh(client, anna["refresh_token"][:43] + new_token(), anna["device_token"]))[0] == 401
+
+
 @pytest.mark.parametrize("token", ["x", "\x00", "é" * 40, new_token()], ids=["short", "zero", "not ASCII", "like one"])
 async def test_an_unknown_token_is_refused(client: httpx.AsyncClient, token: str) -> None:
     assert problem(await refresh(client, token)) == (401, "refresh_token_invalid")
@@ -251,7 +287,8 @@ async def test_tokens_are_stored_as_fingerprints_and_dropped_when_they_have_expi
         stored = {row["token_hash"] for row in await owner.fetch("SELECT token_hash FROM refresh_tokens")}
     finally:
         await owner.close()
-    assert stored == {fingerprint(second), fingerprint(third)}
+    family = anna["refresh_token"][:43]
+    assert stored == {fingerprint(token) for token in (family, second, third)}
 
 
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)

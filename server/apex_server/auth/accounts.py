@@ -328,7 +328,7 @@ class Accounts:
         session_id = uuid4()
         await connection.execute(_queries.add_session, user_id, session_id, device.id, now, method in SECOND_FACTORS)
         token, expires_at = await store_refresh_token(
-            connection, user_id, session_id, session_created_at=now, parent_hash=None, now=now
+            connection, user_id, session_id, session_created_at=now, parent=None, now=now
         )
         session = Renewed(user_id, user.role, device.id, session_id, token, expires_at)
         if device.is_new:

@@ -226,9 +226,13 @@ WHERE token_hash = $2
 RETURNING email_change_id;
 
 -- name: find_refresh_token_owner
--- Before anybody is signed in: whose token this is, so that the exchange can act for them.
+-- Before anybody is signed in: whose token this is, or of whose family ($2), so that the exchange can act for them.
 SELECT user_id, session_id
-FROM apex_refresh_token_owner($1);
+FROM apex_refresh_token_owner($1)
+UNION ALL
+SELECT user_id, session_id
+FROM apex_refresh_token_owner($2)
+LIMIT 1;
 
 -- name: is_erased
 -- A token that is unknown may be one of an account that was erased: its device is told to forget.
@@ -243,7 +247,8 @@ WHERE id = $2
 FOR UPDATE;
 
 -- name: get_refresh_token
--- Everything a presented token is judged by; read only under the lock of its family.
+-- Everything a presented token is judged by, or its family ($4) where it was dropped; read only under the lock of its
+-- family.
 SELECT token.expires_at,
     token.used_at,
     token.used_by_device,
@@ -272,12 +277,19 @@ JOIN sessions AS session ON session.id = token.session_id
 JOIN devices AS device ON device.id = session.device_id
 JOIN users ON users.id = token.user_id
 WHERE token.user_id = $1
-    AND token.token_hash = $2;
+    AND token.token_hash IN ($2, $4)
+ORDER BY token.token_hash = $2 DESC
+LIMIT 1;
 
 -- name: add_refresh_token
 -- Only the fingerprint is kept.
 INSERT INTO refresh_tokens (token_hash, session_id, user_id, issued_at, expires_at, parent_hash)
 VALUES ($2, $3, $1, $4, $5, $6);
+
+-- name: add_token_family
+-- The family's name is no token: as if it had been exchanged at the sign-in, and by nobody's device.
+INSERT INTO refresh_tokens (token_hash, session_id, user_id, issued_at, expires_at, used_at, used_by_device)
+VALUES ($2, $3, $1, $4, $5, $4, false);
 
 -- name: use_refresh_token
 -- A retry keeps the first use as it was: what counts is when and by whom the token was exchanged at first.
@@ -304,7 +316,7 @@ WHERE devices.id = used.device_id
     AND devices.user_id = $1;
 
 -- name: drop_expired_refresh_tokens
--- A used token is kept for as long as it could still come back, and no longer.
+-- What it was is told by its family from now on, whose row expires with the session.
 DELETE FROM refresh_tokens
 WHERE session_id = $2
     AND user_id = $1

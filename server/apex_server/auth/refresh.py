@@ -9,8 +9,13 @@ the answer and then its network for days. So one token can have several children
 since one device keeps one of them, and a second one that comes is a copy, too: a thief is found out then.
 
 The invariant: under the lock of its family, at most one line of descent is alive. What is found there is judged by
-`judge`, which touches nothing. Tokens unused for 30 days, and families older than a year, are over: whoever comes with
-such a token has been away, and is told that the session ended. It opens nothing, so nobody is accused of theft by it.
+`judge`, which touches nothing. Tokens unused for 30 days, and families older than a year, are over. Whoever comes with
+such a token must sign in again, so their session ends with it, lest a thief lives on in it; nobody is accused of theft
+unless somebody has used what the token gave.
+
+A token is its family's name and a name of its own. Expired ones are dropped while the family goes on, and one row, of
+the family's name, stays as long as the session: it tells a dropped token from one that nobody knows. As a token is
+dropped only when another of its family is exchanged, whoever comes with a dropped one is one of two parties.
 """
 
 from collections.abc import Callable
@@ -24,7 +29,7 @@ from apex_server.audit import record_event
 from apex_server.caller import Role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import AccountErased, ApiError, RefreshTokenInvalid, RefreshTokenReused, SessionEnded
-from apex_server.opaque_tokens import fingerprint, new_token
+from apex_server.opaque_tokens import TOKEN_LENGTH, fingerprint, new_token
 
 __all__ = ["Renewed", "TokenRow", "exchange_refresh_token", "judge", "store_refresh_token"]
 
@@ -34,9 +39,14 @@ INACTIVITY_MAX = timedelta(days=30)
 SESSION_AGE_MAX = timedelta(days=365)
 """Even a session in daily use asks for the password once a year."""
 
-Verdict = Literal["exchange", "ended", "reused"]
+Verdict = Literal["exchange", "ended", "expired", "reused"]
 
-_REFUSALS: dict[Verdict, type[ApiError]] = {"ended": SessionEnded, "reused": RefreshTokenReused}
+_REFUSALS: dict[Verdict, type[ApiError]] = {
+    "ended": SessionEnded,
+    "expired": SessionEnded,
+    "reused": RefreshTokenReused,
+}
+_END_REASONS: dict[Verdict, str] = {"expired": "expired", "reused": "token_reused"}
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -71,13 +81,16 @@ class Renewed(NamedTuple):
 
 def judge(token: TokenRow, *, now: datetime) -> Verdict:
     """Decide what a presented token is worth."""
-    if token.session_ended_at is not None or token.expires_at <= now:
+    if token.session_ended_at is not None:
         return "ended"
-    if token.used_at is not None and not _is_retry(token, token.used_at, now):
+    expired = token.expires_at <= now
+    if token.used_at is None:
+        copied = token.sibling_used
+    else:
+        copied = not _is_retry(token, token.used_at, now) and (token.child_used or not expired)
+    if copied:
         return "reused"
-    if token.used_at is None and token.sibling_used:
-        return "reused"
-    return "exchange"
+    return "expired" if expired else "exchange"
 
 
 def _is_retry(token: TokenRow, used_at: datetime, now: datetime) -> bool:
@@ -98,19 +111,19 @@ async def exchange_refresh_token(
     `check_session` may refuse the session before anything happens to it. Raises RefreshTokenInvalid, SessionEnded,
     AccountErased, or RefreshTokenReused once the family has been ended.
     """
-    token_hash = fingerprint(token)
+    hashes = fingerprint(token), fingerprint(_family_of(token))
     device_hash = fingerprint(device_token) if device_token else None
     async with database.request(None) as connection:
-        owner = await connection.fetchrow(_queries.find_refresh_token_owner, token_hash)
+        owner = await connection.fetchrow(_queries.find_refresh_token_owner, *hashes)
         if owner is None:
-            if await connection.fetchval(_queries.is_erased, [each for each in (token_hash, device_hash) if each]):
+            if await connection.fetchval(_queries.is_erased, [*hashes, *([device_hash] if device_hash else [])]):
                 raise AccountErased
             raise RefreshTokenInvalid
     user_id, session_id = owner["user_id"], owner["session_id"]
     check_session(session_id)
     # The end of a family has to be committed, so the refusal is raised only when the transaction is over.
     async with database.request(user_id) as connection:
-        outcome = await _exchange(connection, user_id, session_id, token_hash, device_hash, now)
+        outcome = await _exchange(connection, user_id, session_id, token, device_hash, now)
         if outcome == "reused":
             await record_event(connection, user_id, "refresh_token_reused", vault=database.vault, actor_id=None)
     if isinstance(outcome, Renewed):
@@ -124,29 +137,42 @@ async def store_refresh_token(
     session_id: UUID,
     *,
     session_created_at: datetime,
-    parent_hash: bytes | None,
+    parent: str | None,
     now: datetime,
 ) -> tuple[str, datetime]:
-    """Make a refresh token for a session; gives it and when it expires."""
-    token = new_token()
-    expires_at = min(now + INACTIVITY_MAX, session_created_at + SESSION_AGE_MAX)
+    """Make a refresh token for a session, in exchange for its parent or for a sign-in; gives it and when it expires."""
+    session_end = session_created_at + SESSION_AGE_MAX
+    family = _family_of(parent) if parent else ""
+    if not family:  # A sign-in, or a token from before families had names.
+        family = new_token()
+        await connection.execute(
+            _queries.add_token_family, user_id, fingerprint(family), session_id, session_created_at, session_end
+        )
+    token = family + new_token()
+    expires_at = min(now + INACTIVITY_MAX, session_end)
+    parent_hash = fingerprint(parent) if parent else None
     await connection.execute(
         _queries.add_refresh_token, user_id, fingerprint(token), session_id, now, expires_at, parent_hash
     )
     return token, expires_at
 
 
+def _family_of(token: str) -> str:
+    return token[:-TOKEN_LENGTH]
+
+
 async def _exchange(
     connection: Connection,
     user_id: UUID,
     session_id: UUID,
-    token_hash: bytes,
+    token: str,
     device_hash: bytes | None,
     now: datetime,
 ) -> Renewed | Verdict:
+    token_hash, family_hash = fingerprint(token), fingerprint(_family_of(token))
     await connection.execute(_queries.lock_session, user_id, session_id)
-    row = await connection.fetchrow(_queries.get_refresh_token, user_id, token_hash, device_hash)
-    if row is None:  # Dropped since its owner was looked up: it had expired, or the account was erased.
+    row = await connection.fetchrow(_queries.get_refresh_token, user_id, token_hash, device_hash, family_hash)
+    if row is None:  # Gone since its owner was looked up: the account was erased.
         return "ended"
     device_proven = row["device_proven"] is True
     verdict = judge(
@@ -161,20 +187,21 @@ async def _exchange(
         ),
         now=now,
     )
+    if verdict in _END_REASONS:
+        await connection.execute(_queries.end_session, user_id, session_id, _END_REASONS[verdict])
     if verdict == "reused":
-        await connection.execute(_queries.end_session, user_id, session_id, "token_reused")
         _log.warning("refresh_token_reused", user_id=str(user_id), session_id=str(session_id))
     if verdict != "exchange":
         return verdict
     await connection.execute(_queries.use_refresh_token, user_id, token_hash, now, device_proven)
-    token, expires_at = await store_refresh_token(
+    next_token, expires_at = await store_refresh_token(
         connection,
         user_id,
         session_id,
         session_created_at=row["session_created_at"],
-        parent_hash=token_hash,
+        parent=token,
         now=now,
     )
     await connection.execute(_queries.note_session_used, user_id, session_id, now)
     await connection.execute(_queries.drop_expired_refresh_tokens, user_id, session_id, now)
-    return Renewed(user_id, row["role"], row["device_id"], session_id, token, expires_at)
+    return Renewed(user_id, row["role"], row["device_id"], session_id, next_token, expires_at)
