@@ -291,6 +291,8 @@ class TestCheckIn:
         assert apex.rows("SELECT id FROM check_ins") == []
 
     def test_a_day_that_is_still_to_come_is_refused_and_nothing_saved(self, apex: Terminal) -> None:
+        apex("init").ok()
+
         refused = apex("checkin", "--energy", "7", "--date", "9999-01-01")
 
         assert refused.code == 2
