@@ -134,6 +134,9 @@ def test_what_ends_ends_and_versions_tell_of_it(pair: tuple[Terminal, Terminal],
     assert "made, with 1 week" in coach("program", "versions", "Base II").ok().out
     assert "no version 9" in coach("program", "show", "Base II", "--version", "9").err
     assert "there is no program 'x'" in coach("program", "show", "x").err
+    assert "is there already" in coach("program", "new", file, "--name", "Base II").err
+    assert "Other is removed" in coach("program", "remove", "Other").ok().err
+    assert "there is no program 'Other'" in coach("program", "remove", "Other").err
     assert "programs are a coach's to write" in athlete("program", "new", file).err
 
 

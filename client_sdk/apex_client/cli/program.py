@@ -101,6 +101,9 @@ def new(
     fields = _read(file)
     with opened(db) as replica:
         _refuse_athletes(replica)
+        called = name or fields.get("name")
+        if any(_is_template(one) and one.get("name") == called for one in replica.programs.list(limit=LISTED_MAX)):
+            raise CommandFailed(f"{called!r} is there already: give this one a --name, or apex program remove that one")
         made = replica.programs.create(fields, **({"name": name} if name else {}))
         _tell_problems(made)
         said(f"made {escaped(made['name'])}: {_size(made)}; let somebody follow it: apex program assign")
@@ -159,6 +162,18 @@ def end(
         begins_later = (found.get("start_date") or "") > last
         found.edit({"status": "archived"} if begins_later else {"status": "completed", "end_date": last})
         said(f"{escaped(found['name'])} {'never begins' if begins_later else f'ends on {last}'}")
+
+
+@group.command(epilog=examples('apex program remove "Upper and lower"'))
+def remove(program: Named, db: Db = NO_DB) -> None:
+    """Remove a template; whoever follows a copy of it goes on."""
+    with opened(db) as replica:
+        _refuse_athletes(replica)
+        found = _named(replica, program, None)
+        if not _is_template(found):
+            raise CommandFailed(f"{found.get('name')!r} is followed by an athlete: apex program end")
+        found.delete()
+        said(f"{escaped(found.get('name') or '?')} is removed")
 
 
 @group.command(epilog=examples('apex program versions "Upper and lower"', "apex program show Base --version 2"))
