@@ -269,7 +269,7 @@ class UnsentWork(ClientError):
 
     def __init__(self, count: int, reason: str = "") -> None:
         super().__init__(
-            reason or f"{count} records hold work that was never sent; sync first, or discard it explicitly"
+            reason or f"work in {count} record{'s' * (count != 1)} was never sent; sync first, or discard it explicitly"
         )
         self.count = count
 

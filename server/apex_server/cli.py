@@ -321,7 +321,9 @@ async def renew(email: str | None, days: int, status: bool) -> None:
         if not status:
             count = await ask_for_renewal(database, older_than=older_than, email=email, now=now)
             if count is None:
-                raise click.ClickException(f"nobody has answered for the e-mail address {email}")
+                raise click.ClickException(
+                    f"nobody has an account with {email} and has opened the mail that confirms it"
+                )
             click.echo(f"people who get another key: {count:,}; the worker sees to it")
         for underway in await renewals_under_way(database):
             click.echo(f"{STEPS[underway.step]}: {underway.people:,}, the next {underway.next_at:%Y-%m-%d %H:%M} UTC")
@@ -379,7 +381,7 @@ async def give_tier(email: str, tier: str) -> None:
     chosen = next((name for name in TIERS if name == tier), None)
     async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         if await set_tier(database, email, chosen) is None:
-            raise click.ClickException(f"nobody has answered for the e-mail address {email}")
+            raise click.ClickException(f"nobody has an account with {email} and has opened the mail that confirms it")
     click.echo(f"{email}: {tier}; the server knows within a minute")
 
 
