@@ -123,7 +123,7 @@ class Collection(Struct, frozen=True, dict=True, kw_only=True):
 
 
 def _loosened(annotation: Any, done: dict[type, Any]) -> Any:
-    """Rebuild a type without bounds: enumerations become text, numbers keep only what makes them exact and finite."""
+    """Rebuild a type without bounds: enumerations become text but for `True`, numbers only stay exact and finite."""
     if isinstance(annotation, type) and issubclass(annotation, Struct):
         if annotation not in done:
             hints = get_type_hints(annotation, include_extras=True)
@@ -139,7 +139,7 @@ def _loosened(annotation: Any, done: dict[type, Any]) -> Any:
         loose = _loosened(inner, done)
         return Annotated[loose, patterns[0]] if patterns else loose
     if origin is Literal:
-        return str
+        return annotation if get_args(annotation) == (True,) else str
     if origin in (Union, types.UnionType):
         return Union[tuple(_loosened(arm, done) for arm in get_args(annotation))]  # noqa: UP007
     if origin is dict:

@@ -9,7 +9,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -38,8 +38,8 @@ class DeviceKey(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=
     """What the device calls itself."""
     client_id: Leaf[Annotated[int, Meta(ge=1, le=2**53 - 1)]] = UNSET
     """Of the installation: when the server signs that out, it takes the key out."""
-    deleted: Leaf[bool] = UNSET
-    """Nothing is encrypted for it any more."""
+    deleted: Literal[True] | UnsetType = UNSET
+    """Nothing is encrypted for it any more, for ever: no other value has its type."""
 
 
 class DeviceKeys(Record):
@@ -104,4 +104,5 @@ DEVICE_KEYS = Collection(
         "athlete": frozenset({"athlete"}),
     },
     check=_check,
+    version=2,
 )

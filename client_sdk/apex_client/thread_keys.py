@@ -4,6 +4,8 @@ That a key is of the person whose part it stands in, the server says. So this de
 accepted: those that were there when it first saw the thread encrypted, and later ones when somebody here says so. Until
 then nothing is sent, whichever side is new: a key that the server planted beside one's own would read along as well as
 one beside the other's. Two people who compare `safety_number` need not take its word for the first ones either.
+
+Trust is in a key as one person's: in another's part it is new. And a key that was once seen taken out stays out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,9 +52,15 @@ _ENCRYPTED = (
 )
 """A thread that was encrypted once stays so, whatever the server brings or leaves out later."""
 
+OF_PERSON = "device.key_id, substr(scope.name, iif(device.side = 'coach', 8, 45), 36)"
+"""Whose key it is said to be, as a row of `trusted_keys` and `removed_keys` has it."""
+
+REMOVED = f"({OF_PERSON}) IN (SELECT key_id, person_id FROM removed_keys)"  # noqa: S608
+TRUSTED = f"({OF_PERSON}) IN (SELECT key_id, person_id FROM trusted_keys)"  # noqa: S608
+
 _DEVICES = (
-    "SELECT device.side, device.key_id, device.public_key, coalesce(device.device, 'device'), device.removed,"
-    " EXISTS (SELECT 1 FROM trusted_keys AS known WHERE known.key_id = device.key_id)"
+    "SELECT device.side, device.key_id, device.public_key, coalesce(device.device, 'device'),"  # noqa: S608
+    f" {REMOVED}, {TRUSTED}"
     " FROM thread_device_rows AS device JOIN device_key_rows AS row ON row.record_no = device.record_no"
     " JOIN held_scopes AS scope ON scope.scope_no = row.scope_no"
     " WHERE scope.name = ? ORDER BY device.side, device.key_id"
@@ -60,9 +68,9 @@ _DEVICES = (
 _LACKING = (
     "SELECT scope.name FROM held_scopes AS scope WHERE scope.name LIKE 'thread:%' AND NOT EXISTS ("
     " SELECT 1 FROM device_key_rows AS row JOIN thread_device_rows AS device ON device.record_no = row.record_no"
-    " WHERE row.scope_no = scope.scope_no AND device.key_id = ?1 AND NOT device.removed)"
+    " WHERE row.scope_no = scope.scope_no AND device.key_id = ?1 AND device.side = scope.role)"
 )
-_TAKEN_OUT = "SELECT 1 FROM thread_device_rows AS device WHERE device.key_id = ? AND device.removed LIMIT 1"
+_TAKEN_OUT = "SELECT 1 FROM removed_keys WHERE key_id = ? LIMIT 1"
 _NEWLY_ENCRYPTED = (
     "SELECT scope.name FROM device_key_rows AS row JOIN held_scopes AS scope ON scope.scope_no = row.scope_no"
     " WHERE row.encryption IS NOT NULL AND scope.name NOT IN (SELECT scope FROM encrypted_threads)"
@@ -175,6 +183,7 @@ def forget_all(local: "LocalReplica") -> None:
     """Let go of keys and whom they trust, within a transaction of the caller: the next user is another one."""
     local.keys.empty()
     local.store.sql.execute("DELETE FROM trusted_keys")
+    local.store.sql.execute("DELETE FROM removed_keys")
     local.store.sql.execute("DELETE FROM encrypted_threads")
 
 
@@ -189,12 +198,12 @@ def _published(local: "LocalReplica", scope: str) -> "KeyPair":
 
     A key that was taken out is not put back: another one is drawn.
     """
-    removed_by_id = {key_id: removed for _, key_id, _, _, removed, _ in _keys(local, scope)}
+    side = _own_side(local, scope)
+    removed_by_id = {key_id: removed for of, key_id, _, _, removed, _ in _keys(local, scope) if of == side}
     own = local.keys.current()
     if own is None or removed_by_id.get(own.key_id):
         own = local.keys.draw()
     if own.key_id not in removed_by_id:
-        side = _own_side(local, scope)
         entry = {"key": key_text(own.public), "device": local.keys.device, "client_id": local.client_id}
         local.create(DEVICE_KEYS.name, scope, {side: {own.key_id: entry}}, record_id=_record_id(scope))
         _trust(local, scope, [(side, own.key_id)])
@@ -202,7 +211,7 @@ def _published(local: "LocalReplica", scope: str) -> "KeyPair":
 
 
 def _get_to_know(local: "LocalReplica", scope: str) -> None:
-    """Trust whoever is there when this device first sees a thread encrypted, those taken out as authors of the past."""
+    """Trust who is there when this device first sees a thread encrypted; those taken out, as authors of the past."""
     _trust(local, scope, [(side, key_id) for side, key_id, *_ in _keys(local, scope)])
     local.store.sql.execute("INSERT OR IGNORE INTO encrypted_threads (scope) VALUES (?)", (scope,))
 

@@ -185,7 +185,7 @@ _THREADS = (
     " filed.thread_pinned, filed.thread_archived, filed.thread_tags,"
     " known.scope IS NOT NULL OR keys.encryption IS NOT NULL,"
     " (SELECT count(*) FROM thread_device_rows AS device WHERE device.record_no = keys.record_no"
-    "  AND NOT device.removed AND known.scope IS NOT NULL AND device.key_id NOT IN (SELECT key_id FROM trusted_keys))"
+    f"  AND known.scope IS NOT NULL AND NOT {thread_keys.REMOVED} AND NOT {thread_keys.TRUSTED})"
     " FROM held_scopes AS scope"
     " LEFT JOIN device_key_rows AS keys ON keys.scope_no = scope.scope_no"
     " LEFT JOIN encrypted_threads AS known ON known.scope = scope.name"

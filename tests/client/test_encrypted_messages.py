@@ -11,7 +11,7 @@ from apex_client import Replica, thread_keys
 from apex_client.errors import NewDevices, NoDeviceToRead, ThreadEncrypted
 from apex_client.message_sealing import KeyPair, Place, seal
 from apex_client.opened_messages import Content
-from apex_sync.errors import ForbiddenField
+from apex_sync.errors import ForbiddenField, OutOfBounds
 from apex_sync.models.device_keys import device_keys_id, key_text
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
@@ -203,12 +203,7 @@ async def test_a_key_that_the_server_planted_is_shown_on_both_sides_and_gets_not
     numbers = {await replica.messages.safety_number() for replica in (coach, athlete)}
     spy = KeyPair(random.Random("spy").randbytes(64))
     thread = thread_of(coach)
-    entry = {"key": key_text(spy.public), "device": "phone", "client_id": 7}
-    await athlete._do(
-        lambda local: local.create(
-            "device_keys", thread, {"athlete": {spy.key_id: entry}}, record_id=device_keys_id(*thread.split(":")[1:])
-        )
-    )
+    await put_in(athlete, {spy.key_id: {"key": key_text(spy.public), "device": "phone", "client_id": 7}})
     await exchange(athlete, coach)
     for replica in (coach, athlete):
         with pytest.raises(NewDevices, match="phone"):
@@ -220,6 +215,72 @@ async def test_a_key_that_the_server_planted_is_shown_on_both_sides_and_gets_not
     await exchange(athlete, coach)
     assert await said(coach) == [("send money", "unverified")]
     assert await coach.query("SELECT encryption FROM messages") == [{"encryption": "unverified"}]
+
+
+async def test_what_somebody_is_trusted_with_is_new_in_the_part_of_another(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    """Or the server could let one athlete of a coach, whose key that coach has accepted, read what another is told."""
+    coach, anna = await pair(open_replica, server)
+    server.add_user("eve@example.com")
+    server.link(server.accounts[COACH], server.accounts["eve@example.com"])
+    eve = await open_replica("eve", "eve@example.com")
+    await exchange(coach, anna, eve)
+    await exchange(coach, anna, eve)
+    threads = thread_of(eve), thread_of(anna)
+    for thread in threads:
+        await coach._do(thread_keys.encrypt, thread)
+    await exchange(coach, anna, eve)
+    [spy] = await eve._do(lambda local: list(local.keys.pairs()))
+    assert anna.user is not None
+    await put_in(anna, {spy.key_id: {"key": key_text(spy.public), "device": "phone", "client_id": 7}})
+    await exchange(anna, coach)
+
+    with pytest.raises(NewDevices, match="phone"):
+        await coach.athlete(anna.user.id).messages.send("for Anna alone")
+    new_by_athlete = {each.athlete_id: each.new_devices for each in await coach.messages.threads()}
+    assert sorted(new_by_athlete.items(), key=lambda each: each[1])[1] == (anna.user.id, 1)
+    shown = await coach.query("SELECT athlete_id FROM thread_devices WHERE NOT trusted")
+    assert [row["athlete_id"] for row in shown] == [anna.user.id]
+
+
+async def test_a_key_that_was_taken_out_stays_out_whatever_the_server_brings(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach, athlete = await encrypted_pair(open_replica, server)
+    tablet = await open_replica("tablet", ANNA)
+    await exchange(tablet, coach, athlete)
+    for replica in (coach, athlete):
+        await replica.messages.accept(await replica.messages.devices())
+    [own] = await tablet._do(lambda local: list(local.keys.pairs()))
+    await put_in(athlete, {own.key_id: {"deleted": True}})
+    await exchange(athlete, coach)
+    keys = await athlete.record("device_keys", device_keys_id(*thread_of(athlete).split(":")[1:]))
+    for back in (False, None):
+        with pytest.raises(OutOfBounds, match="deleted"):
+            await keys.edit(athlete={own.key_id: {"deleted": back}})
+
+    thread, people = thread_of(athlete), (server.accounts[COACH], server.accounts[ANNA])
+    server.unlink(*people)
+    await exchange(coach, athlete)
+    del server.scopes[thread]
+    server.link(*people)
+    await exchange(athlete, coach)
+    await put_in(athlete, {own.key_id: {"key": key_text(own.public), "device": "tablet", "client_id": 7}})
+    await exchange(athlete, coach)
+    for replica in (coach, athlete):
+        sent = await replica.messages.send("not for the tablet")
+        [part] = [sent.state[side] for side in ("coach", "athlete") if side in sent.state]
+        assert len(part["wrapped"]) == 2 and own.key_id not in part["wrapped"]
+        assert own.key_id not in [each.key_id for each in await replica.messages.devices()]
+        assert await replica.query("SELECT removed FROM thread_devices WHERE removed") == [{"removed": 1}]
+
+
+async def put_in(athlete: Replica, entries: dict[str, Any]) -> None:
+    """Write into the athlete's part of the keys of their thread, as a server could in their name."""
+    thread = thread_of(athlete)
+    record_id = device_keys_id(*thread.split(":")[1:])
+    await athlete._do(lambda local: local.create("device_keys", thread, {"athlete": entries}, record_id=record_id))
 
 
 NEW_ID = "01922f6c-4b7e-7c3a-9d51-000000000001"

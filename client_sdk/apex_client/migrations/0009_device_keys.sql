@@ -35,10 +35,28 @@ CREATE TABLE opened_messages (
 -- Devices that the person here has accepted, and threads that were encrypted when this device looked: neither goes with
 -- a thread that is forgotten, or a server could have everything accepted anew by taking it away for a moment.
 CREATE TABLE trusted_keys (
-    key_id TEXT PRIMARY KEY,
-    person_id TEXT NOT NULL
+    key_id TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    PRIMARY KEY (key_id, person_id)
 ) WITHOUT ROWID;
 CREATE TABLE encrypted_threads (scope TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- Keys that were once seen taken out. They stay out, whatever a server brings later: a device that is let in again draws
+-- another one.
+CREATE TABLE removed_keys (
+    key_id TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    PRIMARY KEY (key_id, person_id)
+) WITHOUT ROWID;
+-- Before, and so for an upsert that becomes an update as well.
+CREATE TRIGGER device_is_taken_out BEFORE INSERT ON thread_device_rows WHEN NEW.removed
+BEGIN
+    INSERT OR IGNORE INTO removed_keys (key_id, person_id)
+    SELECT NEW.key_id, substr(scope.name, iif(NEW.side = 'coach', 8, 45), 36)
+    FROM held_records AS record
+    JOIN held_scopes AS scope ON scope.scope_no = record.scope_no
+    WHERE record.record_no = NEW.record_no;
+END;
 
 CREATE VIEW device_keys AS
 SELECT
@@ -61,8 +79,18 @@ SELECT
     device.side,                                        -- coach or athlete: whose it is
     device.key_id,
     device.device,                                      -- what it calls itself
-    device.removed,                                     -- nothing is encrypted for it any more
-    EXISTS (SELECT 1 FROM trusted_keys AS known WHERE known.key_id = device.key_id) AS trusted
+    EXISTS (                                            -- nothing is encrypted for it any more
+        SELECT 1
+        FROM removed_keys AS gone
+        WHERE gone.key_id = device.key_id
+            AND gone.person_id = substr(scope.name, iif(device.side = 'coach', 8, 45), 36)
+    ) AS removed,
+    EXISTS (
+        SELECT 1
+        FROM trusted_keys AS known
+        WHERE known.key_id = device.key_id
+            AND known.person_id = substr(scope.name, iif(device.side = 'coach', 8, 45), 36)
+    ) AS trusted
 FROM thread_device_rows AS device
 JOIN device_key_rows AS row ON row.record_no = device.record_no
 JOIN held_scopes AS scope ON scope.scope_no = row.scope_no;
