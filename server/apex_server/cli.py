@@ -209,7 +209,7 @@ async def restore(file: Path, replace: bool, keys: Path | None, data_dir: Path |
 async def verify(as_json: bool) -> None:
     """Compute everything anew from the documents, and compare. Writes nothing; the server may go on serving.
 
-    Photos and files are looked for where they are kept.
+    Photos and files are opened where they are kept; in a bucket, looked for.
 
     Exits 1 and lists what differs, with what to do about it.
 
@@ -221,7 +221,8 @@ async def verify(as_json: bool) -> None:
     async with joined_database(read_settings()) as ready, Database.open(ready) as database:
         with progress("verifying") as told:
             found = await verify_database(database, told)
-            await verify_media(database, media_store_of(ready), found)
+        with progress("opening media") as told:
+            await verify_media(database, media_store_of(ready), found, told)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"sound": found.is_sound, **msgspec.to_builtins(found)})))
     else:

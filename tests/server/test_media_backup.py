@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,10 @@ from msgspec.structs import replace
 from apex_server.db import Database
 from apex_server.media.directory import DirectoryStore
 from apex_server.operations import Verification, back_up, restore, verify_media
-from apex_server.operations.media_copies import COPIES_NAME
+from apex_server.operations.media_copies import COPIES_NAME, copy_media
 from apex_server.personal_data import BACKUPS_KEPT
 from apex_server.settings import Settings
+from tests.server.accounts_app import problem
 from tests.server.media_parts import declared, hand_in, keep_media, picture
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
@@ -122,6 +124,44 @@ async def test_what_nobody_has_any_more_is_missed(
     await whole.app.state.media_store.delete(await whole.owner.fetchval("SELECT id FROM media"), "")
     assert await missed(settings) == ["athlete: the store lacks a photo"]
     await back_up(settings, tmp_path / "monday.apexbackup")
+    assert (await restore(elsewhere, tmp_path / "monday.apexbackup")).media_lacking == 1
+
+
+@pytest.mark.parametrize("name", ["original", "thumbnail"])
+async def test_what_is_spoilt_is_named_and_a_whole_copy_is_neither_lost_nor_left_unused(
+    whole: WholeApp, settings: Settings, tmp_path: Path, name: str
+) -> None:
+    athlete = await whole.person("anna", "athlete")
+    media_id = await kept(whole, athlete, picture())
+    address = f"/api/media/{media_id}" + ("/thumbnail" if name == "thumbnail" else "")
+    shown = (await athlete("GET", address)).content
+    store = settings.data_dir / "media"
+    shutil.copytree(store, tmp_path / "other disk" / COPIES_NAME)
+    await back_up(settings, tmp_path / "other disk/monday.apexbackup")
+    [stored] = store.rglob(name)
+    [copy] = (tmp_path / "other disk").rglob(name)
+    sealed = stored.read_bytes()
+    for spoilt in (sealed[:50] + bytes([sealed[50] ^ 1]) + sealed[51:], sealed[:3], b""):
+        stored.write_bytes(spoilt)
+        assert await missed(settings) == ["athlete: a photo in the store is spoilt and does not open"]
+        refused = await athlete("GET", address)
+        assert problem(refused)[:2] == (500, "media_damaged") and "apex-server verify" in refused.text
+    await back_up(settings, tmp_path / "other disk/tuesday.apexbackup")
+    assert copy.read_bytes() == sealed, "what was cut short does not take the place of a copy"
+    async with Database.open(settings) as database, database.commit_connection() as connection:
+        assert await copy_media(connection, tmp_path / "other disk" / COPIES_NAME, store) == 0
+    assert await missed(settings) == [] and (await athlete("GET", address)).content == shown
+
+
+async def test_what_is_spoilt_everywhere_is_said_to_be_lacking(
+    whole: WholeApp, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    athlete = await whole.person("anna", "athlete")
+    await kept(whole, athlete, picture())
+    await back_up(settings, tmp_path / "monday.apexbackup")
+    [stored] = (settings.data_dir / "media").rglob("original")
+    with stored.open("r+b") as file:  # Its copy is a second name of the same bytes.
+        file.truncate(3)
     assert (await restore(elsewhere, tmp_path / "monday.apexbackup")).media_lacking == 1
 
 

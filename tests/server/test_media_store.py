@@ -117,7 +117,7 @@ async def test_a_file_is_kept_and_read_from_any_place_on(store: MediaStore, tmp_
         await store.put(name, file)
     for start in (0, 1, PART_BYTES, len(CONTENT) - 1):
         assert await content_of(store, name, start) == CONTENT[start:]
-    assert [await store.has(each) for each in (name, f"{uuid4()}/original")] == [True, False]
+    assert [await store.size(each) for each in (name, f"{uuid4()}/original")] == [len(CONTENT), None]
 
 
 async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: MediaStore, tmp_path: Path) -> None:

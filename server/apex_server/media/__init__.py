@@ -12,7 +12,7 @@
 
 from apex_server.media.checking import MediaKeeper
 from apex_server.media.handing_in import HandingIn
-from apex_server.media.reading import ReadyMedia, find_ready, pieces_of, whole_file
+from apex_server.media.reading import ReadyMedia, find_ready, pieces_of, readable, whole_file
 from apex_server.media.routes import media_routes
 from apex_server.media.sealed_files import MEDIA_KEY
 from apex_server.media.store import MediaStore, media_store_of
@@ -27,5 +27,6 @@ __all__ = [
     "media_routes",
     "media_store_of",
     "pieces_of",
+    "readable",
     "whole_file",
 ]

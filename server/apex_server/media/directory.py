@@ -74,9 +74,9 @@ class DirectoryStore:
             while piece := await in_thread(file.read, PIECE_BYTES):
                 yield piece
 
-    async def has(self, name: str) -> bool:
-        """Tell whether there is such a file."""
-        return await in_thread((self.root / name).is_file)
+    async def size(self, name: str) -> int | None:
+        """Give the size of a file; None where there is none."""
+        return await in_thread(size_of, self.root / name)
 
     async def delete(self, upload_id: UUID, handle: str, *, raw_only: bool = False) -> None:
         """Delete what came in, or everything."""

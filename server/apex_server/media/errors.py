@@ -2,9 +2,17 @@
 
 from dataclasses import dataclass
 
-from apex_server.errors import Conflict, LimitReached, Unavailable
+from apex_server.errors import Conflict, InternalError, LimitReached, Unavailable
 
-__all__ = ["MediaFull", "MediaStoreAway", "UploadIncomplete"]
+__all__ = ["MediaDamaged", "MediaFull", "MediaStoreAway", "UploadIncomplete"]
+
+
+class MediaDamaged(InternalError):
+    """What the store has does not open: its bytes changed behind the server's back."""
+
+    code = "media_damaged"
+    title = "This photo or file is damaged on the server."
+    next_step = "Tell whoever runs the server: 'apex-server verify' names it, and a copy of it may be brought back."
 
 
 class MediaFull(LimitReached):

@@ -24,10 +24,10 @@ from apex_server.db import Database, load_queries
 from apex_server.errors import BodyTooLarge, BodyTooSlow, InvalidFields, NotFound, RoleRequired
 from apex_server.limits import Limits
 from apex_server.media.directory import PART_BYTES, DirectoryStore
-from apex_server.media.errors import MediaFull, MediaStoreAway, UploadIncomplete
+from apex_server.media.errors import MediaDamaged, MediaFull, MediaStoreAway, UploadIncomplete
 from apex_server.media.handing_in import HandingIn, upload_of
 from apex_server.media.payloads import NewMedia, Upload
-from apex_server.media.reading import FileName, ReadyMedia, find_ready, pieces_of
+from apex_server.media.reading import FileName, ReadyMedia, find_ready, pieces_of, readable
 from apex_server.media.store import MediaStore, NoSuchObject, part_sizes
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
 from apex_server.resources.requests import scope_of_athlete
@@ -55,7 +55,7 @@ _CONTENT = {
     200: ResponseSpec(bytes, description="The bytes.", media_type="application/octet-stream", generate_examples=False),
     206: ResponseSpec(bytes, description="The rest.", media_type="application/octet-stream", generate_examples=False),
     304: ResponseSpec(None, description="You have it.", generate_examples=False),
-    **problem_responses(*SIGN_IN_REFUSALS, NotFound, InvalidFields, MediaStoreAway),
+    **problem_responses(*SIGN_IN_REFUSALS, NotFound, InvalidFields, MediaDamaged, MediaStoreAway),
 }
 
 
@@ -194,13 +194,14 @@ def _scope_of(caller: Caller, data: NewMedia) -> Scope:
 
 async def _ready(database: Database, caller: Caller, media_id: str) -> ReadyMedia:
     async with database.request(caller.user_id) as connection:
-        return await find_ready(connection, database.vault, media_id)
+        with readable():
+            return await find_ready(connection, database.vault, media_id)
 
 
 async def _answer(
     store: MediaStore, ready: ReadyMedia, name: FileName, from_place: str | None, if_none_match: str | None
 ) -> Response[Any]:
-    """Answer with a file, or with what is left of it from a place on. Raises NotFound, MediaStoreAway."""
+    """Answer with a file, or what is left of it from a place on. Raises NotFound, MediaDamaged, MediaStoreAway."""
     size = ready.size_of(name)
     headers = {
         "ETag": f'"{ready.digest}{"" if name == "original" else "-thumbnail"}"',
@@ -216,10 +217,8 @@ async def _answer(
     if not ready.content_type.startswith(("image/", "audio/", "video/")):
         headers["Content-Disposition"] = "attachment"
     pieces = pieces_of(store, ready, name, start)
-    try:
+    with readable():
         first = await anext(pieces)  # So a store that is away is a refusal, and no answer that breaks off.
-    except NoSuchObject as error:
-        raise NotFound("media") from error
     return Stream(
         _again(first, pieces),
         media_type=ready.content_type if name == "original" else "image/jpeg",

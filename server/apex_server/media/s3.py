@@ -88,7 +88,7 @@ class S3Store:
             there = await self._parts(upload_id, handle)
         except NoSuchObject:
             # It is assembled already, or the bucket has given the upload up.
-            return [] if await self.has(raw_name(upload_id)) else list(range(1, len(sizes) + 1))
+            return [] if await self.size(raw_name(upload_id)) else list(range(1, len(sizes) + 1))
         return [number for number, size in enumerate(sizes, 1) if there.get(number, (0, ""))[0] != size]
 
     async def assemble(self, upload_id: UUID, handle: str, sizes: Sequence[int]) -> None:
@@ -119,13 +119,12 @@ class S3Store:
         finally:
             body.close()
 
-    async def has(self, name: str) -> bool:
-        """Tell whether the bucket has such an object."""
+    async def size(self, name: str) -> int | None:
+        """Give the size of an object; None where the bucket has none of this name."""
         try:
-            await self._call(self._client.head_object, Key=name)
+            return int((await self._call(self._client.head_object, Key=name))["ContentLength"])
         except NoSuchObject:
-            return False
-        return True
+            return None
 
     async def delete(self, upload_id: UUID, handle: str, *, raw_only: bool = False) -> None:
         """Delete what came in and what is on its way, or everything."""

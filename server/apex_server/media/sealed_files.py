@@ -15,7 +15,7 @@ from uuid import UUID
 from apex_server.media.store import MediaStore
 from apex_server.vault import SEAL_OVERHEAD_BYTES, SealBroken, UserKey
 
-__all__ = ["CHUNK_BYTES", "MEDIA_KEY", "FileSeal", "key_of_files", "open_file"]
+__all__ = ["CHUNK_BYTES", "MEDIA_KEY", "FileSeal", "key_of_files", "open_file", "sealed_size"]
 
 MEDIA_KEY = "media.key"
 """The place that the keys of files are sealed for."""
@@ -30,7 +30,7 @@ class FileSeal:
     def __init__(self, key: UserKey, media: UUID, name: str, size_bytes: int) -> None:
         self._key = key
         self._place = f"media {media} {name}"
-        self._count = ceil(size_bytes / CHUNK_BYTES)
+        self._count = _count_of(size_bytes)
         self._held = bytearray()
         self._done = 0
 
@@ -64,6 +64,11 @@ class FileSeal:
         return f"{self._place} {place}/{self._count}"
 
 
+def sealed_size(size_bytes: int) -> int:
+    """Give the size that a file of so many bytes has when it is sealed."""
+    return size_bytes + _count_of(size_bytes) * SEAL_OVERHEAD_BYTES
+
+
 def key_of_files(person: UserKey, sealed: bytes | None) -> UserKey:
     """Give the key of a piece of media; before each had one, the first of its person was it. Raises SealBroken."""
     return person.events if sealed is None else UserKey(person.open(sealed, what=MEDIA_KEY))
@@ -85,3 +90,7 @@ async def open_file(store: MediaStore, name: str, seal: FileSeal, start: int = 0
         place += 1
     if place != seal.count:
         raise SealBroken(name)
+
+
+def _count_of(size_bytes: int) -> int:
+    return ceil(size_bytes / CHUNK_BYTES)

@@ -53,8 +53,8 @@ class MediaStore(Protocol):
     def read(self, name: str, start: int = 0) -> AsyncIterator[bytes]:
         """Give an object from a place on, piece by piece. Raises NoSuchObject."""
 
-    async def has(self, name: str) -> bool:
-        """Tell whether there is an object of this name."""
+    async def size(self, name: str) -> int | None:
+        """Give the size of an object; None where there is none of this name."""
 
     async def delete(self, upload_id: UUID, handle: str, *, raw_only: bool = False) -> None:
         """Delete what came in, and unless `raw_only` what was made of it; what is not there is deleted already."""

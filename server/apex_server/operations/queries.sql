@@ -85,14 +85,28 @@ WHERE state IN ('open', 'checking');
 
 -- name: list_ready_media
 -- Some pieces of media whose files are to be there, in the order of their ids.
-SELECT id, thumbnail_bytes IS NOT NULL AS has_thumbnail
+SELECT id, stored_bytes, thumbnail_bytes
+FROM media
+WHERE state = 'ready' AND id > $1
+ORDER BY id
+LIMIT $2;
+
+-- name: verify_media_bytes
+-- How much there is to look at.
+SELECT coalesce(sum(stored_bytes + coalesce(thumbnail_bytes, 0)), 0)::bigint
+FROM media
+WHERE state = 'ready';
+
+-- name: verify_media
+-- Some of them, with what opens them.
+SELECT id, owner_id, content_type, digest, stored_bytes, thumbnail_bytes, key_sealed
 FROM media
 WHERE state = 'ready' AND id > $1
 ORDER BY id
 LIMIT $2;
 
 -- name: still_ready_media
--- Of those that were not found, the ones that nobody has deleted since.
+-- Of those that were not found as they should be, the ones that nobody has deleted since.
 SELECT id, kind, scope
 FROM media
 WHERE state = 'ready' AND id = ANY ($1::uuid[])

@@ -53,7 +53,7 @@ ADVICE: Mapping[Check, str] = {
     "dead ops": "an op sent again may be taken for a fork, which costs its device a new id and nothing else",
     "scopes": "every sync of this scope looks for a difference; restore a backup from before the damage",
     "orphans": "relational rows go with apex-server rebuild; others are of records that were deleted by hand",
-    "media": "copy the folder apex-server.media of the backups into the store; what it lacks, too, is lost",
+    "media": "bring back what is named from a folder apex-server.media of the backups; what opens nowhere is lost",
 }
 """What a damage means or what to do about it."""
 

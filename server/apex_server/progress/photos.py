@@ -17,10 +17,9 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, NotFound, ServerBusy
-from apex_server.media import MediaStore, ReadyMedia, find_ready, whole_file
-from apex_server.media.errors import MediaStoreAway
+from apex_server.media import MediaStore, ReadyMedia, find_ready, readable, whole_file
+from apex_server.media.errors import MediaDamaged, MediaStoreAway
 from apex_server.media.pictures import DrawingBroke, PictureRefused, compare, drawing_turn
-from apex_server.media.store import NoSuchObject
 from apex_server.problems import problem_responses
 from apex_server.progress.payloads import Comparison, NewPhoto, PhotosPage, ProgressPhotoResource
 from apex_server.resources import (
@@ -93,7 +92,7 @@ class CompareController(Controller):
         media_type=_JPEG,
         responses={
             200: ResponseSpec(bytes, description="A JPEG.", media_type=_JPEG, generate_examples=False),
-            **problem_responses(*READ_REFUSALS, ServerBusy, MediaStoreAway),
+            **problem_responses(*READ_REFUSALS, ServerBusy, MediaDamaged, MediaStoreAway),
         },
     )
     async def compare_photos(
@@ -116,10 +115,9 @@ class CompareController(Controller):
             raise InvalidFields.one("photo_ids", f"Expected photos of at most {COMPARED_BYTES_MAX} bytes together")
         try:
             async with drawing_turn():
-                pictures = [await whole_file(media_store, each, "original") for each in ready]
+                with readable():
+                    pictures = [await whole_file(media_store, each, "original") for each in ready]
                 drawn = await compare(pictures, [_label(known) for known in found])
-        except NoSuchObject as error:
-            raise NotFound("media") from error
         except DrawingBroke as error:
             raise ServerBusy from error
         except PictureRefused as error:
@@ -141,7 +139,8 @@ async def _ready(connection: Connection, vault: Vault, known: KnownRecord) -> Re
     media_id = known.fold.state.get("media_id")
     if not isinstance(media_id, str):
         raise NotFound("media")
-    ready = await find_ready(connection, vault, media_id, Scope.parse(known.scope).id)
+    with readable():
+        ready = await find_ready(connection, vault, media_id, Scope.parse(known.scope).id)
     if not ready.thumbnail_bytes:  # Pictures are drawn anew, which bounds them, and have one; a film has not.
         raise InvalidFields.one("photo_ids", "Expected photos whose media are pictures")
     return ready
