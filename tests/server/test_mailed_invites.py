@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+import anyio
 import httpx
 import pytest
 
@@ -114,6 +115,25 @@ async def test_a_coach_mails_to_so_many_a_day_and_taking_back_makes_no_room(
     assert mailed == [True] * LETTERS_MAX + [False] * 2
     assert (await client.delete("/api/clients/invites", headers=bearer(coach))).status_code == 204
     assert (await invite(client, coach, "anna@example.com"))["mailed"] is False
+
+
+async def test_imports_at_once_have_the_letters_of_one_day_and_report_what_was_mailed(
+    client: httpx.AsyncClient, coach: dict[str, Any]
+) -> None:
+    reports: list[dict[str, Any]] = []
+
+    async def bring(batch: int) -> None:
+        rows = [{"email": f"{batch}-{number}@example.com"} for number in range(LETTERS_MAX // 2)]
+        answer = await client.post("/api/clients/import?dry_run=false", json={"rows": rows}, headers=bearer(coach))
+        reports.append(answer.json())
+
+    async with anyio.create_task_group() as bringing:
+        for batch in range(4):
+            bringing.start_soon(bring, batch)
+
+    made = [sum(each["invite"]["mailed"] for each in report["invited"]) for report in reports]
+    assert sum(made) == LETTERS_MAX
+    assert [report["mailed"] for report in reports] == made
 
 
 async def test_an_address_gets_so_many_a_day_whoever_invites(

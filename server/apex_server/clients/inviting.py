@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 OPEN_INVITES_MAX = 10_000
-"""Per coach, as many as one import has rows: more is a program running wild. Two requests at once may pass it."""
+"""Per coach, as many as one import has rows: more is a program running wild."""
 MADE_MAX = 30_000
 """In a day: the same import three times."""
 LETTERS_MAX = 200
@@ -77,6 +77,7 @@ async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invite
     code_hashes = [invite_fingerprint(code) for code in codes]
     indexes = [vault.email_index(each.email) if each.email else None for each in whom]
     async with database.request(coach_id) as connection:
+        await connection.execute(_queries.lock_inviting, coach_id)
         room = await _room(connection, coach_id, [index for index in indexes if index])
         if len(whom) > room.invites:
             raise TooManyInvites(OPEN_INVITES_MAX)
@@ -147,13 +148,14 @@ async def import_clients(
         if dry_run or not valid
         else await make_invites(database, coach_id, [Invited(row.email, row.draft) for row in valid], VALID_DAYS)
     )
+    mailed = _mailed([row.email for row in valid], room.letters) if dry_run else [invite.mailed for invite in made]
     problems.sort(key=lambda problem: problem.row)
     return ImportReport(
         dry_run=dry_run,
         rows=len(rows),
         valid=len(valid),
         replaced=len(known),
-        mailed=sum(_mailed([row.email for row in valid], room.letters)),
+        mailed=sum(mailed),
         problems=problems[:PROBLEMS_MAX],
         more_problems=len(problems) > PROBLEMS_MAX,
         invited=[ImportedClient(row.number, row.draft.name, invite) for row, invite in zip(valid, made, strict=False)],

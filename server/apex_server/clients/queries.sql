@@ -13,6 +13,10 @@ SELECT
 FROM invites
 WHERE coach_id = $1;
 
+-- name: lock_inviting
+-- Until the end of the transaction: what a coach invites at once is counted one after the other.
+SELECT pg_advisory_xact_lock(150, hashtext($1::uuid::text));
+
 -- name: add_invites
 -- Only the fingerprints of codes are kept; the coach is shown each code once. What stood open under the same addresses is
 -- taken back, and its draft goes on with an invite that has none of its own; $8 is the empty one.
