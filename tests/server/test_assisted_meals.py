@@ -4,7 +4,9 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
+import anyio
 import pytest
 from litestar import Router
 from litestar.di import Provide
@@ -80,7 +82,7 @@ async def test_dishes_of_the_model_meet_the_targets_and_the_same_request_gives_t
     }
     for totals in answer["totals"]:
         assert abs(totals["energy_kcal"] / TARGETS["energy_kcal"] - 1) <= 0.05
-    assert await planned(athlete, **ASKED) == answer
+    assert await planned(coach, athlete_id=athlete.id, **ASKED) == answer
     saved = await planned(coach, status=201, athlete_id=athlete.id, save=True, **ASKED)
     assert saved["plan"] == answer["plan"]
     assert len(model.requests) == 1, "what was answered once is kept"
@@ -102,16 +104,14 @@ async def test_nothing_of_a_person_is_sent(rest: RestServer, model: ModelServer)
         assert secret not in sent, secret
 
 
-async def test_without_consent_nothing_is_asked_and_without_a_coach_nobody_pays(
+async def test_without_consent_nothing_is_asked_and_no_athlete_spends_a_coachs_budget(
     rest: RestServer, model: ModelServer
 ) -> None:
     coach, athlete = await rest.coach_and_athlete()
-    alone = await rest.person("athlete")
-    body = {"kind": "ai_analysis", "given": True, "version": "2026-11"}
-    assert (await alone("PUT", "/api/consents", body)).status_code == 200
+    _, other = await consenting_pair(rest)
     by_rules = await planned(athlete, targets=TARGETS, **WISHES)
     assert (by_rules["planned_by"], by_rules["assistance"]) == ("rules", "not_asked")
-    for person, whose, why in ((coach, athlete.id, "no_consent"), (alone, alone.id, "no_coach")):
+    for person, whose, why in ((coach, athlete.id, "no_consent"), (other, other.id, "coaches_only")):
         answer = await planned(person, athlete_id=whose, **ASKED)
         assert answer == by_rules | {"assistance": why}
     assert model.requests == []
@@ -153,3 +153,23 @@ async def test_a_spent_budget_leaves_the_rules(rest: RestServer, model: ModelSer
     model.tokens = 20_000
     assert (await planned(coach, athlete_id=athlete.id, **ASKED))["assistance"] == "given"
     assert (await planned(coach, athlete_id=athlete.id, **ASKED | {"seed": 1}))["assistance"] == "server_budget_spent"
+
+
+async def test_questions_at_once_spend_no_more_than_the_day_has(db: Database, model: ModelServer) -> None:
+    """What each may cost is reserved before it is asked."""
+    model.tokens = 4_500
+    ledger = Ledger(db, now=lambda: datetime.now(UTC))
+    bounded = BoundedModel(model.client(), ledger=ledger, total_seconds=10.0, tokens_per_day=10_000)
+    said: list[str] = []
+    async with rest_server(db, [consents(db)], bounded) as server:
+        coach, athlete = await consenting_pair(server)
+
+        async def ask(seed: int) -> None:
+            said.append((await planned(coach, athlete_id=athlete.id, **ASKED | {"seed": seed}))["assistance"])
+
+        async with anyio.create_task_group() as asking:
+            for seed in range(6):
+                asking.start_soon(ask, seed)
+        spent = await ledger.spent(UUID(coach.id))
+    assert "server_budget_spent" in said
+    assert spent.everybody_today <= 10_000

@@ -13,8 +13,8 @@ import anyio
 import structlog
 
 from apex_server.ai.breaker import CircuitBreaker
-from apex_server.ai.language_model import LanguageModel, Message, ModelFailure
-from apex_server.ai.ledger import Ledger
+from apex_server.ai.language_model import ANSWER_TOKENS_MAX, LanguageModel, Message, ModelFailure
+from apex_server.ai.ledger import Ledger, Spent
 
 __all__ = ["BoundedModel", "Judge", "Question", "Unanswered"]
 
@@ -30,6 +30,7 @@ BYTES_PER_TOKEN = 3
 """Few enough to guess a question rather too dear than too cheap."""
 
 ANSWER_TOKENS_EXPECTED = 800
+"""Where a provider does not say what an answer cost."""
 ATTEMPTS = 2
 ANSWER_LENGTH_MAX = 20_000
 UNANSWERED = ("misconfigured", "rate_limited", "timed_out", "unavailable")
@@ -93,8 +94,7 @@ class BoundedModel:
         messages = [Message("system", question.instructions), Message("user", question.document.decode())]
         with anyio.move_on_after(self._total_seconds):
             return await self._asked_in_time(question, messages, judge)
-        self._breaker.failed()
-        await self.ledger.add_tokens(question.coach_id, tokens_in(messages))
+        self._breaker.failed()  # What was reserved stays spent: nobody knows what it cost.
         raise Unanswered("timed_out")
 
     async def _asked_in_time(self, question: Question, messages: list[Message], judge: Judge[T]) -> tuple[T, str]:
@@ -109,23 +109,25 @@ class BoundedModel:
         raise Unanswered("unverifiable")
 
     async def _answer(self, question: Question, messages: list[Message]) -> str:
-        await self._check_budget(question.coach_id, messages)
+        asked = tokens_in(messages)
+        needed = asked + ANSWER_TOKENS_MAX
+        day = await self.ledger.reserve(question.coach_id, needed, lambda spent: self._check_budget(spent, needed))
         try:
             answer = await self._model.answer(messages, question.schema)
         except ModelFailure as failure:
-            await self.ledger.add_tokens(question.coach_id, failure.tokens or tokens_in(messages))
+            await self.ledger.settle(question.coach_id, day, (failure.tokens or asked) - needed)
             if failure.reason in UNANSWERED:
                 self._breaker.failed(retry_after=failure.retry_after)
             else:
                 self._breaker.succeeded()
             raise Unanswered(failure.reason) from failure
         self._breaker.succeeded()
-        await self.ledger.add_tokens(question.coach_id, answer.tokens or tokens_in(messages) + ANSWER_TOKENS_EXPECTED)
+        cost = answer.tokens or asked + ANSWER_TOKENS_EXPECTED
+        await self.ledger.settle(question.coach_id, day, cost - needed)
         return answer.content[:ANSWER_LENGTH_MAX]
 
-    async def _check_budget(self, coach_id: UUID, messages: list[Message]) -> None:
-        spent = await self.ledger.spent(coach_id)
-        tier, needed = spent.tier, tokens_in(messages) + ANSWER_TOKENS_EXPECTED
+    def _check_budget(self, spent: Spent, needed: int) -> None:
+        tier = spent.tier
         per_day = tier.ai_tokens_per_day if self._tokens_per_coach_day is None else self._tokens_per_coach_day
         if spent.today + needed > per_day or spent.this_month + needed > tier.ai_tokens_per_month:
             raise Unanswered("budget_spent")

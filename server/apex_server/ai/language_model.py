@@ -5,7 +5,10 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
-__all__ = ["LanguageModel", "Message", "ModelAnswer", "ModelFailure"]
+__all__ = ["ANSWER_TOKENS_MAX", "LanguageModel", "Message", "ModelAnswer", "ModelFailure"]
+
+ANSWER_TOKENS_MAX = 4000
+"""An answer is about 500; the rest is for models that think before they write."""
 
 FailureReason = Literal["misconfigured", "rate_limited", "refused", "timed_out", "truncated", "unavailable", "unusable"]
 

@@ -4,11 +4,11 @@ Texts are kept under a hash of what was asked, sealed with the athlete's key; th
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from apex_server.db import Database, load_queries
+from apex_server.db import Connection, Database, load_queries
 from apex_server.limits import Tier, tier_named
 
 __all__ = ["Ledger", "Spent"]
@@ -54,16 +54,28 @@ class Ledger:
     async def spent(self, coach_id: UUID) -> Spent:
         """Give what a coach's athletes have cost."""
         async with self._database.commit_connection() as connection:
-            row = await connection.fetchrow(_queries.get_tokens, coach_id, self._now().date())
-        tier = tier_named(row["tier"], role="coach")
-        return Spent(row["today"], row["this_month"], tier, row["everybody_today"])
+            return await _spent(connection, coach_id, self._now().date())
 
-    async def add_tokens(self, coach_id: UUID, tokens: int) -> None:
-        """Count what a call has cost."""
+    async def reserve(self, coach_id: UUID, tokens: int, check: Callable[[Spent], None]) -> date:
+        """Count what a call may cost before it is made, unless `check` raises; gives the day it is counted on."""
+        day = self._now().date()
+        async with self._database.commit_connection() as connection, connection.transaction():
+            await connection.execute(_queries.lock_tokens)
+            check(await _spent(connection, coach_id, day))
+            await connection.execute(_queries.add_tokens, coach_id, day, tokens)
+        return day
+
+    async def settle(self, coach_id: UUID, day: date, difference: int) -> None:
+        """Count by how much a call has cost more, or less, than was reserved for it."""
         async with self._database.commit_connection() as connection:
-            await connection.execute(_queries.add_tokens, coach_id, self._now().date(), tokens)
+            await connection.execute(_queries.add_tokens, coach_id, day, difference)
 
     async def forget_old(self) -> None:
         """Forget texts that nobody will ask for again."""
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.forget_worded_texts, self._now() - timedelta(days=TEXTS_KEPT_DAYS))
+
+
+async def _spent(connection: Connection, coach_id: UUID, day: date) -> Spent:
+    row = await connection.fetchrow(_queries.get_tokens, coach_id, day)
+    return Spent(row["today"], row["this_month"], tier_named(row["tier"], role="coach"), row["everybody_today"])

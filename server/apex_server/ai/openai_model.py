@@ -8,15 +8,13 @@ from typing import Any, cast
 import openai
 from openai.types.chat import ChatCompletion
 
-from apex_server.ai.language_model import Message, ModelAnswer, ModelFailure
+from apex_server.ai.language_model import ANSWER_TOKENS_MAX, Message, ModelAnswer, ModelFailure
 
 __all__ = ["OpenAIModel"]
 
 TIMEOUT_SECONDS = 30.0
 """Of one wait on the network; the caller bounds the whole."""
 
-ANSWER_TOKENS_MAX = 4000
-"""An answer is about 500; the rest is for models that think before they write."""
 
 RATE_LIMIT_SECONDS = 30.0
 """Where a provider does not say for how long it wants to be left alone."""

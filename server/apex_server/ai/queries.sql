@@ -27,8 +27,12 @@ SELECT
 FROM model_tokens
 WHERE coach_id = $1::uuid AND day BETWEEN date_trunc('month', $2::date)::date AND $2::date;
 
+-- name: lock_tokens
+-- Until the end of the transaction: of what is asked at once each sees what the others have reserved.
+SELECT pg_advisory_xact_lock(40, 0);
+
 -- name: add_tokens
--- Every call counts, whether or not its answer could be used.
+-- Every call counts, whether or not its answer could be used: reserved first ($3 above 0), then settled.
 INSERT INTO model_tokens (coach_id, day, tokens)
 VALUES ($1, $2, $3)
 ON CONFLICT (coach_id, day) DO UPDATE

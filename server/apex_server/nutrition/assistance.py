@@ -37,15 +37,14 @@ async def assisted_days(
     """
     if model is None:
         return Assisted(by_rules, "no_model")
+    if caller.role != "coach":  # Whoever asks pays: an athlete's questions would drain their coach's day.
+        return Assisted(by_rules, "coaches_only")
     async with database.commit_connection() as connection:
-        terms = await connection.fetchrow(_queries.get_model_terms, athlete_id)
-    if not terms["consented"]:
+        consented = await connection.fetchval(_queries.may_model_hear, athlete_id)
+    if not consented:
         return Assisted(by_rules, "no_consent")
-    coach_id = caller.user_id if caller.role == "coach" else terms["coach_id"]
-    if coach_id is None:
-        return Assisted(by_rules, "no_coach")
     try:
-        days = await plan_with_dishes(model, targets, wishes, coach_id=coach_id, athlete_id=athlete_id)
+        days = await plan_with_dishes(model, targets, wishes, coach_id=caller.user_id, athlete_id=athlete_id)
     except Unanswered as unanswered:
         return Assisted(by_rules, unanswered.outcome)
     return Assisted(days, "given")

@@ -104,14 +104,14 @@ class MealPlanRequest(MealWishes, frozen=True, forbid_unknown_fields=True, kw_on
     save: bool = False
     name: Name | None = None
     assisted: bool = False
-    """Let a language model combine the dishes, where the server has one and the athlete consents to it."""
+    """Let a language model combine the dishes, where the server has one, a coach asks and the athlete consents."""
 
 
 class PlannedMeals(Struct):
     """A plan that meets its targets; `id` is null where it was not saved.
 
     `assistance` is `given` where a model combined the dishes; otherwise the plan is that of the rules, and it says why:
-    `not_asked`, `no_model`, `no_consent`, `no_coach`, `budget_spent`, `timed_out`, `unverifiable` …
+    `not_asked`, `no_model`, `no_consent`, `coaches_only`, `budget_spent`, `timed_out`, `unverifiable` …
     """
 
     id: str | None

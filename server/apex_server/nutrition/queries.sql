@@ -115,14 +115,6 @@ WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
 ORDER BY library.record_id DESC
 LIMIT 500;
 
--- name: get_model_terms
--- Whether a model may hear of an athlete's meals, and on whose budget where a coach of theirs does not ask themselves.
-SELECT apex_consented($1, 'ai_analysis') AS consented,
-    (
-        SELECT pair.coach_id
-        FROM coach_athletes AS pair
-        WHERE pair.athlete_id = $1
-            AND pair.ended_at IS NULL
-        ORDER BY pair.since, pair.coach_id
-        LIMIT 1
-    ) AS coach_id;
+-- name: may_model_hear
+-- Whether a model may hear of an athlete's meals.
+SELECT apex_consented($1, 'ai_analysis');
