@@ -291,6 +291,14 @@ class Conflict(ApiError):
     status = 409
 
 
+class ThreadEncrypted(Conflict):
+    """What is said in this thread is encrypted by the device that says it, and this was not."""
+
+    code = "thread_encrypted"
+    title = "This thread is end-to-end encrypted, and the server cannot encrypt for you."
+    next_step = "Send it from the app: only the devices of the two people have keys."
+
+
 class EmailTaken(Conflict):
     """Another account has answered for this address, or may come back to it; only who reads its mail is told."""
 

@@ -1,11 +1,14 @@
 """Media in messages: handed in to a thread, read by the two who write there and by nobody else."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 
 from apex_server.settings import Settings
 from apex_sync.ids import Scope, thread_scope
+from apex_sync.models import DEVICE_KEYS
+from apex_sync.models.device_keys import device_keys_id
 from tests.server.accounts_app import problem
 from tests.server.media_parts import keep_media, picture, sha256
 from tests.server.whole_app import Signed, WholeApp, whole_app
@@ -70,3 +73,28 @@ async def test_a_thread_of_others_takes_nothing(whole: WholeApp) -> None:
         assert problem(await stranger("POST", f"/api/messages/{path}", asked))[0] == 404
     assert problem(await athlete("POST", "/api/messages/media", asked))[0] == 422, "a recording is no picture"
     assert problem(await athlete("POST", "/api/messages/voice", asked | {"content_type": "image/png"}))[0] == 422
+
+
+async def test_an_encrypted_thread_takes_only_what_is_encrypted_also_while_its_keys_are_damaged(
+    whole: WholeApp,
+) -> None:
+    athlete, coach = await whole.person("anna", "athlete"), await whole.person("carla", "coach")
+    await whole.coaches(coach, athlete)
+    scope, keys_id = thread_scope(str(coach.id), str(athlete.id)), device_keys_id(str(coach.id), str(athlete.id))
+    assert coach.id is not None
+    await whole.app.state.committer.write(coach.id, scope, DEVICE_KEYS.name, keys_id, {"encryption": "on"})
+    thread_id = str(Scope.parse(scope).id)
+    told = {"media_id": "0" * 64, "size_bytes": 900, "content_type": "audio/ogg"}
+    openly = [
+        ("/api/messages/voice", {"thread_id": thread_id, **told}),
+        ("/api/messages/media", {"thread_id": thread_id, **told, "content_type": "image/png"}),
+        ("/api/media", {"scope": scope, "kind": "voice", **told}),
+        ("/api/messages", {"thread_id": thread_id, "type": "text", "text": "knee"}),
+    ]
+    for damage in (None, "UPDATE records SET doc = set_byte(doc, 40, get_byte(doc, 40) # 1) WHERE record_id = $1"):
+        if damage:
+            await whole.owner.execute(damage, UUID(keys_id))
+        for path, said in openly:
+            assert problem(await athlete("POST", path, said)) == (409, "thread_encrypted"), (path, damage)
+        sealed = {"scope": scope, "kind": "sealed", **told, "content_type": "application/octet-stream"}
+        assert (await athlete("POST", "/api/media", sealed)).status_code == 200

@@ -6,12 +6,13 @@ from uuid import UUID, uuid4
 
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import InvalidFields, NotFound
+from apex_server.errors import InvalidFields, NotFound, ThreadEncrypted
 from apex_server.limits import Limits
 from apex_server.media.directory import DirectoryStore
 from apex_server.media.errors import MediaFull
 from apex_server.media.payloads import MediaContent, Part, Upload
 from apex_server.media.store import MediaStore, part_sizes
+from apex_server.resources import encrypted_threads
 from apex_server.sync.sealing import person_of
 from apex_sync.ids import Scope
 from apex_sync.models.media import CONTENT_TYPES, SIZE_MAX
@@ -37,11 +38,15 @@ class HandingIn:
         self._store = store
 
     async def declare(self, scope: Scope, content: MediaContent) -> Upload:
-        """Begin an upload to a scope, or tell how far it is. Raises InvalidFields, NotFound, MediaFull."""
+        """Begin an upload to a scope, or continue. Raises InvalidFields, NotFound, MediaFull, ThreadEncrypted."""
         _check(content)
         async with self._database.request(self._caller.user_id) as connection:
             if not await connection.fetchval(_queries.may_hand_in, self._caller.user_id, scope.name):
                 raise NotFound("scope")
+            if scope.kind == "thread" and content.kind != "sealed":
+                pair = UUID(scope.owner_id), UUID(scope.about_id)
+                if await encrypted_threads(connection, self._database.vault, [pair]):
+                    raise ThreadEncrypted
             row = await self._find(connection, scope, content)
         if row is None or _begins_anew(row, content):
             row = await self._begin(scope, content)

@@ -21,7 +21,7 @@ from litestar.response import Stream
 
 from apex_server.caller import Caller, require_role
 from apex_server.db import Database, load_queries
-from apex_server.errors import BodyTooLarge, BodyTooSlow, InvalidFields, NotFound, RoleRequired
+from apex_server.errors import BodyTooLarge, BodyTooSlow, InvalidFields, NotFound, RoleRequired, ThreadEncrypted
 from apex_server.limits import Limits
 from apex_server.media.directory import PART_BYTES, DirectoryStore
 from apex_server.media.errors import MediaDamaged, MediaFull, MediaStoreAway, UploadIncomplete
@@ -68,7 +68,8 @@ class MediaController(Controller):
     @post(
         status_code=200,
         responses=problem_responses(
-            *SIGN_IN_REFUSALS, InvalidFields, NotFound, RoleRequired, MediaFull, BodyTooLarge, MediaStoreAway
+            *(*SIGN_IN_REFUSALS, InvalidFields, NotFound, RoleRequired, MediaFull, BodyTooLarge, MediaStoreAway),
+            ThreadEncrypted,
         ),
     )
     async def declare_media(

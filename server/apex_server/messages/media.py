@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 
 from apex_server.caller import Caller
 from apex_server.db import Database
-from apex_server.errors import RoleRequired
+from apex_server.errors import RoleRequired, ThreadEncrypted
 from apex_server.limits import Limits
 from apex_server.media import HandingIn, MediaStore
 from apex_server.media.errors import MediaFull, MediaStoreAway
@@ -24,7 +24,7 @@ from apex_sync.models.media import CONTENT_TYPES, Kind
 
 __all__ = ["MessageMediaController"]
 
-_REFUSALS = (*WRITE_REFUSALS, RoleRequired, MediaFull, MediaStoreAway)
+_REFUSALS = (*WRITE_REFUSALS, RoleRequired, MediaFull, MediaStoreAway, ThreadEncrypted)
 
 
 def provide_handing_in(

@@ -16,8 +16,7 @@ from msgspec import UNSET
 
 from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import InvalidFields, NotFound, RoleRequired
-from apex_server.messages.errors import ThreadEncrypted
+from apex_server.errors import InvalidFields, NotFound, RoleRequired, ThreadEncrypted
 from apex_server.messages.payloads import (
     Filing,
     MessageMark,
