@@ -499,3 +499,16 @@ async def test_a_device_whose_key_was_taken_out_meanwhile_reads_its_own_next_mes
     assert await said(coach) == [("still here", "unverified")]
     await coach.messages.accept(await coach.messages.devices())
     assert await said(coach) == [("still here", "open")]
+
+
+async def test_a_key_that_is_not_the_one_its_id_names_is_passed_over(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach, athlete = await encrypted_pair(open_replica, server)
+    before = await coach.messages.devices()
+    public = KeyPair(random.Random("spy").randbytes(64)).public
+    for key in (key_text(public), "A" * 86, "-" * 86):
+        await put_in(athlete, {"x" * 22: {"key": key, "device": "phone", "client_id": 7}})
+        await exchange(athlete, coach)
+        assert await coach.messages.devices() == before
+    assert "x" * 22 not in (await coach.messages.send("to those who were here")).state["coach"]["wrapped"]
