@@ -98,3 +98,14 @@ async def test_what_was_missed_is_made_up_for_when_all_are_looked_through(world:
     assert (await world.coach("POST", "/api/auth/logout")).status_code == 204
     assert await world.withdraw(timedelta(0)) == 0
     assert await world.withdraw(None) == 1 and await world.live() == {"athlete"}
+
+
+async def test_whose_session_lapsed_is_taken_out_when_all_are_looked_through(world: World, database_url: str) -> None:
+    owner = await asyncpg.connect(database_url)
+    await owner.execute(
+        "UPDATE sessions SET created_at = now() - interval '40 days', last_used_at = now() - interval '32 days'"
+        " WHERE user_id = $1",
+        UUID(world.athlete.id),
+    )
+    await owner.close()
+    assert await world.withdraw(None) == 1 and await world.live() == {"coach"}

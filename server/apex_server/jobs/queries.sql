@@ -296,13 +296,15 @@ ORDER BY pair.coach_id, pair.athlete_id
 LIMIT $4;
 
 -- name: list_signed_out
--- Which of these installations nobody is signed in on.
+-- Which of these installations nobody is signed in on; one that lapsed, after 30 days without use, has no end.
 SELECT client_ids.client_id
 FROM client_ids
 WHERE client_ids.client_id = ANY ($1::bigint[])
     AND NOT EXISTS (
         SELECT 1
         FROM sessions
-        WHERE sessions.device_id = client_ids.device_id AND sessions.ended_at IS NULL
+        WHERE sessions.device_id = client_ids.device_id
+            AND sessions.ended_at IS NULL
+            AND sessions.last_used_at > now() - interval '31 days'
     )
 ORDER BY client_ids.client_id;
