@@ -16,7 +16,7 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     ├── MethodNotAllowed 405
     ├── BodyTooSlow 408
     ├── Conflict 409
-    │   └── EmailTaken, ClientIdTaken, LimitReached
+    │   └── EmailTaken, ClientIdTaken, LimitReached, ThreadEncrypted
     ├── Gone 410
     │   └── AccountErased, MailTokenInvalid
     ├── BodyTooLarge 413
@@ -69,6 +69,7 @@ __all__ = [
     "ServerBusy",
     "SessionEnded",
     "SignInAgain",
+    "ThreadEncrypted",
     "TooManyAttempts",
     "TooManyRequests",
     "Unauthenticated",

@@ -426,7 +426,7 @@ def test_the_command_asks_for_whom_it_is_told_and_says_how_far_all_are(settings:
     assert run("--older-than", "0") == (0, "people who get another key: 0; the worker sees to it\n")
     assert run("--status") == (0, "")
     code, said = run("nobody@example.com")
-    assert code == 1 and "nobody has answered" in said
+    assert code == 1 and "nobody has an account" in said
 
 
 def dying(work: Callable[..., Any], calls: int) -> Callable[..., Any]:

@@ -224,7 +224,7 @@ def test_an_operator_gives_a_tier_and_takes_it_back(settings: Settings, monkeypa
     with server(settings) as client:
         coach = register(client, "coach", role="coach")
         code, said = apex_server("set-tier", "coach@apex.example", "coach_team")
-        assert (code, "nobody has answered" in said) == (1, True), said  # Anybody may name an address.
+        assert (code, "nobody has an account" in said) == (1, True), said  # Anybody may name an address.
         token = anyio.run(confirmation_token, settings, "coach@apex.example")
         assert client.post("/api/auth/verify-email", json={"token": token}).status_code == 204
 
@@ -239,7 +239,7 @@ def test_an_operator_gives_a_tier_and_takes_it_back(settings: Settings, monkeypa
         assert apex_server("set-tier", "coach@apex.example", "default")[0] == 0
         assert shown()[0] == "coach_solo"
         code, said = apex_server("set-tier", "nobody@apex.example", "coach_team")
-        assert (code, "nobody has answered" in said) == (1, True)
+        assert (code, "nobody has an account" in said) == (1, True)
         assert apex_server("set-tier", "coach@apex.example", "emperor")[0] == 2
 
 

@@ -234,7 +234,18 @@ def pushed(who: str, scope: str, collection: Collection, leaf: str, number: int)
 
 def sample(collection: Collection, leaf: str) -> Any:
     """Give a value that a leaf can hold."""
-    candidates: list[Any] = [None, True, 1, "x", "on", {"k1": {"deleted": False}}, {"k1": "x"}, ["x"], []]
+    candidates: list[Any] = [
+        None,
+        True,
+        1,
+        "x",
+        "on",
+        {"k1": {"deleted": False}},
+        {"k1": {"deleted": True}},
+        {"k1": "x"},
+        ["x"],
+        [],
+    ]
     for value in candidates:
         patch: Patch = {leaf: value}
         if collection.check_types(patch) is None:
