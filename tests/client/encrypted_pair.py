@@ -23,7 +23,7 @@ async def encrypted_pair(open_replica: OpenReplica, server: LoopbackServer) -> t
 
 async def tablet_beside(open_replica: OpenReplica, *others: Replica) -> Replica:
     """Give the athlete another device, which all others accept."""
-    tablet = await open_replica("tablet", ANNA)
+    tablet: Replica = await open_replica("tablet", ANNA)
     await exchange(tablet, *others)
     for replica in others:
         await replica.messages.accept(await replica.messages.devices())

@@ -15,7 +15,6 @@ __all__ = ["OpenAIModel"]
 TIMEOUT_SECONDS = 30.0
 """Of one wait on the network; the caller bounds the whole."""
 
-
 RATE_LIMIT_SECONDS = 30.0
 """Where a provider does not say for how long it wants to be left alone."""
 

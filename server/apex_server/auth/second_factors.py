@@ -51,7 +51,6 @@ _SMS_PER_SERVER_MAX = 300
 """To numbers that nobody has confirmed: what a farm of accounts can cost in an hour."""
 _DIGITS = 6
 
-
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
 
