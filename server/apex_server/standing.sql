@@ -14,10 +14,9 @@ LIMIT 1;
 -- name: list_standings
 -- A coach's athletes ($2: one of them; $1 null: whom support looks at, who has no coach then) with what their standing
 -- follows from: each part reads a few rows by index. What was due is asked for by the program that was followed on its day
--- (as `sessions_due` in coaching/plan.py says). Names
--- and tags are sealed, so they are sorted, filtered and cut into pages once they are open. Sessions are read from $3 on,
--- everything else from $5. The day of an athlete is that of the clock they last trained by; one that is off by more than a
--- day says nothing.
+-- (as `sessions_due` in coaching/plan.py says). Names and tags are sealed, so they are sorted, filtered and cut into pages
+-- once they are open. Sessions are read from $3 on, everything else from $5. The day of an athlete is that of the clock they
+-- last trained by; one that is off by more than a day says nothing.
 SELECT users.id, users.name, pair.since,
     file.scope, file.record_id, file.digest, file.doc,
     latest.date AS last_workout, here.today,

@@ -93,10 +93,13 @@ class KeyRenewal:
             await connection.execute(_queries.note_renewed, user_id, now)
 
     async def _reseal(self, user_id: UUID, renewed_at: datetime, now: datetime) -> None:
-        if await self._finds_more(user_id, now) or now < renewed_at + KEYS_HELD_MAX:
+        if await self._finds_more(user_id, now):
             return
         until = now + BACKUPS_KEPT
         async with self._database.commit_connection() as connection, connection.transaction():
+            if now < renewed_at + KEYS_HELD_MAX:
+                await connection.execute(_queries.put_step, user_id, "resealing", renewed_at + KEYS_HELD_MAX)
+                return
             await self._vault.change_user_keys(
                 connection, user_id, lambda ring: ring.needed_until(int(until.timestamp()))
             )
@@ -120,9 +123,11 @@ class KeyRenewal:
     async def _finds_more(self, user_id: UUID, now: datetime) -> bool:
         """Seal anew what is not, and tell whether there was any, or what does not open; then it is looked at again."""
         found = await seal_person_anew(self._database, user_id)
+        if not found.anew and not found.broken:
+            return False
         if found.anew:
             _log.info("sealed_anew", user_id=str(user_id), values=found.anew)
         again = LOOK_AGAIN if found.broken else KEYS_HELD_MAX
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.put_step, user_id, "resealing", now + again)
-        return found.anew > 0 or found.broken > 0
+        return True
