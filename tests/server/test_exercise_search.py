@@ -5,15 +5,14 @@ from uuid import UUID
 
 import pytest
 
-from apex_server.db import Database, load_queries
+from apex_server.db import Database
+from apex_server.exercises.search import LIBRARY
 from apex_server.jobs.builtin_library import keep_builtin_library
 from tests.exercise_queries import NOTHING, QUERIES
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Person, RestServer, rest_server
 
 pytestmark = pytest.mark.anyio
-
-queries = load_queries("apex_server.exercises")
 
 
 async def names(person: Person, query: str) -> list[str]:
@@ -69,5 +68,5 @@ async def test_likeness_is_looked_up_in_the_index(athlete: Person, rest: RestSer
     """Of a library of any size, Postgres reads only what resembles the query."""
     async with rest.database.request(UUID(athlete.id)) as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")
-        plan = await connection.fetch(f"EXPLAIN {queries.find_builtin}", "benchpress")
+        plan = await connection.fetch(f"EXPLAIN {LIBRARY.statement('find_builtin')}", "benchpress")
     assert any("exercises_by_likeness" in row[0] for row in plan), plan

@@ -8,28 +8,18 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 
 from apex_server.caller import Caller
-from apex_server.db import Database, load_queries
+from apex_server.db import Database
 from apex_server.exercises.payloads import ExerciseResource, show_exercises
 from apex_server.problems import problem_responses
-from apex_server.resources.library_search import FOUND_DEFAULT, LibrarySearch, NameAskedFor
+from apex_server.resources.library import FOUND_DEFAULT, Library, NameAskedFor
 from apex_server.resources.requests import NO_NUL, READ_REFUSALS, Limit
-from apex_server.sync.sealing import LIBRARY_SEARCHED
 from apex_sync.coaching.exercise_search import SearchedExercise, is_asked_for
 from apex_sync.coaching.name_search import QUERY_LENGTH_MAX
 from apex_sync.models import EXERCISES
 
-__all__ = ["ExercisesFound", "search_exercises"]
+__all__ = ["LIBRARY", "ExercisesFound", "search_exercises"]
 
-_queries = load_queries(__package__)
-
-SEARCH = LibrarySearch(
-    EXERCISES,
-    SearchedExercise,
-    LIBRARY_SEARCHED,
-    built_in=_queries.list_builtin,
-    alike=_queries.find_builtin,
-    own=_queries.list_searched,
-)
+LIBRARY = Library(EXERCISES, SearchedExercise)
 
 
 class ExercisesFound(Struct):
@@ -60,7 +50,7 @@ async def search_exercises(
         return is_asked_for(searched, muscle=muscle or None, equipment=equipment or None)
 
     async with database.request(caller.user_id) as connection:
-        found = await SEARCH.find(
+        found = await LIBRARY.search(
             connection, database.vault, q, fits=fits if muscle or equipment else None, limit=limit
         )
     return ExercisesFound(show_exercises(found))

@@ -1,10 +1,9 @@
 """The endpoints of foods: the built-in library, what coaches add to it, and what a barcode means."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, NamedTuple
-from uuid import UUID
+from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
@@ -16,23 +15,13 @@ from apex_server.errors import NotFound
 from apex_server.nutrition.examples import FOOD
 from apex_server.nutrition.payloads import Barcode, FoodResource, FoodsFound, FoodsPage, NewFood
 from apex_server.problems import problem_responses
-from apex_server.resources import (
-    Asked,
-    KnownRecord,
-    NameMark,
-    RecordController,
-    RecordKind,
-    read_records,
-    view_of_model,
-)
-from apex_server.resources.library_search import FOUND_DEFAULT, LibrarySearch, NameAskedFor
+from apex_server.resources import KnownRecord, RecordKind, read_records, view_of_model
+from apex_server.resources.library import FOUND_DEFAULT, Library, LibraryController, NameAskedFor
 from apex_server.resources.requests import NO_NUL, READ_REFUSALS, Limit
-from apex_server.sync.sealing import FOOD_SEARCHED, seals_of_scopes
 from apex_server.vault import Vault
 from apex_sync.coaching.barcodes import forms_of
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.food_search import SearchedFood
-from apex_sync.ids import library_scope
 from apex_sync.models import FOODS, Food
 from apex_sync.models.nutrition import FoodCategory
 
@@ -40,14 +29,7 @@ __all__ = ["BarcodeController", "FoodsController"]
 
 _queries = load_queries(__package__)
 
-SEARCH = LibrarySearch(
-    FOODS,
-    SearchedFood,
-    FOOD_SEARCHED,
-    built_in=_queries.list_builtin,
-    alike=_queries.find_builtin,
-    own=_queries.list_searched,
-)
+LIBRARY = Library(FOODS, SearchedFood)
 
 
 @dataclass(frozen=True)
@@ -59,15 +41,7 @@ class FoodFilters:
     ] = None
 
 
-class _Listed(NamedTuple):
-    """A food as far as a list is about it: whose it is, and its place in the list."""
-
-    scope_id: UUID
-    name: str
-    record_id: UUID
-
-
-class FoodsController(RecordController):
+class FoodsController(LibraryController):
     """The library as the caller sees it."""
 
     path = "/api/nutrition/foods"
@@ -77,32 +51,12 @@ class FoodsController(RecordController):
     examples = (FOOD, FOOD)
     entries = ("servings",)
     filters = FoodFilters
-    list_query, sorted_by, mark = _queries.list_foods, "name", NameMark
-    made_by = ("coach",)
+    library = LIBRARY
 
-    def scope_of_new(self, caller: Caller, draft: Mapping[str, Any]) -> str:
-        """Add a food to the coach's library, which their athletes see."""
-        return library_scope(str(caller.user_id))
-
-    async def rows(
-        self, connection: Connection, vault: Vault, filters: tuple[Any, ...], asked: Asked
-    ) -> Sequence[Sequence[Any]]:
-        """Find a page by opening every name, as they are sealed: a library has some thousands."""
-        words = (filters[0] or "").casefold().split()
-        rows = await connection.fetch(self.list_query)
-        seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows])
-        found = []
-        for row in rows:
-            if (seal := seals.get(row["scope"])) is None:
-                continue
-            name, brand = (seal.open_name(row[column], f"foods.{column}") or "" for column in ("name", "brand"))
-            if all(word in f"{name} {brand}".casefold() for word in words):
-                found.append(_Listed(row["scope_id"], name, row["record_id"]))
-        found.sort(key=_place, reverse=asked.backwards)
-        if asked.after is not None:
-            mark = self.mark.key(asked.after)
-            found = [one for one in found if (_place(one) < mark if asked.backwards else _place(one) > mark)]
-        return found[: asked.limit + 1]
+    def is_listed(self, q: str, searched: SearchedFood) -> bool:
+        """Tell whether each word is a part of its name or its brand."""
+        called = f"{searched.names[0]} {searched.brand}".casefold()
+        return all(word in called for word in q.casefold().split())
 
     async def show(
         self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
@@ -125,7 +79,7 @@ class FoodsController(RecordController):
             return searched.category == category
 
         async with database.request(caller.user_id) as connection:
-            found = await SEARCH.find(connection, database.vault, q, fits=fits if category else None, limit=limit)
+            found = await LIBRARY.search(connection, database.vault, q, fits=fits if category else None, limit=limit)
         return FoodsFound([show_food(known) for known in found])
 
 
@@ -154,7 +108,3 @@ def show_food(known: KnownRecord) -> FoodResource:
     shown = view_of_model(FoodResource, known)
     shown.is_custom = known.scope != "global"
     return shown
-
-
-def _place(listed: _Listed) -> tuple[str, UUID]:
-    return listed.name, listed.record_id

@@ -44,16 +44,6 @@ WHERE targets.scope_id = $1
 ORDER BY targets.start_date DESC, targets.record_id DESC
 LIMIT 200;
 
--- name: list_foods
--- The library: built-in foods and those of the caller's coach, or the coach's own. Names are sealed, so they are looked
--- through, sorted and cut into pages once they are open.
-SELECT scopes.name AS scope, library.scope_id, library.record_id, library.name, library.brand
-FROM foods AS library
-JOIN scopes ON scopes.scope_id = library.scope_id
-WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
-ORDER BY library.scope_id, library.record_id
-LIMIT 20000;
-
 -- name: list_foods_with_barcode
 -- What a barcode may mean, in any of the forms it is printed in; what a coach entered goes before the built-in library.
 SELECT library.scope_id, library.record_id
@@ -63,33 +53,6 @@ WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND library.barcode = ANY ($1::text[])
 ORDER BY scopes.name = 'global', library.record_id DESC
 LIMIT 20;
-
--- name: list_searched
--- What the caller's searches look through, but for the built-in library.
-SELECT scopes.name AS scope, library.scope_id, library.record_id, library.searched
-FROM foods AS library
-JOIN scopes ON scopes.scope_id = library.scope_id
-WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
-    AND library.scope_id <> 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab'
-    AND library.searched IS NOT NULL
-ORDER BY library.scope_id, library.record_id
-LIMIT 20000;
-
--- name: list_builtin
--- The built-in foods as a whole.
-SELECT 'global' AS scope, scope_id, record_id, searched
-FROM foods
-WHERE scope_id = 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab' AND searched IS NOT NULL
-ORDER BY record_id
-LIMIT 20000;
-
--- name: find_builtin
--- The built-in foods that resemble a query the most, by the index alone; the ranking is not done here.
-SELECT 'global' AS scope, scope_id, record_id, searched
-FROM foods
-WHERE scope_id = 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab' AND searched IS NOT NULL
-ORDER BY apex_plain_text(searched) <->> $1
-LIMIT 100;
 
 -- name: list_meal_plans
 -- Plans of athletes and templates that the caller may read; a coach has some hundreds, an athlete a few.

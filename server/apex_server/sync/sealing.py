@@ -21,10 +21,6 @@ from apex_sync.ids import SCOPES_REMEMBERED_MAX, Scope
 
 __all__ = [
     "EXERCISE_NAME",
-    "FOOD_SEARCHED",
-    "LIBRARY_MUSCLE",
-    "LIBRARY_NAME",
-    "LIBRARY_SEARCHED",
     "DocumentSeal",
     "open_documents",
     "overhead_of",
@@ -37,11 +33,7 @@ __all__ = [
 SEALED = {table.name: table.sealed for table in TABLES.values()}
 
 EXERCISE_NAME = "logged_exercises.name"
-LIBRARY_NAME = "exercises.name"
-LIBRARY_MUSCLE = "exercises.muscle_group"
-LIBRARY_SEARCHED = "exercises.searched"
-FOOD_SEARCHED = "foods.searched"
-"""The places that names in projections are sealed for."""
+"""The place that the names of logged exercises are sealed for."""
 
 NAMES_MAX = 4096
 """Different names in one commit of which the sealed form is remembered; about 1 MB."""
