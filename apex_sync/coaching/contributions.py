@@ -1,11 +1,11 @@
-"""Who contributed what to a record, and what lost against what: read from the fold, keyed as a reader looks things up.
+"""Who contributed what to a record: read from the fold, keyed as a reader looks things up.
 
 A client id stands for one installation; whoever shows these things turns it into the name of a device.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from apex_sync.fold import Claim, Conflict, Fold
+from apex_sync.fold import Claim, Fold
 
 Path = tuple[str, ...]
 
@@ -28,11 +28,6 @@ def entry_contributors(claims: Mapping[Path, Claim], field: str) -> dict[str, tu
             first = found.setdefault(path[1], {})
             first[claim.client_id] = min(claim.hlc, first.get(claim.client_id, claim.hlc))
     return {key: tuple(sorted(clients, key=lambda client_id: clients[client_id])) for key, clients in found.items()}
-
-
-def conflicts_by_path(conflicts: Iterable[Conflict]) -> dict[Path, Conflict]:
-    """Key conflicts by their leaf, so that a page can mark the very value."""
-    return {conflict.path: conflict for conflict in conflicts}
 
 
 def dotted(path: Path) -> str:

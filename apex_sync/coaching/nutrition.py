@@ -168,40 +168,16 @@ def macro_misses(eaten: Macros, asked: Macros) -> dict[str, float]:
 
 
 def nutrition_adherence(
-    logs: Iterable[tuple[str, Record]],
-    targets: Sequence[tuple[str, Record]],
-    *,
-    as_of: datetime.date,
-    window_days: int = WINDOW_DAYS,
-) -> NutritionAdherence:
-    """State how well the days up to `as_of`, that day included, met the targets that were in force on each."""
-    eaten = [
-        (on, day_totals(log))
-        for _, log in logs
-        if (on := day(getattr(log, "date", None))) is not None and getattr(log, "deleted", None) is not True
-    ]
-    asked = [
-        (start, id_, target_macros(record))
-        for id_, record in targets
-        if (start := day(getattr(record, "start_date", None))) is not None
-        and getattr(record, "deleted", None) is not True
-    ]
-    return totals_adherence(
-        eaten,
-        [(start, macros) for start, _, macros in sorted(asked, key=lambda each: each[:2])],
-        as_of=as_of,
-        window_days=window_days,
-    )
-
-
-def totals_adherence(
     eaten: Iterable[tuple[datetime.date, DayTotals]],
     asked: Sequence[tuple[datetime.date, Macros]],
     *,
     as_of: datetime.date,
     window_days: int = WINDOW_DAYS,
 ) -> NutritionAdherence:
-    """As `nutrition_adherence`, from what days add up to and what was asked for since when, the earliest first."""
+    """State how well the days up to `as_of`, that day included, met what was in force on each.
+
+    `eaten` is what days add up to, `asked` what was asked for since when, the earliest first.
+    """
     scores = []
     for on, totals in eaten:
         in_force = [macros for start, macros in asked if start <= on]

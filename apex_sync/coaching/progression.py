@@ -134,17 +134,6 @@ def straight_sets(exposure: Exposure) -> tuple[PerformedSet, ...]:
     return tuple(sorted(near, key=lambda s: (-(s.load_kg or 0.0), s.position)))
 
 
-def mesocycle_rir(week: int, weeks: int) -> int | None:
-    """Give the reps in reserve of a week of a block: one less each week, 0 in the last, then a deload [V, RP style].
-
-    None in the deload week that follows, and outside the block.
-
-    >>> [mesocycle_rir(week, 4) for week in (1, 2, 3, 4, 5)]
-    [3, 2, 1, 0, None]
-    """
-    return weeks - week if 1 <= week <= weeks else None
-
-
 def _double_progression(
     base: Progression, known: Sequence[Exposure], rep_range: tuple[int, int], step: Step
 ) -> Progression:

@@ -31,7 +31,7 @@ from apex_sync.coaching.client_standing import (
     client_standing,
     first_day_needed,
 )
-from apex_sync.coaching.nutrition import DayTotals, Macros, totals_adherence
+from apex_sync.coaching.nutrition import DayTotals, Macros, nutrition_adherence
 from apex_sync.coaching.plan import ScheduledSession
 from apex_sync.fold import fold
 from apex_sync.models import CLIENT_FILES, ClientFile
@@ -238,7 +238,7 @@ def _nutrition_percent(row: Any, today: date) -> float | None:
         )
         for each in _read(row["asked"], _Asked)
     ]
-    return totals_adherence(eaten, asked, as_of=today).percent
+    return nutrition_adherence(eaten, asked, as_of=today).percent
 
 
 def _read(text: str | None, row: type[T]) -> Sequence[T]:

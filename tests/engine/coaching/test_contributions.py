@@ -1,6 +1,6 @@
-"""Who contributed what, and what lost against what."""
+"""Who contributed what."""
 
-from apex_sync.coaching.contributions import conflicts_by_path, entry_contributors, leaf_claims
+from apex_sync.coaching.contributions import entry_contributors, leaf_claims
 from apex_sync.fold import fold
 from apex_sync.op import Patch, StampedWrite
 
@@ -26,10 +26,3 @@ def test_a_device_whose_every_value_was_replaced_contributes_nothing() -> None:
         [write(PHONE, 10, {"sets": {"a": {"reps": 8}}}), write(WATCH, 20, {"sets": {"a": {"reps": 9}}}, {PHONE: 1})]
     )
     assert entry_contributors(leaf_claims(folded), "sets") == {"a": (WATCH,)}
-
-
-def test_a_conflict_is_found_at_its_very_value() -> None:
-    folded = fold([write(PHONE, 10, {"sets": {"a": {"reps": 8}}}), write(WATCH, 20, {"sets": {"a": {"reps": 9}}})])
-    conflict = conflicts_by_path(folded.conflicts)["sets", "a", "reps"]
-    assert conflict.kept is not None
-    assert (conflict.kept.value, [claim.value for claim in conflict.discarded]) == (9, [8])

@@ -144,23 +144,24 @@ def test_the_targets_that_began_last_are_in_force() -> None:
 
 
 def test_adherence_is_the_mean_of_the_days_that_were_written_down() -> None:
-    asked = [("t", targets(day(0), energy_kcal=2000))]
-    logs = [
-        ("1", log(day(1), a={"meal": "b", "energy_kcal": 1000}, b={"meal": "d", "energy_kcal": 1000})),
-        ("2", log(day(2), a={"meal": "b", "energy_kcal": 1000}, b={"meal": "d", "energy_kcal": 1700})),
-        ("3", log(day(3), a={"meal": "b", "energy_kcal": 1000})),
-        ("4", log(day(-3), a={"meal": "b", "energy_kcal": 1000})),
-        ("5", log(day(20))),
-    ]
-    found = nutrition_adherence(logs, asked, as_of=day(13))
+    asked = [(day(0), Macros(energy_kcal=2000))]
+    logs = {
+        day(1): log(a={"meal": "b", "energy_kcal": 1000}, b={"meal": "d", "energy_kcal": 1000}),
+        day(2): log(a={"meal": "b", "energy_kcal": 1000}, b={"meal": "d", "energy_kcal": 1700}),
+        day(3): log(a={"meal": "b", "energy_kcal": 1000}),
+        day(-3): log(a={"meal": "b", "energy_kcal": 1000}),
+        day(20): log(),
+    }
+    eaten = [(on, day_totals(each)) for on, each in logs.items()]
+    found = nutrition_adherence(eaten, asked, as_of=day(13))
     assert (found.percent, found.days, found.incomplete_days) == (50.0, 2, 1)
-    assert nutrition_adherence(logs, [], as_of=day(13)).percent is None
+    assert nutrition_adherence(eaten, [], as_of=day(13)).percent is None
 
 
-@given(st.lists(st.tuples(st.text(max_size=3), log_states)), st.lists(log_states))
-def test_adherence_never_raises(states: list[tuple[str, dict[str, Any]]], others: list[dict[str, Any]]) -> None:
-    logs = [(id_, NUTRITION_LOGS.read(state)[0]) for id_, state in states]
-    found = nutrition_adherence(logs, [("t", targets(day(0), energy_kcal=2000))], as_of=day(30), window_days=400)
+@given(st.lists(st.tuples(st.integers(-30, 60).map(day), log_states)))
+def test_adherence_never_raises(states: list[tuple[datetime.date, dict[str, Any]]]) -> None:
+    eaten = [(on, day_totals(NUTRITION_LOGS.read(state)[0])) for on, state in states]
+    found = nutrition_adherence(eaten, [(day(0), Macros(energy_kcal=2000))], as_of=day(30), window_days=400)
     assert found.percent is None or 0 <= found.percent <= 100
 
 
