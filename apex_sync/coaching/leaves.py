@@ -39,7 +39,11 @@ def text(value: Any, length_max: int = 200) -> str | None:
 
 def texts(value: Any, count_max: int = 100) -> tuple[str, ...]:
     """Give the texts of a list, without what is no text."""
-    return tuple(item[:200] for item in value[:count_max] if isinstance(item, str)) if isinstance(value, list) else ()
+    return (
+        tuple(item[:200] for item in value[:count_max] if isinstance(item, str))
+        if isinstance(value, list | tuple)
+        else ()
+    )
 
 
 def day(value: Any) -> date | None:

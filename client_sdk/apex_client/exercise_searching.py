@@ -3,7 +3,8 @@
 from apex_client.library_searching import Library, listed
 from apex_client.local import LocalReplica
 from apex_client.views import Snapshot
-from apex_sync.coaching.exercise_search import SearchedExercise, is_asked_for
+from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.exercise_search import SearchedExercise, is_asked_for, searched_exercise
 from apex_sync.coaching.names import name_key
 
 
@@ -14,7 +15,12 @@ def _read(
 
 
 EXERCISE_LIBRARY = Library(
-    "exercises", "exercise_rows", ("name", "aliases", "muscle_group", "secondary_muscles", "equipment"), _read
+    "exercises",
+    "exercise_rows",
+    ("name", "aliases", "muscle_group", "secondary_muscles", "equipment"),
+    _read,
+    builtin_exercises,
+    searched_exercise,
 )
 
 

@@ -6,7 +6,8 @@ from apex_client.local import LocalReplica
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
 from apex_sync.coaching.barcodes import forms_of
-from apex_sync.coaching.food_search import SearchedFood
+from apex_sync.coaching.food_library import builtin_foods
+from apex_sync.coaching.food_search import SearchedFood, searched_food
 
 BARCODE_FOUND_MAX = 20
 """As many as the server answers with."""
@@ -21,7 +22,9 @@ def _read(name: str | None, aliases: str | None, brand: str | None, category: st
     return SearchedFood((name or "", *listed(aliases)), brand or "", category or "")
 
 
-FOOD_LIBRARY = Library("foods", "food_rows", ("name", "aliases", "brand", "category"), _read)
+FOOD_LIBRARY = Library(
+    "foods", "food_rows", ("name", "aliases", "brand", "category"), _read, builtin_foods, searched_food
+)
 
 
 def found(local: LocalReplica, text: str, *, category: str | None, limit: int) -> list[Snapshot]:

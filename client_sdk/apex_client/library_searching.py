@@ -1,12 +1,13 @@
 """Finding what a library holds in the replica: FTS5 brings what shares trigrams, and the one ranking orders it.
 
+What is built in ships with the SDK, and is found before the first sync has brought its records, under the same ids.
 Each takes the local replica and is run in its thread.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from apex_client.local import LocalReplica
 from apex_client.rows import TRIGRAM_TABLES
@@ -14,6 +15,7 @@ from apex_client.searching import index_what_fits, trigram_tokens
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
 from apex_sync.coaching.name_search import Named, is_called, ranked
+from apex_sync.op import Patch
 
 CANDIDATES_MAX = 200
 """Looked at for one query; what shares fewer trigrams than 200 others is not what was meant."""
@@ -21,20 +23,57 @@ CANDIDATES_MAX = 200
 LOOKED_THROUGH_MAX = 20_000
 """What a search without a usable word looks through; as many as the server does."""
 
+GLOBAL_SCOPE = "global"
+
 NamedT = TypeVar("NamedT", bound=Named)
+
+
+class BuiltIn(Protocol):
+    """A line of a library that ships with the SDK."""
+
+    @property
+    def id(self) -> str:
+        """The id of its record."""
+
+    @property
+    def patch(self) -> Patch:
+        """What its record holds."""
 
 
 @dataclass(frozen=True)
 class Library(Generic[NamedT]):
-    """A kind of record that is searched by name: the table and columns to read, and what is made of them."""
+    """A kind of record that is searched by name: the table and columns to read, and what is made of them.
+
+    `built_in` gives the lines that ship with the SDK, `read_built_in` what is made of one.
+    """
 
     collection: str
     table: str
     columns: tuple[str, ...]
     read: Callable[..., NamedT]
+    built_in: Callable[[], Sequence[BuiltIn]]
+    read_built_in: Callable[[Any], NamedT]
 
     def candidates(self, local: LocalReplica, text: str) -> list[tuple[int, NamedT]]:
-        """Read what a text may mean, by the number of its record; without a usable word, everything."""
+        """Read what a text may mean, by the number of its record; without a usable word, everything.
+
+        A line that is built in and has no record here yet has the number below zero that counts from the end of them.
+        """
+        return [*self._held(local, text), *self._not_held(local)]
+
+    def _not_held(self, local: LocalReplica) -> Iterator[tuple[int, NamedT]]:
+        """Read what is built in, where no sync has brought its records: since then they say what there is."""
+        came = (
+            f"SELECT 1 FROM {self.table} AS row JOIN held_scopes AS scope ON scope.scope_no = row.scope_no"  # noqa: S608
+            " WHERE scope.name = ? LIMIT 1"
+        )
+        with sqlite_errors(local.store.path):
+            if local.store.sql.execute(came, (GLOBAL_SCOPE,)).fetchone() is not None:
+                return
+        lines = self.built_in()
+        yield from ((place - len(lines), self.read_built_in(line)) for place, line in enumerate(lines))
+
+    def _held(self, local: LocalReplica, text: str) -> list[tuple[int, NamedT]]:
         index_what_fits(local)
         trigrams = TRIGRAM_TABLES[self.collection]
         columns = ", ".join(("row.record_no", *(f"row.{column}" for column in self.columns)))
@@ -68,7 +107,11 @@ class Library(Generic[NamedT]):
         marks = ",".join("?" * len(numbers))
         with sqlite_errors(local.store.path):
             held = {each.place: each for each in local.store.select(f"WHERE record.record_no IN ({marks})", numbers)}
-        return [local.snapshot_of(held[number]) for number in numbers]
+        return [self._of_line(number) if number < 0 else local.snapshot_of(held[number]) for number in numbers]
+
+    def _of_line(self, number: int) -> Snapshot:
+        line = self.built_in()[number]
+        return Snapshot(line.id, self.collection, GLOBAL_SCOPE, line.patch)
 
 
 def listed(value: str | None) -> tuple[str, ...]:

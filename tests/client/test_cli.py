@@ -251,13 +251,13 @@ class TestLog:
         assert not apex.db.exists()
 
     def test_two_numbers_are_reps_and_load_where_that_is_clear(self, apex: Terminal) -> None:
-        apex("log", "set", "Row", "8x100", "3x2x10").ok()
+        apex("log", "set", "Barbell Row", "8x100", "3x2x10").ok()
         apex("log", "set", "Curl", "3x12", "--unit", "kg").ok()
 
-        assert [found[1:3] for found in sets_of(apex)] == [(3, 12.0), (8, 100.0), (2, 10.0), (2, 10.0), (2, 10.0)]
+        assert [found[1:3] for found in sets_of(apex)] == [(8, 100.0), (2, 10.0), (2, 10.0), (2, 10.0), (3, 12.0)]
 
     def test_names_with_brackets_and_control_characters_are_shown_harmlessly(self, apex: Terminal) -> None:
-        apex("log", "set", "[red]Odd[/] \x1b[2J", "5").ok()
+        apex("log", "set", "[red]Odd[/] \x1b[2J", "5", "--new").ok()
 
         shown = apex("log", "show").ok().out
 

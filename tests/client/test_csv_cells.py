@@ -56,7 +56,7 @@ def test_rows_are_guarded_in_every_cell_and_header() -> None:
 @pytest.mark.parametrize("command", [("export", "--format", "csv"), ("query", "--csv")])
 def test_the_command_line_writes_no_formula(tmp_path: Path, command: tuple[str, ...]) -> None:
     apex = Terminal(tmp_path)
-    apex("log", "set", "=1+1 Press", "8x100kg@8").ok()
+    apex("log", "set", "=1+1 Press", "8x100kg@8", "--new").ok()
     sql = ("SELECT exercise_name, load_kg FROM logged_sets",) if command[0] == "query" else ()
     written = apex(*command, *sql).ok().out
     assert "'=1+1 Press" in written and ",=1" not in written and "\n=" not in written

@@ -75,11 +75,33 @@ async def test_on_a_terminal_a_mistyped_name_is_asked_back(apex: Terminal) -> No
     assert logged(apex) == [("Barbell Bench Press", "Barbell Bench Press", 1)]
 
 
-async def test_where_no_sync_was_the_search_says_so(tmp_path: Path) -> None:
+async def test_before_the_first_sync_the_built_in_library_answers(tmp_path: Path) -> None:
     apex = Terminal(tmp_path)
+    assert "Barbell Bench Press" in apex("exercises", "search", "bench").ok().out
+    refused = apex("log", "set", "bnech press", "8x100kg")
+    assert refused.code == 1 and "is it 'Barbell Bench Press' or" in refused.err
     apex("log", "set", "Bench Press", "8x100kg").ok()
-    assert "apex sync" in apex("exercises", "search", "bench").ok().err
-    assert logged(apex) == [("Bench Press", None, 1)]
+    [bench] = apex.rows("SELECT name, exercise_id FROM logged_exercises")
+    assert bench["name"] == "Bench Press" and bench["exercise_id"] is not None
+
+
+async def test_a_name_that_resembles_nothing_is_taken_where_it_is_confirmed(tmp_path: Path) -> None:
+    apex = Terminal(tmp_path)
+    refused = apex("log", "set", "Qwzx", "8x100kg")
+    assert refused.code == 1 and "'Qwzx' is not in the library, and was never logged" in refused.err
+    assert "--new" in refused.err and not apex.db.exists()
+    shown = in_terminal(apex, "log", "set", "Qwzx", "8x100kg", typed="n\n")
+    assert "Log it as it is?" in shown and not apex.db.exists()
+    in_terminal(apex, "log", "set", "Qwzx", "8x100kg", typed="y\n")
+    apex("log", "set", "qwzx", "8x100kg").ok()
+    assert logged(apex) == [("Qwzx", None, 2)]
+
+
+async def test_a_place_in_a_program_is_no_exercise_where_there_is_no_program(tmp_path: Path) -> None:
+    apex = Terminal(tmp_path)
+    refused = apex("log", "set", "a1", "8x100kg")
+    assert refused.code == 1 and "no program has A1 today" in refused.err and "apex log plan" in refused.err
+    assert len(refused.err.splitlines()) == 1 and not apex.db.exists()
 
 
 async def test_an_import_is_rehearsed_and_reported(

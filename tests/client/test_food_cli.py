@@ -70,6 +70,9 @@ async def test_what_cannot_be_is_said(apex: Terminal) -> None:
     assert apex.rows("SELECT 1 FROM nutrition_logs UNION ALL SELECT 1 FROM meal_plans") == []
 
 
-async def test_before_the_first_sync_it_is_said_where_foods_come_from(tmp_path: Path) -> None:
-    ran = Terminal(tmp_path, "new")("food", "log", "oats", "80g")
-    assert ran.code == 1 and "there are no foods here yet; apex sync brings them" in ran.text
+async def test_what_is_built_in_is_found_and_logged_before_the_first_sync(tmp_path: Path) -> None:
+    new = Terminal(tmp_path, "new")
+    assert "Banana" in new("food", "search", "bananna").ok().out
+    new("food", "log", "banana", "1").ok()
+    [eaten] = new.rows("SELECT name, food_id, energy_kcal FROM logged_foods")
+    assert eaten["name"] == "Banana" and eaten["food_id"] and eaten["energy_kcal"] > 50

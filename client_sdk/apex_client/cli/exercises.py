@@ -49,11 +49,8 @@ def search(
     db: Db = NO_DB,
 ) -> None:
     """Find exercises by name, muscle and equipment, the best match first."""
-    with opened(db) as replica:
+    with opened(db, make=True) as replica:
         found = replica.exercises.search(" ".join(words or ()), muscle=muscle, equipment=equipment, limit=limit)
-        if not found and not replica.query("SELECT 1 FROM exercises LIMIT 1"):
-            said("there are no exercises here yet; [bold]apex sync[/] brings the library")
-            return
         if not found:
             said("nothing like that is in the library")
             return

@@ -23,6 +23,8 @@ FOUND = 10
 SERVINGS_MAX = 20.0
 """Of one food at once: 80 of them are grams whose unit was forgotten."""
 
+NOTHING_FOUND = "nothing like that is in the library"
+
 FIGURES = ("energy_kcal", "protein_g", "carbs_g", "fat_g")
 HEADINGS = ("kcal", "protein", "carbs", "fat")
 
@@ -64,10 +66,10 @@ def search(
     db: Db = NO_DB,
 ) -> None:
     """Find foods, the best match first; figures are for 100 g."""
-    with opened(db) as replica:
+    with opened(db, make=True) as replica:
         found = replica.foods.search(" ".join(words or ()), category=category, limit=limit)  # type: ignore[arg-type]
         if not found:
-            said(_nothing_found(replica))
+            said(NOTHING_FOUND)
             return
         listed = table("food", *HEADINGS, "servings", "", right=HEADINGS)
         for food in found:
@@ -100,7 +102,7 @@ def log(
     with opened(db, make=True) as replica:
         meant = replica.foods.named(food) or replica.foods.search(food, limit=1)
         if not meant:
-            raise CommandFailed(_nothing_found(replica))
+            raise CommandFailed(f"{NOTHING_FOUND}; apex food search finds it by other words")
         quantity, unit = float(typed[1].replace(",", ".")), typed[2] or _usual_unit(meant[0])
         if not typed[2] and quantity > SERVINGS_MAX:
             raise WrongUsage(f"{amount} servings ({escaped(unit)})? say {amount}g for grams, or '{amount} {unit}'")
@@ -247,9 +249,3 @@ def _usual_unit(food: "Record[Any]") -> str:
     if not servings:
         raise WrongUsage("say how much: 80g, 3oz")
     return re.sub(r"^1\s+", "", servings[0]["name"])
-
-
-def _nothing_found(replica: "Replica") -> str:
-    if not replica.query("SELECT 1 FROM foods LIMIT 1"):
-        return "there are no foods here yet; apex sync brings them"
-    return "nothing like that is in the library"

@@ -1,5 +1,6 @@
 """What exercise a typed name means: one that only resembles the library's is asked back before it is logged."""
 
+import re
 import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 OFFERED = 3
 """A slip of the finger means one of the nearest, or something else altogether."""
 
+PLACE = re.compile(r"[a-z][1-9]", re.I)
+"""Where an exercise stands in a program: the first of group A. Nobody calls an exercise so."""
+
 LOGGED_NAMES = "SELECT DISTINCT exercise_name AS name FROM logged_sets WHERE exercise_name <> ''"
 
 LOGGED_BEFORE = "SELECT 1 FROM logged_sets WHERE exercise_name = ? COLLATE NOCASE LIMIT 1"
@@ -25,12 +29,15 @@ def meant(replica: "Replica", typed: str, log: "WorkoutLog | None") -> str:
     """Give the name to log: the typed one where it is known, or the one that the person picks. Raises CommandFailed."""
     if _is_known(replica, typed, log):
         return typed
+    if PLACE.fullmatch(typed.strip()):
+        raise CommandFailed(
+            f"{typed.upper()} is a place in a program, and no program has {typed.upper()} today: "
+            "apex log plan shows what is asked for; else name the exercise"
+        )
     nearest = _nearest(replica, typed)
-    if not nearest:
-        return typed
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandFailed(f"{_unknown(typed, nearest)} If it is right as it is, give --new")
-    return _asked(typed, nearest)
+    return _asked(typed, nearest) if nearest else _confirmed(typed)
 
 
 def refuse_unknown(replica: "Replica", typed: str) -> None:
@@ -48,7 +55,7 @@ def _nearest(replica: "Replica", typed: str) -> list[str]:
 
 def _unknown(typed: str, nearest: list[str]) -> str:
     offered = " or ".join(repr(one) for one in nearest)
-    return f"{typed!r} is not in the library" + (f"; is it {offered}?" if offered else ", and was never logged")
+    return f"{typed!r} is not in the library" + (f"; is it {offered}?" if offered else ", and was never logged.")
 
 
 def _is_known(replica: "Replica", typed: str, log: "WorkoutLog | None") -> bool:
@@ -56,6 +63,13 @@ def _is_known(replica: "Replica", typed: str, log: "WorkoutLog | None") -> bool:
         typed.casefold() in (one.key, (one.name or "").casefold()) for one in log.exercises
     )
     return in_session or bool(replica.exercises.named(typed)) or bool(replica.query(LOGGED_BEFORE, [typed]))
+
+
+def _confirmed(typed: str) -> str:
+    said(escaped(_unknown(typed, [])))
+    if not typer.confirm("Log it as it is?", default=False, err=True):
+        raise CommandFailed("nothing was logged")
+    return typed
 
 
 def _asked(typed: str, nearest: list[str]) -> str:

@@ -189,7 +189,7 @@ def _reason(image: ReplicaImage, waiting: list[Row]) -> str:
     if any(row["offer"] for row in waiting):
         return "the server was restored or lacks something, and is offered whole records again"
     if any(row["sent"] > row["acked"] for row in waiting):
-        return "they were sent, and no answer came"
+        return "a sync tried to send them, and no answer came"
     return "they go with the next sync"
 
 
