@@ -137,11 +137,15 @@ class PulledPages:
         return forked
 
     def rescue(self, held: HeldRecord, whole: Document, receipt: bytes) -> bool:
-        """Put on top of what the server has what cannot be shown to it; tell whether that needs a new client id."""
+        """Put on top of what the server has what cannot be shown to it; tell whether that needs a new client id first.
+
+        Then the record is asked for once more under the new one.
+        """
         self.rescued.add((held.scope, held.record_id))
-        reused = rescue(held, whole)
+        if rescue(held, whole):
+            return True
         held.keep_pull_receipt(receipt, held.acked)
-        return reused
+        return False
 
     def _keep_displaced(self, held: HeldRecord, writes: Sequence[StampedWrite]) -> None:
         if writes:

@@ -14,20 +14,33 @@ from apex_sync.session.held import HeldRecord, Offer
 
 
 def rescue(held: HeldRecord, theirs: Document) -> bool:
-    """Make a record what the server has of it, and this device's own writes on top; tell whether clocks are reused.
+    """Make a record what the server has of it, and what is lost there this device's own writes on top.
 
-    Clocks that have left this device before must not come back with other content: then it needs a new client id.
+    Tell whether that needs a new client id first; then nothing has changed. It does where clocks that have left this
+    device would come back with other content, and where others have written under its id: a write on top of theirs
+    would claim to have seen them.
     """
-    lost = _lost(held.document, theirs)
+    lost, agreed = _lost(held.document, theirs), _agreed(held.document, theirs)
     durable = theirs.next_clocks.get(held.client_id, 0)
-    reused = bool(lost) and held.sent > durable
+    if lost and (held.sent > durable or agreed.get(held.client_id, 0) < durable):
+        return True
     held.document = theirs.copy()
     held.acked = held.sent = durable
     held.offer = Offer.NONE
     held.forget_fold()
-    _write_on_top(held, lost)
+    _write_on_top(held, lost, agreed)
     held.settle()
-    return reused
+    return False
+
+
+def _agreed(mine: Document, theirs: Document) -> dict[int, int]:
+    """Give by client the clock up to which nothing stands there that is not known here."""
+    agreed = {}
+    for client_id, clock in theirs.next_clocks.items():
+        here = mine.ops.get(client_id, {})
+        others = (clock for clock, op in theirs.ops.get(client_id, {}).items() if here.get(clock, op) != op)
+        agreed[client_id] = min([clock, mine.next_clocks.get(client_id, 0), *others])
+    return agreed
 
 
 def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
@@ -42,16 +55,15 @@ def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
     return sorted(lost, key=lambda write: write.rank)
 
 
-def _write_on_top(held: HeldRecord, lost: list[StampedWrite]) -> None:
-    known = dict(held.document.next_clocks)
+def _write_on_top(held: HeldRecord, lost: list[StampedWrite], agreed: dict[int, int]) -> None:
     stamps = NewestStamps(held.writes)
     last = max((write.hlc for write in held.writes if write.client_id == held.client_id), default=0)
     for write in lost:
         sight = {**write.seen, write.client_id: write.clock}
         seen = {
-            client_id: min(clock, known[client_id])
+            client_id: min(clock, agreed[client_id])
             for client_id, clock in sight.items()
-            if client_id != held.client_id and client_id in known and clock
+            if client_id != held.client_id and min(clock, agreed.get(client_id, 0))
         }
         last = next_hlc(write.hlc, last=last, seen=stamps.newest(seen))
         held.rewrite(write.patch, last, seen)

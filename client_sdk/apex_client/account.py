@@ -37,8 +37,8 @@ CLIENT_ID_TAKEN = "client_id_taken"
 
 MICROSECONDS = 1_000_000
 
-RENEWALS_MAX = 2
-"""The first may bring a token of a session that ends in the same moment; the second signs in again, if it may."""
+TOKENS_MAX = 3
+"""The first may have run out, the second be of a session that ends in that moment; the third is of a new sign-in."""
 
 T = TypeVar("T")
 
@@ -190,15 +190,16 @@ class Account:
             raise
 
     async def _with_token(self, call: ServerCall[T]) -> T:
+        """Raises SignedOut where nothing brings a new token, BadAnswer where each is refused as soon as it is given."""
         server, token = await self._token()
-        for _ in range(RENEWALS_MAX):
+        for _ in range(TOKENS_MAX):
             try:
                 return await call(server, token)
             except WrongCredentials:
                 raise
             except SignedOut:
                 server, token = await self._token(refused=token)
-        return await call(server, token)
+        raise BadAnswer("tokens that the server refuses as soon as it has given them")
 
     async def _token(self, refused: str | None = None) -> tuple[str, str]:
         """Give server and token; a token that was refused is renewed first. Raises NoServer or SignedOut."""

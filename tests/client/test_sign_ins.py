@@ -1,6 +1,7 @@
 """Signing in, staying so, being somebody else, and signing out: no work is lost, and none is given to another."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from apex_client.errors import (
 from tests.client.built_in import give_library
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
-from tests.client.loopback import LoopbackServer
+from tests.client.loopback import Account, LoopbackServer
 from tests.client.loopback_transport import LoopbackTransport
 from tests.client.waiting_for import running, transport_of, until_state
 
@@ -55,6 +56,28 @@ async def test_an_answer_of_another_kind_to_a_renewal_is_refused_and_the_session
     server.expire_access_tokens()
     monkeypatch.setattr(LoopbackTransport, "call_now", lambda *_: answer)
     with pytest.raises(BadAnswer):
+        await replica.sync()
+    monkeypatch.undo()
+    assert (await replica.sync()).round_trips == 1
+
+
+async def test_tokens_that_are_refused_at_once_are_no_reason_to_sign_in_again(
+    open_replica: OpenReplica, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes of a server disagree about the time; a background sync that waited for a person would wait long."""
+    replica = await open_replica("a", ANNA)
+    await replica.sync()
+    replica._account._credentials = None
+    issue = server.issue
+
+    def issue_what_has_run_out(account: Account) -> dict[str, Any]:
+        answer = issue(account)
+        server.expire_access_tokens()
+        return answer
+
+    server.expire_access_tokens()
+    monkeypatch.setattr(server, "issue", issue_what_has_run_out)
+    with pytest.raises(BadAnswer, match="refuses as soon as it has given them"):
         await replica.sync()
     monkeypatch.undo()
     assert (await replica.sync()).round_trips == 1

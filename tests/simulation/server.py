@@ -194,16 +194,16 @@ class SimulatedServer:
         process.start(process.serve(caller, channel)).add_done_callback(lambda task: channel.end("the server is gone"))
 
     async def write(self, user_id: UUID | None, scope: str, collection: str, record_id: str, **how: Any) -> Any:
-        """Write through the server, as REST and the analysis do; None when it could not be now."""
+        """Write through the server, as REST and the analysis do.
+
+        Raises ApiError where it was refused, and SyncFailed where nobody heard whether it was written.
+        """
         process = self.dice.choice(self.processes)
 
         async def written() -> Any:
             return await process.committer.write(user_id, scope, collection, record_id, **how)
 
-        try:
-            return await process.run(self._held_to_its_errors(written))
-        except (SyncFailed, ApiError):
-            return None
+        return await process.run(self._held_to_its_errors(written))
 
     async def compact(self, scope: str, record_id: bytes) -> None:
         """Compact a record, as the job does."""

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apex_client.errors import ClientError
+from apex_client.errors import ClientError, SyncFailed
+from apex_server.errors import ApiError
 from apex_sync.errors import ApexError
 from apex_sync.ids import athlete_scope, private_scope
 from apex_sync.op import Patch
@@ -190,11 +191,14 @@ class World:
         self, user_id: UUID | None, scope: str, collection: str, record_id: str, patch: Patch, dice: Random
     ) -> None:
         before = self._vector(scope, record_id) if dice.random() < 0.3 else None
-        written = await self.server.write(
-            user_id, scope, collection, record_id, patch=patch, expected_vector=before or None
-        )
-        if written is not None:
-            self.ledger.save("server", (scope, record_id), patch)
+        try:
+            await self.server.write(user_id, scope, collection, record_id, patch=patch, expected_vector=before or None)
+        except ApiError:
+            return
+        except SyncFailed:
+            self.ledger.save("server", (scope, record_id), patch, is_sure=False)
+            return
+        self.ledger.save("server", (scope, record_id), patch)
 
     # What networks, devices, clocks, servers and attackers do.
 
