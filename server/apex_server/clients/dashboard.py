@@ -19,7 +19,7 @@ from apex_server.clients.payloads import (
     ToLookAt,
     WeightDay,
 )
-from apex_server.clients.writing import weight_of
+from apex_server.clients.reading import weight_of
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
 from apex_server.resources import (

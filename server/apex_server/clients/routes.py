@@ -37,7 +37,8 @@ from apex_server.clients.payloads import (
     TimelineKind,
     TimelinePage,
 )
-from apex_server.clients.writing import ClientWriter, etag_of_client, versions_named
+from apex_server.clients.reading import etag_of_client, read_client, versions_named
+from apex_server.clients.writing import ClientWriter
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import FieldError, InvalidFields, NotFound, RoleRequired
 from apex_server.grants import announce_grants, readers_beside
@@ -82,14 +83,6 @@ def provide_writer(
     return ClientWriter(database, committer, caller)
 
 
-def provide_reader(
-    caller: NamedDependency[Caller], database: NamedDependency[Database], committer: NamedDependency[Committer]
-) -> ClientWriter:
-    """Give what reads as a coach does, for whoever reads along, too. Raises RoleRequired."""
-    require_role(caller, "coach", "owner", "support")
-    return ClientWriter(database, committer, caller)
-
-
 async def refuse_too_many_values(request: Request[Any, Any, Any]) -> None:
     """Look at the body of an import before it is decoded. Raises InvalidFields."""
     check_values(await request.body())
@@ -101,15 +94,13 @@ class ClientsController(Controller):
     path = "/api/clients"
     tags = ("clients",)
     request_max_body_size = 256 * 1024  # Notes of 10,000 characters each, on a dozen injuries and programs.
-    dependencies = {  # noqa: RUF012 - as Litestar has it.
-        "clients": Provide(provide_writer, sync_to_thread=False),
-        "clients_read": Provide(provide_reader, sync_to_thread=False),
-    }
+    dependencies = {"clients": Provide(provide_writer, sync_to_thread=False)}  # noqa: RUF012 - as Litestar has it.
 
     @get(responses=problem_responses(*_REFUSALS, InvalidFields))
     async def list_clients(
         self,
-        clients_read: NamedDependency[ClientWriter],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
         coach_id: ReadCoach = None,
         status: FromQuery[Status | None] = None,
         tag: Annotated[str | None, QueryParameter(max_length=200, description="As it is written.")] = None,
@@ -126,9 +117,9 @@ class ClientsController(Controller):
         weeks running, or with a critical insight; `overdue` when a check-in is late by less; `active` otherwise.
         """
         mark = None if after is None else ClientMark.decode(after)
-        async with clients_read.database.request(clients_read.caller.user_id) as connection:
-            coach = await coach_read_by(connection, clients_read.caller, coach_id)
-            everybody = await clients_of(connection, clients_read.database.vault, coach)
+        async with database.request(caller.user_id) as connection:
+            coach = await coach_read_by(connection, caller, coach_id)
+            everybody = await clients_of(connection, database.vault, coach)
         wanted = text.casefold() if text else ""
         found = [
             client
@@ -183,12 +174,13 @@ class ClientsController(Controller):
     async def get_client(
         self,
         athlete_id: FromPath[UUID],
-        clients_read: NamedDependency[ClientWriter],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
         coach_id: ReadCoach = None,
         if_none_match: IfNoneMatch = None,
     ) -> Response[ClientDetail]:
         """Read one athlete: standing, profile, the coach's own file, and what is known of the body."""
-        return await _answer(clients_read, athlete_id, if_none_match, coach_id=coach_id)
+        return await _answer(database, caller, athlete_id, if_none_match, coach_id=coach_id)
 
     @put("/{athlete_id:uuid}", dto=described_as(ClientDraft, WHOLE_CLIENT), return_dto=None,
          responses=problem_responses(*_WRITE, VersionRequired))  # fmt: skip
@@ -206,7 +198,7 @@ class ClientsController(Controller):
         if if_match is None:
             raise VersionRequired
         await clients.replace(athlete_id, object_body(data), versions_named(if_match))
-        return await _answer(clients, athlete_id)
+        return await _answer(clients.database, clients.caller, athlete_id)
 
     @patch("/{athlete_id:uuid}", responses=problem_responses(*_WRITE))
     async def patch_client(
@@ -219,22 +211,27 @@ class ClientsController(Controller):
         """Change single values of an athlete's profile and of your file on them."""
         changes = {name: each for name, each in msgspec.structs.asdict(data).items() if each is not UNSET}
         await clients.change(athlete_id, msgspec.to_builtins(changes), versions_named(if_match))
-        return await _answer(clients, athlete_id)
+        return await _answer(clients.database, clients.caller, athlete_id)
 
     @get("/{athlete_id:uuid}/dashboard", responses=problem_responses(*_READ))
     async def get_dashboard(
-        self, athlete_id: FromPath[UUID], clients_read: NamedDependency[ClientWriter], coach_id: ReadCoach = None
+        self,
+        athlete_id: FromPath[UUID],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        coach_id: ReadCoach = None,
     ) -> ClientDashboard:
         """Read one athlete at a glance: four weeks of training, volume by muscle, weight, check-ins, what waits."""
-        async with clients_read.database.request(clients_read.caller.user_id) as connection:
-            coach = await coach_read_by(connection, clients_read.caller, coach_id, athlete_id)
-            return await dashboard_of(connection, clients_read.database.vault, coach, athlete_id)
+        async with database.request(caller.user_id) as connection:
+            coach = await coach_read_by(connection, caller, coach_id, athlete_id)
+            return await dashboard_of(connection, database.vault, coach, athlete_id)
 
     @get("/{athlete_id:uuid}/timeline", responses=problem_responses(*_READ))
     async def get_timeline(
         self,
         athlete_id: FromPath[UUID],
-        clients_read: NamedDependency[ClientWriter],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
         coach_id: ReadCoach = None,
         kind: FromQuery[TimelineKind | None] = None,
         limit: Limit = PAGE_LENGTH_DEFAULT,
@@ -242,10 +239,9 @@ class ClientsController(Controller):
     ) -> TimelinePage:
         """List what happened to an athlete, the newest first."""
         mark = None if after is None else PageMark.decode(after)
-        caller = clients_read.caller
-        async with clients_read.database.request(caller.user_id) as connection:
-            await require_scope(connection, caller.user_id, athlete_scope(str(athlete_id)), "athlete")
+        async with database.request(caller.user_id) as connection:
             coach = await coach_read_by(connection, caller, coach_id, athlete_id)
+            await require_scope(connection, caller.user_id, athlete_scope(str(athlete_id)), "athlete")
             return await timeline_of(connection, coach, athlete_id, kind, mark, limit)
 
     @put("/{athlete_id:uuid}/status", responses=problem_responses(*_WRITE))
@@ -254,7 +250,7 @@ class ClientsController(Controller):
     ) -> Response[ClientDetail]:
         """Set the status of an athlete, whatever their records say; null goes by the records again."""
         await clients.change(athlete_id, {"file": {"status": data.status}})
-        return await _answer(clients, athlete_id)
+        return await _answer(clients.database, clients.caller, athlete_id)
 
     @delete("/{athlete_id:uuid}", responses=problem_responses(*_WRITE))
     async def archive_client(self, athlete_id: FromPath[UUID], clients: NamedDependency[ClientWriter]) -> None:
@@ -267,7 +263,7 @@ class ClientsController(Controller):
     ) -> Response[ClientDetail]:
         """Bring an archived athlete back into sight."""
         await clients.change(athlete_id, {"file": {"archived": False}})
-        return await _answer(clients, athlete_id)
+        return await _answer(clients.database, clients.caller, athlete_id)
 
     @delete("/{athlete_id:uuid}/link", responses=problem_responses(*_REFUSALS, InvalidFields, NotFound))
     async def end_link(
@@ -295,10 +291,15 @@ clients_routes = (InvitesController, OpenInvitesController, ClientsController)
 
 
 async def _answer(
-    clients: ClientWriter, athlete_id: UUID, if_none_match: str | None = None, *, coach_id: UUID | None = None
+    database: Database,
+    caller: Caller,
+    athlete_id: UUID,
+    if_none_match: str | None = None,
+    *,
+    coach_id: UUID | None = None,
 ) -> Response[Any]:
     """Answer with one athlete as they stand now. Raises NotFound."""
-    detail, versions = await clients.read(athlete_id, coach_id)
+    detail, versions = await read_client(database, caller, athlete_id, coach_id)
     body = msgspec.json.encode(detail)
     headers = {"ETag": etag_of_client(versions, body)}
     if is_named(if_none_match, headers["ETag"]):
