@@ -8,8 +8,7 @@ from msgspec import Struct
 class Row(Struct):
     """What was measured, beside the physical limit and the naive way in the same run.
 
-    `budget` is worded as in the design; `kept` says whether it was kept, None where there is none. `cause` explains a
-    miss.
+    `budget` is worded as in the design; `kept` says whether it was kept, None where there is none.
     """
 
     work: str
@@ -19,14 +18,13 @@ class Row(Struct):
     naive: float | None = None
     budget: str = ""
     kept: bool | None = None
-    cause: str = ""
 
 
 def markdown(rows: Iterable[Row]) -> str:
     """Write the table as it stands in docs/benchmarks.md."""
     lines = ["| work | measured | limit | naive | budget | kept |", "|---|---:|---:|---:|---|---|"]
     for row in rows:
-        kept = {True: "yes", False: f"**no**: {row.cause}", None: ""}[row.kept]
+        kept = {True: "yes", False: "**no**", None: ""}[row.kept]
         figures = (f"{_figure(row.value)} {row.unit}", _figure(row.limit), _figure(row.naive))
         lines.append("| " + " | ".join((row.work, *figures, row.budget, kept)) + " |")
     return "\n".join(lines) + "\n"

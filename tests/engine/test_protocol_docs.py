@@ -21,8 +21,6 @@ def test_every_file_that_is_named_exists() -> None:
         assert (ROOT / "schemas" / "vectors" / name).is_file(), name
     for name in re.findall(r"`((?:apex_sync/)?[\w/]+\.py)`", text):
         assert (ROOT / name).is_file() or (ROOT / "apex_sync" / name).is_file(), name
-    for name in re.findall(r"`(decisions/[\w-]+\.md)`", text):
-        assert (ROOT / "docs" / name).is_file(), name
 
 
 def test_the_limits_are_those_of_the_code() -> None:
