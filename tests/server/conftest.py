@@ -6,6 +6,7 @@ Fixtures:
     database_url    the owner's URL of a database of this test alone, migrated to the newest schema (about 30 ms)
     settings        Settings for that database; roles and pools follow from them
     db              a Database open on it, with the request and the commit pool
+    whole           the app as it is served, with every slice, on that database
     pair            a coach and their athlete, as `analysis_parts.py` knows them
     vault           the keys of that database, under a master key of this test alone
     empty_database_url  the owner's URL of a database without any schema
@@ -40,6 +41,7 @@ from apex_server.vault import Vault
 from tests.server.accounts_app import Clock, accounts_app, speak_to
 from tests.server.analysis_parts import Pair, pair_of
 from tests.server.mailbox import Mailbox
+from tests.server.whole_app import WholeApp, whole_app
 
 SECRET = "a secret for tests, long enough to be taken"
 DIRECTORY_PREFIX = "apex-test-"
@@ -105,6 +107,12 @@ async def db(settings: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 def vault(db: Database) -> Vault:
     return db.vault
+
+
+@pytest.fixture
+async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
+    async with whole_app(settings) as served:
+        yield served
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,14 @@ from PIL import Image
 from apex_server.media import MediaKeeper, pictures
 from apex_server.media.store import NoSuchObject
 from apex_server.personal_data import Exporter
-from apex_server.settings import Settings
 from apex_sync.ids import thread_scope
 from tests.server.accounts_app import problem
 from tests.server.media_parts import declared, hand_in, keep_media, picture, sha256
-from tests.server.whole_app import Signed, WholeApp, whole_app
+from tests.server.whole_app import Signed, WholeApp
 
 pytestmark = pytest.mark.anyio
 
 WHERE_IT_WAS_TAKEN = "canary-of-a-bedroom"
-
-
-@pytest.fixture
-async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
-    async with whole_app(settings) as served:
-        yield served
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import errno
 import os
 import shutil
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,6 @@ from tests.server.media_parts import declared, hand_in, keep_media, picture
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
-    async with whole_app(settings) as served:
-        yield served
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,12 @@ import pytest
 
 from apex_server.media import MediaKeeper, pictures
 from apex_server.media.errors import MediaStoreAway
-from apex_server.settings import Settings
 from tests.server.media_parts import declared, hand_in, keep_media, picture, sha256
-from tests.server.whole_app import Signed, WholeApp, whole_app
+from tests.server.whole_app import Signed, WholeApp
 
 pytestmark = pytest.mark.anyio
 
 PLACE = b"canary-of-a-bedroom"
-
-
-@pytest.fixture
-async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
-    async with whole_app(settings) as served:
-        yield served
 
 
 @pytest.fixture

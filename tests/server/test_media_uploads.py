@@ -1,7 +1,6 @@
 """Whose an upload is, and how much of them there may be: nobody's declaration stands in another's way."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -10,20 +9,13 @@ import pytest
 from apex_server.db.pool import APP_CONNECTIONS_MAX
 from apex_server.limits.tiers import TIERS
 from apex_server.media import handing_in
-from apex_server.settings import Settings
 from tests.server.accounts_app import problem
 from tests.server.media_parts import declared, hand_in, keep_media, picture, sha256
-from tests.server.whole_app import Signed, WholeApp, whole_app
+from tests.server.whole_app import Signed, WholeApp
 
 pytestmark = pytest.mark.anyio
 
 FILM = {"kind": "video", "content_type": "video/mp4", "size_bytes": 500_000_000}
-
-
-@pytest.fixture
-async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
-    async with whole_app(settings) as served:
-        yield served
 
 
 @pytest.fixture

@@ -1,27 +1,19 @@
 """Media in messages: handed in to a thread, read by the two who write there and by nobody else."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 
-from apex_server.settings import Settings
 from apex_sync.ids import Scope, thread_scope
 from apex_sync.models import DEVICE_KEYS
 from apex_sync.models.device_keys import device_keys_id
 from tests.server.accounts_app import problem
 from tests.server.media_parts import keep_media, picture, sha256
-from tests.server.whole_app import Signed, WholeApp, whole_app
+from tests.server.whole_app import Signed, WholeApp
 
 pytestmark = pytest.mark.anyio
 
 RECORDING = b"OggS" + bytes(3000)
-
-
-@pytest.fixture
-async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
-    async with whole_app(settings) as served:
-        yield served
 
 
 async def hand_in(person: Signed, thread_id: str, path: str, content: bytes, content_type: str) -> str:

@@ -1,6 +1,6 @@
 """Which media records name, whatever leaf names them; and what becomes of media that none names any more."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,12 +10,11 @@ import pytest
 
 from apex_server.db import Database
 from apex_server.media import MediaKeeper
-from apex_server.settings import Settings
 from apex_sync.ids import Scope, thread_scope
 from apex_sync.models import COLLECTIONS
 from tests.server.media_parts import hand_in, keep_media, picture, sha256
 from tests.server.sync_world import World
-from tests.server.whole_app import Signed, WholeApp, whole_app
+from tests.server.whole_app import Signed, WholeApp
 
 pytestmark = pytest.mark.anyio
 
@@ -90,12 +89,6 @@ async def test_media_know_that_a_leaf_names_them_and_that_it_did(
         assert not device.refusals
         assert await known() == (0, True)
         await world.sql("UPDATE media SET was_named = false")
-
-
-@pytest.fixture
-async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
-    async with whole_app(settings) as served:
-        yield served
 
 
 async def house_is_kept_after(whole: WholeApp, **span: float) -> None:

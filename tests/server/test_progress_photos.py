@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,11 @@ from PIL import Image
 from apex_server.media import MediaKeeper, find_ready, pictures
 from apex_server.media.sealed_files import FileSeal
 from apex_server.progress import photos
-from apex_server.settings import Settings
 from tests.server.accounts_app import problem
 from tests.server.media_parts import hand_in, keep_media, picture, sha256
-from tests.server.whole_app import Signed, WholeApp, whole_app
+from tests.server.whole_app import Signed, WholeApp
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
-    async with whole_app(settings) as served:
-        yield served
 
 
 async def taken(person: Signed, content: bytes, **known: Any) -> dict[str, Any]:

@@ -27,7 +27,14 @@ from apex_server.auth.payloads import (
     TotpOfferView,
 )
 from apex_server.auth.recording import note_protection_changed
-from apex_server.auth.routes import BODY_BYTES_MAX, NO_BODY, SECRET_ANSWER, check_delivery, signed_in_answer
+from apex_server.auth.routes import (
+    BODY_BYTES_MAX,
+    NO_BODY,
+    SECRET_ANSWER,
+    bring_device_token,
+    check_delivery,
+    signed_in_answer,
+)
 from apex_server.auth.totp import qr_code
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
@@ -201,8 +208,7 @@ class SecondStepController(Controller):
         session_cookies: NamedDependency[SessionCookies],
     ) -> None:
         """Have a code sent to your confirmed phone, after the right password; the newest one counts."""
-        if data.device_token is None:
-            data.device_token = request.cookies.get(session_cookies.device_name)
+        bring_device_token(request, data, session_cookies)
         await accounts.second_step.send_code(data)
 
     @post(
@@ -221,7 +227,6 @@ class SecondStepController(Controller):
     ) -> Response[SignedIn]:
         """Finish signing in with a code: of the app, by SMS, or a recovery code. A token takes five wrong ones."""
         check_delivery(request, data.token_delivery, session_cookies)
-        if data.device_token is None:
-            data.device_token = request.cookies.get(session_cookies.device_name)
+        bring_device_token(request, data, session_cookies)
         begun = await accounts.finish_log_in(data, address=client_address(request))
         return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=200)

@@ -20,7 +20,14 @@ from apex_server.auth.payloads import (
     SignedIn,
 )
 from apex_server.auth.recording import note_protection_changed
-from apex_server.auth.routes import BODY_BYTES_MAX, NO_BODY, SECRET_ANSWER, check_delivery, signed_in_answer
+from apex_server.auth.routes import (
+    BODY_BYTES_MAX,
+    NO_BODY,
+    SECRET_ANSWER,
+    bring_device_token,
+    check_delivery,
+    signed_in_answer,
+)
 from apex_server.caller import Caller
 from apex_server.client_address import client_address
 from apex_server.db import Database
@@ -169,7 +176,6 @@ class PasskeyLoginController(Controller):
     ) -> Response[SignedIn]:
         """Sign in with what the browser made of the options. A passkey is two factors at once; no code is asked for."""
         check_delivery(request, data.token_delivery, session_cookies)
-        if data.device_token is None:
-            data.device_token = request.cookies.get(session_cookies.device_name)
+        bring_device_token(request, data, session_cookies)
         begun = await accounts.log_in_by_passkey(data, address=client_address(request))
         return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=200)

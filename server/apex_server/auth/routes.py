@@ -16,7 +16,10 @@ from apex_server.auth.cookies import BrowserSession, SessionCookies
 from apex_server.auth.errors import MfaRequired, SecondFactorNeeded, WrongCode
 from apex_server.auth.payloads import (
     DeviceView,
+    LoginMfaRequest,
+    LoginPasskeyRequest,
     LoginRequest,
+    LoginSmsRequest,
     MeView,
     ReauthenticateRequest,
     RefreshRequest,
@@ -54,6 +57,7 @@ __all__ = [
     "SECRET_ANSWER",
     "AuthController",
     "DevicesController",
+    "bring_device_token",
     "check_delivery",
     "signed_in_answer",
 ]
@@ -123,8 +127,7 @@ class AuthController(Controller):
         made on, which shows its `device_token`.
         """
         check_delivery(request, data.token_delivery, session_cookies)
-        if data.device_token is None:
-            data.device_token = request.cookies.get(session_cookies.device_name)
+        bring_device_token(request, data, session_cookies)
         begun = await accounts.log_in(data, address=client_address(request))
         return signed_in_answer(begun, data.token_delivery, accounts, session_cookies, status_code=200)
 
@@ -276,6 +279,16 @@ def check_delivery(request: Request[Any, Any, Any], delivery: TokenDelivery, ses
     """Refuse to sign a browser in at another site's request: it would work in somebody else's account unawares."""
     if delivery == "cookie":
         session_cookies.require_own_origin(request)
+
+
+def bring_device_token(
+    request: Request[Any, Any, Any],
+    data: LoginRequest | LoginMfaRequest | LoginSmsRequest | LoginPasskeyRequest,
+    session_cookies: SessionCookies,
+) -> None:
+    """Let a browser prove which device it is: its scripts cannot read the token, so its cookie brings it."""
+    if data.device_token is None:
+        data.device_token = request.cookies.get(session_cookies.device_name)
 
 
 def signed_in_answer(
