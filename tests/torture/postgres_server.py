@@ -138,10 +138,6 @@ class Served:
         """Give the memory of the largest process."""
         return max(process.memory_info().rss for process in self.processes)
 
-    def tracebacks(self) -> int:
-        """Count what somebody on call would have to read."""
-        return self.log.read_text().count("Traceback (most recent call last)")
-
 
 @asynccontextmanager
 async def served(database_url: str, socket_folder: Path, folder: Path) -> AsyncIterator[Served]:
