@@ -112,9 +112,14 @@ class TargetsUnmet(ApexError):
     """No day can be planned: these targets are missed by every choice that was tried."""
 
     def __init__(self, misses: tuple[Miss, ...]) -> None:
-        listed = ", ".join(f"{miss.nutrient} {miss.reached:.0f} of {miss.asked:.0f}" for miss in misses)
+        listed = ", ".join(_words_of(miss) for miss in misses)
         super().__init__(f"no meals were found that meet the targets: {listed}")
         self.misses = misses
+
+
+def _words_of(miss: Miss) -> str:
+    name, _, unit = miss.nutrient.rpartition("_")
+    return f"{miss.reached:.0f} {unit} of {name} where {miss.asked:.0f} were asked for"
 
 
 class PlanFood(Struct, frozen=True):

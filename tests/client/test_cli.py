@@ -281,13 +281,13 @@ class TestCheckIn:
 
         for command in (
             ("checkin", "--energy", "7", "--date", "2026-02-31"),
-            ("checkin", "--date", "yesterday"),
-            ("food", "list", "--date", "yesterday"),
+            ("checkin", "--date", "soon"),
+            ("food", "list", "--date", "soon"),
             ("log", "show", "2026-13-45"),
         ):
             refused = apex(*command)
             assert refused.code == 2
-            assert refused.err.strip() == f"apex: '{command[-1]}' is no day; write 2026-03-01"
+            assert refused.err.strip() == f"apex: '{command[-1]}' is no day; write 2026-03-01, or yesterday"
         assert apex.rows("SELECT id FROM check_ins") == []
 
     def test_a_day_that_is_still_to_come_is_refused_and_nothing_saved(self, apex: Terminal) -> None:

@@ -122,5 +122,5 @@ class TestRejectedBox:
         again = refused("rejected", "reissue", "1")
 
         assert again.code == 1
-        assert "may not write coach_feedback" in again.err
+        assert "may not write coach feedback" in again.err
         assert len(refused.rows("SELECT id FROM rejected")) == 1

@@ -69,6 +69,26 @@ def test_a_set_is_edited_and_what_is_left_out_stays(logged: Terminal) -> None:
         assert refused.code != 0 and message in refused.err and len(refused.err.splitlines()) == 1
 
 
+def test_a_load_or_an_effort_is_corrected_alone(logged: Terminal) -> None:
+    assert "5 x 140 kg @ RPE 8 is now 5 x 140 kg @ RPE 9" in logged("log", "edit", "Squat", "1", "@9").ok().err
+    logged("log", "edit", "Squat", "1", "142.5kg").ok()
+    assert sets_of(logged)[0] == ("Squat", 5, 142.5, 9.0, None)
+    refused = logged("log", "set", "Squat", "@9")
+    assert refused.code == 2 and "'@9' leaves out what was done" in refused.err
+
+
+def test_an_exercise_is_renamed_and_keeps_its_sets(apex: Terminal) -> None:
+    apex("log", "set", "Sqaut", "5x140kg", "--new").ok()
+    apex("log", "set", "Squat", "5x145kg").ok()
+    assert "is it 'Front Squat' or" in apex("log", "rename", "Sqaut", "Fornt Squat").err
+    apex("log", "rename", "Squat", "Front Squat").ok()
+    front = apex.rows("SELECT exercise_id FROM logged_exercises WHERE name = 'Front Squat'")
+    assert front[0]["exercise_id"] is not None
+    assert "Sqaut is now Front Squat, with 1 set" in apex("log", "rename", "Sqaut", "front squat").ok().err
+    assert apex.rows("SELECT name, exercise_id FROM logged_exercises") == [{"name": "Front Squat", **front[0]}]
+    assert [one[:3] for one in sets_of(apex)] == [("Front Squat", 5, 145.0), ("Front Squat", 5, 140.0)]
+
+
 def test_a_set_is_removed_or_an_exercise_with_all_of_them(logged: Terminal) -> None:
     assert "removed Squat, set 1: 5 x 140 kg @ RPE 8" in logged("log", "remove", "Squat", "1").ok().err
     assert "removed Squat with 2 sets" in logged("log", "remove", "Squat").ok().err

@@ -8,11 +8,13 @@ import typer
 from apex_client.cli.days import day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
-from apex_client.cli.opening import NO_DB, Db, opened, typed_unit
+from apex_client.cli.opening import NO_DB, Db, opened, typed_unit, use_from_here
 from apex_client.cli.screen import escaped, said, shown, table
 from apex_client.cli.sessions import Whose, records_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from apex_client.blocking.checkins import CheckIn
     from apex_client.blocking.resources import AthleteResources
 
@@ -23,19 +25,27 @@ _WEIGHT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(kg|kgs|lb|lbs)?", re.I)
 Answer = Annotated[int | None, typer.Option(rich_help_panel=ANSWERS)]
 
 
+group = typer.Typer(
+    help="Report to the coach; without answers, show the latest check-in and what the coach said.\n\n"
+    "A second check-in on the same day adds to the first.",
+    epilog=examples(
+        "apex checkin --weight 82.4kg --energy 7 --sleep 6 --stress 4",
+        'apex checkin --soreness 8 --note "Legs are gone." --draft',
+        "apex checkin",
+        "apex checkin undo",
+    ),
+    rich_markup_mode="rich",
+)
+
+
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        rich_help_panel="Training",
-        epilog=examples(
-            "apex checkin --weight 82.4kg --energy 7 --sleep 6 --stress 4",
-            'apex checkin --soreness 8 --note "Legs are gone." --draft',
-            "apex checkin",
-        ),
-    )(checkin)
+    """Add the commands."""
+    app.add_typer(group, name="checkin", rich_help_panel="Training")
 
 
+@group.callback(invoke_without_command=True)
 def checkin(
+    context: typer.Context,
     weight: Annotated[
         str | None, typer.Option("--weight", metavar="WEIGHT", help="Body weight: 82.4, 82.4kg, 181.5lb.")
     ] = None,
@@ -59,6 +69,9 @@ def checkin(
 
     A second check-in on the same day adds to the first.
     """
+    if context.invoked_subcommand is not None:
+        use_from_here(db)
+        return
     responses = {
         "energy": energy, "sleep": sleep, "stress": stress, "soreness": soreness, "hunger": hunger,
         "adherence": adherence, "enjoyment": enjoyment, "motivation": motivation,
@@ -78,17 +91,44 @@ def checkin(
         records = records_of(replica, athlete)
         if weight is not None:
             fields |= _weight(records, weight)
-        check_in = _report(records, day_done(replica, date), fields)
+        check_in, replaced = _report(records, day_done(date), fields)
         if not draft and not check_in.submitted:
             check_in.submit()
         state = "handed to the coach with the next sync" if check_in.submitted else "a draft: apex checkin submits it"
         said(f"check-in of {check_in.date} saved, {state}")
+        for name, before, now in replaced:
+            said(f"[dim]{name}:[/] {escaped(now)} in place of {escaped(before)}")
 
 
-def _report(records: "AthleteResources", day: str, fields: dict[str, Any]) -> "CheckIn":
-    """Add to the day's check-in, or begin it."""
+@group.command(epilog=examples("apex checkin undo", "apex checkin undo --date yesterday"))
+def undo(
+    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: the latest.")] = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Take a check-in back, as long as the coach has not answered it."""
+    with opened(db) as replica:
+        found = _found(records_of(replica, athlete), day_typed(date) if date else None)[0]
+        if found.coach_reviewed:
+            raise CommandFailed(
+                f"the coach has answered the check-in of {found.date}; correct it instead: "
+                f"apex checkin --date {found.date} --energy 7"
+            )
+        found.delete()
+        said(f"took back the check-in of {found.date}: {_in_a_line(found)}")
+
+
+def _report(
+    records: "AthleteResources", day: str, fields: dict[str, Any]
+) -> "tuple[CheckIn, list[tuple[str, object, object]]]":
+    """Add to the day's check-in, or begin it; with each answer that another took the place of."""
     same_day = records.checkins.on(day)
-    return same_day[0].edit(**fields) if same_day else records.checkins.draft(date=day, **fields)
+    if not same_day:
+        return records.checkins.draft(date=day, **fields), []
+    before = _answers(same_day[0])
+    check_in = same_day[0].edit(**fields)
+    now = _answers(check_in)
+    return check_in, [(name, before[name], now[name]) for name in now if before.get(name, now[name]) != now[name]]
 
 
 def _weight(records: "AthleteResources", text: str) -> dict[str, Any]:
@@ -100,13 +140,23 @@ def _weight(records: "AthleteResources", text: str) -> dict[str, Any]:
 
 
 def _show_latest(records: "AthleteResources", day: str | None) -> None:
+    found = _found(records, day)
+    # Two devices may both have reported on a day; each report is shown.
+    for check_in in records.checkins.on(found[0].date) if found[0].date else found[:1]:
+        _show(check_in)
+
+
+def _found(records: "AthleteResources", day: str | None) -> "list[CheckIn]":
+    """Give the check-ins of a day, or the latest. Raises CommandFailed."""
     found = records.checkins.on(day) if day else records.checkins.list(limit=1)
     if not found:
         when = f"of {day}" if day else "yet"
         raise CommandFailed(f"there is no check-in {when}; begin with: apex checkin --energy 7 --sleep 6")
-    # Two devices may both have reported on a day; each report is shown.
-    for check_in in records.checkins.on(found[0].date) if found[0].date else found[:1]:
-        _show(check_in)
+    return found
+
+
+def _in_a_line(check_in: "CheckIn") -> str:
+    return escaped(", ".join(f"{name} {value}" for name, value in _answers(check_in).items()))
 
 
 def _show(check_in: "CheckIn") -> None:
@@ -130,6 +180,9 @@ def _answers(check_in: "CheckIn") -> dict[str, object]:
     rows: dict[str, object] = {}
     if weight is not None:
         rows["weight"] = f"{weight:g} {(state.get('weight_unit') or 'kg') if state.get('weight') else 'kg'}"
+    if (fat := state.get("body_fat_percent")) is not None:
+        rows["body fat"] = f"{fat:g} %"
+    rows |= _girths(state.get("measurements") or {})
     rows |= check_in.responses
     for name, value in (
         ("note", check_in.notes),
@@ -140,3 +193,8 @@ def _answers(check_in: "CheckIn") -> dict[str, object]:
         if value:
             rows[name] = value
     return rows
+
+
+def _girths(measurements: "Mapping[str, Any]") -> dict[str, object]:
+    girths = {name.removesuffix("_cm"): value for name, value in measurements.items() if name.endswith("_cm")}
+    return {name: f"{value:g} cm" for name, value in girths.items() if value is not None}

@@ -75,22 +75,22 @@ def _end(line: str, code: int) -> None:
 
 def _line_of(error: Exception) -> str | None:
     """Word an error, or give None for one that nobody foresaw: its traceback is what a maintainer needs."""
-    from apex_client.cli.naming import noun_of
+    from apex_client.cli.naming import in_words, noun_of
     from apex_client.errors import ServerRefused
     from apex_sync.errors import ApexError, ForbiddenField, OutOfBounds
 
     if isinstance(error, OutOfBounds):
-        field = error.problem.field.rpartition(".")[2] or error.collection
+        field = in_words(error.problem.field.rpartition(".")[2]) or noun_of(error.collection)
         return f"{field} {_bound(error.problem.message)}; nothing was saved"
     if isinstance(error, ForbiddenField):
-        named = ", ".join(error.fields)
+        named = ", ".join(map(in_words, error.fields))
         return f"the {error.role} may not write {named} of a {noun_of(error.collection)}; nothing was saved"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if not isinstance(error, ApexError | CommandFailed) and not _is_import_failure(error):
         return None
     if isinstance(error, ServerRefused) and error.fields:
-        return "; ".join(f"{field} {_bound(message)}".strip() for field, message in error.fields)
+        return "; ".join(f"{in_words(field)} {_bound(message)}".strip() for field, message in error.fields)
     name = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in MORE_ADVICE), "")
     advice = MORE_ADVICE.get(name, "")
     if name in WHOLE_ADVICE:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apex_client.cli.days import day_done, day_typed
+from apex_client.cli.days import DAY, day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.library_reports import LISTED, tell_import
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from apex_client.blocking.records import Record
 
 FOUND = 10
+
+PLANS_LISTED = 50
 
 SERVINGS_MAX = 20.0
 """Of one food at once: 80 of them are grams whose unit was forgotten."""
@@ -107,7 +109,7 @@ def log(
         if not typed[2] and quantity > SERVINGS_MAX:
             raise WrongUsage(f"{amount} servings ({escaped(unit)})? say {amount}g for grams, or '{amount} {unit}'")
         eaten = records_of(replica, athlete).nutrition_logs
-        day = eaten.log_food(meant[0], quantity, unit, meal=meal, day=day_done(replica, date))
+        day = eaten.log_food(meant[0], quantity, unit, meal=meal, day=day_done(date))
         [row] = replica.query(SUMS, [day.id])
         said(f"{escaped(meant[0]['name'])}: {quantity:g} {escaped(unit)}")
         said(f"[dim]{row['date']}:[/] " + _sum(row))
@@ -206,12 +208,47 @@ def plan(
     """Plan meals that meet targets, and keep the plan as a draft."""
     named = dict(zip(FIGURES, (kcal, protein, carbs, fat), strict=True))
     targets = {field: value for field, value in named.items() if value is not None} or None
+    if targets and kcal is None:
+        raise WrongUsage("name a day's energy, too: --kcal 2600; without any target, those in force are taken")
     with opened(db, make=True) as replica:
-        made = records_of(replica, athlete).meal_plans.plan(
+        records = records_of(replica, athlete)
+        if targets is None and not records.nutrition_targets.list(limit=1):
+            raise CommandFailed("nobody has set targets yet; name them: apex food plan --kcal 2600 --protein 180")
+        made = records.meal_plans.plan(
             targets, diet=diet, excluded=without or (), meals_per_day=meals, days=days, seed=seed, name=name  # type: ignore[arg-type]
         )  # fmt: skip
         for day_key, day in made["days"].items():
             _show_day(made, day_key, day["name"])
+        said(f"kept as a draft, {escaped(made['name'])}: apex food plans lists what is kept, and shows it again")
+
+
+@group.command(epilog=examples("apex food plans", 'apex food plans "Meal plan"'))
+def plans(
+    plan: Annotated[str | None, typer.Argument(help="The one to show, by name or id; without, all are listed.")] = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """List the meal plans, the latest first, or show one."""
+    from apex_client.views import live_entries
+
+    with opened(db) as replica:
+        kept = records_of(replica, athlete).meal_plans.list(limit=PLANS_LISTED)
+        wanted = (plan or "").casefold()
+        found = [one for one in kept if plan is None or wanted in (one.id, str(one.get("name") or "").casefold())]
+        if not found:
+            raise CommandFailed(
+                f"there is no meal plan {plan!r}" if kept else "there are no meal plans yet: apex food plan"
+            )
+        if plan is None:
+            listed = table("plan", "status", "days", "made", "id", right=("days",))
+            for one in found:
+                made = str(one.get("created_at") or "")[: len(DAY)]
+                days = str(len(one.get("days") or {}))
+                listed.add_row(escaped(one.get("name") or "?"), escaped(one.get("status") or ""), days, made, one.id)
+            shown(listed)
+            return
+        for day_key, day in live_entries(found[0].get("days")):
+            _show_day(found[0], day_key, day.get("name") or "")
 
 
 def _show_day(plan: "Record[Any]", day_key: str, name: str) -> None:
@@ -231,8 +268,8 @@ def _show_day(plan: "Record[Any]", day_key: str, name: str) -> None:
 
 
 def _sum(figures: Any) -> str:
-    parts = (f"{_figure(figures[name])} {word}" for name, word in zip(FIGURES, ("kcal", *HEADINGS[1:]), strict=True))
-    return ", ".join(parts)
+    grams = (f"{_figure(figures[name])} g {word}" for name, word in zip(FIGURES[1:], HEADINGS[1:], strict=True))
+    return ", ".join((f"{_figure(figures['energy_kcal'])} kcal", *grams))
 
 
 def _figure(value: Any) -> str:

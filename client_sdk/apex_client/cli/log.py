@@ -1,10 +1,12 @@
 """`apex log`: a session from the first set to the last, a command a set."""
 
+from datetime import date as Date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apex_client.cli import log_corrections
+from apex_client.cli.days import day_done, today
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.log_plan import (
@@ -31,6 +33,7 @@ from apex_client.cli.sessions import (
     headline,
     load,
     name,
+    named,
     needed,
     records_of,
     running,
@@ -78,15 +81,19 @@ def _log(context: typer.Context, db: Db = NO_DB) -> None:
         use_from_here(db)
 
 
-@group.command(epilog=examples("apex log start", 'apex log start "Push A"', "apex log start --week 2 --day 4"))
+@group.command(
+    epilog=examples("apex log start", 'apex log start "Push A" --date yesterday', "apex log start --week 2 --day 4")
+)
 def start(
     title: Annotated[str | None, typer.Argument(help="What a session of your own is called.")] = None,
     week: Week = None,
     day: Day = None,
+    date: Annotated[str | None, typer.Option(metavar="DAY", help="When it was done; default: today.")] = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """Begin a session: today's of the program that is followed, where there is one and no title is given."""
+    """Begin a session: the day's of the program that is followed, where there is one and no title is given."""
+    on = day_done(date)
     with opened(db, make=True) as replica:
         records = records_of(replica, athlete)
         going_on = running(replica, records)
@@ -94,8 +101,8 @@ def start(
             raise CommandFailed(
                 f"{name(going_on)} is still going on; end it first: apex log finish, or add to it: apex log set"
             )
-        followed = followed_day(records, week, day) if title is None else None
-        said(f"started {escaped(name(_begun(records, followed, title)))}")
+        followed = followed_day(records, week, day, on=Date.fromisoformat(on)) if title is None else None
+        said(f"started {escaped(name(_begun(records, followed, title, on)))}")
         if followed is not None:
             show_day(followed.day)
 
@@ -127,6 +134,7 @@ def plan(
         'apex log set "Bench Press" 8x102.5kg@8 8x102.5kg@8.5 7x102.5kg@9',
         "apex log set Squat 3x5x315lb",
         "apex log set Plank 60s",
+        "apex log set Plank 60s --on yesterday",
     ),
 )
 def add_set(
@@ -143,6 +151,9 @@ def add_set(
     new: Annotated[
         bool, typer.Option("--new", metavar="", help="The name is right, though the library has none like it.")
     ] = False,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DAY", help="Into the session of a day (yesterday), or with an id.")
+    ] = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
@@ -154,21 +165,21 @@ def add_set(
         records = records_of(replica, athlete)
         replica.load_unit = typed_unit(records, unit)
         _check(exercise, given, replica.load_unit)
-        going_on = running(replica, records)
+        going_on = named(records, on) if on else running(replica, records)
         followed = None if going_on else followed_day(records)
-        today = day_of(records, going_on) if going_on else followed.day if followed else None
-        planned = placed(today, exercise)
+        asked = day_of(records, going_on) if going_on else followed.day if followed else None
+        planned = placed(asked, exercise)
         if not new and planned is None:
             exercise = meant(replica, exercise, going_on)
         log = going_on or _begun(records, followed if planned else None, None)
         entry, remark = _planned_entry(replica, log, planned) if planned else _entry_of(replica, log, exercise)
-        if planned and today and not warmup:
-            given = with_planned_types(given, planned.work, done_of(log, today))
+        if planned and asked and not warmup:
+            given = with_planned_types(given, planned.work, done_of(log, asked))
         for fields in given:
             log.add_set(entry, **fields)
         _tell_logged(log, entry, len(wanted), remark, began=going_on is None)
-        if today is not None and planned is not None:
-            tell_next(today, planned.work, done_of(log, today))
+        if asked is not None and planned is not None:
+            tell_next(asked, planned.work, done_of(log, asked))
 
 
 @group.command(epilog=examples('apex log note "Slept badly, cut it short."'))
@@ -199,7 +210,7 @@ def finish(
         felt = {name: value for name, value in (("fatigue", fatigue), ("pump", pump), ("mood", mood)) if value}
         if felt:
             log.rate(**felt)
-        log.finish(notes=note)
+        _end(log, note)
         said(f"finished {escaped(name(log))}: {totals(log)}")
 
 
@@ -250,14 +261,26 @@ def recent(
         shown(found)
 
 
-def _begun(records: "AthleteResources", followed: Followed | None, title: str | None) -> "WorkoutLog":
-    """Begin a session, at its place in the program where it has one."""
-    if followed is None:
-        return records.workouts.start(title=title)
-    day = followed.day
-    return records.workouts.start(
-        title=day.name, program_id=followed.program_id, week_number=day.week_number, day_number=day.day_number
-    )
+def _begun(
+    records: "AthleteResources", followed: Followed | None, title: str | None, on: str | None = None
+) -> "WorkoutLog":
+    """Begin a session, at its place in the program where it has one; of another day than today, nobody knows when."""
+    fields: dict[str, Any] = {"title": title}
+    if followed is not None:
+        day = followed.day
+        place = {"program_id": followed.program_id, "week_number": day.week_number, "day_number": day.day_number}
+        fields = {"title": day.name, **place}
+    if on is None or on == today().isoformat():
+        return records.workouts.start(**fields)
+    return records.workouts.create(date=on, **{field: value for field, value in fields.items() if value is not None})
+
+
+def _end(log: "WorkoutLog", note: str | None) -> None:
+    """End a session; one that is written down for another day has no time at which it ended."""
+    if log.start_time is None:
+        log.edit({"completed": True} | ({} if note is None else {"notes": note}))
+    else:
+        log.finish(notes=note)
 
 
 def _planned_entry(replica: "Replica", log: "WorkoutLog", planned: Placed) -> tuple[str, str]:

@@ -1,15 +1,16 @@
-"""`apex log undo`, `edit` and `remove`: what was logged wrongly is put right in a line."""
+"""`apex log undo`, `edit`, `rename` and `remove`: what was logged wrongly is put right in a line."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apex_client.cli.examples import examples
-from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.failures import CommandFailed
+from apex_client.cli.naming_exercises import meant
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, typed_unit
 from apex_client.cli.screen import counted, escaped, said
-from apex_client.cli.sessions import On, Whose, chosen, name, records_of, running, short
-from apex_client.cli.set_notation import read_sets
+from apex_client.cli.sessions import On, Whose, chosen, name, named, records_of, running, short
+from apex_client.cli.set_notation import read_correction
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -22,7 +23,12 @@ Exercise = Annotated[str, typer.Argument(help="The exercise, by name.")]
 def add_to(group: typer.Typer) -> None:
     """Add the commands."""
     group.command(epilog=examples("apex log undo"))(undo)
-    group.command(epilog=examples('apex log edit "Bench Press" 2 8x100kg@9', "apex log edit Squat 1 5x140kg"))(edit)
+    group.command(epilog=examples('apex log edit "Bench Press" 2 8x100kg@9', "apex log edit Squat 1 @9"))(edit)
+    group.command(
+        epilog=examples(
+            'apex log rename "Bnech Press" "Bench Press"', 'apex log rename Squat "Front Squat" --on yesterday'
+        )
+    )(rename)
     group.command(epilog=examples('apex log remove "Bench Press" 2', 'apex log remove "Bench Press"'))(remove)
 
 
@@ -50,17 +56,14 @@ def undo(on: On = None, athlete: Whose = None, db: Db = NO_DB) -> None:
 def edit(
     exercise: Exercise,
     number: Annotated[int, typer.Argument(min=1, help="Which set of it, from 1.")],
-    word: Annotated[str, typer.Argument(metavar="SET", help="What it was: 8x100kg@9; what is left out stays.")],
+    word: Annotated[str, typer.Argument(metavar="SET", help="What it was: 8x100kg@9, or a part of it: @9, 100kg.")],
     unit: Annotated[LoadUnit | None, typer.Option(help="Of a load without one.")] = None,
     on: On = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Correct a set."""
-    wanted = read_sets(word, unit_is_given=unit is not None)
-    if len(wanted) != 1:
-        raise WrongUsage(f"{word!r} is {len(wanted)} sets; write the one that it was, such as 8x100kg@9")
-    [fields] = wanted
+    fields = read_correction(word, unit_is_given=unit is not None)
     with opened(db) as replica:
         log = _session(replica, athlete, on)
         replica.load_unit = typed_unit(records_of(replica, athlete), unit)
@@ -68,6 +71,33 @@ def edit(
         before = _set(entry, number)
         after = log.edit_set(before, **_without_other_effort(fields))
         said(f"{escaped(entry.name or '?')}, set {number}: {short(before)} is now {short(after)}")
+
+
+def rename(
+    exercise: Exercise,
+    right: Annotated[str, typer.Argument(metavar="NAME", help="Which exercise it was.")],
+    new: Annotated[
+        bool, typer.Option("--new", metavar="", help="The name is right, though the library has none like it.")
+    ] = False,
+    on: On = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Correct which exercise it was; its sets stay, and join those of that name where there are some."""
+    with opened(db) as replica:
+        log = _session(replica, athlete, on)
+        wrong = _entry(log, exercise)
+        name_now = right if new else meant(replica, right, log)
+        known = replica.exercises.named(name_now)
+        other = next((one for one in log.exercises if one.key != wrong.key and _is_called(one, name_now)), None)
+        if other is None:
+            log.edit_exercise(wrong, name=name_now, exercise_id=known[0].id if len(known) == 1 else None)
+        else:
+            for logged in wrong.sets:
+                log.move_set(logged, exercise=other)
+            log.remove_exercise(wrong)
+            name_now = other.name or name_now
+        said(f"{escaped(wrong.name or '?')} is now {escaped(name_now)}, with {counted(len(wrong.sets), 'set')}")
 
 
 def remove(
@@ -96,11 +126,7 @@ def _session(replica: "Replica", athlete: str | None, on: str | None) -> "Workou
     found = None if on else running(replica, records)
     if found is not None:
         return found
-    logs = chosen(records, on)
-    if len(logs) > 1:
-        ids = ", ".join(log.id for log in logs)
-        raise CommandFailed(f"there are {len(logs)} sessions of {on}; name one by its id: {ids}")
-    return logs[0]
+    return named(records, on) if on else chosen(records, None)[0]
 
 
 def _last_logged(log: "WorkoutLog") -> "SetEntry | None":
@@ -121,6 +147,10 @@ def _entry(log: "WorkoutLog", exercise: str) -> "ExerciseEntry":
     except NoSuchEntry as error:
         names = ", ".join(one.name or "?" for one in log.exercises) or "nothing yet"
         raise CommandFailed(f"{exercise!r} is not in {name(log)}; there is: {names}") from error
+
+
+def _is_called(entry: "ExerciseEntry", name: str) -> bool:
+    return (entry.name or "").casefold() == name.casefold()
 
 
 def _set(entry: "ExerciseEntry", number: int) -> "SetEntry":

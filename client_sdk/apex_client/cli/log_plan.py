@@ -1,10 +1,11 @@
 """What a session owes to the program that is followed: which day it is, what is done of it, and what comes next."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from apex_client.cli.days import today
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.program_screen import set_rows
 from apex_client.cli.screen import escaped, said
@@ -33,23 +34,29 @@ class Placed(NamedTuple):
     work: "PlannedWork"
 
 
-def followed_day(records: "AthleteResources", week: int | None = None, day: int | None = None) -> Followed | None:
-    """Give the session that the program has today, or the one at a place of it. Raises CommandFailed for no such."""
+def followed_day(
+    records: "AthleteResources", week: int | None = None, day: int | None = None, *, on: date | None = None
+) -> Followed | None:
+    """Give the session that the program has on a day, today unless told otherwise, or the one at a place of it.
+
+    Raises CommandFailed where it has no such place.
+    """
     from apex_sync.coaching.plan import followed_on, plan_from_program
     from apex_sync.coaching.session_plan import planned_at, planned_on
 
-    today = datetime.now().astimezone().date()
+    on = on or today()
     programs = records.programs.list(limit=PROGRAMS_MAX)
-    followed = followed_on(((one.id, one.record) for one in programs), today)
+    followed = followed_on(((one.id, one.record) for one in programs), on)
     if week is None and day is None:
-        due = planned_on(followed[1], today) if followed else None
+        due = planned_on(followed[1], on) if followed else None
         return Followed(followed[0], due) if followed and due else None
     if followed is None:
-        raise CommandFailed("no program is followed today; begin a session of your own: apex log start TITLE")
-    week = week or plan_from_program(*followed).week_number(today)
-    named = planned_at(followed[1], week, day or today.isoweekday())
+        when = "today" if on == today() else f"on {on}"
+        raise CommandFailed(f"no program is followed {when}; begin a session of your own: apex log start TITLE")
+    week = week or plan_from_program(*followed).week_number(on)
+    named = planned_at(followed[1], week, day or on.isoweekday())
     if named is None:
-        raise CommandFailed(f"the program has no day {day or today.isoweekday()} in week {week}; see apex program show")
+        raise CommandFailed(f"the program has no day {day or on.isoweekday()} in week {week}; see apex program show")
     return Followed(followed[0], named)
 
 

@@ -7,6 +7,19 @@ if TYPE_CHECKING:
     from apex_client.blocking import Replica
 
 
+UNITS = {
+    "kg": "kg",
+    "g": "g",
+    "mg": "mg",
+    "cm": "cm",
+    "m": "m",
+    "kcal": "kcal",
+    "percent": "%",
+    "seconds": "s",
+    "minutes": "min",
+}
+
+
 def noun_of(collection: str) -> str:
     """Give the noun for one record of a collection.
 
@@ -14,6 +27,17 @@ def noun_of(collection: str) -> str:
     ('workout log', 'check-in')
     """
     return "check-in" if collection == "check_ins" else collection.removesuffix("s").replace("_", " ")
+
+
+def in_words(field: str) -> str:
+    """Write a field as a person would, its unit behind it.
+
+    >>> in_words("energy_kcal"), in_words("responses.sleep"), in_words("body_fat_percent"), in_words("coach_feedback")
+    ('energy (kcal)', 'responses: sleep', 'body fat (%)', 'coach feedback')
+    """
+    stem, _, unit = field.rpartition("_")
+    written = f"{stem} ({UNITS[unit]})" if stem and unit in UNITS else field
+    return written.replace("_", " ").replace(".", ": ")
 
 
 def record_name(collection: str, state: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ def add(
     with opened(db, make=True) as replica:
         photos = replica.photos
         for file in files:
-            photo = photos.add(file, type=side, pose=pose, notes=note, day=day_done(replica, date))
+            photo = photos.add(file, type=side, pose=pose, notes=note, day=day_done(date))
             said(f"photo of {photo['date']} saved, {size(photo['size_bytes'])}: apex sync sends it")
             if same := _same_picture(photos, photo):
                 said(f"[yellow]the same picture is there of {same['date']}[/]; apex photos remove takes one away")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apex_client.cli.days import day_typed, today
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
@@ -24,7 +25,7 @@ FILE_BYTES_MAX = 1024 * 1024
 LISTED_MAX = 1000
 
 Named = Annotated[str, typer.Argument(metavar="PROGRAM", help="Its name, or the beginning of it, or its id.")]
-Day = Annotated[str | None, typer.Option(metavar="DAY", help="As in 2026-03-02.")]
+Day = Annotated[str | None, typer.Option(metavar="DAY", help="As in 2026-03-02, or tomorrow.")]
 
 group = typer.Typer(
     help="Programs: write one as text, look at a week of it, and let an athlete follow it.",
@@ -139,10 +140,11 @@ def assign(
         _refuse_athletes(replica)
         template = _named(replica, program, None)
         to = records_of(replica, athlete)
-        made = replica.programs.assign(template, to.id, start_date=start, end_date=end, keep=keep)  # type: ignore[attr-defined]
+        first, last = (day_typed(day) if day else None for day in (start, end))
+        made = replica.programs.assign(template, to.id, start_date=first, end_date=last, keep=keep)  # type: ignore[attr-defined]
         days = f" from {made['start_date']}" if made.get("start_date") else ""
-        last = f" to {made['end_date']}" if made.get("end_date") else ""
-        said(f"{escaped(_whose(made, _names(replica)))} follows {escaped(made['name'])}{days}{last}")
+        until = f" to {made['end_date']}" if made.get("end_date") else ""
+        said(f"{escaped(_whose(made, _names(replica)))} follows {escaped(made['name'])}{days}{until}")
         if missing := _unresolved(made):
             said(f"[yellow]{counted(missing, 'set')} in per cent have no load:[/] nothing was lifted in twelve weeks")
 
@@ -158,7 +160,12 @@ def end(
     with opened(db) as replica:
         _refuse_athletes(replica)
         found = _named(replica, program, athlete, followed=True)
-        last = on or _today()
+        if _is_template(found):
+            raise CommandFailed(
+                f"{found.get('name')!r} is a template, which nobody follows: apex program list shows who follows what, "
+                "apex program remove takes a template away"
+            )
+        last = day_typed(on) if on else today().isoformat()
         begins_later = (found.get("start_date") or "") > last
         found.edit({"status": "archived"} if begins_later else {"status": "completed", "end_date": last})
         said(f"{escaped(found['name'])} {'never begins' if begins_later else f'ends on {last}'}")
@@ -293,9 +300,3 @@ def _refuse_athletes(replica: "Replica") -> None:
 def _tell_problems(program: "Record[Program]") -> None:
     for problem in program.snapshot.problems:
         said(f"[yellow]look at[/] {escaped(problem.field)}: {escaped(problem.message)}")
-
-
-def _today() -> str:
-    from datetime import datetime
-
-    return datetime.now().astimezone().date().isoformat()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from apex_client.cli.days import day_typed
+from apex_client.cli.days import DAY, day_typed
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.screen import ago, counted, escaped
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from apex_client.views import SetEntry
 
 OPEN_HOURS = 18
-"""A session that began longer ago was forgotten, not paused: the next set begins a new one."""
+"""A session that began longer ago was forgotten, not paused: the next set begins a new one. One that is written down
+for another day has no time of its own, and goes on from when it was begun here."""
 
 OPEN_SESSION = """
     SELECT id
@@ -24,8 +25,9 @@ OPEN_SESSION = """
         AND NOT completed
         AND source IS NULL
         AND (:athlete_id IS NULL OR athlete_id = :athlete_id)
-        AND unixepoch(start_time) BETWEEN unixepoch('now') - :open_seconds AND unixepoch('now') + 3600
-    ORDER BY unixepoch(start_time) DESC
+        AND unixepoch(coalesce(start_time, created_at))
+            BETWEEN unixepoch('now') - :open_seconds AND unixepoch('now') + 3600
+    ORDER BY unixepoch(coalesce(start_time, created_at)) DESC
     LIMIT 1
 """
 
@@ -34,7 +36,7 @@ Whose = Annotated[
 ]
 On = Annotated[
     str | None,
-    typer.Option("--on", metavar="DAY", help="The session of a day (2026-03-01) or an id; default: the latest."),
+    typer.Option("--on", metavar="DAY", help="The session of a day (yesterday) or an id; default: the latest."),
 ]
 
 
@@ -68,6 +70,15 @@ def running(replica: "Replica", records: "AthleteResources") -> "WorkoutLog | No
     return records.workouts.get(rows[0]["id"]) if rows else None
 
 
+def named(records: "AthleteResources", on: str) -> "WorkoutLog":
+    """Give the one session of a day, or the one with an id. Raises CommandFailed."""
+    logs = chosen(records, on)
+    if len(logs) > 1:
+        ids = ", ".join(log.id for log in logs)
+        raise CommandFailed(f"there are {len(logs)} sessions of {on}; name one by its id: {ids}")
+    return logs[0]
+
+
 def needed(replica: "Replica", records: "AthleteResources") -> "WorkoutLog":
     """Give the session that is going on. Raises CommandFailed."""
     found = running(replica, records)
@@ -80,7 +91,7 @@ def chosen(records: "AthleteResources", day: str | None) -> "list[WorkoutLog]":
     """Give the sessions of a day, the one with an id, or the latest. Raises CommandFailed."""
     if day is None:
         logs = records.workouts.list(limit=1)
-    elif len(day) > len("2026-03-01"):
+    elif len(day) > len(DAY):
         logs = [records.workouts.get(day)]
     else:
         logs = records.workouts.on(day_typed(day))

@@ -14,6 +14,8 @@ from typing import Any
 
 from apex_client.cli.failures import WrongUsage
 
+EXAMPLES = "8x102.5kg@8, 3x8x225lb, 12@2rir, 60s"
+
 SETS_MAX = 30
 """More sets than this in one word are a slip of the finger: `100x8x20`."""
 
@@ -26,6 +28,7 @@ _LIFTED = re.compile(
     rf"(?:(?P<sets>\d+)x(?=\d+x))?(?P<reps>\d+)(?:x(?P<load>[+-]?{_NUMBER})(?P<unit>kg|kgs|lb|lbs)?)?{_EFFORT}", re.I
 )
 _TIMED = re.compile(rf"(?:(?P<minutes>\d+):(?P<rest>[0-5]\d)|(?P<seconds>{_NUMBER})s){_EFFORT}", re.I)
+_PART = re.compile(rf"(?:x?(?P<load>[+-]?{_NUMBER})(?P<unit>kg|kgs|lb|lbs))?{_EFFORT}", re.I)
 _DISTANCE = re.compile(rf"(?P<distance>{_NUMBER})(?P<measure>km|m){_EFFORT}", re.I)
 
 
@@ -50,7 +53,24 @@ def read_sets(text: str, *, unit_is_given: bool = False) -> list[dict[str, Any]]
     if found := _DISTANCE.fullmatch(word):
         metres = _number(found["distance"]) * (1000 if found["measure"].lower() == "km" else 1)
         return [{"distance_m": metres, **_effort(found)}]
-    raise WrongUsage(f"{text!r} is no set; write reps x load @ effort, such as 8x102.5kg@8, 3x8x225lb, 12@2rir, 60s")
+    if word and _PART.fullmatch(word):
+        raise WrongUsage(f"{text!r} leaves out what was done; write reps x load @ effort, such as {EXAMPLES}")
+    raise WrongUsage(f"{text!r} is no set; write reps x load @ effort, such as {EXAMPLES}")
+
+
+def read_correction(text: str, *, unit_is_given: bool = False) -> dict[str, Any]:
+    """Give what a set is to be instead; a load or an effort may stand alone. Raises WrongUsage.
+
+    >>> read_correction("@9"), read_correction("100kg@8.5"), read_correction("5")
+    ({'rpe': 9.0}, {'load': 100.0, 'unit': 'kg', 'rpe': 8.5}, {'reps': 5})
+    """
+    word = text.replace(" ", "")
+    if word and (part := _PART.fullmatch(word)):
+        return _lifted(part, {})
+    wanted = read_sets(text, unit_is_given=unit_is_given)
+    if len(wanted) != 1:
+        raise WrongUsage(f"{text!r} is {len(wanted)} sets; write the one that it was, such as 8x100kg@9, 100kg, @9")
+    return wanted[0]
 
 
 def _refuse_unclear(found: re.Match[str], text: str, unit_is_given: bool) -> None:
