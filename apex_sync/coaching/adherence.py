@@ -1,7 +1,7 @@
 """Adherence: sessions done against sessions due, check-ins handed in against check-ins due.
 
 Weeks are ISO weeks in the athlete's own calendar. A session moved within its week counts; a session of the current
-week that is not done yet is still open, not missed. Late offline logs change the result, so it is computed anew and
+week that is not done yet is still open, not missed, and so is what is begun today. Late offline logs change the result, so it is computed anew and
 an alert that is no longer true goes away by itself.
 """
 
@@ -51,7 +51,7 @@ class DoneSession(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SessionOutcome(Struct, frozen=True, kw_only=True, gc=False):
-    """A due session and what was done of it: `share` is 1 for all of it, None while its week is still open."""
+    """A due session and what was done of it: `share` is 1 for all of it, None while it may still be done."""
 
     scheduled: ScheduledSession
     workout_id: str | None
@@ -157,7 +157,9 @@ def match_sessions(
     for week, due in by_week(ordered, lambda s: s.date).items():
         taken = _matched(due, free.get(week, []))
         is_open = week == monday_of(as_of)
-        outcomes += [_outcome(each, taken.get(place), is_open) for place, each in enumerate(due) if each.date <= as_of]
+        outcomes += [
+            _outcome(each, taken.get(place), as_of, is_open) for place, each in enumerate(due) if each.date <= as_of
+        ]
     return outcomes
 
 
@@ -257,11 +259,12 @@ def _matched(due: Sequence[ScheduledSession], free: list[DoneSession]) -> dict[i
     return taken
 
 
-def _outcome(due: ScheduledSession, session: DoneSession | None, is_open: bool) -> SessionOutcome:
+def _outcome(due: ScheduledSession, session: DoneSession | None, as_of: datetime.date, is_open: bool) -> SessionOutcome:
     if session is None:
         return SessionOutcome(scheduled=due, workout_id=None, share=None if is_open else 0.0)
     share = min(1.0, session.completed_sets / due.sets) if due.sets else 1.0
-    return SessionOutcome(scheduled=due, workout_id=session.workout_id, share=share)
+    goes_on = share < 1.0 and session.date == as_of
+    return SessionOutcome(scheduled=due, workout_id=session.workout_id, share=None if goes_on else share)
 
 
 def _adherence(outcomes: Sequence[SessionOutcome]) -> Adherence:

@@ -166,10 +166,11 @@ def _below_range(base: Progression, known: Sequence[Exposure], low: int, fewest:
 
 
 def _autoregulation(base: Progression, effort: float, step: Step) -> Progression:
+    aimed_at = "asked for" if base.target_rpe is not None else "usual, as no plan asks for one"
     target = base.target_rpe if base.target_rpe is not None else DEFAULT_TARGET_RPE
     base = replace(base, target_rpe=target)
     fewest = min(s.reps or 0 for s in base.judged)
-    reason = f"mean effort was RPE {round(effort, 2):g} where {target:g} is aimed at"
+    reason = f"mean effort was RPE {round(effort, 2):g} where {target:g} is {aimed_at}"
     if effort <= target - EFFORT_STEP:
         return _raise(base, "rpe.below_target", reason, step, fewest, fewest + 1, share=RPE_RAISE)
     if effort >= target + EFFORT_STEP:

@@ -202,12 +202,12 @@ def _show(replica: "Replica", found: "Record[Program]", record: "Program", week:
     days = planned_days(record)
     in_week = [day for day in days if day.week_number == week]
     last = max((day.week_number for day in days), default=0)
+    if not in_week:
+        raise CommandFailed(f"it has weeks 1 to {last}, and no week {week}" if days else "it has no days yet")
     whose = _whose(found, _names(replica))
     deloads = [one.week_number for one in (record.weeks or {}).values() if one.deload is True]
     said(f"[bold]{escaped(record.name or '?')}[/]  {escaped(whose)}, week {week} of {last}"
          f"{', a deload' if week in deloads else ''}")  # fmt: skip
-    if not in_week:
-        raise CommandFailed(f"it has no week {week}" if days else "it has no days yet")
     for day in in_week:
         said("")
         show_day(day)

@@ -64,6 +64,13 @@ def test_a_session_of_this_week_is_open_not_missed() -> None:
     assert percent([due(0), due(7)], [done(0)], 14, window_days=21) == 50.0
 
 
+def test_what_is_begun_today_is_judged_once_the_day_is_over() -> None:
+    scheduled, begun = [due(0, sets=20), due(3, sets=20)], [done(0, "all", 20), done(3, "begun", 2)]
+    assert percent(scheduled, begun, 3) == 100.0
+    assert percent(scheduled, begun, 4) == pytest.approx(55.0)
+    assert percent(scheduled[1:], begun[1:], 3) is None
+
+
 def test_the_window_is_the_last_fourteen_days() -> None:
     assert percent([due(0), due(1)], [done(1)], 14) == 100.0
     assert percent([due(0), due(1)], [done(1)], 13) == 50.0
