@@ -9,7 +9,7 @@ from apex_sync.acceptance import NewestStamps
 from apex_sync.clock import next_hlc
 from apex_sync.deaths import lost_ops
 from apex_sync.document import Document
-from apex_sync.op import StampedWrite, decode_op
+from apex_sync.op import StampedWrite, Vector, decode_op
 from apex_sync.session.held import HeldRecord, Offer
 
 
@@ -17,13 +17,14 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
     """Make a record what the server has of it, and what is lost there this device's own writes on top.
 
     Tell whether that needs a new client id first; then nothing has changed. It does where clocks that have left this
-    device would come back with other content, and where others have written under its id: a write on top of theirs
-    would claim to have seen them.
+    device would come back with other content, and where the server has anything under its id that the author of a lost
+    write had not seen: the next write under that id would claim to have seen it.
     """
-    lost, agreed = _lost(held.document, theirs), _agreed(held.document, theirs)
-    durable = theirs.next_clocks.get(held.client_id, 0)
-    if lost and (held.sent > durable or agreed.get(held.client_id, 0) < durable):
+    lost, own = _lost(held.document, theirs), theirs.ops.get(held.client_id, {})
+    durable, newest = theirs.next_clocks.get(held.client_id, 0), max(own, default=-1)
+    if lost and (held.sent > durable or any(newest >= _sight(write).get(held.client_id, 0) for write in lost)):
         return True
+    agreed = _agreed(held.document, theirs)
     held.document = theirs.copy()
     held.acked = held.sent = durable
     held.offer = Offer.NONE
@@ -59,11 +60,15 @@ def _write_on_top(held: HeldRecord, lost: list[StampedWrite], agreed: dict[int, 
     stamps = NewestStamps(held.writes)
     last = max((write.hlc for write in held.writes if write.client_id == held.client_id), default=0)
     for write in lost:
-        sight = {**write.seen, write.client_id: write.clock}
         seen = {
             client_id: min(clock, agreed[client_id])
-            for client_id, clock in sight.items()
+            for client_id, clock in _sight(write).items()
             if client_id != held.client_id and min(clock, agreed.get(client_id, 0))
         }
         last = next_hlc(write.hlc, last=last, seen=stamps.newest(seen))
         held.rewrite(write.patch, last, seen)
+
+
+def _sight(write: StampedWrite) -> Vector:
+    """Give what an author had of each client, their own earlier writes included."""
+    return {**write.seen, write.client_id: write.clock}

@@ -78,3 +78,18 @@ def test_what_others_saw_of_a_clone_is_not_taken_for_seen_either() -> None:
     assert {frozenset(write.seen.items()) for write in unsent(held, NEXT) if write.patch == {"notes": "mine"}} == {
         frozenset({(OTHER, 1)})
     }
+
+
+def test_an_edit_that_came_later_is_not_overwritten_by_what_is_rescued() -> None:
+    held = held_record()
+    held.document.append(OTHER, op(10, "what the server has lost"))
+    held.write({"notes": "what came of it"}, 11)
+    held.sent = held.acked = held.next_clock
+    theirs = Document()
+    theirs.append(ME, held.document.ops[ME][0])
+    assert rescue(held, theirs)
+
+    held.client_id, held.acked, held.sent = NEXT, 0, 0
+    assert not rescue(held, theirs)
+    assert held.state == {"notes": "what came of it"}
+    assert [claim.value for conflict in held.conflicts for claim in conflict.discarded] == ["what the server has lost"]

@@ -104,6 +104,7 @@ ONCE_FAILED = {
             119, 120, 121, 123, 126, 127, 128, 144, 145, 146, 149, 150,
         ],
     ),
+    "what was written again went on top of what its author had written since": (19986, list(range(STEPS))),
     "tokens that ran out as soon as they were given were taken for a sign-out": (
         12764,
         [
