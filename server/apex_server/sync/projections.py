@@ -12,10 +12,10 @@ record change; the tables themselves stand in db/migrations.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from math import fsum
+from operator import attrgetter
 from typing import Any, NamedTuple
-
-from msgspec import UNSET
 
 from apex_server.sync.column_values import (
     day,
@@ -118,14 +118,14 @@ def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row], Row]:
     groups = dict.fromkeys(log.exercises if log.exercises.__class__ is dict else (), _DELETED)
     supersets: dict[str, str] = {}
     for position, (_, key, entry) in enumerate(live_entries(log.exercises), 1):
-        skipped = entry.skipped is True
+        skipped, row_key = entry.skipped is True, key_of(key)
         hard: list[HardSet] = []
-        groups[key] = _Group(position, "", key_of(key), skipped, hard)
+        groups[key] = _Group(position, "", row_key, skipped, hard)
         label = entry.superset
         # The label is the athlete's word for it; which entries share one is all that a row has to tell.
         superset = supersets.setdefault(label, str(len(supersets) + 1)) if label.__class__ is str and label else None
         named = (id_of(entry.exercise_id), text(entry.name), skipped, superset)
-        exercises.append((hard, (key_of(key), position), named))
+        exercises.append((hard, (row_key, position), named))
     ordered = []
     for key, entry in entries_of(log.sets):
         exercise = entry.exercise if entry.exercise.__class__ is str else ""
@@ -139,64 +139,83 @@ def _exercises_and_sets(log: Any) -> tuple[list[Row], list[Row], Row]:
             ordered.append((group.position, group.missing, order, key, group, entry))
     ordered.sort()  # Keys differ, so nothing behind them is ever compared.
     sets = []
+    completed_sets = 0
     before, after_drop = _DELETED, False
     for position, (_, _, _, key, group, entry) in enumerate(ordered, 1):
-        row, counted, after_drop = _set_row(key, group, position, entry, after_drop and group is before)
-        sets.append(row)
+        columns, counted, is_completed, after_drop = _told(
+            _set_leaves(entry), group.skipped, after_drop and group is before
+        )
+        sets.append((key_of(key), group.label, position, *columns))
         if counted is not None:
             group.hard.append(counted)
+        completed_sets += is_completed
         before = group
-    completed_sets = sum(row[_COMPLETED] and row[_TYPE] != WARMUP for row in sets)
     all_hard = [each for group in groups.values() for each in group.hard]
-    totals = (completed_sets, fsum(each.share for each in all_hard), fsum(each.volume_load_kg for each in all_hard))
+    totals = (completed_sets, fsum([each.share for each in all_hard]), fsum([each.volume_load_kg for each in all_hard]))
     return [(*place, *_totals(hard), *named) for hard, place, named in exercises], sets, totals
 
 
-_TYPE, _COMPLETED = 3, 10
-"""Where these stand in the row of a set."""
+class _Told(NamedTuple):
+    """What the leaves of a set tell: its columns after key, exercise and position, and what counts of it if it is hard.
 
-
-def _set_row(key: str, group: _Group, position: int, entry: Any, after_drop: bool) -> tuple[Row, HardSet | None, bool]:
-    """Make the row of one set, what counts of it if it is hard, and whether a drop set after it is a later drop.
-
-    There are many, and most of their leaves absent, which is told apart without a call.
+    `starts_drops`: a drop set after it is a later drop.
     """
-    kind, reps, load_kg, load, load_unit = entry.type, entry.reps, entry.load_kg, entry.load, entry.load_unit
-    rpe, rir, completed = entry.rpe, entry.rir, entry.completed
-    failure_reason, distance_m, duration_seconds = entry.failure_reason, entry.distance_m, entry.duration_seconds
-    done = completed if completed.__class__ is bool else not group.skipped
-    type_ = "working" if kind is UNSET else word(kind) or "working"
-    reps_ = None if reps is UNSET else whole(reps)
-    load_kg_ = None if load_kg is UNSET else number(load_kg)
-    rpe_, rir_ = None if rpe is UNSET else number(rpe), None if rir is UNSET else number(rir)
+
+    columns: Row
+    hard: HardSet | None
+    counts_as_completed: bool
+    starts_drops: bool
+
+
+_set_leaves: Callable[[Any], tuple[Any, ...]] = attrgetter(
+    "type", "reps", "load_kg", "load", "load_unit", "rpe", "rir", "completed", "failure_reason", "distance_m",
+    "duration_seconds",
+)  # fmt: skip
+
+SETS_REMEMBERED_MAX = 4096
+"""About 3 MB. Eight reps of 100 kg at RPE 8 recur for a year of training, and are read once."""
+
+
+def _told(leaves: tuple[Any, ...], skipped: bool, after_drop: bool) -> _Told:
+    """Read the leaves of a set, as often as they recur but once."""
+    try:
+        return _told_once(leaves, skipped, after_drop)
+    except TypeError:  # A leaf of no kind that a model declares, which nothing can be looked up by.
+        return _told_once.__wrapped__(leaves, skipped, after_drop)
+
+
+@lru_cache(maxsize=SETS_REMEMBERED_MAX)
+def _told_once(leaves: tuple[Any, ...], skipped: bool, after_drop: bool) -> _Told:
+    """Read them. Equal leaves are of one kind, as a model reads them, so they tell the same."""
+    kind, reps, load_kg, load, load_unit, rpe, rir, completed, failure_reason, distance_m, duration_seconds = leaves
+    done = completed if completed.__class__ is bool else not skipped
+    type_ = word(kind) or "working"
+    reps_, load_kg_, rpe_, rir_ = whole(reps), number(load_kg), number(rpe), number(rir)
     later_drop = after_drop and type_ == DROP
-    row = (
-        key_of(key),
-        group.label,
-        position,
+    columns = (
         type_,
         reps_,
         load_kg_,
-        None if load is UNSET else number(load),
-        None if load_unit is UNSET else word(load_unit),
+        number(load),
+        word(load_unit),
         rpe_,
         rir_,
         done,
-        None if failure_reason is UNSET else word(failure_reason),
-        None if distance_m is UNSET else number(distance_m),
-        None if duration_seconds is UNSET else number(duration_seconds),
+        word(failure_reason),
+        number(distance_m),
+        number(duration_seconds),
         later_drop,
     )
     hard = hard_set(
         kind=type_,
-        reps=None if reps_ is None else within_whole(reps_, 0, REPS_MAX),
-        load_kg=None if load_kg_ is None else within(load_kg_, LOAD_KG_MIN, LOAD_KG_MAX),
-        rpe=None if rpe_ is None else within(rpe_, RPE_MIN, RPE_MAX),
-        rir=None if rir_ is None else within(rir_, 0.0, RIR_MAX),
+        reps=within_whole(reps_, 0, REPS_MAX),
+        load_kg=within(load_kg_, LOAD_KG_MIN, LOAD_KG_MAX),
+        rpe=within(rpe_, RPE_MIN, RPE_MAX),
+        rir=within(rir_, 0.0, RIR_MAX),
         completed=done,
         later_drop=later_drop,
     )
-    return row, hard, starts_drops(type_, done, later_drop)
+    return _Told(columns, hard, done and type_ != WARMUP, starts_drops(type_, done, later_drop))
 
 
 def _totals(hard: list[HardSet]) -> Row:
