@@ -60,13 +60,13 @@ class TimelinePage(Struct, frozen=True):
 
 
 class Invite(Struct, frozen=True):
-    """A code to tell an athlete, and the address of the page behind it on the server; `mailed`: a letter brings it."""
+    """A code to tell an athlete, and the address of the page behind it on the server; `letter` as in OpenInvite."""
 
     id: str
     code: str
     link: str
     expires_at: datetime
-    mailed: bool
+    letter: str
 
 
 class OpenInvite(Struct, frozen=True, kw_only=True):
@@ -76,7 +76,10 @@ class OpenInvite(Struct, frozen=True, kw_only=True):
     email: str | None
     name: str | None
     letter: str
-    """`none` where none was asked for, `waiting`, or `sent`."""
+    """`none` without an address; `unconfirmed`: it goes once you confirm your own; `waiting`, `sent`; `too_many`: you
+    had had your letters of that day, and it does not go; `refused` by their post."""
+    letter_at: datetime | None
+    """When it was sent or refused; while it is waiting, when it is tried, if that is not at once."""
     created_at: datetime
     expires_at: datetime
 
@@ -115,5 +118,5 @@ class ImportReport(Struct, frozen=True, kw_only=True):
     invited: list[ImportedClient]
     replaced: int
     """Of the valid rows, those with an open invite under their address; its code is void once a new one is made."""
-    mailed: int
-    """To how many of them a letter goes."""
+    letters: dict[str, int]
+    """What becomes of their letters, with the number of each."""

@@ -104,7 +104,7 @@ def test_the_command_line_invites_by_letter_lists_and_takes_back(working: WholeS
     apex, email, invited = Terminal(tmp_path, "desk"), working.new_email("cora"), working.new_email("anna")
     words = ("--server", working.address, "--email", email, "--password-stdin", "--name", "Cora", "--role", "coach")
     apex("register", *words, stdin=f"{PASSWORD}\n").ok()
-    assert "confirm your own address first" in apex("clients", "invite", invited).ok().err
+    assert "once you confirm your own address" in apex("clients", "invite", invited).ok().err
     working.confirm_blocking(email)
 
     made = apex("clients", "invite", invited).ok()

@@ -135,6 +135,46 @@ async def test_a_second_invite_of_ones_own_coach_is_left_for_somebody_else(
     assert (await client.get(f"/api/invites/{second}")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("how", "answer"),
+    [
+        ("used", (410, "invite_used")),
+        ("revoked", (410, "invite_revoked")),
+        ("expired", (410, "invite_expired")),
+        ("for_another", (403, "invite_for_another")),
+    ],
+)
+async def test_a_code_of_ones_own_coach_is_judged_as_anybodys(
+    client: httpx.AsyncClient,
+    coach: dict[str, Any],
+    anna: dict[str, Any],
+    database_url: str,
+    how: str,
+    answer: tuple[int, str],
+) -> None:
+    await accept(client, anna, await invite(client, coach))
+    code = await invite(client, coach, **({"email": "ben@example.com"} if how == "for_another" else {}))
+    if how == "used":
+        await accept(client, await register(client, "ben@example.com"), code)
+    elif how == "revoked":
+        await client.delete("/api/clients/invites", headers=bearer(coach))
+    elif how == "expired":
+        await execute(database_url, "UPDATE invites SET expires_at = now() WHERE used_at IS NULL")
+    assert problem(await accept(client, anna, code)) == answer
+
+
+async def test_an_invite_for_the_address_of_an_athlete_of_that_coach_is_closed_when_they_take_it(
+    client: httpx.AsyncClient, coach: dict[str, Any], anna: dict[str, Any], mailbox: Mailbox
+) -> None:
+    first = (await accept(client, anna, await invite(client, coach))).json()
+    code = await invite(client, coach, email="anna@example.com")
+    await verify(client, mailbox, "anna@example.com")
+    for _ in range(2):
+        answer = await accept(client, anna, code)
+        assert (answer.status_code, answer.json()) == (200, first)
+    assert (await client.get("/api/clients/invites", headers=bearer(coach))).json()["invites"] == []
+
+
 async def test_of_many_athletes_accepting_one_invite_at_once_one_is_linked(
     client: httpx.AsyncClient, coach: dict[str, Any]
 ) -> None:

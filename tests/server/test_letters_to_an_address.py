@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar
 
 from apex_server.db import Database
-from apex_server.mail.sending import ASKED, CROWD_MAX, PRESSED
+from apex_server.mail.sending import ASKED, CROWD_MAX, LINKS_MAX, PRESSED
 from apex_server.personal_data import Retention
 from apex_server.privacy import privacy_routes
 from tests.server.accounts_app import PASSWORD, Clock, accounts_app, bearer, register, speak_to
@@ -112,6 +112,16 @@ async def test_whoever_is_signed_in_on_their_device_gets_their_link_whatever_the
     assert (await client.post("/api/auth/verify-email", json={"token": link.token})).status_code == 204
     account = (await client.get("/api/auth/me", headers=bearer(owner))).json()
     assert account["user"]["email_verified"]
+
+
+async def test_registrations_under_an_address_keep_its_owner_from_no_link_to_a_new_password(
+    client: httpx.AsyncClient, squatters: Squatters, mailbox: Mailbox
+) -> None:
+    await confirmed(client, mailbox, OWNED)
+    await squatters.register(LINKS_MAX)
+    assert len(await mailbox.look()) == LINKS_MAX
+    await client.post("/api/auth/forgot-password", json={"email": OWNED})
+    assert [mail.subject for mail in await mailbox.look()] == ["Choose a new password"]
 
 
 async def test_letters_that_squatters_ask_for_signed_in_are_bounded_and_the_owner_asks_once_more(

@@ -1,6 +1,8 @@
 """Invites that a letter brings, and that their coach lists and takes back; whoever tries one that is over is told."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +10,10 @@ import anyio
 import httpx
 import pytest
 
-from apex_server.clients.inviting import LETTERS_MAX
+from apex_server.clients.inviting import LETTERS_MAX, LETTERS_TO_ONE_MAX
 from apex_server.db import Database, load_queries
+from apex_server.mail import Mail, Mailer, MailPostponed, MailRefused, MailSender
+from apex_server.mail.sending import BATCH_MAILS, INVITED, RETRY_SECONDS
 from tests.server.accounts_app import Clock, accounts_app, bearer, problem, register, speak_to
 from tests.server.mailbox import Mailbox, Received, confirmed
 from tests.server.test_sync_plans import explain
@@ -58,7 +62,7 @@ async def test_a_letter_brings_the_link_and_whoever_follows_it_is_the_coachs_ath
     [letter] = await letters(mailbox, clock)
     [sent] = (await listed(client, coach))["invites"]
 
-    assert made["mailed"] is True
+    assert made["letter"] == "waiting"
     assert (waiting["email"], waiting["letter"], sent["letter"]) == ("anna@example.com", "waiting", "sent")
     assert (sent["id"], sent["expires_at"]) == (made["id"], made["expires_at"])
     assert (letter.to, letter.link) == ("anna@example.com", f"/join/{made['code']}")
@@ -92,14 +96,52 @@ async def test_nobody_learns_from_an_invite_whether_an_address_has_an_account(
     assert {(each["letter"], each["name"]) for each in shown} == {("sent", None)}
 
 
-async def test_a_coach_of_an_unconfirmed_address_gets_codes_and_no_letters(
+async def test_letters_of_a_coach_of_an_unconfirmed_address_go_once_it_is_confirmed(
     client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
 ) -> None:
     coach = await register(client, "dora@example.com", role="coach")
-    made = await invite(client, coach, "anna@example.com")
-    assert made["mailed"] is False
+    made = [await invite(client, coach, "anna@example.com") for _ in range(LETTERS_TO_ONE_MAX + 1)]
+    await invite(client, coach)
+    [confirmation] = await mailbox.look()
+    waiting = (await listed(client, coach))["invites"]
+    assert {each["letter"] for each in made} == {"unconfirmed"}
+    assert [each["letter"] for each in waiting] == ["none", "unconfirmed"]
+
+    await client.post("/api/auth/verify-email", json={"token": confirmation.token})
+    assert [each["letter"] for each in (await listed(client, coach))["invites"]] == ["none", "waiting"]
+    [letter] = await letters(mailbox, clock)
+    assert (letter.to, letter.link) == ("anna@example.com", made[-1]["link"])
+
+
+async def test_letters_of_invites_go_with_whoever_takes_an_account_over_by_mail(
+    client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
+) -> None:
+    stranger = await register(client, "dora@example.com", role="coach")
+    await invite(client, stranger, "anna@example.com")
+    await client.post("/api/auth/forgot-password", json={"email": "dora@example.com"})
+    link = next(mail for mail in await mailbox.look() if mail.link.startswith("/reset-password"))
+    body = {"token": link.token, "password": "a much better password"}
+    assert (await client.post("/api/auth/reset-password", json=body)).status_code == 204
     assert await letters(mailbox, clock) == []
-    assert [each["letter"] for each in (await listed(client, coach))["invites"]] == ["none"]
+
+
+async def test_a_coach_who_invites_while_they_confirm_leaves_no_letter_behind(
+    client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
+) -> None:
+    coach = await register(client, "dora@example.com", role="coach")
+    [confirmation] = await mailbox.look()
+    made: list[dict[str, Any]] = []
+
+    async def bring(number: int) -> None:
+        made.append(await invite(client, coach, f"{number}@example.com"))
+
+    async with anyio.create_task_group() as inviting:
+        for number in range(8):
+            inviting.start_soon(bring, number)
+            if number == 3:
+                body = {"token": confirmation.token}
+                inviting.start_soon(partial(client.post, "/api/auth/verify-email", json=body))
+    assert len(made) == len(await letters(mailbox, clock)) == 8
 
 
 async def test_a_coach_mails_to_so_many_a_day_and_taking_back_makes_no_room(
@@ -110,11 +152,11 @@ async def test_a_coach_mails_to_so_many_a_day_and_taking_back_makes_no_room(
     made = await client.post("/api/clients/import?dry_run=false", json={"rows": rows}, headers=bearer(coach))
     report = made.json()
 
-    assert (looked["mailed"], report["mailed"]) == (LETTERS_MAX, LETTERS_MAX)
-    mailed = [each["invite"]["mailed"] for each in report["invited"]]
-    assert mailed == [True] * LETTERS_MAX + [False] * 2
+    assert looked["letters"] == report["letters"] == {"waiting": LETTERS_MAX, "too_many": 2}
+    letters = [each["invite"]["letter"] for each in report["invited"]]
+    assert letters == ["waiting"] * LETTERS_MAX + ["too_many"] * 2
     assert (await client.delete("/api/clients/invites", headers=bearer(coach))).status_code == 204
-    assert (await invite(client, coach, "anna@example.com"))["mailed"] is False
+    assert (await invite(client, coach, "anna@example.com"))["letter"] == "too_many"
 
 
 async def test_imports_at_once_have_the_letters_of_one_day_and_report_what_was_mailed(
@@ -131,24 +173,102 @@ async def test_imports_at_once_have_the_letters_of_one_day_and_report_what_was_m
         for batch in range(4):
             bringing.start_soon(bring, batch)
 
-    made = [sum(each["invite"]["mailed"] for each in report["invited"]) for report in reports]
+    made = [[each["invite"]["letter"] for each in report["invited"]].count("waiting") for report in reports]
     assert sum(made) == LETTERS_MAX
-    assert [report["mailed"] for report in reports] == made
+    assert [report["letters"].get("waiting", 0) for report in reports] == made
 
 
-async def test_an_address_gets_so_many_a_day_whoever_invites(
+async def test_one_coach_writes_to_an_address_so_often_a_day_and_leaves_room_for_the_others(
     client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
 ) -> None:
-    for _ in range(6):
-        await invite(client, coach, "anna@example.com")
-        await letters(mailbox, clock)
+    came: list[Received] = []
+    said: list[str] = []
+    for _ in range(INVITED.letters_max + 1):
+        said.append((await invite(client, coach, "anna@example.com"))["letter"])
+        came += await letters(mailbox, clock)
+    assert len(came) == said.count("waiting") == LETTERS_TO_ONE_MAX
+    assert said[LETTERS_TO_ONE_MAX:] == ["too_many"] * 4
+    assert [each["letter"] for each in (await listed(client, coach))["invites"]] == ["too_many"]
+
     other = await confirmed(client, mailbox, "otto@example.com", role="coach")
     await invite(client, other, "anna@example.com")
+    assert len(await letters(mailbox, clock)) == 1
+
+
+async def test_a_letter_to_an_address_that_had_its_letters_waits_and_the_coach_sees_until_when(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
+) -> None:
+    await register(client, "anna@example.com")
+    for number in range(INVITED.letters_max):
+        other = await confirmed(client, mailbox, f"{number}@example.com", role="coach")
+        await invite(client, other, "anna@example.com")
+    first = clock()
+    assert len(await letters(mailbox, clock)) == INVITED.letters_max
+
+    await invite(client, coach, "anna@example.com")
     assert await letters(mailbox, clock) == []
+    [waiting] = (await listed(client, coach))["invites"]
+    assert waiting["letter"] == "waiting"
+    assert first + INVITED.window < datetime.fromisoformat(waiting["letter_at"]) <= clock() + INVITED.window
     clock.advance(days=1)
-    third = await confirmed(client, mailbox, "theo@example.com", role="coach")
-    await invite(client, third, "anna@example.com")
     assert [letter.to for letter in await letters(mailbox, clock)] == ["anna@example.com"]
+
+
+async def test_invites_crowd_out_no_letter_that_their_addressee_asks_for(
+    client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
+) -> None:
+    anna = await register(client, "anna@example.com", device={"name": "x", "kind": "watch"})
+    await mailbox.look()
+    for number in range(INVITED.letters_max + 2):
+        other = await confirmed(client, mailbox, f"{number}@example.com", role="coach")
+        await invite(client, other, "anna@example.com")
+    await letters(mailbox, clock)
+    await client.post("/api/auth/forgot-password", json={"email": "anna@example.com"})
+    await client.post("/api/auth/resend-verification", headers=bearer(anna))
+    came = {mail.link.partition("#")[0] for mail in await mailbox.look()}
+    assert came == {"/reset-password", "/verify-email"}
+
+
+async def test_what_people_ask_for_themselves_goes_before_the_letters_of_invites(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
+) -> None:
+    await register(client, "anna@example.com")
+    await mailbox.look()
+    rows = [{"email": f"{number}@example.com"} for number in range(BATCH_MAILS + 1)]
+    await client.post("/api/clients/import?dry_run=false", json={"rows": rows}, headers=bearer(coach))
+    clock.advance(seconds=10)
+    await client.post("/api/auth/forgot-password", json={"email": "anna@example.com"})
+    subjects = [mail.subject for mail in await mailbox.look()]
+    assert subjects[0] == "Choose a new password"
+    assert len(subjects) == len(rows) + 1
+
+
+@pytest.mark.parametrize("postponed", [True, False])
+async def test_a_letter_that_the_post_does_not_take_says_so(
+    client: httpx.AsyncClient, coach: dict[str, Any], db: Database, clock: Clock, *, postponed: bool
+) -> None:
+    await invite(client, coach, "anna@example.com")
+    clock.advance(seconds=10)
+    sender = MailSender(db, Refusing(postponed=postponed), public_url="https://coach.example", now=clock)
+    await sender.send_due()
+    [shown] = (await listed(client, coach))["invites"]
+    at = datetime.fromisoformat(shown["letter_at"])
+    if postponed:
+        assert (shown["letter"], at) == ("waiting", clock() + timedelta(seconds=RETRY_SECONDS))
+    else:
+        assert (shown["letter"], at) == ("refused", clock())
+
+
+class Refusing(Mailer):
+    """A post that takes nothing."""
+
+    def __init__(self, *, postponed: bool) -> None:
+        self._error = MailPostponed("busy") if postponed else MailRefused("550 no such mailbox")
+
+    async def send(self, mail: Mail) -> None:
+        raise self._error
+
+    async def forget(self, addresses: Collection[str]) -> None: ...
 
 
 @pytest.mark.parametrize("how", ["revoked", "replaced"])

@@ -154,8 +154,8 @@ def _report(report: "ImportReport") -> None:
     if report.replaced:
         void = "would be void" if report.dry_run else "are void"
         said(f"{report.replaced} had an open invite under their address: the codes before {void}")
-    if report.mailed:
-        said(f"{counted(report.mailed, 'letter')} with the code {'would go' if report.dry_run else 'on the way'}")
+    for letter in sorted(report.letters.keys() & invites.LETTERS.keys()):
+        said(f"{counted(report.letters[letter], 'letter')} with the code, {letter}: {invites.LETTERS[letter]}")
     if report.dry_run and report.valid:
         said("nothing was made yet: --invite makes it so")
 

@@ -12,6 +12,14 @@ from apex_client.cli.screen import counted, escaped, said, shown, table
 if TYPE_CHECKING:
     from apex_client.standing import OpenInvite
 
+LETTERS = {
+    "waiting": "it is on its way, or goes at the time that stands there: an address gets five of them a day",
+    "unconfirmed": "it goes once you confirm your own address: open our mail to you",
+    "too_many": "it does not go: you had written to them twice that day, or to 200 people; invite them again tomorrow",
+    "refused": "their post did not take it: look at the address, and invite them again",
+}
+"""What to know of a letter that has not gone."""
+
 ID_LENGTH = 8
 """Characters of an id that tell the few open invites of a coach apart."""
 
@@ -35,13 +43,10 @@ def invite(
         made = replica.clients.invite(email, valid_days=days)
     print(made.code)
     said(f"good until {made.expires_at:%Y-%m-%d}; with it: apex register --invite CODE, or apex join CODE")
-    if made.mailed:
+    if made.letter == "waiting":
         said(f"a letter with it is on its way to {escaped(email)}")
     elif email:
-        said(
-            "no letter goes: confirm your own address first, or you had 200 of today already. "
-            "Tell them the code, or invite them again later"
-        )
+        said(f"the letter to {escaped(email)}: {LETTERS.get(made.letter, made.letter)}")
 
 
 def invites(db: Db = NO_DB) -> None:
@@ -51,8 +56,11 @@ def invites(db: Db = NO_DB) -> None:
     listed = table("invite", "athlete", "e-mail", "letter", "good until")
     for each in found:
         until = f"{each.expires_at:%Y-%m-%d}"
-        listed.add_row(each.id[:ID_LENGTH], escaped(each.name or ""), escaped(each.email or ""), each.letter, until)
+        who = escaped(each.name or ""), escaped(each.email or "")
+        listed.add_row(each.id[:ID_LENGTH], *who, _letter_of(each), until)
     shown(listed)
+    for letter in sorted({each.letter for each in found} & LETTERS.keys()):
+        said(f"{letter}: {LETTERS[letter]}")
     said(f"{counted(len(found), 'open invite')}; the code of each was shown when it was made")
 
 
@@ -74,6 +82,12 @@ def revoke(
         found = _one(replica.clients.invites(), which)
         replica.clients.revoke_invite(found.id)
         said(f"taken back: the invite {found.id[:ID_LENGTH]} {escaped(found.email or found.name or '')}".rstrip())
+
+
+def _letter_of(invite: "OpenInvite") -> str:
+    if invite.letter == "waiting" and invite.letter_at is not None:
+        return f"waiting until {invite.letter_at.astimezone():%Y-%m-%d %H:%M}"
+    return invite.letter
 
 
 def _one(open_ones: "list[OpenInvite]", which: str) -> "OpenInvite":

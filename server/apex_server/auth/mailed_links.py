@@ -23,7 +23,7 @@ from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
 from apex_server.errors import EmailTaken, MailTokenInvalid
 from apex_server.invites import accept_awaiting_invite
-from apex_server.mail import ask_for_mail, ask_for_mail_to_index, press_for_link
+from apex_server.mail import ask_for_mail, ask_for_mail_to_index, press_for_link, release_invite_mails
 from apex_server.opaque_tokens import fingerprint
 from apex_sync.addresses import email_key
 
@@ -132,7 +132,8 @@ async def reset_password(
 async def prove_address(connection: Connection, user_id: UUID, *, now: datetime) -> None:
     """Take the address of an account for its own, at the word of whoever reads the mails to it.
 
-    Raises EmailTaken where another account was faster, or left the address lately and may still come back to it.
+    The letters that a coach's invites waited with go now. Raises EmailTaken where another account was faster, or left
+    the address lately and may still come back to it.
     """
     if await connection.fetchval(_queries.is_own_email_kept, user_id, now):
         raise EmailTaken
@@ -140,6 +141,7 @@ async def prove_address(connection: Connection, user_id: UUID, *, now: datetime)
         await connection.execute(_queries.note_email_verified, user_id, now)
     except asyncpg.UniqueViolationError as error:
         raise EmailTaken from error
+    await release_invite_mails(connection, now=now)
 
 
 async def find_link(accounts: Accounts, token: str, *purposes: str, address: str) -> LinkOwner:

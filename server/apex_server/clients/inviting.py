@@ -4,8 +4,9 @@ Nobody can look a code up again. So whoever lost an answer asks once more: an op
 room for the new one, and its code is void. What has an address is mailed there, whoever has an account: nobody looks.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,20 +17,21 @@ from apex_server.clients.payloads import (
     ImportReport,
     Invite,
     InviteMark,
+    Letter,
     OpenInvite,
     OpenInvitesPage,
 )
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import EmailNotVerified, NotFound
+from apex_server.errors import NotFound
 from apex_server.invite_drafts import InviteDraft, open_draft, seal_draft
 from apex_server.invite_errors import TooManyInvites
 from apex_server.invites import invite_fingerprint, new_invite_code
 from apex_server.mail import INVITE_CODE, INVITE_EMAIL, ask_for_invite_mails
-from apex_server.step_up import require_verified_email
 from apex_server.vault import UserKey
 
 __all__ = [
     "LETTERS_MAX",
+    "LETTERS_TO_ONE_MAX",
     "OPEN_INVITES_MAX",
     "Invited",
     "import_clients",
@@ -44,11 +46,15 @@ MADE_MAX = 30_000
 """In a day: the same import three times."""
 LETTERS_MAX = 200
 """In a day: nobody takes on more people, and who writes to more is advertising."""
+LETTERS_TO_ONE_MAX = 2
+"""In a day, to one address: the letter, and once more. It takes three coaches to use up what an address gets of all."""
 DAY = timedelta(days=1)
 
 VALID_DAYS = 14
 PROBLEMS_MAX = 1000
 """Named in one report; whoever has more has a few causes."""
+
+GOING: frozenset[Letter] = frozenset({"waiting", "unconfirmed"})
 
 _queries = load_queries(__package__)
 
@@ -61,10 +67,14 @@ class Invited(NamedTuple):
 
 
 class Room(NamedTuple):
-    """How many more invites a coach may have, and how many letters."""
+    """How many more invites a coach may have, and what becomes of their letters."""
 
     invites: int
     letters: int
+    confirmed: bool
+    """The coach's own address: letters name them by it, and wait until it is."""
+    full: frozenset[bytes]
+    """Addresses that had their letters of this coach for today."""
 
 
 async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invited], valid_days: int) -> list[Invite]:
@@ -77,11 +87,10 @@ async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invite
     code_hashes = [invite_fingerprint(code) for code in codes]
     indexes = [vault.email_index(each.email) if each.email else None for each in whom]
     async with database.request(coach_id) as connection:
-        await connection.execute(_queries.lock_inviting, coach_id)
-        room = await _room(connection, coach_id, [index for index in indexes if index])
+        room = await _room(connection, coach_id, indexes)
         if len(whom) > room.invites:
             raise TooManyInvites(OPEN_INVITES_MAX)
-        mailed = _mailed([each.email for each in whom], room.letters)
+        letters = _letters(indexes, room)
         key = await vault.user_key(connection, coach_id)
         rows = await connection.fetch(
             _queries.add_invites,
@@ -90,17 +99,18 @@ async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invite
             indexes,
             [key.seal_text(each.email, what=INVITE_EMAIL) if each.email else None for each in whom],
             [seal_draft(key, each.draft) if each.draft else None for each in whom],
-            mailed,
+            letters,
             timedelta(days=valid_days),
             seal_draft(key, InviteDraft()),
         )
         row_of = {row["code_hash"]: row for row in rows}
         made = [
-            Invite(row["id"], code, f"/join/{code}", row["expires_at"], goes)
-            for code, row, goes in zip(codes, map(row_of.__getitem__, code_hashes), mailed, strict=True)
+            Invite(row["id"], code, f"/join/{code}", row["expires_at"], letter)
+            for code, row, letter in zip(codes, map(row_of.__getitem__, code_hashes), letters, strict=True)
         ]
-        letters = {each.id: key.seal_text(each.code, what=INVITE_CODE) for each in made if each.mailed}
-        await ask_for_invite_mails(connection, letters)
+        going = [each for each in made if each.letter in GOING]
+        sealed_codes = {each.id: key.seal_text(each.code, what=INVITE_CODE) for each in going}
+        await ask_for_invite_mails(connection, sealed_codes, at_once=room.confirmed)
     return made
 
 
@@ -129,7 +139,7 @@ async def import_clients(
     indexes = {row.number: database.vault.email_index(row.email) for row in rows if row.email and not row.problems}
     async with database.request(coach_id) as connection:
         open_ones = await connection.fetch(_queries.list_invited, coach_id, list(indexes.values()))
-        room = await _room(connection, coach_id, [])
+        room = await _room(connection, coach_id, list(indexes.values()))
     known = {each["email_index"] for each in open_ones}
     problems = [problem for row in rows for problem in row.problems]
     valid: list[JudgedRow] = []
@@ -148,38 +158,45 @@ async def import_clients(
         if dry_run or not valid
         else await make_invites(database, coach_id, [Invited(row.email, row.draft) for row in valid], VALID_DAYS)
     )
-    mailed = _mailed([row.email for row in valid], room.letters) if dry_run else [invite.mailed for invite in made]
+    letters = [invite.letter for invite in made] or _letters([indexes.get(row.number) for row in valid], room)
     problems.sort(key=lambda problem: problem.row)
     return ImportReport(
         dry_run=dry_run,
         rows=len(rows),
         valid=len(valid),
         replaced=len(known),
-        mailed=sum(mailed),
+        letters=dict(Counter(letters)),
         problems=problems[:PROBLEMS_MAX],
         more_problems=len(problems) > PROBLEMS_MAX,
         invited=[ImportedClient(row.number, row.draft.name, invite) for row, invite in zip(valid, made, strict=False)],
     )
 
 
-async def _room(connection: Connection, coach_id: UUID, addresses: Sequence[bytes]) -> Room:
+async def _room(connection: Connection, coach_id: UUID, indexes: Sequence[bytes | None]) -> Room:
     """Say what a coach has room for, where invites to these addresses take the place of the open ones there."""
-    count = await connection.fetchrow(_queries.count_invites, coach_id, addresses, datetime.now(UTC) - DAY)
-    try:
-        await require_verified_email(connection, coach_id)
-        letters = LETTERS_MAX - count["letters"]
-    except EmailNotVerified:
-        letters = 0  # A letter names the coach by an address that is known to be theirs.
-    return Room(min(OPEN_INVITES_MAX - count["open"], MADE_MAX - count["made"]), letters)
+    addresses = [index for index in indexes if index]
+    confirmed = await connection.fetchval(_queries.lock_inviting, coach_id)
+    count = await connection.fetchrow(_queries.count_invites, coach_id, addresses, DAY)
+    full = await connection.fetch(_queries.list_lettered, coach_id, addresses, DAY, LETTERS_TO_ONE_MAX)
+    return Room(
+        invites=min(OPEN_INVITES_MAX - count["open"], MADE_MAX - count["made"]),
+        letters=LETTERS_MAX - count["letters"],
+        confirmed=confirmed,
+        full=frozenset(row["email_index"] for row in full),
+    )
 
 
-def _mailed(emails: Sequence[str | None], letters: int) -> list[bool]:
-    """Say for each whether a letter goes; the first have them, where there are too many."""
-    goes = []
-    for email in emails:
-        goes.append(email is not None and letters > 0)
-        letters -= goes[-1]
-    return goes
+def _letters(indexes: Sequence[bytes | None], room: Room) -> list[Letter]:
+    """Say for each address what becomes of its letter; the first have them, where there are too many."""
+    letters: list[Letter] = []
+    left = room.letters
+    for index in indexes:
+        goes = index is not None and index not in room.full and left > 0
+        left -= goes
+        letters.append(
+            "none" if index is None else "too_many" if not goes else "waiting" if room.confirmed else "unconfirmed"
+        )
+    return letters
 
 
 def _mark_of(last: OpenInvite) -> InviteMark:
@@ -191,7 +208,8 @@ def _open_invite(row: Any, key: UserKey) -> OpenInvite:
         id=row["id"],
         email=row["email"] and key.open_text(row["email"], what=INVITE_EMAIL),
         name=open_draft(key, row["draft"]).name if row["draft"] else None,
-        letter="sent" if row["mail_sent_at"] else "waiting" if row["mailed"] else "none",
+        letter=row["letter"],
+        letter_at=row["letter_at"],
         created_at=row["created_at"],
         expires_at=row["expires_at"],
     )

@@ -28,6 +28,7 @@ __all__ = [
     "Invite",
     "InviteMark",
     "InviteRequest",
+    "Letter",
     "Measured",
     "NewClient",
     "OpenInsight",
@@ -51,6 +52,10 @@ PAGE_LENGTH_MAX = 500
 _VALID_DAYS_MAX = 90
 
 
+Letter = Literal["none", "unconfirmed", "waiting", "sent", "too_many", "refused"]
+"""What becomes of the letter of an invite; `OpenInvite` says what each means."""
+
+
 class InviteRequest(Struct, forbid_unknown_fields=True):
     """A new invite; with an address, a letter brings it there, and only the account with that address can accept it."""
 
@@ -61,15 +66,15 @@ class InviteRequest(Struct, forbid_unknown_fields=True):
 class Invite(Struct):
     """The coach's only sight of the code, for the server keeps its fingerprint.
 
-    `link` is relative: it belongs behind the address under which the reader reaches this server. `mailed`: a letter
-    with the link goes to the address; not while your own address is unconfirmed, and to 200 people a day at most.
+    `link` is relative: it belongs behind the address under which the reader reaches this server. `letter` says what
+    becomes of the letter with it: of `unconfirmed` and `waiting` ones it goes, of `too_many` it does not.
     """
 
     id: UUID
     code: str
     link: str
     expires_at: datetime
-    mailed: bool
+    letter: Letter
 
     def __repr__(self) -> str:
         return "<Invite>"
@@ -80,13 +85,16 @@ class Invite(Struct):
 class OpenInvite(Struct, kw_only=True):
     """An invite that nobody has accepted yet; `name` is what you noted of whom it is for.
 
-    `letter`: none was asked for, or it waits to be sent, or it has gone.
+    `letter`: there is no address, so `none`; it goes once you have confirmed your own (`unconfirmed`); it is `waiting`,
+    and tried at `letter_at` if not at once; it was `sent` then, or `refused` by their post; or it does not go, because
+    there were `too_many` of yours that day. A letter goes again with another invite for the address.
     """
 
     id: UUID
     email: str | None
     name: str | None
-    letter: Literal["none", "waiting", "sent"]
+    letter: Letter
+    letter_at: datetime | None
     created_at: datetime
     expires_at: datetime
 
@@ -308,14 +316,14 @@ class ImportReport(Struct, kw_only=True):
     """What an import did, or would do: with `dry_run` nothing was made. `more_problems`: the list was cut.
 
     `replaced`: of the valid rows, how many have an open invite under their address, whose code is void from then on;
-    `mailed`: to how many a letter goes.
+    `letters`: what becomes of the letters, with the number of each.
     """
 
     dry_run: bool
     rows: int
     valid: int
     replaced: int
-    mailed: int
+    letters: dict[Letter, int]
     problems: list[ImportProblem]
     more_problems: bool
     invited: list[ImportedClient]

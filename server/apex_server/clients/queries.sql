@@ -1,21 +1,39 @@
+-- name: lock_inviting
+-- Whether the coach has confirmed their address. Until the end of the transaction they invite and confirm nothing else:
+-- so invites are counted one after the other, and no letter is left waiting for what has happened.
+SELECT email_verified_at IS NOT NULL
+FROM users
+WHERE id = $1
+FOR NO KEY UPDATE;
+
 -- name: count_invites
 -- What bounds a coach's invites ($2: the addresses of new ones, which take the place of the open ones there): how many
--- are open, and how many were made and how many letters asked for since $3.
+-- are open, and how many were made and how many letters asked for in the last $3; letters that wait for longer count, too.
 SELECT
+    count(*) FILTER (WHERE stands AND (email_index IS NULL OR email_index <> ALL ($2::bytea[]))) AS open,
+    count(*) FILTER (WHERE lately) AS made,
     count(*) FILTER (
-        WHERE used_at IS NULL
-            AND revoked_at IS NULL
-            AND expires_at > now()
-            AND (email_index IS NULL OR email_index <> ALL ($2::bytea[]))
-    ) AS open,
-    count(*) FILTER (WHERE created_at > $3) AS made,
-    count(*) FILTER (WHERE created_at > $3 AND mailed) AS letters
-FROM invites
-WHERE coach_id = $1;
+        WHERE lately AND letter NOT IN ('none', 'too_many')
+            OR stands AND letter IN ('unconfirmed', 'waiting')
+    ) AS letters
+FROM (
+    SELECT email_index, letter,
+        created_at > now() - $3::interval AS lately,
+        used_at IS NULL AND revoked_at IS NULL AND expires_at > now() AS stands
+    FROM invites
+    WHERE coach_id = $1
+) AS invite;
 
--- name: lock_inviting
--- Until the end of the transaction: what a coach invites at once is counted one after the other.
-SELECT pg_advisory_xact_lock(150, hashtext($1::uuid::text));
+-- name: list_lettered
+-- Which of some addresses have had as many letters of this coach in the last $3 as one address gets ($4).
+SELECT email_index
+FROM invites
+WHERE coach_id = $1
+    AND email_index = ANY ($2::bytea[])
+    AND letter = 'sent'
+    AND letter_at > now() - $3::interval
+GROUP BY email_index
+HAVING count(*) >= $4;
 
 -- name: add_invites
 -- Only the fingerprints of codes are kept; the coach is shown each code once. What stood open under the same addresses is
@@ -30,7 +48,7 @@ WITH replaced AS (
         AND revoked_at IS NULL
         AND email_index = ANY ($3::bytea[])
 )
-INSERT INTO invites (code_hash, coach_id, email_index, email, draft, mailed, created_at, expires_at)
+INSERT INTO invites (code_hash, coach_id, email_index, email, draft, letter, created_at, expires_at)
 SELECT made.code_hash, $1, made.email_index, made.email,
     coalesce(
         made.draft,
@@ -47,9 +65,9 @@ SELECT made.code_hash, $1, made.email_index, made.email,
         ),
         $8
     ),
-    made.mailed, now(), now() + $7::interval
-FROM unnest($2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::boolean[])
-    AS made (code_hash, email_index, email, draft, mailed)
+    made.letter, now(), now() + $7::interval
+FROM unnest($2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::text[])
+    AS made (code_hash, email_index, email, draft, letter)
 RETURNING id, code_hash, expires_at;
 
 -- name: list_invited
@@ -66,7 +84,7 @@ LIMIT 10000;
 
 -- name: list_open_invites
 -- A page of what nobody has accepted yet, the newest first.
-SELECT id, email, draft, mailed, mail_sent_at, created_at, expires_at
+SELECT id, email, draft, letter, letter_at, created_at, expires_at
 FROM invites
 WHERE coach_id = $1
     AND used_at IS NULL

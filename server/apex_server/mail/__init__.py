@@ -15,6 +15,7 @@ from apex_server.mail.asking import (
     ask_for_mail,
     ask_for_mail_to_index,
     press_for_link,
+    release_invite_mails,
 )
 from apex_server.mail.folder import FolderMailer
 from apex_server.mail.letters import DroppedFactor, MailPurpose
@@ -46,6 +47,7 @@ __all__ = [
     "list_held_mails",
     "mailer_of",
     "press_for_link",
+    "release_invite_mails",
     "smtp_address",
 ]
 

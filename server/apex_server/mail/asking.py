@@ -18,6 +18,7 @@ __all__ = [
     "ask_for_mail",
     "ask_for_mail_to_index",
     "press_for_link",
+    "release_invite_mails",
 ]
 
 INVITE_EMAIL = "invites.email"
@@ -50,9 +51,17 @@ async def ask_for_mail_to_index(
     await connection.execute(_queries.queue_mail_to_index, email_index, purpose, now)
 
 
-async def ask_for_invite_mails(connection: Connection, sealed_codes: Mapping[UUID, bytes]) -> None:
-    """Have letters sent to whom the user that the connection acts for has invited; the codes are those of the ids."""
-    await connection.execute(_queries.queue_invite_mails, list(sealed_codes), list(sealed_codes.values()))
+async def ask_for_invite_mails(connection: Connection, sealed_codes: Mapping[UUID, bytes], *, at_once: bool) -> None:
+    """Have letters sent to whom the user that the connection acts for has invited; the codes are those of the ids.
+
+    They go at once, or when `release_invite_mails` says that the user's own address is confirmed.
+    """
+    await connection.execute(_queries.queue_invite_mails, list(sealed_codes), list(sealed_codes.values()), at_once)
+
+
+async def release_invite_mails(connection: Connection, *, now: datetime) -> None:
+    """Let the letters go that waited for the address of the user that the connection acts for to be confirmed."""
+    await connection.execute(_queries.release_invite_mails, now)
 
 
 async def press_for_link(connection: Connection, *, now: datetime) -> None:

@@ -11,11 +11,17 @@ VALUES ($2, $1, $3, $3)
 ON CONFLICT DO NOTHING;
 
 -- name: queue_invite_mails
--- To whom somebody has invited, by that person's own word alone: nobody looks whether anybody has the address.
+-- To whom somebody has invited, by that person's own word alone: nobody looks whether anybody has the address. Not due
+-- before that person has confirmed theirs ($3), by which the letter names them.
 INSERT INTO mails (purpose, user_id, invite_id, invite_code, asked_at, due_at)
-SELECT 'invite', apex_user_id(), asked.invite_id, asked.invite_code, now(), now()
+SELECT 'invite', apex_user_id(), asked.invite_id, asked.invite_code, now(),
+    CASE WHEN $3 THEN now() ELSE 'infinity' END
 FROM unnest($1::uuid[], $2::bytea[]) AS asked (invite_id, invite_code)
 ON CONFLICT DO NOTHING;
+
+-- name: release_invite_mails
+-- What waited for their coach to confirm an address is due now.
+SELECT apex_release_invite_letters($1);
 
 -- name: get_mailed_invite
 -- What the letter of an invite needs; nothing where nobody can accept it any more.
@@ -26,10 +32,11 @@ WHERE id = $1
     AND revoked_at IS NULL
     AND expires_at > $2;
 
--- name: note_mailed_invite
--- Its coach sees when it went.
+-- name: note_invite_letter
+-- Its coach sees what became of it, and when.
 UPDATE invites
-SET mail_sent_at = $2
+SET letter = $2,
+    letter_at = $3
 WHERE id = $1;
 
 -- name: press_for_link
@@ -74,7 +81,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: take_due_mails
 -- Whoever takes a mail has it for a while; a worker that dies leaves it to be sent again. What waited for room at one
--- address is due at one moment: of that the newest goes first, after what came in order.
+-- address is due at one moment: of that the newest goes first, after what came in order. What somebody asked for
+-- themselves does not stand in line behind the letters of invites.
 WITH taken AS (
     UPDATE mails
     SET attempts = mails.attempts + 1,
@@ -85,7 +93,7 @@ WITH taken AS (
         WHERE waiting.due_at <= $1
             AND waiting.failed_at IS NULL
             AND waiting.user_id IS NOT NULL
-        ORDER BY waiting.due_at, waiting.asked_at DESC, waiting.id
+        ORDER BY waiting.invite_id IS NOT NULL, waiting.due_at, waiting.asked_at DESC, waiting.id
         LIMIT $3
         FOR UPDATE SKIP LOCKED
     )
@@ -94,7 +102,7 @@ WITH taken AS (
 )
 SELECT id, purpose, user_id, email_change_id, about_id, invite_id, invite_code, noted_at, attempts, dropped_factors, pressed
 FROM taken
-ORDER BY CASE WHEN crowd IS NULL THEN asked_at END, asked_at DESC, id;
+ORDER BY invite_id IS NOT NULL, CASE WHEN crowd IS NULL THEN asked_at END, asked_at DESC, id;
 
 -- name: finish_mail
 -- It has gone, or there is nobody to send it to.
@@ -148,14 +156,6 @@ WHERE user_id = $1
 ORDER BY asked_at DESC
 LIMIT 100;
 
--- name: count_tokens_lately
--- How many links of one kind a person got; nobody is flooded, whoever asks.
-SELECT count(*)
-FROM mail_tokens
-WHERE user_id = $1
-    AND purpose = $2
-    AND created_at > $3;
-
 -- name: full_since
 -- Null: an address may have another letter of a lane. Else when the oldest of those that fill it went.
 SELECT sent_at
@@ -181,7 +181,7 @@ ON CONFLICT (mail_id) DO UPDATE
 SET sent_at = excluded.sent_at;
 
 -- name: wait_for_room
--- That is no attempt at the post.
+-- That is no attempt at the post. $2: the crowd it waits in, if it does.
 UPDATE mails
 SET crowd = $2,
     due_at = $3,

@@ -7,10 +7,11 @@ for good is held, and `apex-server failed-jobs` lists it.
 Several accounts may name one address. What was asked for by address goes to the account that has it, else to the latest
 few that name it; a new account under an address that has one gets no link: its owner is told instead.
 
-How many links of one kind a person gets, and how many letters an address that may be somebody else's, is bounded here,
-where whoever asked does not see it. What is too much for an address waits for room, the newest in front: anybody makes
-accounts under it, and its owner, who is one of them, asks again. What somebody signed in asks for has room of its own,
-which no number of registrations takes.
+How many letters an address gets is bounded here, where whoever asked does not see it: each lane by itself, so that what
+others cause keeps nobody from the letter that they ask for themselves. Of links to an address that may be somebody
+else's, what is too much waits for room, the newest in front: anybody makes accounts under it, and its owner, who is one
+of them, asks again. What somebody signed in asks for has room of its own, which no number of registrations takes. An
+invite's letter waits, too, and its coach sees until when.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,9 +44,9 @@ RETRY_SECONDS = 30
 ATTEMPTS_MAX = 12
 """Waiting twice as long each time, up to RETRY_MAX: about a day."""
 RETRY_MAX = timedelta(hours=4)
-TOKENS_MAX = 5
-TOKENS_WINDOW = timedelta(hours=1)
-"""More than five of the same mail in an hour help nobody."""
+LINKS_MAX = 5
+LINKS_WINDOW = timedelta(hours=1)
+"""More than five of the same link in an hour help nobody."""
 CROWD_MAX = 20
 """Waiting for room at one address, in one lane. Behind so many newer ones it would take hours: it is dropped."""
 ACCOUNTS_ANSWERED = 3
@@ -87,21 +88,23 @@ class Errand(Struct, frozen=True):
 
 
 class Lane(Struct, frozen=True):
-    """Letters to an address that may be somebody else's, as far as they are bounded together."""
+    """Letters to one address, as far as they are bounded together."""
 
     name: str
     letters_max: int
     window: timedelta
     waits: bool
     """What finds no room; else it does not go at all."""
+    crowds: bool = False
+    """Anybody makes more of them wait, without end: so the newest wait in front, and what is behind too many goes."""
 
 
-ASKED = Lane("asked", 10, timedelta(hours=1), waits=True)
+ASKED = Lane("asked", 10, timedelta(hours=1), waits=True, crowds=True)
 """What comes of registering, of forgotten passwords and of changes of address."""
-PRESSED = Lane("pressed", 10, timedelta(hours=1), waits=True)
+PRESSED = Lane("pressed", 10, timedelta(hours=1), waits=True, crowds=True)
 """What somebody signed in asks for, for the address that their account names."""
-INVITED = Lane("invited", 5, timedelta(days=1), waits=False)
-"""Invites of coaches, however many of them write to one address; their own bound is where they ask."""
+INVITED = Lane("invited", 5, timedelta(days=1), waits=True)
+"""Invites of coaches, however many of them write to one address; each coach's own bound is where they ask."""
 ENDING = Lane("ending", 1, timedelta(days=1), waits=False)
 """That accounts end which nobody ever confirmed: one letter tells of all of them."""
 
@@ -189,8 +192,7 @@ class MailSender:
             return
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.finish_mail, mail["id"])
-            if errand.invite is not None:
-                await connection.execute(_queries.note_mailed_invite, mail["invite_id"], self._now())
+            await _tell_coach(connection, mail, "sent", self._now())
         _log.info("mail_sent", purpose=errand.purpose, user_id=str(errand.user["id"]))
 
     async def _errand(self, connection: Connection, mail: Any) -> Errand | None:
@@ -233,14 +235,7 @@ class MailSender:
 
     async def _may_go(self, connection: Connection, errand: Errand, mail: Any, addressee: Addressee) -> bool:
         """Count a letter that goes; one that does not is finished or waits."""
-        letter, user_id, now = errand.letter, errand.user["id"], self._now()
-        if letter.token is not None:
-            since = now - TOKENS_WINDOW
-            if await connection.fetchval(_queries.count_tokens_lately, user_id, letter.token, since) >= TOKENS_MAX:
-                _log.warning("mail_not_sent_again", purpose=errand.purpose, user_id=str(user_id))
-                await connection.execute(_queries.finish_mail, mail["id"])
-                return False
-        lane, index = _lane(errand, pressed=mail["pressed"]), addressee.email_index
+        lane, index, now = _lane(errand, pressed=mail["pressed"]), addressee.email_index, self._now()
         if lane is None:
             return True
         asked_of = (index, lane.name, now - lane.window, mail["id"], lane.letters_max - 1)
@@ -248,10 +243,13 @@ class MailSender:
         if full_since is None:
             await connection.execute(_queries.note_letter, mail["id"], index, lane.name, now)
             return True
+        outcome = "mail_waits" if lane.waits else "mail_not_sent_again"
+        _log.warning(outcome, purpose=errand.purpose, user_id=str(errand.user["id"]))
         if lane.waits:
-            _log.warning("mail_waits", purpose=errand.purpose, user_id=str(user_id))
-            await connection.execute(_queries.wait_for_room, mail["id"], index, full_since + lane.window)
-            await connection.execute(_queries.drop_crowded_out, index, mail["pressed"], CROWD_MAX)
+            crowd, due_at = index if lane.crowds else None, full_since + lane.window
+            await connection.execute(_queries.wait_for_room, mail["id"], crowd, due_at)
+            await connection.execute(_queries.drop_crowded_out, crowd, mail["pressed"], CROWD_MAX)
+            await _tell_coach(connection, mail, "waiting", due_at)
         else:
             await connection.execute(_queries.finish_mail, mail["id"])
         return False
@@ -292,21 +290,29 @@ class MailSender:
         _log.warning("mail_postponed", purpose=mail["purpose"], reason=error.reason, seconds=delay.total_seconds())
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.postpone_mail, mail["id"], self._now() + delay)
+            await _tell_coach(connection, mail, "waiting", self._now() + delay)
 
     async def _hold(self, mail: Any, reason: str) -> None:
         _log.error("mail_held", purpose=mail["purpose"], mail=mail["id"], reason=reason)
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.hold_mail, mail["id"], self._now(), reason)
+            await _tell_coach(connection, mail, "refused", self._now())
+
+
+async def _tell_coach(connection: Connection, mail: Any, letter: str, at: datetime) -> None:
+    """Write beside an invite what became of its letter; other letters have nobody who waits for word of them."""
+    if mail["invite_id"] is not None:
+        await connection.execute(_queries.note_invite_letter, mail["invite_id"], letter, at)
 
 
 def _lane(errand: Errand, *, pressed: bool) -> Lane | None:
-    """Give the bound that a letter counts under, if it goes where somebody else may read it."""
+    """Give the bound that a letter counts under, if it has a link or goes where somebody else may read it."""
     if errand.letter.goes_to == "new_address":
         return ASKED
     if errand.letter.goes_to == "invited":
         return INVITED
     if errand.made is None:
-        return None
+        return Lane(errand.purpose, LINKS_MAX, LINKS_WINDOW, waits=False) if errand.letter.token else None
     if errand.letter.token is None:
         return ENDING
     return PRESSED if pressed else ASKED

@@ -228,7 +228,7 @@ LIMIT 100000;
 
 -- name: export_invites
 -- The person's invites, with what they noted of whom each is for, and to which address it went while it is open.
-SELECT created_at, expires_at, used_by, used_at, revoked_at, email, mail_sent_at, draft
+SELECT created_at, expires_at, used_by, used_at, revoked_at, email, letter, letter_at, draft
 FROM invites
 WHERE coach_id = $1
 ORDER BY created_at

@@ -7,7 +7,7 @@ SELECT EXISTS (
 );
 
 -- name: is_confirmed
--- Whether the visitor's address is known to be theirs; until then their invites are not mailed.
+-- Whether the visitor's address is known to be theirs; until then the letters of their invites wait.
 SELECT email_verified_at IS NOT NULL
 FROM users
 WHERE id = $1;

@@ -68,7 +68,8 @@ const submissions = {
     box.querySelector("[data-invite-code]").textContent = invite.code;
     box.querySelector("[data-invite-link]").textContent = new URL(invite.link, location.origin).href;
     for (const part of box.querySelectorAll("[data-invite-code], [data-invite-hint]")) part.hidden = false;
-    box.querySelector("[data-invite-mailed]").hidden = !invite.mailed;
+    for (const words of box.querySelectorAll("[data-invite-letter]"))
+      words.hidden = words.dataset.inviteLetter !== invite.letter;
   },
 };
 
