@@ -1,8 +1,8 @@
 """Adherence: sessions done against sessions due, check-ins handed in against check-ins due.
 
 Weeks are ISO weeks in the athlete's own calendar. A session moved within its week counts; a session of the current
-week that is not done yet is still open, not missed, and so is what is begun today. Late offline logs change the result, so it is computed anew and
-an alert that is no longer true goes away by itself.
+week that is not done yet is still open, not missed, and so is what is begun today. Late offline logs change the result,
+so it is computed anew and an alert that is no longer true goes away by itself.
 """
 
 import datetime
