@@ -23,7 +23,7 @@ import msgspec
 
 from apex_server.db import Database, DatabaseError, joined_database, ready_database, started_database
 from apex_server.jobs.failures import list_failed_jobs
-from apex_server.key_renewal import ask_for_renewal, renewals_under_way
+from apex_server.key_renewal import Renewals, ask_for_renewal, see_renewals
 from apex_server.limits import TIERS, set_tier
 from apex_server.logs import configure_logs
 from apex_server.mail import list_held_mails
@@ -307,7 +307,7 @@ async def renew(email: str | None, days: int, status: bool) -> None:
     """Give everybody whose data key is older than so many days another one; or only EMAIL, whatever its age.
 
     The worker does it while everybody goes on working: after a quarter of an hour the new key seals what is written,
-    then everything is sealed with it, and ninety days later, when no backup needs it, the old one is destroyed.
+    then everything is sealed with it, and ninety days later, if a backup was made since, the old one is destroyed.
 
     \b
     Examples:
@@ -326,8 +326,8 @@ async def renew(email: str | None, days: int, status: bool) -> None:
                     f"nobody has an account with {email} and has opened the mail that confirms it"
                 )
             click.echo(f"people who get another key: {count:,}; the worker sees to it")
-        for underway in await renewals_under_way(database):
-            click.echo(f"{STEPS[underway.step]}: {underway.people:,}, the next {underway.next_at:%Y-%m-%d %H:%M} UTC")
+        for line in described(await see_renewals(database)):
+            click.echo(line)
 
 
 STEPS = {
@@ -337,6 +337,23 @@ STEPS = {
     "kept": "to lose former keys",
 }
 """What comes next in a renewal, for `renew-keys`."""
+
+
+def described(renewals: Renewals) -> Iterator[str]:
+    """Say how far renewals are, and what waits for what."""
+    for each in renewals.under_way:
+        yield f"{STEPS[each.step]}: {each.people:,}, the next {minute(each.next_at)}"
+        if each.without_backup:
+            yield f"  {each.without_backup:,} of them wait for a backup from after that: apex-server backup FILE"
+    if not renewals.under_way:
+        yield "no renewal is under way"
+    yield f"a data key was last renewed: {minute(renewals.renewed_at)}"
+    yield f"the last backup: {minute(renewals.backed_up_at)}"
+
+
+def minute(moment: datetime | None) -> str:
+    """Write a moment for a terminal."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "never"
 
 
 @main.command("prune-backups")

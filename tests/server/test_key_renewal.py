@@ -1,40 +1,56 @@
 """A person gets another data key while they write, wherever that stops; the old one goes when nothing needs it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import anyio
 import msgspec
 import pytest
-from click.testing import CliRunner
 
 from apex_server.audit.events import open_sealed_part, record_event
-from apex_server.cli import main
 from apex_server.db import Database
-from apex_server.key_renewal import KeyRenewal, ask_for_renewal
+from apex_server.key_renewal import KeyRenewal
+from apex_server.key_renewal import renewal as renewal_module
 from apex_server.key_renewal.renewal import KEYS_HELD_MAX, LEASE, LOOK_AGAIN
-from apex_server.key_renewal.resealing import KEPT_FOR_THEM, THEIR_OWN, SealedColumn
+from apex_server.key_renewal.resealing import KEPT_FOR_THEM, THEIR_OWN, seal_person_anew
 from apex_server.media.sealed_files import MEDIA_KEY, key_of_files
-from apex_server.operations import back_up, restore
 from apex_server.operations import verify as verify_database
-from apex_server.operations.errors import KeysRenewed
 from apex_server.people import USER_NAME
 from apex_server.personal_data import BACKUPS_KEPT
 from apex_server.settings import Settings
 from apex_server.sync.resealing import SEALED_ALIKE
 from apex_server.sync.sealing import DocumentSeal
 from apex_server.sync.store import DAMAGED
-from apex_server.vault import FORMER_KEYS_MAX, KeyDestroyed, KeyRing, SealBroken, UserKey, new_master_key
+from apex_server.vault import (
+    KeyDestroyed,
+    SealBroken,
+    UserKey,
+    new_master_key,
+)
 from apex_server.vault import rotate_master_key as rotate
 from apex_server.vault.vault import user_key_context
+from tests.server.key_renewing import (
+    TO_KEPT,
+    Clock,
+    and_then,
+    ask,
+    erase,
+    fail,
+    fill_columns,
+    key_of,
+    open_world,
+    pass_time,
+    ring_of,
+    step_of,
+    train,
+    value_in,
+)
 from tests.server.sync_world import World, assert_consistent, workout
 
 pytestmark = pytest.mark.anyio
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOT_SEALED_WITH_A_DATA_KEY = (
     "_hash", "_index", "digest", "chain", ".link", ".state", ".epoch", ".wrapped", ".key", ".hash", "pgqueuer.",
     "login_attempts.", "mfa_challenges.", "mails.crowd", "passkeys.credential_id", "passkeys.public_key",
@@ -46,19 +62,9 @@ NOT_SEALED_ANEW = {"account_events.sealed", "export_chunks.sealed", "mails.invit
 """Chained, with a key that stays; and gone long before a former key is."""
 
 
-class Clock:
-    """The time of a worker, which passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.at = START
-
-    def __call__(self) -> datetime:
-        return self.at
-
-
 @pytest.fixture
 async def world(db: Database, database_url: str) -> World:
-    return await World(db, database_url).open()
+    return await open_world(db, database_url)
 
 
 @pytest.fixture
@@ -69,48 +75,6 @@ def clock() -> Clock:
 @pytest.fixture
 def renewal(world: World, clock: Clock) -> KeyRenewal:
     return KeyRenewal(world.db, now=clock)
-
-
-async def train(world: World, workouts: int = 3) -> tuple[UUID, Any]:
-    """Let an athlete with a phone log."""
-    athlete = await world.athlete()
-    phone = await world.device(athlete)
-    for number in range(workouts):
-        phone.write({**workout(), "notes": f"canary {number}"})
-    await phone.sync()
-    return athlete, phone
-
-
-async def ask(world: World, clock: Clock) -> int | None:
-    return await ask_for_renewal(world.db, older_than=datetime.now(UTC), email=None, now=clock.at)
-
-
-async def pass_time(renewal: KeyRenewal, clock: Clock, *spans: timedelta) -> None:
-    """Let time pass, and the worker do what is due."""
-    for span in spans:
-        clock.at += span
-        await renewal.step()
-
-
-TO_KEPT = (timedelta(0), KEYS_HELD_MAX, KEYS_HELD_MAX)
-"""A new key is made; it seals, and everything is sealed with it; everything is looked through once more."""
-
-
-async def ring_of(world: World, user_id: UUID) -> KeyRing:
-    [row] = await world.sql("SELECT wrapped, master_key_id FROM data_keys WHERE user_id = $1", user_id)
-    master = world.db.vault.master_keys
-    context = user_key_context(user_id)
-    return KeyRing.read(await master.unwrap(row["wrapped"], master_key_id=row["master_key_id"], context=context))
-
-
-async def step_of(world: World, user_id: UUID) -> str | None:
-    [row] = await world.sql("SELECT renewal FROM data_keys WHERE user_id = $1", user_id)
-    return str(row["renewal"]) if row["renewal"] else None
-
-
-async def key_of(world: World, user_id: UUID) -> UserKey:
-    async with world.db.commit_connection() as connection:
-        return await world.db.vault.user_key(connection, user_id)
 
 
 async def test_everything_of_a_person_is_sealed_with_another_key_and_then_the_old_one_goes(
@@ -277,43 +241,54 @@ async def test_a_process_that_has_the_old_keys_in_memory_reads_on_when_they_are_
             held.open_text(sealed, what=USER_NAME)
 
 
-async def test_a_backup_from_before_opens_with_the_newest_keys_for_ninety_days_and_then_says_that_it_does_not(
-    world: World, renewal: KeyRenewal, clock: Clock, settings: Settings, empty_database_url: str, tmp_path: Path
+async def test_a_look_that_finds_nothing_counts_only_when_nobody_can_hold_the_former_key_alone(
+    world: World, renewal: KeyRenewal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    athlete, _ = await train(world)
-    await back_up(settings, tmp_path / "before")
-    clock.at = datetime.now(UTC) - sum(TO_KEPT, timedelta(0)) + timedelta(seconds=1)
+    """A worker dies right after its look; the next one finds nothing, while a slow commit is under way."""
+    athlete, _ = await train(world, workouts=1)
+    slow = await key_of(world, athlete)
     await ask(world, clock)
-    await pass_time(renewal, clock, *TO_KEPT)
-    await back_up(settings, tmp_path / "after")
+    await pass_time(renewal, clock, timedelta(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(renewal_module, "seal_person_anew", and_then(seal_person_anew, fail))
+        with pytest.raises(ConnectionAbortedError):
+            await pass_time(renewal, clock, KEYS_HELD_MAX)
 
-    target = msgspec.structs.replace(settings, database_url=empty_database_url)
-    await restore(target, tmp_path / "before")
-    async with Database.open(target, master_keys=world.db.vault.master_keys) as database:
-        there = World(database, empty_database_url)
-        assert await step_of(there, athlete) == "resealing"
-        assert (await verify_database(database, lambda *_: None)).is_sound
-        later = Clock()
-        later.at = clock.at + timedelta(days=1)
-        await pass_time(KeyRenewal(database, now=later), later, timedelta(0), KEYS_HELD_MAX)
-        assert await step_of(there, athlete) == "kept"
-        await assert_consistent(there)
+    await pass_time(renewal, clock, LEASE)
 
-    await pass_time(renewal, clock, BACKUPS_KEPT)
-    assert await step_of(world, athlete) is None
-    await back_up(settings, tmp_path / "late")
-    with pytest.raises(KeysRenewed):
-        await restore(target, tmp_path / "before", replace=True)
-    await restore(target, tmp_path / "late", replace=True)
+    assert LEASE < KEYS_HELD_MAX and await step_of(world, athlete) == "resealing"
+    await world.sql("UPDATE users SET name = $2 WHERE id = $1", athlete, slow.seal_text("Slow", what=USER_NAME))
+    await pass_time(renewal, clock, KEYS_HELD_MAX - LEASE, KEYS_HELD_MAX)
+    assert await step_of(world, athlete) == "kept"
+    sealed = await value_in(world, THEIR_OWN[0], athlete)
+    assert UserKey((await ring_of(world, athlete)).current).open_text(sealed, what=USER_NAME) == "Slow"
+
+
+async def test_two_changes_of_a_ring_at_once_are_both_in_it(world: World) -> None:
+    athlete = await world.athlete()
+    announced = bytes(range(32))
+
+    async def note() -> None:
+        async with world.db.commit_connection() as connection, connection.transaction():
+            await world.db.vault.change_user_keys(connection, athlete, lambda ring: ring.needed_until(1))
+
+    async with (
+        anyio.create_task_group() as tasks,
+        world.db.commit_connection() as connection,
+        connection.transaction(),
+    ):
+        await world.db.vault.change_user_keys(connection, athlete, lambda ring: ring.announcing(announced))
+        tasks.start_soon(note)
+        while not await world.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+    assert (await ring_of(world, athlete)).next == announced
 
 
 async def test_whoever_is_erased_in_the_middle_has_no_key_left(world: World, renewal: KeyRenewal, clock: Clock) -> None:
     athlete, _ = await train(world)
     await ask(world, clock)
     await pass_time(renewal, clock, *TO_KEPT[:2])
-    async with world.db.commit_connection() as connection, connection.transaction():
-        await connection.execute("SELECT apex_erase_account($1, now())", athlete)
-        await world.db.vault.destroy_user_key(connection, athlete)
+    await erase(world, athlete)
     await pass_time(renewal, clock, *TO_KEPT, BACKUPS_KEPT)
     with pytest.raises(KeyDestroyed):
         await key_of(world, athlete)
@@ -367,17 +342,6 @@ async def test_the_key_of_files_is_sealed_anew_and_the_files_are_not(
     )
 
 
-async def test_so_many_former_keys_are_kept_and_no_more(world: World, renewal: KeyRenewal, clock: Clock) -> None:
-    athlete, _ = await train(world, workouts=1)
-    for number in range(FORMER_KEYS_MAX + 1):
-        assert await ask(world, clock) == 1
-        await pass_time(renewal, clock, *TO_KEPT)
-        assert len((await ring_of(world, athlete)).former) == min(number + 1, FORMER_KEYS_MAX)
-    await pass_time(renewal, clock, BACKUPS_KEPT, timedelta(0), timedelta(0))
-    assert (await ring_of(world, athlete)).former == ()
-    await assert_consistent(world)
-
-
 async def test_the_master_key_may_be_changed_in_the_middle(world: World, settings: Settings, clock: Clock) -> None:
     first, second = new_master_key(), new_master_key()
     key_settings = msgspec.structs.replace(settings, master_key=first)
@@ -412,23 +376,6 @@ async def test_every_column_that_is_sealed_with_a_persons_key_is_sealed_anew(wor
     assert not unknown, "add it to key_renewal/resealing.py, or say here why a person's key did not seal it"
 
 
-def test_the_command_asks_for_whom_it_is_told_and_says_how_far_all_are(settings: Settings, database_url: str) -> None:
-    environment = {
-        "APEX_DATABASE_URL": database_url,
-        "APEX_DATA_DIR": str(settings.data_dir),
-        "APEX_SECRET": settings.secret,
-    }
-
-    def run(*arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(main, ["renew-keys", *arguments], env=environment)
-        return done.exit_code, done.output
-
-    assert run("--older-than", "0") == (0, "people who get another key: 0; the worker sees to it\n")
-    assert run("--status") == (0, "")
-    code, said = run("nobody@example.com")
-    assert code == 1 and "nobody has an account" in said
-
-
 def dying(work: Callable[..., Any], calls: int) -> Callable[..., Any]:
     """Do something so many times, and die then."""
     left = [calls]
@@ -447,38 +394,3 @@ async def assert_looks_alike(world: World, athlete: UUID) -> None:
     key = await key_of(world, athlete)
     rows = await world.sql("SELECT name FROM logged_exercises WHERE name IS NOT NULL")
     assert {key.open_alike(row["name"], what="logged_exercises.name") for row in rows} == {"Bench Press"}
-
-
-ROWS = {
-    "passkeys": "INSERT INTO passkeys (id, user_id, credential_id, public_key, sign_count, synced, name_sealed, "
-    "created_at) VALUES (gen_random_uuid(), $1, uuid_send(gen_random_uuid()), '', 0, false, $2, now())",
-    "totp_seeds": "INSERT INTO totp_seeds (user_id, seed_sealed, offered_at) VALUES ($1, $2, now())",
-    "phones": "INSERT INTO phones (user_id, number_sealed, number_index, added_at) VALUES ($1, $2, sha256('x'), now())",
-    "email_changes": "INSERT INTO email_changes (id, user_id, old_index, old_email, new_index, new_email, asked_at) "
-    "VALUES (gen_random_uuid(), $1, sha256('x'), $2, sha256('y'), $2, now())",
-    "organisations": "INSERT INTO organisations (owner_id, name, created_at) VALUES ($1, $2, now())",
-    "invites": "INSERT INTO invites (code_hash, coach_id, draft, created_at, expires_at) "
-    "VALUES (sha256('x'), $1, $2, now(), now())",
-    "media": "INSERT INTO media (id, scope, scope_id, owner_id, media_id, kind, content_type, size_bytes, uploaded_by, "
-    "handle, declared_at, key_sealed) VALUES (gen_random_uuid(), 'athlete:' || $1::uuid, gen_random_uuid(), $1, "
-    "repeat('0', 64), 'photo', 'image/jpeg', 1, $1, '', now(), $2)",
-    "worded_texts": "INSERT INTO worded_texts (key, athlete_id, reply, created_at) VALUES (sha256('x'), $1, $2, now())",
-}
-
-
-async def fill_columns(world: World, person: UUID, key: UserKey) -> dict[SealedColumn, bytes]:
-    """Put a value into every column of a person; gives what was sealed."""
-    values = {}
-    for column in (*THEIR_OWN, *KEPT_FOR_THEM):
-        values[column] = uuid4().bytes * 2
-        sealed = key.seal(values[column], what=column.place)
-        if not await world.sql(f"SELECT 1 FROM {column.table} WHERE {column.person} = $1", person):
-            await world.sql(ROWS[column.table], person, sealed)
-        put = f"UPDATE {column.table} SET {column.column} = $2 WHERE {column.person} = $1"
-        await world.sql(put, person, sealed)
-    return values
-
-
-async def value_in(world: World, column: SealedColumn, person: UUID) -> bytes:
-    statement = f"SELECT {column.column} AS value FROM {column.table} WHERE {column.person} = $1"
-    return bytes((await world.sql(statement, person))[0]["value"])

@@ -7,7 +7,7 @@
 | `asking` | who is to have another key, and how far all are, for the operator's command |
 """
 
-from apex_server.key_renewal.asking import Underway, ask_for_renewal, renewals_under_way
+from apex_server.key_renewal.asking import Renewals, Underway, ask_for_renewal, see_renewals
 from apex_server.key_renewal.renewal import KeyRenewal
 
-__all__ = ["KeyRenewal", "Underway", "ask_for_renewal", "renewals_under_way"]
+__all__ = ["KeyRenewal", "Renewals", "Underway", "ask_for_renewal", "see_renewals"]

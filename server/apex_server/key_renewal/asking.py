@@ -6,7 +6,7 @@ from typing import NamedTuple
 from apex_server.db import Database, load_queries
 from apex_server.people import normalise_email
 
-__all__ = ["Underway", "ask_for_renewal", "renewals_under_way"]
+__all__ = ["Renewals", "Underway", "ask_for_renewal", "see_renewals"]
 
 PEOPLE_AT_ONCE = 1000
 
@@ -14,11 +14,23 @@ _queries = load_queries(__package__)
 
 
 class Underway(NamedTuple):
-    """How many people's renewals have come to a step, and when the next of them goes on."""
+    """How many people's renewals have come to a step, and when the next of them goes on.
+
+    `without_backup` of them keep former keys for want of a backup that was made since.
+    """
 
     step: str
     people: int
     next_at: datetime
+    without_backup: int
+
+
+class Renewals(NamedTuple):
+    """How far all are, when a key was renewed at last, and of which moment the last backup is."""
+
+    under_way: list[Underway]
+    renewed_at: datetime | None
+    backed_up_at: datetime | None
 
 
 async def ask_for_renewal(database: Database, *, older_than: datetime, email: str | None, now: datetime) -> int | None:
@@ -38,7 +50,8 @@ async def ask_for_renewal(database: Database, *, older_than: datetime, email: st
         return count
 
 
-async def renewals_under_way(database: Database) -> list[Underway]:
+async def see_renewals(database: Database) -> Renewals:
     """Tell how far all are."""
     async with database.commit_connection() as connection:
-        return [Underway(*row) for row in await connection.fetch(_queries.count_renewals)]
+        under_way = [Underway(*row) for row in await connection.fetch(_queries.count_renewals)]
+        return Renewals(under_way, *await connection.fetchrow(_queries.get_last))

@@ -73,11 +73,11 @@ async def back_up(
     Media of a directory that are not among the copies beside it yet are added to them.
 
     Raises BackupExists, KeyFileForeign, NotAKeyFile, BackupIncomplete, OSError, and what `connected_owner` raises; then
-    there is no such file.
+    there is no such file, unless the database went away in the last moment.
     """
     made_at = datetime.now(UTC)
-    with BackupWriter.open(path, made_at) as writer:
-        async with connected_owner(settings) as owner:
+    async with connected_owner(settings) as owner:
+        with BackupWriter.open(path, made_at) as writer:
             async with owner.transaction(isolation="repeatable_read", readonly=True):
                 manifest = Manifest(
                     made_at=made_at,
@@ -94,6 +94,8 @@ async def back_up(
             # Before the backup has its name: so there never is one without its keys, and older ones open with them,
             # too. And as they are now: who was erased while the tables were copied is not in it.
             await renew_key_file(owner, keys or path.with_name(KEY_FILE_NAME), made_at)
+        # Once it is whole and on the disk: data keys that only older ones need may go now.
+        await owner.execute(queries.note_backup, made_at)
     return manifest
 
 

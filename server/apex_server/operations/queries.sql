@@ -41,6 +41,11 @@ ORDER BY version;
 SELECT epoch, current_setting('server_version') AS postgres_version
 FROM server_identity;
 
+-- name: note_backup
+-- Former data keys that only older ones need may go.
+UPDATE server_identity
+SET backed_up_at = greatest(backed_up_at, $1);
+
 -- name: list_other_logins
 -- Whoever is connected remembers things of the old data.
 SELECT DISTINCT usename::text AS login
