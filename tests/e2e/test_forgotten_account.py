@@ -100,6 +100,21 @@ async def test_a_session_that_ended_is_no_reason_for_a_second_account(server: Wh
     assert (await phone.login(server.address, athlete.email, PASSWORD)).id == athlete.id
 
 
+async def test_a_session_that_the_server_forgot_is_no_reason_for_a_second_account(
+    server: WholeServer, athlete: Athlete
+) -> None:
+    """As its worker does, some months after the end."""
+    phone = await athlete.device("phone")
+    await phone.workouts.start(title="Day 1")
+    await phone.sync()
+    assert await server.rows("DELETE FROM sessions WHERE user_id = $1 RETURNING id", UUID(athlete.id))
+    with pytest.raises(AccountExists, match=athlete.email):
+        await phone.register(server.address, athlete.email, NEW_PASSWORD, name="Mara")
+    assert (await phone.login(server.address, athlete.email, PASSWORD)).id == athlete.id
+    await phone.sync()
+    assert [log.title for log in await phone.workouts.list()] == ["Day 1"]
+
+
 async def test_a_session_that_lay_unused_for_a_month_says_so_and_keeps_what_was_logged(
     server: WholeServer, athlete: Athlete
 ) -> None:
@@ -139,7 +154,7 @@ async def test_an_address_typed_with_other_letters_of_the_same_kind_is_the_same_
 async def test_what_went_to_a_second_account_and_back_undoes_nothing_that_was_done_meanwhile(
     server: WholeServer, athlete: Athlete
 ) -> None:
-    """A token that a restored server lost cannot be told from one of an account that it lost."""
+    """A token and a device that a restored server lost cannot be told from those of an account that it lost."""
     phone, tablet = await athlete.device("phone"), await athlete.device("tablet", kind="tablet")
     log = await phone.workouts.start(title="Shared")
     for reps in (8, 9):
@@ -148,6 +163,11 @@ async def test_what_went_to_a_second_account_and_back_undoes_nothing_that_was_do
     await tablet.sync()
     forget = "DELETE FROM refresh_tokens WHERE user_id = $1 AND session_id = $2 RETURNING 1"
     session_id = (await phone.request("GET", "/api/auth/me"))["session_id"]
+    assert await server.rows(forget, UUID(athlete.id), UUID(session_id))
+    forget = (
+        "UPDATE devices SET token_hash = sha256('before') FROM sessions "
+        "WHERE devices.id = sessions.device_id AND sessions.user_id = $1 AND sessions.id = $2 RETURNING 1"
+    )
     assert await server.rows(forget, UUID(athlete.id), UUID(session_id))
     assert (await phone.register(server.address, athlete.email, NEW_PASSWORD, name="Mara")).id != athlete.id
     await phone.sync()

@@ -271,6 +271,27 @@ async def test_an_unknown_token_is_refused(client: httpx.AsyncClient, token: str
     assert problem(await refresh(client, token)) == (401, "refresh_token_invalid")
 
 
+async def test_a_device_whose_session_was_forgotten_hears_that_it_is_over_and_strangers_hear_nothing(
+    client: httpx.AsyncClient, anna: dict[str, Any], database_url: str
+) -> None:
+    """A phone comes out of a drawer: its account stands, and is not to be taken for one that is gone."""
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute("DELETE FROM sessions")
+        token, invalid = anna["refresh_token"], (401, "refresh_token_invalid")
+        assert problem(await refresh(client, token, anna["device_token"])) == ENDED
+        assert problem(await refresh(client, new_token(), anna["device_token"])) == ENDED
+        assert problem(await refresh(client, token)) == invalid
+        assert problem(await refresh(client, token, new_token())) == invalid
+        await owner.execute("UPDATE devices SET removed_at = now()")
+        assert problem(await refresh(client, token, anna["device_token"])) == ENDED
+        await owner.execute("SET enable_seqscan = off")
+        plan = await owner.fetch("EXPLAIN SELECT 1 FROM devices WHERE token_hash = sha256('x')")
+        assert "devices_by_token" in str(plan)
+    finally:
+        await owner.close()
+
+
 async def test_without_any_token_there_is_nothing_to_exchange(client: httpx.AsyncClient) -> None:
     assert problem(await client.post("/api/auth/refresh", json={})) == (401, "refresh_token_invalid")
 

@@ -238,6 +238,10 @@ LIMIT 1;
 -- A token that is unknown may be one of an account that was erased: its device is told to forget.
 SELECT apex_is_erased($1);
 
+-- name: knows_device
+-- A token that is unknown may be of a session that was forgotten, on a device that is not.
+SELECT apex_knows_device($1);
+
 -- name: lock_session
 -- Exchanges of one family queue here, so that each sees what the one before it did; a sign-out waits, too.
 SELECT id

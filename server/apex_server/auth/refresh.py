@@ -13,12 +13,16 @@ The invariant: under the lock of its family, at most one line of descent is aliv
 such a token must sign in again, so their session ends with it, lest a thief lives on in it; nobody is accused of theft
 unless somebody has used what the token gave.
 
+A session is forgotten months after its end, with its tokens, and its device is not. Whoever comes with a token that
+nobody knows, and the secret of a device that stands, is told that the session is over; so a replica that lay in a
+drawer never takes its account for one that is gone. Without that secret all unknown tokens are alike.
+
 A token is its family's name and a name of its own. Expired ones are dropped while the family goes on, and one row, of
 the family's name, stays as long as the session: it tells a dropped token from one that nobody knows. As a token is
 dropped only when another of its family is exchanged, whoever comes with a dropped one is one of two parties.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -116,9 +120,7 @@ async def exchange_refresh_token(
     async with database.request(None) as connection:
         owner = await connection.fetchrow(_queries.find_refresh_token_owner, *hashes)
         if owner is None:
-            if await connection.fetchval(_queries.is_erased, [*hashes, *([device_hash] if device_hash else [])]):
-                raise AccountErased
-            raise RefreshTokenInvalid
+            raise await _refusal_of_unknown(connection, hashes, device_hash)
     user_id, session_id = owner["user_id"], owner["session_id"]
     check_session(session_id)
     # The end of a family has to be committed, so the refusal is raised only when the transaction is over.
@@ -155,6 +157,17 @@ async def store_refresh_token(
         _queries.add_refresh_token, user_id, fingerprint(token), session_id, now, expires_at, parent_hash
     )
     return token, expires_at
+
+
+async def _refusal_of_unknown(
+    connection: Connection, hashes: Sequence[bytes], device_hash: bytes | None
+) -> AccountErased | SessionEnded | RefreshTokenInvalid:
+    """Say what became of a token that is not here: its device, which alone has its secret, may still be known."""
+    if await connection.fetchval(_queries.is_erased, [*hashes, *([device_hash] if device_hash else [])]):
+        return AccountErased()
+    if device_hash and await connection.fetchval(_queries.knows_device, device_hash):
+        return SessionEnded()
+    return RefreshTokenInvalid()
 
 
 def _family_of(token: str) -> str:
