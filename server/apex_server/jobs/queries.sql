@@ -296,15 +296,22 @@ ORDER BY pair.coach_id, pair.athlete_id
 LIMIT $4;
 
 -- name: list_signed_out
--- Which of these installations nobody is signed in on; one that lapsed, after 30 days without use, has no end.
-SELECT client_ids.client_id
-FROM client_ids
-WHERE client_ids.client_id = ANY ($1::bigint[])
-    AND NOT EXISTS (
+-- Which of these, by their place, nobody is signed in on as that person; a session that lapsed, after 30 days without use,
+-- has no end. What is somebody else's is not theirs; what is nobody's ($4: drawn before that) never signed in. Ids of the
+-- server, which have no device, say nothing.
+SELECT asked.place
+FROM unnest($1::bigint[], $2::uuid[], $3::timestamptz[]) WITH ORDINALITY
+    AS asked (client_id, user_id, drawn_at, place)
+LEFT JOIN client_ids ON client_ids.client_id = asked.client_id
+WHERE CASE
+    WHEN client_ids.client_id IS NULL THEN asked.drawn_at < $4
+    WHEN client_ids.user_id <> asked.user_id THEN true
+    ELSE client_ids.device_id IS NOT NULL AND NOT EXISTS (
         SELECT 1
         FROM sessions
         WHERE sessions.device_id = client_ids.device_id
             AND sessions.ended_at IS NULL
             AND sessions.last_used_at > now() - interval '31 days'
     )
-ORDER BY client_ids.client_id;
+END
+ORDER BY asked.place;

@@ -319,7 +319,7 @@ class Worker:
     async def withdraw_keys(self, *, everybody: bool = False) -> None:
         """Have nothing encrypted any more for devices that were signed out, lately or whenever."""
         lately = None if everybody else timedelta(seconds=4 * KEYS_SECONDS)
-        count = await withdraw_signed_out_keys(self._database, self._committer, lately=lately)
+        count = await withdraw_signed_out_keys(self._database, self._committer, lately=lately, now=self._now())
         if count:
             _log.info("keys_withdrawn", keys=count)
 
