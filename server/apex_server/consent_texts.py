@@ -28,6 +28,12 @@ CONSENT_TEXTS: Final[Mapping[ConsentKind, ConsentText]] = {
         "What is logged and reported about me may go to the language model that this server uses, which words it "
         "for my coach. Without this, a template words the same findings.",
     ),
+    "messages": ConsentText(
+        "2026-11",
+        "A mail when messages wait",
+        "Apex may write to my confirmed e-mail address when messages to me have been unread for some hours: who wrote "
+        "and how many, never what. Once a day at most, and each such mail has a link that ends them.",
+    ),
     "support_access": ConsentText(
         "2026-11",
         "Support may look",

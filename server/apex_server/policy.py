@@ -40,9 +40,9 @@ Access: TypeAlias = Literal["athlete", "coach", "reader", "support", "system"]
 """What somebody is in a scope: its athlete or a coach of theirs, who write what each collection lets them; one who
 reads along; support, who reads through the server alone; or the server itself."""
 
-ConsentKind: TypeAlias = Literal["ai_analysis", "support_access"]
+ConsentKind: TypeAlias = Literal["ai_analysis", "messages", "support_access"]
 """What nobody obeys is not asked for: a test finds, for each kind, the query that asks whether it stands."""
-CONSENT_KINDS: Final[Sequence[ConsentKind]] = ("ai_analysis", "support_access")
+CONSENT_KINDS: Final[Sequence[ConsentKind]] = ("ai_analysis", "messages", "support_access")
 
 SUPPORT_CONSENT_DAYS_MAX = 7
 """A consent to support ends by itself: nobody remembers to take one back."""

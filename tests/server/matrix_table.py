@@ -212,6 +212,8 @@ ROUTES: list[Case] = [
     writes("DELETE /api/devices/{device_id}", "device", may="athlete"),
     account("GET /api/consents"),
     account("PUT /api/consents", {"kind": "ai_analysis", "given": True, "version": "1"}),
+    public("GET /api/consents/messages/stop/{token}"),
+    public("POST /api/consents/messages/stop/{token}"),
     # What is recorded, exported and erased.
     account("GET /api/audit"),
     account("GET /api/audit/changes"),
@@ -446,6 +448,7 @@ ROUTES: list[Case] = [
     public("GET /join/{code}"),
     public("GET /forgot-password"),
     public("GET /reset-password"),
+    public("GET /stop-messages"),
     public("GET /undo-email-change"),
     public("GET /verify-email"),
     Case(route="GET /security", kind="page", roles=names("athlete coach owner support")),

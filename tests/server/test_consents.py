@@ -45,7 +45,7 @@ async def change(person: Signed, kind: str, *, given: bool = True, **more: Any) 
 async def test_nothing_is_consented_to_until_somebody_says_so(anna: Signed) -> None:
     answer = await anna("GET", "/api/consents")
     kinds = [each["kind"] for each in answer.json()["consents"]]
-    assert kinds == ["ai_analysis", "support_access"]
+    assert kinds == ["ai_analysis", "messages", "support_access"]
     assert not any(each["given"] or each["history"] for each in answer.json()["consents"])
 
 

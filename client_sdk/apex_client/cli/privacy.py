@@ -22,7 +22,7 @@ SECOND_FACTOR_NEEDED = "second_factor_needed"
 """The server's code for a password that is right and not enough."""
 
 Kind = Annotated[
-    Literal["ai_analysis", "support_access"],
+    Literal["ai_analysis", "messages", "support_access"],
     typer.Argument(metavar="KIND", help="As apex privacy lists it."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask; you have read what it says.")]
@@ -59,7 +59,7 @@ def _privacy(context: typer.Context, db: Db = NO_DB) -> None:
             said(f"[yellow]your account is erased after {deletion.erase_at:%Y-%m-%d}[/]: apex privacy keep-account")
 
 
-@group.command(epilog=examples("apex privacy allow ai_analysis", "apex privacy allow support_access --days 3"))
+@group.command(epilog=examples("apex privacy allow messages", "apex privacy allow support_access --days 3"))
 def allow(
     kind: Kind,
     days: Annotated[int | None, typer.Option(min=1, max=7, help="For support_access: for how many days.")] = None,

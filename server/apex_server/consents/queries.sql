@@ -40,3 +40,10 @@ UPDATE support_looks
 SET ended_at = now()
 WHERE user_id = $1
     AND ended_at IS NULL;
+
+-- name: find_stop_link
+-- Before anybody is signed in: who got the mail. It is good as often as it is pressed.
+SELECT user_id
+FROM apex_mail_token_owner($1)
+WHERE purpose = 'stop_messages'
+    AND expires_at > $2;

@@ -19,7 +19,7 @@ from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_respon
 from apex_server.step_up import require_recent_sign_in
 from apex_server.vault import Vault
 
-__all__ = ["consent_routes"]
+__all__ = ["ConsentsController"]
 
 _BODY_BYTES_MAX = 4096
 
@@ -71,9 +71,6 @@ class ConsentsController(Controller):
                     days=data.days,
                 )
             return await _view(connection, caller)
-
-
-consent_routes = (ConsentsController,)
 
 
 def _check(change: ConsentChange) -> None:

@@ -315,3 +315,34 @@ WHERE CASE
     )
 END
 ORDER BY asked.place;
+
+-- name: list_due_letters
+-- Who has consented to be told of unread messages ($2: came until then), got no such letter since $3, and for whom
+-- something came since the last one, or since they consented. By the id of the person.
+SELECT consent.user_id, told.until AS told_until
+FROM consents AS consent
+CROSS JOIN LATERAL (SELECT greatest(consent.given_at, consent.letter_at - $4::interval) AS until) AS told
+WHERE consent.kind = 'messages'
+    AND consent.withdrawn_at IS NULL
+    AND (consent.letter_at IS NULL OR consent.letter_at <= $3)
+    AND consent.user_id > $1
+    AND EXISTS (SELECT 1 FROM apex_waiting_messages(consent.user_id, $2) AS waiting WHERE waiting.newest_at > told.until)
+ORDER BY consent.user_id
+LIMIT $5;
+
+-- name: ask_for_letter
+-- Two workers may have found the same person: one of them asks.
+WITH due AS (
+    UPDATE consents
+    SET letter_at = $2
+    WHERE user_id = $1
+        AND kind = 'messages'
+        AND withdrawn_at IS NULL
+        AND (letter_at IS NULL OR letter_at <= $3)
+    RETURNING user_id
+)
+INSERT INTO mails (purpose, user_id, asked_at, due_at)
+SELECT 'unread_messages', due.user_id, $2, $2
+FROM due
+ON CONFLICT DO NOTHING
+RETURNING user_id;

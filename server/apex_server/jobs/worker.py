@@ -39,6 +39,7 @@ from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
 from apex_server.jobs.signed_out_keys import withdraw_signed_out_keys
 from apex_server.jobs.subjects import KINDS
+from apex_server.jobs.unread_messages import ask_for_letters
 from apex_server.key_renewal import KeyRenewal
 from apex_server.mail import MailSender, mailer_of
 from apex_server.media import MediaKeeper, media_store_of
@@ -107,6 +108,9 @@ LINKS_SECONDS = 5.0
 
 KEYS_SECONDS = 5.0
 """How late nothing is encrypted any more for a device that was signed out."""
+
+UNREAD_MESSAGES_SECONDS = 300.0
+"""How late a letter about unread messages is asked for, hours after they came; looking is a probe for each consent."""
 
 KEEP_HOUSE_SECONDS = 3600.0
 JOB_LOG_DAYS = 14
@@ -266,6 +270,7 @@ class Worker:
                 partial(every, LINKS_SECONDS, self.welcome_new_links),
                 partial(every, LINKS_SECONDS, self.drafts.lay_down),
                 partial(every, KEYS_SECONDS, self.withdraw_keys),
+                partial(every, UNREAD_MESSAGES_SECONDS, self.tell_of_messages),
                 partial(every, KEEP_HOUSE_SECONDS, self.keep_house),
                 partial(every, NIGHTLY_SECONDS, self.nightly.step),
                 partial(every, COMPACT_SECONDS, self.compact),
@@ -322,6 +327,12 @@ class Worker:
         count = await withdraw_signed_out_keys(self._database, self._committer, lately=lately, now=self._now())
         if count:
             _log.info("keys_withdrawn", keys=count)
+
+    async def tell_of_messages(self) -> None:
+        """Have those written to who want to hear of unread messages."""
+        count = await ask_for_letters(self._database, now=self._now())
+        if count:
+            _log.info("letters_about_messages", letters=count)
 
     async def keep_house(self) -> None:
         """Forget what nobody looks at any more, and see to links that were missed."""

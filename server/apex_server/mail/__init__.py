@@ -18,11 +18,12 @@ from apex_server.mail.asking import (
     release_invite_mails,
 )
 from apex_server.mail.folder import FolderMailer
-from apex_server.mail.letters import DroppedFactor, MailPurpose
+from apex_server.mail.letters import STOP_PAGE, DroppedFactor, MailPurpose
 from apex_server.mail.mailer import Mailer, MailError, MailPostponed, MailRefused
 from apex_server.mail.message import Mail
 from apex_server.mail.sending import NEW_EMAIL, OLD_EMAIL, HeldMail, MailSender, list_held_mails
 from apex_server.mail.smtp import SmtpMailer, smtp_address
+from apex_server.mail.waiting_messages import UNREAD_FOR, Waiting, waiting_messages
 from apex_server.settings import Settings, SettingsError
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "INVITE_EMAIL",
     "NEW_EMAIL",
     "OLD_EMAIL",
+    "STOP_PAGE",
+    "UNREAD_FOR",
     "DroppedFactor",
     "FolderMailer",
     "HeldMail",
@@ -41,6 +44,7 @@ __all__ = [
     "MailSender",
     "Mailer",
     "SmtpMailer",
+    "Waiting",
     "ask_for_invite_mails",
     "ask_for_mail",
     "ask_for_mail_to_index",
@@ -49,6 +53,7 @@ __all__ = [
     "press_for_link",
     "release_invite_mails",
     "smtp_address",
+    "waiting_messages",
 ]
 
 

@@ -1,9 +1,10 @@
 """What our mails say: one letter for each purpose, in plain words, each the same in text and as a page.
 
 A letter says what happened, what to do, how long there is time, and what to do if it was not you. It holds no name of
-anybody else (a coach who invites is named by their confirmed address, which nobody chooses freely), no link but ours,
-and nothing that is loaded from elsewhere. Where several accounts may name one address, it says which it is about by the
-day and the kind of device: nothing that whoever made the account could choose.
+anybody else (a coach who invites is named by their confirmed address, which nobody chooses freely; who wrote a message
+by letters and spaces alone, to somebody who works with them), no link but ours, and nothing that is loaded from
+elsewhere. Where several accounts may name one address, it says which it is about by the day and the kind of device:
+nothing that whoever made the account could choose.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,17 @@ from msgspec.structs import replace
 from apex_server.audit import Action
 from apex_server.mail.message import Mail
 
-__all__ = ["LETTERS", "DroppedFactor", "Letter", "MailPurpose", "TokenPurpose", "made_on", "write_letter"]
+__all__ = [
+    "LETTERS",
+    "STOP_AT_ONCE",
+    "STOP_PAGE",
+    "DroppedFactor",
+    "Letter",
+    "MailPurpose",
+    "TokenPurpose",
+    "made_on",
+    "write_letter",
+]
 
 MailPurpose = Literal[
     "account_deletion_asked",
@@ -33,6 +44,7 @@ MailPurpose = Literal[
     "reset_password",
     "sign_in_protection_changed",
     "unanswered_account_ends",
+    "unread_messages",
     "verify_email",
 ]
 """Why a mail is sent. Others add theirs here, with a letter below."""
@@ -40,7 +52,11 @@ MailPurpose = Literal[
 DroppedFactor = Literal["passkeys", "totp", "phone"]
 """A kind of way to sign in that was taken away."""
 
-TokenPurpose = Literal["verify_email", "reset_password", "confirm_email", "undo_email"]
+TokenPurpose = Literal["verify_email", "reset_password", "confirm_email", "undo_email", "stop_messages"]
+
+STOP_PAGE = "/stop-messages"
+STOP_AT_ONCE = "/api/consents/messages/stop/"
+"""Where the token of a letter that can be ended goes: a page for people, an address for their mail programs."""
 
 
 class Letter(Struct, frozen=True, kw_only=True):
@@ -55,7 +71,11 @@ class Letter(Struct, frozen=True, kw_only=True):
     path: str | None = None
     """Of our own page; the token goes into the fragment, which no server and no log sees. The code of an invite, which
     its coach has, too, stands in the path, as in every link to it."""
+    to_pages: bool = False
+    """The path is one of the coach's pages."""
     token: TokenPurpose | None = None
+    stop: str | None = None
+    """What the link says that ends such letters: it holds the token, and the button does not."""
     lifetime: timedelta | None = None
     """How long the token is good."""
     time_left: str | None = None
@@ -71,6 +91,17 @@ def _was_it_you(*, subject: str, opening: str, closing: str) -> Letter:
 
 
 LETTERS: Final[Mapping[MailPurpose, Letter]] = {
+    "unread_messages": Letter(
+        subject="Messages wait for you",
+        opening="Waiting for you in Apex, unread: {who}.",
+        button="Read them",
+        path="/athletes",
+        to_pages=True,
+        token="stop_messages",  # noqa: S106
+        stop="Stop these mails",
+        lifetime=timedelta(days=90),
+        closing="You allowed Apex to tell you this, once a day at most. It says who wrote, never what.",
+    ),
     "verify_email": Letter(
         subject="Confirm your e-mail address",
         opening="Welcome to Apex. One tap confirms that this address is yours.",
@@ -238,6 +269,7 @@ def write_letter(
     public_url: str,
     token: str | None = None,
     made: str | None = None,
+    to_pages: bool = True,
     dropped_factors: Sequence[DroppedFactor] = (),
     facts: Mapping[str, str] = MappingProxyType({}),
 ) -> Mail:
@@ -245,6 +277,7 @@ def write_letter(
 
     `name` is None where the address may be somebody else's: a name can be an advertisement, and we would deliver it.
     `made` (`made_on`) says which account the letter is about where several may name the address.
+    `to_pages` is False where the coach's pages are not for them: what waits there waits in their app.
     `dropped_factors` were taken away, and their person is told which. `facts` stand in the words and the link of the
     letters that have places for them.
     """
@@ -260,11 +293,21 @@ def write_letter(
             opening=f"{letter.opening} Removed as well, because somebody else may have set it up "
             f"before this address was confirmed: {gone}. If it was yours, set it up anew.",
         )
-    link = None
-    if letter.path is not None:
-        link = public_url.rstrip("/") + letter.path + (f"#{token}" if token else "")
-    html = _environment.get_template("letter.html").render(letter=letter, name=name, link=link, public_url=public_url)
-    return Mail(to=to, subject=letter.subject, text=_in_plain_text(letter, name, link), html=html)
+    if letter.to_pages and not to_pages:
+        letter = replace(letter, opening=f"{letter.opening} Open the app to read.", button=None, path=None)
+    link, stop, unsubscribe = _links(letter, public_url.rstrip("/"), token)
+    html = _environment.get_template("letter.html").render(letter=letter, name=name, link=link, stop=stop)
+    return Mail(to, letter.subject, _in_plain_text(letter, name, link, stop), html, unsubscribe)
+
+
+def _links(letter: Letter, ours: str, token: str | None) -> tuple[str | None, str | None, str | None]:
+    """Give where the button leads, where the link that ends such letters does, and what a mail program is told."""
+    link = None if letter.path is None else ours + letter.path
+    if token is None:
+        return link, None, None
+    if letter.stop is None:
+        return f"{link}#{token}", None, None
+    return link, f"{ours}{STOP_PAGE}#{token}", f"{ours}{STOP_AT_ONCE}{token}"
 
 
 def _with_facts(letter: Letter, facts: Mapping[str, str]) -> Letter:
@@ -274,8 +317,10 @@ def _with_facts(letter: Letter, facts: Mapping[str, str]) -> Letter:
     return replace(letter, opening=opening or "", path=path, time_left=time_left)
 
 
-def _in_plain_text(letter: Letter, name: str | None, link: str | None) -> str:
+def _in_plain_text(letter: Letter, name: str | None, link: str | None, stop: str | None) -> str:
     action = [f"{letter.button}:\n{link}"] if letter.button and link else []
     time_left = [letter.time_left] if letter.time_left else []
-    parts = [f"Hello {name}," if name else "Hello,", letter.opening, *action, *time_left, letter.closing, "Apex"]
+    ending = [f"{letter.stop}:\n{stop}"] if stop else []
+    hello = f"Hello {name}," if name else "Hello,"
+    parts = [hello, letter.opening, *action, *time_left, letter.closing, *ending, "Apex"]
     return "\n\n".join(parts) + "\n"

@@ -23,6 +23,8 @@ class Mail(Struct, frozen=True):
     subject: str
     text: str
     html: str
+    unsubscribe: str | None = None
+    """Where one POST ends mails like this one, for the button that mail programs show (RFC 8058)."""
 
     def __repr__(self) -> str:
         # Addresses and the secrets in links belong into no log.
@@ -47,6 +49,9 @@ def compose(mail: Mail, *, sender: str, now: datetime) -> EmailMessage:
     message["Message-ID"] = make_msgid(domain=ascii_domain(address).rpartition("@")[2])
     # No answer of a machine is wanted (RFC 3834), and none will be read.
     message["Auto-Submitted"] = "auto-generated"
+    if mail.unsubscribe is not None:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message

@@ -130,7 +130,7 @@ WHERE id = $1;
 
 -- name: get_addressee
 -- Where a person's mails go, sealed; when and on what the account was made; and whose the address is, if another's.
-SELECT users.id, users.email_index, users.email, users.name, users.email_verified_at, users.created_at,
+SELECT users.id, users.email_index, users.email, users.name, users.role, users.email_verified_at, users.created_at,
     (
         SELECT devices.kind
         FROM devices
@@ -238,3 +238,16 @@ WHERE expires_at < $1;
 SELECT old_email, old_index, new_email, new_index
 FROM email_changes
 WHERE id = $1;
+
+-- name: list_waiting_messages
+-- Who waits for somebody to read them, the latest first; of nobody who did not consent to hear of it, or does no longer.
+SELECT waiting.coach_id, waiting.athlete_id, waiting.sender_id, sender.name, waiting.messages, waiting.newest_at
+FROM users AS reader
+CROSS JOIN LATERAL apex_waiting_messages(reader.id, $2) AS waiting
+JOIN users AS sender ON sender.id = waiting.sender_id
+WHERE reader.id = $1
+    AND apex_consented(reader.id, 'messages')
+    AND reader.email_verified_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM account_deletions WHERE account_deletions.user_id = reader.id)
+ORDER BY waiting.newest_at DESC, waiting.sender_id
+LIMIT 5000;

@@ -27,8 +27,10 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.mail.asking import INVITE_CODE, INVITE_EMAIL
 from apex_server.mail.letters import LETTERS, Letter, MailPurpose, made_on, write_letter
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
+from apex_server.mail.waiting_messages import waiting_messages, words_of
 from apex_server.opaque_tokens import fingerprint, new_token
 from apex_server.people import USER_EMAIL, USER_NAME
+from apex_server.policy import has_pages
 from apex_server.vault import UserKey
 
 __all__ = ["NEW_EMAIL", "OLD_EMAIL", "HeldMail", "MailSender", "list_held_mails"]
@@ -81,6 +83,8 @@ class Errand(Struct, frozen=True):
     """Which account it is about, where that has not answered for its address."""
     invite: Any = None
     """For whom the user has an invite, if the letter brings one."""
+    facts: Mapping[str, str] = {}
+    """For the words of the letter, as far as they are known without the user's key."""
 
     @property
     def letter(self) -> Letter:
@@ -116,7 +120,7 @@ class Addressee(Struct, frozen=True):
     email_index: bytes
     name: str | None
     facts: Mapping[str, str] = {}
-    """What only the keys of whoever writes open, for the words of the letter."""
+    """For the words of the letter."""
 
 
 class MailSender:
@@ -181,6 +185,7 @@ class MailSender:
             public_url=self._public_url,
             token=token,
             made=errand.made,
+            to_pages=has_pages(errand.user["role"]),
             dropped_factors=mail["dropped_factors"],
             facts=addressee.facts,
         )
@@ -203,6 +208,9 @@ class MailSender:
         if mail["purpose"] == "invite":
             invite = await connection.fetchrow(_queries.get_mailed_invite, mail["invite_id"], self._now())
             return Errand("invite", user, None, invite) if invite and made is None else None
+        if mail["purpose"] == "unread_messages":
+            waiting = await waiting_messages(connection, self._database.vault, user["id"], now=self._now())
+            return Errand("unread_messages", user, made, facts={"who": words_of(waiting)}) if waiting else None
         if mail["purpose"] != "verify_email":
             return Errand(mail["purpose"], user, made)
         if user["email_verified_at"]:
@@ -222,7 +230,7 @@ class MailSender:
         name = key.open_text(user["name"], what=USER_NAME)
         if letter.goes_to == "address":
             address = key.open_text(user["email"], what=USER_EMAIL)
-            return Addressee(address, user["email_index"], name if user["email_verified_at"] else None)
+            return Addressee(address, user["email_index"], name if user["email_verified_at"] else None, errand.facts)
         if letter.goes_to == "invited":
             address = key.open_text(errand.invite["email"], what=INVITE_EMAIL)
             return Addressee(address, errand.invite["email_index"], None, _facts_of_invite(key, errand, mail))

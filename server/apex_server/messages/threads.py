@@ -5,13 +5,19 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
 
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
 from apex_server.messages.payloads import MessageMark, MessageView, ThreadView, UnreadCounts
 from apex_server.people import USER_NAME
-from apex_server.resources import KnownRecord, RecordKind, RecordWriter, encrypted_threads, read_records
+from apex_server.resources import (
+    KnownRecord,
+    RecordKind,
+    RecordWriter,
+    encrypted_threads,
+    read_records,
+    thread_filings,
+)
 from apex_server.sync.commit import Patched
 from apex_sync.coaching.drafts import DraftPatch, changed_leaves
 from apex_sync.coaching.leaves import shown
@@ -129,19 +135,12 @@ class Threads(RecordWriter):
         """Give the ids of those threads that are encrypted."""
         return await encrypted_threads(connection, self.database.vault, pairs)
 
-    async def _filings(self, connection: Connection, rows: Sequence[Any]) -> dict[str, ThreadFiling]:
+    async def _filings(self, connection: Connection, rows: Sequence[Any]) -> Mapping[str, ThreadFiling]:
         """Read how the coach has filed each thread, by the athlete; an athlete is shown nothing of it."""
         if self.side != "coach":
             return {}
-        coach = str(self.caller.user_id)
-        athletes = [str(row["athlete_id"]) for row in rows]
-        places = [
-            (Scope.parse(private_scope(coach, athlete)).id, UUID(client_file_id(coach, athlete)))
-            for athlete in athletes
-        ]
-        found = await read_records(connection, self.database.vault, CLIENT_FILES, places)
-        filings = {known.athlete_id or "": getattr(known.record, "thread", UNSET) for known in found}
-        return {athlete: filing for athlete, filing in filings.items() if filing is not UNSET}
+        athlete_ids = [row["athlete_id"] for row in rows]
+        return await thread_filings(connection, self.database.vault, self.caller.user_id, athlete_ids)
 
     def _view(
         self,

@@ -204,7 +204,7 @@ LIMIT 100000;
 
 -- name: export_consents
 -- Each consent, given and taken back.
-SELECT kind, version, given_at, withdrawn_at, expires_at
+SELECT kind, version, given_at, withdrawn_at, expires_at, letter_at
 FROM consents
 WHERE user_id = $1
 ORDER BY given_at, kind

@@ -17,6 +17,7 @@ from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, IdMark, Mark, 
 from apex_server.resources.provenance import Origin, origins_of_clients, provenance_of
 from apex_server.resources.reading import KnownRecord, moment_of, read_record, read_records, require_scope
 from apex_server.resources.requests import FirstDay, LastDay
+from apex_server.resources.thread_filings import thread_filings
 from apex_server.resources.versions import etag_of
 from apex_server.resources.views import placed, record_view, view_of_model
 from apex_server.resources.weighing import WeighingWriter, weighed_draft
@@ -66,6 +67,7 @@ __all__ = [
     "read_records",
     "record_view",
     "require_scope",
+    "thread_filings",
     "trained_exercises_of",
     "view_of_model",
     "weigh_ins_of_rows",

@@ -66,6 +66,14 @@ UNDO = LinkPage(
     done_heading="Your address is back",
     done_words="Look into your mail: the link to a new password is on its way.",
 )
+STOP_MESSAGES = LinkPage(
+    action="stop-messages",
+    heading="Stop mails about unread messages",
+    words="Messages go on; no mail tells you of them any more. You can allow it again on your security page.",
+    button="Stop these mails",
+    done_heading="No more of these mails",
+    done_words="Whoever writes to you is read in the app, as before.",
+)
 
 
 @get("/verify-email")
@@ -92,4 +100,10 @@ async def undo_page(request: _Request) -> Response[Any]:
     return render(request, "link.html", link=UNDO)
 
 
-link_pages: list[Any] = [verify_page, forgot_page, reset_page, undo_page]
+@get("/stop-messages")
+async def stop_messages_page(request: _Request) -> Response[Any]:
+    """End mails about unread messages."""
+    return render(request, "link.html", link=STOP_MESSAGES)
+
+
+link_pages: list[Any] = [verify_page, forgot_page, reset_page, undo_page, stop_messages_page]

@@ -10,6 +10,7 @@ export const linkSubmissions = {
   "forgot-password": (form) => settle(form, "/api/auth/forgot-password", { email: form.elements.email.value }),
   "reset-password": (form) => settle(form, "/api/auth/reset-password", { token, password: form.elements.password.value }),
   "undo-email-change": (form) => settle(form, "/api/auth/undo-email-change", { token }),
+  "stop-messages": (form) => settle(form, `/api/consents/messages/stop/${encodeURIComponent(token)}`),
 };
 
 export function openLink(page) {
