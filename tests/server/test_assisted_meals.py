@@ -39,7 +39,7 @@ async def model() -> AsyncIterator[ModelServer]:
 @pytest.fixture
 async def rest(db: Database, model: ModelServer) -> AsyncIterator[RestServer]:
     ledger = Ledger(db, now=lambda: datetime.now(UTC))
-    asking = BoundedModel(model.client(), ledger=ledger, total_seconds=3.0, tokens_per_day=20_000)
+    asking = BoundedModel(model.client(), ledger=ledger, total_seconds=3.0, tokens_per_day=40_000)
     async with rest_server(db, [consents(db)], asking) as server:
         yield server
 
@@ -150,7 +150,7 @@ async def test_a_dish_that_says_more_than_what_is_in_it_is_complained_of_and_lef
 
 async def test_a_spent_budget_leaves_the_rules(rest: RestServer, model: ModelServer) -> None:
     coach, athlete = await consenting_pair(rest)
-    model.tokens = 20_000
+    model.tokens = 40_000
     assert (await planned(coach, athlete_id=athlete.id, **ASKED))["assistance"] == "given"
     assert (await planned(coach, athlete_id=athlete.id, **ASKED | {"seed": 1}))["assistance"] == "server_budget_spent"
 
@@ -159,7 +159,7 @@ async def test_questions_at_once_spend_no_more_than_the_day_has(db: Database, mo
     """What each may cost is reserved before it is asked."""
     model.tokens = 4_500
     ledger = Ledger(db, now=lambda: datetime.now(UTC))
-    bounded = BoundedModel(model.client(), ledger=ledger, total_seconds=10.0, tokens_per_day=10_000)
+    bounded = BoundedModel(model.client(), ledger=ledger, total_seconds=10.0, tokens_per_day=30_000)
     said: list[str] = []
     async with rest_server(db, [consents(db)], bounded) as server:
         coach, athlete = await consenting_pair(server)
@@ -172,4 +172,4 @@ async def test_questions_at_once_spend_no_more_than_the_day_has(db: Database, mo
                 asking.start_soon(ask, seed)
         spent = await ledger.spent(UUID(coach.id))
     assert "server_budget_spent" in said
-    assert spent.everybody_today <= 10_000
+    assert spent.everybody_today <= 30_000

@@ -5,6 +5,8 @@ Golden cases run through the template and, over real HTTP, through a stand-in fo
 
 import json
 from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
@@ -186,7 +188,7 @@ async def test_the_same_facts_are_asked_about_once(
 
 async def test_a_coach_has_a_budget_for_each_day(db: Database, model: ModelServer, clock: list[float]) -> None:
     model.tokens = 9_000
-    wording = model_wording(db, model, clock, tokens_per_coach_day=10_000)
+    wording = model_wording(db, model, clock, tokens_per_coach_day=20_000)
     spent = await wording.word(worded_findings(BY_NAME["strain"]), context())
     refused = await wording.word(worded_findings(BY_NAME["a usual week"]), context())
     other = await wording.word(worded_findings(BY_NAME["a usual week"]), replace(context(), coach_id=uuid4()))
@@ -195,11 +197,65 @@ async def test_a_coach_has_a_budget_for_each_day(db: Database, model: ModelServe
     assert (kept.today, kept.this_month, kept.tier.name) == (9_000, 9_000, "coach_solo")
 
 
+async def test_a_question_with_its_repair_is_one_reservation_settled_once_at_what_both_cost(
+    db: Database, model: ModelServer, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries: list[int] = []
+    reserve, settle = Ledger.reserve, Ledger.settle
+
+    async def noted_reserve(ledger: Ledger, coach_id: UUID, tokens: int, check: Any) -> date:
+        entries.append(tokens)
+        return await reserve(ledger, coach_id, tokens, check)
+
+    async def noted_settle(ledger: Ledger, coach_id: UUID, day: date, difference: int) -> None:
+        entries.append(difference)
+        await settle(ledger, coach_id, day, difference)
+
+    monkeypatch.setattr(Ledger, "reserve", noted_reserve)
+    monkeypatch.setattr(Ledger, "settle", noted_settle)
+    model.mode, model.tokens = "mended", 3_000
+    await model_wording(db, model, clock).word(worded_findings(BY_NAME["strain"]), context())
+    reserved, difference = entries
+    assert len(model.requests) == 2 and reserved > 2 * 4_000 and reserved + difference == 6_000
+    assert (await Ledger(db, now=lambda: NOW).spent(COACH_ID)).today == 6_000
+
+
+async def test_a_question_goes_out_only_where_the_day_has_room_for_its_repair(
+    db: Database, model: ModelServer, clock: list[float]
+) -> None:
+    model.mode = "mended"
+    worded = await model_wording(db, model, clock, tokens_per_coach_day=10_000).word(
+        worded_findings(BY_NAME["strain"]), context()
+    )
+    assert (worded.outcome, model.requests) == ("budget_spent", [])
+
+
+@pytest.mark.parametrize(("mode", "outcome"), [("wrong", "unverifiable"), ("broken", "unavailable")])
+async def test_a_question_without_an_answer_that_holds_costs_what_its_tries_did(
+    db: Database, model: ModelServer, clock: list[float], mode: str, outcome: str
+) -> None:
+    model.mode, model.tokens = mode, 3_000
+    worded = await model_wording(db, model, clock).word(worded_findings(BY_NAME["strain"]), context())
+    spent = (await Ledger(db, now=lambda: NOW).spent(COACH_ID)).today
+    assert worded.outcome == outcome and (spent == 6_000 if mode == "wrong" else 0 < spent < 4_000)
+
+
+async def test_what_is_on_its_way_when_time_is_up_counts_at_its_most_and_what_was_never_asked_not_at_all(
+    db: Database, model: ModelServer, clock: list[float]
+) -> None:
+    model.mode = "hanging"
+    worded = await model_wording(db, model, clock, total_seconds=0.5).word(
+        worded_findings(BY_NAME["strain"]), context()
+    )
+    spent = (await Ledger(db, now=lambda: NOW).spent(COACH_ID)).today
+    assert worded.outcome == "timed_out" and 4_000 < spent < 8_000
+
+
 async def test_a_crowd_of_coaches_spends_no_more_than_the_servers_day(
     db: Database, model: ModelServer, clock: list[float]
 ) -> None:
     model.tokens = 9_000
-    wording = model_wording(db, model, clock, tokens_per_day=18_500)
+    wording = model_wording(db, model, clock, tokens_per_day=29_000)
     cases = [case for case in CASES if worded_findings(case)][:4]
     worded = [
         await wording.word(worded_findings(case), replace(context(case.kind), coach_id=uuid4())) for case in cases

@@ -1,6 +1,8 @@
 """Asking a model within its means: bounded in time, in tokens of the coach and of everybody, and behind a breaker.
 
 Whoever asks brings a judge: an answer that does not hold is complained of once, and given up if it still does not.
+What a question may cost at most, its repair included, is reserved before it is asked, and settled once, at what all its
+tries have cost. What is still on its way then, or was when the process ended, counts at its most: nobody knows.
 Only lengths, counts and outcomes are logged, never what was asked or answered.
 """
 
@@ -32,6 +34,8 @@ BYTES_PER_TOKEN = 3
 ANSWER_TOKENS_EXPECTED = 800
 """Where a provider does not say what an answer cost."""
 ATTEMPTS = 2
+COMPLAINT_BYTES_MAX = 3_000
+"""Of all that is wrong with an answer: a model mends what it is told first, and the rest is as wrong for it."""
 ANSWER_LENGTH_MAX = 20_000
 UNANSWERED = ("misconfigured", "rate_limited", "timed_out", "unavailable")
 """Failures that say something of the provider rather than of the question."""
@@ -46,6 +50,13 @@ class Question(NamedTuple):
     instructions: str
     document: bytes
     schema: dict[str, Any]
+
+
+class Bill:
+    """What a question has cost so far, in tokens; a try that is on its way at its most."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
 
 
 class Unanswered(Exception):
@@ -92,14 +103,22 @@ class BoundedModel:
         if len(question.document) > QUESTION_BYTES_MAX:
             raise Unanswered("question_too_long")
         messages = [Message("system", question.instructions), Message("user", question.document.decode())]
-        with anyio.move_on_after(self._total_seconds):
-            return await self._asked_in_time(question, messages, judge)
-        self._breaker.failed()  # What was reserved stays spent: nobody knows what it cost.
-        raise Unanswered("timed_out")
+        most = tokens_at_most(messages)
+        day = await self.ledger.reserve(question.coach_id, most, lambda spent: self._check_budget(spent, most))
+        bill = Bill()
+        try:
+            with anyio.move_on_after(self._total_seconds):
+                return await self._asked_in_time(question, messages, judge, bill)
+            self._breaker.failed()
+            raise Unanswered("timed_out")
+        finally:
+            await self.ledger.settle(question.coach_id, day, bill.tokens - most)
 
-    async def _asked_in_time(self, question: Question, messages: list[Message], judge: Judge[T]) -> tuple[T, str]:
+    async def _asked_in_time(
+        self, question: Question, messages: list[Message], judge: Judge[T], bill: Bill
+    ) -> tuple[T, str]:
         for attempt in range(1, ATTEMPTS + 1):
-            content = await self._answer(question, messages)
+            content = await self._answer(question, messages, bill)
             judged, problems = await judge(content)
             if judged is not None and not problems:
                 _log.info("model_answered", attempt=attempt, question_bytes=len(question.document))
@@ -108,22 +127,21 @@ class BoundedModel:
             messages = [*messages, Message("assistant", content), Message("user", repair_of(problems))]
         raise Unanswered("unverifiable")
 
-    async def _answer(self, question: Question, messages: list[Message]) -> str:
+    async def _answer(self, question: Question, messages: list[Message], bill: Bill) -> str:
         asked = tokens_in(messages)
-        needed = asked + ANSWER_TOKENS_MAX
-        day = await self.ledger.reserve(question.coach_id, needed, lambda spent: self._check_budget(spent, needed))
+        most = asked + ANSWER_TOKENS_MAX
+        bill.tokens += most
         try:
             answer = await self._model.answer(messages, question.schema)
         except ModelFailure as failure:
-            await self.ledger.settle(question.coach_id, day, (failure.tokens or asked) - needed)
+            bill.tokens += (failure.tokens or asked) - most
             if failure.reason in UNANSWERED:
                 self._breaker.failed(retry_after=failure.retry_after)
             else:
                 self._breaker.succeeded()
             raise Unanswered(failure.reason) from failure
         self._breaker.succeeded()
-        cost = answer.tokens or asked + ANSWER_TOKENS_EXPECTED
-        await self.ledger.settle(question.coach_id, day, cost - needed)
+        bill.tokens += (answer.tokens or asked + ANSWER_TOKENS_EXPECTED) - most
         return answer.content[:ANSWER_LENGTH_MAX]
 
     def _check_budget(self, spent: Spent, needed: int) -> None:
@@ -137,10 +155,16 @@ class BoundedModel:
 
 def repair_of(problems: Sequence[str]) -> str:
     """Ask for the same once more."""
-    listed = "\n".join(f"- {problem}" for problem in problems)
+    listed = "\n".join(f"- {problem}" for problem in problems).encode()[:COMPLAINT_BYTES_MAX].decode(errors="ignore")
     return f"This cannot be used:\n{listed}\nWrite the whole answer anew."
 
 
 def tokens_in(messages: Sequence[Message]) -> int:
     """Guess what a question costs."""
     return sum(len(message.content.encode()) for message in messages) // BYTES_PER_TOKEN
+
+
+def tokens_at_most(messages: Sequence[Message]) -> int:
+    """Guess what a question costs at most with all its tries, each told the answers before it and what was wrong."""
+    told_more = ANSWER_TOKENS_MAX + COMPLAINT_BYTES_MAX // BYTES_PER_TOKEN
+    return sum(tokens_in(messages) + earlier * told_more + ANSWER_TOKENS_MAX for earlier in range(ATTEMPTS))
