@@ -7,14 +7,23 @@ from msgspec import Struct
 
 
 class Consent(Struct, frozen=True):
-    """One thing a person may allow; `text` is to be shown before they do, and `text_version` names it."""
+    """One thing a person may allow; `text` is to be shown before they do, and `text_version` names it.
+
+    `version` names the text that they read when they allowed it, and what they allowed is what that one said.
+    """
 
     kind: str
     given: bool
     text: str = ""
     text_version: str = ""
+    version: str | None = None
     given_at: datetime | None = None
     expires_at: datetime | None = None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it was allowed by an earlier text; allowing it again stands for the text of today."""
+        return self.given and self.version != self.text_version
 
 
 class Consents(Struct, frozen=True):

@@ -1,6 +1,8 @@
 """What people are asked to consent to, in the words that they are shown; the API hands them out with each consent.
 
-Whoever changes what a text says changes its version: what was given stands for the version that was read.
+Whoever changes what a text says changes its version: what was given stands for the version that was read, and for what
+that said. Where a text comes to ask for more, the versions that do are listed below it, and what is done under the new
+part asks for one of them; whoever gave an earlier one is offered the text anew, and what they gave stands as it was.
 """
 
 from collections.abc import Mapping
@@ -10,11 +12,11 @@ from msgspec import Struct
 
 from apex_server.policy import ConsentKind
 
-__all__ = ["CONSENT_TEXTS", "ConsentText"]
+__all__ = ["CONSENT_TEXTS", "VERSIONS_NAMING_MEALS", "ConsentText"]
 
 
 class ConsentText(Struct, frozen=True):
-    """The words of one consent; `version` is the month they are from."""
+    """The words of one consent; `version` is the month, or the day, that they are from."""
 
     version: str
     title: str
@@ -23,10 +25,12 @@ class ConsentText(Struct, frozen=True):
 
 CONSENT_TEXTS: Final[Mapping[ConsentKind, ConsentText]] = {
     "ai_analysis": ConsentText(
-        "2026-11",
-        "Analysis by a language model",
+        "2026-11-23",
+        "Analysis and meals by a language model",
         "What is logged and reported about me may go to the language model that this server uses, which words it "
-        "for my coach. Without this, a template words the same findings.",
+        "for my coach. When my coach has it combine dishes for me, it is told the meals of my day and the foods that "
+        "my diet allows, which shows what I prefer or leave out; my targets and my name stay here. Without this, a "
+        "template words the same findings, and rules plan my meals.",
     ),
     "messages": ConsentText(
         "2026-11",
@@ -41,3 +45,6 @@ CONSENT_TEXTS: Final[Mapping[ConsentKind, ConsentText]] = {
         "when they did.",
     ),
 }
+
+VERSIONS_NAMING_MEALS: Final = frozenset({"2026-11-23"})
+"""Of `ai_analysis`: the one before, `2026-11`, spoke of what is logged alone."""

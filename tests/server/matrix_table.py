@@ -19,6 +19,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from apex_server.consent_texts import CONSENT_TEXTS
+
 __all__ = ["READERS", "ROUTES", "THING_OF_PARAMETER", "Case", "Kind", "names"]
 
 Kind: TypeAlias = Literal["public", "account", "own", "lists", "reads", "writes", "page", "apart"]
@@ -160,6 +162,7 @@ _OF_COACH = {"coach_id": "{coach}"}
 _DAY = {"date": "2026-03-01"}
 _MEDIA = {"media_id": "0" * 64, "size_bytes": 1, "content_type": "image/png", "kind": "photo"}
 _RECORDING = {"media_id": "2" * 64, "size_bytes": 1, "content_type": "audio/mp4"}
+_CONSENT = {"kind": "ai_analysis", "given": True, "version": CONSENT_TEXTS["ai_analysis"].version}
 _TAGS = {"file": {"tags": ["x"]}}
 
 ROUTES: list[Case] = [
@@ -211,7 +214,7 @@ ROUTES: list[Case] = [
     account("GET /api/limits"),
     writes("DELETE /api/devices/{device_id}", "device", may="athlete"),
     account("GET /api/consents"),
-    account("PUT /api/consents", {"kind": "ai_analysis", "given": True, "version": "1"}),
+    account("PUT /api/consents", _CONSENT),
     public("GET /api/consents/messages/stop/{token}"),
     public("POST /api/consents/messages/stop/{token}"),
     # What is recorded, exported and erased.

@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import anyio
+import asyncpg
 import pytest
 from litestar import Router
 from litestar.di import Provide
 
 from apex_server.ai.asking import BoundedModel
 from apex_server.ai.ledger import Ledger
+from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.consents import consent_routes
 from apex_server.db import Database
 from apex_sync.coaching.dish_planning import offered_meals
@@ -66,7 +68,7 @@ def good_dishes(asked: Any) -> Any:
 
 async def consenting_pair(rest: RestServer) -> tuple[Person, Person]:
     coach, athlete = await rest.coach_and_athlete()
-    body = {"kind": "ai_analysis", "given": True, "version": "2026-11"}
+    body = {"kind": "ai_analysis", "given": True, "version": CONSENT_TEXTS["ai_analysis"].version}
     assert (await athlete("PUT", "/api/consents", body)).status_code == 200
     return coach, athlete
 
@@ -102,6 +104,19 @@ async def test_nothing_of_a_person_is_sent(rest: RestServer, model: ModelServer)
     sent = json.dumps(request)
     for secret in (athlete.id, coach.id, "2600", "180", "pescetarian", "peanut", "secret stew"):
         assert secret not in sent, secret
+
+
+async def test_whoever_consented_to_the_analysis_before_meals_were_named_is_planned_for_by_the_rules(
+    rest: RestServer, db: Database, model: ModelServer, database_url: str
+) -> None:
+    coach, athlete = await consenting_pair(rest)
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("UPDATE consents SET version = '2026-11'")
+    await owner.close()
+    assert (await planned(coach, athlete_id=athlete.id, **ASKED))["assistance"] == "no_consent"
+    assert model.requests == []
+    async with db.commit_connection() as connection:
+        assert await connection.fetchval("SELECT apex_consented($1, 'ai_analysis')", UUID(athlete.id))
 
 
 async def test_without_consent_nothing_is_asked_and_no_athlete_spends_a_coachs_budget(

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 import apex_server
+from apex_server.consent_texts import CONSENT_TEXTS, VERSIONS_NAMING_MEALS
 from apex_server.policy import CONSENT_KINDS
 from apex_server.settings import Settings
 from tests.server.accounts_app import problem
@@ -30,6 +31,11 @@ async def anna(world: WholeApp) -> Signed:
     return await world.person("anna", "athlete")
 
 
+def version_of(kind: str) -> str:
+    """Name the text that is offered now."""
+    return next(text.version for each, text in CONSENT_TEXTS.items() if each == kind)
+
+
 async def consent(person: Signed, kind: str) -> dict[str, Any]:
     answer = await person("GET", "/api/consents")
     [found] = [each for each in answer.json()["consents"] if each["kind"] == kind]
@@ -37,7 +43,7 @@ async def consent(person: Signed, kind: str) -> dict[str, Any]:
 
 
 async def change(person: Signed, kind: str, *, given: bool = True, **more: Any) -> int:
-    version = {"version": "2026-03"} if given else {}
+    version = {"version": version_of(kind)} if given else {}
     body = {"kind": kind, "given": given, **version, **more}
     return (await person("PUT", "/api/consents", body)).status_code
 
@@ -62,23 +68,47 @@ async def test_what_nobody_obeys_is_not_asked_for(world: WholeApp) -> None:
 async def test_giving_asks_for_a_recent_sign_in_and_taking_back_never_does(world: WholeApp, anna: Signed) -> None:
     assert await change(anna, "ai_analysis") == 200
     await world.owner.execute("UPDATE sessions SET authenticated_at = now() - interval '16 minutes'")
-    body = {"kind": "support_access", "given": True, "version": "1", "days": 1}
+    body = {"kind": "support_access", "given": True, "version": version_of("support_access"), "days": 1}
     assert problem(await anna("PUT", "/api/consents", body)) == (401, "sign_in_again")
     assert await change(anna, "ai_analysis", given=False) == 200
     await world.owner.execute("UPDATE sessions SET authenticated_at = now()")
     assert (await anna("PUT", "/api/consents", body)).status_code == 200
 
 
-async def test_a_consent_names_its_text_and_time_and_its_history_stays(anna: Signed) -> None:
+async def test_a_consent_names_its_text_and_time_and_its_history_stays(world: WholeApp, anna: Signed) -> None:
     assert await change(anna, "ai_analysis") == 200
     first = await consent(anna, "ai_analysis")
-    assert (first["given"], first["version"], first["expires_at"]) == (True, "2026-03", None)
+    assert (first["given"], first["version"], first["expires_at"]) == (True, version_of("ai_analysis"), None)
     assert await change(anna, "ai_analysis", given=False) == 200
-    assert await change(anna, "ai_analysis", version="2026-04") == 200
+    await world.owner.execute("UPDATE consents SET version = '2026-11'")
+    assert await change(anna, "ai_analysis") == 200
     last = await consent(anna, "ai_analysis")
-    assert (last["given"], last["version"]) == (True, "2026-04")
-    assert [entry["version"] for entry in last["history"]] == ["2026-04", "2026-03"]
+    assert (last["given"], last["version"]) == (True, last["text_version"])
+    assert [entry["version"] for entry in last["history"]] == [last["text_version"], "2026-11"]
     assert [entry["withdrawn_at"] is None for entry in last["history"]] == [True, False]
+
+
+async def test_what_was_given_for_an_earlier_text_stands_and_is_replaced_by_giving_it_anew(
+    world: WholeApp, anna: Signed
+) -> None:
+    await change(anna, "ai_analysis")
+    await world.owner.execute("UPDATE consents SET version = '2026-11'")
+    earlier = await consent(anna, "ai_analysis")
+    assert (earlier["given"], earlier["version"]) == (True, "2026-11") != (True, earlier["text_version"])
+    await change(anna, "ai_analysis")
+    assert (await consent(anna, "ai_analysis"))["version"] == earlier["text_version"]
+
+
+async def test_no_text_but_the_one_that_is_offered_is_consented_to(anna: Signed) -> None:
+    body = {"kind": "ai_analysis", "given": True, "version": "2026-11"}
+    refused = await anna("PUT", "/api/consents", body)
+    assert problem(refused) == (422, "invalid_fields") and "read it anew" in refused.text
+    assert not (await consent(anna, "ai_analysis"))["given"]
+
+
+def test_the_text_of_today_names_meals() -> None:
+    text = CONSENT_TEXTS["ai_analysis"]
+    assert text.version in VERSIONS_NAMING_MEALS and "meals" in text.text
 
 
 async def test_the_same_consent_again_keeps_its_time(anna: Signed) -> None:
@@ -94,15 +124,20 @@ async def test_the_same_consent_again_keeps_its_time(anna: Signed) -> None:
     "body",
     [
         {"kind": "ai_analysis", "given": True},
-        {"kind": "ai_analysis", "given": True, "version": "1", "days": 3},
-        {"kind": "support_access", "given": True, "version": "1"},
-        {"kind": "support_access", "given": True, "version": "1", "days": 8},
-        {"kind": "support_access", "given": True, "version": "1", "days": 0},
+        {"kind": "ai_analysis", "given": True, "version": version_of("ai_analysis"), "days": 3},
+        {"kind": "support_access", "given": True, "version": version_of("support_access")},
+        {"kind": "support_access", "given": True, "version": version_of("support_access"), "days": 8},
+        {"kind": "support_access", "given": True, "version": version_of("support_access"), "days": 0},
         {"kind": "support_access", "given": False, "days": 1},
         {"kind": "everything", "given": True, "version": "1"},
         {"kind": "ai_analysis", "given": True, "version": "1\n"},
         {"kind": "ai_analysis", "given": True, "version": "what I think of it"},
-        {"kind": "ai_analysis", "given": True, "version": "1", "user_id": "00000000-0000-0000-0000-000000000000"},
+        {
+            "kind": "ai_analysis",
+            "given": True,
+            "version": version_of("ai_analysis"),
+            "user_id": "00000000-0000-0000-0000-000000000000",
+        },
     ],
 )
 async def test_a_consent_that_says_too_little_or_too_much_is_refused(anna: Signed, body: dict[str, Any]) -> None:
@@ -119,12 +154,12 @@ async def test_a_consent_is_in_the_audit_of_whoever_gave_it(world: WholeApp, ann
 
 
 async def test_two_consents_at_once_leave_one_standing(world: WholeApp, anna: Signed) -> None:
-    async def give(version: str) -> None:
-        assert await change(anna, "ai_analysis", version=version) == 200
+    async def give(days: int) -> None:
+        assert await change(anna, "support_access", days=days) == 200
 
     async with anyio.create_task_group() as tasks:
-        for number in range(4):
-            tasks.start_soon(give, f"v{number}")
+        for days in range(1, 5):
+            tasks.start_soon(give, days)
     standing = await world.owner.fetchval(
         "SELECT count(*) FROM consents WHERE user_id = $1 AND withdrawn_at IS NULL", anna.id
     )

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from apex_server.audit import record_event
 from apex_server.cli import main
+from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.db import Database
 from apex_server.operations import add_support
 from apex_server.operations.errors import AccountRefused
@@ -55,7 +56,7 @@ async def world(settings: Settings) -> AsyncIterator[World]:
 
 
 async def consents(person: Signed, *, given: bool = True) -> None:
-    more = {"version": "1", "days": 7} if given else {}
+    more = {"version": CONSENT_TEXTS["support_access"].version, "days": 7} if given else {}
     answer = await person("PUT", "/api/consents", {"kind": "support_access", "given": given, **more})
     assert answer.status_code == 200, answer.text
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.db import Database
 from apex_server.jobs.unread_messages import ask_for_letters
 from apex_server.mail import UNREAD_FOR, Mail, SmtpMailer, smtp_address
@@ -33,7 +34,7 @@ class World:
         self.app, self.db, self.clock, self.mailbox, self.ben, self.anna = app, db, clock, mailbox, ben, anna
 
     async def allows(self, person: Signed, *, given: bool = True) -> None:
-        version = {"version": "2026-11"} if given else {}
+        version = {"version": CONSENT_TEXTS["messages"].version} if given else {}
         answer = await person("PUT", "/api/consents", {"kind": "messages", "given": given, **version})
         assert answer.status_code == 200, answer.text
 

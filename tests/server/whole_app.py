@@ -13,6 +13,7 @@ from litestar import Litestar
 
 import apex_server.auth
 from apex_server.app import create_app
+from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.policy import Role
 from apex_server.settings import Settings
 from tests.server.accounts_app import CHEAP_PASSWORDS, bearer, log_in, register, speak_to
@@ -89,7 +90,12 @@ class WholeApp:
 
     async def lets_support(self, person: Signed, support: Signed) -> UUID:
         """Let a person give support access, and support look at them; gives the look."""
-        change = {"kind": "support_access", "given": True, "version": "1", "days": 1}
+        change = {
+            "kind": "support_access",
+            "given": True,
+            "version": CONSENT_TEXTS["support_access"].version,
+            "days": 1,
+        }
         answer = await person("PUT", "/api/consents", change)
         assert answer.status_code == 200, answer.text
         look = await support("POST", "/api/support/looks", {"user_id": str(person.id), "ticket": "T-1"})

@@ -153,7 +153,8 @@ def _standing(consent: "Consent") -> str:
         return "no"
     until = f" until {consent.expires_at:%Y-%m-%d}" if consent.expires_at else ""
     since = f" since {consent.given_at:%Y-%m-%d}" if consent.given_at and not until else ""
-    return f"[green]yes[/]{since}{until}"
+    earlier = "; not all that the text says today: allow it again" if consent.is_outdated else ""
+    return f"[green]yes[/]{since}{until}{earlier}"
 
 
 def _agreed(question: str, yes: bool) -> None:

@@ -74,8 +74,8 @@ class ConsentsController(Controller):
 
 
 def _check(change: ConsentChange) -> None:
-    if change.given and change.version is None:
-        raise InvalidFields.one("version", "Expected the version of the text that was consented to")
+    if change.given and change.version != CONSENT_TEXTS[change.kind].version:
+        raise InvalidFields.one("version", "Expected the version of the text that is offered now: read it anew")
     if (change.days is not None) != (change.given and change.kind == "support_access"):
         raise InvalidFields.one("days", "Expected for how many days, for a consent to support and for no other")
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from apex_server.ai.asking import BoundedModel, Unanswered
 from apex_server.ai.dishes import plan_with_dishes
 from apex_server.caller import Caller
+from apex_server.consent_texts import VERSIONS_NAMING_MEALS
 from apex_server.db import Database, load_queries
 from apex_sync.coaching.meal_planning import MealWishes, PlannedDay
 from apex_sync.coaching.nutrition import Macros
@@ -40,7 +41,7 @@ async def assisted_days(
     if caller.role != "coach":  # Whoever asks pays: an athlete's questions would drain their coach's day.
         return Assisted(by_rules, "coaches_only")
     async with database.commit_connection() as connection:
-        consented = await connection.fetchval(_queries.may_model_hear, athlete_id)
+        consented = await connection.fetchval(_queries.may_model_hear, athlete_id, list(VERSIONS_NAMING_MEALS))
     if not consented:
         return Assisted(by_rules, "no_consent")
     try:

@@ -79,5 +79,13 @@ ORDER BY library.record_id DESC
 LIMIT 500;
 
 -- name: may_model_hear
--- Whether a model may hear of an athlete's meals.
-SELECT apex_consented($1, 'ai_analysis');
+-- Whether a model may hear of an athlete's meals: where they consented to a text ($2: its versions) that said so.
+SELECT apex_consented($1, 'ai_analysis')
+    AND EXISTS (
+        SELECT 1
+        FROM consents
+        WHERE user_id = $1
+            AND kind = 'ai_analysis'
+            AND withdrawn_at IS NULL
+            AND version = ANY ($2::text[])
+    );

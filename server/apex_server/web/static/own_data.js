@@ -44,12 +44,13 @@ export const ownDataActions = {
 };
 
 function showConsents({ consents }) {
-  for (const { kind, given, given_at: since, expires_at: until } of consents) {
+  for (const { kind, given, version, text_version: today, given_at: since, expires_at: until } of consents) {
     const row = document.querySelector(`[data-consent="${kind}"]`);
     if (!row) continue;
     const standing = until ? `Allowed until ${on(until)}` : `Allowed since ${on(since)}`;
-    stand(row, given ? standing : "Not allowed");
-    offer(row, given ? "consent-withdraw" : "consent-give");
+    const isOutdated = given && version !== today;
+    stand(row, given ? standing + (isOutdated ? ", by an earlier text that said less" : "") : "Not allowed");
+    offer(row, given && "consent-withdraw", (!given || isOutdated) && "consent-give");
   }
 }
 
