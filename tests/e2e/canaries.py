@@ -1,7 +1,7 @@
 """Strings that nothing else holds, and everywhere that a person's text can go, where they are planted."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,8 +12,10 @@ from PIL import Image
 
 from apex_client import Replica
 from apex_server.ai.ledger import Ledger
+from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.db import Database
 from apex_server.jobs.worker import Worker
+from apex_server.mail import UNREAD_FOR
 from apex_server.serving import address_of
 from apex_server.settings import Settings
 from apex_server.sync import Committer
@@ -182,7 +184,9 @@ async def plant(here: Installation, canaries: Canaries, folder: Path) -> tuple[d
             }
         },
     })  # fmt: skip
+    await allow_letters(here, coach)
     await plant_body_and_nutrition(here, canaries, athlete_id, coach_id)
+    await plant_letter(here, canaries.by_place["name"])
     check_in = {"coach_feedback": canaries("feedback")}
     await here.write(coach_id, scope, "check_ins", check_in)
     await here.write(coach_id, private, "programs", {"name": canaries("draft program")})
@@ -199,6 +203,25 @@ async def plant(here: Installation, canaries: Canaries, folder: Path) -> tuple[d
     await ledger.keep(uuid4().bytes * 2, UUID(athlete_id), canaries("model's answer").encode())
     await here.worker.mails.send_due()
     return session, phone
+
+
+async def allow_letters(here: Installation, coach: dict[str, Any]) -> None:
+    """Let the coach want to hear by mail of messages that wait."""
+    await confirm_address(here.settings, coach["user"]["email"])
+    change = {"kind": "messages", "given": True, "version": CONSENT_TEXTS["messages"].version}
+    answer = await here.client.put("/api/consents", json=change, headers=bearer(coach))
+    assert answer.status_code == 200, answer.text
+
+
+async def plant_letter(here: Installation, name: str) -> None:
+    """Have the coach told, hours later, that the person wrote."""
+    hours = UNREAD_FOR + timedelta(hours=1)
+    here.now += hours
+    await here.worker.tell_of_messages()
+    await here.worker.mails.send_due()
+    here.now -= hours
+    letters = [path.read_text() for path in (here.settings.data_dir / "mails").glob("*.eml")]
+    assert [name in letter for letter in letters if "Messages wait for you" in letter] == [True]
 
 
 async def plant_media(here: Installation, canaries: Canaries, phone: Replica, folder: Path) -> None:

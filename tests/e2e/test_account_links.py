@@ -9,13 +9,16 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 from playwright.sync_api import Page, expect
 
+from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.settings import Settings
+from apex_sync.ids import Scope, thread_scope
 from tests.e2e.whole_server import PASSWORD, SECRET, WholeServer, running_server
 
 pytestmark = pytest.mark.needs_chromium
@@ -134,3 +137,54 @@ def test_the_letter_reads_well(mailing: WholeServer, page: Page) -> None:
     expect(page.get_by_role("link", name="Confirm this address")).to_be_visible()
     seen(page, "letter")
     assert asked_for == []  # A mail that loads something tells its sender when it is read.
+
+
+def test_mails_about_unread_messages_are_ended_by_their_link_with_a_press(
+    mailing: WholeServer, portal: BlockingPortal, page: Page
+) -> None:
+    coach_id = portal.call(unread_message, mailing)
+    message = next_mail(mailing, "Messages wait for you")
+    assert "/api/consents/messages/stop/" in message["List-Unsubscribe"]
+    body = message.get_body(("html",))
+    assert body is not None and "from Anna" in body.get_content()
+    page.set_content(body.get_content())
+    expect(page.get_by_role("link", name="Read them")).to_be_visible()
+    seen(page, "unread-letter")
+
+    page.goto(message["List-Unsubscribe"].strip("<>"))  # As a mail program does that knows no button for it.
+    expect(page.get_by_role("button", name="Stop these mails")).to_be_visible()
+    assert urlsplit(page.url).fragment == ""
+    seen(page, "stop")
+    assert portal.call(allows_letters, mailing, coach_id)
+    page.get_by_role("button", name="Stop these mails").click()
+    expect(page.get_by_role("heading", name="No more of these mails")).to_be_visible()
+    seen(page, "stopped")
+    assert not portal.call(allows_letters, mailing, coach_id)
+
+
+async def unread_message(server: WholeServer) -> UUID:
+    """Let a coach who wants to hear of it have a message that came five hours ago; the letter waits."""
+    people = []
+    async with httpx.AsyncClient(base_url=server.address) as client:
+        for name, role in (("Ines", "coach"), ("Anna", "athlete")):
+            body = {"email": server.new_email(name.lower()), "password": PASSWORD, "name": name, "role": role}
+            people.append((await client.post("/api/auth/register", json=body)).json())
+            await server.confirm(body["email"])
+        coach, athlete = ({"Authorization": f"Bearer {each['access_token']}"} for each in people)
+        code = (await client.post("/api/invites", json={}, headers=coach)).json()["code"]
+        await client.post(f"/api/invites/{code}/accept", headers=athlete)
+        change = {"kind": "messages", "given": True, "version": CONSENT_TEXTS["messages"].version}
+        assert (await client.put("/api/consents", json=change, headers=coach)).status_code == 200
+        coach_id, athlete_id = (each["user"]["id"] for each in people)
+        thread_id = str(Scope.parse(thread_scope(coach_id, athlete_id)).id)
+        sent = await client.post("/api/messages", json={"thread_id": thread_id, "text": "Hello"}, headers=athlete)
+        assert sent.status_code == 201, sent.text
+    await server.sql("UPDATE audit SET committed_at = now() - interval '5 hours' WHERE scope_id = $1", UUID(thread_id))
+    queue = "INSERT INTO mails (purpose, user_id, asked_at, due_at) VALUES ('unread_messages', $1, now(), now())"
+    await server.sql(queue, UUID(coach_id))
+    return UUID(coach_id)
+
+
+async def allows_letters(server: WholeServer, coach_id: UUID) -> bool:
+    [row] = await server.sql("SELECT apex_consented($1, 'messages')", coach_id)
+    return bool(row[0])

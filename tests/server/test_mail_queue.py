@@ -36,7 +36,7 @@ class MovablePost:
             raise self.refusal
         self.taken.append(mail)
 
-    async def forget(self, addresses: Collection[str]) -> None:
+    async def forget(self, addresses: Collection[str], *, naming: str) -> None:
         raise AssertionError("nobody is erased here")
 
 

@@ -130,7 +130,7 @@ class Shut:
         self.asked += 1
         raise MailPostponed("the post is shut")
 
-    async def forget(self, addresses: Any) -> None:
+    async def forget(self, addresses: Any, *, naming: str) -> None:
         """Nothing was kept."""
 
 

@@ -47,16 +47,19 @@ class FolderMailer:
             raise MailPostponed(f"the folder cannot be written: {error.strerror}") from error
         _log.info("mail_written", file=str(path))
 
-    async def forget(self, addresses: Collection[str]) -> None:
-        """Delete the mails to these addresses."""
-        await anyio.to_thread.run_sync(self._forget, {address.casefold() for address in addresses})
+    async def forget(self, addresses: Collection[str], *, naming: str) -> None:
+        """Delete the mails to these addresses, and those to others that say `naming`."""
+        await anyio.to_thread.run_sync(self._forget, {address.casefold() for address in addresses}, naming)
 
-    def _forget(self, addresses: Collection[str]) -> None:
+    def _forget(self, addresses: Collection[str], naming: str) -> None:
         for path in self.folder.glob("*.eml"):
             with suppress(FileNotFoundError):
                 message = message_from_bytes(path.read_bytes(), policy=default)
                 recipients = message["To"].addresses if message["To"] else ()
-                if any(each.addr_spec.casefold() in addresses for each in recipients):
+                body = message.get_body(("plain",))
+                if any(each.addr_spec.casefold() in addresses for each in recipients) or (
+                    body is not None and naming in body.get_content()
+                ):
                     path.unlink()
 
     def _write(self, written: bytes) -> Path:

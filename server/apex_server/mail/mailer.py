@@ -34,6 +34,6 @@ class Mailer(Protocol):
         """
         ...
 
-    async def forget(self, addresses: Collection[str]) -> None:
-        """Forget mails to these addresses, where this post keeps any."""
+    async def forget(self, addresses: Collection[str], *, naming: str) -> None:
+        """Forget mails to these addresses, and those to others that say `naming`, where this post keeps any."""
         ...

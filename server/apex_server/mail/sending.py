@@ -27,7 +27,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.mail.asking import INVITE_CODE, INVITE_EMAIL
 from apex_server.mail.letters import LETTERS, Letter, MailPurpose, made_on, write_letter
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
-from apex_server.mail.waiting_messages import waiting_messages, words_of
+from apex_server.mail.waiting_messages import waiting_messages, words_naming, words_of
 from apex_server.opaque_tokens import fingerprint, new_token
 from apex_server.people import USER_EMAIL, USER_NAME
 from apex_server.policy import has_pages
@@ -145,15 +145,16 @@ class MailSender:
         """Let the post forget what it keeps of mails to a person, before the account is erased."""
         async with self._database.commit_connection() as connection:
             user = await connection.fetchrow(_queries.get_addressee, user_id)
-            if user is None or user["email_verified_at"] is None:
-                return  # The address may be somebody else's, and so the mails to it.
+            if user is None:
+                return
             key = await self._database.vault.user_key(connection, user_id)
             former = await connection.fetch(_queries.list_former_addresses, user_id)
-        addresses = {key.open_text(user["email"], what=USER_EMAIL)}
-        for row in former:
-            addresses |= {key.open_text(row["old_email"], what=OLD_EMAIL)}
-            addresses |= {key.open_text(row["new_email"], what=NEW_EMAIL)}
-        await self._mailer.forget(addresses)
+        addresses: set[str] = set()
+        if user["email_verified_at"]:  # Else the address may be somebody else's, and so the mails to it.
+            addresses = {key.open_text(user["email"], what=USER_EMAIL)}
+            addresses |= {key.open_text(row["old_email"], what=OLD_EMAIL) for row in former}
+            addresses |= {key.open_text(row["new_email"], what=NEW_EMAIL) for row in former}
+        await self._mailer.forget(addresses, naming=words_naming(key.open_text(user["name"], what=USER_NAME)))
 
     async def forget_old(self) -> None:
         """Forget held mails and tokens that are long over."""

@@ -84,7 +84,7 @@ class SmtpMailer:
         self._now = now
         self._tls_context = tls_context
 
-    async def forget(self, addresses: Collection[str]) -> None:
+    async def forget(self, addresses: Collection[str], *, naming: str) -> None:
         """Do nothing: what was handed over is not here."""
 
     async def send(self, mail: Mail) -> None:

@@ -16,7 +16,7 @@ from apex_server.people import USER_NAME
 from apex_server.resources import thread_filings
 from apex_server.vault import Vault
 
-__all__ = ["UNREAD_FOR", "Waiting", "waiting_messages", "words_of"]
+__all__ = ["UNREAD_FOR", "Waiting", "waiting_messages", "words_naming", "words_of"]
 
 UNREAD_FOR = timedelta(hours=4)
 """Who trains or coaches looks every few hours: sooner, a mail only repeats what the app shows; a day later the session
@@ -65,17 +65,17 @@ def words_of(waiting: Sequence[Waiting]) -> str:
     '2 messages from Anna and 1 from Ben'
     """
     first, *others = waiting[:NAMED_MAX]
-    said = [f"{_count(first)} message{'' if first.messages == 1 else 's'} from {_name(first)}"]
-    said += [f"{_count(each)} from {_name(each)}" for each in others]
+    said = [f"{_count(first)} message{'' if first.messages == 1 else 's'} {words_naming(first.sender)}"]
+    said += [f"{_count(each)} {words_naming(each.sender)}" for each in others]
     if (rest := len(waiting) - NAMED_MAX) > 0:
         said += [f"more from {rest} other{'' if rest == 1 else 's'}"]
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
 
+def words_naming(name: str) -> str:
+    """Give the words for who wrote, by a name as it may stand in a mail of ours: an address in it leads nowhere."""
+    return f"from {' '.join(_NOT_OF_NAMES.sub(' ', name).split())[:NAME_LENGTH_MAX].strip() or 'somebody'}"
+
+
 def _count(each: Waiting) -> str:
     return f"{each.messages} or more" if each.messages >= COUNTED_MAX else str(each.messages)
-
-
-def _name(each: Waiting) -> str:
-    """Give a name as it may stand in a mail of ours: one that is an address of a page leads nowhere."""
-    return " ".join(_NOT_OF_NAMES.sub(" ", each.sender).split())[:NAME_LENGTH_MAX].strip() or "somebody"
