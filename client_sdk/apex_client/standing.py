@@ -19,6 +19,7 @@ class ClientSummary(Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
+    coach_id: str | None
     since: datetime
     status: str
     reasons: list[str]

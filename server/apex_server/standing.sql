@@ -1,23 +1,20 @@
--- name: find_coach_read
--- Which coach an owner reads along with: the one they name, or of those who work with an athlete the one who does longest.
-SELECT member.coach_id
-FROM organisation_coaches AS member
-LEFT JOIN coach_athletes AS pair
-    ON pair.coach_id = member.coach_id AND pair.athlete_id = $3 AND pair.ended_at IS NULL
-WHERE member.owner_id = $1
-    AND member.ended_at IS NULL
-    AND ($2::uuid IS NULL OR member.coach_id = $2)
-    AND ($3::uuid IS NULL OR pair.athlete_id IS NOT NULL)
-ORDER BY pair.since, member.coach_id
-LIMIT 1;
+-- name: list_coaches_read
+-- With which coaches an owner reads: all of theirs, or the one they name.
+SELECT coach_id
+FROM organisation_coaches
+WHERE owner_id = $1
+    AND ended_at IS NULL
+    AND ($2::uuid IS NULL OR coach_id = $2)
+ORDER BY coach_id
+LIMIT 200;
 
 -- name: list_standings
--- A coach's athletes ($2: one of them; $1 null: whom support looks at, who has no coach then) with what their standing
--- follows from: each part reads a few rows by index. What was due is asked for by the program that was followed on its day
+-- The athletes of some coaches, each once ($2: one of them; $1 null: whom support looks at, who has no coach then), with
+-- what their standing follows from: each part reads a few rows by index. What was due is asked for by the program that was followed on its day
 -- (as `sessions_due` in coaching/plan.py says). Names and tags are sealed, so they are sorted, filtered and cut into pages
 -- once they are open. Sessions are read from $3 on, everything else from $5. The day of an athlete is that of the clock they
 -- last trained by; one that is off by more than a day says nothing.
-SELECT users.id, users.name, pair.since,
+SELECT users.id, users.name, pair.coach_id, pair.since,
     file.scope, file.record_id, file.digest, file.doc,
     latest.date AS last_workout, here.today,
     (
@@ -84,10 +81,13 @@ SELECT users.id, users.name, pair.since,
             AND insight.priority = 'critical'
     ) AS critical_insights
 FROM (
-    SELECT coach_id, athlete_id, since
-    FROM coach_athletes
-    WHERE coach_id = $1
-        AND ended_at IS NULL
+    (
+        SELECT DISTINCT ON (athlete_id) coach_id, athlete_id, since
+        FROM coach_athletes
+        WHERE coach_id = ANY ($1::uuid[])
+            AND ended_at IS NULL
+        ORDER BY athlete_id, since, coach_id
+    )
     UNION ALL
     SELECT NULL, users.id, users.created_at
     FROM users

@@ -237,6 +237,7 @@ ROUTES: list[Case] = [
     lists("GET /api/clients/invites", "invite", roles=_COACH),
     own("DELETE /api/clients/invites", _COACH),
     writes("DELETE /api/clients/invites/{invite_id}", "invite", may="own_coach", roles=_COACH),
+    lists("GET /api/clients", "athlete", roles=_COACH_AND_BESIDE),
     lists("GET /api/clients", "athlete", roles=_COACH_AND_BESIDE, query=_OF_COACH),
     own("POST /api/clients", _COACH, {}),
     own("POST /api/clients/import", _COACH, {"rows": [{"name": "x"}]}),
@@ -409,11 +410,13 @@ ROUTES: list[Case] = [
     writes("POST /api/questionnaires/{questionnaire_id}/restore", "questionnaire", may="own_coach"),
     # Analytics.
     own("GET /api/analytics/dashboard", "coach owner"),
+    lists("GET /api/analytics/adherence", "athlete", roles=_COACH_AND_BESIDE),
     lists("GET /api/analytics/adherence", "athlete", roles=_COACH_AND_BESIDE, query=_OF_COACH),
     reads("GET /api/analytics/client/{athlete_id}", "athlete", roles=_COACH_AND_BESIDE),
     reads("GET /api/analytics/volume/{athlete_id}", "athlete"),
     reads("GET /api/analytics/progression", "athlete", query=_ATHLETE),
-    own("GET /api/analytics/export", "athlete coach"),
+    own("GET /api/analytics/export", "athlete coach owner"),
+    reads("GET /api/analytics/export", "athlete", roles="athlete coach owner", query=_ATHLETE),
     reads("GET /api/workouts/analytics", "athlete", query=_ATHLETE),
     # Insights.
     lists("GET /api/insights", "insight", roles="coach owner"),

@@ -211,7 +211,7 @@ async def test_postgres_says_what_was_due_as_the_rule_does(db: Database, databas
         expected[athlete] = [due for due in sessions_due(programs) if first <= due.date <= last]
     await tablet.sync()
     async with db.request(coach) as connection:
-        standings = await standings_of(connection, db.vault, coach, first_day=first)
+        standings = await standings_of(connection, db.vault, [coach], first_day=first)
     for client, facts in standings:
         assert sorted(map(astuple, facts.scheduled), key=repr) == sorted(map(astuple, expected[client.id]), key=repr)
     assert any(expected.values())

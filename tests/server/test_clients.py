@@ -323,7 +323,7 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
     today = NOW.date()
     async with db.request(coach) as connection:
         arguments = [
-            coach,
+            [coach],
             None,
             today - timedelta(days=20),
             today,

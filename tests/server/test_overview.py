@@ -23,6 +23,7 @@ def client(
     return ClientSummary(
         id=uuid4(),
         name=name,
+        coach_id=uuid4(),
         since=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
         status=status,
         reasons=list(reasons),

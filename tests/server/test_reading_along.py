@@ -45,7 +45,8 @@ async def world(settings: Settings) -> AsyncIterator[World]:
         await app.coaches(carla, anna)
         await app.joins(carla, olga)
         await app.joins(cora, otto)
-        await anna("POST", "/api/workouts", {"title": "Legs", "date": "2026-03-01"})
+        legs = {"title": "Legs", "date": "2026-03-01", "exercises": [{"name": "Squat", "sets": [{"reps": 5}]}]}
+        await anna("POST", "/api/workouts", legs)
         answer = await carla("PATCH", f"/api/clients/{anna.id}", {"file": {"tags": ["Prep"], "notes": "is shy"}})
         assert answer.status_code == 200, answer.text
         yield World(app, anna, carla, olga, otto, await app.person("sam", "support"))
@@ -65,12 +66,42 @@ async def test_an_owner_reads_of_an_athlete_what_the_coach_reads(world: World) -
     assert (await read(world.olga, world.paths()[0]))["file"]["notes"] == "is shy"
 
 
-async def test_an_owner_names_the_coach_whose_athletes_they_read(world: World) -> None:
+async def test_an_owner_reads_of_all_what_the_coach_reads(world: World) -> None:
     for path in OF_ALL:
-        assert await read(world.olga, path, coach_id=str(world.carla.id)) == await read(world.carla, path)
-        unnamed = await world.olga("GET", path)
-        assert problem(unnamed) == (422, "invalid_fields")
-        assert unnamed.json()["errors"][0]["field"] == "coach_id"
+        hers = await read(world.carla, path)
+        assert await read(world.olga, path) == hers
+        assert await read(world.olga, path, coach_id=str(world.carla.id)) == hers
+
+
+async def test_an_owner_lists_the_athletes_of_every_coach_once_and_of_one_who_is_named(world: World) -> None:
+    dora, dan = await world.app.person("dora", "coach"), await world.app.person("dan", "athlete")
+    await world.app.joins(dora, world.olga)
+    await world.app.coaches(dora, dan)
+    await world.app.coaches(dora, world.anna)
+    listed = (await read(world.olga, "/api/clients"))["clients"]
+    assert {each["id"]: each["coach_id"] for each in listed} == {
+        str(world.anna.id): str(world.carla.id), str(dan.id): str(dora.id),
+    }, "an athlete of two coaches is shown with the one who has worked with them longest"  # fmt: skip
+    assert len(listed) == (await read(world.olga, "/api/analytics/dashboard"))["clients"] == 2
+    of_dora = await read(world.olga, "/api/clients", coach_id=str(dora.id))
+    assert {each["id"]: each["coach_id"] for each in of_dora["clients"]} == {
+        str(world.anna.id): str(dora.id), str(dan.id): str(dora.id),
+    }  # fmt: skip
+    assert (await read(world.otto, "/api/clients"))["clients"] == []
+
+
+async def test_an_owner_takes_training_along_as_the_coach_does_and_the_athlete_sees_it(world: World) -> None:
+    path = "/api/analytics/export"
+    hers = (await world.carla("GET", path)).text
+    assert hers.count("\n") == 2
+    for query in ({}, {"coach_id": str(world.carla.id)}, {"athlete_id": str(world.anna.id)}):
+        assert (await world.olga("GET", path, params=query)).text == hers
+    for query in ({}, {"coach_id": str(world.carla.id)}):
+        assert (await world.otto("GET", path, params=query)).text.count("\n") == 1
+    assert problem(await world.otto("GET", path, params={"athlete_id": str(world.anna.id)})) == (404, "not_found")
+    recorded = (await read(world.anna, "/api/audit"))["events"]
+    taken = [each["actor_id"] for each in recorded if each["action"] == "training_exported"]
+    assert (taken.count(str(world.olga.id)), taken.count(str(world.otto.id))) == (3, 0)
 
 
 async def test_another_owner_finds_nobody_even_by_the_coachs_id(world: World) -> None:

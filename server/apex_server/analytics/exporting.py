@@ -20,6 +20,7 @@ from apex_server.audit import record_event
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
 from apex_server.people import USER_NAME
+from apex_server.standing import CLIENTS_MAX, coaches_read_by
 from apex_server.sync.sealing import EXERCISE_NAME, seals_of_scopes
 from apex_sync.csv_cells import guarded
 from apex_sync.ids import athlete_scope
@@ -31,8 +32,6 @@ PAGE_SETS = 5000
 
 ROW_GROUP_SETS = 20_000
 """Sets that are kept for one group of rows in Parquet, 5 MB; smaller groups compress badly."""
-
-ATHLETES_MAX = 5000
 
 MEDIA_TYPES: Mapping[ExportFormat, str] = {
     "csv": "text/csv",
@@ -84,10 +83,19 @@ class ExportedAthlete(NamedTuple):
     name: str
 
 
-async def exported_athletes(database: Database, caller: Caller, athlete_id: UUID | None) -> list[ExportedAthlete]:
-    """List whose training a caller may take along: their own, or that of their athletes; one of them, if named."""
+async def exported_athletes(
+    database: Database, caller: Caller, athlete_id: UUID | None, coach_id: UUID | None = None
+) -> list[ExportedAthlete]:
+    """List whose training a caller may take along, of all or of the one that is named.
+
+    An athlete their own, a coach that of their athletes, an owner that of their coaches' athletes, or of one coach's.
+    """
     async with database.request(caller.user_id) as connection:
-        rows = await connection.fetch(_queries.list_exported_athletes, caller.user_id, athlete_id, ATHLETES_MAX)
+        if caller.role == "athlete":
+            rows = await connection.fetch(_queries.get_own_name, caller.user_id, athlete_id)
+        else:
+            coaches = await coaches_read_by(connection, caller, coach_id)
+            rows = await connection.fetch(_queries.list_exported_athletes, coaches, athlete_id, CLIENTS_MAX)
         keys = await database.vault.user_keys(connection, [row["id"] for row in rows])
     return [
         ExportedAthlete(row["id"], keys[row["id"]].open_text(row["name"], what=USER_NAME))

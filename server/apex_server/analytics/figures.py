@@ -17,7 +17,7 @@ from apex_server.analytics.payloads import (
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
 from apex_server.resources import library_for, trained_exercises_of
-from apex_server.standing import ClientSummary, Standing, standings_of
+from apex_server.standing import Standing, clients_of, standings_of
 from apex_server.sync.sealing import EXERCISE_NAME, seal_of_scope
 from apex_server.vault import Vault
 from apex_sync.coaching.analytics import (
@@ -37,7 +37,7 @@ from apex_sync.ids import athlete_scope
 __all__ = [
     "adherence_of_clients",
     "client_analytics_of",
-    "dashboard_of_coach",
+    "dashboard_of_coaches",
     "progression_of",
     "totals_by_week",
     "volume_by_week",
@@ -61,9 +61,9 @@ def today() -> date:
     return datetime.now(UTC).date() + timedelta(days=1)
 
 
-async def dashboard_of_coach(connection: Connection, vault: Vault, coach_id: UUID | None) -> CoachDashboard:
-    """Read a coach's work at a glance."""
-    clients = await _clients(connection, vault, coach_id)
+async def dashboard_of_coaches(connection: Connection, vault: Vault, coaches: Sequence[UUID] | None) -> CoachDashboard:
+    """Read the work of coaches at a glance."""
+    clients = [client for client in await clients_of(connection, vault, coaches) if not client.archived]
     this_week = monday_of(datetime.now(UTC).date())
     last_week = this_week - timedelta(days=DAYS)
     weeks = await totals_by_week(connection, [client.id for client in clients], last_week, today())
@@ -89,10 +89,10 @@ async def dashboard_of_coach(connection: Connection, vault: Vault, coach_id: UUI
 
 
 async def adherence_of_clients(
-    connection: Connection, vault: Vault, coach_id: UUID | None, weeks: int
+    connection: Connection, vault: Vault, coaches: Sequence[UUID] | None, weeks: int
 ) -> AdherenceReport:
     """State the adherence of all clients, week by week."""
-    standings = await _standings(connection, vault, coach_id, None, weeks)
+    standings = await _standings(connection, vault, coaches, None, weeks)
     found = [
         ClientWeeks(
             id=client.id,
@@ -107,10 +107,10 @@ async def adherence_of_clients(
 
 
 async def client_analytics_of(
-    connection: Connection, vault: Vault, coach_id: UUID | None, athlete_id: UUID, weeks: int
+    connection: Connection, vault: Vault, coaches: Sequence[UUID] | None, athlete_id: UUID, weeks: int
 ) -> ClientAnalytics:
     """Read one athlete's weeks. Raises NotFound."""
-    standings = await _standings(connection, vault, coach_id, athlete_id, weeks)
+    standings = await _standings(connection, vault, coaches, athlete_id, weeks)
     if not standings:
         raise NotFound("athlete")
     [(client, facts)] = standings
@@ -192,13 +192,8 @@ def bands_of(percents: Sequence[float]) -> list[AdherenceBand]:
     ]
 
 
-async def _clients(connection: Connection, vault: Vault, coach_id: UUID | None) -> list[ClientSummary]:
-    standings = await standings_of(connection, vault, coach_id)
-    return [client for client, _ in standings if not client.archived]
-
-
 async def _standings(
-    connection: Connection, vault: Vault, coach_id: UUID | None, athlete_id: UUID | None, weeks: int
+    connection: Connection, vault: Vault, coaches: Sequence[UUID] | None, athlete_id: UUID | None, weeks: int
 ) -> list[Standing]:
     first_day = complete_weeks(datetime.now(UTC).date() - timedelta(days=1), weeks)[0]
-    return await standings_of(connection, vault, coach_id, athlete_id, first_day=first_day)
+    return await standings_of(connection, vault, coaches, athlete_id, first_day=first_day)

@@ -36,19 +36,23 @@ GROUP BY 1
 ORDER BY 1
 LIMIT 1000;
 
+-- name: get_own_name
+-- An athlete takes their own training along, and that of nobody whom they name.
+SELECT users.id, users.name
+FROM users
+WHERE users.id = $1
+    AND ($2::uuid IS NULL OR users.id = $2);
+
 -- name: list_exported_athletes
--- Whose training somebody may take along: an athlete their own, a coach that of the athletes they have now.
+-- Whose training coaches, or who reads along with them, may take along: that of the athletes they have now.
 SELECT users.id, users.name
 FROM users
 WHERE ($2::uuid IS NULL OR users.id = $2)
-    AND (
-        (users.id = $1 AND users.role = 'athlete')
-        OR users.id IN (
-            SELECT athlete_id
-            FROM coach_athletes
-            WHERE coach_id = $1
-                AND ended_at IS NULL
-        )
+    AND users.id IN (
+        SELECT athlete_id
+        FROM coach_athletes
+        WHERE coach_id = ANY ($1)
+            AND ended_at IS NULL
     )
 ORDER BY users.id
 LIMIT $3;

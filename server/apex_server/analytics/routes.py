@@ -19,7 +19,7 @@ from apex_server.analytics.exporting import MEDIA_TYPES, exported_athletes, expo
 from apex_server.analytics.figures import (
     adherence_of_clients,
     client_analytics_of,
-    dashboard_of_coach,
+    dashboard_of_coaches,
     progression_of,
     today,
     totals_by_week,
@@ -40,7 +40,7 @@ from apex_server.errors import InvalidFields, NotFound, RoleRequired
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
 from apex_server.resources import FirstDay, LastDay, require_scope
 from apex_server.resources.requests import NO_NUL, READ_REFUSALS, scope_of_athlete
-from apex_server.standing import ReadCoach, coach_read_by
+from apex_server.standing import ReadCoach, coaches_read_by
 from apex_sync.coaching.analytics import Volume, first_day_of
 from apex_sync.ids import Scope, athlete_scope
 
@@ -75,11 +75,11 @@ class AnalyticsController(Controller):
     async def get_coach_dashboard(
         self, caller: NamedDependency[Caller], database: NamedDependency[Database], coach_id: ReadCoach = None
     ) -> CoachDashboard:
-        """Read your work as a coach at a glance, or that of one of your coaches: who needs a look, what waits."""
+        """Read your work as a coach at a glance, or as an owner that of your coaches: who needs a look, what waits."""
         require_role(caller, "coach", "owner")
         async with database.request(caller.user_id) as connection:
-            coach = await coach_read_by(connection, caller, coach_id)
-            return await dashboard_of_coach(connection, database.vault, coach)
+            coaches = await coaches_read_by(connection, caller, coach_id)
+            return await dashboard_of_coaches(connection, database.vault, coaches)
 
     @get("/adherence", responses=problem_responses(*_COACH_READS, InvalidFields))
     async def get_adherence(
@@ -89,10 +89,10 @@ class AnalyticsController(Controller):
         coach_id: ReadCoach = None,
         weeks: Weeks = WEEKS_DEFAULT,
     ) -> AdherenceReport:
-        """State week by week how many of the due sessions each of your athletes did; owners name a coach."""
+        """State week by week how many of the due sessions each of your athletes did, or of your coaches' athletes."""
         async with database.request(caller.user_id) as connection:
-            coach = await coach_read_by(connection, caller, coach_id)
-            return await adherence_of_clients(connection, database.vault, coach, weeks)
+            coaches = await coaches_read_by(connection, caller, coach_id)
+            return await adherence_of_clients(connection, database.vault, coaches, weeks)
 
     @get("/client/{athlete_id:uuid}", responses=problem_responses(*READ_REFUSALS, RoleRequired))
     async def get_client_analytics(
@@ -105,8 +105,8 @@ class AnalyticsController(Controller):
     ) -> ClientAnalytics:
         """Read the weeks of one of your athletes: totals, adherence, muscles, and the exercises trained most."""
         async with database.request(caller.user_id) as connection:
-            coach = await coach_read_by(connection, caller, coach_id, athlete_id)
-            return await client_analytics_of(connection, database.vault, coach, athlete_id, weeks)
+            coaches = await coaches_read_by(connection, caller, coach_id)
+            return await client_analytics_of(connection, database.vault, coaches, athlete_id, weeks)
 
     @get("/volume/{athlete_id:uuid}", responses=problem_responses(*READ_REFUSALS))
     async def get_volume(
@@ -172,19 +172,20 @@ class AnalyticsController(Controller):
             ExportFormat, QueryParameter(name="format", description="Parquet where the server has it installed.")
         ] = "csv",
         athlete_id: FromQuery[UUID | None] = None,
+        coach_id: ReadCoach = None,
         first_day: FirstDay = None,
         last_day: LastDay = None,
     ) -> Stream:
-        """Take every logged set along as a table: your own, or those of all your athletes or one.
+        """Take every logged set along as a table: your own, or those of your athletes, or of your coaches' athletes.
 
         Everything, what has no day among it, unless days are named. Each athlete sees among their events that it was
         taken.
         """
-        require_role(caller, "coach", "athlete")
+        require_role(caller, "athlete", "coach", "owner")
         require_writer(file_format)
         days = (first_day or date.min, last_day or date.max)
         require_order(*days)
-        athletes = await exported_athletes(database, caller, athlete_id)
+        athletes = await exported_athletes(database, caller, athlete_id, coach_id)
         if athlete_id is not None and not athletes:
             raise NotFound("athlete")
         return Stream(

@@ -50,15 +50,16 @@ _queries = load_queries(__package__)
 
 
 async def dashboard_of(
-    connection: Connection, vault: Vault, coach_id: UUID | None, athlete_id: UUID
+    connection: Connection, vault: Vault, coaches: Sequence[UUID] | None, athlete_id: UUID
 ) -> ClientDashboard:
-    """Read one of a coach's athletes at a glance; without a coach, what is the athlete's own. Raises NotFound."""
-    clients = await clients_of(connection, vault, coach_id, athlete_id)
+    """Read an athlete of some coaches at a glance; without a coach, what is the athlete's own. Raises NotFound."""
+    clients = await clients_of(connection, vault, coaches, athlete_id)
     if not clients:
         raise NotFound("athlete")
+    [client] = clients
     today = datetime.now(UTC).date() + timedelta(days=1)  # It is tomorrow already somewhere.
     first = monday_of(today - timedelta(weeks=WEEKS - 1))
-    private = _private_scope_id(coach_id, athlete_id)
+    private = _private_scope_id(client.coach_id, athlete_id)
     workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, today)
     sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
     library = await library_for(connection, vault, sets_by_exercise(sets))
@@ -66,7 +67,7 @@ async def dashboard_of(
     check_ins = await connection.fetch(_queries.list_recent_check_ins, athlete_id)
     marked = await connection.fetch(_queries.list_to_look_at, athlete_id)
     return ClientDashboard(
-        client=clients[0],
+        client=client,
         workouts=recent_workouts(workouts, sets),
         volume=volume_of(tallies_of(sets), library).muscles,
         weight=weight_of(measurings),
@@ -87,13 +88,14 @@ async def dashboard_of(
 
 async def timeline_of(
     connection: Connection,
-    coach_id: UUID | None,
+    coaches: Sequence[UUID] | None,
     athlete_id: UUID,
     kind: TimelineKind | None,
     mark: PageMark | None,
     limit: int,
 ) -> TimelinePage:
     """Read a page of what happened to an athlete, the newest first."""
+    coach_id = await connection.fetchval(_queries.find_coach_of, coaches, athlete_id)
     private = _private_scope_id(coach_id, athlete_id)
     asked = (athlete_id, private, kind, *PageMark.key(mark), limit + 1, coach_id)
     rows = await connection.fetch(_queries.list_timeline, *asked)

@@ -106,6 +106,16 @@ WHERE coach_id = $1
     AND ($2::uuid IS NULL OR id = $2)
 RETURNING id;
 
+-- name: find_coach_of
+-- With which of some coaches an athlete works, with whom the longest if with several: `list_standings` shows that one, too.
+SELECT coach_id
+FROM coach_athletes
+WHERE coach_id = ANY ($1::uuid[])
+    AND athlete_id = $2
+    AND ended_at IS NULL
+ORDER BY since, coach_id
+LIMIT 1;
+
 -- name: list_timeline
 -- A page of what happened to an athlete, the newest first: each kind gives its own page by index, the newest of all are
 -- taken, and only of those the facts are read. Times are the athlete's wall clock, or midnight where none is known.

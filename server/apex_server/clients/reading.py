@@ -14,7 +14,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import MalformedRequest, NotFound
 from apex_server.resources import GIRTHS, KnownRecord, etag_of, measurings_of, read_records, weigh_ins_of_rows
 from apex_server.resources.versions import read_etag
-from apex_server.standing import clients_of, coach_read_by
+from apex_server.standing import clients_of, coaches_read_by
 from apex_server.sync.errors import RecordDamaged
 from apex_server.vault import Vault
 from apex_sync.coaching.bodyweight import latest_rate, weight_trend
@@ -51,17 +51,18 @@ async def read_client(
 ) -> tuple[ClientDetail, Versions]:
     """Read an athlete as a whole, as their coach does. Raises RoleRequired, NotFound, RecordDamaged."""
     async with database.request(caller.user_id) as connection:
-        coach = await coach_read_by(connection, caller, coach_id, athlete_id)
-        summaries = await clients_of(connection, database.vault, coach, athlete_id)
+        coaches = await coaches_read_by(connection, caller, coach_id)
+        summaries = await clients_of(connection, database.vault, coaches, athlete_id)
         if not summaries:
             raise NotFound("athlete")
-        parts = parts_of(coach, athlete_id)
+        [summary] = summaries
+        parts = parts_of(summary.coach_id, athlete_id)
         known = {name: await read_part(connection, database.vault, part) for name, part in parts.items()}
         measurings = await measurings_of(connection, athlete_id)
     profile = live(known["profile"], Profile)
     kept = known.get("file")
     detail = ClientDetail(
-        **msgspec.structs.asdict(summaries[0]),
+        **msgspec.structs.asdict(summary),
         profile=ProfileView(**shown(profile), age_years=age_years(profile, datetime.now(UTC).date())),
         file=live(kept, ClientFile) if kept else ClientFile(),
         metrics=metrics_of(measurings, profile),

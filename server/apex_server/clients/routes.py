@@ -52,7 +52,7 @@ from apex_server.resources.bodies import object_body
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After, IfMatch, IfNoneMatch, Limit
 from apex_server.resources.versions import is_named
-from apex_server.standing import ReadCoach, clients_of, coach_read_by
+from apex_server.standing import ReadCoach, clients_of, coaches_read_by
 from apex_server.sync.commit import Committer
 from apex_sync.coaching.client_standing import Status
 from apex_sync.ids import athlete_scope
@@ -110,7 +110,7 @@ class ClientsController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=PAGE_LENGTH_MAX)] = 100,
         after: After = None,
     ) -> ClientsPage:
-        """List the athletes you coach now, with how each stands; owners name one of their coaches.
+        """List the athletes you coach now, with how each stands; as an owner, those of your coaches.
 
         A status that you set goes first. Else: `inactive` after four weeks without a session or a check-in;
         `needs-attention` when a check-in is three days late, when less than 70 % of the due sessions were done two
@@ -118,8 +118,8 @@ class ClientsController(Controller):
         """
         mark = None if after is None else ClientMark.decode(after)
         async with database.request(caller.user_id) as connection:
-            coach = await coach_read_by(connection, caller, coach_id)
-            everybody = await clients_of(connection, database.vault, coach)
+            coaches = await coaches_read_by(connection, caller, coach_id)
+            everybody = await clients_of(connection, database.vault, coaches)
         wanted = text.casefold() if text else ""
         found = [
             client
@@ -223,8 +223,8 @@ class ClientsController(Controller):
     ) -> ClientDashboard:
         """Read one athlete at a glance: four weeks of training, volume by muscle, weight, check-ins, what waits."""
         async with database.request(caller.user_id) as connection:
-            coach = await coach_read_by(connection, caller, coach_id, athlete_id)
-            return await dashboard_of(connection, database.vault, coach, athlete_id)
+            coaches = await coaches_read_by(connection, caller, coach_id)
+            return await dashboard_of(connection, database.vault, coaches, athlete_id)
 
     @get("/{athlete_id:uuid}/timeline", responses=problem_responses(*_READ))
     async def get_timeline(
@@ -240,9 +240,9 @@ class ClientsController(Controller):
         """List what happened to an athlete, the newest first."""
         mark = None if after is None else PageMark.decode(after)
         async with database.request(caller.user_id) as connection:
-            coach = await coach_read_by(connection, caller, coach_id, athlete_id)
+            coaches = await coaches_read_by(connection, caller, coach_id)
             await require_scope(connection, caller.user_id, athlete_scope(str(athlete_id)), "athlete")
-            return await timeline_of(connection, coach, athlete_id, kind, mark, limit)
+            return await timeline_of(connection, coaches, athlete_id, kind, mark, limit)
 
     @put("/{athlete_id:uuid}/status", responses=problem_responses(*_WRITE))
     async def set_status(

@@ -117,7 +117,7 @@ async def athletes_page(request: _Request, database: NamedDependency[Database]) 
         rows = await opened_overview(
             connection, database.vault, await connection.fetch(_queries.list_overview, coach.user_id, ATHLETES_MAX)
         )
-        clients = {client.id: client for client in await clients_of(connection, database.vault, coach.user_id)}
+        clients = {client.id: client for client in await clients_of(connection, database.vault, [coach.user_id])}
         confirmed = await connection.fetchval(_queries.is_confirmed, coach.user_id)
     athletes = athletes_by_need(rows, clients, _today())
     me = await name_of(database, coach)
