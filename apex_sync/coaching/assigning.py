@@ -110,6 +110,27 @@ def replaced_program(
     return {"end_date": days_before(first, 1).isoformat()} if first else {"status": "completed"}
 
 
+def completed_program(changes: Patch, held: Record, today: str) -> Patch:
+    """Complete changes of a program: one that is followed and set to completed ends today, unless they say when.
+
+    What was due after that day is due no more. One that has not begun was never followed, and is archived.
+
+    >>> from apex_sync.models import Program
+    >>> held = Program(status="active", start_date="2026-01-05", end_date="2026-03-29")
+    >>> completed_program({"status": "completed"}, held, "2026-02-10")
+    {'status': 'completed', 'end_date': '2026-02-10'}
+    >>> completed_program({"status": "completed"}, held, "2026-01-01")
+    {'status': 'archived'}
+    """
+    is_completed = changes.get("status") == "completed" and getattr(held, "status", None) == "active"
+    if not is_completed or "end_date" in changes:
+        return changes
+    start, end = changes.get("start_date", held_day(held, "start_date")), held_day(held, "end_date")
+    if isinstance(start, str) and start > today:
+        return {**changes, "status": "archived"}
+    return changes if end and end <= today else {**changes, "end_date": today}
+
+
 def held_day(program: Record, name: str) -> str | None:
     """Give a day of a program as it was written."""
     found = getattr(program, name, None)

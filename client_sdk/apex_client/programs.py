@@ -4,27 +4,38 @@ template = await replica.programs.create(name="Base", duration_weeks=4)
 program = await replica.programs.assign(template, athlete_id, start_date="2026-03-02")
 """
 
+from collections.abc import Callable
 from datetime import date as Date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from apex_client import assigning, program_history
 from apex_client.records import LIST_MAX, Record, Records
+from apex_sync.coaching.assigning import completed_program
 from apex_sync.coaching.program_changes import ProgramVersion
-from apex_sync.models import Program
+from apex_sync.models import PROGRAMS, Program
+from apex_sync.op import Patch
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
 
 
-class Programs(Records[Record[Program]]):
+class ProgramRecord(Record[Program]):
+    """One program; `edit(status="completed")` ends it today, unless it says when."""
+
+    async def _edit(self, build: Callable[[Patch], Patch]) -> Self:
+        today = self._replica._wall_clock(None)[:10]
+        return await super()._edit(lambda state: completed_program(build(state), PROGRAMS.read(state)[0], today))
+
+
+class Programs(Records[ProgramRecord]):
     """The programs of one athlete, or all that are on this replica."""
 
     def __init__(self, replica: "Replica", scope: str | None = None) -> None:
-        super().__init__(replica, "programs", scope)
+        super().__init__(replica, "programs", scope, handle=ProgramRecord)
 
-    async def clone(self, program: Record[Program], *, name: str | None = None) -> Record[Program]:
+    async def clone(self, program: Record[Program], *, name: str | None = None) -> ProgramRecord:
         """Make a template of the coach's from a program, as a draft: a copy without dates and athlete."""
-        return Record(self._replica, await self._replica._do(assigning.clone, program.id, program.scope, name))
+        return ProgramRecord(self._replica, await self._replica._do(assigning.clone, program.id, program.scope, name))
 
     async def versions(self, program: Record[Program], *, limit: int = 50) -> list[ProgramVersion]:
         """List what a program was and what was changed in it, the latest first, as far as it is remembered.
@@ -45,7 +56,7 @@ class Programs(Records[Record[Program]]):
         start_date: Date | str | None = None,
         end_date: Date | str | None = None,
         keep: bool = False,
-    ) -> Record[Program]:
+    ) -> ProgramRecord:
         """Let an athlete follow a copy of a program; doing it again gives the same one as it stands.
 
         What they follow in the same days ends with it, unless `keep` is true; a copy that was deleted comes back anew.
@@ -62,4 +73,4 @@ class Programs(Records[Record[Program]]):
             today=self._replica._wall_clock(None)[:10],
             keep=keep,
         )
-        return Record(self._replica, snapshot)
+        return ProgramRecord(self._replica, snapshot)

@@ -114,3 +114,15 @@ async def test_a_device_tells_what_a_program_was_and_what_was_changed(open_repli
     assert (await coach.programs.as_of(template, latest.stamp)).name == "Base II"
     with pytest.raises(NoSuchVersion):
         await coach.programs.as_of(template, 1)
+
+
+async def test_a_program_that_is_completed_early_ends_on_that_day(open_replica: OpenReplica) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    await coach.sync()
+    days = {"start_date": "2026-01-05", "end_date": "2030-12-31"}
+    program = await coach.programs.create(name="Base", status="active", **days)
+    today = coach._wall_clock(None)[:10]
+    assert (await program.edit(status="completed"))["end_date"] == today < days["end_date"]
+    [found] = await coach.programs.list()
+    await found.edit(status="active", start_date="2030-01-01", end_date="2030-12-31")
+    assert (await found.edit(status="completed"))["status"] == "archived", "it never began"

@@ -70,13 +70,24 @@ async def test_a_version_is_the_program_as_it_was_and_can_be_put_back(rest: Rest
 
 
 async def test_nobody_reads_versions_of_what_is_not_theirs(rest: RestServer) -> None:
-    coach, athlete, program_id = await followed(rest)
+    coach, _, program_id = await followed(rest)
     stamp = (await listed(coach, program_id))["versions"][0]["stamp"]
     stranger = await rest.person("coach")
     for path in ("versions", f"versions/{stamp}"):
         assert problem(await stranger("GET", f"/api/programs/{program_id}/{path}")) == (404, "not_found")
+
+
+async def test_a_deleted_program_keeps_its_versions_for_whoever_could_read_it(rest: RestServer) -> None:
+    coach, athlete, program_id = await followed(rest)
+    stamp = (await listed(coach, program_id))["versions"][0]["stamp"]
     await coach("DELETE", f"/api/programs/{program_id}")
-    assert problem(await athlete("GET", f"/api/programs/{program_id}/versions")) == (404, "not_found")
+    assert problem(await athlete("GET", f"/api/programs/{program_id}")) == (404, "not_found")
+    for person in (coach, athlete):
+        assert (await listed(person, program_id))["versions"][0]["changes"][0]["words"] == "deleted"
+        assert (await person("GET", f"/api/programs/{program_id}/versions/{stamp}")).json()["name"] == PLAN["name"]
+    stranger = await rest.person("coach")
+    for path in ("versions", f"versions/{stamp}"):
+        assert problem(await stranger("GET", f"/api/programs/{program_id}/{path}")) == (404, "not_found")
 
 
 async def test_what_a_compaction_folded_is_said_to_be_gone(rest: RestServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,3 +297,27 @@ async def test_completion_is_of_the_sessions_logged_and_changes_when_one_arrives
     )
     assert (whole["completion_percent"], whole["total_volume_load_kg"], whole["average_rpe"]) == (75, 800, 10)
     assert "analytics" not in (await coach("GET", f"/api/programs/{template['id']}?include=analytics")).json()
+
+
+async def test_a_program_that_is_completed_early_expects_nobody_to_train_after_that_day(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    today = datetime.now(UTC).date()
+    monday = today - timedelta(days=today.weekday() + 14)
+    weeks = {f"w{n}": {"week_number": n} for n in range(1, 9)}
+    days = {f"d{n}": {"week": f"w{n}", "day_number": 1} for n in range(1, 9)}
+    template, _ = await make(coach, weeks=weeks, days=days, exercises={}, sets={})
+    body = {"athlete_id": athlete.id, "start_date": monday.isoformat(), "end_date": str(monday + timedelta(weeks=8))}
+    assigned = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
+    path = f"/api/programs/{assigned['id']}"
+
+    by_patch = (await coach("PATCH", path, {"status": "completed"})).json()
+    assert (by_patch["status"], by_patch["end_date"]) == ("completed", today.isoformat())
+    assert (await athlete("GET", f"{path}?include=analytics")).json()["analytics"]["sessions_in_program"] == 3
+
+    again = await coach("PATCH", path, {"status": "active", "end_date": body["end_date"]})
+    by_put = await coach("PUT", path, again.json() | {"status": "completed"}, if_match=again.headers["etag"])
+    assert (by_put.json()["status"], by_put.json()["end_date"]) == ("completed", today.isoformat())
+
+    await coach("PATCH", path, {"status": "active", "end_date": body["end_date"]})
+    told = (await coach("PATCH", path, {"status": "completed", "end_date": "2026-03-01"})).json()
+    assert told["end_date"] == "2026-03-01", "whoever says when is believed"

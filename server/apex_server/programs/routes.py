@@ -21,6 +21,7 @@ from apex_server.db import Connection, load_queries
 from apex_server.errors import RoleRequired
 from apex_server.problems import problem_responses
 from apex_server.programs.assigning import assign
+from apex_server.programs.completing import ProgramWriter
 from apex_server.programs.errors import VersionGone
 from apex_server.programs.examples import PROGRAM
 from apex_server.programs.payloads import (
@@ -59,9 +60,7 @@ from apex_server.resources.requests import (
 )
 from apex_server.vault import Vault
 from apex_sync.coaching.adherence import DoneSession
-from apex_sync.coaching.assigning import (
-    program_copy,
-)
+from apex_sync.coaching.assigning import program_copy
 from apex_sync.coaching.completion import ProgramAnalytics, program_analytics
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.ids import Scope
@@ -105,6 +104,7 @@ class ProgramsController(AthleteRecordController):
     filters = ProgramFilters
     list_query, sorted_by, mark = _queries.list_programs, "-start_date", DayMark
     made_by = ("coach",)
+    writer = ProgramWriter
 
     def scope_of_new(self, caller: Caller, draft: Mapping[str, Any]) -> str:
         """Make a template of the coach's, or with `athlete_id` a program that the athlete follows."""
@@ -149,10 +149,10 @@ class ProgramsController(AthleteRecordController):
     ) -> ProgramVersionsPage:
         """List what one program was and what was changed in it, the latest version first.
 
-        Edits of one author within ten minutes of each other are one version.
+        Edits of one author within ten minutes of each other are one version. A deleted program keeps its own.
         """
         async with records.reading() as connection:
-            known = await records.known(connection, record_id)
+            known = await records.known(connection, record_id, deleted=True)
             mark = None if after is None else StampMark.decode(after)
             return await versions_page(connection, records.database.vault, known, mark, limit)
 
@@ -162,7 +162,7 @@ class ProgramsController(AthleteRecordController):
     ) -> ProgramResource:
         """Read one program as it was; sent with PUT, it is so again."""
         async with records.reading() as connection:
-            return program_as_of(await records.known(connection, record_id), stamp)
+            return program_as_of(await records.known(connection, record_id, deleted=True), stamp)
 
     @post("/{record_id:uuid}/clone", responses=problem_responses(*WRITE_REFUSALS, AlreadyExists, RoleRequired))
     async def clone_record(
