@@ -8,7 +8,7 @@ cannot be exchanged, and a file that was cut short does not open. The key is dra
 sealed message.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -45,24 +45,40 @@ def sealed_reader(key: bytes, file: IO[bytes]) -> Callable[[], bytes]:
 
 
 class Opening:
-    """Opens a sealed file as it comes, in pieces of any size; what it has written is good once `end` returns."""
+    """Opens a file as it comes, in pieces of any size; what it has written is good once `end` returns.
 
-    def __init__(self, key: bytes, write: Callable[[bytes], object], path: Path) -> None:
-        self._cipher = _cipher(key)
+    `keys` are what messages say it was sealed with; one that is wrong, as anybody may say who can name the file, spoils
+    nothing. What `may_be_plain`, as it is named in the open, too, is written as it comes unless it begins like a sealed
+    one.
+    """
+
+    def __init__(
+        self, keys: Sequence[bytes], write: Callable[[bytes], object], path: Path, *, may_be_plain: bool = False
+    ) -> None:
+        self._ciphers = [_cipher(key) for key in keys]
         self._write = write
         self._path = path
+        self._is_plain = None if may_be_plain else False
         self._held = bytearray()
         self._place = 0
 
-    def add(self, sealed: bytes) -> None:
+    def add(self, content: bytes) -> None:
         """Take some of it. Raises MediaUnusable."""
-        self._held += sealed
-        while len(self._held) > PIECE_BYTES:  # Of the last piece only `end` knows that it is.
+        self._held += content
+        if self._is_plain is None and len(self._held) >= len(SEALED_HEAD):
+            self._is_plain = not self._held.startswith(SEALED_HEAD)
+        if self._is_plain:
+            self._write(bytes(self._held))
+            self._held.clear()
+        while self._is_plain is False and len(self._held) > PIECE_BYTES:  # Of the last piece only `end` knows it.
             self._open(PIECE_BYTES, is_last=False)
 
     def end(self) -> None:
         """Take the last of it. Raises MediaUnusable."""
-        self._open(len(self._held), is_last=True)
+        if self._is_plain is False:
+            self._open(len(self._held), is_last=True)
+        else:
+            self._write(bytes(self._held))
 
     def _open(self, size: int, *, is_last: bool) -> None:
         from cryptography.exceptions import InvalidTag
@@ -71,11 +87,17 @@ class Opening:
         del self._held[:size]
         if self._place == 0 and piece.startswith(SEALED_HEAD):
             piece = piece.removeprefix(SEALED_HEAD)
-        try:
-            self._write(self._cipher.decrypt(_nonce(self._place, is_last=is_last), piece, None))
-        except InvalidTag as error:
-            raise MediaUnusable(self._path, "was changed on the way, so it is not kept") from error
-        self._place += 1
+        nonce = _nonce(self._place, is_last=is_last)
+        for cipher in self._ciphers:
+            try:
+                opened = cipher.decrypt(nonce, piece, None)
+            except InvalidTag:
+                continue
+            self._ciphers = [cipher]
+            self._write(opened)
+            self._place += 1
+            return
+        raise MediaUnusable(self._path, "was changed on the way, so it is not kept")
 
 
 def _nonce(place: int, *, is_last: bool) -> bytes:

@@ -6,7 +6,7 @@ Each function takes the local replica and is run in its thread.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,9 @@ from apex_sync.ids import record_id_from
 from apex_sync.models import MESSAGES
 from apex_sync.models.message import OPENLY, SIDES, Part, Side, missing_of
 from apex_sync.op import Patch
+
+KEYS_MAX = 1000
+"""Tried on one file: whoever else names it with keys of their own makes saving it slower by a second at most."""
 
 READ_AT_ONCE_MAX = 1000
 """Messages marked in one transaction, about a second; whoever has more unread marks the rest with the next call."""
@@ -79,11 +82,20 @@ def send(
         return local.create(MESSAGES.name, scope, patch, record_id=record_id)
 
 
-def media_key(local: LocalReplica, media_id: str) -> bytes | None:
-    """Give what opens the media of an encrypted message, where this device can read that."""
+class MediaSaid(NamedTuple):
+    """What records say of a file: the keys in encrypted messages, and whether it is named in the open as well."""
+
+    keys: list[bytes]
+    openly: bool
+
+
+def said_of_media(local: LocalReplica, media_id: str) -> MediaSaid:
+    """Give what this device can read of a file: by right it is sealed or not, and yet anybody may say otherwise."""
     with sqlite_errors(local.store.path):
-        row = local.store.sql.execute(_CONTENT_OF_MEDIA, (media_id,)).fetchone()
-    return row and msgspec.msgpack.decode(row[0], type=Content).media_key
+        rows = local.store.sql.execute(_CONTENTS_OF_MEDIA, (media_id, KEYS_MAX)).fetchall()
+        [openly] = local.store.sql.execute(_NAMED_OPENLY, (media_id,)).fetchone()
+    keys = (msgspec.msgpack.decode(row[0], type=Content).media_key for row in rows)
+    return MediaSaid(list(dict.fromkeys(key for key in keys if key)), bool(openly))
 
 
 def said(local: LocalReplica, person_id: str | None, before: str | None, *, limit: int) -> list[Snapshot]:
@@ -149,10 +161,16 @@ def _sealed(local: LocalReplica, place: tuple[str, str, Side], part: Patch, medi
     return {**left, **seal(said, Place(*place), author, readers, local.device.entropy)}
 
 
-_CONTENT_OF_MEDIA = (
+_CONTENTS_OF_MEDIA = (
     "SELECT opened.content FROM said_rows AS said JOIN opened_messages AS opened"
     " ON opened.record_no = said.record_no AND opened.side = said.sender"
-    " WHERE said.media_id = ? AND said.encryption = 'open' ORDER BY said.record_no LIMIT 1"
+    " WHERE said.media_id = ? AND said.encryption = 'open' ORDER BY said.record_no LIMIT ?"
+)
+
+_NAMED_OPENLY = (
+    "SELECT EXISTS (SELECT 1 FROM said_rows WHERE media_id = ?1 AND encryption IS NULL)"
+    " OR EXISTS (SELECT 1 FROM progress_photo_rows WHERE media_id = ?1)"
+    " OR EXISTS (SELECT 1 FROM profile_rows WHERE avatar_media_id = ?1)"
 )
 
 _SAID = (

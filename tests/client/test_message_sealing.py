@@ -1,6 +1,7 @@
 """The construction of encrypted messages and files: what was sealed yesterday opens tomorrow, and only whole."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,9 @@ def sealed_pieces(size: int) -> list[bytes]:
     return list(iter(read, b""))
 
 
-def opened(sealed: bytes, step: int = 100_000) -> bytes:
+def opened(sealed: bytes, step: int = 100_000, *, keys: Sequence[bytes] = (KEY,), may_be_plain: bool = False) -> bytes:
     found = bytearray()
-    opening = Opening(KEY, found.extend, Path("file"))
+    opening = Opening(keys, found.extend, Path("file"), may_be_plain=may_be_plain)
     for start in range(0, len(sealed), step):
         opening.add(sealed[start : start + step])
     opening.end()
@@ -81,3 +82,20 @@ def test_a_file_that_was_cut_short_lengthened_or_put_in_another_order_does_not_o
     for changed in (b"", first, first + second, first + third, second + first + third, first + second + third + third):
         with pytest.raises(MediaUnusable):
             opened(changed)
+
+
+@pytest.mark.parametrize("size", [1, FIRST + NEXT + 1])
+def test_a_wrong_key_that_somebody_says_spoils_nothing(size: int) -> None:
+    sealed = b"".join(sealed_pieces(size))
+    for keys in ([bytes(32), KEY], [KEY, bytes(32)]):
+        assert opened(sealed, keys=keys) == bytes(size)
+        assert opened(sealed, 7, keys=keys, may_be_plain=True) == bytes(size)
+    with pytest.raises(MediaUnusable):
+        opened(sealed, keys=[bytes(32)], may_be_plain=True)
+
+
+@pytest.mark.parametrize("plain", [b"", b"short", bytes(PIECE_BYTES * 2 + 1), bytes(40) + SEALED_HEAD * 3])
+def test_what_is_named_in_the_open_and_is_not_sealed_is_taken_as_it_is(plain: bytes) -> None:
+    assert opened(plain, 40, may_be_plain=True) == plain
+    with pytest.raises(MediaUnusable):
+        opened(plain)

@@ -7,11 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio.from_thread import BlockingPortal
+from PIL import Image
 
 from apex_client import Replica
 from apex_client.errors import MediaUnusable, NewDevices, ServerRefused
 from apex_client.local import LocalReplica
 from apex_client.message_sealing import Place, SealBroken, unseal
+from apex_client.threads import send
 from apex_server.settings import Settings
 from tests.e2e.test_erasure_canaries import streams_of
 from tests.e2e.test_messages import Pair, pair_on, until
@@ -124,6 +126,24 @@ async def test_a_file_that_was_changed_on_the_way_is_not_kept(working: WholeServ
             with pytest.raises(MediaUnusable, match="changed on the way"):
                 await pair.athlete.media.save(said.media_id, tmp_path / "changed.pdf")
             assert not (tmp_path / "changed.pdf").exists()
+
+
+async def test_a_photo_that_a_message_names_with_a_key_is_saved_as_before(working: WholeServer, tmp_path: Path) -> None:
+    Image.effect_noise((300, 400), 30).save(tmp_path / "front.jpg")
+    async with pair_on(working, tmp_path) as pair:
+        await encrypt(pair)
+        photo = await pair.athlete.photos.add(tmp_path / "front.jpg", type="front", day="2026-03-01")
+        await until_kept(pair.athlete)
+        await pair.coach.sync()
+        said = {"type": "image", "media_id": photo.media_id}
+        await pair.coach._do(send, None, said, bytes(32))
+        await pair.coach.sync()
+        await pair.athlete.sync()
+        assert [message.said[0].media_id for message in await pair.athlete.messages.list()] == [photo.media_id]
+        for replica in (pair.athlete, pair.coach):
+            for thumbnail in (False, True):
+                await replica.media.save(photo.media_id, tmp_path / "saved.jpg", thumbnail=thumbnail)
+                Image.open(tmp_path / "saved.jpg").verify()
 
 
 async def test_it_is_live_and_a_device_that_is_removed_reads_nothing_that_is_said_later(

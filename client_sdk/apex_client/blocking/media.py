@@ -118,9 +118,10 @@ class Media:
         `not_found` for what nobody has sent yet, or is not for you; MediaUnusable for what is not what was encrypted.
         """
         item = None if thumbnail else self._replica._do(media_queue.find, media_id)
-        key = self._replica._do(threads.media_key, media_id)
+        said = self._replica._do(threads.said_of_media, media_id)
         with whole_file(Path(path), "wb") as file:
-            opening = Opening(key, file.write, Path(path)) if key else None
+            may_be_plain = item.kind != "sealed" if item else said.openly
+            opening = Opening(said.keys, file.write, Path(path), may_be_plain=may_be_plain) if said.keys else None
             write = opening.add if opening else file.write
             if item is not None:
                 for offset in range(0, item.size_bytes, PIECE_BYTES):
