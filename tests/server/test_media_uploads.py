@@ -1,6 +1,7 @@
 """Whose an upload is, and how much of them there may be: nobody's declaration stands in another's way."""
 
 import asyncio
+import shutil
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +84,29 @@ async def test_the_walls_beneath_hold_an_upload_to_its_declarer(
         async with whole.app.state.database.request(person.id) as connection:
             told = await connection.execute("UPDATE media SET state = 'checking' WHERE id = $1", upload_id)
             assert told == f"UPDATE {changed}"
+
+
+async def test_what_the_store_has_lost_is_taken_once_more_from_whoever_handed_it_in(
+    whole: WholeApp, athlete: Signed, coach: Signed
+) -> None:
+    content, other = picture(), picture(colour=(1, 2, 3))
+    for each in (content, other):
+        await hand_in(athlete, each)
+    await keep_media(whole)
+    for kept in await whole.owner.fetch("SELECT id FROM media WHERE media_id = $1", sha256(content)):
+        shutil.rmtree(whole.app.state.media_store.root / str(kept["id"]))
+    assert await status_of(athlete, content) == 404
+
+    assert (await declare(coach, content, athlete_id=str(athlete.id)))["state"] == "ready", "it is not the coach's"
+    assert (await declare(athlete, other))["state"] == "ready", "it is there"
+    [part] = (told := await declare(athlete, content))["parts"]
+    assert (await athlete("PUT", part["url"], content=other)).status_code == 422
+    await hand_in(athlete, content)
+    await keep_media(whole)
+
+    assert await declare(athlete, content) == told | {"state": "ready", "parts": []}
+    assert (await status_of(athlete, content), await status_of(coach, content)) == (200, 200)
+    assert await whole.owner.fetchval("SELECT count(*) FROM media WHERE media_id = $1", sha256(content)) == 1
 
 
 async def test_another_declaration_of_the_same_bytes_begins_anew(whole: WholeApp, athlete: Signed) -> None:

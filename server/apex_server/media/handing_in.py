@@ -11,6 +11,7 @@ from apex_server.limits import Limits
 from apex_server.media.directory import DirectoryStore
 from apex_server.media.errors import MediaFull
 from apex_server.media.payloads import MediaContent, Part, Upload
+from apex_server.media.sealed_files import sealed_size
 from apex_server.media.store import MediaStore, part_sizes
 from apex_server.resources import encrypted_threads
 from apex_server.sync.sealing import person_of
@@ -48,9 +49,19 @@ class HandingIn:
                 if await encrypted_threads(connection, self._database.vault, [pair]):
                     raise ThreadEncrypted
             row = await self._find(connection, scope, content)
+        if row is not None and await self._is_lost(row):
+            async with self._database.commit_connection() as connection:
+                await connection.execute(_queries.forget_lost, row["id"])
+            row = None
         if row is None or _begins_anew(row, content):
             row = await self._begin(scope, content)
         return await upload_of(self._store, row, content.media_id)
+
+    async def _is_lost(self, row: Any) -> bool:
+        """Tell whether the store has lost what the caller handed in: then they may hand it in once more."""
+        if row["state"] != "ready" or row["uploaded_by"] != self._caller.user_id:
+            return False
+        return await self._store.size(f"{row['id']}/original") != sealed_size(row["stored_bytes"])
 
     async def _begin(self, scope: Scope, content: MediaContent) -> Any:
         """Begin an upload, or give the one that another device of theirs began in the same moment.

@@ -1,6 +1,6 @@
 -- name: find_media
 -- What is ready is ready for everybody of the scope; an upload is its declarer's.
-SELECT id, state, refusal, kind, content_type, size_bytes, handle
+SELECT id, state, refusal, kind, content_type, size_bytes, handle, uploaded_by, stored_bytes
 FROM media
 WHERE scope_id = $1 AND media_id = $2 AND (uploaded_by = $3 OR state = 'ready')
 ORDER BY state = 'ready' DESC, declared_at, id
@@ -28,6 +28,11 @@ SELECT apex_media_bytes($1);
 -- It begins anew; what is ready or being looked at is never replaced.
 DELETE FROM media
 WHERE id = $1 AND state IN ('open', 'refused');
+
+-- name: forget_lost
+-- What its uploader hands in once more, as the store has lost it; the rest of it there is garbage.
+DELETE FROM media
+WHERE id = $1 AND state = 'ready';
 
 -- name: declare_media
 -- From now on its parts may come.
