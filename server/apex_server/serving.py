@@ -10,7 +10,6 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ import msgspec
 import structlog
 
 from apex_server.attached import attached_command
+from apex_server.clock import wall_clock
 from apex_server.db import ready_database
 from apex_server.db.background import in_background
 from apex_server.mail import FolderMailer, mailer_of
@@ -73,7 +73,7 @@ async def serving(settings: Settings, *, with_worker: bool = True) -> AsyncItera
     certificate = certificate_files(settings)
     if certificate is not None:
         certificate.take()
-    mailer = mailer_of(settings, now=lambda: datetime.now(UTC))  # Refuses a post that is none.
+    mailer = mailer_of(settings, now=wall_clock)  # Refuses a post that is none.
     async with ready_database(settings) as ready:
         if isinstance(mailer, FolderMailer):
             _log.info("mails_go_to_a_folder", folder=str(mailer.folder), because="APEX_SMTP_URL is not set")

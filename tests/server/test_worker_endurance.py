@@ -11,7 +11,8 @@ from apex_server.db import Database, DatabaseBusy, DatabaseError
 from apex_server.jobs import queue, worker
 from apex_server.jobs.analysis import Analyst
 from apex_server.jobs.failures import list_failed_jobs
-from apex_server.jobs.worker import Worker, passes, run_worker
+from apex_server.jobs.repeating import passes
+from apex_server.jobs.worker import Worker, run_worker
 from apex_server.settings import Settings
 from tests.server.accounts_app import Clock
 from tests.server.analysis_parts import NOW, log_history, pair_of, until, working

@@ -119,9 +119,8 @@ class ServedWorld(World):
 class Served:
     """The server's processes."""
 
-    def __init__(self, process: psutil.Process, address: str, log: Path) -> None:
+    def __init__(self, process: psutil.Process, address: str) -> None:
         self.address = address
-        self.log = log
         self._supervisor = process
         self.processes = {process, *self.children()}
 
@@ -164,7 +163,7 @@ async def served(database_url: str, socket_folder: Path, folder: Path) -> AsyncI
         address = f"http://127.0.0.1:{port}"
         await until_ready(address)
         await anyio.sleep(2.0)  # The worker comes up beside the web process.
-        yield Served(psutil.Process(process.pid), address, log)
+        yield Served(psutil.Process(process.pid), address)
     finally:
         process.terminate()
         with anyio.CancelScope(shield=True):

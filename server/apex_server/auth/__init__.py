@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from litestar.di import Provide
 
 from apex_server.auth.access_tokens import AccessTokens, SigningKeys
-from apex_server.auth.accounts import Accounts, wall_clock
+from apex_server.auth.accounts import Accounts
 from apex_server.auth.authenticator import Authenticator, provide_caller
 from apex_server.auth.cookies import CSRF_HEADER, SessionCookies
 from apex_server.auth.mfa_routes import MfaController, SecondStepController
@@ -22,6 +22,7 @@ from apex_server.auth.passwords import Passwords
 from apex_server.auth.recovery_routes import RecoveryController
 from apex_server.auth.routes import AuthController, DevicesController
 from apex_server.auth.second_factors import SecondFactors
+from apex_server.clock import wall_clock
 from apex_server.db import Database
 from apex_server.messenger import Messenger
 
@@ -37,7 +38,6 @@ __all__ = [
     "account_parts",
     "auth_routes",
     "provide_caller",
-    "wall_clock",
 ]
 
 auth_routes = (

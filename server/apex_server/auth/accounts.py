@@ -8,7 +8,7 @@ its client id, the invite, is one transaction: a refused part refuses the whole.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -40,6 +40,7 @@ from apex_server.auth.throttle import (
     login_attempt,
 )
 from apex_server.caller import Caller
+from apex_server.clock import wall_clock
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import ApiError, InvalidFields, WrongCredentials
 from apex_server.invites import CoachLink, accept_or_await_invite
@@ -50,18 +51,13 @@ from apex_server.refused_sign_ins import note_refused_sign_in
 from apex_server.vault import UserKey
 from apex_sync.addresses import email_key
 
-__all__ = ["Accounts", "NewSession", "account_view", "wall_clock"]
+__all__ = ["Accounts", "NewSession", "account_view"]
 
 SECOND_FACTORS = frozenset({"passkey", "totp", "recovery_code"})
 """Ways to sign in that show more than a password and a telephone number."""
 
 _queries = load_queries(__package__)
 _log = structlog.get_logger(__name__)
-
-
-def wall_clock() -> datetime:
-    """Give the time; tests pass a clock of their own in its place."""
-    return datetime.now(UTC)
 
 
 class NewSession(NamedTuple):

@@ -15,6 +15,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET
 
 from apex_server.caller import Caller, require_role
+from apex_server.clock import wall_clock
 from apex_server.db import Database, load_queries
 from apex_server.errors import RoleRequired
 from apex_server.insights.errors import InsightSuperseded
@@ -240,7 +241,7 @@ async def write(
 ) -> InsightDetail:
     """Write as the coach, carry the outcome to the athlete, and read what stands now."""
     await committer.write(caller.user_id, known.scope, INSIGHTS.name, known.id, changes)
-    publisher = Publisher(database, committer, now=lambda: datetime.now(UTC))
+    publisher = Publisher(database, committer, now=wall_clock)
     await publisher.deliver(known.scope, known.id)
     return show_detail(await find(database, caller, UUID(known.id)))
 

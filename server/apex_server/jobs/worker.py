@@ -5,19 +5,18 @@ Any number of workers share the work. What one was doing when it was killed is d
 """
 
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import get_args
 from uuid import UUID
 
 import anyio
-import asyncpg
 import msgspec
 import structlog
 from msgspec import Struct
-from pgqueuer.errors import FailingListenerError, RetryRequested
+from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 from pgqueuer.qm import QueueManager
 
@@ -25,9 +24,9 @@ from apex_server.ai import TemplateWording, Wording
 from apex_server.ai.ledger import Ledger
 from apex_server.ai.opening import open_model
 from apex_server.ai.wording import InsightKind
+from apex_server.clock import wall_clock
 from apex_server.db import Database, DatabaseError, DatabaseUnavailable, Hint, HintHub, load_queries
 from apex_server.db.background import in_background
-from apex_server.db.outage import BUSY, GONE
 from apex_server.db.pool import COMMIT_LIMITS, open_pool
 from apex_server.db.roles import COMMIT_ROLE, role_urls
 from apex_server.errors import ServerBusy
@@ -37,13 +36,13 @@ from apex_server.jobs.builtin_library import keep_builtin_library
 from apex_server.jobs.nightly import Nightly
 from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.queue import queue_manager
+from apex_server.jobs.repeating import every, log_failure, passes, passing
 from apex_server.jobs.signed_out_keys import withdraw_signed_out_keys
 from apex_server.jobs.subjects import KINDS
 from apex_server.jobs.unread_messages import ask_for_letters
 from apex_server.key_renewal import KeyRenewal
 from apex_server.mail import MailSender, mailer_of
 from apex_server.media import MediaKeeper, media_store_of
-from apex_server.media.errors import MediaStoreAway
 from apex_server.personal_data import Eraser, Exporter, Retention
 from apex_server.refused_sign_ins import record_refused_sign_ins
 from apex_server.settings import Settings, SettingsError
@@ -132,20 +131,6 @@ RESTART_AFTER_BUG_SECONDS = 10.0
 """Its traceback goes to the log each time."""
 
 JOB_NAME = "analysis"
-
-PASSING = (
-    DatabaseUnavailable,
-    ServerBusy,
-    MediaStoreAway,
-    FailingListenerError,
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    *GONE,
-    *BUSY,
-)
-"""What a Postgres that is lost, full or busy looks like from inside the queue."""
 
 _log = structlog.get_logger(__name__)
 _queries = load_queries(__package__)
@@ -415,41 +400,6 @@ async def open_wording(settings: Settings, database: Database) -> AsyncIterator[
             from apex_server.ai.model_wording import ModelWording
 
             yield ModelWording(model, fallback=TemplateWording())
-
-
-def wall_clock() -> datetime:
-    """Give the time."""
-    return datetime.now(UTC)
-
-
-async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-    """Do something again and again; a failure only puts it off."""
-    while True:
-        await passing(work)
-        await anyio.sleep(seconds)
-
-
-async def passing(work: Callable[[], Awaitable[object]]) -> None:
-    """Do something, and leave it for the next time when it fails: the other work must go on."""
-    try:
-        await work()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and tried again.
-        log_failure("postponed", error)
-
-
-def passes(error: Exception) -> bool:
-    """Tell what passes with an outage of Postgres from a bug of ours."""
-    if isinstance(error, ExceptionGroup):
-        return all(passes(each) for each in error.exceptions)
-    return isinstance(error, PASSING)
-
-
-def log_failure(event: str, error: Exception) -> None:
-    """Log an outage in one line, and a bug with all that is known."""
-    if passes(error):
-        _log.warning(event, reason=str(error))
-    else:
-        _log.error(event, exc_info=error)
 
 
 async def set_on_signal(stop: anyio.Event) -> None:

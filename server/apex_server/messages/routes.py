@@ -15,6 +15,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
 
 from apex_server.caller import Caller, require_role
+from apex_server.clock import wall_clock
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import InvalidFields, NotFound, RoleRequired, ThreadEncrypted
 from apex_server.messages.payloads import (
@@ -136,7 +137,7 @@ class MessagesController(Controller):
     @put("/read", responses=problem_responses(*_WRITE))
     async def read_messages(self, threads: NamedDependency[Threads], data: JSONBody[ReadRequest]) -> UnreadView:
         """Mark the messages that were shown as read; ids of anything else are passed over."""
-        await threads.mark_read(data.ids, instant_text(now()))
+        await threads.mark_read(data.ids, instant_text(wall_clock()))
         async with threads.reading() as connection:
             return UnreadView(await threads.unread(connection))
 
@@ -145,7 +146,7 @@ class MessagesController(Controller):
         """Mark one message as read, so that its sender knows."""
         async with threads.reading() as connection:
             await threads.known(connection, message_id)
-        await threads.mark_read([message_id], instant_text(now()))
+        await threads.mark_read([message_id], instant_text(wall_clock()))
         async with threads.reading() as connection:
             return own_view(threads, await threads.known(connection, message_id))
 
@@ -181,7 +182,7 @@ async def sending_time(connection: Connection, scope: str, reply_to: UUID | None
     if reply_to is not None and not await connection.fetchval(_queries.has_message, scope_id, reply_to):
         raise InvalidFields.one("reply_to", "Expected a message of this thread")
     newest: datetime | None = await connection.fetchval(_queries.newest_of_thread, scope_id)
-    return instant_after(now(), None if newest is None else instant_text(newest.replace(tzinfo=UTC)))
+    return instant_after(wall_clock(), None if newest is None else instant_text(newest.replace(tzinfo=UTC)))
 
 
 def own_view(threads: Threads, known: KnownRecord) -> MessageView:
@@ -190,8 +191,3 @@ def own_view(threads: Threads, known: KnownRecord) -> MessageView:
     if not views:
         raise NotFound("message")
     return next((view for view in views if view.sender == threads.side), views[0])
-
-
-def now() -> datetime:
-    """Read the clock."""
-    return datetime.now(UTC)

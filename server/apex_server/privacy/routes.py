@@ -1,7 +1,6 @@
 """`/api/audit` and `/api/privacy`: what was done with a person's data, a copy of it, and its end."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -14,6 +13,7 @@ from litestar.response import Stream
 
 from apex_server.audit.events import open_sealed_part
 from apex_server.caller import Caller
+from apex_server.clock import wall_clock
 from apex_server.db import Database, load_queries
 from apex_server.errors import InvalidFields, NotFound, SignInAgain
 from apex_server.mail import ask_for_mail
@@ -134,7 +134,7 @@ class PrivacyController(Controller):
         database: NamedDependency[Database],
     ) -> ExportView:
         """Have a copy of everything about you made. While one is being made you get that one."""
-        now = _now()
+        now = wall_clock()
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=now)
             lately = await connection.fetchval(_queries.count_exports_lately, caller.user_id, now - EXPORTS_WINDOW)
@@ -170,7 +170,7 @@ class PrivacyController(Controller):
         database: NamedDependency[Database],
     ) -> Stream:
         """Download an export: the person themselves, shortly after they have signed in."""
-        now = _now()
+        now = wall_clock()
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=now)
             row = await connection.fetchrow(_queries.list_exports, caller.user_id, export_id)
@@ -205,7 +205,7 @@ class PrivacyController(Controller):
         database: NamedDependency[Database],
     ) -> DeletionView:
         """Have your account and everything in it erased in 30 days. Until then all works, and you can cancel."""
-        now = _now()
+        now = wall_clock()
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=now)
             asked = await connection.fetchval(_queries.ask_for_deletion, caller.user_id, now, now + GRACE)
@@ -297,7 +297,3 @@ def _export_view(row: Any) -> ExportView:
         ready_at=row["ready_at"],
         expires_at=row["expires_at"],
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
