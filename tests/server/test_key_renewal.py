@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import anyio
 import msgspec
@@ -11,10 +11,11 @@ import pytest
 
 from apex_server.audit.events import open_sealed_part, record_event
 from apex_server.db import Database
-from apex_server.key_renewal import KeyRenewal
+from apex_server.key_renewal import KeyRenewal, asking
 from apex_server.key_renewal import renewal as renewal_module
 from apex_server.key_renewal.renewal import KEYS_HELD_MAX, LEASE, LOOK_AGAIN
 from apex_server.key_renewal.resealing import KEPT_FOR_THEM, THEIR_OWN, seal_person_anew
+from apex_server.key_renewal.resealing import _queries as resealing_queries
 from apex_server.media.sealed_files import MEDIA_KEY, key_of_files
 from apex_server.operations import verify as verify_database
 from apex_server.people import USER_NAME
@@ -262,6 +263,19 @@ async def test_a_look_that_finds_nothing_counts_only_when_nobody_can_hold_the_fo
     assert await step_of(world, athlete) == "kept"
     sealed = await value_in(world, THEIR_OWN[0], athlete)
     assert UserKey((await ring_of(world, athlete)).current).open_text(sealed, what=USER_NAME) == "Slow"
+
+
+async def test_everybody_is_asked_for_and_their_scopes_are_found_among_all(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "PEOPLE_AT_ONCE", 2)
+    for _ in range(5):
+        await world.athlete()
+    assert await ask(world, clock) == 5
+    async with world.as_owner() as owner:
+        await owner.execute("SET enable_seqscan = off")
+        plan = await owner.fetch("EXPLAIN " + resealing_queries.list_scopes_about, str(uuid4()))
+    assert "scopes_about" in str(plan)
 
 
 async def test_two_changes_of_a_ring_at_once_are_both_in_it(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from apex_server.db import Database, load_queries
 from apex_server.people import normalise_email
@@ -44,9 +45,10 @@ async def ask_for_renewal(database: Database, *, older_than: datetime, email: st
             person = await connection.fetchval(_queries.find_person, database.vault.email_index(normalise_email(email)))
             if person is None:
                 return None
-        count = 0
-        while asked := await connection.fetch(_queries.ask_for, person, older_than, now, PEOPLE_AT_ONCE):
+        count, after = 0, UUID(int=0)
+        while asked := await connection.fetch(_queries.ask_for, person, older_than, now, PEOPLE_AT_ONCE, after):
             count += len(asked)
+            after = max(row["user_id"] for row in asked)
         return count
 
 

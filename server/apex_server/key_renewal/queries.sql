@@ -48,7 +48,7 @@ SELECT backed_up_at
 FROM server_identity;
 
 -- name: ask_for
--- Some of those whose key is so old, or of one who is named; a renewal that is under way goes to its end first.
+-- Some of those after $5 whose key is so old, or one who is named; a renewal that is under way goes to its end first.
 UPDATE data_keys
 SET renewal = 'asked', due_at = $3
 WHERE user_id IN (
@@ -58,6 +58,7 @@ WHERE user_id IN (
         AND (renewal IS NULL OR renewal = 'kept')
         AND ($1::uuid IS NULL OR user_id = $1)
         AND coalesce(renewed_at, created_at) <= $2
+        AND user_id > $5
     ORDER BY user_id
     LIMIT $4
     FOR UPDATE
@@ -90,5 +91,5 @@ FROM server_identity;
 -- The last name of a scope is whom it is about: a person's own, and two for each coach they ever had.
 SELECT name, scope_id
 FROM scopes
-WHERE name LIKE '%:' || $1::text
+WHERE right(name, 36) = $1::text
 ORDER BY name;
