@@ -148,7 +148,7 @@ def test_mails_about_unread_messages_are_ended_by_their_link_with_a_press(
     body = message.get_body(("html",))
     assert body is not None and "from Anna" in body.get_content()
     page.set_content(body.get_content())
-    expect(page.get_by_role("link", name="Read them")).to_be_visible()
+    expect(page.get_by_role("link", name="Open Apex")).to_be_visible()
     seen(page, "unread-letter")
 
     page.goto(message["List-Unsubscribe"].strip("<>"))  # As a mail program does that knows no button for it.

@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from email import message_from_bytes
-from email.policy import default
 from uuid import UUID, uuid4
 
 import pytest
@@ -224,12 +222,13 @@ async def test_no_other_token_ends_them_and_this_one_opens_nothing_else(world: W
 
 async def test_mail_programs_are_told_by_the_header_how_to_end_them() -> None:
     post = Post()
+    link = f"https://training.a-rather-long-name.example{STOP}{'A' * 43}"
     async with running(post) as port:
         mailer = SmtpMailer(smtp_address(f"smtp://127.0.0.1:{port}"), sender="no-reply@apex.example", now=lambda: NOW)
-        await mailer.send(Mail("anna@example.com", "Hi", "text", "<p>text</p>", f"{PUBLIC_URL}{STOP}{'A' * 43}"))
-    read = message_from_bytes(post.taken[0], policy=default)
-    assert read["List-Unsubscribe"] == f"<{PUBLIC_URL}{STOP}{'A' * 43}>"
-    assert read["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        await mailer.send(Mail("anna@example.com", "Hi", "text", "<p>text</p>", link))
+    lines = post.taken[0].split(b"\r\n")
+    assert f"List-Unsubscribe: <{link}>".encode() in lines  # Encoded or folded, as Python would, none finds it.
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
 
 
 @pytest.mark.parametrize(

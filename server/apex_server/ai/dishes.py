@@ -1,8 +1,9 @@
 """Dishes by a model: it combines foods of the library and names the dish, and the rules decide whether that holds.
 
-Nothing about a person goes out, and nothing that a person wrote: only the meals of a day, and for each place the names
-of built-in foods, which the rules have chosen already. Targets, diets and what somebody leaves out stay here; the
-portions are found here. An answer is kept like a wording is, so the same request gives the same plan.
+Nothing that a person wrote goes out, and nothing that names one: only the meals of a day, and for each place the names
+of built-in foods, which the rules have chosen already. Targets and portions stay here; a diet, and what somebody leaves
+out, show in what is not offered, and are consented to with the text that says so. An answer is kept like a wording is,
+so the same request gives the same plan.
 """
 
 import hashlib

@@ -93,8 +93,8 @@ def _was_it_you(*, subject: str, opening: str, closing: str) -> Letter:
 LETTERS: Final[Mapping[MailPurpose, Letter]] = {
     "unread_messages": Letter(
         subject="Messages wait for you",
-        opening="Waiting for you in Apex, unread: {who}.",
-        button="Read them",
+        opening="Unread for some hours: {who}.",
+        button="Open Apex",
         path="/athletes",
         to_pages=True,
         token="stop_messages",  # noqa: S106

@@ -2,9 +2,9 @@
 
 import re
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime, make_msgid, parseaddr
 
 from msgspec import Struct
@@ -13,6 +13,17 @@ __all__ = ["Mail", "ascii_domain", "compose"]
 
 _ADDRESS = re.compile(r"""[^\s\x00-\x1f\x7f@,;:<>()\[\]\\"]{1,64}@[a-zA-Z0-9.-]{1,255}""")
 """One mailbox, unquoted: what needs quotes in front of the @ is somebody trying what we do with it."""
+
+
+class PageAddress(UnstructuredHeader, BaseHeader):
+    """A header of one line, however long: where Python folds an address it encodes it, and no mail program finds it."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", PageAddress)
 
 
 class Mail(Struct, frozen=True):
@@ -40,7 +51,7 @@ def compose(mail: Mail, *, sender: str, now: datetime) -> EmailMessage:
     a header, so nobody smuggles one in.
     """
     to = ascii_domain(mail.to)
-    message = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
+    message = EmailMessage(policy=(SMTP if to.isascii() else SMTPUTF8).clone(header_factory=_HEADERS))
     name, address = parseaddr(sender)
     message["From"] = _mailbox(ascii_domain(address), name)
     message["To"] = _mailbox(to)
