@@ -426,12 +426,21 @@ def test_the_page_fits_a_phone_and_every_button_has_a_name(browser: Browser, coa
     watch.sync()
     phone.sync()
     phone.log(new_id(), check_in(), "check_ins")
+    for days in range(1, 4):
+        phone.log(new_id(), push_day(date=(TODAY - timedelta(days=days)).isoformat(), title=f"Push {days}"))
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     sign_in(page, coach, f"/athletes/{athlete.id}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    nameless = "[...document.querySelectorAll('button')].filter(b => !(b.ariaLabel || b.textContent).trim()).length"
-    assert page.evaluate(nameless) == 0
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    jump = page.get_by_role("link", name="Answer the check-in")
+    expect(jump).to_be_in_viewport()
+    jump.click()
+    expect(page.get_by_role("button", name="Send and mark answered")).to_be_in_viewport()
+    earlier = page.get_by_role("article", name="Push 3")
+    expect(earlier.get_by_text("Bench Press (Barbell)")).to_be_visible()
+    expect(earlier.locator(".sets")).to_be_hidden()
+    nameless = "[...document.querySelectorAll('button')].filter(b => !(b.ariaLabel || b.textContent).trim()).length"
+    assert page.evaluate(nameless) == 0
     context.close()
