@@ -120,6 +120,29 @@ async def test_one_object_that_the_store_does_not_delete_holds_up_no_other(
     assert [path.parent.name for path in files_of(whole)] == [str(stuck)]
 
 
+async def test_what_lies_in_the_store_without_a_row_goes_after_thirty_days(whole: WholeApp, athlete: Signed) -> None:
+    """As after a restored backup: the row of what came after it is gone, and everything else of it is there."""
+    strayed, kept = await hand_in(athlete, picture()), await hand_in(athlete, picture(colour=(1, 2, 3)))
+    await keep_media(whole)
+    root = whole.app.state.media_store.root
+    (root / "lost+found").mkdir()
+    async with whole.owner.transaction():
+        await whole.owner.execute("SET LOCAL session_replication_role = replica")
+        stray = await whole.owner.fetchval("DELETE FROM media WHERE media_id = $1 RETURNING id", strayed)
+    row = await whole.owner.fetchval("SELECT id FROM media WHERE media_id = $1", kept)
+
+    await keeper_of(whole).note_strays()
+    assert await whole.owner.fetchval("SELECT count(*) FROM media_garbage") == 0, "it may be on its way to its row"
+    for days in (2, 20, 31):
+        await keeper_of(whole, days=days).note_strays()
+        await keeper_of(whole, days=days).sweep()
+        assert (root / str(stray)).exists(), days
+    await keeper_of(whole, days=33).sweep()
+
+    assert sorted(each.name for each in root.iterdir()) == sorted(["lost+found", str(row)])
+    assert await whole.owner.fetchval("SELECT count(*) FROM media_garbage") == 0
+
+
 async def test_what_was_erased_while_it_was_looked_at_leaves_nothing(
     whole: WholeApp, athlete: Signed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,9 @@ MEDIA_SECONDS = 1.0
 MEDIA_SWEEP_SECONDS = 10.0
 """How late the store forgets what was deleted, or erased with its person."""
 
+MEDIA_STRAYS_SECONDS = 24 * 3600.0
+"""Between looks for what lies in the store without a row, which only a restored backup leaves."""
+
 RENEWAL_SECONDS = 5.0
 """How late a data key goes on in its renewal; looking is one probe of an index that is nearly always empty."""
 
@@ -267,6 +270,7 @@ class Worker:
                 partial(every, EXPORT_SECONDS, self.exporter.make_next),
                 partial(every, MEDIA_SECONDS, self.media.check_all),
                 partial(every, MEDIA_SWEEP_SECONDS, self.media.sweep),
+                partial(every, MEDIA_STRAYS_SECONDS, self.media.note_strays),
                 partial(every, RENEWAL_SECONDS, self.key_renewal.step),
                 self._deliver_decisions,
                 partial(self._stop_queue, stop),

@@ -18,6 +18,7 @@ import structlog
 
 from apex_server.db import Database, load_queries
 from apex_server.errors import ServerBusy
+from apex_server.media.directory import DirectoryStore
 from apex_server.media.errors import MediaStoreAway
 from apex_server.media.pictures import DrawingBroke, Drawn, PictureRefused, draw, drawing_turn
 from apex_server.media.sealed_files import MEDIA_KEY, FileSeal, key_of_files
@@ -36,6 +37,10 @@ UNFINISHED_KEPT = timedelta(days=7)
 """So long a telephone without a network goes on with an upload, or learns why it was refused; then it begins anew."""
 DELETED_KEPT = timedelta(days=30)
 """So long a photo that was deleted can be restored with its picture; until then nobody reads it."""
+STRAYS_KEPT = timedelta(days=30)
+"""So long what lies in the store without a row stays: a later backup than the one that was restored may have it."""
+SETTLED = timedelta(days=1)
+"""What was put into the store in this time may be on its way to its row."""
 UNNAMED_AT_ONCE = 10_000
 AT_ONCE = 100
 """Rows in one statement, objects in one sweep."""
@@ -114,6 +119,18 @@ class MediaKeeper:
             await connection.execute(_queries.note_named)
             await connection.execute(_queries.forget_unnamed, now - DELETED_KEPT, AT_ONCE)
             await connection.execute(_queries.note_unnamed, now, UNNAMED_AT_ONCE)
+
+    async def note_strays(self) -> None:
+        """Note what lies in a directory without a row, to go once nobody has restored the row in time.
+
+        Of a bucket nothing is noted: it may be another installation's, too. Raises MediaStoreAway.
+        """
+        if not isinstance(self._store, DirectoryStore):
+            return
+        now = self._now()
+        async for uploads in self._store.uploads(now - SETTLED):
+            async with self._database.commit_connection() as connection:
+                await connection.execute(_queries.note_strays, uploads, now + STRAYS_KEPT)
 
     async def _delete(self, row: Any, *, raw_only: bool) -> None:
         """Delete garbage from the store, and the note of it."""

@@ -8,7 +8,9 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 from uuid import UUID
@@ -22,6 +24,9 @@ __all__ = ["DirectoryStore"]
 
 PART_BYTES = 1024 * 1024
 """What a cut connection costs; a part is in memory while it comes in."""
+
+LISTED_AT_ONCE = 1000
+"""Folders looked at without a pause, 5 ms."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,6 +83,12 @@ class DirectoryStore:
         """Give the size of a file; None where there is none."""
         return await in_thread(size_of, self.root / name)
 
+    async def uploads(self, before: datetime) -> AsyncIterator[list[UUID]]:
+        """List the uploads into whose folder nothing was put since a time, page by page."""
+        folders = self.root.glob("*/")
+        while page := await in_thread(lambda: list(islice(folders, LISTED_AT_ONCE))):
+            yield await in_thread(_uploads_of, page, before)
+
     async def delete(self, upload_id: UUID, handle: str, *, raw_only: bool = False) -> None:
         """Delete what came in, or everything."""
         await in_thread(self._delete, upload_id, raw_only)
@@ -111,6 +122,17 @@ class DirectoryStore:
             (self.root / raw_name(upload_id)).unlink(missing_ok=True)
         else:
             delete_tree(self.root / str(upload_id))
+
+
+def _uploads_of(folders: Sequence[Path], before: datetime) -> list[UUID]:
+    """Give the uploads whose folders have not changed since; one that is named otherwise is somebody else's."""
+    found = []
+    for folder in folders:
+        with suppress(ValueError, FileNotFoundError):
+            upload_id = UUID(folder.name)
+            if folder.stat().st_mtime < before.timestamp():
+                found.append(upload_id)
+    return found
 
 
 class NoSuchFile(Exception):

@@ -155,6 +155,14 @@ WHERE unnamed_since IS NOT NULL
 DELETE FROM media
 WHERE id IN (SELECT id FROM media WHERE unnamed_since < $1 ORDER BY unnamed_since LIMIT $2);
 
+-- name: note_strays
+-- What the store has without a row is garbage from a time on ($2); looked for once a day, and noted once.
+INSERT INTO media_garbage (id, handle, tried_at)
+SELECT stray.id, '', $2
+FROM unnest($1::uuid[]) AS stray (id)
+WHERE NOT EXISTS (SELECT 1 FROM media WHERE media.id = stray.id)
+ON CONFLICT DO NOTHING;
+
 -- name: take_garbage
 -- What is left in the store and nobody wants, tried longest ago: one that the store does not
 -- delete makes way for the others.
