@@ -151,7 +151,8 @@ def test_every_exact_value_is_an_op(value: Any) -> None:
 
 @pytest.mark.parametrize("zeros", [b"\xca\x00\x00\x00\x00", b"\xcb" + bytes(8), b"\x00", b"\xd3" + bytes(8)])
 def test_zero_bytes_of_numbers_are_no_nul_characters(zeros: bytes) -> None:
-    decode_op(b"\x91\x93\x05\x90\x81\xa1x" + zeros, client_id=1, clock=0)
+    [write] = decode_op(b"\x91\x93\x05\x90\x81\xa1x" + zeros, client_id=1, clock=0)
+    assert write.patch == {"x": 0}
 
 
 def test_nesting_is_bounded_in_maps_and_lists() -> None:

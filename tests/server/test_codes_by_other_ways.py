@@ -103,7 +103,8 @@ async def test_a_phone_that_was_never_confirmed_gets_no_codes(
     client: httpx.AsyncClient, texts: Path, mailbox: Mailbox
 ) -> None:
     session = await confirmed(client, mailbox, EMAIL)
-    await client.put("/api/auth/mfa/phone", json={"number": NUMBER}, headers=bearer(session))
+    asked = await client.put("/api/auth/mfa/phone", json={"number": NUMBER}, headers=bearer(session))
+    assert asked.status_code == 204
     await log_in(client, EMAIL)
     held = (await client.get("/api/auth/mfa", headers=bearer(session))).json()
     assert held["phone_hint"] is None

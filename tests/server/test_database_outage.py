@@ -133,8 +133,12 @@ async def test_opening_on_a_postgres_that_is_not_there_is_an_outage(tmp_path: Pa
             pass
 
 
-async def test_ping_reaches_both_pools(db: Database) -> None:
+@pytest.mark.parametrize("closed", ["app", "commit"])
+async def test_ping_fails_where_either_pool_is_closed(db: Database, closed: str) -> None:
     await db.ping()
+    await getattr(db, closed).close()
+    with pytest.raises(DatabaseUnavailable):
+        await db.ping()
 
 
 async def test_closing_does_not_wait_for_a_connection_that_never_comes_back(

@@ -78,7 +78,8 @@ async def test_removing_the_last_passkey_leaves_the_password(client: httpx.Async
     """No account is without a password, so no removal shuts its owner out."""
     session, device = await confirmed(client, mailbox, EMAIL), authenticator()
     added = await add(client, session, device)
-    await client.delete(f"/api/auth/passkeys/{added.json()['id']}", headers=bearer(session))
+    removed = await client.delete(f"/api/auth/passkeys/{added.json()['id']}", headers=bearer(session))
+    assert removed.status_code == 204
     await log_in(client, EMAIL)
 
 

@@ -55,7 +55,8 @@ async def test_an_assigned_program_is_a_copy_the_athlete_follows(rest: RestServe
     assert [answer.status_code for answer in answers] == [201, 200]
     assigned = answers[0].json()
     assert (assigned["source_id"], assigned["status"], assigned["athlete_id"]) == (template["id"], "active", athlete.id)
-    await coach("PUT", f"/api/programs/{template['id']}", PLAN | {"name": "Other"}, if_match=etag)
+    renamed = await coach("PUT", f"/api/programs/{template['id']}", PLAN | {"name": "Other"}, if_match=etag)
+    assert renamed.json()["name"] == "Other"
     [followed] = (await athlete("GET", "/api/programs")).json()["programs"]
     assert (followed["id"], followed["name"], followed["exercises"]) == (
         assigned["id"],
@@ -250,7 +251,7 @@ async def test_an_edit_to_a_program_rewrites_nothing_that_was_logged_with_it(res
     changed = PLAN | {"start_date": "2026-03-02", "exercises": {"e9": {"day": "d1", "name": "Squat"}}, "sets": {}}
     assert (await coach("PUT", f"/api/programs/{program['id']}", changed, if_match=etag)).status_code == 200
     edited = await athlete("GET", path)
-    await coach("DELETE", f"/api/programs/{program['id']}")
+    assert (await coach("DELETE", f"/api/programs/{program['id']}")).status_code == 204
     without = await athlete("GET", path)
 
     assert edited.json() == without.json() == logged.json()
@@ -260,8 +261,8 @@ async def test_an_edit_to_a_program_rewrites_nothing_that_was_logged_with_it(res
 async def test_a_clone_is_a_draft_of_the_coachs_own(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     followed, _ = await make(coach, athlete_id=athlete.id, start_date="2026-03-02", status="active")
-    await athlete("PATCH", f"/api/programs/{followed['id']}", {"athlete_feedback": "hard"})
-    await coach("PATCH", f"/api/programs/{followed['id']}", {"sets": {"s1": {"deleted": True}}})
+    for person, edit in ((athlete, {"athlete_feedback": "hard"}), (coach, {"sets": {"s1": {"deleted": True}}})):
+        assert (await person("PATCH", f"/api/programs/{followed['id']}", edit)).status_code == 200
 
     path = f"/api/programs/{followed['id']}/clone"
     answers = [await coach("POST", path, {"name": "Base II"}, idempotency_key="k") for _ in range(2)]
