@@ -26,11 +26,13 @@ from apex_server.sync.sealing import DocumentSeal
 from apex_server.sync.store import DAMAGED
 from apex_server.vault import (
     KeyDestroyed,
+    KeyRing,
     SealBroken,
     UserKey,
     new_master_key,
 )
 from apex_server.vault import rotate_master_key as rotate
+from apex_server.vault.key_ring import FORMER_EVENTS_KEYS_MAX
 from apex_server.vault.vault import user_key_context
 from tests.server.key_renewing import (
     TO_KEPT,
@@ -60,7 +62,7 @@ NOT_SEALED_WITH_A_DATA_KEY = (
 """Hashes, public values, and what is sealed with a key of the installation."""
 
 NOT_SEALED_ANEW = {"account_events.sealed", "export_chunks.sealed", "mails.invite_code"}
-"""Chained, with a key that stays; and gone long before a former key is."""
+"""Chained, with keys that stay; and gone long before a former key is."""
 
 
 @pytest.fixture
@@ -291,7 +293,7 @@ async def test_two_changes_of_a_ring_at_once_are_both_in_it(world: World) -> Non
         world.db.commit_connection() as connection,
         connection.transaction(),
     ):
-        await world.db.vault.change_user_keys(connection, athlete, lambda ring: ring.announcing(announced))
+        await world.db.vault.change_user_keys(connection, athlete, lambda ring: ring.announcing(announced, announced))
         tasks.start_soon(note)
         while not await world.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
             await anyio.sleep(0.01)
@@ -336,9 +338,36 @@ async def test_keys_from_before_renewals_go_on_and_events_and_files_stay_readabl
     new = await key_of(world, athlete)
     rows = await world.sql("SELECT sealed FROM account_events WHERE subject_id = $1 ORDER BY seq", athlete)
     assert [open_sealed_part(new, row["sealed"]).address for row in rows] == ["192.0.2.1", "192.0.2.2"]
+    with pytest.raises(SealBroken):  # Whoever has stolen the old key reads no event to come.
+        open_sealed_part(UserKey(only), rows[1]["sealed"])
     assert key_of_files(new, None).open(UserKey(only).seal(b"film", what="x"), what="x") == b"film"
     with pytest.raises(SealBroken):
         new.open(UserKey(only).seal(b"film", what="x"), what="x")
+
+
+async def test_an_event_of_the_new_key_opens_for_who_read_the_ring_before_it_sealed(
+    world: World, renewal: KeyRenewal, clock: Clock
+) -> None:
+    athlete = await world.athlete()
+    await ask(world, clock)
+    await pass_time(renewal, clock, timedelta(0))
+    held = await key_of(world, athlete)
+    await pass_time(renewal, clock, KEYS_HELD_MAX)
+    async with world.db.commit_connection() as connection, connection.transaction():
+        await record_event(
+            connection, athlete, "password_changed", vault=world.db.vault, actor_id=None, address="192.0.2.3"
+        )
+    [row] = await world.sql("SELECT sealed FROM account_events WHERE subject_id = $1", athlete)
+    assert open_sealed_part(held, row["sealed"]).address == "192.0.2.3"
+
+
+def test_a_ring_keeps_the_keys_of_all_events_and_has_a_bound() -> None:
+    ring, keys = KeyRing(current=b"first", events=bytes(32)), [number.to_bytes(32) for number in range(1, 70)]
+    for key in keys:
+        ring = ring.announcing(b"next", key).renewed()
+    assert ring.events == keys[FORMER_EVENTS_KEYS_MAX - 1]
+    assert {bytes(32), *keys[: FORMER_EVENTS_KEYS_MAX - 1]} == set(ring.former_events)
+    assert KeyRing.read(ring.write()) == ring
 
 
 async def test_the_key_of_files_is_sealed_anew_and_the_files_are_not(

@@ -93,7 +93,11 @@ class KeyRenewal:
         _log.warning("key_not_renewed", user_id=str(user_id), reason="too many former keys are needed")
 
     def _announcing(self, ring: KeyRing) -> KeyRing:
-        return ring if len(ring.former) >= FORMER_KEYS_MAX else ring.announcing(self._vault.new_key())
+        return (
+            ring
+            if len(ring.former) >= FORMER_KEYS_MAX
+            else ring.announcing(self._vault.new_key(), self._vault.new_key())
+        )
 
     async def _begin(self, user_id: UUID, now: datetime) -> None:
         async with self._database.commit_connection() as connection, connection.transaction():

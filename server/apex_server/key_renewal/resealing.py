@@ -5,7 +5,7 @@ with the commit role. Each value is put in the place of the one that was read, o
 meanwhile is sealed with the present key by that.
 
 Left as they are: exports, and codes in letters that wait, which last days; the events of an account, which are chained
-and have a key that is never renewed; and files, whose keys are sealed anew instead.
+and whose former keys stay; and files, whose keys are sealed anew instead.
 """
 
 from collections.abc import AsyncIterator

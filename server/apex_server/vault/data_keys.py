@@ -40,7 +40,7 @@ SEAL_OVERHEAD_BYTES: Final = len(VERSION) + NONCE_BYTES + TAG_BYTES
 class UserKey:
     """The data key of one person: seals what is theirs, and opens what `others` sealed, too.
 
-    `events` is what seals and opens the events of their account.
+    `events` are for those of their account: the first seals, and each opens.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class UserKey:
         key: bytes,
         *,
         others: Sequence[bytes] = (),
-        events: bytes | None = None,
+        events: Sequence[bytes] = (),
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._key = key
@@ -60,14 +60,14 @@ class UserKey:
     @classmethod
     def of(cls, ring: KeyRing) -> "UserKey":
         """Give what the keys of a person do together."""
-        announced = () if ring.next is None else (ring.next,)
-        others = (*announced, *(former.key for former in ring.former))
-        return cls(ring.current, others=others, events=ring.events)
+        others = (ring.next, *(former.key for former in ring.former))
+        events = (ring.events, ring.next_events, *ring.former_events)
+        return cls(ring.current, others=[key for key in others if key], events=[key for key in events if key])
 
     @cached_property
     def events(self) -> "UserKey":
-        """Give the key that is never renewed; media from before files had keys of their own is sealed with it, too."""
-        return self if self._events is None else UserKey(self._events)
+        """Give the keys of events; the first of them sealed media, too, before files had keys of their own."""
+        return UserKey(self._events[0], others=self._events[1:]) if self._events else self
 
     def seal(self, plain: bytes, *, what: str) -> bytes:
         """Encrypt a value for one place; it grows by SEAL_OVERHEAD_BYTES."""
