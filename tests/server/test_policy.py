@@ -129,6 +129,9 @@ class Twins:
                 async with db.request(user_id) as connection:
                     assert await granted(connection, "apex_scopes_of", user_id) == replicated
                     assert await granted(connection, "apex_readable_scopes_of", user_id) == readable
+                    told = await connection.fetch("SELECT scope, role FROM apex_granted_scopes()")
+                    assert sorted(map(tuple, told)) == sorted(replicated.items())
+                    assert {row["name"] for row in await connection.fetch("SELECT name FROM scopes")} == set(readable)
                     assert set(await connection.fetchval("SELECT apex_readable_scope_ids()")) == ids
                     for scope, access in readable.items():
                         assert await connection.fetchval("SELECT apex_read_access($1, $2)", user_id, scope) == access

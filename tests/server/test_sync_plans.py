@@ -89,6 +89,23 @@ async def test_readers_go_by_the_index_under_row_level_security(world: World, db
             assert await explain(connection, sql, *arguments) == [], sql
 
 
+async def test_a_pull_begins_without_the_policies_of_accounts(world: World, db: Database) -> None:
+    """They took 20 ms to plan on every new connection, and who asks what is granted to themselves needs none."""
+    athlete, other = await fill(world), await world.athlete()
+    async with db.request(athlete) as connection:
+        plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {queries.granted_scopes}", athlete)
+        assert set(relations(msgspec.json.decode(plan)[0]["Plan"])) == {"scopes"}
+        assert await connection.fetch(queries.granted_scopes, athlete)
+        assert await connection.fetch(queries.granted_scopes, other) == []
+
+
+def relations(plan: dict[str, Any]) -> Iterator[str]:
+    if "Relation Name" in plan:
+        yield plan["Relation Name"]
+    for inner in plan.get("Plans", ()):
+        yield from relations(inner)
+
+
 async def test_commits_go_by_the_index(world: World, db: Database) -> None:
     athlete = await fill(world)
     ids = [UUID(int=number) for number in range(1000)]

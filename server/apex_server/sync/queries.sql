@@ -186,8 +186,9 @@ FROM held;
 -- What a device may read, and how far each of it has come.
 SELECT granted.scope, granted.role AS access, coalesce(scopes.seq, 0) AS seq, scopes.digest,
     coalesce(scopes.record_count, 0) AS record_count, (SELECT apex_has_damage()) AS is_damage_somewhere
-FROM apex_scopes_of($1) AS granted
+FROM apex_granted_scopes() AS granted
 LEFT JOIN scopes ON scopes.name = granted.scope
+WHERE apex_user_id() = $1
 ORDER BY granted.scope
 LIMIT 20000;
 
