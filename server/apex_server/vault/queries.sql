@@ -16,8 +16,14 @@ UPDATE data_keys
 SET wrapped = $2, master_key_id = $3
 WHERE user_id = $1;
 
--- name: get_data_keys
+-- name: get_data_key
 -- Whoever sees a user sees their wrapped key; a destroyed one is as absent as a foreign one.
+SELECT user_id, wrapped, master_key_id
+FROM data_keys
+WHERE user_id = $1 AND destroyed_at IS NULL;
+
+-- name: get_data_keys
+-- The same for several.
 SELECT user_id, wrapped, master_key_id
 FROM data_keys
 WHERE user_id = ANY($1::uuid[]) AND destroyed_at IS NULL;
