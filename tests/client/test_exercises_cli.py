@@ -100,7 +100,7 @@ async def test_a_name_that_resembles_nothing_is_taken_where_it_is_confirmed(tmp_
 async def test_a_place_in_a_program_is_no_exercise_where_there_is_no_program(tmp_path: Path) -> None:
     apex = Terminal(tmp_path)
     refused = apex("log", "set", "a1", "8x100kg")
-    assert refused.code == 1 and "no program has A1 today" in refused.err and "apex log plan" in refused.err
+    assert refused.code == 1 and "none is followed in this session" in refused.err and "apex log plan" in refused.err
     assert len(refused.err.splitlines()) == 1 and not apex.db.exists()
 
 

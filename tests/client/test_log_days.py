@@ -29,8 +29,14 @@ def test_a_session_of_yesterday_is_logged_set_by_set_without_a_time(apex: Termin
     assert "Push A" in apex("log", "show", "yesterday").ok().err
 
 
+def test_a_session_in_which_nothing_was_logged_is_taken_back(apex: Terminal) -> None:
+    apex("log", "start", "Push A").ok()
+    assert "took back Push A" in apex("log", "finish").ok().err
+    assert sessions(apex) == []
+
+
 def test_a_day_that_is_still_to_come_or_holds_nothing_is_refused(apex: Terminal) -> None:
     refused = apex("log", "start", "--date", "tomorrow")
     assert refused.code == 2 and "is still to come; today is" in refused.err
-    assert "nothing is logged on yesterday" in apex("log", "set", "Squat", "5x140kg", "--on", "yesterday").err
+    assert f"nothing is logged on {YESTERDAY}" in apex("log", "set", "Squat", "5x140kg", "--on", "yesterday").err
     assert not apex.db.exists()

@@ -100,6 +100,8 @@ def test_a_program_with_every_kind_of_set_is_assigned_followed_and_judged(
 
 def log_the_day(athlete: Terminal) -> None:
     """Log every set of the day in the order that the terminal asks for; it says what comes next, and when to rest."""
+    assert "is it 'Incline Press' or" in athlete("log", "set", "incline pres", "8x50kg").err
+    assert "A9 is a place in a program" in athlete("log", "set", "a9", "8x50kg").err
     for exercise, word, more, told in (
         ("Bench Press", "8x50kg@5", ["--warmup"], "rest 150 s, then Bench Press, set 1 of 2 × 6-8"),
         ("Bench Press", "2x8x87.5kg@8", [], "rest 150 s, then Bench Press, set 3"),
@@ -135,6 +137,7 @@ def test_what_ends_ends_and_versions_tell_of_it(pair: tuple[Terminal, Terminal],
     assert "no version 9" in coach("program", "show", "Base II", "--version", "9").err
     assert "there is no program 'x'" in coach("program", "show", "x").err
     assert "is there already" in coach("program", "new", file, "--name", "Base II").err
+    assert "'Other' is a template, which nobody follows" in coach("program", "end", "Other").err
     assert "Other is removed" in coach("program", "remove", "Other").ok().err
     assert "there is no program 'Other'" in coach("program", "remove", "Other").err
     assert "programs are a coach's to write" in athlete("program", "new", file).err

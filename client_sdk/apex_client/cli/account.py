@@ -38,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         rich_help_panel=START,
         epilog=examples(
-            "apex register --server https://coach.example --email you@example.com --name You "
+            "apex register --server https://coach.example --email you@example.com --name Anna "
             "--invite 38MS4-3NWWR-5T4AA-2SJ8P"
         ),
     )(register)

@@ -70,7 +70,7 @@ def progress(
     for each in found:
         estimates = [point.e1rm_kg for point in each.points if point.e1rm_kg is not None]
         last = each.points[-1]
-        load = "" if last.top_load_kg is None else f" × {last.top_load_kg:g} kg"
+        load = "" if last.top_load_kg is None else f" × {round(last.top_load_kg, 1):g} kg"
         listed.add_row(
             escaped(each.name or "without a name"),
             str(len(each.points)),

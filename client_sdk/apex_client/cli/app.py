@@ -52,7 +52,7 @@ app = typer.Typer(
     epilog=examples(
         "apex import strong.csv --unit kg",
         'apex log set "Bench Press" 8x102.5kg@8',
-        "apex register --server https://coach.example --email you@example.com --name You",
+        "apex register --server https://coach.example --email you@example.com --name Anna",
         "apex sync",
         'apex query "SELECT date, title, volume_load_kg FROM workout_logs"',
     ),

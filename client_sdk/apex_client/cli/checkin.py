@@ -164,7 +164,7 @@ def _show(check_in: "CheckIn") -> None:
     answers = table("", "", right=())
     answers.show_header = False
     for name, value in _answers(check_in).items():
-        answers.add_row(f"[dim]{name}[/]", escaped(value))
+        answers.add_row(f"[dim]{name}[/]", "\n".join(map(escaped, str(value).splitlines())))
     shown(answers)
 
 

@@ -83,6 +83,8 @@ def _line_of(error: Exception) -> str | None:
         field = in_words(error.problem.field.rpartition(".")[2]) or noun_of(error.collection)
         return f"{field} {_bound(error.problem.message)}; nothing was saved"
     if isinstance(error, ForbiddenField):
+        if error.fields == ["deleted"]:
+            return f"the {error.role} may not take away a {noun_of(error.collection)}; nothing was saved"
         named = ", ".join(map(in_words, error.fields))
         return f"the {error.role} may not write {named} of a {noun_of(error.collection)}; nothing was saved"
     if isinstance(error, OSError):

@@ -125,6 +125,9 @@ def list_eaten(
     with opened(db) as replica:
         day = _day_of(replica, athlete, date)
         rows = replica.query(EATEN, [day.id])
+        if not rows:
+            said(f"nothing is left of {day['date']}")
+            return
         listed = table(str(day["date"]), "", "amount", *HEADINGS, right=("amount", *HEADINGS))
         for row in rows:
             amount = "" if row["quantity"] is None else f"{row['quantity']:g} {row['unit'] or ''}"
@@ -157,9 +160,10 @@ def undo(
 def _day_of(replica: "Replica", athlete: str | None, date: str | None) -> "Record[Any]":
     """Find the log of a day, or the latest. Raises CommandFailed."""
     logs = records_of(replica, athlete).nutrition_logs
-    found = logs.on(day_typed(date)) if date else logs.list(limit=1)
+    on = day_typed(date) if date else None
+    found = logs.on(on) if on else logs.list(limit=1)
     if not found:
-        raise CommandFailed(f"nothing is logged on {date}" if date else "nothing is logged yet: apex food log")
+        raise CommandFailed(f"nothing is logged on {on}" if on else "nothing is logged yet: apex food log")
     return found[0]
 
 

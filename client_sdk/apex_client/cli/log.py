@@ -16,6 +16,7 @@ from apex_client.cli.log_plan import (
     done_of,
     entry_for,
     followed_day,
+    names_in,
     placed,
     tell_next,
     with_planned_types,
@@ -170,7 +171,8 @@ def add_set(
         asked = day_of(records, going_on) if going_on else followed.day if followed else None
         planned = placed(asked, exercise)
         if not new and planned is None:
-            exercise = meant(replica, exercise, going_on)
+            exercise = meant(replica, exercise, going_on, names_in(asked))
+            planned = placed(asked, exercise)
         log = going_on or _begun(records, followed if planned else None, None)
         entry, remark = _planned_entry(replica, log, planned) if planned else _entry_of(replica, log, exercise)
         if planned and asked and not warmup:
@@ -204,9 +206,13 @@ def finish(
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """End the session that is going on."""
+    """End the session that is going on; one in which nothing was logged is taken back."""
     with opened(db) as replica:
         log = needed(replica, records_of(replica, athlete))
+        if not (log.exercises or log.notes or note or fatigue or pump or mood):
+            log.delete()
+            said(f"took back {escaped(name(log))}: nothing was logged in it")
+            return
         felt = {name: value for name, value in (("fatigue", fatigue), ("pump", pump), ("mood", mood)) if value}
         if felt:
             log.rate(**felt)

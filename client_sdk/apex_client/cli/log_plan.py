@@ -75,6 +75,11 @@ def day_of(records: "AthleteResources", log: "WorkoutLog") -> "PlannedDay | None
     return planned_at(program.record, log.get("week_number"), log.get("day_number"))
 
 
+def names_in(day: "PlannedDay | None") -> list[str]:
+    """Give the names that a day uses."""
+    return [work.name for group in (day.groups if day else ()) for work in group.works if work.name]
+
+
 def placed(day: "PlannedDay | None", typed: str) -> Placed | None:
     """Find an exercise of a day by its name, or by its place in a group: `A2`."""
     wanted = typed.casefold().strip()

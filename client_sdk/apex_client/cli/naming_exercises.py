@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -25,16 +26,20 @@ LOGGED_NAMES = "SELECT DISTINCT exercise_name AS name FROM logged_sets WHERE exe
 LOGGED_BEFORE = "SELECT 1 FROM logged_sets WHERE exercise_name = ? COLLATE NOCASE LIMIT 1"
 
 
-def meant(replica: "Replica", typed: str, log: "WorkoutLog | None") -> str:
-    """Give the name to log: the typed one where it is known, or the one that the person picks. Raises CommandFailed."""
+def meant(replica: "Replica", typed: str, log: "WorkoutLog | None", planned: Sequence[str] = ()) -> str:
+    """Give the name to log: the typed one where it is known, or the one that the person picks. Raises CommandFailed.
+
+    `planned` are the names that the session's program uses; what resembles one of them is offered first.
+    """
     if _is_known(replica, typed, log):
         return typed
     if PLACE.fullmatch(typed.strip()):
+        where = "this session's has none such" if planned else "none is followed in this session"
         raise CommandFailed(
-            f"{typed.upper()} is a place in a program, and no program has {typed.upper()} today: "
-            "apex log plan shows what is asked for; else name the exercise"
+            f"{typed.upper()} is a place in a program, and {where}: apex log plan shows what is asked for; "
+            "else name the exercise"
         )
-    nearest = _nearest(replica, typed)
+    nearest = list(dict.fromkeys([*_resembling(typed, planned), *_nearest(replica, typed)]))[:OFFERED]
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandFailed(f"{_unknown(typed, nearest)} If it is right as it is, give --new")
     return _asked(typed, nearest) if nearest else _confirmed(typed)
@@ -43,10 +48,14 @@ def meant(replica: "Replica", typed: str, log: "WorkoutLog | None") -> str:
 def refuse_unknown(replica: "Replica", typed: str) -> None:
     """Return where a name means an exercise of the library, or of the log. Raises CommandFailed."""
     if not _is_known(replica, typed, None):
-        logged = {row["name"].casefold(): row["name"] for row in replica.query(LOGGED_NAMES)}
-        resembling = [logged[folded] for folded in get_close_matches(typed.casefold(), logged, n=OFFERED)]
-        nearest = list(dict.fromkeys([*resembling, *_nearest(replica, typed)]))
+        logged = [row["name"] for row in replica.query(LOGGED_NAMES)]
+        nearest = list(dict.fromkeys([*_resembling(typed, logged), *_nearest(replica, typed)]))
         raise CommandFailed(_unknown(typed, nearest[:OFFERED]))
+
+
+def _resembling(typed: str, names: Sequence[str]) -> list[str]:
+    folded = {name.casefold(): name for name in names}
+    return [folded[name] for name in get_close_matches(typed.casefold(), folded, n=OFFERED)]
 
 
 def _nearest(replica: "Replica", typed: str) -> list[str]:

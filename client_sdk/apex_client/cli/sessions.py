@@ -94,7 +94,8 @@ def chosen(records: "AthleteResources", day: str | None) -> "list[WorkoutLog]":
     elif len(day) > len(DAY):
         logs = [records.workouts.get(day)]
     else:
-        logs = records.workouts.on(day_typed(day))
+        day = day_typed(day)
+        logs = records.workouts.on(day)
     if not logs:
         raise CommandFailed(f"nothing is logged on {day}" if day else "nothing is logged yet")
     return logs

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from apex_client.doctor.finding import START_ANEW, Finding, some_of
+from apex_client.doctor.finding import START_ANEW, Finding, counted, some_of
 from apex_client.doctor.image import ReplicaImage, Row
 from apex_client.materialise import INDEXED_UP_TO, conflict_row, projected
 from apex_client.opened_messages import OPENED, read_opened
@@ -159,7 +159,7 @@ def _scopes(image: ReplicaImage) -> Iterator[Finding]:
     else:
         yield Finding("scopes", "good", f"{len(scopes):,} in all, each with the digest of its records")
     if remaining:
-        yield Finding("scopes", "note", f"{remaining:,} records are still to be fetched", "apex sync")
+        yield Finding("scopes", "note", f"{counted(remaining, 'record')} still to be fetched", "apex sync")
 
 
 def _outbox(image: ReplicaImage) -> Iterator[Finding]:
@@ -174,9 +174,8 @@ def _outbox(image: ReplicaImage) -> Iterator[Finding]:
         return
     edits = sum(row["next"] - row["acked"] for row in waiting)
     seconds = time.time() - min(row["pending_since_us"] for row in waiting) / 1e6
-    words = (
-        f"{len(waiting):,} records with {edits:,} edits wait, the oldest for {_age(seconds)}: {_reason(image, waiting)}"
-    )
+    held = f"{counted(len(waiting), 'record')} with {counted(edits, 'edit')} {'wait' if len(waiting) > 1 else 'waits'}"
+    words = f"{held}, the oldest for {_age(seconds)}: {_reason(image, waiting)}"
     advice = "apex login --server URL --email YOU" if image.session is None else "apex sync"
     yield Finding("outbox", "hand" if seconds > WAITING_SECONDS_MAX else "note", words, advice)
 
@@ -197,13 +196,18 @@ def _boxes(image: ReplicaImage) -> Iterator[Finding]:
     codes = Counter(row["code"] for row in image.rejected())
     if codes:
         words = ", ".join(f"{count} {code}" for code, count in sorted(codes.items()))
-        yield Finding("rejected", "hand", f"the server refused {codes.total()} edits ({words})", "apex rejected")
+        yield Finding(
+            "rejected", "hand", f"the server refused {counted(codes.total(), 'edit')} ({words})", "apex rejected"
+        )
     else:
         yield Finding("rejected", "good", "nothing was refused")
     conflicted = image.rows("SELECT count(*) AS count FROM held_records WHERE conflicts > 0")[0]["count"]
     if conflicted:
         yield Finding(
-            "conflicts", "note", f"{conflicted:,} records have edits that met; nothing is lost", "apex conflicts"
+            "conflicts",
+            "note",
+            f"edits met in {counted(conflicted, 'record')}; nothing is lost",
+            "apex conflicts",
         )
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["START_ANEW", "Finding", "some_of"]
+__all__ = ["START_ANEW", "Finding", "counted", "some_of"]
 
 NAMED_MAX = 5
 """How many of a kind are named; the rest is counted."""
@@ -26,6 +26,15 @@ class Finding(Struct, frozen=True):
     state: Literal["good", "note", "hand", "wrong"]
     words: str
     advice: str = ""
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    >>> counted(1, "edit"), counted(1200, "edit")
+    ('1 edit', '1,200 edits')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def some_of(problems: Sequence[str]) -> str:
