@@ -257,7 +257,10 @@ class EmailNotVerified(Forbidden):
 
     code = "email_not_verified"
     title = "Your e-mail address is not verified yet."
-    next_step = "Open the link in the mail we sent you, or ask for another one, then try again."
+    next_step = (
+        "Open the link in the mail we sent you, or ask for another one, then try again. "
+        "Does the mail say that you have another account? Then sign in to that one here, without signing out first."
+    )
 
 
 @dataclass(eq=False)

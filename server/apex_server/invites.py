@@ -5,7 +5,6 @@ typed on a watch; what is easily confused when reading counts as the same. Only 
 """
 
 import secrets
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -17,6 +16,7 @@ from apex_server.audit import record_event
 from apex_server.db import Connection, load_queries
 from apex_server.errors import ApiError, EmailNotVerified, NotFound, RoleRequired
 from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteRevoked, InviteUsed
+from apex_server.mail import ask_for_mail
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import USER_NAME
 from apex_server.vault import Vault
@@ -101,12 +101,20 @@ async def accept_or_await_invite(connection: Connection, vault: Vault, code: str
         return None
 
 
-async def accept_awaiting_invite(connection: Connection, vault: Vault) -> None:
-    """Accept what waited for the address of the signed-in athlete to be verified, if it still stands."""
+async def accept_awaiting_invite(connection: Connection, vault: Vault, user_id: UUID, *, now: datetime) -> None:
+    """Accept what waited for the address of the athlete of this request to be verified.
+
+    Where it stands no more they are told, in their events and by mail: they expect a coach to see what they log.
+    """
     code_hash = await connection.fetchval(_queries.take_awaiting_invite)
-    if code_hash is not None:
-        with suppress(ApiError):
-            await _accept(connection, vault, code_hash)
+    if code_hash is None:
+        return
+    try:
+        await _accept(connection, vault, code_hash)
+    except ApiError as refusal:
+        detail = {"reason": refusal.code}
+        await record_event(connection, user_id, "invite_lapsed", vault=vault, actor_id=None, detail=detail)
+        await ask_for_mail(connection, user_id, "invite_lapsed", now=now)
 
 
 async def _accept(connection: Connection, vault: Vault, code_hash: bytes) -> CoachLink:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import anyio
 import asyncpg
@@ -247,14 +247,23 @@ async def test_who_registers_with_an_invite_for_their_address_is_linked_when_the
     assert await athletes(client, coach) == ["Eva"]
 
 
-async def test_an_invite_that_ended_while_it_waited_does_not_spoil_the_verification(
-    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, database_url: str
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+async def test_an_invite_that_ended_while_it_waited_spoils_no_verification_and_the_athlete_is_told(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, db: Database, database_url: str, how: str
 ) -> None:
     code = await invite(client, coach, email="eva@example.com")
-    await register(client, "eva@example.com", name="Eva", invite=code)
-    await execute(database_url, "UPDATE invites SET expires_at = now()")
+    eva = await register(client, "eva@example.com", name="Eva", invite=code)
+    if how == "revoked":
+        await client.delete("/api/clients/invites", headers=bearer(coach))
+    else:
+        await execute(database_url, "UPDATE invites SET expires_at = now()")
     await verify(client, mailbox, "eva@example.com")
     assert await athletes(client, coach) == []
+    told = await mailbox.one()
+    assert (told.to, told.subject) == ("eva@example.com", "Your coach's invite no longer stands")
+    async with db.request(UUID(eva["user"]["id"])) as connection:
+        lapsed = "SELECT count(*) FROM account_events WHERE action = 'invite_lapsed'"
+        assert await connection.fetchval(lapsed) == 1
 
 
 @pytest.mark.parametrize("code", ["00000-00000-00000-00000", "x", "é", "%00", "a" * 64])

@@ -279,6 +279,7 @@ async def test_who_squats_on_an_address_gains_nothing_and_blocks_nothing(
     own = await client.post("/api/auth/login", json={**elsewhere, "device_token": squatter["device_token"]})
     assert own.json()["user"]["id"] == squatter["user"]["id"]
     assert problem(await client.post("/api/auth/verify-email", json={"token": squatted.token})) == TAKEN
+    assert (await mailbox.one()).subject == "You already have an Apex account"
     await client.post("/api/auth/forgot-password", json={"email": "anna@example.com"})
     reset = {"token": (await mailbox.one()).token, "password": FRESH}
     assert (await client.post("/api/auth/reset-password", json=reset)).status_code == 204
@@ -359,6 +360,25 @@ async def test_the_owner_of_an_address_is_told_and_let_in(
     await mailbox.look()
     await client.post("/api/auth/resend-verification", headers=bearer(mine))
     assert (await mailbox.one()).subject == "You already have an Apex account"
+
+
+async def test_whoever_registered_twice_and_confirmed_once_is_told_of_the_other_account_by_mail_alone(
+    client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    lost = (await client.post("/api/auth/register", json=claim(NEW, device={"name": "x", "kind": "watch"}))).json()
+    await mailbox.look()
+    alone = (await client.post("/api/auth/register", json=claim("alone@example.com"))).json()
+    await confirmed(client, mailbox, NEW)
+    told = [mail for mail in await mailbox.look() if mail.subject == "You already have an Apex account"]
+
+    assert [mail.to for mail in told] == [NEW]
+    assert "on a watch" in told[0].text
+    assert "sign in on that same device" in told[0].text
+    of_lost, of_alone = [
+        (await client.get("/api/auth/me", headers=bearer(each))).json()["user"]["email_verified"]
+        for each in (lost, alone)
+    ]
+    assert of_lost is of_alone is False
 
 
 async def test_on_the_device_of_the_second_account_the_first_opens_too(

@@ -76,8 +76,6 @@ def register(
     """Make an account and sign in; what was logged here before becomes the account's."""
     with opened(db, make=True) as replica:
         address = _server_of(replica, server)
-        if "." not in email.rpartition("@")[2]:
-            raise WrongUsage(f"{email} has no dot behind its @: no mail would get there")
         password = asked_password(password_stdin, confirm=True)
         user = replica.register(address, email, password, name=name, role=role, invite=invite)
         _welcome(replica, user)

@@ -47,7 +47,7 @@ Action = Literal[
     "email_verified",
     "export_asked",
     "export_downloaded",
-    "invite_made",
+    "invite_lapsed",
     "mfa_disabled",
     "mfa_enabled",
     "mfa_refused",

@@ -94,7 +94,7 @@ async def confirm_address(accounts: Accounts, token: str, *, address: str) -> No
         if change_id is not None:
             await _change(accounts, connection, owner.user_id, change_id, now)
         await prove_address(connection, owner.user_id, now=now)
-        await accept_awaiting_invite(connection, accounts.database.vault)
+        await accept_awaiting_invite(connection, accounts.database.vault, owner.user_id, now=now)
         await record_event(
             connection,
             owner.user_id,

@@ -23,7 +23,7 @@ from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
 from apex_server.errors import EmailTaken, MailTokenInvalid
 from apex_server.invites import accept_awaiting_invite
-from apex_server.mail import ask_for_mail, ask_for_mail_to_index, press_for_link, release_invite_mails
+from apex_server.mail import ask_for_mail, ask_for_mail_to_index, mail_at_last, press_for_link
 from apex_server.opaque_tokens import fingerprint
 from apex_sync.addresses import email_key
 
@@ -107,7 +107,7 @@ async def reset_password(
         dropped = await drop_foreign_factors(connection, owner.user_id, first_answered_at=answered_at, now=now)
         readers = [] if answered_at else await leave_nothing_of_others(connection, vault, owner.user_id)
         await prove_address(connection, owner.user_id, now=now)
-        await accept_awaiting_invite(connection, vault)
+        await accept_awaiting_invite(connection, vault, owner.user_id, now=now)
         await connection.execute(_queries.drop_links, owner.user_id, ["reset_password"])
         await connection.execute(_queries.drop_open_email_changes, owner.user_id)
         await ask_for_mail(connection, owner.user_id, "password_was_reset", now=now, dropped_factors=dropped)
@@ -132,8 +132,8 @@ async def reset_password(
 async def prove_address(connection: Connection, user_id: UUID, *, now: datetime) -> None:
     """Take the address of an account for its own, at the word of whoever reads the mails to it.
 
-    The letters that a coach's invites waited with go now. Raises EmailTaken where another account was faster, or left
-    the address lately and may still come back to it.
+    What waited to be mailed until then goes. Raises EmailTaken where another account was faster, or left the address
+    lately and may still come back to it.
     """
     if await connection.fetchval(_queries.is_own_email_kept, user_id, now):
         raise EmailTaken
@@ -141,7 +141,7 @@ async def prove_address(connection: Connection, user_id: UUID, *, now: datetime)
         await connection.execute(_queries.note_email_verified, user_id, now)
     except asyncpg.UniqueViolationError as error:
         raise EmailTaken from error
-    await release_invite_mails(connection, now=now)
+    await mail_at_last(connection, now=now)
 
 
 async def find_link(accounts: Accounts, token: str, *purposes: str, address: str) -> LinkOwner:

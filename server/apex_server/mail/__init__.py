@@ -14,8 +14,8 @@ from apex_server.mail.asking import (
     ask_for_invite_mails,
     ask_for_mail,
     ask_for_mail_to_index,
+    mail_at_last,
     press_for_link,
-    release_invite_mails,
 )
 from apex_server.mail.folder import FolderMailer
 from apex_server.mail.letters import STOP_PAGE, DroppedFactor, MailPurpose
@@ -49,9 +49,9 @@ __all__ = [
     "ask_for_mail",
     "ask_for_mail_to_index",
     "list_held_mails",
+    "mail_at_last",
     "mailer_of",
     "press_for_link",
-    "release_invite_mails",
     "smtp_address",
     "waiting_messages",
 ]

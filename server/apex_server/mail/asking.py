@@ -12,18 +12,22 @@ from apex_server.db import Connection, load_queries
 from apex_server.mail.letters import DroppedFactor, MailPurpose
 
 __all__ = [
+    "ACCOUNTS_ANSWERED",
     "INVITE_CODE",
     "INVITE_EMAIL",
     "ask_for_invite_mails",
     "ask_for_mail",
     "ask_for_mail_to_index",
+    "mail_at_last",
     "press_for_link",
-    "release_invite_mails",
 ]
 
 INVITE_EMAIL = "invites.email"
 INVITE_CODE = "mails.invite_code"
 """The places that the address and the code of an invite are sealed for."""
+
+ACCOUNTS_ANSWERED = 3
+"""Of those that name an address which is not theirs: the latest. More letters than that nobody tells apart."""
 
 _queries = load_queries(__package__)
 
@@ -54,14 +58,19 @@ async def ask_for_mail_to_index(
 async def ask_for_invite_mails(connection: Connection, sealed_codes: Mapping[UUID, bytes], *, at_once: bool) -> None:
     """Have letters sent to whom the user that the connection acts for has invited; the codes are those of the ids.
 
-    They go at once, or when `release_invite_mails` says that the user's own address is confirmed.
+    They go at once, or with `mail_at_last`, when the user's own address is confirmed.
     """
     await connection.execute(_queries.queue_invite_mails, list(sealed_codes), list(sealed_codes.values()), at_once)
 
 
-async def release_invite_mails(connection: Connection, *, now: datetime) -> None:
-    """Let the letters go that waited for the address of the user that the connection acts for to be confirmed."""
+async def mail_at_last(connection: Connection, *, now: datetime) -> None:
+    """Ask for what the user that the connection acts for gets, and has others get, once their address is confirmed.
+
+    The letters of their invites go. And they are told of other accounts under the address, in which they may log on
+    another device: there nobody is told, for it would tell anybody that the address has an account.
+    """
     await connection.execute(_queries.release_invite_mails, now)
+    await connection.execute(_queries.tell_of_other_accounts, now, ACCOUNTS_ANSWERED)
 
 
 async def press_for_link(connection: Connection, *, now: datetime) -> None:

@@ -38,6 +38,7 @@ MailPurpose = Literal[
     "email_changed",
     "email_restored",
     "invite",
+    "invite_lapsed",
     "password_changed",
     "password_was_reset",
     "reader_began",
@@ -182,6 +183,12 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         time_left="It is good until {until}, for this address. To type into an app: {code}",
         closing="You do not know who that is? Then leave this mail alone: nothing happens.",
         goes_to="invited",
+    ),
+    "invite_lapsed": Letter(
+        subject="Your coach's invite no longer stands",
+        opening="When you confirmed your address, the invite that you had registered with had been taken back, had run "
+        "out or was for another address. So no coach sees your training; what you log stays, and is yours.",
+        closing="Use the latest invite that you have from your coach, or ask them for a new one.",
     ),
     "account_deletion_asked": _was_it_you(
         subject="Your account will be erased in 30 days",

@@ -23,6 +23,10 @@ ON CONFLICT DO NOTHING;
 -- What waited for their coach to confirm an address is due now.
 SELECT apex_release_invite_letters($1);
 
+-- name: tell_of_other_accounts
+-- To whoever has just confirmed an address: that other accounts under it cannot be confirmed any more.
+SELECT apex_tell_of_other_accounts($1, $2);
+
 -- name: get_mailed_invite
 -- What the letter of an invite needs; nothing where nobody can accept it any more.
 SELECT email_index, email, expires_at

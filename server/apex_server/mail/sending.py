@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from apex_server.audit import record_event
 from apex_server.db import Connection, Database, load_queries
-from apex_server.mail.asking import INVITE_CODE, INVITE_EMAIL
+from apex_server.mail.asking import ACCOUNTS_ANSWERED, INVITE_CODE, INVITE_EMAIL
 from apex_server.mail.letters import LETTERS, Letter, MailPurpose, made_on, write_letter
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
 from apex_server.mail.waiting_messages import waiting_messages, words_naming, words_of
@@ -51,8 +51,6 @@ LINKS_WINDOW = timedelta(hours=1)
 """More than five of the same link in an hour help nobody."""
 CROWD_MAX = 20
 """Waiting for room at one address, in one lane. Behind so many newer ones it would take hours: it is dropped."""
-ACCOUNTS_ANSWERED = 3
-"""Of an address that nobody has: the latest. More links than that nobody tells apart."""
 HELD_MAX = 100
 HELD_DAYS = 14
 TOKEN_MEMORY = timedelta(days=1)
