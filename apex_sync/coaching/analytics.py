@@ -23,6 +23,9 @@ from apex_sync.coaching.strength import Formula, StrengthEstimate
 from apex_sync.coaching.trend import slope_per_week
 from apex_sync.coaching.weeks import days_before, monday_of
 
+SHOWN_DECIMALS = 3
+"""Grams, and a thousandth of a per cent: sums of pounds in kilograms have noise behind that."""
+
 
 class Tally(Struct, frozen=True, array_like=True, gc=False):
     """The hard sets of one exercise, as it was named, in one ISO week; later drops count as halves."""
@@ -145,7 +148,7 @@ def volume_of(tallies: Iterable[Tally], library: Library) -> Volume:
                 exercise_id=identity[3:] if identity.startswith("id:") else None,
                 name=min((tally.name for tally in members if tally.name), default=None),
                 sets=sets,
-                volume_load_kg=fsum(tally.volume_load_kg for tally in members),
+                volume_load_kg=as_shown(fsum(tally.volume_load_kg for tally in members)),
                 muscles=None if known is None else known.muscles,
             )
         )
@@ -165,7 +168,12 @@ def adherence_weeks(
 ) -> list[AdherenceWeek]:
     """State adherence of each of the last complete ISO weeks, the oldest first."""
     return [
-        AdherenceWeek(week=each.week, due=each.adherence.due, done=each.adherence.done, percent=each.adherence.percent)
+        AdherenceWeek(
+            week=each.week,
+            due=each.adherence.due,
+            done=as_shown(each.adherence.done),
+            percent=None if each.adherence.percent is None else as_shown(each.adherence.percent),
+        )
         for each in weekly_adherence(scheduled, done, as_of=as_of, weeks=weeks)
     ]
 
@@ -203,6 +211,15 @@ def progress_of(
     return sorted(progress, key=lambda each: (-len(each.points), each.name or "", each.exercise_id or ""))
 
 
+def as_shown(figure: float) -> float:
+    """Give a figure as it is shown.
+
+    >>> as_shown(5 * 102.058283 + 8 * 100)
+    1310.291
+    """
+    return round(figure, SHOWN_DECIMALS)
+
+
 def first_day_of(weeks: int, last: datetime.date) -> datetime.date:
     """Give the Monday on which so many weeks begin, the week of the last day among them."""
     return days_before(monday_of(last), 7 * (weeks - 1))
@@ -219,7 +236,7 @@ def _progress(identity: str, line: Sequence[TrainedSession], records: list[Perso
         name=next((session.exercise_name for session in reversed(line) if session.exercise_name), None),
         formula="rpe_table" if in_table else "epley",
         points=points,
-        percent_per_week=None if slope is None else 100.0 * slope / mean,
+        percent_per_week=None if slope is None else as_shown(100.0 * slope / mean),
         records=records,
     )
 
@@ -230,10 +247,10 @@ def _point(session: TrainedSession, best: StrengthEstimate | None) -> ProgressPo
         workout_id=session.workout_id,
         date=session.date,
         sets=totals.hard_sets,
-        volume_load_kg=totals.volume_load_kg,
+        volume_load_kg=as_shown(totals.volume_load_kg),
         top_load_kg=totals.top_load_kg,
         top_reps=totals.top_reps or 0,
         top_rpe=totals.top_rpe,
-        e1rm_kg=None if best is None else best.e1rm_kg,
+        e1rm_kg=None if best is None else as_shown(best.e1rm_kg),
         low_confidence=best is not None and best.low_confidence,
     )

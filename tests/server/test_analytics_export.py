@@ -128,6 +128,15 @@ async def test_nothing_to_take_along_is_a_whole_file_all_the_same(rest: RestServ
     assert parquet.read_table(io.BytesIO(await exported(athlete, "parquet"))).num_rows == 0
 
 
+async def test_athletes_follow_each_other_by_name(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    for name in ("Zoe", "anna", "Mia", "Ben"):
+        athlete = await rest.person("athlete", name=name)
+        await rest.link(coach, athlete)
+        await train(athlete, "2026-03-01", 100)
+    assert [row["athlete"] for row in read_json(await exported(coach, "json"))] == ["anna", "Ben", "Mia", "Zoe"]
+
+
 async def test_the_athlete_sees_that_it_was_taken_and_by_whom(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     await exported(coach, "csv", f"&athlete_id={athlete.id}")

@@ -86,7 +86,7 @@ class ExportedAthlete(NamedTuple):
 async def exported_athletes(
     database: Database, caller: Caller, athlete_id: UUID | None, coach_id: UUID | None = None
 ) -> list[ExportedAthlete]:
-    """List whose training a caller may take along, of all or of the one that is named.
+    """List by name whose training a caller may take along, of all or of the one that is named.
 
     An athlete their own, a coach that of their athletes, an owner that of their coaches' athletes, or of one coach's.
     """
@@ -97,11 +97,12 @@ async def exported_athletes(
             coaches = await coaches_read_by(connection, caller, coach_id)
             rows = await connection.fetch(_queries.list_exported_athletes, coaches, athlete_id, CLIENTS_MAX)
         keys = await database.vault.user_keys(connection, [row["id"] for row in rows])
-    return [
+    found = [
         ExportedAthlete(row["id"], keys[row["id"]].open_text(row["name"], what=USER_NAME))
         for row in rows
         if row["id"] in keys
     ]
+    return sorted(found, key=lambda athlete: (athlete.name.casefold(), athlete.id))
 
 
 def exported_pieces(

@@ -25,6 +25,7 @@ from apex_sync.coaching.analytics import (
     Tally,
     Volume,
     adherence_weeks,
+    as_shown,
     first_day_of,
     progress_of,
     volume_of,
@@ -80,7 +81,7 @@ async def dashboard_of_coaches(connection: Connection, vault: Vault, coaches: Se
         attention=urgent[:ATTENTION_MAX],
         check_ins_to_review=sum(client.check_ins_to_review for client in clients),
         critical_insights=sum(client.critical_insights for client in clients),
-        average_adherence=fsum(percents) / len(percents) if percents else None,
+        average_adherence=as_shown(fsum(percents) / len(percents)) if percents else None,
         adherence=bands_of(percents),
         no_adherence=len(clients) - len(percents),
         this_week=totals[this_week],
@@ -174,7 +175,9 @@ async def totals_by_week(
 ) -> list[WeekTotals]:
     """Add up the weeks of some athletes together, or of all whom the caller may read; weeks of rest are there, too."""
     rows = await connection.fetch(_queries.list_week_totals, athlete_ids, first, last)
-    found = {row["week"]: WeekTotals(**dict(row)) for row in rows}
+    found = {
+        row["week"]: WeekTotals(**{**dict(row), "volume_load_kg": as_shown(row["volume_load_kg"])}) for row in rows
+    }
     weeks = weeks_between(first, min(last, datetime.now(UTC).date()))
     return [found.get(week) or WeekTotals(week=week) for week in sorted({*found, *weeks})]
 

@@ -32,7 +32,7 @@ from apex_server.resources import (
 )
 from apex_server.standing import clients_of
 from apex_server.vault import Vault
-from apex_sync.coaching.analytics import tallies_of, volume_of
+from apex_sync.coaching.analytics import as_shown, tallies_of, volume_of
 from apex_sync.coaching.bodyweight import weight_trend
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, sets_by_exercise
@@ -127,8 +127,8 @@ def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet]) -> list[R
                 date=row["date"],
                 duration_minutes=row["duration_minutes"],
                 working_sets=totals.working_sets,
-                volume_load_kg=totals.volume_load_kg,
-                average_rpe=totals.average_rpe,
+                volume_load_kg=as_shown(totals.volume_load_kg),
+                average_rpe=None if totals.average_rpe is None else as_shown(totals.average_rpe),
             )
         )
     return shown
