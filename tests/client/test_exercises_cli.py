@@ -97,6 +97,12 @@ async def test_a_name_that_resembles_nothing_is_taken_where_it_is_confirmed(tmp_
     assert logged(apex) == [("Qwzx", None, 2)]
 
 
+async def test_a_list_that_is_longer_than_the_screen_is_paged(apex: Terminal) -> None:
+    short = in_terminal(apex, "exercises", "search", "--limit", "3", PAGER="head -n 2")
+    long = in_terminal(apex, "exercises", "search", "--limit", "300", PAGER="head -n 2")
+    assert len(short.splitlines()) > 4 and len(long.splitlines()) == 2
+
+
 async def test_a_place_in_a_program_is_no_exercise_where_there_is_no_program(tmp_path: Path) -> None:
     apex = Terminal(tmp_path)
     refused = apex("log", "set", "a1", "8x100kg")

@@ -3,9 +3,10 @@
 Results go to `out()`, everything about them to `notes()` (the standard error). Rich honours NO_COLOR by itself.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +69,24 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> "Table":
 
 
 def shown(found: "RenderableType") -> None:
-    """Print a table or a report as a result, without the spaces at the end of lines that a pipe does not need."""
+    """Print a table or a report as a result, without the spaces at the end of lines that a pipe does not need.
+
+    A table that is longer than the screen is paged, by `PAGER` or what there is.
+    """
     if sys.stdout.isatty():
-        out().print(found)
+        is_long = getattr(found, "row_count", 0) > out().height
+        with _paged() if is_long else nullcontext():
+            out().print(found)
         return
     with out().capture() as capture:
         out().print(found)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _paged() -> AbstractContextManager[object]:
+    # As git has it: what fits after all is only printed, colours are kept, and the screen stays as it was left.
+    os.environ.setdefault("LESS", "FRX")
+    return out().pager(styles=True)
 
 
 @contextmanager
