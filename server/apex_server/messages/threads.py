@@ -78,7 +78,8 @@ class Threads(RecordWriter):
         )
         newest = await self._newest(connection, rows)
         filings = await self._filings(connection, rows)
-        encrypted = await self._encrypted(connection, [(row["coach_id"], row["athlete_id"]) for row in rows])
+        pairs = [(row["coach_id"], row["athlete_id"]) for row in rows]
+        encrypted = await encrypted_threads(connection, self.database.vault, pairs)
         views = [self._view(row, name, newest, filings, encrypted) for row, name in zip(rows, names, strict=True)]
         views.sort(key=lambda view: _sent_at(view), reverse=True)
         return sorted(views, key=lambda view: (view.archived, not view.pinned))
@@ -129,11 +130,7 @@ class Threads(RecordWriter):
     async def is_encrypted(self, connection: Connection, scope: str) -> bool:
         """Tell whether a thread is encrypted."""
         _, coach, athlete = Scope.parse(scope)
-        return bool(await self._encrypted(connection, [(UUID(coach), UUID(athlete))]))
-
-    async def _encrypted(self, connection: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> Set[UUID]:
-        """Give the ids of those threads that are encrypted."""
-        return await encrypted_threads(connection, self.database.vault, pairs)
+        return bool(await encrypted_threads(connection, self.database.vault, [(UUID(coach), UUID(athlete))]))
 
     async def _filings(self, connection: Connection, rows: Sequence[Any]) -> Mapping[str, ThreadFiling]:
         """Read how the coach has filed each thread, by the athlete; an athlete is shown nothing of it."""
