@@ -99,7 +99,7 @@ class OpenInvitesController(Controller):
     ) -> OpenInvitesPage:
         """List your open invites, the newest first: for whom, until when, and whether the letter has gone."""
         require_role(caller, "coach")
-        mark = None if after is None else InviteMark.decode(after)
+        mark = InviteMark.decode(after)
         return await list_invites(database, caller.user_id, mark, limit)
 
     @delete(responses=problem_responses(*_REFUSALS))

@@ -116,7 +116,7 @@ class ClientsController(Controller):
         `needs-attention` when a check-in is three days late, when less than 70 % of the due sessions were done two
         weeks running, or with a critical insight; `overdue` when a check-in is late by less; `active` otherwise.
         """
-        mark = None if after is None else ClientMark.decode(after)
+        mark = ClientMark.decode(after)
         async with database.request(caller.user_id) as connection:
             coaches = await coaches_read_by(connection, caller, coach_id)
             everybody = await clients_of(connection, database.vault, coaches)
@@ -238,7 +238,7 @@ class ClientsController(Controller):
         after: After = None,
     ) -> TimelinePage:
         """List what happened to an athlete, the newest first."""
-        mark = None if after is None else PageMark.decode(after)
+        mark = PageMark.decode(after)
         async with database.request(caller.user_id) as connection:
             coaches = await coaches_read_by(connection, caller, coach_id)
             await require_scope(connection, caller.user_id, athlete_scope(str(athlete_id)), "athlete")

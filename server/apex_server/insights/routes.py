@@ -79,7 +79,7 @@ class InsightsController(Controller):
     ) -> InsightsPage:
         """List insights, the most urgent first."""
         require_role(caller, "coach", "owner")
-        mark = None if after is None else InsightMark.decode(after)
+        mark = InsightMark.decode(after)
         scope_id = None if athlete_id is None else Scope.parse(scope_of(caller, athlete_id)).id
         async with database.request(caller.user_id) as connection:
             rows = await connection.fetch(

@@ -90,7 +90,7 @@ class MessagesController(Controller):
         after: After = None,
     ) -> MessagesPage:
         """List the messages of one thread, the newest first. Reading the list marks nothing as read."""
-        mark = None if after is None else MessageMark.decode(after)
+        mark = MessageMark.decode(after)
         async with threads.reading() as connection:
             scope = await threads.scope_of(connection, thread_id)
             return MessagesPage(*await threads.page(connection, scope, mark, limit))

@@ -153,7 +153,7 @@ class ProgramsController(AthleteRecordController):
         """
         async with records.reading() as connection:
             known = await records.known(connection, record_id, deleted=True)
-            mark = None if after is None else StampMark.decode(after)
+            mark = StampMark.decode(after)
             return await versions_page(connection, records.database.vault, known, mark, limit)
 
     @get("/{record_id:uuid}/versions/{stamp:int}", responses=problem_responses(*READ_REFUSALS, VersionGone))

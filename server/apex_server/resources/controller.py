@@ -356,7 +356,7 @@ class RecordController(Controller):
             included(fields, *cls.view.__struct_fields__, parameter="fields"),
             sort not in (None, cls.sorted_by),
             deleted is not None,
-            None if after is None else mark.decode(after),
+            mark.decode(after),
             limit,
         )
 

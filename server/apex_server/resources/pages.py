@@ -47,8 +47,10 @@ class Mark(Struct, array_like=True, frozen=True):
         return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode().rstrip("=")
 
     @classmethod
-    def decode(cls, text: str) -> Self:
-        """Read one that `encode` wrote. Raises InvalidFields for anything else."""
+    def decode(cls, text: str | None) -> Self | None:
+        """Read one that `encode` wrote; None is the beginning. Raises InvalidFields for anything else."""
+        if text is None:
+            return None
         try:
             padded = text + "=" * (-len(text) % 4)
             mark = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=cls)

@@ -99,8 +99,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 async def read_timeline(connection: Connection, vault: Vault, athlete_id: UUID, after: str | None) -> Timeline:
     """Read a page of workouts and check-ins, the newest first. Raises InvalidFields for a mark that is none."""
-    mark = PageMark.decode(after) if after else None
-    key = (mark.date, mark.time, mark.id) if mark else (None, None, None)
+    key = PageMark.key(PageMark.decode(after))
     rows = await connection.fetch(_queries.list_timeline, athlete_id, *key, PAGE_LENGTH + 1)
     page = rows[:PAGE_LENGTH]
     workouts = await read_records(connection, vault, WORKOUT_LOGS, _places(athlete_id, page, "workout"))
