@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from apex_server.clients import inviting
 from apex_server.clients.importing import IMPORT_ROWS_MAX, VALUES_MAX
 from apex_server.clients.payloads import ImportRequest
 from apex_server.db import Database
@@ -207,6 +208,21 @@ async def test_a_lost_answer_is_asked_for_again_and_the_codes_before_are_void(re
             "SELECT draft IS NOT NULL FROM invites WHERE email_index IS NOT NULL AND revoked_at IS NULL"
         )
     assert [tuple(row) for row in kept] == [(True,)]
+
+
+async def test_a_coach_without_room_imports_in_place_of_what_is_open_and_is_told_what_goes_beyond(
+    rest: RestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inviting, "OPEN_INVITES_MAX", 2)
+    coach = await rest.person("coach")
+    rows = [{"email": f"{name}@example.com"} for name in ("anna", "ben", "cem")]
+    await import_rows(coach, dry_run=False, rows=rows[:2])
+    for dry_run in (True, False):
+        report = await import_rows(coach, dry_run=dry_run, rows=rows[::-1])
+        assert (report["valid"], report["replaced"]) == (2, 2)
+        assert [(each["row"], each["message"]) for each in report["problems"]] == [
+            (1, "goes beyond your 2 open invites")
+        ]
 
 
 async def test_all_open_invites_are_taken_back_and_what_was_accepted_stands(rest: RestServer) -> None:

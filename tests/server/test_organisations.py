@@ -178,6 +178,22 @@ async def test_a_code_tells_who_invites_before_anybody_signs_in(world: World) ->
     assert problem(await world.app.client.get(f"{ORGANISATION}/invites/{uuid4()}")) == (404, "not_found")
 
 
+async def test_a_code_of_ones_own_organisation_is_judged_as_anybodys(world: World) -> None:
+    assert (await world.joins(world.carla)).status_code == 200
+    eve = await world.app.person("eve", "coach")
+    await world.app.verified(eve)
+    used, for_another, spare = await world.code(), await world.code(email="dora@example.com"), await world.code()
+    assert (await world.joins(eve, used)).status_code == 200
+
+    assert problem(await world.joins(world.carla, used)) == (410, "invite_used")
+    assert problem(await world.joins(world.carla, for_another)) == (403, "invite_for_another")
+    assert (await world.joins(world.carla, spare)).status_code == 200
+    left = await world.app.owner.fetchval("SELECT count(*) FROM organisation_invites WHERE used_at IS NULL")
+    assert left == 2, "hers is the first alone"
+    await world.app.owner.execute("UPDATE organisation_invites SET expires_at = now() WHERE used_at IS NULL")
+    assert problem(await world.joins(world.carla, spare)) == (410, "invite_expired")
+
+
 async def test_joining_again_after_a_lost_answer_changes_nothing(world: World) -> None:
     code = await world.code()
     first, again = await world.joins(world.carla, code), await world.joins(world.carla, code)

@@ -143,7 +143,7 @@ async def import_clients(
     known = {each["email_index"] for each in open_ones}
     problems = [problem for row in rows for problem in row.problems]
     valid: list[JudgedRow] = []
-    left = room.invites
+    left = room.invites - len(known)  # They take the place of what stands there.
     for row in rows:
         if row.problems:
             continue
