@@ -108,6 +108,8 @@ def test_the_command_line_does_all_of_it(working: WholeServer, portal: BlockingP
 
     apex("privacy", "allow", "ai_analysis", "--yes").ok()
     assert "yes since" in apex("privacy").ok().out
+    portal.call(working.sql, "UPDATE consents SET version = '2026-11' WHERE withdrawn_at IS NULL")
+    assert "not all that the text says today" in " ".join(apex("privacy").ok().out.split())
     apex("privacy", "withdraw", "ai_analysis").ok()
     assert "yes" not in apex("privacy").ok().out
     assert apex("privacy", "allow", "support_access", "--yes").code == 2
@@ -143,6 +145,11 @@ def test_the_page_does_all_of_it(working: WholeServer, portal: BlockingPortal, p
     expect(model).to_contain_text("Allowed since")
     support.get_by_role("button", name="Allow").click()
     expect(support).to_contain_text("Allowed until")
+    portal.call(working.sql, "UPDATE consents SET version = '2026-11' WHERE kind = 'ai_analysis'")
+    page.reload()
+    expect(model).to_contain_text("by an earlier text that said less")
+    model.get_by_role("button", name="Allow").click()
+    expect(model).not_to_contain_text("earlier text")
     model.get_by_role("button", name="Withdraw").click()
     expect(model).to_contain_text("Not allowed")
 

@@ -316,19 +316,27 @@ WHERE CASE
 END
 ORDER BY asked.place;
 
--- name: list_due_letters
--- Who has consented to be told of unread messages ($2: came until then), got no such letter since $3, and for whom
--- something came since the last one, or since they consented. By the id of the person.
-SELECT consent.user_id, told.until AS told_until
-FROM consents AS consent
-CROSS JOIN LATERAL (SELECT greatest(consent.given_at, consent.letter_at - $4::interval) AS until) AS told
-WHERE consent.kind = 'messages'
-    AND consent.withdrawn_at IS NULL
-    AND (consent.letter_at IS NULL OR consent.letter_at <= $3)
-    AND consent.user_id > $1
-    AND EXISTS (SELECT 1 FROM apex_waiting_messages(consent.user_id, $2) AS waiting WHERE waiting.newest_at > told.until)
-ORDER BY consent.user_id
-LIMIT $5;
+-- name: look_for_news
+-- Some of those who have consented to be told of unread messages and got no such letter since $3, by the id of the person;
+-- and whether something ($2: that came until then) is new since the last one, or since they consented.
+WITH looked_at AS (
+    SELECT user_id, greatest(given_at, letter_at - $4::interval) AS told_until
+    FROM consents
+    WHERE kind = 'messages'
+        AND withdrawn_at IS NULL
+        AND (letter_at IS NULL OR letter_at <= $3)
+        AND user_id > $1
+    ORDER BY user_id
+    LIMIT $5
+)
+SELECT user_id, told_until,
+    EXISTS (
+        SELECT 1
+        FROM apex_waiting_messages(user_id, $2) AS waiting
+        WHERE waiting.newest_at > told_until
+    ) AS has_news
+FROM looked_at
+ORDER BY user_id;
 
 -- name: ask_for_letter
 -- Two workers may have found the same person: one of them asks.

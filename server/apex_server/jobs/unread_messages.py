@@ -13,7 +13,7 @@ __all__ = ["ask_for_letters"]
 
 BETWEEN_LETTERS = timedelta(days=1)
 PEOPLE_AT_ONCE = 100
-"""In one query; each is looked at in a few milliseconds."""
+"""In one query. Looking at somebody takes under a millisecond; at a coach with a hundred threads unread, ten."""
 
 _queries = load_queries(__package__)
 
@@ -24,10 +24,10 @@ async def ask_for_letters(database: Database, *, now: datetime) -> int:
     while True:
         async with database.commit_connection() as connection:
             people = await connection.fetch(
-                _queries.list_due_letters,
+                _queries.look_for_news,
                 after, now - UNREAD_FOR, now - BETWEEN_LETTERS, UNREAD_FOR, PEOPLE_AT_ONCE,
             )  # fmt: skip
-            for person in people:
+            for person in (each for each in people if each["has_news"]):
                 count += await _ask(connection, database, person["user_id"], told_until=person["told_until"], now=now)
         if len(people) < PEOPLE_AT_ONCE:
             return count

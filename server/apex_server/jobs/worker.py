@@ -111,8 +111,9 @@ LINKS_SECONDS = 5.0
 KEYS_SECONDS = 5.0
 """How late nothing is encrypted any more for a device that was signed out."""
 
-UNREAD_MESSAGES_SECONDS = 300.0
-"""How late a letter about unread messages is asked for, hours after they came; looking is a probe for each consent."""
+UNREAD_MESSAGES_SECONDS = 900.0
+"""How late a letter about unread messages is asked for, hours after they came; looking at each who wants one is a
+second for a thousand of them."""
 
 KEEP_HOUSE_SECONDS = 3600.0
 JOB_LOG_DAYS = 14
