@@ -133,6 +133,8 @@ def test_what_ends_ends_and_versions_tell_of_it(pair: tuple[Terminal, Terminal],
     coach("sync").ok()
     athlete("sync").ok()
     assert re.search(r"Base II +you +completed", athlete("program").ok().out)
+    again = coach("program", "assign", "Base II", "--athlete", "Mara", "--start", TODAY.isoformat())
+    assert again.code == 1 and "they had 'Base II' already, completed" in again.err
     assert "made, with 1 week" in coach("program", "versions", "Base II").ok().out
     assert "no version 9" in coach("program", "show", "Base II", "--version", "9").err
     assert "there is no program 'x'" in coach("program", "show", "x").err

@@ -32,6 +32,7 @@ from apex_client.cli.sessions import (
     chosen,
     effort,
     headline,
+    is_coach,
     load,
     name,
     named,
@@ -226,13 +227,14 @@ def show(
         str | None, typer.Argument(metavar="DAY", help="A day (2026-03-01) or an id; default: the latest.")
     ] = None,
     on: On = None,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Show a session set by set."""
     if day and on:
         raise WrongUsage("name the session once: DAY, or --on DAY as in the other commands")
     with opened(db) as replica:
-        for log in chosen(replica, day or on):
+        for log in chosen(records_of(replica, athlete) if athlete else replica, day or on):
             said(headline(log))
             shown(_set_table(log))
             if log.notes:
@@ -242,20 +244,24 @@ def show(
 @group.command(name="list", epilog=examples("apex log list --limit 50"))
 def recent(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = LISTED,
+    athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """List the latest sessions; the same as `apex log` alone."""
+    """List the latest sessions, a coach's of all athletes; the same as `apex log` alone."""
     with opened(db) as replica:
-        logs = replica.workouts.list(limit=limit)
+        whose = {one.id: one.name or one.id for one in replica.athletes.list()} if is_coach(replica) else {}
+        logs = (records_of(replica, athlete) if athlete else replica).workouts.list(limit=limit)
         if not logs:
             said('nothing is logged yet; begin with: apex log set "Bench Press" 8x100kg@8')
             return
         found = table(
-            "date", "session", "exercises", "sets", "volume", "RPE", "", right=("exercises", "sets", "volume")
-        )
+            *(("athlete",) if whose else ()), "date", "session", "exercises", "sets", "volume", "RPE", "",
+            right=("exercises", "sets", "volume"),
+        )  # fmt: skip
         going_on = running(replica, replica)
         for log in logs:
             found.add_row(
+                *((escaped(whose.get(log.athlete_id, "?")),) if whose else ()),
                 log.date,
                 escaped(log.title or "session"),
                 str(len(log.exercises)),

@@ -17,6 +17,7 @@ from apex_client.cli.sessions import Whose, records_of
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
     from apex_client.blocking.records import Record
+    from apex_client.blocking.resources import AthleteResources
     from apex_sync.models import Program
 
 FILE_BYTES_MAX = 1024 * 1024
@@ -141,6 +142,7 @@ def assign(
         template = _named(replica, program, None)
         to = records_of(replica, athlete)
         first, last = (day_typed(day) if day else None for day in (start, end))
+        _refuse_another_start(template, to, first)
         made = replica.programs.assign(template, to.id, start_date=first, end_date=last, keep=keep)  # type: ignore[attr-defined]
         days = f" from {made['start_date']}" if made.get("start_date") else ""
         until = f" to {made['end_date']}" if made.get("end_date") else ""
@@ -295,6 +297,17 @@ def _refuse_athletes(replica: "Replica") -> None:
     """Return where programs may be written. Raises CommandFailed."""
     if replica.user is None or replica.user.role == "athlete":
         raise CommandFailed("programs are a coach's to write; sign in as a coach, with another --db")
+
+
+def _refuse_another_start(template: "Record[Program]", to: "AthleteResources", start: str | None) -> None:
+    """Return where an athlete may follow a template: of each they have one copy. Raises CommandFailed."""
+    had = next((one for one in to.programs.list(limit=LISTED_MAX) if one.get("source_id") == template.id), None)
+    if had is not None and (had.get("status") != "active" or start not in (None, had.get("start_date"))):
+        name, since = template.get("name"), had.get("start_date") or "any day"
+        raise CommandFailed(
+            f"they had {name!r} already, {had.get('status')}, from {since}; to begin it anew, make another of it: "
+            f'apex program clone "{name}" --name "{name} II"'
+        )
 
 
 def _tell_problems(program: "Record[Program]") -> None:

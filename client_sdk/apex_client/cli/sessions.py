@@ -40,10 +40,14 @@ On = Annotated[
 ]
 
 
+def is_coach(replica: "Replica") -> bool:
+    """Tell whether the replica is of somebody with athletes."""
+    return replica.user is not None and replica.user.role != "athlete"
+
+
 def records_of(replica: "Replica", athlete: str | None) -> "AthleteResources":
     """Give the records that a command is about: one's own, or on a coach's replica those of an athlete they name."""
-    user = replica.user
-    if user is None or user.role == "athlete":
+    if not is_coach(replica):
         if athlete is not None:
             raise WrongUsage("--athlete is for coaches; this is an athlete's own log")
         return replica
