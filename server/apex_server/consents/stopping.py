@@ -37,7 +37,7 @@ class StopMessagesController(Controller):
     path = "/api/consents/messages/stop/{token:str}"
     tags = ("consents",)
 
-    @get(exclude_from_auth=True, status_code=303)
+    @get(exclude_from_auth=True, status_code=303, responses=problem_responses())
     async def open_stop_link(self, token: _Token) -> Redirect:
         """Open the page on which these mails are ended; nothing has happened yet."""
         return Redirect(f"{STOP_PAGE}#{token}", status_code=303)
