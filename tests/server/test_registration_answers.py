@@ -381,6 +381,20 @@ async def test_whoever_registered_twice_and_confirmed_once_is_told_of_the_other_
     assert of_lost is of_alone is False
 
 
+async def test_a_reset_tells_nobody_once_more_of_accounts_that_they_were_told_of(
+    client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
+) -> None:
+    await register(client, NEW)
+    await confirmed(client, mailbox, NEW)
+    assert [mail.subject for mail in await mailbox.look()] == ["You already have an Apex account"]
+    for _ in range(2):
+        clock.advance(hours=30)
+        await client.post("/api/auth/forgot-password", json={"email": NEW})
+        reset = {"token": (await mailbox.one()).token, "password": FRESH}
+        assert (await client.post("/api/auth/reset-password", json=reset)).status_code == 204
+        assert [mail.subject for mail in await mailbox.look()] == ["Your password was reset"]
+
+
 async def test_on_the_device_of_the_second_account_the_first_opens_too(
     client: httpx.AsyncClient, owners: dict[str, dict[str, Any]]
 ) -> None:

@@ -132,16 +132,17 @@ async def reset_password(
 async def prove_address(connection: Connection, user_id: UUID, *, now: datetime) -> None:
     """Take the address of an account for its own, at the word of whoever reads the mails to it.
 
-    What waited to be mailed until then goes. Raises EmailTaken where another account was faster, or left the address
-    lately and may still come back to it.
+    What waited to be mailed until the first answer goes with it. Raises EmailTaken where another account was faster, or
+    left the address lately and may still come back to it.
     """
     if await connection.fetchval(_queries.is_own_email_kept, user_id, now):
         raise EmailTaken
     try:
-        await connection.execute(_queries.note_email_verified, user_id, now)
+        first_answer = await connection.fetchval(_queries.note_email_verified, user_id, now) is not None
     except asyncpg.UniqueViolationError as error:
         raise EmailTaken from error
-    await mail_at_last(connection, now=now)
+    if first_answer:
+        await mail_at_last(connection, now=now)
 
 
 async def find_link(accounts: Accounts, token: str, *purposes: str, address: str) -> LinkOwner:

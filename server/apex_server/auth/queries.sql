@@ -204,11 +204,13 @@ FROM users
 WHERE id = $1;
 
 -- name: note_email_verified
--- The first time stands. Of two accounts that answer for one address the second is refused.
+-- The first time stands; a row only where this is it. Of two accounts that answer for one address the second is refused.
 UPDATE users
-SET email_verified_at = coalesce(email_verified_at, $2),
+SET email_verified_at = $2,
     first_answered_at = coalesce(first_answered_at, $2)
-WHERE id = $1;
+WHERE id = $1
+    AND email_verified_at IS NULL
+RETURNING id;
 
 -- name: find_link
 -- Before anybody is signed in: whose mail this was in, so that using it can act for them.
