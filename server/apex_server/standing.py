@@ -54,7 +54,8 @@ class ClientSummary(Struct, kw_only=True):
     """One of a coach's athletes, and how they stand: derived anew each time, but for what the coach has set.
 
     `reasons` say what made the status so. Adherence is per cent of what was due in the last two weeks. An athlete of
-    several coaches of an organisation is shown with the one who has worked with them longest.
+    several coaches of an organisation is shown with the one who has worked with them longest and has not archived them;
+    archived only where every one of them did.
     """
 
     id: UUID
@@ -186,7 +187,7 @@ def _file(row: Any, key: UserKey) -> ClientFile:
     """Open what the coach keeps; a file that is damaged, or no longer fits its types, reads as empty."""
     if row["doc"] is None:
         return ClientFile()
-    doc = DocumentSeal(row["scope"], key).open(row["record_id"].bytes, row["digest"], row["doc"])
+    doc = DocumentSeal(row["private_scope"], key).open(row["record_id"].bytes, row["digest"], row["doc"])
     if doc == DAMAGED:
         return ClientFile()
     try:

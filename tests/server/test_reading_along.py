@@ -90,6 +90,24 @@ async def test_an_owner_lists_the_athletes_of_every_coach_once_and_of_one_who_is
     assert (await read(world.otto, "/api/clients"))["clients"] == []
 
 
+async def test_an_athlete_whom_one_coach_archived_is_shown_with_the_one_who_has_not(world: World) -> None:
+    dora = await world.app.person("dora", "coach")
+    await world.app.joins(dora, world.olga)
+    await world.app.coaches(dora, world.anna)
+    assert (await world.carla("DELETE", f"/api/clients/{world.anna.id}")).status_code == 204
+    adherence = (await read(world.olga, "/api/analytics/adherence"))["clients"]
+    assert [each["id"] for each in adherence] == [str(world.anna.id)]
+    assert (await read(world.olga, "/api/analytics/dashboard"))["clients"] == 1
+    for path in ("/api/clients", *world.paths()):
+        assert await read(world.olga, path) == await read(world.olga, path, coach_id=str(dora.id)), path
+    assert (await read(world.olga, "/api/clients"))["clients"][0]["coach_id"] == str(dora.id)
+
+    assert (await dora("DELETE", f"/api/clients/{world.anna.id}")).status_code == 204
+    assert (await read(world.olga, "/api/clients"))["clients"] == []
+    [archived] = (await read(world.olga, "/api/clients", archived=True))["clients"]
+    assert archived["coach_id"] == str(world.carla.id)
+
+
 async def test_an_owner_takes_training_along_as_the_coach_does_and_the_athlete_sees_it(world: World) -> None:
     path = "/api/analytics/export"
     hers = (await world.carla("GET", path)).text
