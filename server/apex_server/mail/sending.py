@@ -11,7 +11,8 @@ How many letters an address gets is bounded here, where whoever asked does not s
 others cause keeps nobody from the letter that they ask for themselves. Of links to an address that may be somebody
 else's, what is too much waits for room, the newest in front: anybody makes accounts under it, and its owner, who is one
 of them, asks again. What somebody signed in asks for has room of its own, which no number of registrations takes. An
-invite's letter waits, too, and its coach sees until when.
+invite's letter waits, too, always for as long: its coach sees until when, and of the letters of others only that there
+were some.
 """
 
 from collections.abc import Callable, Mapping
@@ -253,7 +254,8 @@ class MailSender:
         outcome = "mail_waits" if lane.waits else "mail_not_sent_again"
         _log.warning(outcome, purpose=errand.purpose, user_id=str(errand.user["id"]))
         if lane.waits:
-            crowd, due_at = index if lane.crowds else None, full_since + lane.window
+            # When an invite's letter is tried its coach sees, and may not learn from it when others wrote there.
+            crowd, due_at = (index, full_since + lane.window) if lane.crowds else (None, now + lane.window)
             await connection.execute(_queries.wait_for_room, mail["id"], crowd, due_at)
             await connection.execute(_queries.drop_crowded_out, crowd, mail["pressed"], CROWD_MAX)
             await _tell_coach(connection, mail, "waiting", due_at)
