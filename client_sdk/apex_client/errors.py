@@ -140,7 +140,7 @@ class ReplicaClosed(ReplicaError):
 
 
 class MediaUnusable(ClientError):
-    """A photo or file that cannot be handed in; nothing of it was taken."""
+    """A photo or file that cannot be handed in, or is not what was sent; nothing of it is kept."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")

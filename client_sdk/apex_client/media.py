@@ -8,7 +8,7 @@ was sent of it stays sent: after a cut, a crash or a week the upload goes on wit
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -113,14 +113,34 @@ class Media:
         """Write a file to `path`, from here while it is in the queue, else from the server; complete or not at all.
 
         A picture is then as the server has drawn it: upright, a JPEG, without what cameras write into files; a
-        `thumbnail` is small. What was encrypted is as it was sent, and has no thumbnail. Raises ServerRefused with
-        `not_found` for what nobody has sent yet, or is not for you; MediaUnusable for what is not what was encrypted.
+        `thumbnail` is small. Whatever an encrypted message names with a key is kept only as it was sent, and opened
+        where it is encrypted: so `save_picture` is for what shows elsewhere, too, and `Message.save` for one message.
+        Raises ServerRefused with `not_found` for what nobody has sent yet, or is not for you; MediaUnusable for what is
+        not what was sent.
         """
+        keys = await self._replica._do(threads.keys_of_media, media_id)
+        await self._save(media_id, path, keys, may_be_plain=True, thumbnail=thumbnail)
+
+    async def save_picture(self, media_id: str, path: str | Path, *, thumbnail: bool = False) -> None:
+        """Write what a record shows in the open, a progress photo or an avatar, whatever messages say of it.
+
+        See `save`; a photo has this itself.
+        """
+        await self._save(media_id, path, thumbnail=thumbnail)
+
+    async def _save(
+        self,
+        media_id: str,
+        path: str | Path,
+        keys: Sequence[bytes] = (),
+        *,
+        may_be_plain: bool = False,
+        thumbnail: bool = False,
+    ) -> None:
+        """Write a file, opened with one of the `keys` if there are any. Raises ServerRefused, MediaUnusable."""
         item = None if thumbnail else await self._replica._do(media_queue.find, media_id)
-        said = await self._replica._do(threads.said_of_media, media_id)
         with whole_file(Path(path), "wb") as file:
-            may_be_plain = item.kind != "sealed" if item else said.openly
-            opening = Opening(said.keys, file.write, Path(path), may_be_plain=may_be_plain) if said.keys else None
+            opening = Opening(keys, media_id, file.write, Path(path), may_be_plain=may_be_plain) if keys else None
             write = opening.add if opening else file.write
             if item is not None:
                 for offset in range(0, item.size_bytes, PIECE_BYTES):

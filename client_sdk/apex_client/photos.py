@@ -26,8 +26,8 @@ class Photo(Record[ProgressPhoto]):
         return str(self.get("media_id", ""))
 
     async def save(self, path: str | Path, *, thumbnail: bool = False) -> None:
-        """Write the picture to a file; see `Media.save`."""
-        await self._replica.media.save(self.media_id, path, thumbnail=thumbnail)
+        """Write the picture to a file; see `Media.save_picture`."""
+        await self._replica.media.save_picture(self.media_id, path, thumbnail=thumbnail)
 
 
 class Photos(DatedRecords[Photo]):

@@ -9,6 +9,7 @@ sealed message.
 """
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -47,15 +48,24 @@ def sealed_reader(key: bytes, file: IO[bytes]) -> Callable[[], bytes]:
 class Opening:
     """Opens a file as it comes, in pieces of any size; what it has written is good once `end` returns.
 
-    `keys` are what messages say it was sealed with; one that is wrong, as anybody may say who can name the file, spoils
-    nothing. What `may_be_plain`, as it is named in the open, too, is written as it comes unless it begins like a sealed
-    one.
+    Its bytes are those that `media_id` names, for what is sealed is kept as it was handed in: nobody puts another file
+    in its place, neither in the open nor sealed with a key of their own. `keys` are what messages say it was sealed
+    with; one that is wrong, as anybody may say who can name the file, spoils nothing. What `may_be_plain` is written as
+    it comes unless it begins like a sealed one.
     """
 
     def __init__(
-        self, keys: Sequence[bytes], write: Callable[[bytes], object], path: Path, *, may_be_plain: bool = False
+        self,
+        keys: Sequence[bytes],
+        media_id: str,
+        write: Callable[[bytes], object],
+        path: Path,
+        *,
+        may_be_plain: bool = False,
     ) -> None:
         self._ciphers = [_cipher(key) for key in keys]
+        self._media_id = media_id
+        self._seen = sha256()
         self._write = write
         self._path = path
         self._is_plain = None if may_be_plain else False
@@ -64,6 +74,7 @@ class Opening:
 
     def add(self, content: bytes) -> None:
         """Take some of it. Raises MediaUnusable."""
+        self._seen.update(content)
         self._held += content
         if self._is_plain is None and len(self._held) >= len(SEALED_HEAD):
             self._is_plain = not self._held.startswith(SEALED_HEAD)
@@ -79,6 +90,8 @@ class Opening:
             self._open(len(self._held), is_last=True)
         else:
             self._write(bytes(self._held))
+        if self._seen.hexdigest() != self._media_id:
+            raise self._changed()
 
     def _open(self, size: int, *, is_last: bool) -> None:
         from cryptography.exceptions import InvalidTag
@@ -97,7 +110,10 @@ class Opening:
             self._write(opened)
             self._place += 1
             return
-        raise MediaUnusable(self._path, "was changed on the way, so it is not kept")
+        raise self._changed()
+
+    def _changed(self) -> MediaUnusable:
+        return MediaUnusable(self._path, "was changed on the way, so it is not kept")
 
 
 def _nonce(place: int, *, is_last: bool) -> bytes:

@@ -6,7 +6,7 @@ Each function takes the local replica and is run in its thread.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -82,20 +82,12 @@ def send(
         return local.create(MESSAGES.name, scope, patch, record_id=record_id)
 
 
-class MediaSaid(NamedTuple):
-    """What records say of a file: the keys in encrypted messages, and whether it is named in the open as well."""
-
-    keys: list[bytes]
-    openly: bool
-
-
-def said_of_media(local: LocalReplica, media_id: str) -> MediaSaid:
-    """Give what this device can read of a file: by right it is sealed or not, and yet anybody may say otherwise."""
+def keys_of_media(local: LocalReplica, media_id: str) -> list[bytes]:
+    """Give the keys that encrypted messages name with a file, as far as this device can read them."""
     with sqlite_errors(local.store.path):
         rows = local.store.sql.execute(_CONTENTS_OF_MEDIA, (media_id, KEYS_MAX)).fetchall()
-        [openly] = local.store.sql.execute(_NAMED_OPENLY, (media_id,)).fetchone()
     keys = (msgspec.msgpack.decode(row[0], type=Content).media_key for row in rows)
-    return MediaSaid(list(dict.fromkeys(key for key in keys if key)), bool(openly))
+    return list(dict.fromkeys(key for key in keys if key))
 
 
 def said(local: LocalReplica, person_id: str | None, before: str | None, *, limit: int) -> list[Snapshot]:
@@ -165,12 +157,6 @@ _CONTENTS_OF_MEDIA = (
     "SELECT opened.content FROM said_rows AS said JOIN opened_messages AS opened"
     " ON opened.record_no = said.record_no AND opened.side = said.sender"
     " WHERE said.media_id = ? AND said.encryption = 'open' ORDER BY said.record_no LIMIT ?"
-)
-
-_NAMED_OPENLY = (
-    "SELECT EXISTS (SELECT 1 FROM said_rows WHERE media_id = ?1 AND encryption IS NULL)"
-    " OR EXISTS (SELECT 1 FROM progress_photo_rows WHERE media_id = ?1)"
-    " OR EXISTS (SELECT 1 FROM profile_rows WHERE avatar_media_id = ?1)"
 )
 
 _SAID = (

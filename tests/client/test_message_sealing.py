@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,23 @@ def test_it_opens_at_its_place_alone(place: Place) -> None:
         unseal(SEALED, WRAPPED, place, [ATHLETE])
 
 
-def sealed_pieces(size: int) -> list[bytes]:
-    read = sealed_reader(KEY, io.BytesIO(bytes(size)))
+def sealed_pieces(size: int, key: bytes = KEY) -> list[bytes]:
+    read = sealed_reader(key, io.BytesIO(bytes(size)))
     return list(iter(read, b""))
 
 
-def opened(sealed: bytes, step: int = 100_000, *, keys: Sequence[bytes] = (KEY,), may_be_plain: bool = False) -> bytes:
+def opened(
+    sealed: bytes,
+    step: int = 100_000,
+    *,
+    keys: Sequence[bytes] = (KEY,),
+    may_be_plain: bool = False,
+    named: bytes | None = None,
+) -> bytes:
+    """Open a file, of the name that it has by right unless another is `named`."""
     found = bytearray()
-    opening = Opening(keys, found.extend, Path("file"), may_be_plain=may_be_plain)
+    media_id = sha256(sealed if named is None else named).hexdigest()
+    opening = Opening(keys, media_id, found.extend, Path("file"), may_be_plain=may_be_plain)
     for start in range(0, len(sealed), step):
         opening.add(sealed[start : start + step])
     opening.end()
@@ -95,7 +105,16 @@ def test_a_wrong_key_that_somebody_says_spoils_nothing(size: int) -> None:
 
 
 @pytest.mark.parametrize("plain", [b"", b"short", bytes(PIECE_BYTES * 2 + 1), bytes(40) + SEALED_HEAD * 3])
-def test_what_is_named_in_the_open_and_is_not_sealed_is_taken_as_it_is(plain: bytes) -> None:
+def test_what_is_not_sealed_is_taken_as_it_is_where_it_may_be_and_its_name_is_its_own(plain: bytes) -> None:
     assert opened(plain, 40, may_be_plain=True) == plain
     with pytest.raises(MediaUnusable):
         opened(plain)
+    with pytest.raises(MediaUnusable):
+        opened(plain, may_be_plain=True, named=b"another")
+
+
+def test_a_file_that_is_sealed_with_a_key_somebody_says_has_to_be_the_one_that_is_named() -> None:
+    theirs = b"".join(sealed_pieces(100, bytes(32)))
+    assert opened(theirs, keys=[KEY, bytes(32)]) == bytes(100)
+    with pytest.raises(MediaUnusable):
+        opened(theirs, keys=[KEY, bytes(32)], named=b"".join(sealed_pieces(100)))

@@ -1,7 +1,8 @@
 """Encrypted messages over a real server, which is then asked for all it has, opened with its own master key."""
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -13,8 +14,10 @@ from apex_client import Replica
 from apex_client.errors import MediaUnusable, NewDevices, ServerRefused
 from apex_client.local import LocalReplica
 from apex_client.message_sealing import Place, SealBroken, unseal
+from apex_client.sealed_files import sealed_reader
 from apex_client.threads import send
 from apex_server.settings import Settings
+from apex_sync.ids import athlete_scope
 from tests.e2e.test_erasure_canaries import streams_of
 from tests.e2e.test_messages import Pair, pair_on, until
 from tests.e2e.test_photos import files_below, until_kept
@@ -140,10 +143,58 @@ async def test_a_photo_that_a_message_names_with_a_key_is_saved_as_before(workin
         await pair.coach.sync()
         await pair.athlete.sync()
         assert [message.said[0].media_id for message in await pair.athlete.messages.list()] == [photo.media_id]
-        for replica in (pair.athlete, pair.coach):
+        [shown] = await pair.coach.athlete(photo.athlete_id).photos.list()
+        for one in (photo, shown):
             for thumbnail in (False, True):
-                await replica.media.save(photo.media_id, tmp_path / "saved.jpg", thumbnail=thumbnail)
+                await one.save(tmp_path / "saved.jpg", thumbnail=thumbnail)
                 Image.open(tmp_path / "saved.jpg").verify()
+        for replica in (pair.athlete, pair.coach):
+            [message] = await replica.messages.list()
+            with pytest.raises(MediaUnusable):
+                await message.save(tmp_path / "of the message.jpg")
+            with pytest.raises(MediaUnusable):
+                await replica.media.save(photo.media_id, tmp_path / "of the message.jpg")
+
+
+async def test_the_server_puts_no_file_of_its_own_in_the_place_of_an_encrypted_one(
+    working: WholeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor by a record that is not encrypted, which it can write in anybody's name, nor sealed with another key."""
+    document = tmp_path / "plan.pdf"
+    document.write_bytes(b"%PDF-1.7" + os.urandom(700_000))
+    async with pair_on(working, tmp_path) as pair:
+        await encrypt(pair)
+        sent = await pair.athlete.messages.send_file(document, "file")
+        media_id = sent.said[0].media_id
+        assert media_id is not None and pair.athlete.user is not None
+        await pair.athlete.sync()
+        await until_kept(pair.athlete)
+        photo = {"media_id": media_id, "type": "front", "date": "2026-03-01"}
+        scope = athlete_scope(pair.athlete.user.id)
+        await pair.athlete._do(lambda local: local.create("progress_photos", scope, photo))
+        await pair.coach.sync()
+        await pair.coach._do(send, None, {"type": "file", "media_id": media_id}, bytes(32))
+        for replica in (pair.athlete, pair.coach):
+            await replica.sync()
+        message = next(each for each in await pair.coach.messages.list() if each.id == sent.id)
+        await message.save(tmp_path / "real.pdf")
+        assert (tmp_path / "real.pdf").read_bytes() == document.read_bytes()
+        await pair.coach.media.save(media_id, tmp_path / "real.pdf")
+        assert (tmp_path / "real.pdf").read_bytes() == document.read_bytes()
+
+        theirs = b"%PDF-1.7 of the server"
+        for forged in (theirs, b"".join(iter(sealed_reader(bytes(32), io.BytesIO(theirs)), b""))):
+
+            async def download(place: str, write: Callable[[bytes], object], forged: bytes = forged) -> None:
+                write(forged)
+
+            monkeypatch.setattr(pair.coach._account, "download", download)
+            for thumbnail in (False, True):
+                with pytest.raises(MediaUnusable):
+                    await message.save(tmp_path / "forged.pdf", thumbnail=thumbnail)
+                with pytest.raises(MediaUnusable):
+                    await pair.coach.media.save(media_id, tmp_path / "forged.pdf", thumbnail=thumbnail)
+        assert not (tmp_path / "forged.pdf").exists()
 
 
 async def test_it_is_live_and_a_device_that_is_removed_reads_nothing_that_is_said_later(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from apex_client import thread_keys, threads
 from apex_client.blocking.records import LIST_MAX, Record, Records
-from apex_client.errors import ThreadNeeded
+from apex_client.errors import MediaUnusable, ThreadNeeded
 from apex_client.opened_messages import open_said
 from apex_client.overview import ThreadDevice, ThreadSummary
 from apex_client.sealed_files import FILE_KEY_BYTES
@@ -89,6 +89,23 @@ class Message(Record[models.Message]):
         there, and `damaged` is not what was sent.
         """
         return next((said.encryption for said in self.said), None)
+
+    def save(self, path: str | Path, *, thumbnail: bool = False) -> None:
+        """Write the file that it carries to `path`, complete or not at all.
+
+        Of an encrypted message it is what this one's own key opens, or is not kept. Raises MediaUnusable, also where
+        there is no file or no key to it here; ServerRefused as `Media.save` does.
+        """
+        said = next((said for said in self.said if said.media_id is not None), None)
+        if said is None or said.media_id is None:
+            raise MediaUnusable(Path(path), "the message carries no file")
+        keys: Sequence[bytes] = ()
+        if said.encryption is not None:
+            opened = self.snapshot.opened.get(said.sender)
+            if opened is None or opened.content.media_key is None:
+                raise MediaUnusable(Path(path), "cannot be opened on this device")
+            keys = (opened.content.media_key,)
+        self._replica.media._save(said.media_id, path, keys, thumbnail=thumbnail)
 
     def reply(self, text: str) -> "Message":
         """Answer it."""

@@ -27,8 +27,8 @@ class Photo(Record[ProgressPhoto]):
         return str(self.get("media_id", ""))
 
     def save(self, path: str | Path, *, thumbnail: bool = False) -> None:
-        """Write the picture to a file; see `Media.save`."""
-        self._replica.media.save(self.media_id, path, thumbnail=thumbnail)
+        """Write the picture to a file; see `Media.save_picture`."""
+        self._replica.media.save_picture(self.media_id, path, thumbnail=thumbnail)
 
 
 class Photos(DatedRecords[Photo]):
