@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from apex_sync.coaching.names import name_key
 from apex_sync.ids import derived_id
 from apex_sync.op import Patch
 
@@ -60,3 +61,18 @@ def builtin_exercises() -> tuple[BuiltinExercise, ...]:
     """Give the library in the order of its slugs."""
     lines = pkgutil.get_data(__package__, "exercise_library.jsonl") or b""
     return tuple(msgspec.json.Decoder(BuiltinExercise).decode_lines(lines))
+
+
+def builtin_id(name: str) -> str | None:
+    """Give the id of the exercise that a name means, by name or alias; None where the library has none of it.
+
+    >>> builtin_id("Bench Press (Barbell)") == builtin_id("barbell bench-press")
+    True
+    >>> builtin_id("Bench Press with a parrot")
+    """
+    return _ids_by_name().get(name_key(name))
+
+
+@cache
+def _ids_by_name() -> dict[str, str]:
+    return {name_key(name): each.id for each in builtin_exercises() for name in (each.name, *each.aliases)}

@@ -48,6 +48,23 @@ async def test_volume_and_progress_need_no_server(open_replica: OpenReplica) -> 
     assert len(await replica.analytics.progression()) == 2
 
 
+async def test_a_lift_goes_on_where_the_app_before_left_off(open_replica: OpenReplica, tmp_path: Path) -> None:
+    replica = await open_replica()
+    before, after = monday(replica, 2), monday(replica, 1)
+    export = tmp_path / "fitnotes.csv"
+    export.write_text(
+        "Date,Exercise,Category,Weight (kgs),Reps,Distance,Distance Unit,Time\n"
+        f"{before},Bench Press (Barbell),Chest,100,8,,,\n"
+    )
+    await replica.import_file(export)
+    [known] = await replica.exercises.named("Barbell Bench Press")
+    log = await replica.workouts.start(start_time=f"{after}T10:00:00")
+    bench = await log.add_exercise(known["name"], exercise_id=known.id)
+    await log.add_set(bench, reps=8, load=102.5)
+    [line] = await replica.analytics.progression()
+    assert [point.top_load_kg for point in line.points] == [100, 102.5]
+
+
 async def test_adherence_is_to_the_program_that_is_followed(open_replica: OpenReplica, server: LoopbackServer) -> None:
     athlete = await open_replica("athlete", ANNA)
     coach = await open_replica("coach", COACH, role="coach")

@@ -1,5 +1,6 @@
 """Files and rows that are not as they should be: a typed error for the file, a line and a reason for the row."""
 
+import csv
 import gzip
 import io
 import random
@@ -18,7 +19,7 @@ from apex_client.importers import (
     NotAnExport,
     read_export,
 )
-from apex_client.importers.records import LINE_CHARACTERS_MAX
+from apex_client.importers.records import FIELD_CHARACTERS_MAX, LINE_CHARACTERS_MAX
 from apex_client.importers.text import FILE_BYTES_MAX
 from apex_sync.models.workout import WORKOUT_LOGS
 
@@ -207,7 +208,10 @@ def test_a_row_that_lost_a_quote_and_its_numbers_is_skipped_alone() -> None:
     assert [(row.line, row.reason) for row in plan.skipped] == [(3, "a quote opens in this row and is never closed")]
 
 
-def test_a_field_without_end_is_bounded() -> None:
+@pytest.mark.parametrize("bound_of_csv", [FIELD_CHARACTERS_MAX, 1_000_000])
+def test_a_field_without_end_is_bounded(bound_of_csv: int) -> None:
+    """Also in a process that has raised the bound of csv for other files, as the import of foods does."""
+    csv.field_size_limit(bound_of_csv)
     plan = read(
         HEADER + row(1) + row(2, notes="x" * 500_000) + row(3) + "y" * (LINE_CHARACTERS_MAX + 1) + "\n" + row(4)
     )

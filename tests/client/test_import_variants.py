@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from apex_client.importers import ImportPlan, read_export
+from apex_sync.coaching.exercise_library import builtin_id
 from apex_sync.models.workout import WORKOUT_LOGS
 
 STRONG_HEADER = (
@@ -37,8 +38,26 @@ def sets_of(plan: ImportPlan) -> list[dict[str, Any]]:
 
 
 def exercises_of(plan: ImportPlan) -> list[dict[str, Any]]:
+    """Give all exercises, without what does not stand in the file."""
     exercises = [entry for workout in plan.workouts for entry in workout.patch["exercises"].values()]
-    return [{name: value for name, value in entry.items() if name != "order"} for entry in exercises]
+    return [{name: entry[name] for name in entry.keys() - {"order", "exercise_id"}} for entry in exercises]
+
+
+def test_a_name_that_the_library_knows_brings_its_id() -> None:
+    plan = read(
+        "Date,Exercise,Category,Weight (kgs),Reps,Distance,Distance Unit,Time\n"
+        + "".join(
+            f"2024-03-01,{name},Chest,60,8,,,\n"
+            for name in ("Bench Press (Barbell)", "RDL", "Press of the Two Parrots")
+        )
+    )
+    entries = [entry for workout in plan.workouts for entry in workout.patch["exercises"].values()]
+    assert [(entry["name"], entry.get("exercise_id")) for entry in entries] == [
+        ("Bench Press (Barbell)", builtin_id("Barbell Bench Press")),
+        ("RDL", builtin_id("Romanian Deadlift")),
+        ("Press of the Two Parrots", None),
+    ]
+    assert builtin_id("Barbell Bench Press") != builtin_id("Romanian Deadlift")
 
 
 # Strong

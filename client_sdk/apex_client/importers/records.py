@@ -17,6 +17,9 @@ OVERLONG = "a row longer than any"
 LINE_CHARACTERS_MAX = 1_000_000
 """A row has two notes of 10,000 characters at most; a line far beyond that would only fill the memory."""
 
+FIELD_CHARACTERS_MAX = 131_072
+"""More than any note. It is csv's own bound, too, unless something else in this process has raised that."""
+
 
 class Record(NamedTuple):
     """One row, the line on which it begins, and why it cannot be trusted, if so."""
@@ -87,6 +90,8 @@ def _records(lines: _Lines, delimiter: str, shape: RowShape | None) -> Iterator[
             return
         except csv.Error:
             cells = None
+        if cells and max(map(len, cells)) > FIELD_CHARACTERS_MAX:
+            cells = None
         if damage := _damage(lines, cells, delimiter, shape):
             first = lines.give_back_all_but_first()
             reader = csv.reader(lines, delimiter=delimiter)
@@ -98,7 +103,7 @@ def _records(lines: _Lines, delimiter: str, shape: RowShape | None) -> Iterator[
 def _damage(lines: _Lines, cells: list[str] | None, delimiter: str, shape: RowShape | None) -> str | None:
     """Say why the first line of a record cannot be trusted, if so; the lines after it are then read again.
 
-    `cells` is None for a field beyond csv's bound of 131,072 characters: more than any note.
+    `cells` is None for a field beyond FIELD_CHARACTERS_MAX.
     """
     if lines.overlong or (cells is None and len(lines.taken) == 1):
         lines.overlong = False

@@ -12,6 +12,7 @@ from apex_client.importers.moments import read_moment
 from apex_client.importers.plan import ImportedWorkout, Patch
 from apex_client.importers.sessions import Entry, Session
 from apex_client.importers.values import BOUNDS, NOTE_LENGTH, Unreadable, read_seconds
+from apex_sync.coaching.exercise_library import builtin_id
 from apex_sync.ids import derived_id
 from apex_sync.order import order_keys
 
@@ -65,6 +66,8 @@ def _exercises(seed: str, entries: list[Entry], remarks: list[str]) -> dict[str,
     exercises: dict[str, Patch] = {}
     for entry, order in zip(entries, _orders(len(entries)), strict=True):
         leaves = exercises[entry_key(seed, entry.name, entry.occurrence)] = {"name": entry.name, "order": order}
+        if exercise_id := builtin_id(entry.name):
+            leaves["exercise_id"] = exercise_id
         if entry.superset:
             leaves["superset"] = entry.superset
         if entry.notes:
