@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import anyio
+import asyncpg
 import httpx
 import pytest
 
@@ -157,6 +158,26 @@ async def test_a_coach_mails_to_so_many_a_day_and_taking_back_makes_no_room(
     assert letters == ["waiting"] * LETTERS_MAX + ["too_many"] * 2
     assert (await client.delete("/api/clients/invites", headers=bearer(coach))).status_code == 204
     assert (await invite(client, coach, "anna@example.com"))["letter"] == "too_many"
+
+
+async def test_letters_that_waited_for_their_coach_are_letters_of_the_day_on_which_they_go(
+    client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apex_server.clients.inviting.LETTERS_MAX", 1)
+    coach = await register(client, "dora@example.com", role="coach")
+    await invite(client, coach, "anna@example.com")
+    [confirmation] = await mailbox.look()
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute("UPDATE invites SET created_at = created_at - interval '25 hours'")
+        await client.post("/api/auth/verify-email", json={"token": confirmation.token})
+        assert len(await letters(mailbox, clock)) == 1
+        assert (await invite(client, coach, "ben@example.com"))["letter"] == "too_many"
+
+        await owner.execute("UPDATE invites SET letter_at = letter_at - interval '25 hours'")
+        assert (await invite(client, coach, "carl@example.com"))["letter"] == "waiting"
+    finally:
+        await owner.close()
 
 
 async def test_imports_at_once_have_the_letters_of_one_day_and_report_what_was_mailed(

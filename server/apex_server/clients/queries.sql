@@ -8,17 +8,19 @@ FOR NO KEY UPDATE;
 
 -- name: count_invites
 -- What bounds a coach's invites ($2: the addresses of new ones, which take the place of the open ones there): how many
--- are open, and how many were made and how many letters asked for in the last $3; letters that wait for longer count, too.
+-- are open, and how many were made and how many letters asked for or sent in the last $3; letters that wait for longer
+-- count, too.
 SELECT
     count(*) FILTER (WHERE stands AND (email_index IS NULL OR email_index <> ALL ($2::bytea[]))) AS open,
     count(*) FILTER (WHERE lately) AS made,
     count(*) FILTER (
-        WHERE lately AND letter NOT IN ('none', 'too_many')
+        WHERE lately_lettered AND letter NOT IN ('none', 'too_many')
             OR stands AND letter IN ('unconfirmed', 'waiting')
     ) AS letters
 FROM (
     SELECT email_index, letter,
         created_at > now() - $3::interval AS lately,
+        greatest(created_at, letter_at) > now() - $3::interval AS lately_lettered,
         used_at IS NULL AND revoked_at IS NULL AND expires_at > now() AS stands
     FROM invites
     WHERE coach_id = $1
