@@ -139,8 +139,56 @@ async def test_what_lies_in_the_store_without_a_row_goes_after_thirty_days(whole
         assert (root / str(stray)).exists(), days
     await keeper_of(whole, days=33).sweep()
 
-    assert sorted(each.name for each in root.iterdir()) == sorted(["lost+found", str(row)])
+    assert sorted(each.name for each in root.iterdir()) == sorted(["databases", "lost+found", str(row)])
     assert await whole.owner.fetchval("SELECT count(*) FROM media_garbage") == 0
+
+
+async def forget_rows(whole: WholeApp) -> None:
+    async with whole.owner.transaction():
+        await whole.owner.execute("SET LOCAL session_replication_role = replica")
+        await whole.owner.execute("DELETE FROM media")
+
+
+async def become_another_database(whole: WholeApp) -> None:
+    await whole.owner.execute("UPDATE server_identity SET database_id = gen_random_uuid()")
+
+
+@pytest.mark.parametrize("other_is_first", [False, True], ids=["a newcomer", "whoever was there first"])
+async def test_a_database_takes_away_nothing_of_another_that_uses_the_same_directory(
+    whole: WholeApp, athlete: Signed, other_is_first: bool
+) -> None:
+    """As when a staging server runs beside production, with photos of its own in the same directory."""
+    root = whole.app.state.media_store.root
+    await hand_in(athlete, picture())
+    await keep_media(whole)
+    productions = [each.name for each in root.iterdir()]
+    if not other_is_first:
+        await keeper_of(whole).note_strays()
+    await forget_rows(whole)
+    production = await whole.owner.fetchval("SELECT database_id FROM server_identity")
+    await become_another_database(whole)
+    await hand_in(athlete, picture(colour=(1, 2, 3)))
+    await keep_media(whole)
+    await keeper_of(whole, days=2).note_strays()
+    if other_is_first:
+        assert await whole.owner.fetchval("SELECT count(*) FROM media_garbage") == 1
+        await whole.app.state.media_store.mark(production)
+    await keeper_of(whole, days=33).note_strays()
+    await keeper_of(whole, days=66).sweep()
+    assert all((root / name / "original").exists() for name in productions)
+    assert await whole.owner.fetchval("SELECT count(*) FROM media_garbage") == 0
+
+
+async def test_an_empty_database_takes_away_nothing(whole: WholeApp, athlete: Signed) -> None:
+    """As when a server is started on the data directory of another, or its database is lost."""
+    await hand_in(athlete, picture())
+    await keep_media(whole)
+    before = files_of(whole)
+    await forget_rows(whole)
+    for days in (2, 33, 66):
+        await keeper_of(whole, days=days).note_strays()
+        await keeper_of(whole, days=days).sweep()
+    assert files_of(whole) == before
 
 
 async def test_what_was_erased_while_it_was_looked_at_leaves_nothing(

@@ -42,6 +42,8 @@ STRAYS_KEPT = timedelta(days=30)
 SETTLED = timedelta(days=1)
 """What was put into the store in this time may be on its way to its row."""
 UNNAMED_AT_ONCE = 10_000
+SAMPLED = 100
+"""Of so many pieces of media, whose ids are random, most are in a directory that is the database's own."""
 AT_ONCE = 100
 """Rows in one statement, objects in one sweep."""
 UPLOADERS_REMEMBERED = 100
@@ -110,7 +112,10 @@ class MediaKeeper:
                 row = await connection.fetchrow(_queries.take_garbage, now)
             if row is None:
                 return
-            await self._delete(row, raw_only=row["raw_only"])
+            if row["stray"] and not await self._is_alone():
+                await self._forget_garbage(row, raw_only=row["raw_only"])
+            else:
+                await self._delete(row, raw_only=row["raw_only"])
 
     async def forget_deleted(self) -> None:
         """Forget what records named and have not for a while; the next sweep takes it from the store."""
@@ -123,18 +128,45 @@ class MediaKeeper:
     async def note_strays(self) -> None:
         """Note what lies in a directory without a row, to go once nobody has restored the row in time.
 
-        Of a bucket nothing is noted: it may be another installation's, too. Raises MediaStoreAway.
+        Of a bucket nothing is noted, as it may be another installation's, too; nor of a directory where media of
+        another database lie, or most of this one's do not. Raises MediaStoreAway.
         """
         if not isinstance(self._store, DirectoryStore):
+            return
+        await self._mark(self._store)
+        if not await self._is_alone():
             return
         now = self._now()
         async for uploads in self._store.uploads(now - SETTLED):
             async with self._database.commit_connection() as connection:
                 await connection.execute(_queries.note_strays, uploads, now + STRAYS_KEPT)
 
+    async def _mark(self, store: DirectoryStore) -> None:
+        """Note in a directory that media of this database lie there, once most of them do."""
+        async with self._database.commit_connection() as connection:
+            database_id = await connection.fetchval(_queries.get_database_id)
+            sample = await connection.fetch(_queries.sample_ready, SAMPLED)
+        there = [each["id"] for each in sample if await store.size(f"{each['id']}/original") is not None]
+        if 2 * len(there) > len(sample):
+            await store.mark(database_id)
+
+    async def _is_alone(self) -> bool:
+        """Tell whether media of this database lie in the directory, and of no other."""
+        if not isinstance(self._store, DirectoryStore):
+            return False
+        async with self._database.commit_connection() as connection:
+            database_id = await connection.fetchval(_queries.get_database_id)
+        databases = await self._store.databases()
+        if others := databases - {str(database_id)}:
+            _log.warning("media_directory_shared", own=str(database_id), others=sorted(others))
+        return databases == {str(database_id)}
+
     async def _delete(self, row: Any, *, raw_only: bool) -> None:
         """Delete garbage from the store, and the note of it."""
         await self._store.delete(row["id"], row["handle"], raw_only=raw_only)
+        await self._forget_garbage(row, raw_only=raw_only)
+
+    async def _forget_garbage(self, row: Any, *, raw_only: bool) -> None:
         async with self._database.commit_connection() as connection:
             await connection.execute(_queries.forget_garbage, row["id"], raw_only)
 

@@ -25,6 +25,9 @@ __all__ = ["DirectoryStore"]
 PART_BYTES = 1024 * 1024
 """What a cut connection costs; a part is in memory while it comes in."""
 
+DATABASES = "databases"
+"""The folder of marks, an empty file for each database whose media lie here."""
+
 LISTED_AT_ONCE = 1000
 """Folders looked at without a pause, 5 ms."""
 
@@ -83,6 +86,17 @@ class DirectoryStore:
         """Give the size of a file; None where there is none."""
         return await in_thread(size_of, self.root / name)
 
+    async def mark(self, database_id: UUID) -> None:
+        """Note that media of a database lie here."""
+        await in_thread(self._mark, database_id)
+
+    async def databases(self) -> set[str]:
+        """Give the ids of the databases whose media lie here; none where the directory is not what it was."""
+        try:
+            return set(await in_thread(os.listdir, self.root / DATABASES))
+        except NoSuchFile:
+            return set()
+
     async def uploads(self, before: datetime) -> AsyncIterator[list[UUID]]:
         """List the uploads into whose folder nothing was put since a time, page by page."""
         folders = self.root.glob("*/")
@@ -95,6 +109,10 @@ class DirectoryStore:
 
     def _parts(self, upload_id: UUID) -> Path:
         return self.root / str(upload_id) / "parts"
+
+    def _mark(self, database_id: UUID) -> None:
+        (self.root / DATABASES).mkdir(mode=0o700, exist_ok=True)
+        (self.root / DATABASES / str(database_id)).touch(mode=0o600)
 
     def _missing(self, upload_id: UUID, sizes: Sequence[int]) -> list[int]:
         if (self.root / raw_name(upload_id)).exists():

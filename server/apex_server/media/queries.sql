@@ -155,10 +155,23 @@ WHERE unnamed_since IS NOT NULL
 DELETE FROM media
 WHERE id IN (SELECT id FROM media WHERE unnamed_since < $1 ORDER BY unnamed_since LIMIT $2);
 
+-- name: get_database_id
+-- By what this database is known in a directory of media.
+SELECT database_id
+FROM server_identity;
+
+-- name: sample_ready
+-- Any, for their ids are random.
+SELECT id
+FROM media
+WHERE state = 'ready'
+ORDER BY id
+LIMIT $1;
+
 -- name: note_strays
 -- What the store has without a row is garbage from a time on ($2); looked for once a day, and noted once.
-INSERT INTO media_garbage (id, handle, tried_at)
-SELECT stray.id, '', $2
+INSERT INTO media_garbage (id, handle, tried_at, stray)
+SELECT stray.id, '', $2, true
 FROM unnest($1::uuid[]) AS stray (id)
 WHERE NOT EXISTS (SELECT 1 FROM media WHERE media.id = stray.id)
 ON CONFLICT DO NOTHING;
@@ -176,7 +189,7 @@ WHERE id = (
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, handle, raw_only;
+RETURNING id, handle, raw_only, stray;
 
 -- name: forget_garbage
 -- It is deleted there; unless meanwhile there is more to delete.
