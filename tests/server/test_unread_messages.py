@@ -202,6 +202,19 @@ async def test_the_link_in_the_mail_ends_them_at_once_without_signing_in_and_as_
     assert [each["action"] for each in events].count("consent_withdrawn") == 1
 
 
+async def test_a_link_ends_the_consent_that_its_mail_went_under_and_none_that_was_given_since(world: World) -> None:
+    await world.allows(world.anna)
+    await world.writes(world.ben)
+    [mail] = await world.later()
+    # The clock of mails is moved, and that of consents is not.
+    await world.app.owner.execute("UPDATE mail_tokens SET created_at = now()")
+    await world.allows(world.anna, given=False)
+    await world.allows(world.anna)
+    link = STOP + mail.text.rpartition("#")[2].split()[0]
+    assert (await world.app.nobody("POST", link)).status_code == 204
+    assert await world.standing(world.anna)
+
+
 async def test_no_other_token_ends_them_and_this_one_opens_nothing_else(world: World) -> None:
     await world.allows(world.anna)
     await world.writes(world.ben)

@@ -47,3 +47,16 @@ SELECT user_id
 FROM apex_mail_token_owner($1)
 WHERE purpose = 'stop_messages'
     AND expires_at > $2;
+
+-- name: stands_under_link
+-- Whether what a mail with this link ($2) went under still stands; what was given since is for later mails to end.
+SELECT EXISTS (
+    SELECT 1
+    FROM consents
+    JOIN mail_tokens ON mail_tokens.user_id = consents.user_id
+    WHERE consents.user_id = $1
+        AND consents.kind = 'messages'
+        AND consents.withdrawn_at IS NULL
+        AND mail_tokens.token_hash = $2
+        AND mail_tokens.created_at > consents.given_at
+);

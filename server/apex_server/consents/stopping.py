@@ -52,15 +52,17 @@ class StopMessagesController(Controller):
     ) -> None:
         """Withdraw the consent to mails about unread messages by the link of one of them; twice is once.
 
+        It ends the consent that its mail was sent under, and none that was given since: that is for later mails to end.
         A token is random enough not to be guessed, so trying many is met by the limits of every request alone.
         """
+        token_hash = fingerprint(token)
         async with database.request(None) as connection:
-            user_id = await connection.fetchval(_queries.find_stop_link, fingerprint(token), datetime.now(UTC))
+            user_id = await connection.fetchval(_queries.find_stop_link, token_hash, datetime.now(UTC))
         if user_id is None:
             raise MailTokenInvalid
         async with database.request(user_id) as connection:
             await connection.execute(_queries.lock_person, str(user_id))
-            if await connection.fetchrow(_queries.get_standing, user_id, "messages") is None:
+            if not await connection.fetchval(_queries.stands_under_link, user_id, token_hash):
                 return
             await connection.execute(_queries.withdraw, user_id, "messages")
             # Whoever holds the mail did it; who that is, nobody knows.
