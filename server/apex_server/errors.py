@@ -16,7 +16,7 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     ├── MethodNotAllowed 405
     ├── BodyTooSlow 408
     ├── Conflict 409
-    │   └── EmailTaken, ClientIdTaken, LimitReached, ThreadEncrypted
+    │   └── EmailTaken, ClientIdTaken, LimitReached, ThreadEncrypted, TooManyClients
     ├── Gone 410
     │   └── AccountErased, MailTokenInvalid
     ├── BodyTooLarge 413
@@ -71,6 +71,7 @@ __all__ = [
     "SignInAgain",
     "ThreadEncrypted",
     "TooManyAttempts",
+    "TooManyClients",
     "TooManyRequests",
     "Unauthenticated",
     "Unavailable",
@@ -327,6 +328,14 @@ class LimitReached(Conflict):
     """There are as many of these as there may be at a time."""
 
     limit: int
+
+
+class TooManyClients(LimitReached):
+    """An owner asks at once for more athletes than are read in one request."""
+
+    code = "too_many_clients"
+    title = "Your coaches have more athletes together than one answer is made of."
+    next_step = "Name one of your coaches: `?coach_id=`. GET /api/organisation lists them."
 
 
 class Gone(ApiError):

@@ -28,6 +28,7 @@ from apex_server.errors import (
     NotFound,
     RoleRequired,
     TooManyAttempts,
+    TooManyClients,
     TooManyRequests,
 )
 from apex_server.invite_errors import TooManyInvites
@@ -97,6 +98,7 @@ EXAMPLES: dict[type[ApiError], ApiError] = {
     NotFound: NotFound("thing"),
     RoleRequired: RoleRequired("coach"),
     TooManyAttempts: TooManyAttempts(retry_after=5),
+    TooManyClients: TooManyClients(1000),
     TooManyInvites: TooManyInvites(200),
     TooManyRequests: TooManyRequests(7, "requests"),
 }

@@ -1,11 +1,15 @@
 """Whoever reads along reads what the coach reads, by one statement: owners all of it, support one person's own."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from apex_server import standing
+from apex_server.analytics import figures
 from apex_server.settings import Settings
 from tests.server.accounts_app import problem
 from tests.server.whole_app import Signed, WholeApp, whole_app
@@ -106,6 +110,68 @@ async def test_an_athlete_whom_one_coach_archived_is_shown_with_the_one_who_has_
     assert (await read(world.olga, "/api/clients"))["clients"] == []
     [archived] = (await read(world.olga, "/api/clients", archived=True))["clients"]
     assert archived["coach_id"] == str(world.carla.id)
+
+
+async def test_an_owner_of_more_athletes_than_are_read_at_once_names_a_coach(world: World) -> None:
+    dora = await world.app.person("dora", "coach")
+    await world.app.joins(dora, world.olga)
+    await world.app.coaches(dora, await world.app.person("dan", "athlete"))
+    await fill(world, world.carla, standing.CLIENTS_OF_SEVERAL_MAX - 2)
+    for path in OF_ALL:
+        await read(world.olga, path)
+    await fill(world, world.carla, 1)
+    for path in OF_ALL:
+        assert problem(await world.olga("GET", path)) == (409, "too_many_clients")
+        await read(world.olga, path, coach_id=str(world.carla.id))
+    for path in world.paths():
+        await read(world.olga, path)
+
+
+async def fill(world: World, coach: Signed, athletes: int) -> None:
+    """Give a coach athletes who are rows of the database and nothing else."""
+    copied = await world.app.owner.fetchval(
+        "SELECT string_agg(column_name, ', ') FROM information_schema.columns "
+        "WHERE table_name = 'users' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'email_index')"
+    )
+    await world.app.owner.execute(
+        f"WITH made AS (INSERT INTO users (id, email_index, {copied}) "
+        f"SELECT gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), {copied} "
+        "FROM users, generate_series(1, $3) WHERE id = $1 RETURNING id) "
+        "INSERT INTO coach_athletes (coach_id, athlete_id, since) SELECT $2, id, now() FROM made",
+        world.anna.id,
+        coach.id,
+        athletes,
+    )
+
+
+async def test_others_get_their_turn_between_two_athletes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("dan", "dina", "dirk"):
+        await world.app.coaches(world.carla, await world.app.person(name, "athlete"))
+    turns, seen = 0, dict[str, list[int]]()
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    def watch(module: Any, name: str) -> None:
+        judged = getattr(module, name)
+
+        def judge(*args: Any, **kwargs: Any) -> Any:
+            seen.setdefault(name, []).append(turns)
+            return judged(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, judge)
+
+    watch(standing, "client_standing")
+    watch(figures, "adherence_weeks")
+    waiting = asyncio.create_task(others())
+    await read(world.olga, "/api/analytics/adherence")
+    waiting.cancel()
+    for name, at in seen.items():
+        assert len(at) == 4 and all(former < later for former, later in pairwise(at)), name
+    assert len(seen) == 2
 
 
 async def test_an_owner_takes_training_along_as_the_coach_does_and_the_athlete_sees_it(world: World) -> None:

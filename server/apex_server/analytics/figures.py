@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from math import fsum
 from uuid import UUID
 
+from anyio.lowlevel import checkpoint
+
 from apex_server.analytics.payloads import (
     AdherenceBand,
     AdherenceReport,
@@ -63,7 +65,7 @@ def today() -> date:
 
 
 async def dashboard_of_coaches(connection: Connection, vault: Vault, coaches: Sequence[UUID] | None) -> CoachDashboard:
-    """Read the work of coaches at a glance."""
+    """Read the work of coaches at a glance. Raises TooManyClients."""
     clients = [client for client in await clients_of(connection, vault, coaches) if not client.archived]
     this_week = monday_of(datetime.now(UTC).date())
     last_week = this_week - timedelta(days=DAYS)
@@ -92,18 +94,13 @@ async def dashboard_of_coaches(connection: Connection, vault: Vault, coaches: Se
 async def adherence_of_clients(
     connection: Connection, vault: Vault, coaches: Sequence[UUID] | None, weeks: int
 ) -> AdherenceReport:
-    """State the adherence of all clients, week by week."""
-    standings = await _standings(connection, vault, coaches, None, weeks)
-    found = [
-        ClientWeeks(
-            id=client.id,
-            name=client.name,
-            adherence=client.adherence,
-            weeks=adherence_weeks(facts.scheduled, facts.done, as_of=facts.as_of, weeks=weeks),
-        )
-        for client, facts in standings
-        if not client.archived
-    ]
+    """State the adherence of all clients, week by week. Raises TooManyClients."""
+    found = []
+    for client, facts in await _standings(connection, vault, coaches, None, weeks):
+        if not client.archived:
+            done = adherence_weeks(facts.scheduled, facts.done, as_of=facts.as_of, weeks=weeks)
+            found.append(ClientWeeks(id=client.id, name=client.name, adherence=client.adherence, weeks=done))
+            await checkpoint()
     return AdherenceReport(sorted(found, key=lambda client: (client.name.casefold(), client.id)))
 
 

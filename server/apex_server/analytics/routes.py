@@ -36,7 +36,7 @@ from apex_server.analytics.payloads import (
 from apex_server.caller import Caller, require_role
 from apex_server.client_address import client_address
 from apex_server.db import Database
-from apex_server.errors import InvalidFields, NotFound, RoleRequired
+from apex_server.errors import InvalidFields, NotFound, RoleRequired, TooManyClients
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
 from apex_server.resources import FirstDay, LastDay, require_scope
 from apex_server.resources.requests import NO_NUL, READ_REFUSALS, scope_of_athlete
@@ -71,7 +71,7 @@ class AnalyticsController(Controller):
     path = "/api/analytics"
     tags = ("analytics",)
 
-    @get("/dashboard", responses=problem_responses(*_COACH_READS, InvalidFields))
+    @get("/dashboard", responses=problem_responses(*_COACH_READS, InvalidFields, TooManyClients))
     async def get_coach_dashboard(
         self, caller: NamedDependency[Caller], database: NamedDependency[Database], coach_id: ReadCoach = None
     ) -> CoachDashboard:
@@ -81,7 +81,7 @@ class AnalyticsController(Controller):
             coaches = await coaches_read_by(connection, caller, coach_id)
             return await dashboard_of_coaches(connection, database.vault, coaches)
 
-    @get("/adherence", responses=problem_responses(*_COACH_READS, InvalidFields))
+    @get("/adherence", responses=problem_responses(*_COACH_READS, InvalidFields, TooManyClients))
     async def get_adherence(
         self,
         caller: NamedDependency[Caller],

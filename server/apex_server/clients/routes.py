@@ -40,7 +40,7 @@ from apex_server.clients.payloads import (
 from apex_server.clients.reading import etag_of_client, read_client, versions_named
 from apex_server.clients.writing import ClientWriter
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import FieldError, InvalidFields, NotFound, RoleRequired
+from apex_server.errors import FieldError, InvalidFields, NotFound, RoleRequired, TooManyClients
 from apex_server.grants import announce_grants, readers_beside
 from apex_server.invite_drafts import InviteDraft, problems_of
 from apex_server.invite_errors import TooManyInvites
@@ -96,7 +96,7 @@ class ClientsController(Controller):
     request_max_body_size = 256 * 1024  # Notes of 10,000 characters each, on a dozen injuries and programs.
     dependencies = {"clients": Provide(provide_writer, sync_to_thread=False)}  # noqa: RUF012 - as Litestar has it.
 
-    @get(responses=problem_responses(*_REFUSALS, InvalidFields))
+    @get(responses=problem_responses(*_REFUSALS, InvalidFields, TooManyClients))
     async def list_clients(
         self,
         caller: NamedDependency[Caller],
