@@ -75,7 +75,7 @@ async def test_a_coach_plans_for_an_athlete_with_the_targets_in_force(
     await hers.nutrition_targets.create({"start_date": "2020-01-01", **TARGETS})
     plan = await hers.meal_plans.plan()
     assert plan.scope == f"athlete:{anna.id}" and abs(energy(plan["foods"]) / 2600 - 1) <= 0.05
-    with pytest.raises(TargetsUnmet, match="protein_g"):
+    with pytest.raises(TargetsUnmet, match="g of protein where 300 were asked for"):
         await hers.meal_plans.plan({"energy_kcal": 1200, "protein_g": 300})
     for wrong in ({"diet": "carnivore"}, {"meals_per_day": 10_000}, {"days": 0}, {"excluded": ["x"] * 51}):
         with pytest.raises(OutOfBounds):
