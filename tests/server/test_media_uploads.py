@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import pytest
 
 from apex_server.db.pool import APP_CONNECTIONS_MAX
 from apex_server.limits.tiers import TIERS
-from apex_server.media import handing_in
+from apex_server.media import MediaKeeper, handing_in
 from tests.server.accounts_app import problem
 from tests.server.media_parts import declared, hand_in, keep_media, picture, sha256
 from tests.server.whole_app import Signed, WholeApp
@@ -35,6 +36,13 @@ async def declare(person: Signed, content: bytes, **changes: Any) -> dict[str, A
     answer = await person("POST", "/api/media", declared(content) | changes)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
+
+
+async def mark_store(whole: WholeApp) -> None:
+    """Let the worker see once that the directory is this database's."""
+    await MediaKeeper(
+        whole.app.state.database, whole.app.state.media_store, now=lambda: datetime.now(UTC)
+    ).note_strays()
 
 
 async def status_of(person: Signed, content: bytes) -> int:
@@ -93,6 +101,7 @@ async def test_what_the_store_has_lost_is_taken_once_more_from_whoever_handed_it
     for each in (content, other):
         await hand_in(athlete, each)
     await keep_media(whole)
+    await mark_store(whole)
     for kept in await whole.owner.fetch("SELECT id FROM media WHERE media_id = $1", sha256(content)):
         shutil.rmtree(whole.app.state.media_store.root / str(kept["id"]))
     assert await status_of(athlete, content) == 404
@@ -101,12 +110,59 @@ async def test_what_the_store_has_lost_is_taken_once_more_from_whoever_handed_it
     assert (await declare(athlete, other))["state"] == "ready", "it is there"
     [part] = (told := await declare(athlete, content))["parts"]
     assert (await athlete("PUT", part["url"], content=other)).status_code == 422
+    assert await declare(athlete, content) == told, "said twice it is the same upload"
     await hand_in(athlete, content)
+    assert (await declare(athlete, content))["state"] == "checking"
     await keep_media(whole)
 
     assert await declare(athlete, content) == told | {"state": "ready", "parts": []}
     assert (await status_of(athlete, content), await status_of(coach, content)) == (200, 200)
     assert await whole.owner.fetchval("SELECT count(*) FROM media WHERE media_id = $1", sha256(content)) == 1
+
+
+async def test_a_store_that_was_away_for_a_moment_costs_nothing(whole: WholeApp, athlete: Signed) -> None:
+    """As when a disk is mounted late: the directory is there, and empty."""
+    content = picture()
+    await hand_in(athlete, content)
+    await keep_media(whole)
+    await mark_store(whole)
+    root = whole.app.state.media_store.root
+    away = root.rename(root.with_name("away"))
+    root.mkdir()
+    assert problem(await athlete("POST", "/api/media", declared(content)))[:2] == (503, "media_store_unavailable")
+    root.rmdir()
+    away.rename(root)
+    await keep_media(whole)
+    assert await status_of(athlete, content) == 200
+    assert (await declare(athlete, content))["state"] == "ready"
+
+
+async def test_what_the_store_seemed_to_have_lost_stays_until_it_is_there_again(
+    whole: WholeApp, athlete: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the quota, where it takes the same room; and what no record names any more is not read once more."""
+    content = picture()
+    monkeypatch.setattr(handing_in, "ROW_BYTES_MIN", TIERS["athlete_free"].media_bytes)
+    await hand_in(athlete, content)
+    await keep_media(whole)
+    await mark_store(whole)
+    await whole.owner.execute("UPDATE media SET was_named = true, unnamed_since = now()")
+    named = "SELECT was_named, unnamed_since FROM media WHERE state = 'ready'"
+    before = await whole.owner.fetch(named)
+    [folder] = (each for each in whole.app.state.media_store.root.iterdir() if each.name != "databases")
+    away = folder.rename(folder.with_name("away"))
+    told = await declare(athlete, content)
+    assert told["state"] == "open"
+    await keep_media(whole)
+    away.rename(folder)
+    assert (await declare(athlete, content))["state"] == "ready", "it was there all the time"
+
+    folder.rename(away)
+    await hand_in(athlete, content)
+    await keep_media(whole)
+    assert (await declare(athlete, content))["upload_id"] == told["upload_id"]
+    assert await whole.owner.fetch(named) == before
+    assert await whole.owner.fetchval("SELECT count(*) FROM media") == 1
 
 
 async def test_another_declaration_of_the_same_bytes_begins_anew(whole: WholeApp, athlete: Signed) -> None:

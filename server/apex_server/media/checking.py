@@ -238,7 +238,8 @@ class MediaKeeper:
         self, row: Any, content_type: str, digest: str, size: int, small: int | None = None,
         width_px: int | None = None, height_px: int | None = None,
     ) -> None:  # fmt: skip
-        async with self._database.commit_connection() as connection:
+        async with self._database.commit_connection() as connection, connection.transaction():
+            await connection.execute(_queries.replace_lost, row["id"])
             await connection.execute(
                 _queries.note_ready, row["id"], row["handle"], content_type, digest, size, small, width_px, height_px
             )

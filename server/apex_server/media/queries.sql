@@ -1,8 +1,11 @@
 -- name: find_media
--- What is ready is ready for everybody of the scope; an upload is its declarer's.
+-- What is ready is ready for everybody of the scope; an upload is its declarer's. Where the store has lost what they had
+-- handed in ($4), it is their upload in the place of that.
 SELECT id, state, refusal, kind, content_type, size_bytes, handle, uploaded_by, stored_bytes
 FROM media
-WHERE scope_id = $1 AND media_id = $2 AND (uploaded_by = $3 OR state = 'ready')
+WHERE scope_id = $1
+    AND media_id = $2
+    AND ((uploaded_by = $3 AND state <> 'ready') OR (state = 'ready' AND NOT $4::boolean))
 ORDER BY state = 'ready' DESC, declared_at, id
 LIMIT 1;
 
@@ -28,11 +31,6 @@ SELECT apex_media_bytes($1);
 -- It begins anew; what is ready or being looked at is never replaced.
 DELETE FROM media
 WHERE id = $1 AND state IN ('open', 'refused');
-
--- name: forget_lost
--- What its uploader hands in once more, as the store has lost it; the rest of it there is garbage.
-DELETE FROM media
-WHERE id = $1 AND state = 'ready';
 
 -- name: declare_media
 -- From now on its parts may come.
@@ -90,6 +88,28 @@ UPDATE media
 SET key_sealed = coalesce(key_sealed, $2)
 WHERE id = $1
 RETURNING key_sealed;
+
+-- name: replace_lost
+-- What its uploader handed in once more, as the store had lost it, goes as the other becomes ready; that one is then as
+-- named as it was. It is locked first: what another worker has refused meanwhile takes nobody's place.
+WITH fresh AS (
+    SELECT id, scope_id, media_id, uploaded_by
+    FROM media
+    WHERE id = $1 AND state = 'checking'
+    FOR UPDATE
+), lost AS (
+    DELETE FROM media
+    USING fresh
+    WHERE media.scope_id = fresh.scope_id
+        AND media.media_id = fresh.media_id
+        AND media.uploaded_by = fresh.uploaded_by
+        AND media.state = 'ready'
+    RETURNING media.was_named, media.unnamed_since
+)
+UPDATE media
+SET was_named = media.was_named OR lost.was_named, unnamed_since = lost.unnamed_since
+FROM lost
+WHERE media.id = $1;
 
 -- name: note_ready
 -- From now on it is read, and what came in is garbage: everything, where the row was erased meanwhile.
