@@ -11,6 +11,7 @@ WORDS_OF_OURS = {
     "consents.kind", "data_keys.renewal", "dead_ops.code", "devices.kind", "dirty.kind", "exercises.movement_pattern",
     "foods.source",
     "insights.kind", "insights.priority", "insights.status", "insights.type", "insights.worded_by",
+    "invites.letter",
     "logged_sets.failure_reason", "logged_sets.load_unit", "logged_sets.type", "mail_tokens.purpose",
     "mails.dropped_factors", "mails.failure", "mails.purpose", "meal_plans.status", "media.content_type", "media.kind",
     "media.refusal", "media.state", "messages.sender", "messages.type", "nightly.name", "profiles.load_unit",
