@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from apex_server.consent_texts import CONSENT_TEXTS
+
 __all__ = ["composed", "with_examples"]
 
 Schema = Mapping[str, Any]
@@ -101,7 +103,7 @@ BY_NAME: dict[str, Any] = {
     "token": "q0Vh3cYt9uW2kZ7n5sXb1pLd8mRf4aJe6gTi0oKyHwE",
     "unit": "kg",
     "url": "https://example.com/bench-press",
-    "version": "2026-03",
+    "version": CONSENT_TEXTS["ai_analysis"].version,
     "video_url": "https://example.com/bench-press",
     "weak_points": "calves",
     "weight": 82.5,

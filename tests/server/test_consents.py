@@ -1,5 +1,6 @@
 """Consents: given for a text, for a while where they are for support, and taken back at any time."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.server.whole_app import Signed, WholeApp, whole_app
 pytestmark = pytest.mark.anyio
 
 SERVER = Path(apex_server.__file__).parent
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -53,6 +55,15 @@ async def test_nothing_is_consented_to_until_somebody_says_so(anna: Signed) -> N
     kinds = [each["kind"] for each in answer.json()["consents"]]
     assert kinds == ["ai_analysis", "messages", "support_access"]
     assert not any(each["given"] or each["history"] for each in answer.json()["consents"])
+
+
+async def test_the_examples_name_the_texts_that_are_offered(world: WholeApp, anna: Signed) -> None:
+    described = (await world.nobody("GET", "/schema/openapi.json")).json()["components"]["schemas"]
+    [example] = described["ConsentChange"]["examples"]
+    assert example["version"] == version_of(example["kind"])
+    [quoted] = re.findall(r"PUT +/api/consents +(\{.+\})", (DOCS / "roles.md").read_text("utf-8"))
+    answer = await anna("PUT", "/api/consents", json.loads(quoted))
+    assert answer.status_code == 200, answer.text
 
 
 async def test_what_nobody_obeys_is_not_asked_for(world: WholeApp) -> None:

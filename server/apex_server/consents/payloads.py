@@ -15,7 +15,6 @@ _Version = Annotated[
     Meta(
         pattern=patterned(r"^[A-Za-z0-9._-]{1,40}$(?!\n)", "the version of a text, up to 40 letters and digits"),
         description="Of the text that the person was shown.",
-        examples=["2026-03"],
     ),
 ]
 
