@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
+from uuid import UUID
 
 import anyio
 import anyio.lowlevel
@@ -36,7 +37,7 @@ class MovablePost:
             raise self.refusal
         self.taken.append(mail)
 
-    async def forget(self, addresses: Collection[str], *, naming: str) -> None:
+    async def forget(self, addresses: Collection[str], *, naming: UUID) -> None:
         raise AssertionError("nobody is erased here")
 
 

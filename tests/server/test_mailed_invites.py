@@ -290,7 +290,7 @@ class Refusing(Mailer):
     async def send(self, mail: Mail) -> None:
         raise self._error
 
-    async def forget(self, addresses: Collection[str], *, naming: str) -> None: ...
+    async def forget(self, addresses: Collection[str], *, naming: UUID) -> None: ...
 
 
 @pytest.mark.parametrize("how", ["revoked", "replaced"])

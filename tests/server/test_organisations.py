@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import anyio
 import asyncpg
@@ -130,7 +130,7 @@ class Shut:
         self.asked += 1
         raise MailPostponed("the post is shut")
 
-    async def forget(self, addresses: Any, *, naming: str) -> None:
+    async def forget(self, addresses: Any, *, naming: UUID) -> None:
         """Nothing was kept."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from apex_server.mail.waiting_messages import Waiting, words_of
 from apex_server.settings import Settings
 from apex_sync.ids import Scope, thread_scope
 from tests.server.accounts_app import Clock, problem
-from tests.server.mailbox import PUBLIC_URL, Mailbox, Received
+from tests.server.mailbox import PUBLIC_URL, Mailbox, Received, read
 from tests.server.test_mail import NOW, Post, running
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
@@ -215,6 +216,22 @@ async def test_a_link_ends_the_consent_that_its_mail_went_under_and_none_that_wa
     assert await world.standing(world.anna)
 
 
+async def test_the_folder_forgets_letters_with_whom_they_name_and_not_with_a_part_of_the_name(
+    world: World, tmp_path: Path
+) -> None:
+    await world.allows(world.anna)
+    await world.writes(world.ben)
+    assert len(await world.later()) == 1
+    be = await world.app.person("be", "athlete")
+    kept = []
+    for person in (be, world.ben):
+        assert person.id is not None
+        await world.mailbox.sender.forget_person(person.id)
+        letters = [read(path) for path in (tmp_path / "mails").glob("*.eml")]
+        kept.append([letter.to for letter in letters if letter.subject == "Messages wait for you"])
+    assert kept == [["anna@example.com"], []]
+
+
 async def test_no_other_token_ends_them_and_this_one_opens_nothing_else(world: World) -> None:
     await world.allows(world.anna)
     await world.writes(world.ben)
@@ -251,6 +268,9 @@ async def test_mail_programs_are_told_by_the_header_how_to_end_them() -> None:
         (["Anna", "Ben", "Carl", "Dora", "Eva"], "1 message from Anna, 1 from Ben, 1 from Carl and more from 2 others"),
         (["Locked! See https://evil.example/now"], "1 message from Locked See https evil example now"),
         (["<b>\r\nBcc: x@y.example"], "1 message from b Bcc x y example"),
+        (["Sperrung! Ruf 0900 123456 an"], "1 message from Sperrung Ruf an"),
+        (["x\ua4f8example x\u02d0 ٠٩٠٠ ²"], "1 message from x example x"),
+        (["Zoë O\u2019Brien-Müller", "अनिता"], "1 message from Zoë O\u2019Brien-Müller and 1 from अनिता"),
         (["💪"], "1 message from somebody"),
     ],
 )

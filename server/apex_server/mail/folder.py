@@ -12,6 +12,7 @@ from datetime import datetime
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from uuid import UUID
 
 import anyio.to_thread
 import structlog
@@ -21,6 +22,8 @@ from apex_server.mail.message import Mail, compose
 
 __all__ = ["FILES_MAX", "FolderMailer"]
 
+NAMES = "X-Apex-Names"
+"""A header of the file alone, which no post carries: the ids of whom a mail tells of."""
 FILES_MAX = 500
 """The oldest go: it is a window for a developer, not an archive of links that open accounts."""
 
@@ -38,7 +41,10 @@ class FolderMailer:
     async def send(self, mail: Mail) -> None:
         """Write a file, whole or not at all. Raises MailRefused for an address that is none, MailPostponed."""
         try:
-            written = compose(mail, sender=self._sender, now=self._now()).as_bytes()
+            message = compose(mail, sender=self._sender, now=self._now())
+            if mail.names:
+                message[NAMES] = " ".join(map(str, mail.names))
+            written = message.as_bytes()
         except ValueError as error:
             raise MailRefused("the address cannot stand in a mail") from error
         try:
@@ -47,18 +53,17 @@ class FolderMailer:
             raise MailPostponed(f"the folder cannot be written: {error.strerror}") from error
         _log.info("mail_written", file=str(path))
 
-    async def forget(self, addresses: Collection[str], *, naming: str) -> None:
-        """Delete the mails to these addresses, and those to others that say `naming`."""
-        await anyio.to_thread.run_sync(self._forget, {address.casefold() for address in addresses}, naming)
+    async def forget(self, addresses: Collection[str], *, naming: UUID) -> None:
+        """Delete the mails to these addresses, and those to others that tell of `naming`."""
+        await anyio.to_thread.run_sync(self._forget, {address.casefold() for address in addresses}, str(naming))
 
     def _forget(self, addresses: Collection[str], naming: str) -> None:
         for path in self.folder.glob("*.eml"):
             with suppress(FileNotFoundError):
                 message = message_from_bytes(path.read_bytes(), policy=default)
                 recipients = message["To"].addresses if message["To"] else ()
-                body = message.get_body(("plain",))
-                if any(each.addr_spec.casefold() in addresses for each in recipients) or (
-                    body is not None and naming in body.get_content()
+                if naming in message.get(NAMES, "").split() or any(
+                    each.addr_spec.casefold() in addresses for each in recipients
                 ):
                     path.unlink()
 

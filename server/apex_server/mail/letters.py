@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal
+from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
@@ -279,6 +280,7 @@ def write_letter(
     to_pages: bool = True,
     dropped_factors: Sequence[DroppedFactor] = (),
     facts: Mapping[str, str] = MappingProxyType({}),
+    names: tuple[UUID, ...] = (),
 ) -> Mail:
     """Write the letter of a purpose to one person; `token` is what its link holds, if it holds one.
 
@@ -286,7 +288,7 @@ def write_letter(
     `made` (`made_on`) says which account the letter is about where several may name the address.
     `to_pages` is False where the coach's pages are not for them: what waits there waits in their app.
     `dropped_factors` were taken away, and their person is told which. `facts` stand in the words and the link of the
-    letters that have places for them.
+    letters that have places for them; `names` are whom they tell of.
     """
     letter = LETTERS[purpose]
     if made is not None and letter.which is not None:
@@ -304,7 +306,7 @@ def write_letter(
         letter = replace(letter, opening=f"{letter.opening} Open the app to read.", button=None, path=None)
     link, stop, unsubscribe = _links(letter, public_url.rstrip("/"), token)
     html = _environment.get_template("letter.html").render(letter=letter, name=name, link=link, stop=stop)
-    return Mail(to, letter.subject, _in_plain_text(letter, name, link, stop), html, unsubscribe)
+    return Mail(to, letter.subject, _in_plain_text(letter, name, link, stop), html, unsubscribe, names)
 
 
 def _links(letter: Letter, ours: str, token: str | None) -> tuple[str | None, str | None, str | None]:

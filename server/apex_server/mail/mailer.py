@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from typing import Protocol
+from uuid import UUID
 
 from apex_server.mail.message import Mail
 
@@ -34,6 +35,6 @@ class Mailer(Protocol):
         """
         ...
 
-    async def forget(self, addresses: Collection[str], *, naming: str) -> None:
-        """Forget mails to these addresses, and those to others that say `naming`, where this post keeps any."""
+    async def forget(self, addresses: Collection[str], *, naming: UUID) -> None:
+        """Forget mails to these addresses, and those to others that tell of `naming`, where this post keeps any."""
         ...

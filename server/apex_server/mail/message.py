@@ -6,6 +6,7 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry, Unstructur
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime, make_msgid, parseaddr
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -36,6 +37,8 @@ class Mail(Struct, frozen=True):
     html: str
     unsubscribe: str | None = None
     """Where one POST ends mails like this one, for the button that mail programs show (RFC 8058)."""
+    names: tuple[UUID, ...] = ()
+    """Whom it tells of beside its reader: a post that keeps mails forgets it with any of them."""
 
     def __repr__(self) -> str:
         # Addresses and the secrets in links belong into no log.

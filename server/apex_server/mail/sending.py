@@ -28,7 +28,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.mail.asking import ACCOUNTS_ANSWERED, INVITE_CODE, INVITE_EMAIL
 from apex_server.mail.letters import LETTERS, Letter, MailPurpose, made_on, write_letter
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
-from apex_server.mail.waiting_messages import waiting_messages, words_naming, words_of
+from apex_server.mail.waiting_messages import NAMED_MAX, waiting_messages, words_of
 from apex_server.opaque_tokens import fingerprint, new_token
 from apex_server.people import USER_EMAIL, USER_NAME
 from apex_server.policy import has_pages
@@ -84,6 +84,8 @@ class Errand(Struct, frozen=True):
     """For whom the user has an invite, if the letter brings one."""
     facts: Mapping[str, str] = {}
     """For the words of the letter, as far as they are known without the user's key."""
+    names: tuple[UUID, ...] = ()
+    """Whom the letter tells of beside its reader."""
 
     @property
     def letter(self) -> Letter:
@@ -153,7 +155,7 @@ class MailSender:
             addresses = {key.open_text(user["email"], what=USER_EMAIL)}
             addresses |= {key.open_text(row["old_email"], what=OLD_EMAIL) for row in former}
             addresses |= {key.open_text(row["new_email"], what=NEW_EMAIL) for row in former}
-        await self._mailer.forget(addresses, naming=words_naming(key.open_text(user["name"], what=USER_NAME)))
+        await self._mailer.forget(addresses, naming=user_id)
 
     async def forget_old(self) -> None:
         """Forget held mails and tokens that are long over."""
@@ -188,6 +190,7 @@ class MailSender:
             to_pages=has_pages(errand.user["role"]),
             dropped_factors=mail["dropped_factors"],
             facts=addressee.facts,
+            names=errand.names,
         )
         try:
             await self._mailer.send(written)
@@ -207,10 +210,13 @@ class MailSender:
         made = None if user["email_verified_at"] else made_on(user["created_at"], user["device_kind"] or "web")
         if mail["purpose"] == "invite":
             invite = await connection.fetchrow(_queries.get_mailed_invite, mail["invite_id"], self._now())
-            return Errand("invite", user, None, invite) if invite and made is None else None
+            return Errand("invite", user, None, invite, names=(user["id"],)) if invite and made is None else None
         if mail["purpose"] == "unread_messages":
             waiting = await waiting_messages(connection, self._database.vault, user["id"], now=self._now())
-            return Errand("unread_messages", user, made, facts={"who": words_of(waiting)}) if waiting else None
+            if not waiting:
+                return None
+            names = tuple(each.sender_id for each in waiting[:NAMED_MAX])
+            return Errand("unread_messages", user, made, facts={"who": words_of(waiting)}, names=names)
         if mail["purpose"] != "verify_email":
             return Errand(mail["purpose"], user, made)
         if user["email_verified_at"]:

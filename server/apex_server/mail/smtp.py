@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
 
 import aiosmtplib
 
@@ -84,7 +85,7 @@ class SmtpMailer:
         self._now = now
         self._tls_context = tls_context
 
-    async def forget(self, addresses: Collection[str], *, naming: str) -> None:
+    async def forget(self, addresses: Collection[str], *, naming: UUID) -> None:
         """Do nothing: what was handed over is not here."""
 
     async def send(self, mail: Mail) -> None:

@@ -4,7 +4,7 @@ Asked when a letter is due and once more when it goes, so what was read or taken
 knows who wrote and how many; what was written is never opened, in threads that are encrypted as in others.
 """
 
-import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,7 +16,7 @@ from apex_server.people import USER_NAME
 from apex_server.resources import thread_filings
 from apex_server.vault import Vault
 
-__all__ = ["UNREAD_FOR", "Waiting", "waiting_messages", "words_naming", "words_of"]
+__all__ = ["NAMED_MAX", "UNREAD_FOR", "Waiting", "waiting_messages", "words_of"]
 
 UNREAD_FOR = timedelta(hours=4)
 """Who trains or coaches looks every few hours: sooner, a mail only repeats what the app shows; a day later the session
@@ -25,8 +25,9 @@ that the question was about is over."""
 COUNTED_MAX = 100
 """Of one thread, as `apex_waiting_messages` counts."""
 NAMED_MAX = 3
+"""In one letter; of the others it says how many."""
 NAME_LENGTH_MAX = 40
-_NOT_OF_NAMES = re.compile(r"[^\w' -]+")
+_BESIDE_LETTERS = frozenset("'\N{RIGHT SINGLE QUOTATION MARK}-")
 
 _queries = load_queries(__package__)
 
@@ -65,16 +66,27 @@ def words_of(waiting: Sequence[Waiting]) -> str:
     '2 messages from Anna and 1 from Ben'
     """
     first, *others = waiting[:NAMED_MAX]
-    said = [f"{_count(first)} message{'' if first.messages == 1 else 's'} {words_naming(first.sender)}"]
-    said += [f"{_count(each)} {words_naming(each.sender)}" for each in others]
+    said = [f"{_count(first)} message{'' if first.messages == 1 else 's'} {_words_naming(first.sender)}"]
+    said += [f"{_count(each)} {_words_naming(each.sender)}" for each in others]
     if (rest := len(waiting) - NAMED_MAX) > 0:
         said += [f"more from {rest} other{'' if rest == 1 else 's'}"]
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
 
-def words_naming(name: str) -> str:
-    """Give the words for who wrote, by a name as it may stand in a mail of ours: an address in it leads nowhere."""
-    return f"from {' '.join(_NOT_OF_NAMES.sub(' ', name).split())[:NAME_LENGTH_MAX].strip() or 'somebody'}"
+def _words_naming(name: str) -> str:
+    """Give the words for who wrote, by a name as it may stand in a mail of ours: no address and no number to call.
+
+    >>> _words_naming("Zoë O'Brien-Müller"), _words_naming("Call 0900 123456"), _words_naming("x.example/1")
+    ("from Zoë O'Brien-Müller", 'from Call', 'from x example')
+    """
+    letters = "".join(each if _is_of_names(each) else " " for each in name)
+    return f"from {' '.join(letters.split())[:NAME_LENGTH_MAX].strip() or 'somebody'}"
+
+
+def _is_of_names(character: str) -> bool:
+    """Tell letters and their marks from all else; modifier letters are none: some look like a dot or a colon."""
+    category = unicodedata.category(character)
+    return character in _BESIDE_LETTERS or (category[0] in "LM" and category != "Lm")
 
 
 def _count(each: Waiting) -> str:
