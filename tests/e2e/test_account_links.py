@@ -95,7 +95,14 @@ def test_a_link_without_its_token_says_so(mailing: WholeServer, page: Page) -> N
     page.goto(f"{mailing.address}/reset-password")
     expect(page.get_by_role("heading", name="This link is not whole")).to_be_visible()
     expect(page.get_by_role("button", name="Use this password")).to_be_hidden()
+    expect(page.get_by_role("link", name="Ask for a link to a new password")).to_be_visible()
     seen(page, "not-whole")
+
+    page.goto(f"{mailing.address}/stop-messages")
+    expect(page.get_by_role("button", name="Stop these mails")).to_be_hidden()
+    expect(page.get_by_role("link", name="new password")).to_have_count(0)
+    page.get_by_role("link", name="Stop these mails on your security page").click()
+    expect(page).to_have_url(re.compile("/security"))
 
 
 def test_a_forgotten_password_is_chosen_anew_from_the_sign_in_page_on(mailing: WholeServer, page: Page) -> None:

@@ -122,6 +122,8 @@ ROWS = {
     "organisations": "INSERT INTO organisations (owner_id, name, created_at) VALUES ($1, $2, now())",
     "invites": "INSERT INTO invites (code_hash, coach_id, draft, created_at, expires_at) "
     "VALUES (sha256('x'), $1, $2, now(), now())",
+    "mails": "INSERT INTO mails (purpose, user_id, invite_id, invite_code, asked_at, due_at) "
+    "SELECT 'invite', $1, invites.id, $2, now(), 'infinity' FROM invites WHERE coach_id = $1",
     "media": "INSERT INTO media (id, scope, scope_id, owner_id, media_id, kind, content_type, size_bytes, uploaded_by, "
     "handle, declared_at, key_sealed) VALUES (gen_random_uuid(), 'athlete:' || $1::uuid, gen_random_uuid(), $1, "
     "repeat('0', 64), 'photo', 'image/jpeg', 1, $1, '', now(), $2)",

@@ -61,7 +61,7 @@ NOT_SEALED_WITH_A_DATA_KEY = (
 )  # fmt: skip
 """Hashes, public values, and what is sealed with a key of the installation."""
 
-NOT_SEALED_ANEW = {"account_events.sealed", "export_chunks.sealed", "mails.invite_code"}
+NOT_SEALED_ANEW = {"account_events.sealed", "export_chunks.sealed"}
 """Chained, with keys that stay; and gone long before a former key is."""
 
 

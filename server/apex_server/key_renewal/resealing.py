@@ -4,8 +4,8 @@ What is the person's own is done as them, under row-level security; what the wor
 with the commit role. Each value is put in the place of the one that was read, or not at all: what somebody changes
 meanwhile is sealed with the present key by that.
 
-Left as they are: exports, and codes in letters that wait, which last days; the events of an account, which are chained
-and whose former keys stay; and files, whose keys are sealed anew instead.
+Left as they are: exports, which last days; the events of an account, which are chained and whose former keys stay; and
+files, whose keys are sealed anew instead.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from uuid import UUID
 from apex_server.ai.ledger import WORDED_TEXT
 from apex_server.db import Connection, Database, load_queries
 from apex_server.invite_drafts import INVITE_DRAFT
-from apex_server.mail import INVITE_EMAIL, NEW_EMAIL, OLD_EMAIL
+from apex_server.mail import INVITE_CODE, INVITE_EMAIL, NEW_EMAIL, OLD_EMAIL
 from apex_server.media import MEDIA_KEY
 from apex_server.people import (
     DEVICE_NAME,
@@ -63,6 +63,7 @@ THEIR_OWN = (
 )
 KEPT_FOR_THEM = (
     SealedColumn("invites", "draft", INVITE_DRAFT, id="code_hash", person="coach_id"),
+    SealedColumn("mails", "invite_code", INVITE_CODE),
     SealedColumn("media", "key_sealed", MEDIA_KEY, person="owner_id"),
     SealedColumn("worded_texts", "reply", WORDED_TEXT, id="key", person="athlete_id"),
 )

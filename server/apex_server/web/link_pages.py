@@ -29,6 +29,8 @@ class LinkPage(Struct, frozen=True, kw_only=True):
     done_heading: str
     done_words: str
     needs_token: bool = True
+    otherwise: tuple[str, str] = ("/forgot-password", "Ask for a link to a new password")
+    """Where the page leads whoever comes without a token, and in what words."""
 
 
 VERIFY = LinkPage(
@@ -73,6 +75,7 @@ STOP_MESSAGES = LinkPage(
     button="Stop these mails",
     done_heading="No more of these mails",
     done_words="Whoever writes to you is read in the app, as before.",
+    otherwise=("/security", "Stop these mails on your security page"),
 )
 
 
