@@ -1,5 +1,6 @@
 """What was logged wrongly is put right on the command line; a coach says whose log it is."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.client.loopback import LoopbackServer
 pytestmark = pytest.mark.anyio
 
 COACH = "coach@example.com"
+TODAY = datetime.now().astimezone().date()
 
 
 def sets_of(apex: Terminal) -> list[tuple[object, ...]]:
@@ -112,8 +114,14 @@ async def test_a_coach_says_whose_log_it_is_and_writes_into_no_other(
         assert first.id in refused.err or str(first.name) in refused.err, words
     assert apex.rows("SELECT id FROM workout_logs") == []
 
-    apex("log", "set", "Squat", "5x140kg", "--athlete", first.id).ok()
+    said = apex("log", "set", "Squat", "5x140kg", "--athlete", first.id).ok().err
+    assert f"started session of {TODAY}, {first.name}" in said
     apex("log", "set", "Squat", "5x100kg", "--athlete", second.id).ok()
     rows = apex.rows("SELECT athlete_id, volume_load_kg FROM workout_logs")
     assert {row["athlete_id"]: row["volume_load_kg"] for row in rows} == {first.id: 700.0, second.id: 500.0}
+    for words in (("log",), ("log", "list"), ("log", "show")):
+        only = apex(*words, "--athlete", first.id).ok().text
+        assert str(first.name) in only and str(second.name) not in only, words
+    assert str(second.name) in apex("log").ok().out
+    assert "goes behind the command" in apex("log", "--athlete", first.id, "show").err
     assert "not one of your athletes" in apex("log", "undo", "--athlete", "Nobody").err

@@ -29,10 +29,11 @@ from apex_client.cli.sessions import (
     On,
     Whose,
     amount,
+    athlete_names,
+    called,
     chosen,
     effort,
     headline,
-    is_coach,
     load,
     name,
     named,
@@ -76,11 +77,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 @group.callback(invoke_without_command=True)
-def _log(context: typer.Context, db: Db = NO_DB) -> None:
+def _log(context: typer.Context, athlete: Whose = None, db: Db = NO_DB) -> None:
     if context.invoked_subcommand is None:
-        recent(limit=LISTED, db=db)
-    else:
-        use_from_here(db)
+        recent(limit=LISTED, athlete=athlete, db=db)
+        return
+    if athlete is not None:
+        raise WrongUsage(f"--athlete goes behind the command: apex log {context.invoked_subcommand} … --athlete NAME")
+    use_from_here(db)
 
 
 @group.command(
@@ -104,7 +107,7 @@ def start(
                 f"{name(going_on)} is still going on; end it first: apex log finish, or add to it: apex log set"
             )
         followed = followed_day(records, week, day, on=Date.fromisoformat(on)) if title is None else None
-        said(f"started {escaped(name(_begun(records, followed, title, on)))}")
+        said(f"started {called(_begun(records, followed, title, on), athlete_names(replica))}")
         if followed is not None:
             show_day(followed.day)
 
@@ -180,7 +183,8 @@ def add_set(
             given = with_planned_types(given, planned.work, done_of(log, asked))
         for fields in given:
             log.add_set(entry, **fields)
-        _tell_logged(log, entry, len(wanted), remark, began=going_on is None)
+        where = f"started {called(log, athlete_names(replica))}" if going_on is None else ""
+        _tell_logged(log, entry, len(wanted), remark, where)
         if asked is not None and planned is not None:
             tell_next(asked, planned.work, done_of(log, asked))
 
@@ -234,8 +238,9 @@ def show(
     if day and on:
         raise WrongUsage("name the session once: DAY, or --on DAY as in the other commands")
     with opened(db) as replica:
+        whose = athlete_names(replica)
         for log in chosen(records_of(replica, athlete) if athlete else replica, day or on):
-            said(headline(log))
+            said(headline(log, whose))
             shown(_set_table(log))
             if log.notes:
                 said(f"[dim]note:[/] {escaped(log.notes)}")
@@ -249,7 +254,7 @@ def recent(
 ) -> None:
     """List the latest sessions, a coach's of all athletes; the same as `apex log` alone."""
     with opened(db) as replica:
-        whose = {one.id: one.name or one.id for one in replica.athletes.list()} if is_coach(replica) else {}
+        whose = athlete_names(replica)
         logs = (records_of(replica, athlete) if athlete else replica).workouts.list(limit=limit)
         if not logs:
             said('nothing is logged yet; begin with: apex log set "Bench Press" 8x100kg@8')
@@ -339,11 +344,11 @@ def _entry_of(replica: "Replica", log: "WorkoutLog", exercise: str) -> tuple[str
         return log.add_exercise(exercise, exercise_id=known.id).key, remark
 
 
-def _tell_logged(log: "WorkoutLog", exercise: str, count: int, remark: str, *, began: bool) -> None:
+def _tell_logged(log: "WorkoutLog", exercise: str, count: int, remark: str, where: str) -> None:
     entry = log.exercise(exercise)
     last = ", ".join(short(logged) for logged in entry.sets[-count:])
-    began_text = f" [dim](started {escaped(name(log))})[/]" if began else ""
-    said(f"{escaped(entry.name)}[dim]{remark}[/]: {last} [dim]· set {len(entry.sets)} of the exercise[/]{began_text}")
+    where_text = f" [dim]({where})[/]" if where else ""
+    said(f"{escaped(entry.name)}[dim]{remark}[/]: {last} [dim]· set {len(entry.sets)} of the exercise[/]{where_text}")
 
 
 def _set_table(log: "WorkoutLog") -> "Table":

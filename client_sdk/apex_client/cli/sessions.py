@@ -1,5 +1,6 @@
 """Sessions on the command line: whose they are, which one is meant, and how they are worded."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,6 +64,11 @@ def records_of(replica: "Replica", athlete: str | None) -> "AthleteResources":
     raise CommandFailed(f"{athlete!r} is {'more than one' if named else 'not one'} of your athletes: {names}")
 
 
+def athlete_names(replica: "Replica") -> dict[str, str]:
+    """Give what a coach's athletes are called, by their ids; nobody on an athlete's own replica."""
+    return {one.id: one.name or one.id for one in replica.athletes.list()} if is_coach(replica) else {}
+
+
 def athlete_id_of(records: "AthleteResources") -> str | None:
     """Give whose records they are on a coach's replica; None for one's own."""
     return getattr(records, "id", None)
@@ -110,6 +116,12 @@ def name(log: "WorkoutLog") -> str:
     return f"{log.title or 'session'} of {log.date}"
 
 
+def called(log: "WorkoutLog", whose: Mapping[str, str]) -> str:
+    """Name a session, for a coach with whose it is; safe to print."""
+    athlete = whose.get(log.athlete_id)
+    return escaped(name(log) if athlete is None else f"{name(log)}, {athlete}")
+
+
 def totals(log: "WorkoutLog") -> str:
     """Say what a session adds up to."""
     minutes = log.snapshot.state.get("duration_minutes")
@@ -145,6 +157,6 @@ def effort(logged: "SetEntry") -> str:
     return "" if logged.rir is None else f"{logged.rir:g} RIR"
 
 
-def headline(log: "WorkoutLog") -> str:
+def headline(log: "WorkoutLog", whose: Mapping[str, str]) -> str:
     """Name a session with what it adds up to."""
-    return f"[bold]{escaped(name(log))}[/]  {totals(log)}"
+    return f"[bold]{called(log, whose)}[/]  {totals(log)}"
