@@ -14,7 +14,7 @@ import msgspec
 from apex_sync.coaching.increments import DEFAULT_STEP, Step, step_for
 from apex_sync.coaching.leaves import day
 from apex_sync.coaching.profile import Library, traits_of
-from apex_sync.coaching.sets import PerformedSet, exercise_identity
+from apex_sync.coaching.sets import PerformedSet, exercise_identity, identities
 from apex_sync.coaching.strength import set_estimate
 from apex_sync.coaching.weeks import DAYS, days_before, days_between
 from apex_sync.collection import Record
@@ -81,13 +81,11 @@ def exercises_by_percent(program: Record) -> set[str]:
     held: Patch = msgspec.to_builtins(program)
     planned = [one for one in (held.get("sets") or {}).values() if _is_percent(one)]
     exercises = held.get("exercises") or {}
-    return {identity for one in planned for identity in identities(exercises.get(one.get("exercise") or "", {}))}
+    return {identity for one in planned for identity in _identities(exercises.get(one.get("exercise") or "", {}))}
 
 
-def identities(exercise: Mapping[str, Any]) -> list[str]:
-    """Give what an exercise of a program is known by: its id in the library, then its name."""
-    known = (exercise_identity(exercise.get("exercise_id"), None), exercise_identity(None, exercise.get("name")))
-    return [identity for identity in known if identity is not None]
+def _identities(exercise: Mapping[str, Any]) -> list[str]:
+    return identities(exercise.get("exercise_id"), exercise.get("name"))
 
 
 def replaced_program(
@@ -165,7 +163,7 @@ def _load(
 ) -> dict[str, float]:
     if not _is_percent(planned):
         return {}
-    known = identities(exercises.get(planned.get("exercise") or "", {}))
+    known = _identities(exercises.get(planned.get("exercise") or "", {}))
     maximum = next((maxima[identity] for identity in known if identity in maxima), None)
     if maximum is None:
         return {}

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from apex_sync.coaching.leaves import day, live_entries, number, text, whole
-from apex_sync.coaching.sets import REPS_MAX, RIR_MAX, RPE_MAX, RPE_MIN, exercise_identity
+from apex_sync.coaching.sets import REPS_MAX, RIR_MAX, RPE_MAX, RPE_MIN, identities
 from apex_sync.coaching.weeks import DAYS, LAST_DAY, days_between, monday_of
 from apex_sync.collection import Record
 
@@ -146,7 +146,7 @@ def plan_from_program(program_id: str, record: Record, *, due_check_ins: tuple[d
     exercises = [
         (
             slots[day_key],
-            exercise_identity(text(getattr(entry, "exercise_id", None)), text(getattr(entry, "name", None))),
+            identities(text(getattr(entry, "exercise_id", None)), text(getattr(entry, "name", None))),
             key,
         )
         for key, entry in live_entries(getattr(record, "exercises", None))
@@ -164,8 +164,8 @@ def plan_from_program(program_id: str, record: Record, *, due_check_ins: tuple[d
         ),
         targets={
             (identity, *slot): _target(sets_by_exercise.get(key, []))
-            for slot, identity, key in exercises
-            if identity is not None
+            for slot, known, key in exercises
+            for identity in known
         },
         week_count=max(weeks.values(), default=0),
         start_monday=monday,
@@ -208,7 +208,7 @@ def _scheduled(
     start: datetime.date | None,
     monday: datetime.date | None,
     slots: Mapping[str, Slot],
-    exercises: list[tuple[Slot, str | None, str]],
+    exercises: list[tuple[Slot, list[str], str]],
     sets_by_exercise: Mapping[str, list[Any]],
 ) -> tuple[ScheduledSession, ...]:
     """List the sessions that were due, oldest first."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from apex_sync.coaching.exercise_library import builtin_id
 from apex_sync.coaching.leaves import day, live_entries, local_day, number, text, wall_clock, whole
 from apex_sync.collection import Record
 
@@ -194,6 +195,16 @@ def exercise_identity(exercise_id: str | None, name: str | None) -> str | None:
         return f"id:{exercise_id}"
     folded = fold_name(name) if name else ""
     return f"name:{folded}" if folded else None
+
+
+def identities(exercise_id: str | None, name: str | None) -> list[str]:
+    """Give what an exercise of a program is known by: its id, else the one that its name has in the library; its name.
+
+    >>> identities("7", "Bench"), identities(None, "RDL") == identities(builtin_id("Romanian Deadlift"), "rdl")
+    (['id:7', 'name:bench'], True)
+    """
+    known = exercise_identity(exercise_id or (builtin_id(name) if name else None), None), exercise_identity(None, name)
+    return [identity for identity in known if identity is not None]
 
 
 @lru_cache(maxsize=4096)

@@ -70,8 +70,7 @@ def test_a_load_is_one_that_there_is_for_what_the_exercise_is_loaded_with() -> N
     library = library_of({one.id: Exercise(**one.patch) for one in builtin_exercises()})
     for name, expected in (("Barbell Bench Press", 72.5), ("Dumbbell Bench Press", 72.0), ("Leg Press", 70.0)):
         source = program(exercises={"e": {"name": name}}, sets={"s": {"exercise": "e", "load_percent": 71}})
-        [identity] = exercises_by_percent(source)
-        made = followed(source, maxima_kg={identity: 100.5}, library=library)
+        made = followed(source, maxima_kg=dict.fromkeys(exercises_by_percent(source), 100.5), library=library)
         assert made["sets"]["s"]["load_kg"] == expected, name
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apex_sync.coaching.exercise_library import builtin_id
 from apex_sync.coaching.plan import Target, followed_on, plan_from_program, sessions_due
 from apex_sync.coaching.profile import TrainingProfile, training_profile
 from apex_sync.collection import Record
@@ -43,6 +44,12 @@ def test_targets_are_of_straight_working_sets() -> None:
     assert plan.target("name:bench press", (1, 1)) == Target(reps_low=6, reps_high=12, sets=2, rpe=8.0)
     assert plan.target("id:7", (1, 3)) == Target(reps_low=5, reps_high=5, sets=1)
     assert plan.target("name:deadlift", (1, 1)) is None
+
+
+def test_a_name_in_a_program_means_the_exercise_of_the_library_that_was_logged() -> None:
+    plan = plan_from_program("p", program(**TWO_WEEKS))
+    assert plan.target(f"id:{builtin_id('Bench Press')}", (1, 1)) == plan.target("name:bench press", (1, 1)) != Target()
+    assert plan.target(f"id:{builtin_id('Romanian Deadlift')}", (1, 1)) is None
 
 
 def test_an_exercise_without_a_place_has_the_target_of_its_latest_session() -> None:
