@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.apex_command import Terminal
+from tests.client.apex_command import Terminal, in_terminal
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
 
@@ -95,6 +95,21 @@ def test_a_set_is_removed_or_an_exercise_with_all_of_them(logged: Terminal) -> N
     assert "removed Squat, set 1: 5 x 140 kg @ RPE 8" in logged("log", "remove", "Squat", "1").ok().err
     assert "removed Squat with 2 sets" in logged("log", "remove", "Squat").ok().err
     assert [one[0] for one in sets_of(logged)] == ["Plank"]
+
+
+def test_a_whole_session_is_removed_by_its_day_or_after_a_yes(apex: Terminal) -> None:
+    for exercise in ("Squat", "Plank"):
+        apex("log", "set", exercise, "5").ok()
+        apex("log", "finish").ok()
+    refused = apex("log", "remove")
+    assert refused.code == 2 and "--yes" in refused.err
+    assert "Remove session of" in in_terminal(apex, "log", "remove", typed="n\n")
+    assert len(apex.rows("SELECT id FROM workout_logs")) == 2
+    apex("log", "remove", "--yes").ok()
+    assert [one[0] for one in sets_of(apex)] == ["Squat"]
+    apex("log", "remove", "Squat").ok()
+    assert f"removed session of {TODAY}: 0 sets" in apex("log", "remove", "--on", "today").ok().err
+    assert apex.rows("SELECT id FROM workout_logs") == []
 
 
 async def test_a_coach_says_whose_log_it_is_and_writes_into_no_other(

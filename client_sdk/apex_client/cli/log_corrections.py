@@ -4,12 +4,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apex_client.cli.asking import agreed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.naming_exercises import meant
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, typed_unit
 from apex_client.cli.screen import counted, escaped, said
-from apex_client.cli.sessions import On, Whose, chosen, name, named, records_of, running, short
+from apex_client.cli.sessions import (
+    On,
+    Whose,
+    athlete_names,
+    called,
+    chosen,
+    name,
+    named,
+    records_of,
+    running,
+    short,
+    totals,
+)
 from apex_client.cli.set_notation import read_correction
 
 if TYPE_CHECKING:
@@ -29,7 +42,11 @@ def add_to(group: typer.Typer) -> None:
             'apex log rename "Bnech Press" "Bench Press"', 'apex log rename Squat "Front Squat" --on yesterday'
         )
     )(rename)
-    group.command(epilog=examples('apex log remove "Bench Press" 2', 'apex log remove "Bench Press"'))(remove)
+    group.command(
+        epilog=examples(
+            'apex log remove "Bench Press" 2', 'apex log remove "Bench Press"', "apex log remove --on yesterday"
+        )
+    )(remove)
 
 
 def undo(on: On = None, athlete: Whose = None, db: Db = NO_DB) -> None:
@@ -101,15 +118,24 @@ def rename(
 
 
 def remove(
-    exercise: Exercise,
+    exercise: Annotated[
+        str | None, typer.Argument(help="The exercise, by name; without, the whole session.", show_default=False)
+    ] = None,
     number: Annotated[int | None, typer.Argument(min=1, help="Which set of it; without, all of it.")] = None,
     on: On = None,
+    yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask about a whole session.")] = False,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """Remove a set, or an exercise with its sets."""
+    """Remove a set, an exercise with its sets, or a whole session; without --on it asks before a session goes."""
     with opened(db) as replica:
         log = _session(replica, athlete, on)
+        if exercise is None:
+            which = called(log, athlete_names(replica))
+            agreed(f"Remove {which} with {totals(log)}?", yes=yes or on is not None)
+            log.delete()
+            said(f"removed {which}: {totals(log)}")
+            return
         entry = _entry(log, exercise)
         if number is None:
             log.remove_exercise(entry)

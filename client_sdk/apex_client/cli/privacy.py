@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from apex_client.cli.account import PasswordStdin, asked_password
+from apex_client.cli.asking import agreed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
@@ -77,7 +78,7 @@ def allow(
         if consent is None:
             raise CommandFailed(f"this server does not ask for {kind}")
         said(escaped(consent.text))
-        _agreed("Do you allow this?", yes)
+        agreed("Do you allow this?", yes=yes)
         _proven(replica, password_stdin, lambda: replica.privacy.allow(consent, days=days))
         said(f"allowed: {kind}")
 
@@ -155,17 +156,6 @@ def _standing(consent: "Consent") -> str:
     since = f" since {consent.given_at:%Y-%m-%d}" if consent.given_at and not until else ""
     earlier = "; not all that the text says today: allow it again" if consent.is_outdated else ""
     return f"[green]yes[/]{since}{until}{earlier}"
-
-
-def _agreed(question: str, yes: bool) -> None:
-    import sys
-
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise WrongUsage("there is no terminal to ask; say --yes")
-    if not typer.confirm(question, err=True):
-        raise CommandFailed("nothing was changed")
 
 
 def _typed_address(given: str | None, address: str) -> str:
