@@ -62,6 +62,7 @@ def test_the_command_line_shows_and_invites(working: WholeServer, tmp_path: Path
     apex, email = Terminal(tmp_path, "desk"), working.new_email("cora")
     words = ("--server", working.address, "--email", email, "--password-stdin", "--name", "Cora", "--role", "coach")
     apex("register", *words, stdin=f"{PASSWORD}\n").ok()
+    assert "nobody yet, archived ones aside; invite somebody" in apex("clients").ok().err
     file = tmp_path / "athletes.csv"
     file.write_text("name,email,height_cm\nAda,ada@example.com,170\nBo,bo@example.com,tall\n")
 
@@ -77,6 +78,8 @@ def test_the_command_line_shows_and_invites(working: WholeServer, tmp_path: Path
     assert "nothing was made yet" in looked.err
     made = apex("clients", "import", file, "--invite").ok()
     assert "Ada" in made.out
+    assert "1 open invite: apex clients invites" in apex("clients").ok().err
+    assert "nobody is so" in apex("clients", "--status", "overdue").ok().err
     [code] = [word for word in made.out.split() if word.count("-") == 3]
 
     with in_a_thread.Replica.open(tmp_path / "ada.db") as ada:

@@ -64,6 +64,10 @@ def _clients(
     asked = {name: value for name, value in (("status", status), ("tag", tag)) if value}
     with opened(db) as replica:
         clients = replica.clients.list(sort=sort, archived=archived, **asked)
+        open_invites = 0 if clients or asked or archived else len(replica.clients.invites())
+    if not clients:
+        said(_why_nobody(open_invites, is_of_all=not (asked or archived)))
+        return
     found = table("athlete", "status", "adherence", "last workout", "check-in due", "answer", right=("adherence",))
     for client in clients:
         colour = COLOURS.get(client.status, "white")
@@ -158,6 +162,14 @@ def _report(report: "ImportReport") -> None:
         said(f"{counted(report.letters[letter], 'letter')} with the code, {letter}: {invites.LETTERS[letter]}")
     if report.dry_run and report.valid:
         said("nothing was made yet: --invite makes it so")
+
+
+def _why_nobody(open_invites: int, *, is_of_all: bool) -> str:
+    if not is_of_all:
+        return "nobody is so; everybody: apex clients"
+    if open_invites:
+        return f"nobody yet, archived ones aside; {counted(open_invites, 'open invite')}: apex clients invites"
+    return "nobody yet, archived ones aside; invite somebody: apex clients invite anna@example.com"
 
 
 def _day(on: "date | None") -> str:
