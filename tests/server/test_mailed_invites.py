@@ -216,6 +216,26 @@ async def test_one_coach_writes_to_an_address_so_often_a_day_and_leaves_room_for
     assert len(await letters(mailbox, clock)) == 1
 
 
+async def test_addresses_that_differ_in_their_tag_are_one_mailbox_to_the_bounds_and_two_to_all_else(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
+) -> None:
+    rows = [{"email": f"anna+{number}@example.com"} for number in range(LETTERS_TO_ONE_MAX + 2)]
+    looked = (await client.post("/api/clients/import", json={"rows": rows}, headers=bearer(coach))).json()
+    made = (await client.post("/api/clients/import?dry_run=false", json={"rows": rows}, headers=bearer(coach))).json()
+    assert looked["letters"] == made["letters"] == {"waiting": LETTERS_TO_ONE_MAX, "too_many": 2}
+    assert (await invite(client, coach, "anna@example.com"))["letter"] == "too_many"
+    came = await letters(mailbox, clock)
+    assert (await invite(client, coach, "anna@example.com"))["letter"] == "too_many"
+    assert len((await listed(client, coach))["invites"]) == len(rows) + 1
+
+    for number in range(INVITED.letters_max):
+        other = await confirmed(client, mailbox, f"{number}@example.com", role="coach")
+        assert (await invite(client, other, f"anna+{number}@example.com"))["letter"] == "waiting"
+        came += await letters(mailbox, clock)
+    assert len(came) == INVITED.letters_max
+    assert len({letter.to for letter in came}) > 1
+
+
 async def test_a_letter_to_an_address_that_had_its_letters_waits_and_the_coach_sees_until_when(
     client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
 ) -> None:

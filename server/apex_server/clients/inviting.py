@@ -26,8 +26,8 @@ from apex_server.errors import NotFound
 from apex_server.invite_drafts import InviteDraft, open_draft, seal_draft
 from apex_server.invite_errors import TooManyInvites
 from apex_server.invites import invite_fingerprint, new_invite_code
-from apex_server.mail import INVITE_CODE, INVITE_EMAIL, ask_for_invite_mails
-from apex_server.vault import UserKey
+from apex_server.mail import INVITE_CODE, INVITE_EMAIL, ask_for_invite_mails, mailbox_key
+from apex_server.vault import UserKey, Vault
 
 __all__ = [
     "LETTERS_MAX",
@@ -47,7 +47,7 @@ MADE_MAX = 30_000
 LETTERS_MAX = 200
 """In a day: nobody takes on more people, and who writes to more is advertising."""
 LETTERS_TO_ONE_MAX = 2
-"""In a day, to one address: the letter, and once more. It takes three coaches to use up what an address gets of all."""
+"""In a day, to one mailbox: the letter, and once more. It takes three coaches to use up what a mailbox gets of all."""
 DAY = timedelta(days=1)
 
 VALID_DAYS = 14
@@ -73,8 +73,8 @@ class Room(NamedTuple):
     letters: int
     confirmed: bool
     """The coach's own address: letters name them by it, and wait until it is."""
-    full: frozenset[bytes]
-    """Addresses that had their letters of this coach for today."""
+    to_one: Counter[bytes]
+    """How many letters of this coach mailboxes had today, or are to have."""
 
 
 async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invited], valid_days: int) -> list[Invite]:
@@ -86,11 +86,12 @@ async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invite
     codes = [new_invite_code() for _ in whom]
     code_hashes = [invite_fingerprint(code) for code in codes]
     indexes = [vault.email_index(each.email) if each.email else None for each in whom]
+    mailboxes = [_mailbox(vault, each.email) for each in whom]
     async with database.request(coach_id) as connection:
-        room = await _room(connection, coach_id, indexes)
+        room = await _room(connection, coach_id, indexes, mailboxes)
         if len(whom) > room.invites:
             raise TooManyInvites(OPEN_INVITES_MAX)
-        letters = _letters(indexes, room)
+        letters = _letters(mailboxes, room)
         key = await vault.user_key(connection, coach_id)
         rows = await connection.fetch(
             _queries.add_invites,
@@ -102,6 +103,7 @@ async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invite
             letters,
             timedelta(days=valid_days),
             seal_draft(key, InviteDraft()),
+            mailboxes,
         )
         row_of = {row["code_hash"]: row for row in rows}
         made = [
@@ -137,9 +139,10 @@ async def import_clients(
 ) -> ImportReport:
     """Invite everybody whose row is whole, as far as there is room for open invites, or say what would be done."""
     indexes = {row.number: database.vault.email_index(row.email) for row in rows if row.email and not row.problems}
+    mailboxes = {row.number: _mailbox(database.vault, row.email) for row in rows if not row.problems}
     async with database.request(coach_id) as connection:
         open_ones = await connection.fetch(_queries.list_invited, coach_id, list(indexes.values()))
-        room = await _room(connection, coach_id, list(indexes.values()))
+        room = await _room(connection, coach_id, list(indexes.values()), list(mailboxes.values()))
     known = {each["email_index"] for each in open_ones}
     problems = [problem for row in rows for problem in row.problems]
     valid: list[JudgedRow] = []
@@ -158,7 +161,7 @@ async def import_clients(
         if dry_run or not valid
         else await make_invites(database, coach_id, [Invited(row.email, row.draft) for row in valid], VALID_DAYS)
     )
-    letters = [invite.letter for invite in made] or _letters([indexes.get(row.number) for row in valid], room)
+    letters = [invite.letter for invite in made] or _letters([mailboxes[row.number] for row in valid], room)
     problems.sort(key=lambda problem: problem.row)
     return ImportReport(
         dry_run=dry_run,
@@ -172,29 +175,38 @@ async def import_clients(
     )
 
 
-async def _room(connection: Connection, coach_id: UUID, indexes: Sequence[bytes | None]) -> Room:
+def _mailbox(vault: Vault, email: str | None) -> bytes | None:
+    return vault.email_index(mailbox_key(email)) if email else None
+
+
+async def _room(
+    connection: Connection, coach_id: UUID, indexes: Sequence[bytes | None], mailboxes: Sequence[bytes | None]
+) -> Room:
     """Say what a coach has room for, where invites to these addresses take the place of the open ones there."""
     addresses = [index for index in indexes if index]
     confirmed = await connection.fetchval(_queries.lock_inviting, coach_id)
     count = await connection.fetchrow(_queries.count_invites, coach_id, addresses, DAY)
-    full = await connection.fetch(_queries.list_lettered, coach_id, addresses, DAY, LETTERS_TO_ONE_MAX)
+    lettered = [mailbox for mailbox in mailboxes if mailbox]
+    to_one = await connection.fetch(_queries.count_letters, coach_id, lettered, DAY, addresses)
     return Room(
         invites=min(OPEN_INVITES_MAX - count["open"], MADE_MAX - count["made"]),
         letters=LETTERS_MAX - count["letters"],
         confirmed=confirmed,
-        full=frozenset(row["email_index"] for row in full),
+        to_one=Counter({row["mailbox_index"]: row["letters"] for row in to_one}),
     )
 
 
-def _letters(indexes: Sequence[bytes | None], room: Room) -> list[Letter]:
-    """Say for each address what becomes of its letter; the first have them, where there are too many."""
+def _letters(mailboxes: Sequence[bytes | None], room: Room) -> list[Letter]:
+    """Say for each invite what becomes of its letter; the first have them, where there are too many."""
     letters: list[Letter] = []
-    left = room.letters
-    for index in indexes:
-        goes = index is not None and index not in room.full and left > 0
-        left -= goes
+    left, to_one = room.letters, room.to_one.copy()
+    for mailbox in mailboxes:
+        goes = mailbox is not None and to_one[mailbox] < LETTERS_TO_ONE_MAX and left > 0
+        if mailbox is not None and goes:
+            left -= 1
+            to_one[mailbox] += 1
         letters.append(
-            "none" if index is None else "too_many" if not goes else "waiting" if room.confirmed else "unconfirmed"
+            "none" if mailbox is None else "too_many" if not goes else "waiting" if room.confirmed else "unconfirmed"
         )
     return letters
 

@@ -26,16 +26,25 @@ FROM (
     WHERE coach_id = $1
 ) AS invite;
 
--- name: list_lettered
--- Which of some addresses have had as many letters of this coach in the last $3 as one address gets ($4).
-SELECT email_index
+-- name: count_letters
+-- How many letters of this coach some mailboxes have had in the last $3, or are to have; not those of the open invites to
+-- the addresses $4, whose place new ones take.
+SELECT mailbox_index, count(*) AS letters
 FROM invites
 WHERE coach_id = $1
-    AND email_index = ANY ($2::bytea[])
-    AND letter = 'sent'
-    AND letter_at > now() - $3::interval
-GROUP BY email_index
-HAVING count(*) >= $4;
+    AND mailbox_index = ANY ($2::bytea[])
+    AND (
+        letter = 'sent'
+        AND letter_at > now() - $3::interval
+        OR letter IN ('unconfirmed', 'waiting')
+        AND used_at IS NULL
+        AND revoked_at IS NULL
+        AND expires_at > now()
+        AND email_index <> ALL ($4::bytea[])
+    )
+GROUP BY mailbox_index
+ORDER BY mailbox_index
+LIMIT 10000;
 
 -- name: add_invites
 -- Only the fingerprints of codes are kept; the coach is shown each code once. What stood open under the same addresses is
@@ -50,8 +59,8 @@ WITH replaced AS (
         AND revoked_at IS NULL
         AND email_index = ANY ($3::bytea[])
 )
-INSERT INTO invites (code_hash, coach_id, email_index, email, draft, letter, created_at, expires_at)
-SELECT made.code_hash, $1, made.email_index, made.email,
+INSERT INTO invites (code_hash, coach_id, email_index, mailbox_index, email, draft, letter, created_at, expires_at)
+SELECT made.code_hash, $1, made.email_index, made.mailbox_index, made.email,
     coalesce(
         made.draft,
         (
@@ -68,8 +77,8 @@ SELECT made.code_hash, $1, made.email_index, made.email,
         $8
     ),
     made.letter, now(), now() + $7::interval
-FROM unnest($2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::text[])
-    AS made (code_hash, email_index, email, draft, letter)
+FROM unnest($2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::text[], $9::bytea[])
+    AS made (code_hash, email_index, email, draft, letter, mailbox_index)
 RETURNING id, code_hash, expires_at;
 
 -- name: list_invited

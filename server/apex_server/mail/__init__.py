@@ -19,6 +19,7 @@ from apex_server.mail.asking import (
 )
 from apex_server.mail.folder import FolderMailer
 from apex_server.mail.letters import STOP_PAGE, DroppedFactor, MailPurpose
+from apex_server.mail.mailboxes import mailbox_key
 from apex_server.mail.mailer import Mailer, MailError, MailPostponed, MailRefused
 from apex_server.mail.message import Mail
 from apex_server.mail.sending import NEW_EMAIL, OLD_EMAIL, HeldMail, MailSender, list_held_mails
@@ -50,6 +51,7 @@ __all__ = [
     "ask_for_mail_to_index",
     "list_held_mails",
     "mail_at_last",
+    "mailbox_key",
     "mailer_of",
     "press_for_link",
     "smtp_address",

@@ -29,7 +29,7 @@ SELECT apex_tell_of_other_accounts($1, $2);
 
 -- name: get_mailed_invite
 -- What the letter of an invite needs; nothing where nobody can accept it any more.
-SELECT email_index, email, expires_at
+SELECT email, expires_at
 FROM invites
 WHERE id = $1
     AND used_at IS NULL

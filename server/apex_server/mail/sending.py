@@ -27,6 +27,7 @@ from apex_server.audit import record_event
 from apex_server.db import Connection, Database, load_queries
 from apex_server.mail.asking import ACCOUNTS_ANSWERED, INVITE_CODE, INVITE_EMAIL
 from apex_server.mail.letters import LETTERS, Letter, MailPurpose, made_on, write_letter
+from apex_server.mail.mailboxes import mailbox_key
 from apex_server.mail.mailer import Mailer, MailPostponed, MailRefused
 from apex_server.mail.waiting_messages import NAMED_MAX, waiting_messages, words_of
 from apex_server.opaque_tokens import fingerprint, new_token
@@ -109,7 +110,7 @@ ASKED = Lane("asked", 10, timedelta(hours=1), waits=True, crowds=True)
 PRESSED = Lane("pressed", 10, timedelta(hours=1), waits=True, crowds=True)
 """What somebody signed in asks for, for the address that their account names."""
 INVITED = Lane("invited", 5, timedelta(days=1), waits=True)
-"""Invites of coaches, however many of them write to one address; each coach's own bound is where they ask."""
+"""Invites of coaches, however many of them write to one mailbox; each coach's own bound is where they ask."""
 ENDING = Lane("ending", 1, timedelta(days=1), waits=False)
 """That accounts end which nobody ever confirmed: one letter tells of all of them."""
 
@@ -118,7 +119,8 @@ class Addressee(Struct, frozen=True):
     """Where a letter goes, and whether that address is known to be the person's."""
 
     address: str
-    email_index: bytes
+    counted_by: bytes
+    """The index that letters are counted by: of the address, or for invites of the mailbox without a tag."""
     name: str | None
     facts: Mapping[str, str] = {}
     """For the words of the letter."""
@@ -239,7 +241,8 @@ class MailSender:
             return Addressee(address, user["email_index"], name if user["email_verified_at"] else None, errand.facts)
         if letter.goes_to == "invited":
             address = key.open_text(errand.invite["email"], what=INVITE_EMAIL)
-            return Addressee(address, errand.invite["email_index"], None, _facts_of_invite(key, errand, mail))
+            mailbox = self._database.vault.email_index(mailbox_key(address))
+            return Addressee(address, mailbox, None, _facts_of_invite(key, errand, mail))
         change = await connection.fetchrow(_queries.get_email_change, mail["email_change_id"])
         if change is None:
             return None
@@ -249,7 +252,7 @@ class MailSender:
 
     async def _may_go(self, connection: Connection, errand: Errand, mail: Any, addressee: Addressee) -> bool:
         """Count a letter that goes; one that does not is finished or waits."""
-        lane, index, now = _lane(errand, pressed=mail["pressed"]), addressee.email_index, self._now()
+        lane, index, now = _lane(errand, pressed=mail["pressed"]), addressee.counted_by, self._now()
         if lane is None:
             return True
         asked_of = (index, lane.name, now - lane.window, mail["id"], lane.letters_max - 1)
