@@ -115,6 +115,30 @@ async def test_there_is_one_letter_a_day_and_none_without_news(world: World) -> 
     assert len(await world.later(24)) == 1
 
 
+async def test_a_message_came_when_it_was_first_written_however_often_it_is_changed(world: World) -> None:
+    await world.allows(world.anna)
+    message_id = await world.writes(world.ben)
+    await is_changed_by_sync(world, message_id)
+    world.clock.advance(hours=HOURS - 1)
+    await is_changed_by_sync(world, message_id)
+    assert len(await world.later(1)) == 1
+    world.clock.advance(hours=48)
+    await is_changed_by_sync(world, message_id)
+    assert await world.later() == []
+
+
+async def is_changed_by_sync(world: World, message_id: str) -> None:
+    """Let its sender write in a message once more, at the moment to which the worker's clock was moved."""
+    scope, patch = thread_scope(str(world.ben.id), str(world.anna.id)), {"coach": {"text": str(uuid4())}}
+    await world.app.app.state.committer.write(world.ben.id, scope, "messages", message_id, patch)
+    await world.app.owner.execute(
+        "UPDATE audit SET committed_at = $1 WHERE (scope_id, seq) IN "
+        "(SELECT scope_id, seq FROM records WHERE record_id = $2)",
+        world.clock(),
+        UUID(message_id),
+    )
+
+
 async def came_now(world: World, record_id: str) -> None:
     """Let a message have come at the moment to which the worker's clock was moved."""
     await world.app.owner.execute(
