@@ -10,7 +10,7 @@ import pytest
 from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.db import Database
 from apex_server.jobs.unread_messages import ask_for_letters
-from apex_server.mail import UNREAD_FOR, Mail, SmtpMailer, smtp_address
+from apex_server.mail import UNREAD_FOR, Mail, MailRefused, SmtpMailer, smtp_address
 from apex_server.mail.waiting_messages import Waiting, words_of
 from apex_server.settings import Settings
 from apex_sync.ids import Scope, thread_scope
@@ -137,6 +137,31 @@ async def is_changed_by_sync(world: World, message_id: str) -> None:
         world.clock(),
         UUID(message_id),
     )
+
+
+async def test_an_address_that_the_post_refuses_for_good_is_not_tried_each_day(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.allows(world.anna)
+    await came_now(world, await world.writes(world.ben))
+    tries = 0
+
+    async def refuse(mail: Mail) -> None:
+        nonlocal tries
+        tries += 1
+        raise MailRefused("550 there is no such mailbox")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.mailbox.sender._mailer, "send", refuse)
+        for _ in range(5):
+            assert await world.later(30) == []
+            await came_now(world, await world.writes(world.ben))
+        assert tries == 1
+    assert await world.later(30) == []
+
+    # Another address was confirmed since.
+    await world.app.owner.execute("UPDATE users SET email_verified_at = $1 WHERE id = $2", world.clock(), world.anna.id)
+    assert len(await world.later()) == 1
 
 
 async def came_now(world: World, record_id: str) -> None:

@@ -318,7 +318,8 @@ ORDER BY asked.place;
 
 -- name: look_for_news
 -- Some of those who have consented to be told of unread messages and got no such letter since $3, by the id of the person;
--- and whether something ($2: that came until then) is new since the last one, or since they consented.
+-- and whether something ($2: that came until then) is new since the last one, or since they consented. Where the post
+-- refused one (not where it was away: $6 tries), nobody tries again while that is held, or until they confirm another address.
 WITH looked_at AS (
     SELECT user_id, greatest(given_at, letter_at - $4::interval) AS told_until
     FROM consents
@@ -326,6 +327,15 @@ WITH looked_at AS (
         AND withdrawn_at IS NULL
         AND (letter_at IS NULL OR letter_at <= $3)
         AND user_id > $1
+        AND NOT EXISTS (
+            SELECT 1
+            FROM mails AS held
+            JOIN users ON users.id = held.user_id
+            WHERE held.user_id = consents.user_id
+                AND held.purpose = 'unread_messages'
+                AND held.failed_at >= users.email_verified_at
+                AND held.attempts < $6
+        )
     ORDER BY user_id
     LIMIT $5
 )

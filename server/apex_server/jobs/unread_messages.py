@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from apex_server.db import Connection, Database, load_queries
-from apex_server.mail import UNREAD_FOR, waiting_messages
+from apex_server.mail import ATTEMPTS_MAX, UNREAD_FOR, waiting_messages
 
 __all__ = ["ask_for_letters"]
 
@@ -25,7 +25,7 @@ async def ask_for_letters(database: Database, *, now: datetime) -> int:
         async with database.commit_connection() as connection:
             people = await connection.fetch(
                 _queries.look_for_news,
-                after, now - UNREAD_FOR, now - BETWEEN_LETTERS, UNREAD_FOR, PEOPLE_AT_ONCE,
+                after, now - UNREAD_FOR, now - BETWEEN_LETTERS, UNREAD_FOR, PEOPLE_AT_ONCE, ATTEMPTS_MAX,
             )  # fmt: skip
             for person in (each for each in people if each["has_news"]):
                 count += await _ask(connection, database, person["user_id"], told_until=person["told_until"], now=now)

@@ -22,12 +22,13 @@ from apex_server.mail.letters import STOP_PAGE, DroppedFactor, MailPurpose
 from apex_server.mail.mailboxes import mailbox_key
 from apex_server.mail.mailer import Mailer, MailError, MailPostponed, MailRefused
 from apex_server.mail.message import Mail
-from apex_server.mail.sending import NEW_EMAIL, OLD_EMAIL, HeldMail, MailSender, list_held_mails
+from apex_server.mail.sending import ATTEMPTS_MAX, NEW_EMAIL, OLD_EMAIL, HeldMail, MailSender, list_held_mails
 from apex_server.mail.smtp import SmtpMailer, smtp_address
 from apex_server.mail.waiting_messages import UNREAD_FOR, Waiting, waiting_messages
 from apex_server.settings import Settings, SettingsError
 
 __all__ = [
+    "ATTEMPTS_MAX",
     "INVITE_CODE",
     "INVITE_EMAIL",
     "NEW_EMAIL",

@@ -35,7 +35,7 @@ from apex_server.people import USER_EMAIL, USER_NAME
 from apex_server.policy import has_pages
 from apex_server.vault import UserKey
 
-__all__ = ["NEW_EMAIL", "OLD_EMAIL", "HeldMail", "MailSender", "list_held_mails"]
+__all__ = ["ATTEMPTS_MAX", "NEW_EMAIL", "OLD_EMAIL", "HeldMail", "MailSender", "list_held_mails"]
 
 OLD_EMAIL = "email_changes.old_email"
 NEW_EMAIL = "email_changes.new_email"
