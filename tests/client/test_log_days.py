@@ -38,5 +38,18 @@ def test_a_session_in_which_nothing_was_logged_is_taken_back(apex: Terminal) -> 
 def test_a_day_that_is_still_to_come_or_holds_nothing_is_refused(apex: Terminal) -> None:
     refused = apex("log", "start", "--date", "tomorrow")
     assert refused.code == 2 and "is still to come; today is" in refused.err
-    assert f"nothing is logged on {YESTERDAY}" in apex("log", "set", "Squat", "5x140kg", "--on", "yesterday").err
+    empty = apex("log", "set", "Squat", "5x140kg", "--on", "yesterday").err
+    assert f"nothing is logged on {YESTERDAY}; to log it now: apex log start --date {YESTERDAY}" in empty
     assert not apex.db.exists()
+
+
+def test_a_session_of_another_day_is_written_down_while_one_is_going_on(apex: Terminal) -> None:
+    apex("log", "start", "Push A").ok()
+    began = apex("log", "start", "Pull A", "--date", "yesterday").ok().err
+    assert f"Push A of {TODAY} goes on once this one is ended" in began
+    assert "Pull A" in apex("log", "start", "--date", "yesterday").err
+    apex("log", "set", "Squat", "5x140kg").ok()
+    assert "finished Pull A" in apex("log", "finish").ok().err
+    apex("log", "set", "Squat", "5x145kg").ok()
+    assert "finished Push A" in apex("log", "finish").ok().err
+    assert [(title, count) for _, title, count, *_ in sessions(apex)] == [("Pull A", 1), ("Push A", 1)]

@@ -102,12 +102,14 @@ def start(
     with opened(db, make=True) as replica:
         records = records_of(replica, athlete)
         going_on = running(replica, records)
-        if going_on is not None:
+        if going_on is not None and (date is None or going_on.date == on):
             raise CommandFailed(
                 f"{name(going_on)} is still going on; end it first: apex log finish, or add to it: apex log set"
             )
         followed = followed_day(records, week, day, on=Date.fromisoformat(on)) if title is None else None
         said(f"started {called(_begun(records, followed, title, on), athlete_names(replica))}")
+        if going_on is not None:
+            said(f"[dim]{escaped(name(going_on))} goes on once this one is ended: apex log finish[/]")
         if followed is not None:
             show_day(followed.day)
 

@@ -28,7 +28,7 @@ OPEN_SESSION = """
         AND (:athlete_id IS NULL OR athlete_id = :athlete_id)
         AND unixepoch(coalesce(start_time, created_at))
             BETWEEN unixepoch('now') - :open_seconds AND unixepoch('now') + 3600
-    ORDER BY unixepoch(coalesce(start_time, created_at)) DESC
+    ORDER BY unixepoch(coalesce(start_time, created_at)) DESC, changed_us DESC
     LIMIT 1
 """
 
@@ -107,7 +107,11 @@ def chosen(records: "AthleteResources", day: str | None) -> "list[WorkoutLog]":
         day = day_typed(day)
         logs = records.workouts.on(day)
     if not logs:
-        raise CommandFailed(f"nothing is logged on {day}" if day else "nothing is logged yet")
+        raise CommandFailed(
+            f"nothing is logged on {day}; to log it now: apex log start --date {day}"
+            if day
+            else "nothing is logged yet"
+        )
     return logs
 
 
