@@ -177,8 +177,15 @@ async def restore(file: Path, replace: bool, keys: Path | None, data_dir: Path |
 
     \b
     Examples:
-      apex-server restore monday.apexbackup --data-dir /srv/apex-new     a trial, beside the real one
       apex-server restore monday.apexbackup --replace
+
+    A trial beside the real server, in a data directory of its own. Without APEX_MASTER_KEY and APEX_SECRET, first copy
+    the files `master_key` and `secret` of the real one into it:
+
+    \b
+      install -D -m 600 ~/.local/share/apex-server/master_key /srv/apex-trial/master_key
+      install -D -m 600 ~/.local/share/apex-server/secret /srv/apex-trial/secret
+      apex-server restore monday.apexbackup --data-dir /srv/apex-trial
     """  # noqa: D301 - as above.
     async with started_database(read_settings(data_dir=data_dir)) as started:
         with progress("restoring") as told:
