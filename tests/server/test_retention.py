@@ -166,6 +166,7 @@ async def test_an_account_that_nobody_answered_for_or_uses_ends_alike_whoever_ha
         told = await mailbox.look()
         assert sorted(mail.to for mail in told) == ["anna@example.com", "kept@example.com", "nobody@example.com"]
         assert all("apex privacy keep-account" in mail.text and "in a browser" in mail.text for mail in told)
+        assert all("on the page Security" in mail.text for mail in told)
         assert await connection.fetchval(
             "SELECT count(*) FROM account_events WHERE action = 'account_deletion_asked'"
         ) == len(told)

@@ -194,7 +194,8 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
     "account_deletion_asked": _was_it_you(
         subject="Your account will be erased in 30 days",
         opening="Somebody, we hope you, has asked on one of your devices to have your Apex account and everything in "
-        "it erased in 30 days. Until then everything works, and you can keep the account after all in its settings.",
+        "it erased in 30 days. Until then everything works, and you can keep the account after all: on "
+        "the page Security, or by the command 'apex privacy keep-account'.",
         closing="It was you? Then there is nothing to do. If not, choose a new password, sign in and keep the account.",
     ),
     "password_changed": _was_it_you(
@@ -222,7 +223,7 @@ LETTERS: Final[Mapping[MailPurpose, Letter]] = {
         opening="Nobody has confirmed this address for an Apex account, and nobody has used that account for a year.",
         which="It was made {made}, and is erased in 30 days with everything in it, as are others like it that were "
         "made with this address. Do you want to keep what you logged there? Then sign in on that device and keep the "
-        "account, in its settings or by the command 'apex privacy keep-account'.",
+        "account, on the page Security or by the command 'apex privacy keep-account'.",
         closing="It was not you? Then there is nothing to do.",
         event="account_deletion_asked",
     ),
