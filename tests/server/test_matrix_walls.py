@@ -199,11 +199,11 @@ async def readable_ids(owner: asyncpg.Connection, table: str) -> list[str]:
 
 
 async def tables_with_rows_of_people(owner: asyncpg.Connection) -> set[str]:
-    """List the tables with an id in them; those of the queue hold ids as bytes and are no request's to read."""
+    """List the tables with an id in them; those of the queue hold ids as bytes, and one row names the database."""
     rows = await owner.fetch(
         "SELECT DISTINCT table_name FROM information_schema.columns JOIN information_schema.tables "
         "USING (table_schema, table_name) WHERE table_schema = 'public' AND data_type = 'uuid' "
-        "AND table_type = 'BASE TABLE' AND table_name NOT LIKE 'pgqueuer%'"
+        "AND table_type = 'BASE TABLE' AND table_name NOT LIKE 'pgqueuer%' AND table_name <> 'server_identity'"
     )
     return {row["table_name"] for row in rows}
 
