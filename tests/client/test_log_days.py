@@ -53,3 +53,33 @@ def test_a_session_of_another_day_is_written_down_while_one_is_going_on(apex: Te
     apex("log", "set", "Squat", "5x145kg").ok()
     assert "finished Push A" in apex("log", "finish").ok().err
     assert [(title, count) for _, title, count, *_ in sessions(apex)] == [("Pull A", 1), ("Push A", 1)]
+
+
+def test_the_session_that_was_begun_last_is_shown_also_one_of_another_day(apex: Terminal) -> None:
+    apex("log", "start", "Push A").ok()
+    apex("log", "set", "Squat", "5x140kg").ok()
+    apex("log", "start", "Pull A", "--date", "yesterday").ok()
+    assert "Pull A" in apex("log", "show").ok().err
+    apex("log", "set", "Squat", "5x100kg").ok()
+    apex("log", "finish").ok()
+    assert "Push A" in apex("log", "show").ok().err
+    apex("log", "finish").ok()
+    apex("log", "start", "Legs", "--date", "yesterday").ok()
+    apex("log", "set", "Squat", "5x120kg").ok()
+    apex("log", "finish").ok()
+    assert "Legs" in apex("log", "show").ok().err
+
+
+def test_several_sessions_of_a_day_have_short_names(apex: Terminal) -> None:
+    for title, reps in (("Push A", "5"), ("Pull A", "6")):
+        apex("log", "start", title).ok()
+        apex("log", "set", "Squat", reps).ok()
+        apex("log", "finish").ok()
+    shown = apex("log", "show", "today").ok().err
+    assert f"--on {TODAY}/1" in shown and f"--on {TODAY}/2" in shown
+    refused = apex("log", "remove", "--on", "today").err
+    assert f"{TODAY}/1 (Push A, " in refused and f"{TODAY}/2 (Pull A, " in refused
+    assert "Pull A" in apex("log", "show", "today/2").ok().err
+    assert "there is no session" in apex("log", "show", "today/3").err
+    apex("log", "remove", "--on", "today/1").ok()
+    assert [title for _, title, *_ in sessions(apex)] == ["Pull A"]

@@ -34,6 +34,7 @@ from apex_client.cli.sessions import (
     chosen,
     effort,
     headline,
+    latest,
     load,
     name,
     named,
@@ -230,7 +231,7 @@ def finish(
 @group.command(epilog=examples("apex log show", "apex log show 2026-03-01"))
 def show(
     day: Annotated[
-        str | None, typer.Argument(metavar="DAY", help="A day (2026-03-01) or an id; default: the latest.")
+        str | None, typer.Argument(metavar="DAY", help="A day (2026-03-01; 2026-03-01/2) or an id; default: the last.")
     ] = None,
     on: On = None,
     athlete: Whose = None,
@@ -241,8 +242,11 @@ def show(
         raise WrongUsage("name the session once: DAY, or --on DAY as in the other commands")
     with opened(db) as replica:
         whose = athlete_names(replica)
-        for log in chosen(records_of(replica, athlete) if athlete else replica, day or on):
-            said(headline(log, whose))
+        records = records_of(replica, athlete) if athlete else replica
+        typed = day or on
+        found = chosen(records, typed) if typed else [("", latest(replica, records))]
+        for place, log in found:
+            said(headline(log, whose) + (f"  [dim]--on {place}[/]" if len(found) > 1 else ""))
             shown(_set_table(log))
             if log.notes:
                 said(f"[dim]note:[/] {escaped(log.notes)}")

@@ -15,11 +15,10 @@ from apex_client.cli.sessions import (
     Whose,
     athlete_names,
     called,
-    chosen,
+    latest,
     name,
     named,
     records_of,
-    running,
     short,
     totals,
 )
@@ -149,10 +148,7 @@ def remove(
 def _session(replica: "Replica", athlete: str | None, on: str | None) -> "WorkoutLog":
     """Give the session to correct: the one that is named, else the one that is going on, else the latest."""
     records = records_of(replica, athlete)
-    found = None if on else running(replica, records)
-    if found is not None:
-        return found
-    return named(records, on) if on else chosen(records, None)[0]
+    return named(records, on) if on else latest(replica, records)
 
 
 def _last_logged(log: "WorkoutLog") -> "SetEntry | None":

@@ -1,5 +1,6 @@
 """Sessions on the command line: whose they are, which one is meant, and how they are worded."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,12 +33,25 @@ OPEN_SESSION = """
     LIMIT 1
 """
 
+LAST_SESSION = """
+    SELECT id
+    FROM workout_logs
+    WHERE :athlete_id IS NULL OR athlete_id = :athlete_id
+    ORDER BY unixepoch(coalesce(start_time, CASE WHEN source IS NULL THEN created_at END, date)) DESC, changed_us DESC
+    LIMIT 1
+"""
+"""What was written down for another day was worked on when it was begun here; an import says when it was done."""
+
 Whose = Annotated[
     str | None, typer.Option("--athlete", metavar="NAME", help="For a coach: whose it is, by name or id.")
 ]
 On = Annotated[
     str | None,
-    typer.Option("--on", metavar="DAY", help="The session of a day (yesterday) or an id; default: the latest."),
+    typer.Option(
+        "--on",
+        metavar="DAY",
+        help="The session of a day (yesterday; yesterday/2, its second) or an id; default: the last.",
+    ),
 ]
 
 
@@ -81,12 +95,23 @@ def running(replica: "Replica", records: "AthleteResources") -> "WorkoutLog | No
 
 
 def named(records: "AthleteResources", on: str) -> "WorkoutLog":
-    """Give the one session of a day, or the one with an id. Raises CommandFailed."""
-    logs = chosen(records, on)
-    if len(logs) > 1:
-        ids = ", ".join(log.id for log in logs)
-        raise CommandFailed(f"there are {len(logs)} sessions of {on}; name one by its id: {ids}")
-    return logs[0]
+    """Give the one session of a day, the one at a place of it, or the one with an id. Raises CommandFailed."""
+    found = chosen(records, on)
+    if len(found) > 1:
+        each = ", ".join(f"{place} ({log.title or 'session'}{clock(log)})" for place, log in found)
+        raise CommandFailed(f"there are {len(found)} sessions of {on}; name one: {each}")
+    return found[0][1]
+
+
+def latest(replica: "Replica", records: "AthleteResources") -> "WorkoutLog":
+    """Give the session that is going on, else the one that was begun last. Raises CommandFailed."""
+    found = running(replica, records)
+    if found is not None:
+        return found
+    rows = replica.query(LAST_SESSION, {"athlete_id": athlete_id_of(records)})
+    if not rows:
+        raise CommandFailed("nothing is logged yet")
+    return records.workouts.get(rows[0]["id"])
 
 
 def needed(replica: "Replica", records: "AthleteResources") -> "WorkoutLog":
@@ -97,22 +122,34 @@ def needed(replica: "Replica", records: "AthleteResources") -> "WorkoutLog":
     return found
 
 
-def chosen(records: "AthleteResources", day: str | None) -> "list[WorkoutLog]":
-    """Give the sessions of a day, the one with an id, or the latest. Raises CommandFailed."""
-    if day is None:
-        logs = records.workouts.list(limit=1)
-    elif len(day) > len(DAY):
-        logs = [records.workouts.get(day)]
-    else:
-        day = day_typed(day)
-        logs = records.workouts.on(day)
-    if not logs:
-        raise CommandFailed(
-            f"nothing is logged on {day}; to log it now: apex log start --date {day}"
-            if day
-            else "nothing is logged yet"
-        )
-    return logs
+def chosen(records: "AthleteResources", on: str) -> "list[tuple[str, WorkoutLog]]":
+    """Give the sessions of a day with the short name of each, or the one with an id. Raises CommandFailed."""
+    typed, _, place = on.partition("/")
+    if len(typed) > len(DAY):
+        return [("", records.workouts.get(on))]
+    day = day_typed(typed)
+    found = _placed(records.workouts.on(day))
+    if not found:
+        raise CommandFailed(f"nothing is logged on {day}; to log it now: apex log start --date {day}")
+    wanted = [(at, log) for at, log in found if not place or at == f"{day}/{place}"]
+    if not wanted:
+        raise CommandFailed(f"there is no session {day}/{place}; apex log show {day} lists them")
+    return wanted
+
+
+def _placed(logs: "list[WorkoutLog]") -> "list[tuple[str, WorkoutLog]]":
+    """Name the sessions of a day by their order, each athlete's by itself: `2026-03-01/2`."""
+    counts: Counter[str] = Counter()
+    found = []
+    for log in sorted(logs, key=lambda log: (log.start_time or "", log.get("created_at") or "", log.id)):
+        counts[log.athlete_id] += 1
+        found.append((f"{log.date}/{counts[log.athlete_id]}", log))
+    return found
+
+
+def clock(log: "WorkoutLog") -> str:
+    """Write when a session began, behind its name; nothing where nobody knows."""
+    return f", {log.start_time[11:16]}" if log.start_time else ""
 
 
 def name(log: "WorkoutLog") -> str:
@@ -162,5 +199,5 @@ def effort(logged: "SetEntry") -> str:
 
 
 def headline(log: "WorkoutLog", whose: Mapping[str, str]) -> str:
-    """Name a session with what it adds up to."""
-    return f"[bold]{called(log, whose)}[/]  {totals(log)}"
+    """Name a session with when it began and what it adds up to."""
+    return f"[bold]{called(log, whose)}[/]{clock(log)}  {totals(log)}"
