@@ -140,3 +140,22 @@ async def test_a_coach_says_whose_log_it_is_and_writes_into_no_other(
     assert str(second.name) in apex("log").ok().out
     assert "goes behind the command" in apex("log", "--athlete", first.id, "show").err
     assert "not one of your athletes" in apex("log", "undo", "--athlete", "Nobody").err
+
+
+async def test_an_athlete_is_told_once_that_a_set_goes_into_a_session_that_was_begun_elsewhere(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = await open_replica("anna", "anna@example.com")
+    server.link(server.accounts[COACH], server.accounts["anna@example.com"])
+    await coach.sync()
+    [athlete] = await coach.athletes.list()
+    await coach.athlete(athlete.id).workouts.start(title="Push A", start_time=datetime.now().astimezone())
+    await coach.sync()
+    await anna.sync()
+    await anna.aclose()
+    apex = Terminal(tmp_path, "anna")
+
+    first = apex("log", "set", "Squat", "5x100kg").ok().err
+    assert f"(into Push A of {TODAY}, begun by your coach or on another device)" in first
+    assert "begun" not in apex("log", "set", "Squat", "5x100kg").ok().err

@@ -30,6 +30,7 @@ from apex_client.cli.sessions import (
     Whose,
     amount,
     athlete_names,
+    begun_elsewhere,
     called,
     chosen,
     effort,
@@ -180,13 +181,15 @@ def add_set(
         if not new and planned is None:
             exercise = meant(replica, exercise, going_on, names_in(asked))
             planned = placed(asked, exercise)
+        began_by = begun_elsewhere(replica, going_on) if going_on else ""
         log = going_on or _begun(records, followed if planned else None, None)
         entry, remark = _planned_entry(replica, log, planned) if planned else _entry_of(replica, log, exercise)
         if planned and asked and not warmup:
             given = with_planned_types(given, planned.work, done_of(log, asked))
         for fields in given:
             log.add_set(entry, **fields)
-        where = f"started {called(log, athlete_names(replica))}" if going_on is None else ""
+        whose = called(log, athlete_names(replica))
+        where = f"started {whose}" if going_on is None else f"into {whose}, {began_by}" if began_by else ""
         _tell_logged(log, entry, len(wanted), remark, where)
         if asked is not None and planned is not None:
             tell_next(asked, planned.work, done_of(log, asked))

@@ -157,6 +157,13 @@ def name(log: "WorkoutLog") -> str:
     return f"{log.title or 'session'} of {log.date}"
 
 
+def begun_elsewhere(replica: "Replica", log: "WorkoutLog") -> str:
+    """Say that a session was begun elsewhere, where this device has not written to it; no device knows by whom."""
+    if any(past.mine for past in log.history()):
+        return ""
+    return "begun " + ("by the athlete" if is_coach(replica) else "by your coach") + " or on another device"
+
+
 def called(log: "WorkoutLog", whose: Mapping[str, str]) -> str:
     """Name a session, for a coach with whose it is; safe to print."""
     athlete = whose.get(log.athlete_id)
