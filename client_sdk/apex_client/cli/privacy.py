@@ -123,12 +123,14 @@ def delete_account(
         if replica.user is None:
             raise CommandFailed("nobody is signed in; sign in first: apex login --email YOU")
         address = replica.user.email
+        if confirm is not None:
+            _check_address(confirm, address)
         said(
             "In 30 days your account, your records with every edit, and your devices' copies are erased. "
             "Nobody can bring them back. A copy for you: apex privacy export"
         )
-        if _typed_address(confirm, address) != address.casefold():
-            raise CommandFailed("that is not the account's address; nothing was asked for")
+        if confirm is None:
+            _check_address(_typed_address(address), address)
         deletion = _proven(replica, password_stdin, replica.privacy.ask_for_deletion)
         said(f"your account is erased after {deletion.erase_at:%Y-%m-%d}; to keep it: apex privacy keep-account")
 
@@ -158,13 +160,18 @@ def _standing(consent: "Consent") -> str:
     return f"[green]yes[/]{since}{until}{earlier}"
 
 
-def _typed_address(given: str | None, address: str) -> str:
+def _check_address(typed: str, address: str) -> None:
+    if typed.strip().casefold() != address.casefold():
+        raise CommandFailed("that is not the account's address; nothing was asked for")
+
+
+def _typed_address(address: str) -> str:
     import sys
 
-    if given is None and not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         raise WrongUsage("there is no terminal to ask; give the account's address with --confirm")
-    typed: str = given or typer.prompt(f"Type {address} to have it erased", err=True)
-    return typed.strip().casefold()
+    typed: str = typer.prompt(f"Type {address} to have it erased", err=True)
+    return typed
 
 
 def _proven(replica: "Replica", password_stdin: bool, call: Callable[[], T]) -> T:
