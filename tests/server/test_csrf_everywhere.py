@@ -25,7 +25,7 @@ WITHOUT_A_SESSION = {
     "/api/auth/forgot-password": "mails the owner of an address, whoever asks",
     "/api/auth/reset-password": "takes a mailed token from the body, and no cookie",
     "/api/auth/verify-email": "takes a mailed token from the body, and no cookie",
-    "/api/consents/messages/stop/00000000-0000-0000-0000-000000000007": "takes a mailed token from the address, and no cookie",
+    "/api/consents/messages/stop/00000000-0000-0000-0000-000000000007": "takes a mailed token, and no cookie",
     "/api/auth/undo-email-change": "takes a mailed token from the body, and no cookie",
 }
 """Unsafe routes that ask nobody who calls, and why another site gains nothing by them."""
