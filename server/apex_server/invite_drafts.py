@@ -2,7 +2,8 @@
 
 Laying down is ops on the one write path, on behalf of the coach. It writes only what nobody has said yet, so doing it
 again changes nothing. What the athlete said before, on a device that syncs only afterwards, is the older of two words:
-the coach's is in force, and theirs is in the history as any overwritten value is.
+the coach's is in force, and theirs is in the history as any overwritten value is. Whoever was archived before they came
+is in sight again; what the coach archives afterwards, laid down or not, stays archived.
 """
 
 from typing import Any
@@ -22,7 +23,7 @@ from apex_server.vault import KeyDestroyed, SealBroken, UserKey, Vault
 from apex_sync.coaching.drafts import DraftPatch, InvalidDraft, check_draft
 from apex_sync.collection import Collection
 from apex_sync.errors import FieldProblem
-from apex_sync.fold import fold
+from apex_sync.fold import Fold, fold
 from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import CLIENT_FILES, PROFILES
 from apex_sync.models.client_file import client_file_id
@@ -111,7 +112,7 @@ class InviteDrafts:
             (CLIENT_FILES, private_scope(coach, athlete), client_file_id(coach, athlete), draft.file),
         ):
             try:
-                await self._lay_part(row["coach_id"], collection, scope, record_id, patch)
+                await self._lay_part(row, collection, scope, record_id, patch)
             except _NOBODY_TO_READ_IT as error:
                 _log.info("draft_dropped", part=collection.name, reason=type(error).__name__)
             except DatabaseUnavailable:
@@ -121,24 +122,21 @@ class InviteDrafts:
                 done = False
         return done
 
-    async def _lay_part(self, coach_id: UUID, collection: Collection, scope: str, record_id: str, patch: Patch) -> None:
+    async def _lay_part(self, row: Any, collection: Collection, scope: str, record_id: str, patch: Patch) -> None:
         async with self._database.commit_connection() as connection:
-            held = await held_leaves(connection, self._database.vault, scope, record_id)
-        missing = {name: value for name, value in patch.items() if name not in held}
-        if collection is CLIENT_FILES and held.get("archived") is True:
-            missing["archived"] = False  # Whoever comes back is in sight again.
+            held = await _read_standing(connection, self._database.vault, scope, record_id)
+        missing = {name: value for name, value in patch.items() if held.state.get(name) is None}
+        accepted_us = round(row["used_at"].timestamp() * 1_000_000)
+        if collection is CLIENT_FILES and any(
+            path == ("archived",) and claim.value and claim.hlc < accepted_us for path, claim in held.claims()
+        ):
+            missing["archived"] = False
         if missing:
-            await self._committer.write(coach_id, scope, collection.name, record_id, missing)
+            await self._committer.write(row["coach_id"], scope, collection.name, record_id, missing)
 
 
-async def held_leaves(connection: Connection, vault: Vault, scope: str, record_id: str) -> Patch:
-    """Give what a record holds; nothing where there is none."""
+async def _read_standing(connection: Connection, vault: Vault, scope: str, record_id: str) -> Fold:
+    """Give what a record is; the fold of nothing where there is none, or none that can be read."""
     rows = await connection.fetch(_queries.get_standing_record, Scope.parse(scope).id, UUID(record_id))
     docs = await open_documents(connection, vault, rows)
-    return {
-        name: value
-        for doc in docs
-        if doc != DAMAGED
-        for name, value in fold(parse_document(doc).writes()).state.items()
-        if value is not None
-    }
+    return fold(write for doc in docs if doc != DAMAGED for write in parse_document(doc).writes())

@@ -1,6 +1,6 @@
 -- name: list_accepted_drafts
 -- Accepted, and not laid down yet: some seconds' worth, or what a worker that died left.
-SELECT code_hash, coach_id, used_by AS athlete_id, draft
+SELECT code_hash, coach_id, used_by AS athlete_id, used_at, draft
 FROM invites
 WHERE draft IS NOT NULL
     AND used_by IS NOT NULL

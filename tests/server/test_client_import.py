@@ -118,6 +118,16 @@ async def test_an_archived_athlete_who_is_invited_again_is_back_in_sight(rest: R
     assert (await coach("GET", f"/api/clients/{athlete.id}")).json()["file"]["notes"] == "is shy"
 
 
+async def test_an_athlete_who_is_archived_before_the_draft_is_laid_down_stays_so(rest: RestServer) -> None:
+    coach = await rest.person("coach")
+    athlete = await join(rest, (await coach("POST", "/api/clients", {"file": {"notes": "is shy"}})).json()["code"])
+    assert (await coach("DELETE", f"/api/clients/{athlete.id}")).status_code == 204
+    assert await lay_down(rest) == 1
+    assert (await coach("GET", "/api/clients")).json()["clients"] == []
+    file = (await coach("GET", f"/api/clients/{athlete.id}")).json()["file"]
+    assert (file["archived"], file["notes"]) == (True, "is shy")
+
+
 FLIPPED = "UPDATE records SET doc = set_byte(doc, 40, get_byte(doc, 40) # 1) WHERE record_id = $1"
 """A byte that a disk has changed; done twice, it is whole again."""
 
