@@ -107,11 +107,16 @@ def test_the_command_line_does_all_of_it(working: WholeServer, portal: BlockingP
     apex("register", *words, "--name", "Cleo", stdin=f"{PASSWORD}\n").ok()
 
     apex("privacy", "allow", "ai_analysis", "--yes").ok()
-    assert "yes since" in apex("privacy").ok().out
+    listed = apex("privacy").ok().out
+    assert "ai_analysis: allowed since" in listed and "support_access: not allowed" in listed
+    assert max(map(len, listed.splitlines())) <= 80, "it is read as it is, in a file as in a terminal"
+    assert CONSENT_TEXTS["ai_analysis"].text in " ".join(listed.split())
+    told = {each["kind"]: each["given"] for each in apex("privacy", "--json").json()["consents"]}
+    assert told == {kind: kind == "ai_analysis" for kind in CONSENT_KINDS}
     portal.call(working.sql, "UPDATE consents SET version = '2026-11' WHERE withdrawn_at IS NULL")
     assert "not all that the text says today" in " ".join(apex("privacy").ok().out.split())
     apex("privacy", "withdraw", "ai_analysis").ok()
-    assert "yes" not in apex("privacy").ok().out
+    assert ": allowed" not in apex("privacy").ok().out
     assert apex("privacy", "allow", "support_access", "--yes").code == 2
     assert apex("privacy", "allow", "ai_analysis").code == 2
 
@@ -128,6 +133,12 @@ def test_the_command_line_does_all_of_it(working: WholeServer, portal: BlockingP
     assert "wrong; try again" in refused.err
     asked = apex("privacy", "delete-account", "--confirm", email, "--password-stdin", stdin=f"{PASSWORD}\n").ok()
     assert "apex privacy keep-account" in asked.err
+    stands = apex("status").ok().out
+    assert "it is erased after" in stands and "apex privacy keep-account" in stands and "not confirmed" in stands
+    assert "account ends" not in apex("status", "--offline").ok().out
+    assert apex("status", "--json").json()["account"]["erased_after"] is not None
+    portal.call(working.sql, "UPDATE sessions SET ended_at = now(), end_reason = 'signed_out' WHERE ended_at IS NULL")
+    assert "sign in again" in apex("status").ok().out
     apex("logout").ok()
     assert "apex privacy keep-account" in apex("login", *words, stdin=f"{PASSWORD}\n").ok().err
     assert "stays" in apex("privacy", "keep-account").ok().err

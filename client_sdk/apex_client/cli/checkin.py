@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apex_client.cli.days import day_done, day_typed
+from apex_client.cli.days import DayDone, DayShown, day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, typed_unit, use_from_here
@@ -60,7 +60,7 @@ def checkin(
     enjoyment: Answer = None,
     motivation: Answer = None,
     note: Annotated[str | None, typer.Option(help="What the numbers do not say.")] = None,
-    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: today.")] = None,
+    date: DayDone = None,
     draft: Annotated[bool, typer.Option("--draft", metavar="", help="Keep it to yourself for now.")] = False,
     athlete: Whose = None,
     db: Db = NO_DB,
@@ -102,7 +102,7 @@ def checkin(
 
 @group.command(epilog=examples("apex checkin undo", "apex checkin undo --date yesterday"))
 def undo(
-    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: the latest.")] = None,
+    date: DayShown = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:

@@ -1,13 +1,21 @@
 """Days that are typed: they are in the calendar, and what was done, eaten or measured was not done tomorrow."""
 
 from datetime import date, datetime, timedelta
+from typing import Annotated
+
+import typer
 
 from apex_client.cli.failures import WrongUsage
 
-__all__ = ["DAY", "day_done", "day_typed", "today"]
+__all__ = ["DAY", "DayDone", "DayShown", "day_done", "day_typed", "today"]
 
 DAY = "2026-03-01"
 """How a day is written."""
+
+DayDone = Annotated[
+    str | None, typer.Option("--date", metavar="DAY", help=f"When it was: {DAY}, or yesterday; default: today.")
+]
+DayShown = Annotated[str | None, typer.Option("--date", metavar="DAY", help="Which day; default: the latest.")]
 
 NEAR_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 

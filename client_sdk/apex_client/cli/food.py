@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apex_client.cli.days import DAY, day_done, day_typed
+from apex_client.cli.days import DAY, DayDone, DayShown, day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.library_reports import LISTED, tell_import
@@ -64,7 +64,7 @@ def _food(db: Db = NO_DB) -> None:
 def search(
     words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="The name, typed anyhow.")] = None,
     category: Annotated[str | None, typer.Option("--category", "-c", help="fruit, meat, grain …")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = FOUND,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many.")] = FOUND,
     db: Db = NO_DB,
 ) -> None:
     """Find foods, the best match first; figures are for 100 g."""
@@ -93,7 +93,7 @@ def log(
     food: Annotated[str, typer.Argument(help="The food, by name.")],
     amount: Annotated[str, typer.Argument(help="80g, 3oz, 250ml, or servings of it: 2, '1 glass'.")],
     meal: Annotated[str | None, typer.Option("--meal", "-m", help="The meal it belongs to.")] = None,
-    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: today.")] = None,
+    date: DayDone = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
@@ -117,7 +117,7 @@ def log(
 
 @group.command("list", epilog=examples("apex food list", "apex food list --date 2026-03-01"))
 def list_eaten(
-    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: the latest.")] = None,
+    date: DayShown = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
@@ -140,7 +140,7 @@ def list_eaten(
 
 @group.command(epilog=examples("apex food undo", "apex food undo --date 2026-03-01"))
 def undo(
-    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: the latest.")] = None,
+    date: DayShown = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
@@ -202,9 +202,9 @@ def plan(
     without: Annotated[
         list[str] | None, typer.Option(help="A food, category or content to leave out; repeat it.")
     ] = None,
-    meals: Annotated[int, typer.Option(min=2, max=6, help="Meals a day.")] = 4,
-    days: Annotated[int, typer.Option(min=1, max=7)] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Another one gives another plan.")] = 0,
+    meals: Annotated[int, typer.Option(metavar="N", min=2, max=6, help="Meals a day.")] = 4,
+    days: Annotated[int, typer.Option(metavar="N", min=1, max=7)] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another one gives another plan.")] = 0,
     name: Annotated[str, typer.Option(help="What the plan is called.")] = "Meal plan",
     athlete: Whose = None,
     db: Db = NO_DB,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from apex_client.cli.days import day_done
+from apex_client.cli.days import DayDone, day_done
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
@@ -59,7 +59,7 @@ def add(
     side: SideOption = None,
     pose: PoseOption = None,
     note: Annotated[str | None, typer.Option(help="What the picture does not show.")] = None,
-    date: Annotated[str | None, typer.Option(metavar="DAY", help="Default: today.")] = None,
+    date: DayDone = None,
     db: Db = NO_DB,
 ) -> None:
     """Take photos in. The files may go afterwards: the replica keeps their bytes until the server has them."""
@@ -75,7 +75,7 @@ def add(
 @photos.command("list")
 def list_photos(
     side: SideOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many at most.")] = 50,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:

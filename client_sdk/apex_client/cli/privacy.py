@@ -11,7 +11,7 @@ from apex_client.cli.asking import agreed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
-from apex_client.cli.screen import escaped, progress, said, shown, size, table
+from apex_client.cli.screen import escaped, paragraphs, progress, said, shown, shown_json, size
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -32,6 +32,7 @@ group = typer.Typer(
     help="Your data: what you allow, a copy of everything, and the end of your account.",
     epilog=examples(
         "apex privacy",
+        "apex privacy --json",
         "apex privacy allow support_access --days 3",
         "apex privacy export my-data.zip",
         "apex privacy delete-account",
@@ -46,24 +47,31 @@ def add_to(app: typer.Typer) -> None:
 
 
 @group.callback(invoke_without_command=True)
-def _privacy(context: typer.Context, db: Db = NO_DB) -> None:
+def _privacy(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="For programs: one JSON object.")] = False,
+    db: Db = NO_DB,
+) -> None:
     if context.invoked_subcommand is not None:
         use_from_here(db)
         return
     with opened(db) as replica:
-        found = table("what", "allowed", "text")
-        for consent in replica.privacy.consents():
-            found.add_row(consent.kind, _standing(consent), escaped(consent.text))
-        shown(found)
-        deletion = replica.privacy.deletion()
-        if deletion is not None:
-            said(f"[yellow]your account is erased after {deletion.erase_at:%Y-%m-%d}[/]: apex privacy keep-account")
+        consents, deletion = replica.privacy.consents(), replica.privacy.deletion()
+    if json:
+        shown_json({"consents": consents, "deletion": deletion})
+        return
+    blocks = [f"[bold]{consent.kind}[/]: {_standing(consent)}\n{paragraphs(consent.text)}" for consent in consents]
+    shown("\n\n".join(blocks))
+    if deletion is not None:
+        said(f"[yellow]your account is erased after {deletion.erase_at:%Y-%m-%d}[/]: apex privacy keep-account")
 
 
 @group.command(epilog=examples("apex privacy allow messages", "apex privacy allow support_access --days 3"))
 def allow(
     kind: Kind,
-    days: Annotated[int | None, typer.Option(min=1, max=7, help="For support_access: for how many days.")] = None,
+    days: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=7, help="For support_access: for how many days.")
+    ] = None,
     yes: Yes = False,
     password_stdin: PasswordStdin = False,
     db: Db = NO_DB,
@@ -77,7 +85,7 @@ def allow(
         consent = next((each for each in replica.privacy.consents() if each.kind == kind), None)
         if consent is None:
             raise CommandFailed(f"this server does not ask for {kind}")
-        said(escaped(consent.text))
+        said(paragraphs(consent.text))
         agreed("Do you allow this?", yes=yes)
         _proven(replica, password_stdin, lambda: replica.privacy.allow(consent, days=days))
         said(f"allowed: {kind}")
@@ -153,11 +161,11 @@ def _downloaded(replica: "Replica", path: Path) -> "DataExport":
 
 def _standing(consent: "Consent") -> str:
     if not consent.given:
-        return "no"
+        return "not allowed"
     until = f" until {consent.expires_at:%Y-%m-%d}" if consent.expires_at else ""
     since = f" since {consent.given_at:%Y-%m-%d}" if consent.given_at and not until else ""
     earlier = "; not all that the text says today: allow it again" if consent.is_outdated else ""
-    return f"[green]yes[/]{since}{until}{earlier}"
+    return f"[green]allowed[/]{since}{until}{earlier}"
 
 
 def _check_address(typed: str, address: str) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 1000
 """Columns of a table that no terminal bounds: nothing is cut off on its way into a file."""
+
+TEXT_WIDTH_MAX = 80
+"""Columns of a text; longer lines are hard to read, in a file as on a wide screen."""
+
+INDENT = "  "
 
 
 @cache
@@ -81,6 +87,24 @@ def shown(found: "RenderableType") -> None:
     with out().capture() as capture:
         out().print(found)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def paragraphs(text: str) -> str:
+    """Lay out a text under its heading, wrapped at the edge of the screen; safe to print.
+
+    >>> paragraphs("Yes.")
+    '  Yes.'
+    """
+    width = min(out().width, TEXT_WIDTH_MAX) - len(INDENT)
+    lines = [line for paragraph in text.splitlines() for line in wrap(paragraph, width) or [""]]
+    return "\n".join(f"{INDENT}{escaped(line)}".rstrip() for line in lines)
+
+
+def shown_json(answer: Any) -> None:
+    """Print one JSON object as the result, for programs."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
 
 
 def _paged() -> AbstractContextManager[object]:

@@ -1,15 +1,19 @@
-"""`apex status`: where the replica stands."""
+"""`apex status`: where the replica stands, and whatever its person must know: of this device, and of the account.
 
-import sys
+What is here is told at once and without a network; then the server is asked what only it knows.
+"""
+
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from apex_client.cli.examples import examples
 from apex_client.cli.naming import noun_of
 from apex_client.cli.opening import NO_DB, Db, opened
-from apex_client.cli.screen import ago, counted, escaped, moment, shown, size, table
+from apex_client.cli.screen import ago, counted, escaped, moment, shown, shown_json, size, table
+from apex_client.cli.sessions import is_coach
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -18,28 +22,93 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(rich_help_panel="Syncing", epilog=examples("apex status", "apex status --json"))(status)
+    shown_first = examples("apex status", "apex status --offline", "apex status --json")
+    app.command(rich_help_panel="Syncing", epilog=shown_first)(status)
+
+
+DRAFTS_COUNTED_MAX = 1000
+"""More than a coach reads in a week."""
+
+LABEL_WIDTH = 14
+"""Of the longest label, so that what is told later stands in line."""
+
+
+class AccountNews(NamedTuple):
+    """What the server knows of the account; `silence` says why it told nothing."""
+
+    sign_in_needed: bool = False
+    address_confirmed: bool | None = None
+    erased_after: datetime | None = None
+    silence: str | None = None
 
 
 def status(
     json: Annotated[bool, typer.Option("--json", metavar="", help="For programs: one JSON object.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", metavar="", help="Do not ask the server.")] = False,
     db: Db = NO_DB,
 ) -> None:
-    """Tell what is here, what waits to be sent, what was refused, and when a sync last went through."""
+    """Tell what is here, what waits to be sent, what was refused, and what to know of your account."""
     import msgspec
 
     with opened(db) as replica:
         found = replica.status()
         if json:
-            user = msgspec.to_builtins(replica.user)
-            answer = {"path": str(replica.path), "user": user, **msgspec.to_builtins(found)}
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+            news = None if offline else _account_news(replica)
+            answer = {
+                "path": str(replica.path),
+                "user": msgspec.to_builtins(replica.user),
+                **msgspec.to_builtins(found),
+                "account": news._asdict() if news else None,
+            }
+            shown_json(answer)
             return
-        rows = table("", "")
-        rows.show_header = False
-        for name, value in _lines(replica, found).items():
-            rows.add_row(f"[dim]{name}[/]", value)
-        shown(rows)
+        _show(_lines(replica, found))
+        if not offline and (news := _account_news(replica)):
+            _show(_account_lines(news))
+
+
+def _show(lines: dict[str, str]) -> None:
+    if not lines:
+        return
+    rows = table("", "")
+    rows.show_header = False
+    rows.columns[0].min_width = LABEL_WIDTH
+    for name, value in lines.items():
+        rows.add_row(f"[dim]{name}[/]", value)
+    shown(rows)
+
+
+def _account_news(replica: "Replica") -> AccountNews | None:
+    """Ask the server about the account; None where nobody is signed in. Raises AccountErased."""
+    from apex_client.errors import AccountErased, SignedOut, SyncFailed
+
+    if replica.user is None:
+        return None
+    try:
+        deletion = replica.privacy.deletion()
+        me = replica.request("GET", "/api/auth/me")
+    except AccountErased:
+        raise
+    except SignedOut:
+        return AccountNews(sign_in_needed=True)
+    except SyncFailed as error:
+        return AccountNews(silence=str(error))
+    return AccountNews(False, bool(me["user"]["email_verified"]), deletion.erase_at if deletion else None)
+
+
+def _account_lines(news: AccountNews) -> dict[str, str]:
+    lines = {}
+    if news.erased_after is not None:
+        lines["account ends"] = (
+            f"[red]it is erased after {news.erased_after:%Y-%m-%d}[/]; to keep it: apex privacy keep-account"
+        )
+    if news.sign_in_needed:
+        lines["signed out"] = "[red]the server wants you to sign in again[/], nothing here is lost: apex login"
+    if news.address_confirmed is False:
+        lines["address"] = "[yellow]not confirmed[/]: open the link in our mail, so that your other devices can sign in"
+    if news.silence is not None:
+        lines["server says"] = f"[dim]nothing now: {escaped(news.silence)}[/]"
+    return lines
 
 
 def _lines(replica: "Replica", found: "ReplicaStatus") -> dict[str, str]:
@@ -65,8 +134,25 @@ def _lines(replica: "Replica", found: "ReplicaStatus") -> dict[str, str]:
         lines["refused"] = f"[red]{counted(found.rejected, 'edit')}[/]: apex rejected"
     if found.needs_review:
         lines["to review"] = f"{counted(found.needs_review, 'record')} with values out of bounds"
+    lines |= _waiting_for_you(replica)
     if found.repairs:
         lines["repairs"] = f"{found.repairs}: copies that differed from the server's and were mended"
+    return lines
+
+
+def _waiting_for_you(replica: "Replica") -> dict[str, str]:
+    """Tell of messages, of devices that joined an encrypted thread, and of drafts to decide on."""
+    lines = {}
+    threads = replica.messages.threads()
+    if unread := sum(thread.unread for thread in threads):
+        lines["messages"] = f"{unread} unread: apex messages"
+    if joined := [thread.name or "your coach" for thread in threads if thread.new_devices]:
+        names = escaped(", ".join(joined))
+        lines["new devices"] = (
+            f"[yellow]in the encrypted thread with {names}[/]: nothing goes there until you look: apex messages"
+        )
+    if is_coach(replica) and (drafts := len(replica.insights.list(status="draft", limit=DRAFTS_COUNTED_MAX))):
+        lines["insights"] = f"{counted(drafts, 'draft')} to approve or dismiss: apex insights"
     return lines
 
 
