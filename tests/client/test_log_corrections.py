@@ -91,6 +91,25 @@ def test_an_exercise_is_renamed_and_keeps_its_sets(apex: Terminal) -> None:
     assert [one[:3] for one in sets_of(apex)] == [("Front Squat", 5, 145.0), ("Front Squat", 5, 140.0)]
 
 
+def test_a_name_is_put_right_in_every_session_after_it_was_counted(apex: Terminal) -> None:
+    for day in ("2026-03-01", "2026-03-03"):
+        apex("log", "start", "--date", day).ok()
+        apex("log", "set", "Sqaut", "5x140kg", "--new").ok()
+        apex("log", "set", "Squat", "5x145kg", "--new").ok()
+        apex("log", "finish").ok()
+    apex("log", "set", "sqaut", "5x150kg").ok()
+    words = ("log", "rename", "Sqaut", "Squat", "--everywhere")
+
+    assert apex(*words).code == 2 and "--on DAY, or" in apex(*words, "--on", "today").err
+    question = in_terminal(apex, *words, typed="n\n")
+    assert f"Rename Sqaut to Squat in 3 sessions, 2026-03-01 to {TODAY}, with 3 sets?" in " ".join(question.split())
+    assert [one[0] for one in sets_of(apex)].count("Squat") == 2, "nothing is done without a yes"
+    assert "is now Squat in 3 sessions" in apex(*words, "--yes").ok().err
+    rows = apex.rows("SELECT count(*) AS sets FROM logged_sets WHERE exercise_name = 'Squat' GROUP BY workout_id")
+    assert sorted(row["sets"] for row in rows) == [1, 2, 2]
+    assert "was never logged" in apex(*words).err
+
+
 def test_a_set_is_removed_or_an_exercise_with_all_of_them(logged: Terminal) -> None:
     assert "removed Squat, set 1: 5 x 140 kg @ RPE 8" in logged("log", "remove", "Squat", "1").ok().err
     assert "removed Squat with 2 sets" in logged("log", "remove", "Squat").ok().err

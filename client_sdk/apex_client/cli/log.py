@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apex_client.cli import log_corrections
-from apex_client.cli.days import day_done, today
+from apex_client.cli.days import DayDone, day_done, today
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.heavy_loads import Yes, ask_about_loads
 from apex_client.cli.log_plan import (
     Followed,
     Placed,
@@ -57,8 +58,8 @@ if TYPE_CHECKING:
 
 LISTED = 10
 
-Week = Annotated[int | None, typer.Option(min=1, max=104, help="Another week of the program.")]
-Day = Annotated[int | None, typer.Option(min=1, max=7, help="Another day of it, 1 (Monday) to 7.")]
+Week = Annotated[int | None, typer.Option(metavar="N", min=1, max=104, help="Another week of the program.")]
+Day = Annotated[int | None, typer.Option(metavar="N", min=1, max=7, help="Another day of it, 1 (Monday) to 7.")]
 
 group = typer.Typer(
     help="Log a session as it happens: each command is saved when it returns, with or without a network.",
@@ -95,7 +96,7 @@ def start(
     title: Annotated[str | None, typer.Argument(help="What a session of your own is called.")] = None,
     week: Week = None,
     day: Day = None,
-    date: Annotated[str | None, typer.Option(metavar="DAY", help="When it was done; default: today.")] = None,
+    date: DayDone = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
@@ -163,6 +164,7 @@ def add_set(
     on: Annotated[
         str | None, typer.Option("--on", metavar="DAY", help="Into the session of a day (yesterday), or with an id.")
     ] = None,
+    yes: Yes = False,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
@@ -191,6 +193,8 @@ def add_set(
         whose = called(log, athlete_names(replica))
         where = f"started {whose}" if going_on is None else f"into {whose}, {began_by}" if began_by else ""
         _tell_logged(log, entry, len(wanted), remark, where)
+        logged = log.exercise(entry)
+        ask_about_loads(replica, records, log, logged, logged.sets[-len(wanted) :], yes=yes)
         if asked is not None and planned is not None:
             tell_next(asked, planned.work, done_of(log, asked))
 
@@ -257,7 +261,7 @@ def show(
 
 @group.command(name="list", epilog=examples("apex log list --limit 50"))
 def recent(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = LISTED,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many.")] = LISTED,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:

@@ -6,13 +6,15 @@ import typer
 
 from apex_client.cli.asking import agreed
 from apex_client.cli.examples import examples
-from apex_client.cli.failures import CommandFailed
+from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.heavy_loads import Yes, ask_about_loads
 from apex_client.cli.naming_exercises import meant
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, typed_unit
 from apex_client.cli.screen import counted, escaped, said
 from apex_client.cli.sessions import (
     On,
     Whose,
+    athlete_id_of,
     athlete_names,
     called,
     latest,
@@ -26,8 +28,20 @@ from apex_client.cli.set_notation import read_correction
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
+    from apex_client.blocking.resources import AthleteResources
     from apex_client.blocking.workouts import WorkoutLog
     from apex_client.views import ExerciseEntry, SetEntry
+
+SESSIONS_MAX = 10_000
+"""Thirty years of training."""
+
+SESSIONS_WITH = """
+    SELECT log.id
+    FROM workout_logs AS log
+    WHERE (:athlete_id IS NULL OR log.athlete_id = :athlete_id)
+        AND log.id IN (SELECT workout_id FROM logged_exercises WHERE name = :name COLLATE NOCASE)
+    ORDER BY log.date, log.id
+"""
 
 Exercise = Annotated[str, typer.Argument(help="The exercise, by name.")]
 
@@ -38,7 +52,9 @@ def add_to(group: typer.Typer) -> None:
     group.command(epilog=examples('apex log edit "Bench Press" 2 8x100kg@9', "apex log edit Squat 1 @9"))(edit)
     group.command(
         epilog=examples(
-            'apex log rename "Bnech Press" "Bench Press"', 'apex log rename Squat "Front Squat" --on yesterday'
+            'apex log rename "Bnech Press" "Bench Press"',
+            'apex log rename "Bnech Press" "Bench Press" --everywhere',
+            'apex log rename Squat "Front Squat" --on yesterday',
         )
     )(rename)
     group.command(
@@ -75,18 +91,22 @@ def edit(
     word: Annotated[str, typer.Argument(metavar="SET", help="What it was: 8x100kg@9, or a part of it: @9, 100kg.")],
     unit: Annotated[LoadUnit | None, typer.Option(help="Of a load without one.")] = None,
     on: On = None,
+    yes: Yes = False,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Correct a set."""
     fields = read_correction(word, unit_is_given=unit is not None)
     with opened(db) as replica:
+        records = records_of(replica, athlete)
         log = _session(replica, athlete, on)
-        replica.load_unit = typed_unit(records_of(replica, athlete), unit)
+        replica.load_unit = typed_unit(records, unit)
         entry = _entry(log, exercise)
         before = _set(entry, number)
         after = log.edit_set(before, **_without_other_effort(fields))
         said(f"{escaped(entry.name or '?')}, set {number}: {short(before)} is now {short(after)}")
+        if "load" in fields:
+            ask_about_loads(replica, records, log, log.exercise(entry), [after], yes=yes)
 
 
 def rename(
@@ -95,25 +115,31 @@ def rename(
     new: Annotated[
         bool, typer.Option("--new", metavar="", help="The name is right, though the library has none like it.")
     ] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", metavar="", help="In every session that has it, after a question.")
+    ] = False,
     on: On = None,
+    yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask about --everywhere.")] = False,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
     """Correct which exercise it was; its sets stay, and join those of that name where there are some."""
+    if everywhere and on:
+        raise WrongUsage("rename it in one session, --on DAY, or --everywhere")
     with opened(db) as replica:
-        log = _session(replica, athlete, on)
-        wrong = _entry(log, exercise)
-        name_now = right if new else meant(replica, right, log)
+        records = records_of(replica, athlete)
+        logs = _logs_with(replica, records, exercise) if everywhere else [_session(replica, athlete, on)]
+        wrong = [(log, one) for log in logs for one in _entries(log, exercise, all_of_name=everywhere)]
+        before = escaped(wrong[0][1].name or "?")
+        name_now = right if new else meant(replica, right, None if everywhere else logs[0])
         known = replica.exercises.named(name_now)
-        other = next((one for one in log.exercises if one.key != wrong.key and _is_called(one, name_now)), None)
-        if other is None:
-            log.edit_exercise(wrong, name=name_now, exercise_id=known[0].id if len(known) == 1 else None)
-        else:
-            for logged in wrong.sets:
-                log.move_set(logged, exercise=other)
-            log.remove_exercise(wrong)
-            name_now = other.name or name_now
-        said(f"{escaped(wrong.name or '?')} is now {escaped(name_now)}, with {counted(len(wrong.sets), 'set')}")
+        sets = counted(sum(len(one.sets) for _, one in wrong), "set")
+        where = f" in {counted(len(logs), 'session')}, {logs[0].date} to {logs[-1].date}" if everywhere else ""
+        if everywhere:
+            agreed(f"Rename {before} to {escaped(name_now)}{where}, with {sets}?", yes=yes)
+        exercise_id = known[0].id if len(known) == 1 else None
+        told = [_rename(log, one, name_now, exercise_id) for log, one in wrong]
+        said(f"{before} is now {escaped(told[0])}{where}, with {sets}")
 
 
 def remove(
@@ -149,6 +175,30 @@ def _session(replica: "Replica", athlete: str | None, on: str | None) -> "Workou
     """Give the session to correct: the one that is named, else the one that is going on, else the latest."""
     records = records_of(replica, athlete)
     return named(records, on) if on else latest(replica, records)
+
+
+def _logs_with(replica: "Replica", records: "AthleteResources", exercise: str) -> "list[WorkoutLog]":
+    """Give the sessions that have an exercise of a name, the earliest first. Raises CommandFailed."""
+    rows = replica.query(SESSIONS_WITH, {"name": exercise, "athlete_id": athlete_id_of(records)}, limit=SESSIONS_MAX)
+    if not rows:
+        raise CommandFailed(f"{exercise!r} was never logged; apex log rename takes the name as it stands in the log")
+    return [records.workouts.get(row["id"]) for row in rows]
+
+
+def _entries(log: "WorkoutLog", exercise: str, *, all_of_name: bool) -> "list[ExerciseEntry]":
+    return [one for one in log.exercises if _is_called(one, exercise)] if all_of_name else [_entry(log, exercise)]
+
+
+def _rename(log: "WorkoutLog", wrong: "ExerciseEntry", name_now: str, exercise_id: str | None) -> str:
+    """Rename an exercise of a session, or give its sets to the one that is called so; tells what it is called."""
+    other = next((one for one in log.exercises if one.key != wrong.key and _is_called(one, name_now)), None)
+    if other is None:
+        log.edit_exercise(wrong, name=name_now, exercise_id=exercise_id)
+        return name_now
+    for logged in wrong.sets:
+        log.move_set(logged, exercise=other)
+    log.remove_exercise(wrong)
+    return other.name or name_now
 
 
 def _last_logged(log: "WorkoutLog") -> "SetEntry | None":
