@@ -127,3 +127,20 @@ async def test_an_import_is_rehearsed_and_reported(
     assert "1 added" in apex("exercises", "import", file).ok().err
     assert len(apex.rows("SELECT 1 FROM exercises WHERE name = 'Zercher Carry'")) == 1
     assert "free-exercise-db" in apex("exercises", "import", tmp_path / "coach.db").err
+
+
+async def test_names_of_a_program_that_no_library_knows_are_asked_about_or_told(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach = await coach_with_library(open_replica, server)
+    await coach.aclose()
+    at_coach = Terminal(tmp_path, "coach")
+    (file := tmp_path / "base.txt").write_text("Base\nday 1: Push\n  Romanian Deadlfit: 3x8\n  Dip: 3x8\n")
+
+    for words in ((), ("--yes",)):
+        told = at_coach("program", "new", file, "--name", f"Kept{len(words)}", *words).ok().err
+        assert "look at 'Romanian Deadlfit': no library has it (is it 'Romanian Deadlift'" in " ".join(told.split())
+    shown = in_terminal(at_coach, "program", "new", str(file), "--name", "Settled", typed="1\n")
+    assert "Which one is it?" in shown and "Romanian Deadlfit, as it is" in shown
+    assert "Romanian Deadlift" in at_coach("program", "show", "Settled").ok().out
+    assert "Romanian Deadlfit" in at_coach("program", "show", "Kept1").ok().out

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,25 @@ def refuse_unknown(replica: "Replica", typed: str) -> None:
         raise CommandFailed(_unknown(typed, nearest[:OFFERED]))
 
 
+def settled_names(replica: "Replica", names: Iterable[str], *, yes: bool) -> dict[str, str]:
+    """Give what each name of a program is to be that no library knows; at a terminal the person picks.
+
+    In a pipe, and with `yes`, it stays as it is, and that is told.
+    """
+    settled: dict[str, str] = {}
+    asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    for typed in dict.fromkeys(names):
+        if replica.exercises.named(typed):
+            continue
+        nearest = _nearest(replica, typed)
+        if nearest and asks:
+            settled[typed] = _asked(typed, nearest)
+        else:
+            likened = f" (is it {' or '.join(map(repr, nearest))}?)" if nearest else ""
+            said(f"[yellow]look at[/] {escaped(repr(typed))}: no library has it{escaped(likened)}; it stays as it is")
+    return settled
+
+
 def _resembling(typed: str, names: Sequence[str]) -> list[str]:
     folded = {name.casefold(): name for name in names}
     return [folded[name] for name in get_close_matches(typed.casefold(), folded, n=OFFERED)]
@@ -87,5 +106,5 @@ def _asked(typed: str, nearest: list[str]) -> str:
         said(f"  {number}  {escaped(one)}")
     picked: int = typer.prompt("Number", type=int, default=1, err=True)
     if not 1 <= picked <= len(nearest) + 1:
-        raise CommandFailed("nothing was logged")
+        raise CommandFailed(f"there is no {picked} to pick; nothing was saved")
     return [*nearest, typed][picked - 1]

@@ -9,6 +9,7 @@ import typer
 from apex_client.cli.days import day_typed, today
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
+from apex_client.cli.naming_exercises import settled_names
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.program_screen import show_day
 from apex_client.cli.screen import counted, escaped, moment, said, shown, table
@@ -79,7 +80,7 @@ def list_programs(athlete: Whose = None, db: Db = NO_DB) -> None:
 @group.command(epilog=examples('apex program show "Upper and lower"', "apex program show Base --week 3 --athlete Anna"))
 def show(
     program: Named,
-    week: Annotated[int, typer.Option(min=1, max=104, help="Which week of it.")] = 1,
+    week: Annotated[int, typer.Option(metavar="N", min=1, max=104, help="Which week of it.")] = 1,
     version: Annotated[int | None, typer.Option(metavar="NUMBER", help="As it was: see apex program versions.")] = None,
     athlete: Whose = None,
     db: Db = NO_DB,
@@ -97,15 +98,22 @@ def new(
         typer.Argument(exists=True, dir_okay=False, help="Text (see docs/programs.md), or JSON as the API has it."),
     ],
     name: Annotated[str | None, typer.Option(help="What it is called; default: as the file says.")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", metavar="", help="Do not ask about exercises that no library knows; keep them.")
+    ] = False,
     db: Db = NO_DB,
 ) -> None:
-    """Make a template from a file."""
+    """Make a template from a file; exercises that no library knows are asked about."""
     fields = _read(file)
     with opened(db) as replica:
         _refuse_athletes(replica)
         called = name or fields.get("name")
         if any(_is_template(one) and one.get("name") == called for one in replica.programs.list(limit=LISTED_MAX)):
             raise CommandFailed(f"{called!r} is there already: give this one a --name, or apex program remove that one")
+        exercises = _named_only(fields)
+        settled = settled_names(replica, [each["name"] for each in exercises], yes=yes)
+        for each in exercises:
+            each["name"] = settled.get(each["name"], each["name"])
         made = replica.programs.create(fields, **({"name": name} if name else {}))
         _tell_problems(made)
         said(f"made {escaped(made['name'])}: {_size(made)}; let somebody follow it: apex program assign")
@@ -243,6 +251,17 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise CommandFailed(f"{file.name} holds no program: expected an object with a name, weeks, days …")
     return fields
+
+
+def _named_only(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the exercises of a program that say by a name alone what they are; whether all is sound, is judged later."""
+    held = fields.get("exercises")
+    entries = held.values() if isinstance(held, dict) else ()
+    return [
+        each
+        for each in entries
+        if isinstance(each, dict) and isinstance(each.get("name"), str) and not each.get("exercise_id")
+    ]
 
 
 def _named(replica: "Replica", named: str, athlete: str | None, *, followed: bool = False) -> "Record[Program]":
