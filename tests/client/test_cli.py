@@ -21,9 +21,10 @@ from tests.client.apex_command import APEX, Terminal, in_terminal
 COMMANDS = (
     "init", "register", "login", "logout", "log", "checkin", "import", "sync", "status", "conflicts", "rejected",
     "query", "export", "doctor", "log start", "log set", "log note", "log finish", "log show", "log list",
-    "log undo", "log edit", "log remove",
+    "log undo", "log edit", "log rename", "log remove",
     "exercises", "exercises search", "exercises import", "clients", "clients import",
     "clients invite", "clients invites", "clients revoke", "clients archive", "clients restore",
+    "insights", "insights show", "insights approve", "insights dismiss", "insights edit",
     "conflicts restore", "conflicts keep", "rejected reissue", "rejected drop",
     "privacy", "privacy allow", "privacy withdraw", "privacy export", "privacy delete-account", "privacy keep-account",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from apex_client.cli.sessions import Whose, records_of
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
-Weeks = Annotated[int, typer.Option(min=1, max=520, help="How many weeks back.")]
+Weeks = Annotated[int, typer.Option(metavar="N", min=1, max=520, help="How many weeks back.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -45,7 +45,7 @@ def search(
     ] = None,
     muscle: Annotated[str | None, typer.Option("--muscle", "-m", help="A muscle it trains.")] = None,
     equipment: Annotated[str | None, typer.Option("--equipment", "-e", help="What it needs.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = FOUND,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many.")] = FOUND,
     db: Db = NO_DB,
 ) -> None:
     """Find exercises by name, muscle and equipment, the best match first."""

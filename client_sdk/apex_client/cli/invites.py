@@ -35,7 +35,7 @@ def invite(
     email: Annotated[
         str | None, typer.Argument(help="Where a letter with the code goes; only they can use it.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=90, help="How long it is good.")] = 14,
+    days: Annotated[int, typer.Option(metavar="N", min=1, max=90, help="How long it is good.")] = 14,
     db: Db = NO_DB,
 ) -> None:
     """Invite an athlete, by a letter or by a code that you tell them; once more for an address makes a new code."""

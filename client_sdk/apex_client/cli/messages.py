@@ -64,7 +64,7 @@ def _messages(context: typer.Context, db: Db = NO_DB) -> None:
 @group.command(epilog=examples("apex messages read", "apex messages read Anna --limit 50"))
 def read(
     who: Who = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest.")] = SHOWN_DEFAULT,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many, the newest.")] = SHOWN_DEFAULT,
     db: Db = NO_DB,
 ) -> None:
     """Show the newest messages of a thread and mark those that are shown as read."""

@@ -50,8 +50,9 @@ Db = Annotated[
         "--db",
         envvar=DB_VARIABLE,
         metavar="PATH",
-        show_default="~/.local/share/apex/replica.db",
-        help="The replica file; may stand before the command, too.",
+        show_default=False,
+        show_envvar=False,
+        help="The replica, also before the command; default: APEX_DB, or ~/.local/share/apex/replica.db.",
     ),
 ]
 """The option that every command has; its default is `NO_DB`."""

@@ -37,7 +37,10 @@ def query(
     json: Annotated[bool, typer.Option("--json", metavar="", help="A JSON list of objects.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", metavar="", help="CSV with a header.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, max=ALL_ROWS, help="At most so many rows; default: 1000 in a table, else all.")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=ALL_ROWS, help="At most so many rows; default: 1000 in a table, else all."
+        ),
     ] = None,
     db: Db = NO_DB,
 ) -> None:
