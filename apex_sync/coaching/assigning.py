@@ -88,20 +88,24 @@ def _identities(exercise: Mapping[str, Any]) -> list[str]:
     return identities(exercise.get("exercise_id"), exercise.get("name"))
 
 
-def replaced_program(
-    start_date: str | None, end_date: str | None, *, by_start: str | None, by_end: str | None
-) -> Patch | None:
-    """Give what ends a program that is followed when another is assigned; None where their days do not overlap.
+def replaced_program(held: Mapping[str, Any], by: Mapping[str, Any]) -> Patch:
+    """Give what ends a program when another is assigned; nothing where not both are followed, in the same days.
 
     One that began earlier is followed until the day before, and one that did not is archived. Without a day, a program
     is open; what ends on no day is completed now.
 
-    >>> replaced_program("2026-01-05", "2026-03-29", by_start="2026-03-02", by_end=None)
+    >>> followed = {"status": "active", "start_date": "2026-03-02"}
+    >>> replaced_program({"status": "active", "start_date": "2026-01-05", "end_date": "2026-03-29"}, followed)
     {'end_date': '2026-03-01'}
-    >>> replaced_program("2026-01-05", "2026-03-01", by_start="2026-03-02", by_end=None)
+    >>> replaced_program({"status": "active", "start_date": "2026-01-05", "end_date": "2026-03-01"}, followed)
+    {}
     """
+    if held.get("status") != "active" or by.get("status") != "active":
+        return {}
+    start_date, end_date = held.get("start_date"), held.get("end_date")
+    by_start, by_end = by.get("start_date"), by.get("end_date")
     if (by_start and end_date and end_date < by_start) or (by_end and start_date and by_end < start_date):
-        return None
+        return {}
     if start_date is None or (by_start and start_date >= by_start):
         return {"status": "archived"}
     first = day(by_start)

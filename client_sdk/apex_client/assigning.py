@@ -83,11 +83,9 @@ def assign(
 
 def _end(local: LocalReplica, others: Sequence[Snapshot], assigned_id: str, followed: Patch) -> None:
     """End what is followed in the days of a program that was assigned; also when it comes again."""
-    if followed.get("status") != "active":
-        return
     for other in others:
-        if other.record_id != assigned_id and other.state.get("status") == "active":
-            local.edit(PROGRAMS.name, other.record_id, partial(_ended, followed), scope=other.scope)
+        if other.record_id != assigned_id and replaced_program(other.state, followed):
+            local.edit(PROGRAMS.name, other.record_id, partial(replaced_program, by=followed), scope=other.scope)
 
 
 def _maxima(
@@ -101,13 +99,3 @@ def _maxima(
     sets = [one for log in recent for one in performed_sets(log.record_id, WORKOUT_LOGS.read(log.state)[0])]
     known = listing.recently_changed(local, EXERCISES.name, None, limit=EXERCISES_MAX)
     return maxima_kg(sets, today), library_of({one.record_id: EXERCISES.read(one.state)[0] for one in known})
-
-
-def _ended(followed: Patch, held: Patch) -> Patch:
-    ended = replaced_program(
-        held.get("start_date"),
-        held.get("end_date"),
-        by_start=followed.get("start_date"),
-        by_end=followed.get("end_date"),
-    )
-    return ended or {}

@@ -91,7 +91,7 @@ async def test_a_copy_and_what_ends_with_it_are_saved_together_or_not_at_all(
         await coach.programs.assign(two, anna.id, start_date="2026-03-02", end_date="2026-03-01")
 
     with monkeypatch.context() as crash:
-        crash.setattr("apex_client.assigning.replaced_program", lambda *dates, **by: 1 / 0)
+        crash.setattr("apex_client.assigning.replaced_program", lambda held, by: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await coach.programs.assign(two, anna.id, start_date="2026-03-02")
 

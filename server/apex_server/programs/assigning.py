@@ -86,15 +86,7 @@ def _refuse_other_days(assigned: KnownRecord, again: Assignment) -> None:
 
 def _ended_by(followed: Patch, others: Sequence[Any]) -> dict[UUID, Patch]:
     """Give what ends other programs where one is followed."""
-    if followed.get("status") != "active":
-        return {}
-    by = {"by_start": followed.get("start_date"), "by_end": followed.get("end_date")}
-    ended = {
-        other["record_id"]: replaced_program(
-            *(None if day is None else day.isoformat() for day in (other["start_date"], other["end_date"])), **by
-        )
-        for other in others
-    }
+    ended = {other["record_id"]: replaced_program(msgspec.to_builtins(dict(other)), followed) for other in others}
     return {record_id: patch for record_id, patch in ended.items() if patch}
 
 

@@ -24,7 +24,7 @@ LIMIT $5;
 
 -- name: list_followed
 -- What an athlete follows; a coach leaves more than one active only on purpose.
-SELECT plan.record_id, plan.start_date, plan.end_date
+SELECT plan.record_id, plan.status, plan.start_date, plan.end_date
 FROM programs AS plan
 WHERE plan.scope_id = $1
     AND plan.status = 'active'

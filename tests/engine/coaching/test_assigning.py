@@ -74,21 +74,27 @@ def test_a_load_is_one_that_there_is_for_what_the_exercise_is_loaded_with() -> N
         assert made["sets"]["s"]["load_kg"] == expected, name
 
 
+def lasting(start: str | None, end: str | None) -> dict[str, str | None]:
+    return {"status": "active", "start_date": start, "end_date": end}
+
+
 @pytest.mark.parametrize(
     ("held", "by", "expected"),
     [
-        (("2026-01-05", None), ("2026-03-02", None), {"end_date": "2026-03-01"}),
-        (("2026-01-05", "2026-03-01"), ("2026-03-02", None), None),
-        (("2026-06-01", None), ("2026-03-02", "2026-05-31"), None),
-        (("2026-03-02", "2026-04-01"), ("2026-03-02", None), {"status": "archived"}),
-        ((None, None), ("2026-03-02", None), {"status": "archived"}),
-        (("2026-01-05", None), (None, None), {"status": "completed"}),
+        (lasting("2026-01-05", None), lasting("2026-03-02", None), {"end_date": "2026-03-01"}),
+        (lasting("2026-01-05", "2026-03-01"), lasting("2026-03-02", None), {}),
+        (lasting("2026-06-01", None), lasting("2026-03-02", "2026-05-31"), {}),
+        (lasting("2026-03-02", "2026-04-01"), lasting("2026-03-02", None), {"status": "archived"}),
+        (lasting(None, None), lasting("2026-03-02", None), {"status": "archived"}),
+        (lasting("2026-01-05", None), lasting(None, None), {"status": "completed"}),
+        (lasting("2026-01-05", None) | {"status": "completed"}, lasting("2026-03-02", None), {}),
+        (lasting("2026-01-05", None), lasting("2026-03-02", None) | {"status": "draft"}, {}),
     ],
 )
 def test_a_program_in_the_same_days_ends_when_another_is_assigned(
-    held: tuple[str | None, str | None], by: tuple[str | None, str | None], expected: dict[str, str] | None
+    held: dict[str, str | None], by: dict[str, str | None], expected: dict[str, str]
 ) -> None:
-    assert replaced_program(*held, by_start=by[0], by_end=by[1]) == expected
+    assert replaced_program(held, by) == expected
 
 
 def test_a_copy_is_a_draft_without_days_feedback_and_what_was_deleted() -> None:
