@@ -1,4 +1,4 @@
-"""What tests of renewed keys have in common: a clock that is told to go on, and a look into a person's ring."""
+"""What tests of renewed keys have in common: a server with a worker that renews, and a look into a person's ring."""
 
 import math
 import time
@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
+import pytest
 
 from apex_server.db import Database
 from apex_server.key_renewal import KeyRenewal, ask_for_renewal
@@ -15,29 +16,26 @@ from apex_server.key_renewal.renewal import KEYS_HELD_MAX
 from apex_server.key_renewal.resealing import KEPT_FOR_THEM, THEIR_OWN, SealedColumn
 from apex_server.vault import KeyRing, UserKey
 from apex_server.vault.vault import user_key_context
+from tests.server.accounts_app import Clock
 from tests.server.sync_world import World, workout
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BACKED_UP = datetime(2100, 1, 1, tzinfo=UTC)
 TO_KEPT = (timedelta(0), KEYS_HELD_MAX, KEYS_HELD_MAX)
 """A new key is made; it seals, and everything is sealed with it; everything is looked through once more."""
 
 
-class Clock:
-    """The time of a worker, which passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.at = START
-
-    def __call__(self) -> datetime:
-        return self.at
-
-
-async def open_world(db: Database, database_url: str) -> World:
+@pytest.fixture
+async def world(db: Database, database_url: str) -> World:
     """Give a server of which there always is a newer backup, unless a test says otherwise."""
     world = await World(db, database_url).open()
     await note_backup(world, BACKED_UP)
     return world
+
+
+@pytest.fixture
+def renewal(world: World, clock: Clock) -> KeyRenewal:
+    clock.time = clock.time.replace(microsecond=0)  # A ring knows whole seconds.
+    return KeyRenewal(world.db, now=clock)
 
 
 async def train(world: World, workouts: int = 3) -> tuple[UUID, Any]:
@@ -51,13 +49,13 @@ async def train(world: World, workouts: int = 3) -> tuple[UUID, Any]:
 
 
 async def ask(world: World, clock: Clock) -> int | None:
-    return await ask_for_renewal(world.db, older_than=datetime.now(UTC), email=None, now=clock.at)
+    return await ask_for_renewal(world.db, older_than=datetime.now(UTC), email=None, now=clock.time)
 
 
 async def pass_time(renewal: KeyRenewal, clock: Clock, *spans: timedelta) -> None:
     """Let time pass, and the worker do what is due."""
     for span in spans:
-        clock.at += span
+        clock.time += span
         await renewal.step()
 
 
@@ -68,7 +66,7 @@ async def note_backup(world: World, moment: datetime | None) -> None:
 async def renew_just_now(world: World, renewal: KeyRenewal, clock: Clock) -> None:
     """Give everybody another key, so that it ends now; backups have the time of the machine."""
     now = datetime.fromtimestamp(math.ceil(time.time()), UTC)
-    clock.at = now - sum(TO_KEPT, timedelta(0))
+    clock.time = now - sum(TO_KEPT, timedelta(0))
     await ask(world, clock)
     await pass_time(renewal, clock, *TO_KEPT)
     await anyio.sleep(1)

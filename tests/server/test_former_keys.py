@@ -26,16 +26,14 @@ from apex_server.vault import (
     NotAKeyFile,
     read_key_file,
 )
+from tests.server.accounts_app import Clock
 from tests.server.key_renewing import (
-    START,
     TO_KEPT,
-    Clock,
     and_then,
     ask,
     erase,
     key_of,
     note_backup,
-    open_world,
     pass_time,
     renew_just_now,
     ring_of,
@@ -47,20 +45,7 @@ from tests.server.sync_world import World, assert_consistent
 
 pytestmark = pytest.mark.anyio
 
-
-@pytest.fixture
-async def world(db: Database, database_url: str) -> World:
-    return await open_world(db, database_url)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def renewal(world: World, clock: Clock) -> KeyRenewal:
-    return KeyRenewal(world.db, now=clock)
+pytest_plugins = ("tests.server.key_renewing",)
 
 
 async def test_a_backup_from_before_opens_with_the_newest_keys_for_ninety_days_and_then_says_that_it_does_not(
@@ -77,8 +62,7 @@ async def test_a_backup_from_before_opens_with_the_newest_keys_for_ninety_days_a
         there = World(database, empty_database_url)
         assert await step_of(there, athlete) == "resealing"
         assert (await verify_database(database, lambda *_: None)).is_sound
-        later = Clock()
-        later.at = clock.at + timedelta(days=1)
+        later = Clock(clock.time + timedelta(days=1))
         await pass_time(KeyRenewal(database, now=later), later, timedelta(0), KEYS_HELD_MAX)
         assert await step_of(there, athlete) == "kept"
         await assert_consistent(there)
@@ -125,10 +109,11 @@ async def test_a_backup_from_the_middle_of_a_renewal_is_none_that_does_without_t
     athlete, _ = await train(world, workouts=1)
     await ask(world, clock)
     await pass_time(renewal, clock, *TO_KEPT)
-    await note_backup(world, clock.at)
+    resealed_at = clock.time
+    await note_backup(world, resealed_at)
     await pass_time(renewal, clock, BACKUPS_KEPT)
     assert len((await ring_of(world, athlete)).former) == 1
-    await note_backup(world, START + sum(TO_KEPT, timedelta(seconds=1)))
+    await note_backup(world, resealed_at + timedelta(seconds=1))
     await pass_time(renewal, clock, LOOK_AGAIN)
     assert (await ring_of(world, athlete)).former == ()
 
@@ -180,7 +165,7 @@ async def test_who_is_asked_for_while_a_former_key_goes_gets_another_one(
 
     with monkeypatch.context() as patch:
         patch.setattr(renewal_module, "seal_person_anew", and_then(seal_person_anew, asked))
-        clock.at += BACKUPS_KEPT
+        clock.time += BACKUPS_KEPT
         with anyio.fail_after(10):
             await renewal.step()
     assert await step_of(world, athlete) == "announced"
@@ -212,14 +197,15 @@ def test_the_command_asks_for_whom_it_is_told_and_says_how_far_all_are(settings:
     nothing = "no renewal is under way\na data key was last renewed: never\nthe last backup: never\n"
     assert run("--older-than", "0") == (0, f"people who get another key: 0; the worker sees to it\n{nothing}")
     assert run("--status") == (0, nothing)
-    code, said = run("nobody@example.com")
-    assert code == 1 and "nobody has an account" in said
+    for nobody in ("nobody@example.com", "nobody@host-from-when-none-needed-a-dot"):
+        code, said = run(nobody)
+        assert code == 1 and "nobody has an account" in said
 
 
 def test_the_command_says_what_waits_for_what() -> None:
     moment = datetime(2026, 5, 30, 12, tzinfo=UTC)
     under_way = [Underway("announced", 1, moment, 0), Underway("kept", 1200, moment, 1100)]
-    assert list(described(Renewals(under_way, renewed_at=START, backed_up_at=None))) == [
+    assert list(described(Renewals(under_way, renewed_at=datetime(2026, 3, 1, 12, tzinfo=UTC), backed_up_at=None))) == [
         "to seal with it: 1, the next 2026-05-30 12:00 UTC",
         "to lose former keys: 1,200, the next 2026-05-30 12:00 UTC",
         "  1,100 of them wait for a backup from after that: apex-server backup FILE",

@@ -34,16 +34,15 @@ from apex_server.vault import (
 from apex_server.vault import rotate_master_key as rotate
 from apex_server.vault.key_ring import FORMER_EVENTS_KEYS_MAX
 from apex_server.vault.vault import user_key_context
+from tests.server.accounts_app import Clock
 from tests.server.key_renewing import (
     TO_KEPT,
-    Clock,
     and_then,
     ask,
     erase,
     fail,
     fill_columns,
     key_of,
-    open_world,
     pass_time,
     ring_of,
     step_of,
@@ -54,6 +53,8 @@ from tests.server.sync_world import World, assert_consistent, workout
 
 pytestmark = pytest.mark.anyio
 
+pytest_plugins = ("tests.server.key_renewing",)
+
 NOT_SEALED_WITH_A_DATA_KEY = (
     "_hash", "_index", "digest", "chain", ".link", ".state", ".epoch", ".wrapped", ".key", ".hash", "pgqueuer.",
     "login_attempts.", "mfa_challenges.", "mails.crowd", "passkeys.credential_id", "passkeys.public_key",
@@ -63,21 +64,6 @@ NOT_SEALED_WITH_A_DATA_KEY = (
 
 NOT_SEALED_ANEW = {"account_events.sealed", "export_chunks.sealed"}
 """Chained, with keys that stay; and gone long before a former key is."""
-
-
-@pytest.fixture
-async def world(db: Database, database_url: str) -> World:
-    return await open_world(db, database_url)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def renewal(world: World, clock: Clock) -> KeyRenewal:
-    return KeyRenewal(world.db, now=clock)
 
 
 async def test_everything_of_a_person_is_sealed_with_another_key_and_then_the_old_one_goes(

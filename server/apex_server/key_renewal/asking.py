@@ -5,7 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apex_server.db import Database, load_queries
-from apex_server.people import normalise_email
+from apex_sync.addresses import email_key
 
 __all__ = ["Renewals", "Underway", "ask_for_renewal", "see_renewals"]
 
@@ -42,7 +42,7 @@ async def ask_for_renewal(database: Database, *, older_than: datetime, email: st
     async with database.commit_connection() as connection:
         person = None
         if email is not None:
-            person = await connection.fetchval(_queries.find_person, database.vault.email_index(normalise_email(email)))
+            person = await connection.fetchval(_queries.find_person, database.vault.email_index(email_key(email)))
             if person is None:
                 return None
         count, after = 0, UUID(int=0)
