@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from apex_server import standing
-from apex_server.analytics import figures
+from apex_server.analytics import exporting, figures
 from apex_server.settings import Settings
 from tests.server.accounts_app import problem
 from tests.server.whole_app import Signed, WholeApp, whole_app
@@ -186,6 +186,21 @@ async def test_an_owner_takes_training_along_as_the_coach_does_and_the_athlete_s
     recorded = (await read(world.anna, "/api/audit"))["events"]
     taken = [each["actor_id"] for each in recorded if each["action"] == "training_exported"]
     assert (taken.count(str(world.olga.id)), taken.count(str(world.otto.id))) == (3, 0)
+
+
+async def test_more_athletes_than_are_taken_along_at_once_are_refused_and_none_left_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dora = await world.app.person("dora", "coach")
+    await world.app.joins(dora, world.olga)
+    await world.app.coaches(dora, await world.app.person("dan", "athlete"))
+    path = "/api/analytics/export"
+    monkeypatch.setattr(exporting, "CLIENTS_MAX", 1)
+    assert problem(await world.olga("GET", path)) == (409, "too_many_clients")
+    for query in ({"coach_id": str(world.carla.id)}, {"athlete_id": str(world.anna.id)}):
+        assert (await world.olga("GET", path, params=query)).status_code == 200
+    monkeypatch.setattr(exporting, "CLIENTS_MAX", 2)
+    assert (await world.olga("GET", path)).status_code == 200
 
 
 async def test_another_owner_finds_nobody_even_by_the_coachs_id(world: World) -> None:

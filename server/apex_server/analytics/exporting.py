@@ -19,6 +19,7 @@ from apex_server.analytics.payloads import ExportFormat
 from apex_server.audit import record_event
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
+from apex_server.errors import TooManyClients
 from apex_server.people import USER_NAME
 from apex_server.standing import CLIENTS_MAX, coaches_read_by
 from apex_server.sync.sealing import EXERCISE_NAME, seals_of_scopes
@@ -89,13 +90,16 @@ async def exported_athletes(
     """List by name whose training a caller may take along, of all or of the one that is named.
 
     An athlete their own, a coach that of their athletes, an owner that of their coaches' athletes, or of one coach's.
+    Raises TooManyClients: what is taken along is whole.
     """
     async with database.request(caller.user_id) as connection:
         if caller.role == "athlete":
             rows = await connection.fetch(_queries.get_own_name, caller.user_id, athlete_id)
         else:
             coaches = await coaches_read_by(connection, caller, coach_id)
-            rows = await connection.fetch(_queries.list_exported_athletes, coaches, athlete_id, CLIENTS_MAX)
+            rows = await connection.fetch(_queries.list_exported_athletes, coaches, athlete_id, CLIENTS_MAX + 1)
+        if len(rows) > CLIENTS_MAX:
+            raise TooManyClients(CLIENTS_MAX)
         keys = await database.vault.user_keys(connection, [row["id"] for row in rows])
     found = [
         ExportedAthlete(row["id"], keys[row["id"]].open_text(row["name"], what=USER_NAME))

@@ -160,7 +160,7 @@ class AnalyticsController(Controller):
                 media_type=MEDIA_TYPES["csv"],
                 generate_examples=False,
             ),
-            **problem_responses(*READ_REFUSALS, RoleRequired, ParquetMissing),
+            **problem_responses(*READ_REFUSALS, RoleRequired, TooManyClients, ParquetMissing),
         },
     )
     async def export_sets(
