@@ -42,7 +42,8 @@ class InvitesController(Controller):
     ) -> Invite:
         """Invite an athlete: a code to tell them, and a link with it, which is mailed to the address if there is one.
 
-        Nobody can look the code up again; asked once more for the same address, the code before it is void.
+        POST /api/clients does the same, with what you know of them. Nobody can look the code up again; asked once more
+        for the same address, the code before it is void.
         """
         require_role(caller, "coach")
         email = None if data.email is None else normalise_email(data.email)

@@ -274,11 +274,9 @@ class ClientDashboard(Struct, kw_only=True):
     to_look_at: list[ToLookAt]
 
 
-class NewClient(Struct, kw_only=True, forbid_unknown_fields=True):
+class NewClient(InviteRequest, kw_only=True, forbid_unknown_fields=True):
     """Whom to invite, and what is known of them: laid down when they accept, where they said nothing themselves."""
 
-    email: Annotated[str, Meta(min_length=3, max_length=254)] | None = None
-    valid_days: Annotated[int, Meta(ge=1, le=_VALID_DAYS_MAX)] = 14
     profile: Profile | UnsetType = UNSET
     file: ClientFile | UnsetType = UNSET
 

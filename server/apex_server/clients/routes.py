@@ -135,9 +135,9 @@ class ClientsController(Controller):
     async def make_client(self, data: JSONBody[NewClient], clients: NamedDependency[ClientWriter]) -> Invite:
         """Invite an athlete, with what you know of them already.
 
-        A letter brings the link to the address, if there is one. They are your client once they accept; then profile
-        and file are laid down, and what they said of themselves stands. Nobody can look the code up again; asked once
-        more for the same address, the code before it is void.
+        POST /api/invites does the same without that. A letter brings the link to the address, if there is one. They are
+        your client once they accept; then profile and file are laid down, and what they said of themselves stands.
+        Nobody can look the code up again; asked once more for the same address, the code before it is void.
         """
         email = None if data.email is None else normalise_email(data.email)
         known = {part: msgspec.to_builtins(each) for part in ("profile", "file") if (each := getattr(data, part))}
