@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from apex_server.caller import Caller
-from apex_server.db import Database
+from apex_server.db import Database, load_queries
 from apex_server.media.directory import DirectoryStore
 from apex_server.personal_data import Exporter
 from apex_server.personal_data.export import EXPORT_LIFETIME, EXPORTS_MAX
@@ -24,6 +25,8 @@ from tests.server.accounts_app import Clock, problem
 from tests.server.rest_app import Device, Person, RestServer, rest_server
 
 pytestmark = pytest.mark.anyio
+
+queries = load_queries("apex_server.personal_data")
 
 
 @pytest.fixture
@@ -158,6 +161,16 @@ async def test_what_two_people_wrote_to_each_other_is_in_the_copy_of_both(
         archive = await exported(person, exporter)
         [name] = [name for name in archive.namelist() if name.startswith("records") and "messages" in name]
         assert b"Well done" in archive.read(name)
+
+
+async def test_the_scopes_of_one_person_are_found_among_all_by_index(database_url: str) -> None:
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute("SET enable_seqscan = off")
+        plan = str(await owner.fetch(f"EXPLAIN {queries.list_own_scopes}", str(uuid4())))
+    finally:
+        await owner.close()
+    assert "scopes_of" in plan and "scopes_about" in plan
 
 
 async def test_nobody_else_gets_it_and_it_is_there_for_seven_days(

@@ -99,13 +99,12 @@ DELETE FROM exports
 WHERE expires_at <= $1 OR failed_at <= $2;
 
 -- name: list_own_scopes
--- What is a person's own: their records as an athlete, what they wrote as a coach, and their messages.
+-- What is a person's own: their records as an athlete, what they wrote as a coach, and their messages. Of what is about
+-- them they have their threads alone.
 SELECT scope_id, name, record_count
 FROM scopes
-WHERE name IN ('athlete:' || $1, 'coach:' || $1, 'library:' || $1)
-    OR name LIKE 'private:' || $1 || ':%'
-    OR name LIKE 'thread:' || $1 || ':%'
-    OR name LIKE 'thread:%:' || $1
+WHERE split_part(name, ':', 2) = $1::text
+    OR (right(name, 36) = $1::text AND name LIKE 'thread:%')
 ORDER BY name
 LIMIT 10000;
 
