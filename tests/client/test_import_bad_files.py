@@ -211,10 +211,13 @@ def test_a_row_that_lost_a_quote_and_its_numbers_is_skipped_alone() -> None:
 @pytest.mark.parametrize("bound_of_csv", [FIELD_CHARACTERS_MAX, 1_000_000])
 def test_a_field_without_end_is_bounded(bound_of_csv: int) -> None:
     """Also in a process that has raised the bound of csv for other files, as the import of foods does."""
-    csv.field_size_limit(bound_of_csv)
-    plan = read(
-        HEADER + row(1) + row(2, notes="x" * 500_000) + row(3) + "y" * (LINE_CHARACTERS_MAX + 1) + "\n" + row(4)
-    )
+    before = csv.field_size_limit(bound_of_csv)
+    try:
+        plan = read(
+            HEADER + row(1) + row(2, notes="x" * 500_000) + row(3) + "y" * (LINE_CHARACTERS_MAX + 1) + "\n" + row(4)
+        )
+    finally:
+        csv.field_size_limit(before)
     assert plan.workouts[0].sets == 3
     assert [(row.line, row.reason) for row in plan.skipped] == [
         (3, "a row longer than any"),

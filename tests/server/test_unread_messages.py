@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
+import anyio
 import pytest
 
 from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.db import Database
+from apex_server.jobs import unread_messages
 from apex_server.jobs.unread_messages import ask_for_letters
 from apex_server.mail import UNREAD_FOR, Mail, MailRefused, SmtpMailer, smtp_address
-from apex_server.mail.waiting_messages import Waiting, words_of
+from apex_server.mail.waiting_messages import Waiting, waiting_messages, words_of
 from apex_server.settings import Settings
 from apex_sync.ids import Scope, thread_scope
 from tests.server.accounts_app import Clock, problem
@@ -225,11 +228,30 @@ async def test_threads_that_the_coach_archived_do_not_count(world: World) -> Non
     assert len(await world.later(1)) == 1
 
 
-async def test_two_workers_ask_for_one_letter(world: World) -> None:
+async def test_of_two_workers_that_find_the_same_person_one_asks_for_the_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await world.allows(world.anna)
     await world.writes(world.ben)
-    now = world.clock() + timedelta(hours=HOURS)
-    assert [await ask_for_letters(world.db, now=now) for _ in range(2)] == [1, 0]
+    now, asked, found, both = world.clock() + timedelta(hours=HOURS), list[int](), list[object](), anyio.Event()
+
+    async def find(*args: Any, **kwargs: Any) -> list[Waiting]:
+        waiting = await waiting_messages(*args, **kwargs)
+        found.append(waiting)
+        if len(found) == 2:
+            both.set()
+        await both.wait()
+        return waiting
+
+    async def ask() -> None:
+        asked.append(await ask_for_letters(world.db, now=now))
+
+    monkeypatch.setattr(unread_messages, "waiting_messages", find)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as workers:
+            workers.start_soon(ask)
+            workers.start_soon(ask)
+    assert sorted(asked) == [0, 1]
 
 
 async def test_the_link_in_the_mail_ends_them_at_once_without_signing_in_and_as_often_as_pressed(world: World) -> None:
