@@ -16,7 +16,7 @@ from apex_server.consent_texts import CONSENT_TEXTS
 from apex_server.db import Database
 from apex_server.jobs.worker import Worker
 from apex_server.mail import UNREAD_FOR
-from apex_server.mail.waiting_messages import _words_naming
+from apex_server.mail.waiting_messages import words_naming
 from apex_server.serving import address_of
 from apex_server.settings import Settings
 from apex_server.sync import Committer
@@ -222,7 +222,7 @@ async def plant_letter(here: Installation, name: str) -> None:
     await here.worker.mails.send_due()
     here.now -= hours
     letters = [path.read_text() for path in (here.settings.data_dir / "mails").glob("*.eml")]
-    shown = _words_naming(name).split()[0]
+    shown = words_naming(name).split()[0]
     assert [shown in letter for letter in letters if "Messages wait for you" in letter] == [True]
 
 

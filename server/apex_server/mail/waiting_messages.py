@@ -16,7 +16,7 @@ from apex_server.people import USER_NAME
 from apex_server.resources import thread_filings
 from apex_server.vault import Vault
 
-__all__ = ["NAMED_MAX", "UNREAD_FOR", "Waiting", "waiting_messages", "words_of"]
+__all__ = ["NAMED_MAX", "UNREAD_FOR", "Waiting", "waiting_messages", "words_naming", "words_of"]
 
 UNREAD_FOR = timedelta(hours=4)
 """Who trains or coaches looks every few hours: sooner, a mail only repeats what the app shows; a day later the session
@@ -66,17 +66,17 @@ def words_of(waiting: Sequence[Waiting]) -> str:
     '2 messages from Anna and 1 from Ben'
     """
     first, *others = waiting[:NAMED_MAX]
-    said = [f"{_count(first)} message{'' if first.messages == 1 else 's'} {_words_naming(first.sender)}"]
-    said += [f"{_count(each)} {_words_naming(each.sender)}" for each in others]
+    said = [f"{_count(first)} message{'' if first.messages == 1 else 's'} {words_naming(first.sender)}"]
+    said += [f"{_count(each)} {words_naming(each.sender)}" for each in others]
     if (rest := len(waiting) - NAMED_MAX) > 0:
         said += [f"more from {rest} other{'' if rest == 1 else 's'}"]
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
 
-def _words_naming(name: str) -> str:
+def words_naming(name: str) -> str:
     """Give the words for who wrote, by a name as it may stand in a mail of ours: no address and no number to call.
 
-    >>> _words_naming("Zoë O'Brien-Müller"), _words_naming("Call 0900 123456"), _words_naming("x.example/1")
+    >>> words_naming("Zoë O'Brien-Müller"), words_naming("Call 0900 123456"), words_naming("x.example/1")
     ("from Zoë O'Brien-Müller", 'from Call', 'from x example')
     """
     letters = "".join(each if _is_of_names(each) else " " for each in name)
