@@ -29,7 +29,7 @@ from apex_server.web.pictures import Attached, newest_photos, ready_media
 from apex_server.web.wording import as_count, as_day
 from apex_server.web.workout_card import WorkoutCard, workout_card
 from apex_sync.coaching.analytics import first_day_of, progress_of
-from apex_sync.coaching.checkin_view import checkin_view
+from apex_sync.coaching.leaves import live_entries, text
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import CHECK_INS, INSIGHTS, WORKOUT_LOGS
@@ -196,8 +196,8 @@ async def _usual_answers(
 async def _ready_photos(
     connection: Connection, athlete_id: UUID, check_ins: Sequence[KnownRecord]
 ) -> Mapping[str, bool]:
-    named = (photo.media_id for known in check_ins for photo in checkin_view(known.id, known.record).photos)
-    return await ready_media(connection, athlete_id, named)
+    photos = (photo for known in check_ins for _, photo in live_entries(getattr(known.record, "photos", None)))
+    return await ready_media(connection, athlete_id, (text(photo.media_id) for photo in photos))
 
 
 def _places(athlete_id: UUID, page: Iterable[Any], kind: str) -> list[tuple[UUID, UUID]]:
