@@ -36,6 +36,7 @@ from apex_server.db import Database, EmbeddedPostgres, migrate
 from apex_server.db.data_directory import DataDirectory
 from apex_server.db.errors import EmbeddedPostgresError
 from apex_server.db.postmaster import Postmaster, read_pid_file
+from apex_server.key_renewal import KeyRenewal
 from apex_server.settings import Settings
 from apex_server.vault import Vault
 from tests.server.accounts_app import Clock, accounts_app, speak_to
@@ -117,8 +118,15 @@ async def whole(settings: Settings) -> AsyncIterator[WholeApp]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """The time of an app of accounts; a test moves it."""
+    """The time of an app of accounts, or of a worker; a test moves it."""
     return Clock()
+
+
+@pytest.fixture
+def renewal(db: Database, clock: Clock) -> KeyRenewal:
+    """The worker that renews data keys, by that clock; the rings of keys know whole seconds."""
+    clock.time = clock.time.replace(microsecond=0)
+    return KeyRenewal(db, now=clock)
 
 
 @pytest.fixture

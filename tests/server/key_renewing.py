@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
-import pytest
 
 from apex_server.db import Database
 from apex_server.key_renewal import KeyRenewal, ask_for_renewal
@@ -24,18 +23,11 @@ TO_KEPT = (timedelta(0), KEYS_HELD_MAX, KEYS_HELD_MAX)
 """A new key is made; it seals, and everything is sealed with it; everything is looked through once more."""
 
 
-@pytest.fixture
-async def world(db: Database, database_url: str) -> World:
+async def open_world(db: Database, database_url: str) -> World:
     """Give a server of which there always is a newer backup, unless a test says otherwise."""
     world = await World(db, database_url).open()
     await note_backup(world, BACKED_UP)
     return world
-
-
-@pytest.fixture
-def renewal(world: World, clock: Clock) -> KeyRenewal:
-    clock.time = clock.time.replace(microsecond=0)  # A ring knows whole seconds.
-    return KeyRenewal(world.db, now=clock)
 
 
 async def train(world: World, workouts: int = 3) -> tuple[UUID, Any]:
@@ -49,7 +41,7 @@ async def train(world: World, workouts: int = 3) -> tuple[UUID, Any]:
 
 
 async def ask(world: World, clock: Clock) -> int | None:
-    return await ask_for_renewal(world.db, older_than=datetime.now(UTC), email=None, now=clock.time)
+    return await ask_for_renewal(world.db, older_than=max(datetime.now(UTC), clock.time), email=None, now=clock.time)
 
 
 async def pass_time(renewal: KeyRenewal, clock: Clock, *spans: timedelta) -> None:

@@ -34,6 +34,7 @@ from tests.server.key_renewing import (
     erase,
     key_of,
     note_backup,
+    open_world,
     pass_time,
     renew_just_now,
     ring_of,
@@ -45,7 +46,10 @@ from tests.server.sync_world import World, assert_consistent
 
 pytestmark = pytest.mark.anyio
 
-pytest_plugins = ("tests.server.key_renewing",)
+
+@pytest.fixture
+async def world(db: Database, database_url: str) -> World:
+    return await open_world(db, database_url)
 
 
 async def test_a_backup_from_before_opens_with_the_newest_keys_for_ninety_days_and_then_says_that_it_does_not(

@@ -43,6 +43,7 @@ from tests.server.key_renewing import (
     fail,
     fill_columns,
     key_of,
+    open_world,
     pass_time,
     ring_of,
     step_of,
@@ -53,7 +54,11 @@ from tests.server.sync_world import World, assert_consistent, workout
 
 pytestmark = pytest.mark.anyio
 
-pytest_plugins = ("tests.server.key_renewing",)
+
+@pytest.fixture
+async def world(db: Database, database_url: str) -> World:
+    return await open_world(db, database_url)
+
 
 NOT_SEALED_WITH_A_DATA_KEY = (
     "_hash", "_index", "digest", "chain", ".link", ".state", ".epoch", ".wrapped", ".key", ".hash", "pgqueuer.",
