@@ -24,6 +24,7 @@ COMMANDS = (
     "log undo", "log edit", "log rename", "log remove",
     "exercises", "exercises search", "exercises import", "clients", "clients import",
     "clients invite", "clients invites", "clients revoke", "clients archive", "clients restore",
+    "org", "org join", "org leave",
     "insights", "insights show", "insights approve", "insights dismiss", "insights edit",
     "conflicts restore", "conflicts keep", "rejected reissue", "rejected drop",
     "privacy", "privacy allow", "privacy withdraw", "privacy export", "privacy delete-account", "privacy keep-account",
