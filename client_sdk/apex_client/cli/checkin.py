@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from apex_client.blocking.checkins import CheckIn
     from apex_client.blocking.resources import AthleteResources
 
-ANSWERS = "Answers, each 1 to 10"
+ANSWERS = "Answers"
 
 _WEIGHT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(kg|kgs|lb|lbs)?", re.I)
 
-Answer = Annotated[int | None, typer.Option(rich_help_panel=ANSWERS)]
+Answer = Annotated[int | None, typer.Option(metavar="1-10", rich_help_panel=ANSWERS)]
 
 
 group = typer.Typer(

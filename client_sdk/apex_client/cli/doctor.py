@@ -1,6 +1,5 @@
 """`apex doctor`: whether the replica is sound, what stands between it and the server, and everything out of it."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +8,7 @@ import typer
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, key_from_here, opened, resolved
-from apex_client.cli.screen import counted, escaped, out, said
+from apex_client.cli.screen import counted, escaped, out, said, shown_json
 
 if TYPE_CHECKING:
     from apex_client.doctor import Finding
@@ -50,8 +49,8 @@ def doctor(
 ) -> None:
     """Check the file, every record and table in it, the outbox, and what the server has. Mends and changes nothing.
 
-    Works while another program has the replica open, and on one that is damaged or too new. Exits 1 when something
-    needs a hand.
+    Works while another program has the replica open, and on one that is damaged or too new.
+    Exits 1 when something needs a hand.
     """
     path = resolved(db)
     if not path.exists():
@@ -63,7 +62,8 @@ def doctor(
         return
     findings = [*_looks(path), *([] if offline else _server(path))]
     if json:
-        _write_json(findings)
+        is_sound = not any(finding.state in NEEDS_SOMEBODY for finding in findings)
+        shown_json({"sound": is_sound, "findings": findings})
     else:
         _show(findings)
     if any(finding.state in NEEDS_SOMEBODY for finding in findings):
@@ -109,14 +109,6 @@ def _export(path: Path, output: Path) -> None:
             f"[red]{len(salvaged.unreadable):,} could not be read[/], see unreadable.json in it; keep the replica file"
         )
         raise typer.Exit(1)
-
-
-def _write_json(findings: "list[Finding]") -> None:
-    import msgspec
-
-    sound = not any(finding.state in NEEDS_SOMEBODY for finding in findings)
-    answer = msgspec.json.encode({"sound": sound, "findings": findings})
-    sys.stdout.write(msgspec.json.format(answer).decode() + "\n")
 
 
 def _show(findings: "list[Finding]") -> None:

@@ -78,7 +78,9 @@ def export(
         Literal["json", "ndjson", "csv"],
         typer.Option(help="json and ndjson: all records whole; csv: one table."),
     ] = "json",
-    table: Annotated[Table, typer.Option(help="Which table as CSV.")] = "logged_sets",
+    table: Annotated[
+        Table, typer.Option("--table", metavar="NAME", help="Which table as CSV; a name that is none lists them.")
+    ] = "logged_sets",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: the standard output.")
     ] = None,

@@ -87,7 +87,7 @@ def undo(on: On = None, athlete: Whose = None, db: Db = NO_DB) -> None:
 
 def edit(
     exercise: Exercise,
-    number: Annotated[int, typer.Argument(min=1, help="Which set of it, from 1.")],
+    number: Annotated[int, typer.Argument(metavar="N", min=1, help="Which set of it, from 1.")],
     word: Annotated[str, typer.Argument(metavar="SET", help="What it was: 8x100kg@9, or a part of it: @9, 100kg.")],
     unit: Annotated[LoadUnit | None, typer.Option(help="Of a load without one.")] = None,
     on: On = None,
@@ -146,7 +146,9 @@ def remove(
     exercise: Annotated[
         str | None, typer.Argument(help="The exercise, by name; without, the whole session.", show_default=False)
     ] = None,
-    number: Annotated[int | None, typer.Argument(min=1, help="Which set of it; without, all of it.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(metavar="N", min=1, help="Which set of it; without, all of it.")
+    ] = None,
     on: On = None,
     yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask about a whole session.")] = False,
     athlete: Whose = None,
