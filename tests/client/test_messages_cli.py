@@ -29,6 +29,7 @@ async def test_messages_are_listed_read_and_sent(
 
     listed = at_coach("messages").ok().out
     assert [line.split()[:2] for line in listed.splitlines()[2:]] == [["Anna", "1"], ["Ben"]]
+    assert "1 unread: apex messages" in at_coach("status", "--offline").ok().out
     shown = at_coach("messages", "read", "an").ok().out
     assert "fine [bold]again[/] \ufffd[2J" in shown and "\x1b" not in shown
     assert at_coach("messages", "read", "Anna").ok().out.endswith("✓ read\n")
@@ -99,6 +100,7 @@ async def test_a_thread_is_encrypted_compared_and_a_new_device_accepted(
         await replica.aclose()
 
     assert "new device, encrypted" in at_coach("messages").ok().out
+    assert "in the encrypted thread with Anna" in at_coach("status", "--offline").ok().out
     shown = at_coach("messages", "read").ok().text
     assert "not encrypted" in shown.splitlines()[0] and "Only you" in shown.splitlines()[1]
     assert "Anna has a new device (Anna's [bold]tablet[/])" in shown

@@ -82,7 +82,7 @@ def show(insight: Named, db: Db = NO_DB) -> None:
         said(f"[bold]{escaped(found.get('title') or '?')}[/]  {escaped(whose)}  {_priority(found)}, {_status(found)}")
         shown(_text_of(found))
         if facts := found.get("facts"):
-            listed = table("fact", "", "", right=("",))
+            listed = table("fact", "what", "value", right=("value",))
             for fact in facts:
                 value = fact.get("value")
                 measured = f"{value:.10g} {fact.get('unit') or ''}" if isinstance(value, int | float) else value or ""
