@@ -7,12 +7,15 @@ of a session is written here alone.
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from itertools import groupby
 from math import fsum
+from operator import attrgetter
 
 from msgspec import Struct
 
 from apex_sync.coaching.adherence import DoneSession, weekly_adherence
-from apex_sync.coaching.exercise_totals import ExerciseTotals, exercise_totals, hard_set_of
+from apex_sync.coaching.exercise_totals import ExerciseTotals, exercise_totals, hard_set_of, merged_totals
 from apex_sync.coaching.exposures import exposures
 from apex_sync.coaching.plan import ScheduledSession
 from apex_sync.coaching.profile import Library, traits_of
@@ -78,7 +81,7 @@ class AdherenceWeek(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TrainedSession(Struct, frozen=True, gc=False):
-    """One session of an exercise, which has a hard set of it, and what it came to."""
+    """What the hard sets of an exercise came to in a session, or in one place of it where it stands there twice."""
 
     workout_id: str
     date: datetime.date
@@ -87,7 +90,10 @@ class TrainedSession(Struct, frozen=True, gc=False):
 
 
 class ProgressPoint(Struct, frozen=True, kw_only=True, gc=False):
-    """One session of an exercise: its heaviest set, and the best estimate of the one-rep maximum where there is one."""
+    """One day of an exercise: its heaviest set, and the best estimate of the one-rep maximum where there is one.
+
+    `workout_id` is the session of the heaviest set: a light one later that day adds its sets and takes nothing away.
+    """
 
     workout_id: str
     date: datetime.date
@@ -101,7 +107,7 @@ class ProgressPoint(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ExerciseProgress(Struct, frozen=True, kw_only=True):
-    """The line of one exercise, oldest session first; all estimates are by the one `formula`.
+    """The line of one exercise, oldest day first; all estimates are by the one `formula`.
 
     `percent_per_week` is the slope of the estimates against their mean; null of fewer than two days with one.
     """
@@ -226,14 +232,15 @@ def first_day_of(weeks: int, last: datetime.date) -> datetime.date:
 
 
 def _progress(identity: str, line: Sequence[TrainedSession], records: list[PersonalRecord]) -> ExerciseProgress:
-    in_table = all(session.totals.rpe_table is not None for session in line)
-    points = [_point(session, session.totals.rpe_table if in_table else session.totals.epley) for session in line]
+    days = [reduce(_merged, sessions) for _, sessions in groupby(line, key=attrgetter("date"))]
+    in_table = all(day.totals.rpe_table is not None for day in days)
+    points = [_point(day, day.totals.rpe_table if in_table else day.totals.epley) for day in days]
     estimates = [(point.date, point.e1rm_kg) for point in points if point.e1rm_kg is not None]
     slope = slope_per_week(estimates)
     mean = fsum(value for _, value in estimates) / len(estimates) if estimates else 0.0
     return ExerciseProgress(
         exercise_id=identity[3:] if identity.startswith("id:") else None,
-        name=next((session.exercise_name for session in reversed(line) if session.exercise_name), None),
+        name=next((day.exercise_name for day in reversed(days) if day.exercise_name), None),
         formula="rpe_table" if in_table else "epley",
         points=points,
         percent_per_week=None if slope is None else as_shown(100.0 * slope / mean),
@@ -241,11 +248,18 @@ def _progress(identity: str, line: Sequence[TrainedSession], records: list[Perso
     )
 
 
-def _point(session: TrainedSession, best: StrengthEstimate | None) -> ProgressPoint:
-    totals = session.totals
+def _merged(one: TrainedSession, later: TrainedSession) -> TrainedSession:
+    """Merge two sessions of a day, or two places of an exercise in one session."""
+    heavier = max(one, later, key=lambda each: (each.totals.top_load_kg or 0.0, each.totals.top_reps or 0))
+    name = one.exercise_name or later.exercise_name
+    return TrainedSession(heavier.workout_id, one.date, name, merged_totals(one.totals, later.totals))
+
+
+def _point(day: TrainedSession, best: StrengthEstimate | None) -> ProgressPoint:
+    totals = day.totals
     return ProgressPoint(
-        workout_id=session.workout_id,
-        date=session.date,
+        workout_id=day.workout_id,
+        date=day.date,
         sets=totals.hard_sets,
         volume_load_kg=as_shown(totals.volume_load_kg),
         top_load_kg=totals.top_load_kg,

@@ -1,7 +1,7 @@
 """What an exercise comes to in one session: figures small enough to be kept beside it, and enough for lines of years.
 
-They are found set by set where a session is read, and merged where one session has an exercise twice. A line of
-estimated maxima uses one formula throughout, so the best by either is kept.
+They are found set by set where a session is read, and merged where one session, or one day, has an exercise twice. A
+line of estimated maxima uses one formula throughout, so the best by either is kept.
 """
 
 from collections.abc import Sequence
@@ -108,7 +108,7 @@ def _estimates(
 
 
 def merged_totals(one: ExerciseTotals, other: ExerciseTotals) -> ExerciseTotals:
-    """Merge the totals of an exercise that stands in one session twice, in its order."""
+    """Merge the totals of an exercise from two places of a session or two sessions of a day, in their order."""
     top = max(one, other, key=lambda each: (each.top_load_kg or 0.0, each.top_reps or 0))
     return ExerciseTotals(
         hard_sets=one.hard_sets + other.hard_sets,

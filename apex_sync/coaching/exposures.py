@@ -5,7 +5,9 @@ An exposure holds only sets that count and have a day. A trend line of estimated
 
 import datetime
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from math import fsum
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -76,7 +78,14 @@ def session_best(exposure: Exposure, formula: Formula) -> Best | None:
     )
 
 
-def session_bests(line: Sequence[Exposure]) -> list[Best]:
-    """Give the line of session bests by one formula, oldest first; sessions without an estimate are left out."""
-    formula = trend_formula(line)
-    return [best for exposure in line if (best := session_best(exposure, formula)) is not None]
+def day_bests(line: Sequence[Exposure]) -> list[Best]:
+    """Give the best of each day by one formula, oldest first; days without an estimate are left out.
+
+    Nobody grows weaker by a light session in the evening: the day is worth its heaviest.
+    """
+    days = [
+        Exposure(first.workout_id, day, first.performed_at, (*first.sets, *(s for each in later for s in each.sets)))
+        for day, (first, *later) in groupby(line, key=attrgetter("date"))
+    ]
+    formula = trend_formula(days)
+    return [best for exposure in days if (best := session_best(exposure, formula)) is not None]

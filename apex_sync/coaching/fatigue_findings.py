@@ -68,7 +68,7 @@ def performance_drop_signs(history: TrainingHistory, lifts: Sequence[str]) -> Si
         level="red",
         date=date,
         subject="main_lifts",
-        record_ids=tuple(sorted({best.exposure.workout_id for best in pairs})),
+        record_ids=tuple(sorted({best.performed.workout_id for best in pairs})),
     )
     found = finding(
         "recovery.performance_drop",

@@ -1,4 +1,4 @@
-"""Stagnation and decline of one exercise, from its line of session-best estimated maxima.
+"""Stagnation and decline of one exercise, from its line of estimated maxima, the best of each day.
 
 The window is the shortest run of latest exposures that holds at least three of them and spans enough days. All
 thresholds are defaults of ours [D]: no source fixes them.
@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from apex_sync.coaching.exposures import Best, Exposure, session_bests
+from apex_sync.coaching.exposures import Best, Exposure, day_bests
 from apex_sync.coaching.strength import Formula
 from apex_sync.coaching.trend import slope_per_week
 from apex_sync.coaching.weeks import days_between
@@ -69,7 +69,7 @@ def find_stagnation(
 
     Exposures come oldest first and without those of deload weeks. `adherence` is a share, None where it is not known.
     """
-    line = session_bests([exposure for exposure in exposures if exposure.date <= as_of])
+    line = day_bests([exposure for exposure in exposures if exposure.date <= as_of])
     days = window_days(training_age_years)
     start = _window_start(line, days)
     if start is None or days_between(line[-1].exposure.date, as_of) > days:

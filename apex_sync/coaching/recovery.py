@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from apex_sync.coaching.exposures import Best, Exposure, mean_effort, session_bests, top_set
+from apex_sync.coaching.exposures import Best, Exposure, day_bests, mean_effort, top_set
 from apex_sync.coaching.sets import PerformedSet, effort_rpe, working_share
 from apex_sync.coaching.trend import median
 from apex_sync.coaching.weeks import complete_weeks, days_between, monday_of
@@ -133,7 +133,7 @@ def main_lifts(exposures_by_exercise: Mapping[str, Sequence[Exposure]], as_of: d
     counts = []
     for exercise, exposures in exposures_by_exercise.items():
         recent = [e for e in exposures if e.date <= as_of and days_between(e.date, as_of) <= MAIN_LIFT_DAYS]
-        bests = len(session_bests(recent))
+        bests = len(day_bests(recent))
         if bests >= MAIN_LIFT_EXPOSURES_MIN:
             counts.append((-bests, exercise))
     return tuple(exercise for _, exercise in sorted(counts)[:MAIN_LIFTS_MAX])
@@ -153,7 +153,7 @@ def find_performance_drops(
             for exposure in exposures_by_exercise.get(exercise, ())
             if exposure.date <= as_of and days_between(exposure.date, as_of) < DROP_BASELINE_DAYS
         ]
-        bests = session_bests(recent)
+        bests = day_bests(recent)
         week = [best for best in bests if days_between(best.exposure.date, as_of) < DROP_DAYS]
         if not week:
             continue

@@ -17,11 +17,11 @@ pytestmark = pytest.mark.anyio
 ANNA, COACH = "anna@example.com", "coach@example.com"
 
 
-async def train(replica: Replica, on: date, name: str, *loads: float) -> None:
-    log = await replica.workouts.start(start_time=f"{on}T10:00:00")
+async def train(replica: Replica, on: date, name: str, *loads: float, hour: int = 10) -> None:
+    log = await replica.workouts.start(start_time=f"{on}T{hour}:00:00")
     for load in loads:
         await log.add_set(name, reps=8, load=load)
-    await log.finish(end_time=f"{on}T11:00:00")
+    await log.finish(end_time=f"{on}T{hour + 1}:00:00")
 
 
 def monday(replica: Replica, weeks_ago: int) -> date:
@@ -46,6 +46,19 @@ async def test_volume_and_progress_need_no_server(open_replica: OpenReplica) -> 
     assert bench.percent_per_week is not None and bench.percent_per_week > 0
     assert {record.date for record in bench.records} == {monday(replica, 2), week}
     assert len(await replica.analytics.progression()) == 2
+
+
+async def test_a_light_session_in_the_evening_takes_nothing_from_the_day(open_replica: OpenReplica) -> None:
+    replica = await open_replica()
+    for weeks_ago in (3, 2, 1):
+        await train(replica, monday(replica, weeks_ago), "Squat", 100)
+    [before] = await replica.analytics.progression()
+    await train(replica, monday(replica, 1), "Squat", 60, 60, hour=18)
+    [squat] = await replica.analytics.progression()
+    assert [point.sets for point in squat.points] == [1, 1, 3]
+    assert [point.e1rm_kg for point in squat.points] == [point.e1rm_kg for point in before.points]
+    assert squat.percent_per_week == before.percent_per_week == 0
+    assert squat.points[-1].workout_id == before.points[-1].workout_id
 
 
 async def test_a_lift_goes_on_where_the_app_before_left_off(open_replica: OpenReplica, tmp_path: Path) -> None:

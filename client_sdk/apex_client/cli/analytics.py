@@ -64,9 +64,7 @@ def progress(
                 refuse_unknown(replica, exercise)
             said("nothing was trained in these weeks" if exercise is None else "not trained in these weeks")
             return
-    listed = table(
-        "exercise", "sessions", "e1RM", "", "% a week", "last top set", "records", right=("sessions", "e1RM")
-    )
+    listed = table("exercise", "days", "e1RM", "", "% a week", "last top set", "records", right=("days", "e1RM"))
     for each in found:
         estimates = [point.e1rm_kg for point in each.points if point.e1rm_kg is not None]
         last = each.points[-1]

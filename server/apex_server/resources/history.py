@@ -17,7 +17,7 @@ from apex_server.db import Connection, load_queries
 from apex_server.sync.sealing import EXERCISE_NAME, DocumentSeal, seal_of_scope
 from apex_server.vault import Vault
 from apex_sync.coaching.analytics import TrainedSession
-from apex_sync.coaching.exercise_totals import ExerciseTotals, merged_totals
+from apex_sync.coaching.exercise_totals import ExerciseTotals
 from apex_sync.coaching.leaves import number, text, whole
 from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.sets import (
@@ -102,18 +102,8 @@ async def trained_exercises_of(
         identity = found.identities.get((exercise_id, name)) or exercise_identity(exercise_id, name)
         if identity:
             session = TrainedSession(str(record_id), on, name, totals_of_row(*totals))
-            _add_session(lines.setdefault(identity, []), session)
+            lines.setdefault(identity, []).append(session)
     return Trained(lines, found.records)
-
-
-def _add_session(line: list[TrainedSession], session: TrainedSession) -> None:
-    """Add to a line what comes after it; an exercise that stands in a session twice is trained in it once."""
-    if not line or line[-1].workout_id != session.workout_id:
-        line.append(session)
-        return
-    before = line.pop()
-    totals = merged_totals(before.totals, session.totals)
-    line.append(TrainedSession(before.workout_id, before.date, before.exercise_name or session.exercise_name, totals))
 
 
 def totals_of_row(

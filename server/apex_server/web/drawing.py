@@ -94,7 +94,7 @@ def draw_weight(rows: Sequence[Any]) -> WeightTrend | None:
 
 
 def draw_strength(progress: Iterable[ExerciseProgress], unit: str) -> list[StrengthLine]:
-    """Draw the exercises trained most that have estimates of two sessions."""
+    """Draw the exercises trained most that have estimates of two days."""
     lines: list[StrengthLine] = []
     for each in progress:
         points = [(point, point.e1rm_kg) for point in each.points if point.e1rm_kg is not None]
@@ -103,13 +103,12 @@ def draw_strength(progress: Iterable[ExerciseProgress], unit: str) -> list[Stren
         low, high = min(kg for _, kg in points), max(kg for _, kg in points)
         spare = max(0.0, SPAN_MIN_KG - (high - low)) / 2
         scale = _Scale(points[0][0].date, points[-1][0].date, low - spare, high + spare)
-        best = {record.workout_id for record in each.records if record.kind == "e1rm_pr"}
+        best = {record.date for record in each.records if record.kind == "e1rm_pr"}
         lines.append(
             StrengthLine(
                 name=each.name,
                 dots=[
-                    (scale.x(point.date), scale.y(kg), point.workout_id in best, as_weight(kg, unit))
-                    for point, kg in points
+                    (scale.x(point.date), scale.y(kg), point.date in best, as_weight(kg, unit)) for point, kg in points
                 ],
                 line=" ".join(f"{scale.x(point.date):.1f},{scale.y(kg):.1f}" for point, kg in points),
                 latest=as_weight(points[-1][1], unit),

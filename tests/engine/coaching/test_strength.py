@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apex_sync.coaching.exposures import session_bests, trend_formula
+from apex_sync.coaching.exposures import day_bests, trend_formula
 from apex_sync.coaching.strength import (
     RPE_PERCENT,
     OutsideFormula,
@@ -149,9 +149,16 @@ def test_a_trend_line_uses_one_formula_throughout() -> None:
     rated = (day(0), sets((100, 5), rpe=8))
     bare = (day(7), sets((105, 5)))
     assert trend_formula(line(rated)) == "rpe_table"
-    assert {best.estimate.formula for best in session_bests(line(rated, bare))} == {"epley"}
+    assert {best.estimate.formula for best in day_bests(line(rated, bare))} == {"epley"}
 
 
 def test_a_session_is_worth_its_best_set() -> None:
-    (best,) = session_bests(line((day(0), sets((100, 5), (110, 3), (90, 6)))))
+    (best,) = day_bests(line((day(0), sets((100, 5), (110, 3), (90, 6)))))
     assert best.performed.load_kg == 110.0
+
+
+def test_a_light_session_in_the_evening_takes_nothing_from_the_day() -> None:
+    heavy, light = (day(0), sets((100, 5), rpe=8)), (day(0), sets((60, 8)))
+    for sessions in ((heavy, light), (light, heavy)):
+        (best,) = day_bests(line(*sessions))
+        assert (best.performed.load_kg, best.estimate.formula) == (100.0, "rpe_table")
