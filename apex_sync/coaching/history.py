@@ -80,7 +80,7 @@ def _slots(sessions: Iterable[DoneSession], plan: Plan | None) -> dict[str, Slot
     return {
         session.workout_id: (session.week_number, session.day_number)
         for session in sessions
-        if plan is not None and session.program_id == plan.program_id
+        if plan is not None and plan.program_id is not None and session.program_id == plan.program_id
         if session.week_number is not None and session.day_number is not None
     }
 

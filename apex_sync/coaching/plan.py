@@ -4,7 +4,7 @@ Read from a program record without trusting it; a program that lacks a leaf just
 """
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -56,6 +56,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """
 
     program_id: str | None = None
+    """None where no program is followed now, and `scheduled` is of those of before."""
     scheduled: tuple[ScheduledSession, ...] = ()
     deload_weeks: frozenset[int] = frozenset()
     targets: Mapping[tuple[str, int, int], Target] = {}
@@ -124,6 +125,22 @@ def sessions_due(programs: Iterable[tuple[str, Record]]) -> tuple[ScheduledSessi
             key=lambda session: (session.date, session.day_number or 0),
         )
     )
+
+
+def asked_for(
+    programs: Sequence[tuple[str, Record]], first: datetime.date, as_of: datetime.date
+) -> tuple[ScheduledSession, ...]:
+    """List the sessions that programs asked for; none where training days a week are what counts.
+
+    They count where no program asked for a session from one day to the other, nor has any to ask for that is followed
+    now. The server's `standing.sql` says the same.
+    """
+    due = sessions_due(programs)
+    followed = followed_on(programs, as_of)
+    counts = any(first <= session.date <= as_of for session in due) or (
+        followed is not None and bool(plan_from_program(*followed).scheduled)
+    )
+    return due if counts else ()
 
 
 def plan_from_program(program_id: str, record: Record, *, due_check_ins: tuple[datetime.date, ...] = ()) -> Plan:

@@ -26,7 +26,7 @@ from apex_sync.coaching.analytics import (
     volume_of,
 )
 from apex_sync.coaching.exercise_library import builtin_exercises
-from apex_sync.coaching.plan import ScheduledSession, followed_on, plan_from_program, sessions_due
+from apex_sync.coaching.plan import asked_for
 from apex_sync.coaching.profile import ExerciseTraits, Library, library_of
 from apex_sync.coaching.records import personal_records
 from apex_sync.coaching.sets import PerformedSet, exercise_identity, performed_sets, session_date, sets_by_exercise
@@ -79,7 +79,8 @@ def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date
         if (session := done_session(log_id, log, performed_sets(log_id, log))) is not None
     ]
     first = complete_weeks(today, weeks)[0]
-    scheduled = _due(local, scope, first, today)
+    held = listing.recently_changed(local, PROGRAMS.name, scope, limit=WORKOUTS_MAX)
+    scheduled = asked_for([(one.record_id, PROGRAMS.read(one.state)[0]) for one in held], first, today)
     if not scheduled:
         days = [on for log in logs.values() if (on := session_date(log)) is not None]
         profile = next(
@@ -89,16 +90,6 @@ def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date
         per_week = getattr(profile, "training_days_per_week", None) or None
         scheduled = usual_schedule(per_week, min(days, default=None), today, first)
     return adherence_weeks(scheduled, done, as_of=today, weeks=weeks)
-
-
-def _due(local: LocalReplica, scope: str | None, first: date, today: date) -> tuple[ScheduledSession, ...]:
-    """List what programs asked for; nothing where none did since a day, nor has anything planned that is followed."""
-    held = listing.recently_changed(local, PROGRAMS.name, scope, limit=WORKOUTS_MAX)
-    programs = [(one.record_id, PROGRAMS.read(one.state)[0]) for one in held]
-    due = [session for session in sessions_due(programs) if first <= session.date]
-    followed = followed_on(programs, today)
-    has_plan = followed is not None and bool(plan_from_program(*followed).scheduled)
-    return tuple(due) if has_plan or any(session.date <= today for session in due) else ()
 
 
 def _dated_sets(local: LocalReplica, scope: str | None) -> Iterator[PerformedSet]:

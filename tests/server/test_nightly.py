@@ -8,7 +8,10 @@ import pytest
 from apex_server.db import Database, HintHub
 from apex_server.jobs import nightly
 from apex_server.jobs.nightly import Nightly
+from apex_server.jobs.reading import read_athlete
 from apex_server.settings import Settings
+from apex_sync.coaching.plan import plan_from_program
+from apex_sync.models import PROGRAMS
 from tests.server.accounts_app import Clock
 from tests.server.analysis_parts import (
     NOW,
@@ -179,3 +182,13 @@ async def test_a_night_finds_what_a_disk_has_changed(pair: Pair, clock: Clock, n
     await nights.step()
     rows = await run_as_owner(pair.database_url, "SELECT record_id FROM records WHERE damaged_at IS NOT NULL")
     assert [str(row["record_id"]) for row in rows] == [check_in_id]
+
+
+async def test_who_ended_a_program_lately_is_judged_by_what_it_asked_for(db: Database, pair: Pair) -> None:
+    ended = PROGRAM | {"end_date": (TODAY - timedelta(days=4)).isoformat()}
+    profile = {"training_days_per_week": 7}
+    await pair.committer.write(pair.coach_id, pair.athlete_scope, "profiles", record_id("profile"), profile)
+    await pair.committer.write(pair.coach_id, pair.athlete_scope, "programs", record_id("program"), ended)
+    plan = (await read_athlete(db, pair.athlete_id, NOW)).plan
+    assert plan is not None and plan.program_id is None
+    assert plan.scheduled == plan_from_program("p", PROGRAMS.read(ended)[0]).scheduled

@@ -15,7 +15,8 @@ from msgspec import Struct
 from apex_server.db import Database, load_queries
 from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
-from apex_sync.coaching.plan import Plan, followed_on, plan_from_program, sessions_due
+from apex_sync.coaching.client_standing import first_day_needed
+from apex_sync.coaching.plan import Plan, asked_for, followed_on, plan_from_program
 from apex_sync.coaching.profile import Library, TrainingProfile, library_of, training_profile
 from apex_sync.collection import Record
 from apex_sync.fold import fold
@@ -58,7 +59,7 @@ class AthleteRecords(Struct, frozen=True, kw_only=True):
 
 
 async def read_athlete(database: Database, athlete_id: UUID, now: datetime) -> AthleteRecords:
-    """Read everything in one snapshot; the plan is that of the athlete's day, with what was due before it began."""
+    """Read everything in one snapshot; the plan is that of the athlete's day, with what programs asked for before."""
     async with (
         database.commit_connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
@@ -88,12 +89,11 @@ async def read_athlete(database: Database, athlete_id: UUID, now: datetime) -> A
         library=library_of(dict(records_of(library_rows, library_docs, "exercises"))),
         versions={str(row["record_id"]): row["seq"] for row in rows},
     )
-    followed = followed_on(of["programs"], records.today(now))
-    if followed is None:
-        return records
-    plan = plan_from_program(*followed)
-    if plan.scheduled:
-        plan = msgspec.structs.replace(plan, scheduled=sessions_due(of["programs"]))
+    today = records.today(now)
+    followed = followed_on(of["programs"], today)
+    plan = None if followed is None else plan_from_program(*followed)
+    if scheduled := asked_for(of["programs"], first_day_needed(today), today):
+        plan = msgspec.structs.replace(plan or Plan(), scheduled=scheduled)
     return msgspec.structs.replace(records, plan=plan)
 
 

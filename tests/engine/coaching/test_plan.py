@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apex_sync.coaching.exercise_library import builtin_id
-from apex_sync.coaching.plan import Target, followed_on, plan_from_program, sessions_due
+from apex_sync.coaching.plan import Target, asked_for, followed_on, plan_from_program, sessions_due
 from apex_sync.coaching.profile import TrainingProfile, training_profile
 from apex_sync.collection import Record
 from apex_sync.models import PROGRAMS, Profile
@@ -139,3 +139,12 @@ def test_a_day_is_judged_by_the_program_that_was_followed_on_it() -> None:
     assert due(written("2026-03-02", None, "archived"), written("2026-03-02", None, "draft")) == []
     unknown = written("2026-03-03", None, "completed", weekday=7)
     assert due(written("2026-03-02", None), unknown)[:4] == ["03-02", "03-08", "03-09", "03-15"]
+
+
+def test_training_days_a_week_count_where_no_program_asked_for_anything() -> None:
+    ended = ("p", program(**TWO_WEEKS, end_date=day(9).isoformat()))
+    assert [session.date for session in asked_for([ended], day(7), day(12))] == [
+        session.date for session in sessions_due([ended])
+    ], "its last days are judged by what it asked for"
+    assert asked_for([ended], day(21), day(35)) == ()
+    assert asked_for([], day(0), day(9)) == ()
