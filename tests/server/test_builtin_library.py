@@ -1,13 +1,14 @@
 """Everybody has the built-in library: written by the system once, by the ordinary way, and kept at the file."""
 
 import asyncio
+import hashlib
 from uuid import UUID
 
 import msgspec
 import pytest
 
 from apex_server.db import Database
-from apex_server.jobs.builtin_library import keep_builtin_library
+from apex_server.jobs.builtin_library import LIBRARY_VERSION, keep_builtin_library, shipped
 from apex_sync.coaching.exercise_library import BuiltinExercise, builtin_exercises
 from apex_sync.coaching.food_library import BuiltinFood, builtin_foods
 from tests.server.sync_world import World, assert_consistent
@@ -61,6 +62,24 @@ async def test_two_starts_at_once_write_once(world: World) -> None:
     counts = await asyncio.gather(kept(world, BENCH, SQUAT), kept(world, BENCH, SQUAT))
     assert sorted(counts) == [0, 2]
     assert await ops(world) == 2
+
+
+async def test_of_two_versions_side_by_side_the_newer_has_its_way(world: World) -> None:
+    newer = msgspec.structs.replace(BENCH, name="Barbell Bench")
+    counts = [
+        await keep_builtin_library(world.db, world.committer, {"exercises": exercises}, version)
+        for version, exercises in ((1, (BENCH,)), (2, (newer, SQUAT)), (1, (BENCH,)), (2, (newer, SQUAT)))
+    ]
+    assert counts == [1, 2, 0, 0]
+    assert await ops(world) == 3
+
+
+def test_a_changed_library_has_a_version_of_its_own() -> None:
+    lines = [each.patch | {"id": each.id} for library in shipped().values() for each in library]
+    digest = hashlib.sha256(msgspec.json.encode(lines, order="deterministic")).hexdigest()[:16]
+    assert (LIBRARY_VERSION, digest) == (1, "375697ca58da0300"), (
+        "the library has changed: raise LIBRARY_VERSION, and note both"
+    )
 
 
 async def test_an_edited_line_is_one_op(world: World) -> None:

@@ -2,7 +2,8 @@
 
 Records are compared with the lines of the files leaf by leaf, and what differs is written as the system, through the
 one write path; so every device gets it by the ordinary pull, an edited line is one op, and a second run writes nothing.
-A line that is gone leaves a record marked as deleted, because logs may name it.
+A line that is gone leaves a record marked as deleted, because logs may name it. Of several versions of a server beside
+each other the newest has its way.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,8 @@ __all__ = ["keep_builtin_library"]
 
 SCOPE = "global"
 
-LIBRARY_LOCK = 0x6C696272  # "libr"; beside the lock of migrations.
+LIBRARY_VERSION = 1
+"""Goes up with every change of the files, which a test sees."""
 
 _queries = load_queries(__package__)
 
@@ -47,8 +49,12 @@ Library = Mapping[str, Iterable[BuiltIn]]
 """What is built in, by collection."""
 
 
-async def keep_builtin_library(database: Database, committer: Committer, library: Library | None = None) -> int:
-    """Bring the records to the library, and give how many had to change. Several processes may do so at once.
+async def keep_builtin_library(
+    database: Database, committer: Committer, library: Library | None = None, version: int = LIBRARY_VERSION
+) -> int:
+    """Bring the records to the library, unless a newer one stands there, and give how many had to change.
+
+    Several processes may do so at once.
 
     Raises DatabaseUnavailable, ServerBusy; then run it again.
     """
@@ -56,7 +62,8 @@ async def keep_builtin_library(database: Database, committer: Committer, library
     for collection, built_in in (library or shipped()).items():
         wanted = {each.id: each.patch for each in built_in}
         async with database.commit_connection() as connection, connection.transaction():
-            await connection.execute(_queries.lock_builtin_library, LIBRARY_LOCK)
+            if await connection.fetchval(_queries.take_builtin_library, version) != version:
+                return changed
             rows = await connection.fetch(_queries.list_builtin, Scope.parse(SCOPE).id, collection)
             standing = {str(row["record_id"]): read_typed(collection, row["doc"]) for row in rows}
             patches = [Patched(record_id, patch) for record_id, patch in changes(standing, wanted).items()]

@@ -263,9 +263,12 @@ WHERE scope_id > $1
 ORDER BY scope_id
 LIMIT $2;
 
--- name: lock_builtin_library
--- One process at a time compares and writes; a second one then finds nothing left to write.
-SELECT pg_advisory_xact_lock($1);
+-- name: take_builtin_library
+-- One process at a time compares and writes, as the row is locked to the end of its transaction; a second one then finds
+-- nothing left to write, and a server of an older version a higher number than its own.
+UPDATE server_identity
+SET library_version = greatest(library_version, $1)
+RETURNING library_version;
 
 -- name: list_builtin
 -- Everything there is of one kind in everybody's scope, what was deleted too, since a line may come back.
