@@ -19,6 +19,7 @@ from apex_sync.coaching.strength import set_estimate
 from apex_sync.coaching.weeks import DAYS, days_before, days_between
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
+from apex_sync.ids import derived_id
 from apex_sync.op import Patch
 
 MAXIMUM_DAYS = 84
@@ -37,6 +38,19 @@ def program_copy(program: Record, *, source_id: str) -> Patch:
         if name in copy:
             copy[name] = {key: entry for key, entry in copy[name].items() if entry.get("deleted") is not True}
     return {**copy, "status": "draft", "source_id": source_id}
+
+
+def assignment_id(program: Record, program_id: str, athlete_id: str, start_date: str | None) -> str:
+    """Give the id of the copy that an athlete follows from a day on, or from the program's own first day.
+
+    Every device and the server make the same copy of one assignment, and of another season's another one.
+    """
+    return derived_id("program", program_id, athlete_id, start_date or held_day(program, "start_date") or "")
+
+
+def is_followed_anew(assigned: Record) -> bool:
+    """Tell whether a copy that is assigned once more is to be made again: it was deleted, or gave way to another."""
+    return assigned.deleted is True or getattr(assigned, "status", None) == "archived"
 
 
 def followed_program(

@@ -10,8 +10,10 @@ from apex_client.times import utc_text
 from apex_client.views import Snapshot
 from apex_sync.coaching.assigning import (
     MAXIMUM_DAYS,
+    assignment_id,
     exercises_by_percent,
     followed_program,
+    is_followed_anew,
     maxima_kg,
     order_problem,
     program_copy,
@@ -22,7 +24,7 @@ from apex_sync.coaching.profile import ExerciseTraits, library_of
 from apex_sync.coaching.sets import performed_sets
 from apex_sync.collection import Record
 from apex_sync.errors import OutOfBounds
-from apex_sync.ids import athlete_scope, derived_id
+from apex_sync.ids import athlete_scope
 from apex_sync.models import EXERCISES, PROGRAMS, WORKOUT_LOGS
 from apex_sync.op import Patch
 
@@ -59,10 +61,10 @@ def assign(
     """
     with local.store.transaction():
         template = PROGRAMS.read(local.find(PROGRAMS.name, program_id, scope).state)[0]
-        home, assigned_id = athlete_scope(athlete_id), derived_id("program", program_id, athlete_id)
+        home, assigned_id = athlete_scope(athlete_id), assignment_id(template, program_id, athlete_id, start_date)
         assigned = local.store.one(home, assigned_id)
         others = [] if keep else listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
-        if assigned is not None and assigned.state.get("deleted") is not True:
+        if assigned is not None and not is_followed_anew(PROGRAMS.read(assigned.state)[0]):
             _end(local, others, assigned_id, assigned.state)
             return local.snapshot_of(assigned)
         maxima, library = _maxima(local, home, template, date.fromisoformat(today))

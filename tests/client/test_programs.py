@@ -3,8 +3,10 @@
 import pytest
 
 from apex_client.errors import NoSuchRecord, NotGranted
+from apex_sync.coaching.assigning import assignment_id
 from apex_sync.errors import NoSuchVersion, OutOfBounds
 from apex_sync.ids import derived_id
+from apex_sync.models import PROGRAMS
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
 
@@ -34,7 +36,7 @@ async def test_an_assigned_program_reaches_the_athlete_with_loads(
     )
     assigned = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
     again = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
-    assert assigned.id == again.id == derived_id("program", template.id, anna.id)
+    assert assigned.id == again.id
     assert (assigned["sets"]["s"]["load_kg"], assigned["end_date"]) == (87.5, "2026-03-29")
     await coach.sync()
     await athlete.sync()
@@ -73,9 +75,27 @@ async def test_assigning_another_ends_what_is_followed_and_a_deleted_copy_can_co
     assert second["status"] == "active"
 
     await first.delete()
-    await coach.programs.assign(one, anna.id, start_date="2026-03-09", keep=True)
-    assert ((await first.refresh())["status"], first["start_date"], first.deleted) == ("active", "2026-03-09", False)
+    await coach.programs.assign(one, anna.id, start_date="2026-02-16", keep=True)
+    assert ((await first.refresh())["status"], first["end_date"], first.deleted) == ("active", "2026-03-15", False)
     assert (await second.refresh())["status"] == "active"
+    await coach.programs.assign(two, anna.id, start_date="2026-02-16")
+    assert (await first.refresh())["status"] == "archived"
+    await coach.programs.assign(one, anna.id, start_date="2026-02-16")
+    assert (await first.refresh())["status"] == "active"
+
+
+async def test_a_block_is_run_again_next_season(open_replica: OpenReplica, server: LoopbackServer) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.add_user(ANNA)
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    template = await coach.programs.create(name="Base", duration_weeks=4)
+    spring = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
+    autumn = [await coach.programs.assign(template, anna.id, start_date="2026-09-07") for _ in range(2)]
+    assert {each.id for each in autumn} == {assignment_id(PROGRAMS.model(), template.id, anna.id, "2026-09-07")}
+    assert (autumn[0]["start_date"], autumn[0]["status"]) == ("2026-09-07", "active")
+    assert ((await spring.refresh())["status"], spring["end_date"]) == ("active", "2026-03-29")
+    assert {each.id for each in await coach.athlete(anna.id).programs.list()} == {spring.id, autumn[0].id}
 
 
 async def test_a_copy_and_what_ends_with_it_are_saved_together_or_not_at_all(

@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from apex_server.db import Database
+from apex_sync.coaching.assigning import assignment_id
+from apex_sync.models import PROGRAMS
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Person, RestServer, new_id, rest_server
 
@@ -169,8 +171,13 @@ async def test_per_cents_become_loads_of_the_athletes_best_sets_when_a_program_i
     await athlete("POST", "/api/workouts", bench(today, 140))
     again = await coach("POST", f"/api/programs/{template['id']}/assign", body)
     assert (again.status_code, again.json()["sets"]) == (200, assigned["sets"])
-    moved = await coach("POST", f"/api/programs/{template['id']}/assign", body | {"start_date": "2026-04-06"})
-    assert problem(moved) == (409, "already_exists")
+    other_end = await coach("POST", f"/api/programs/{template['id']}/assign", body | {"end_date": "2026-04-06"})
+    assert problem(other_end) == (409, "already_exists")
+    autumn = await coach("POST", f"/api/programs/{template['id']}/assign", body | {"start_date": "2026-09-07"})
+    assert (autumn.status_code, autumn.json()["source_id"]) == (201, template["id"])
+    there = assignment_id(PROGRAMS.model(), template["id"], athlete.id, "2026-09-07")
+    assert autumn.json()["id"] == there != assigned["id"], "as a device calls it that says so offline"
+    assert (await coach("GET", f"/api/programs/{assigned['id']}")).json()["end_date"] == "2026-03-15", "spring stands"
 
 
 async def test_assigning_ends_what_the_athlete_follows_in_the_same_days_unless_it_is_to_be_kept(

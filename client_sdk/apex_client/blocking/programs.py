@@ -58,9 +58,10 @@ class Programs(Records[ProgramRecord]):
         end_date: Date | str | None = None,
         keep: bool = False,
     ) -> ProgramRecord:
-        """Let an athlete follow a copy of a program; doing it again gives the same one as it stands.
+        """Let an athlete follow a copy of a program; again from the same day it is the same one as it stands.
 
-        What they follow in the same days ends with it, unless `keep` is true; a copy that was deleted comes back anew.
+        From another day it is another copy. What they follow in the same days ends with it, unless `keep` is true; a
+        copy that was deleted or gave way to another comes back anew.
         Sets in per cent of the maximum get a load from the athlete's best sets of twelve weeks, as far as they are on
         this replica.
         """

@@ -18,7 +18,6 @@ from apex_client.cli.sessions import Whose, records_of
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
     from apex_client.blocking.records import Record
-    from apex_client.blocking.resources import AthleteResources
     from apex_sync.models import Program
 
 FILE_BYTES_MAX = 1024 * 1024
@@ -150,8 +149,8 @@ def assign(
         template = _named(replica, program, None)
         to = records_of(replica, athlete)
         first, last = (day_typed(day) if day else None for day in (start, end))
-        _refuse_another_start(template, to, first)
         made = replica.programs.assign(template, to.id, start_date=first, end_date=last, keep=keep)  # type: ignore[attr-defined]
+        _refuse_what_stands(made, last)
         days = f" from {made['start_date']}" if made.get("start_date") else ""
         until = f" to {made['end_date']}" if made.get("end_date") else ""
         said(f"{escaped(_whose(made, _names(replica)))} follows {escaped(made['name'])}{days}{until}")
@@ -318,14 +317,13 @@ def _refuse_athletes(replica: "Replica") -> None:
         raise CommandFailed("programs are a coach's to write; sign in as a coach, with another --db")
 
 
-def _refuse_another_start(template: "Record[Program]", to: "AthleteResources", start: str | None) -> None:
-    """Return where an athlete may follow a template: of each they have one copy. Raises CommandFailed."""
-    had = next((one for one in to.programs.list(limit=LISTED_MAX) if one.get("source_id") == template.id), None)
-    if had is not None and (had.get("status") != "active" or start not in (None, had.get("start_date"))):
-        name, since = template.get("name"), had.get("start_date") or "any day"
+def _refuse_what_stands(assigned: "Record[Program]", end: str | None) -> None:
+    """Return where a program is followed as it was asked for, and not as an assignment of before has it."""
+    if assigned.get("status") != "active" or end not in (None, assigned.get("end_date")):
+        since, until = assigned.get("start_date") or "any day", assigned.get("end_date")
         raise CommandFailed(
-            f"they had {name!r} already, {had.get('status')}, from {since}; to begin it anew, make another of it: "
-            f'apex program clone "{name}" --name "{name} II"'
+            f"they had {assigned.get('name')!r} already, {assigned.get('status')}, from {since}"
+            f"{f' to {until}' if until else ''}; to begin it anew, name another first day: --start"
         )
 
 

@@ -1,6 +1,7 @@
 """Letting an athlete follow a program: what is made and what ends with it, in one transaction.
 
-The copy has an id that follows from template and athlete, so assigning twice assigns once.
+The copy has an id that follows from template, athlete and first day: a request that comes twice assigns once, and the
+next season is a copy of its own.
 """
 
 from collections.abc import Sequence
@@ -25,15 +26,17 @@ from apex_server.resources.requests import now
 from apex_server.vault import Vault
 from apex_sync.coaching.assigning import (
     MAXIMUM_DAYS,
+    assignment_id,
     exercises_by_percent,
     followed_program,
+    is_followed_anew,
     maxima_kg,
     order_problem,
     replaced_program,
 )
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.profile import Library
-from apex_sync.ids import athlete_scope, derived_id
+from apex_sync.ids import athlete_scope
 from apex_sync.models import Program
 from apex_sync.op import Patch
 
@@ -48,13 +51,13 @@ async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> 
     Raises NotFound, FieldForbidden, AlreadyExists, InvalidFields.
     """
     theirs = records.within(athlete_scope(str(asked.athlete_id)))
-    assigned_id = UUID(derived_id("program", str(program_id), str(asked.athlete_id)))
     async with records.reading() as connection:
         template = await records.known(connection, program_id)
+        assigned_id = UUID(assignment_id(template.record, str(program_id), str(asked.athlete_id), asked.start_date))
         before = await theirs.find(connection, assigned_id)
         maxima, library = await _maxima_of(connection, records.database.vault, asked.athlete_id, template)
         others = [] if asked.keep else await connection.fetch(_queries.list_followed, asked.athlete_id, assigned_id)
-    if before is not None and before.record.deleted is not True:
+    if before is not None and not is_followed_anew(before.record):
         _refuse_other_days(before, asked)
         # A device may have sent the copy, and then not what ends with it.
         if ended := _ended_by(msgspec.to_builtins(before.record), others):

@@ -1,7 +1,7 @@
 """The endpoints of programs, `/api/programs`: a coach's templates, and the programs that athletes follow.
 
-Assigning makes a record of its own in the athlete's scope, with an id that follows from template and athlete: doing it
-twice assigns once, and a later edit to the template never rewrites what an athlete follows.
+Assigning makes a record of its own in the athlete's scope, with an id that follows from template, athlete and first
+day: doing it twice assigns once, and a later edit to the template never rewrites what an athlete follows.
 """
 
 from collections import Counter
@@ -190,9 +190,10 @@ class ProgramsController(AthleteRecordController):
     async def assign_record(
         self, record_id: "RecordId", data: JSONBody[Assignment], records: NamedDependency[RecordWriter]
     ) -> Response[ProgramResource]:
-        """Let an athlete follow a copy of this program, active from now on; assigning again changes nothing.
+        """Let an athlete follow a copy of this program, active from now on.
 
-        What they follow in the same days ends with it, unless `keep` is true; a copy that was deleted comes back anew.
+        Assigning again from the same day changes nothing; from another day it makes another copy. What they follow in
+        the same days ends with it, unless `keep` is true; a copy that was deleted, or gave way to another, comes back.
         Sets that are prescribed in per cent of the maximum get a load from the athlete's best sets of twelve weeks,
         rounded to what the exercise is loaded with.
         """
