@@ -71,6 +71,7 @@ CALLS: Mapping[str, str] = {
     "POST /api/nutrition/meals/plan": "replica.meal_plans.plan()",
     "GET /api/insights": "replica.insights.list()",
     "GET /api/insights/client/{athlete_id}": "replica.athlete(id).insights.list()",
+    "GET /api/insights/published": "replica.published_insights.list()",
     "GET /api/insights/{insight_id}": "replica.insights.get(id)",
     "PATCH /api/insights/{insight_id}": "record.edit()",
     "POST /api/insights/{insight_id}/approve": "replica.insights.approve()",

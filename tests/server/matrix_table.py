@@ -108,6 +108,7 @@ READERS: Mapping[str, frozenset[str]] = {
     "meal_plan": _HER_RECORD,
     "questionnaire": names("athlete own_coach owner"),
     "insight": _KEPT_BY_HER_COACH,
+    "published": names("athlete"),
     "thread": names("athlete own_coach"),
     "message": names("athlete own_coach"),
     "template": _KEPT_BY_HER_COACH,
@@ -421,6 +422,7 @@ ROUTES: list[Case] = [
     # Insights.
     lists("GET /api/insights", "insight", roles="coach owner"),
     writes("GET /api/insights/client/{athlete_id}", "athlete", may="own_coach", roles=_COACH),
+    lists("GET /api/insights/published", "published", roles="athlete"),
     reads("GET /api/insights/{insight_id}", "insight", roles="coach owner"),
     writes("POST /api/insights/generate", "athlete", may="own_coach", roles=_COACH, body=_ATHLETE),
     writes("POST /api/insights/progression", "athlete", may="own_coach", roles=_COACH, body=_ATHLETE),

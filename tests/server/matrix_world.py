@@ -15,7 +15,7 @@ import asyncpg
 from apex_server.db import EmbeddedPostgres
 from apex_server.policy import Role
 from apex_server.settings import Settings
-from apex_sync.ids import Scope, private_scope, thread_scope
+from apex_sync.ids import Scope, athlete_scope, private_scope, thread_scope
 from tests.server.conftest import SECRET, TEMPLATE, execute, url_of
 from tests.server.media_parts import hand_in, keep_media, picture, sha256
 from tests.server.whole_app import Signed, WholeApp, whole_app
@@ -148,13 +148,17 @@ async def things_of(whole: WholeApp, people: Mapping[str, Signed]) -> dict[str, 
         "foreign_template": await made_by(otto, "/api/programs", name="of another coach"),
         "foreign_workout": await made_by(ben, "/api/workouts", title="of another athlete", date="2026-03-01"),
         "insight": str(uuid.uuid4()),
+        "published": str(uuid.uuid4()),
     }
     draft = {
         "athlete_id": str(anna.id), "kind": "training", "type": "progression", "priority": "high", "status": "draft",
         "title": kept, "summary": kept, "expires_at": "2030-01-01T00:00:00",
     }  # fmt: skip
     private = private_scope(str(carla.id), str(anna.id))
-    await whole.app.state.committer.write(None, private, "insights", made["insight"], draft)
+    committer = whole.app.state.committer
+    await committer.write(None, private, "insights", made["insight"], draft)
+    text = {"title": hers, "summary": hers}
+    await committer.write(None, athlete_scope(str(anna.id)), "published_insights", made["published"], text)
     thread = str(Scope.parse(thread_scope(str(carla.id), str(anna.id))).id)
     message = await made_by(carla, "/api/messages", thread_id=thread, text=hers)
     look = await whole.lets_support(anna, people["support"])

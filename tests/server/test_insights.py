@@ -213,6 +213,12 @@ async def test_training_that_is_approved_becomes_a_record_of_the_athletes(insigh
     await insights.coach("POST", f"/api/insights/{progression['id']}/approve")
     published = await insights.stored(published_id)
     assert (published.title, published.summary) == (progression["title"], progression["summary"])
+    page = (await insights.athlete("GET", "/api/insights/published?limit=1")).json()
+    assert [(each["id"], each["title"]) for each in page["insights"]] == [(published_id, progression["title"])]
+    assert (page["next"], "facts" in page["insights"][0]) == (None, False)
+    await insights.coach("PUT", f"/api/insights/{progression['id']}/dismiss")
+    assert (await insights.athlete("GET", "/api/insights/published")).json() == {"insights": [], "next": None}
+    assert problem(await insights.coach("GET", "/api/insights/published")) == (403, "role_required")
 
 
 async def test_what_later_data_has_changed_cannot_be_approved(insights: Slice) -> None:

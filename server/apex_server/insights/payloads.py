@@ -6,7 +6,8 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from apex_server.resources import Mark
+from apex_server.resources import Mark, record_view
+from apex_sync.models import PublishedInsight
 from apex_sync.models.checkin import Flag
 from apex_sync.models.fields import Name, Note
 
@@ -21,6 +22,8 @@ __all__ = [
     "InsightSummary",
     "InsightsPage",
     "Kind",
+    "PublishedInsightResource",
+    "PublishedInsightsPage",
     "Status",
     "SuggestedAction",
     "Texts",
@@ -82,6 +85,18 @@ class InsightsPage(Struct):
     """Insights, the most urgent first; `next` goes into `after` for the page that follows, null on the last."""
 
     insights: list[InsightSummary]
+    next: str | None
+
+
+@record_view
+class PublishedInsightResource(PublishedInsight, kw_only=True):
+    """What an athlete reads of an insight on training, in the words that their coach approved."""
+
+
+class PublishedInsightsPage(Struct):
+    """Published insights, the latest published or changed first; `next` goes into `after` for the page that follows."""
+
+    insights: list[PublishedInsightResource]
     next: str | None
 
 

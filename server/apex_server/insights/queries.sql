@@ -14,3 +14,14 @@ FROM (
 WHERE $5::integer IS NULL OR (page.rank, $6::timestamp, page.record_id) > ($5, page.expires_at, $7::uuid)
 ORDER BY page.rank, page.expires_at DESC, page.record_id
 LIMIT $8;
+
+-- name: list_published
+-- What an athlete was told of their training, the latest first; by the feed, of which it is a small part.
+SELECT records.scope_id, records.record_id, records.seq
+FROM records
+WHERE records.scope_id = $1
+    AND records.collection = $2
+    AND NOT records.deleted
+    AND ($3::bigint IS NULL OR records.seq < $3)
+ORDER BY records.seq DESC
+LIMIT $4;

@@ -1,4 +1,4 @@
-"""The endpoints of insights, `/api/insights`; they are the coach's, and an athlete finds nothing here.
+"""The endpoints of insights, `/api/insights`; they are the coach's, and athletes find what was published to them.
 
 Approving writes the same leaf that a coach's own device writes when it approves, and carries the text to the athlete in
 the same request. Asking for an analysis only makes it due: a worker does it within a second or two.
@@ -29,6 +29,8 @@ from apex_server.insights.payloads import (
     InsightMark,
     InsightsPage,
     Kind,
+    PublishedInsightResource,
+    PublishedInsightsPage,
     Status,
     Texts,
 )
@@ -37,11 +39,19 @@ from apex_server.jobs.drafts import local_time
 from apex_server.jobs.publishing import Publisher
 from apex_server.jobs.requests import ask_for_analysis
 from apex_server.problems import problem_responses
-from apex_server.resources import PAGE_LENGTH_MAX, KnownRecord, read_record, read_records, require_scope
+from apex_server.resources import (
+    PAGE_LENGTH_MAX,
+    KnownRecord,
+    StampMark,
+    read_record,
+    read_records,
+    require_scope,
+    view_of_model,
+)
 from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS
 from apex_server.sync.commit import Committer
-from apex_sync.ids import Scope, private_scope
-from apex_sync.models import INSIGHTS
+from apex_sync.ids import Scope, athlete_scope, private_scope
+from apex_sync.models import INSIGHTS, PUBLISHED_INSIGHTS
 from apex_sync.op import Patch
 
 __all__ = ["insight_routes"]
@@ -121,6 +131,28 @@ class InsightsController(Controller):
                 connection, database.vault, INSIGHTS, [(row["scope_id"], row["record_id"]) for row in rows]
             )
         return InsightsPage([show_summary(record) for record in known], None)
+
+    @get("/published", responses=problem_responses(*READ_REFUSALS, RoleRequired))
+    async def list_published_insights(
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        limit: _Limit = 50,
+        after: _After = None,
+    ) -> PublishedInsightsPage:
+        """List what your coach approved of your training's analysis for you to read, the latest first.
+
+        What was approved about a check-in stands in the check-in.
+        """
+        require_role(caller, "athlete")
+        own = Scope.parse(athlete_scope(str(caller.user_id))).id
+        key = StampMark.key(StampMark.decode(after))
+        async with database.request(caller.user_id) as connection:
+            rows = await connection.fetch(_queries.list_published, own, PUBLISHED_INSIGHTS.name, *key, limit + 1)
+            places = [(row["scope_id"], row["record_id"]) for row in rows[:limit]]
+            known = await read_records(connection, database.vault, PUBLISHED_INSIGHTS, places)
+        following = StampMark(rows[limit - 1]["seq"]).encode() if len(rows) > limit else None
+        return PublishedInsightsPage([view_of_model(PublishedInsightResource, each) for each in known], following)
 
     @get("/{insight_id:uuid}", responses=problem_responses(*READ_REFUSALS, RoleRequired))
     async def get_insight(
