@@ -1,5 +1,6 @@
 """Foods of catalogues come into a coach's library: those asked for, once, and no bad row stops the rest."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,17 @@ async def test_a_file_of_another_kind_is_refused(coach: Replica, tmp_path: Path,
         await coach.foods.import_file(file)
     with pytest.raises(FileUnreadable):
         await coach.foods.import_file(tmp_path / "nothing.csv")
+
+
+def test_a_long_cell_is_read_and_the_bound_of_csv_is_that_of_before(tmp_path: Path) -> None:
+    """The bound is the whole process's: the app around a replica has files of its own."""
+    before, long = csv.field_size_limit(), SKYR.replace("Alpenhof,Other", "x" * 300_000)
+    assert before < 300_000
+    assert len(read_foods(off(tmp_path, long), library="library:x").foods) == 1
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(NotAnExport):
+        read_foods(tmp_path / "other.csv", library="library:x")
+    assert csv.field_size_limit() == before
 
 
 async def test_an_athlete_has_no_library_of_their_own(open_replica: OpenReplica, tmp_path: Path) -> None:

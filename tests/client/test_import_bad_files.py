@@ -210,7 +210,7 @@ def test_a_row_that_lost_a_quote_and_its_numbers_is_skipped_alone() -> None:
 
 @pytest.mark.parametrize("bound_of_csv", [FIELD_CHARACTERS_MAX, 1_000_000])
 def test_a_field_without_end_is_bounded(bound_of_csv: int) -> None:
-    """Also in a process that has raised the bound of csv for other files, as the import of foods does."""
+    """Also where something else in this process has raised the bound of csv, as the import of foods does meanwhile."""
     before = csv.field_size_limit(bound_of_csv)
     try:
         plan = read(

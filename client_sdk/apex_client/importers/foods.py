@@ -124,7 +124,7 @@ def _read_once(number: int, row: Row | None, library: str, seen: dict[str, int])
 
 def _rows(path: Path) -> Iterator[tuple[int, Row | None]]:
     """Give the rows with their lines; None for one that has not the columns of the header."""
-    csv.field_size_limit(CELL_LENGTH_MAX)
+    before = csv.field_size_limit(CELL_LENGTH_MAX)  # It is the whole process's.
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             header = file.readline(LINE_LENGTH_MAX)
@@ -145,6 +145,8 @@ def _rows(path: Path) -> Iterator[tuple[int, Row | None]]:
                     yield reader.line_num + 1, dict(zip(columns, cells, strict=True)) if fits else None
     except OSError as error:
         raise FileUnreadable(path, error.strerror or str(error)) from error
+    finally:
+        csv.field_size_limit(before)
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
