@@ -14,11 +14,16 @@ from msgspec import Struct
 from apex_sync.coaching.leaves import text, whole
 from apex_sync.coaching.plan import ScheduledSession
 from apex_sync.coaching.sets import WARMUP, PerformedSet, session_date
-from apex_sync.coaching.weeks import DAYS, by_week, complete_weeks, days_before, days_between, monday_of
+from apex_sync.coaching.weeks import (
+    DAYS,
+    WINDOW_DAYS,
+    by_week,
+    complete_weeks,
+    days_before,
+    days_between,
+    monday_of,
+)
 from apex_sync.collection import Record
-
-WINDOW_DAYS = 14
-"""The trailing days that adherence is stated for, unless asked otherwise [D]."""
 
 LOW_PERCENT = 70.0
 LOW_WEEKS = 2

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from apex_sync.coaching.adherence import GOOD_PERCENT, WINDOW_DAYS, Adherence, workout_adherence
+from apex_sync.coaching.adherence import GOOD_PERCENT, Adherence, workout_adherence
 from apex_sync.coaching.adherence_findings import session_facts
 from apex_sync.coaching.bodyweight import (
     FLAG_THRESHOLDS,
@@ -49,7 +49,7 @@ from apex_sync.coaching.strain import (
     is_submitted,
     strain_of,
 )
-from apex_sync.coaching.weeks import days_before
+from apex_sync.coaching.weeks import WINDOW_DAYS, days_before
 from apex_sync.collection import Record
 
 TRAINING_DAYS = 7

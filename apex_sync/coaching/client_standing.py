@@ -15,7 +15,6 @@ from apex_sync.coaching.adherence import (
     CHECK_IN_EARLY_DAYS,
     CHECK_IN_LATE_DAYS,
     CHECK_IN_OVERDUE_DAYS,
-    WINDOW_DAYS,
     DoneSession,
     check_in_adherence,
     is_low,
@@ -25,7 +24,7 @@ from apex_sync.coaching.adherence import (
     workout_adherence,
 )
 from apex_sync.coaching.plan import ScheduledSession
-from apex_sync.coaching.weeks import DAYS, days_before, days_between, monday_of
+from apex_sync.coaching.weeks import DAYS, WINDOW_DAYS, days_before, days_between, monday_of
 
 INACTIVE_DAYS = 28
 """Four weeks without a session or a check-in: whoever comes back after that begins anew [D]."""

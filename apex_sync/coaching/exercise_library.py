@@ -5,7 +5,6 @@ types below are the closed vocabularies of the file, so a line that is not of th
 included, mean one exercise (`names.name_key`). A coach's own exercises may use any other words.
 """
 
-import pkgutil
 from functools import cache
 from typing import Any, Literal
 
@@ -59,6 +58,8 @@ class BuiltinExercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 @cache
 def builtin_exercises() -> tuple[BuiltinExercise, ...]:
     """Give the library in the order of its slugs."""
+    import pkgutil
+
     lines = pkgutil.get_data(__package__, "exercise_library.jsonl") or b""
     return tuple(msgspec.json.Decoder(BuiltinExercise).decode_lines(lines))
 

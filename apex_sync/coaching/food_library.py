@@ -6,7 +6,6 @@ there. A line has a slug that never changes, from which the id of its record fol
 edited. No two names, aliases included, mean one food (`names.name_key`).
 """
 
-import pkgutil
 from functools import cache
 
 import msgspec
@@ -63,5 +62,7 @@ class BuiltinFood(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 @cache
 def builtin_foods() -> tuple[BuiltinFood, ...]:
     """Give the library in the order of its slugs."""
+    import pkgutil
+
     lines = pkgutil.get_data(__package__, "food_library.jsonl") or b""
     return tuple(msgspec.json.Decoder(BuiltinFood).decode_lines(lines))

@@ -12,9 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from apex_sync.coaching.adherence import WINDOW_DAYS
 from apex_sync.coaching.leaves import day, live_entries, number
-from apex_sync.coaching.weeks import days_between
+from apex_sync.coaching.weeks import WINDOW_DAYS, days_between
 from apex_sync.collection import Record
 
 ENERGY_TOLERANCE, MACRO_TOLERANCE = 0.05, 0.10

@@ -7,6 +7,9 @@ from typing import TypeVar
 DAYS = 7
 LAST_DAY = datetime.date.max.toordinal()
 
+WINDOW_DAYS = 14
+"""The trailing days that adherence, of sessions and of eating, is stated for, unless asked otherwise [D]."""
+
 T = TypeVar("T")
 
 

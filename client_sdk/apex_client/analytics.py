@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
-from apex_client import training
 from apex_client.account import read_answer
 from apex_client.errors import AthleteNeeded
 from apex_client.whole_file import whole_file
-from apex_sync.coaching.analytics import AdherenceWeek, ExerciseProgress, Volume
 
 if TYPE_CHECKING:
     from apex_client.replica import Replica
+    from apex_sync.coaching.analytics import AdherenceWeek, ExerciseProgress, Volume
 
 WEEKS = 12
 
@@ -30,19 +29,25 @@ class Analytics:
         self._replica = replica
         self._scope = scope
 
-    async def volume(self, *, weeks: int = WEEKS) -> Volume:
+    async def volume(self, *, weeks: int = WEEKS) -> "Volume":
         """Count weekly hard sets by muscle and by exercise. Raises AthleteNeeded for a coach who names nobody."""
+        from apex_client import training
+
         return await self._replica._do(training.volume, self._whose(), weeks=weeks, today=self._today())
 
-    async def progression(self, exercise: str | None = None, *, weeks: int = WEEKS) -> list[ExerciseProgress]:
+    async def progression(self, exercise: str | None = None, *, weeks: int = WEEKS) -> "list[ExerciseProgress]":
         """Draw the line of each exercise, or of one by its id or name: top sets, estimated maxima, records.
 
         Raises AthleteNeeded for a coach who names nobody.
         """
+        from apex_client import training
+
         return await self._replica._do(training.progression, self._whose(), exercise, weeks=weeks, today=self._today())
 
-    async def adherence(self, *, weeks: int = WEEKS) -> list[AdherenceWeek]:
+    async def adherence(self, *, weeks: int = WEEKS) -> "list[AdherenceWeek]":
         """State how many of the due sessions were done, week by week. Raises AthleteNeeded as the others do."""
+        from apex_client import training
+
         return await self._replica._do(training.adherence, self._whose(), weeks=weeks, today=self._today())
 
     async def dashboard(self) -> dict[str, Any]:

@@ -8,7 +8,6 @@ report = await replica.exercises.import_file("exercises.json", dry_run=True)
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apex_client.exercise_searching import EXERCISE_LIBRARY, found
 from apex_client.records import LIST_MAX, Record, Records
 from apex_sync.models import Exercise
 
@@ -33,12 +32,16 @@ class Exercises(Records[Record[Exercise]]):
 
         Without a text, all that fit, by name.
         """
+        from apex_client.exercise_searching import found
+
         return self._handles(
             await self._replica._do(found, text, muscle=muscle, equipment=equipment, limit=min(limit, LIST_MAX))
         )
 
     async def named(self, name: str) -> list[Record[Exercise]]:
         """Give the exercises that a name means and does not only resemble: one, or none, or several."""
+        from apex_client.exercise_searching import EXERCISE_LIBRARY
+
         return self._handles(await self._replica._do(EXERCISE_LIBRARY.named, name))
 
     async def import_file(self, path: str | Path, *, dry_run: bool = False) -> "LibraryImport":

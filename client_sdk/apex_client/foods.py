@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apex_client.food_searching import FOOD_LIBRARY, found, with_barcode
 from apex_client.records import LIST_MAX, Record, Records
 from apex_sync.models import Food
 from apex_sync.models.nutrition import FoodCategory
@@ -32,10 +31,14 @@ class Foods(Records[Record[Food]]):
         self, text: str = "", *, category: FoodCategory | None = None, limit: int = FOUND_DEFAULT
     ) -> list[Record[Food]]:
         """Find foods by name and brand, typed anyhow; the best match first. Without a text, all that fit, by name."""
+        from apex_client.food_searching import found
+
         return self._handles(await self._replica._do(found, text, category=category, limit=min(limit, LIST_MAX)))
 
     async def named(self, name: str) -> list[Record[Food]]:
         """Give the foods that a name means and does not only resemble: one, or none, or several."""
+        from apex_client.food_searching import FOOD_LIBRARY
+
         return self._handles(await self._replica._do(FOOD_LIBRARY.named, name))
 
     async def import_file(
@@ -61,4 +64,6 @@ class Foods(Records[Record[Food]]):
 
     async def with_barcode(self, barcode: str) -> list[Record[Food]]:
         """Give the foods with this barcode, in any form it is printed in; a coach's own first."""
+        from apex_client.food_searching import with_barcode
+
         return self._handles(await self._replica._do(with_barcode, barcode))

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
-from apex_client import training
 from apex_client.blocking.account import read_answer
 from apex_client.errors import AthleteNeeded
 from apex_client.whole_file import whole_file
-from apex_sync.coaching.analytics import AdherenceWeek, ExerciseProgress, Volume
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
+    from apex_sync.coaching.analytics import AdherenceWeek, ExerciseProgress, Volume
 
 WEEKS = 12
 
@@ -31,19 +30,25 @@ class Analytics:
         self._replica = replica
         self._scope = scope
 
-    def volume(self, *, weeks: int = WEEKS) -> Volume:
+    def volume(self, *, weeks: int = WEEKS) -> "Volume":
         """Count weekly hard sets by muscle and by exercise. Raises AthleteNeeded for a coach who names nobody."""
+        from apex_client import training
+
         return self._replica._do(training.volume, self._whose(), weeks=weeks, today=self._today())
 
-    def progression(self, exercise: str | None = None, *, weeks: int = WEEKS) -> list[ExerciseProgress]:
+    def progression(self, exercise: str | None = None, *, weeks: int = WEEKS) -> "list[ExerciseProgress]":
         """Draw the line of each exercise, or of one by its id or name: top sets, estimated maxima, records.
 
         Raises AthleteNeeded for a coach who names nobody.
         """
+        from apex_client import training
+
         return self._replica._do(training.progression, self._whose(), exercise, weeks=weeks, today=self._today())
 
-    def adherence(self, *, weeks: int = WEEKS) -> list[AdherenceWeek]:
+    def adherence(self, *, weeks: int = WEEKS) -> "list[AdherenceWeek]":
         """State how many of the due sessions were done, week by week. Raises AthleteNeeded as the others do."""
+        from apex_client import training
+
         return self._replica._do(training.adherence, self._whose(), weeks=weeks, today=self._today())
 
     def dashboard(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apex_client.blocking.records import LIST_MAX, Record, Records
-from apex_client.exercise_searching import EXERCISE_LIBRARY, found
 from apex_sync.models import Exercise
 
 if TYPE_CHECKING:
@@ -34,12 +33,16 @@ class Exercises(Records[Record[Exercise]]):
 
         Without a text, all that fit, by name.
         """
+        from apex_client.exercise_searching import found
+
         return self._handles(
             self._replica._do(found, text, muscle=muscle, equipment=equipment, limit=min(limit, LIST_MAX))
         )
 
     def named(self, name: str) -> list[Record[Exercise]]:
         """Give the exercises that a name means and does not only resemble: one, or none, or several."""
+        from apex_client.exercise_searching import EXERCISE_LIBRARY
+
         return self._handles(self._replica._do(EXERCISE_LIBRARY.named, name))
 
     def import_file(self, path: str | Path, *, dry_run: bool = False) -> "LibraryImport":

@@ -9,21 +9,21 @@ from collections.abc import Callable
 from datetime import date as Date
 from typing import TYPE_CHECKING, Self
 
-from apex_client import assigning, program_history
 from apex_client.blocking.records import LIST_MAX, Record, Records
-from apex_sync.coaching.assigning import completed_program
-from apex_sync.coaching.program_changes import ProgramVersion
 from apex_sync.models import PROGRAMS, Program
 from apex_sync.op import Patch
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
+    from apex_sync.coaching.program_changes import ProgramVersion
 
 
 class ProgramRecord(Record[Program]):
     """One program; `edit(status="completed")` ends it today, unless it says when."""
 
     def _edit(self, build: Callable[[Patch], Patch]) -> Self:
+        from apex_sync.coaching.assigning import completed_program
+
         today = self._replica._wall_clock(None)[:10]
         return super()._edit(lambda state: completed_program(build(state), PROGRAMS.read(state)[0], today))
 
@@ -36,17 +36,23 @@ class Programs(Records[ProgramRecord]):
 
     def clone(self, program: Record[Program], *, name: str | None = None) -> ProgramRecord:
         """Make a template of the coach's from a program, as a draft: a copy without dates and athlete."""
+        from apex_client import assigning
+
         return ProgramRecord(self._replica, self._replica._do(assigning.clone, program.id, program.scope, name))
 
-    def versions(self, program: Record[Program], *, limit: int = 50) -> list[ProgramVersion]:
+    def versions(self, program: Record[Program], *, limit: int = 50) -> "list[ProgramVersion]":
         """List what a program was and what was changed in it, the latest first, as far as it is remembered.
 
         Edits of one device within ten minutes of each other are one version, which its `stamp` names.
         """
+        from apex_client import program_history
+
         return self._replica._do(program_history.versions_of, program.id, program.scope, min(limit, LIST_MAX))
 
     def as_of(self, program: Record[Program], stamp: int) -> Program:
         """Read a program as it was in one of its versions. Raises NoSuchVersion, VersionFolded."""
+        from apex_client import program_history
+
         return self._replica._do(program_history.as_of, program.id, program.scope, stamp)
 
     def assign(
@@ -65,6 +71,8 @@ class Programs(Records[ProgramRecord]):
         Sets in per cent of the maximum get a load from the athlete's best sets of twelve weeks, as far as they are on
         this replica.
         """
+        from apex_client import assigning
+
         snapshot = self._replica._do(
             assigning.assign,
             program.id,
