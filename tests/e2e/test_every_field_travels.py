@@ -1,50 +1,62 @@
 """Every leaf of every model: from a device to the server, to a second device, out over REST, in again, and back.
 
-The values come from the JSON Schemas in `schemas/collections`, so a field that is new travels here the day it is made.
-What the system writes is left out, and messages, which are sent and not created; tests of their own follow these.
+The values come from the JSON Schemas in `schemas/collections` (`leaf_values`), so a field that is new travels here the
+day it is made. What the system writes is left out, and messages, which are sent and not created; tests of their own
+follow these.
 """
 
-import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-import msgspec
 import pytest
 
 from apex_client import Replica
+from apex_client.local import sole_id
 from apex_client.records import Records
 from apex_sync.collection import Collection
 from apex_sync.models import COLLECTIONS
+from tests.e2e.leaf_values import leaves
 from tests.e2e.whole_server import PASSWORD, Athlete, WholeServer, sync_until_done
 
 pytestmark = pytest.mark.anyio
 
-SCHEMAS = Path(__file__).parents[2] / "schemas" / "collections"
 WRITTEN = sorted(name for name, each in COLLECTIONS.items() if each.default_writers != {"system"})
 """The kinds of records that people make."""
 
-PATHS = {
-    "body_metrics": "/api/progress/metrics",
-    "check_ins": "/api/checkins",
-    "exercises": "/api/exercises",
-    "foods": "/api/nutrition/foods",
-    "nutrition_logs": "/api/nutrition/logs",
-    "programs": "/api/programs",
-    "workout_logs": "/api/workouts",
+
+class Address(NamedTuple):
+    """Where REST shows a record, and takes its leaves."""
+
+    path: str
+    part: str = ""
+    """The field of the answer that the record is in, where there is more to it."""
+    sent_in: str = ""
+    """The field of the body, likewise."""
+    method: Literal["PATCH", "PUT"] = "PATCH"
+    by: str = ""
+    """Who alone may ask there; otherwise whoever writes the leaves."""
+
+
+ADDRESSES = {
+    "body_metrics": Address("/api/progress/metrics/{id}"),
+    "check_ins": Address("/api/checkins/{id}"),
+    "client_files": Address("/api/clients/{athlete_id}", "file", "file"),
+    "exercises": Address("/api/exercises/{id}"),
+    "foods": Address("/api/nutrition/foods/{id}"),
+    "meal_plans": Address("/api/nutrition/plans/{id}"),
+    "nutrition_logs": Address("/api/nutrition/logs/{id}"),
+    "nutrition_targets": Address("/api/nutrition/targets/{athlete_id}", "in_force", method="PUT"),
+    "profiles": Address("/api/clients/{athlete_id}", "profile", "profile", by="coach"),
+    "programs": Address("/api/programs/{id}"),
+    "progress_photos": Address("/api/progress/photos/{id}"),
+    "questionnaires": Address("/api/questionnaires/{id}"),
+    "workout_logs": Address("/api/workouts/{id}"),
 }
-"""The kinds whose records can be changed over REST leaf by leaf."""
 
-LINKS = ("day", "exercise", "meal", "week")
-"""Fields of an entry that name another entry of the record; all entries here are called alike."""
+ONE_IN_A_SCOPE = ("client_files", "profiles")
+"""Kinds whose record has an id that follows from its scope."""
 
-SAME = ("date", "_unit", "unit")
-"""Endings of fields that stay as they were made: a day's log keeps its day, kilograms follow from what was typed."""
-
-NOT_SHOWN = ("reviewed_answers",)
-"""What the server alone has a use for."""
-
-OF_THE_RECORD = ("created_at", "deleted")
 PATIENCE_SECONDS = 60.0
 
 
@@ -59,6 +71,11 @@ class World(NamedTuple):
     async def meet(self) -> None:
         for replica in (*self, *self):
             await sync_until_done(replica, seconds=PATIENCE_SECONDS)
+
+    @property
+    def athlete_id(self) -> str:
+        assert self.phone.user is not None
+        return self.phone.user.id
 
     def of(self, role: str) -> tuple[Replica, Replica]:
         """Give the device that somebody writes on, and their second one."""
@@ -77,6 +94,21 @@ async def world(server: WholeServer, athlete: Athlete, tmp_path: Path) -> AsyncI
         yield World(phone, await athlete.device("watch", "watch"), desk, laptop)
 
 
+def test_rest_shows_every_kind_that_people_make() -> None:
+    assert ADDRESSES.keys() == set(WRITTEN), "say in ADDRESSES where REST shows and takes it"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [{"waist_cm": 2.5, "hips_cm": 1.5}, {"waist_cm": 1.5}, {"hips_cm": 2.5, "more": {"waist_cm": 1.5}}, {}, None],
+)
+def test_a_leaf_that_is_missing_or_at_the_place_of_another_is_told(shown: Any) -> None:
+    written = {"waist_cm": 1.5, "hips_cm": 2.5}
+    assert astray(written, written) == []
+    assert astray(written, shown)
+    assert astray({"sets": [written]}, {"sets": [shown]})
+
+
 async def test_every_leaf_reaches_every_device_and_rest(world: World) -> None:
     await world.meet()
     travellers = [Traveller(world, COLLECTIONS[name]) for name in WRITTEN]
@@ -86,11 +118,10 @@ async def test_every_leaf_reaches_every_device_and_rest(world: World) -> None:
         await world.meet()
     for traveller in travellers:
         await traveller.assert_there(0)
-        if traveller.collection.name in PATHS:
-            await traveller.go_over_rest()
+        await traveller.go_over_rest()
     await world.meet()
     for traveller in travellers:
-        await traveller.assert_there(1 if traveller.collection.name in PATHS else 0)
+        await traveller.assert_there(1)
 
 
 class Traveller:
@@ -116,7 +147,8 @@ class Traveller:
         if turn:
             await (await self.on(device).get(self.id)).edit(patch)
         else:
-            self.id = (await self.on(device).create(patch)).id
+            known = sole_id(self.collection.name, self.scope) if self.collection.name in ONE_IN_A_SCOPE else None
+            self.id = (await self.on(device).create(patch, record_id=known)).id
 
     async def assert_there(self, variant: int) -> None:
         """Hold the second devices of whoever reads the record to everything that was written."""
@@ -129,106 +161,58 @@ class Traveller:
                 assert {field: state.get(field) for field in patch} == patch, (reader, self.collection.name)
 
     async def go_over_rest(self) -> None:
-        """Find every leaf in what REST shows of the record, and change each of them there."""
+        """Find every leaf in its place in what REST shows of the record, and change each of them there."""
+        address = ADDRESSES[self.collection.name]
+        path = address.path.format(id=self.id, athlete_id=self.world.athlete_id)
         for role in self.roles:
-            device, _ = self.world.of(role)
-            path = f"{PATHS[self.collection.name]}/{self.id}"
-            shown = await device.request("GET", path)
-            patch = leaves(self.collection, role, 0)
-            written = told(without_order({field: patch[field] for field in patch if field not in NOT_SHOWN}))
-            assert [value for value in written if value not in told(shown)] == [], self.collection.name
-            await device.request("PATCH", path, leaves(self.collection, role, 1))
+            device, _ = self.world.of(address.by or role)
+            patch = leaves(self.collection, role, 1)
+            before = await device.request("GET", path)
+            after = await device.request(address.method, path, {address.sent_in: patch} if address.sent_in else patch)
+            for variant, answer in enumerate((before, after)):
+                expected = as_shown(self.collection.name, leaves(self.collection, role, variant))
+                assert astray(expected, answer[address.part] if address.part else answer) == [], self.collection.name
 
 
-def told(value: Any) -> list[Any]:
-    """List the values of all leaves, wherever they stand."""
-    if isinstance(value, Mapping):
-        return [each for inner in value.values() for each in told(inner)]
-    if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        return [each for inner in value for each in told(inner)]
-    return [value]
+def as_shown(name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what REST is to show of leaves: those of workouts and check-ins in the shape of people."""
+    shown = dict(patch)
+    if name == "workout_logs":
+        sets = in_order(shown.pop("sets"))
+        shown["exercises"] = [{**exercise, "sets": sets} for exercise in in_order(shown["exercises"])]
+    if name == "check_ins":
+        shown.pop("reviewed_answers", None)  # What the server alone has a use for.
+        if "photos" in shown:
+            shown["photos"] = in_order(shown["photos"])
+    return shown
 
 
-def without_order(value: Any) -> Any:
-    """Take the places of entries away: REST shows entries in their order."""
-    if not isinstance(value, Mapping):
-        return value
-    return {field: without_order(inner) for field, inner in value.items() if field != "order"}
+def in_order(entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List entries as REST shows them: each with its id, and its place said by the list."""
+    places = ("order", "exercise")
+    return [
+        {"id": key, **{name: entry[name] for name in entry if name not in places}} for key, entry in entries.items()
+    ]
+
+
+def astray(expected: Any, shown: Any, path: str = "") -> list[str]:
+    """List the leaves that are not shown where they belong."""
+    if isinstance(expected, Mapping):
+        inner = shown if isinstance(shown, Mapping) else {}
+        return [each for name in expected for each in astray(expected[name], inner.get(name), f"{path}.{name}")]
+    if isinstance(expected, list) and isinstance(shown, list) and len(expected) == len(shown):
+        pairs = enumerate(zip(expected, shown, strict=True))
+        return [each for number, (one, other) in pairs for each in astray(one, other, f"{path}.{number}")]
+    return [] if shown == expected else [f"{path} is {shown!r} and not {expected!r}"]
 
 
 def scope_for(name: str, world: World) -> str:
     """Give a scope that such a record lives in, an athlete's if it can."""
-    assert world.phone.user is not None and world.desk.user is not None
-    athlete_id, coach_id = world.phone.user.id, world.desk.user.id
+    assert world.desk.user is not None
+    athlete_id, coach_id = world.athlete_id, world.desk.user.id
     known = {
         "athlete": f"athlete:{athlete_id}",
         "library": f"library:{coach_id}",
         "private": f"private:{coach_id}:{athlete_id}",
     }
     return next(scope for kind, scope in known.items() if kind in COLLECTIONS[name].scope_kinds)
-
-
-def leaves(collection: Collection, role: str, variant: int) -> dict[str, Any]:
-    """Make a value for every leaf that a role may write; another one for another variant."""
-    schema = msgspec.json.decode((SCHEMAS / f"{collection.name}.json").read_bytes())
-    return {
-        field: value_of(its, schema.get("$defs", {}), field, variant)
-        for field, its in schema["properties"].items()
-        if role in its["x-writers"] and field not in OF_THE_RECORD and role in first_writers(collection, field)
-    }
-
-
-def first_writers(collection: Collection, field: str) -> set[str]:
-    """Give the one role that writes a field here, where several may."""
-    writers = collection.writers.get(field, collection.default_writers)
-    return {next(role for role in ("athlete", "coach", "system") if role in writers)}
-
-
-def value_of(schema: Mapping[str, Any], types: Mapping[str, Any], name: str, variant: int) -> Any:
-    """Make a value that a schema takes."""
-    variant = 0 if name.endswith(SAME) else variant
-    if "$ref" in schema:
-        return value_of(types[schema["$ref"].rpartition("/")[2]], types, name, variant)
-    if "anyOf" in schema:
-        return value_of(next(each for each in schema["anyOf"] if each.get("type") != "null"), types, name, variant)
-    if "enum" in schema:
-        return schema["enum"][variant % len(schema["enum"])]
-    make: Callable[[Mapping[str, Any], Mapping[str, Any], str, int], Any] = _MAKERS[schema["type"]]
-    return make(schema, types, name, variant)
-
-
-def _object(schema: Mapping[str, Any], types: Mapping[str, Any], name: str, variant: int) -> Any:
-    if "properties" in schema:
-        fields = schema["properties"].items()
-        return {field: value_of(its, types, field, variant) for field, its in fields if field != "deleted"}
-    return {"k1": value_of(schema["additionalProperties"], types, name, variant)}
-
-
-def _string(schema: Mapping[str, Any], _types: Mapping[str, Any], name: str, variant: int) -> str:
-    if name in LINKS:
-        return "k1"
-    if name.endswith("date"):
-        return f"2026-03-0{variant + 1}"
-    guesses = (
-        f"{name} {variant}"[-schema.get("maxLength", 100) :],
-        f"2026-03-0{variant + 1}",
-        f"2026-03-0{variant + 1}T07:30:00+01:00",
-        f"2026-03-0{variant + 1}T07:30:00.000Z",
-    )
-    return next(guess for guess in guesses if re.search(schema.get("pattern", ""), guess))
-
-
-def _number(schema: Mapping[str, Any], _types: Mapping[str, Any], _name: str, variant: int) -> float:
-    low, high = schema.get("minimum", 0), schema.get("maximum", 1000)
-    value = min(max(low, 1) + variant, high)
-    return int(value) if schema["type"] == "integer" else float(value)
-
-
-_MAKERS: Mapping[str, Any] = {
-    "array": lambda schema, types, name, variant: [value_of(schema["items"], types, name, variant)],
-    "boolean": lambda _schema, _types, _name, variant: variant == 0,
-    "integer": _number,
-    "number": _number,
-    "object": _object,
-    "string": _string,
-}
