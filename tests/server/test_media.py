@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -190,8 +191,6 @@ async def test_a_second_file_behind_a_picture_does_not_go_on(whole: WholeApp, at
 
 
 async def test_every_kind_of_picture_is_drawn(whole: WholeApp, athlete: Signed) -> None:
-    import pillow_heif
-
     heic, see_through = io.BytesIO(), io.BytesIO()
     pillow_heif.from_pillow(Image.new("RGB", (64, 48), (9, 90, 9))).save(heic)
     Image.new("RGBA", (64, 48), (0, 0, 0, 0)).save(see_through, "PNG")
@@ -380,6 +379,31 @@ async def test_grey_of_sixteen_bits_stays_grey() -> None:
     Image.new("I;16", (64, 48), 0x8080).save(out, "PNG")
     shown = Image.open(io.BytesIO((await pictures.draw(out.getvalue(), "image/png")).files[0]))
     assert shown.getpixel((5, 5)) == (128, 128, 128)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+async def test_the_picture_of_the_largest_sensor_is_halved_upright_and_bare(form: str) -> None:
+    """That costs the worker a third of what resampling it would."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Orientation: turn it to the right.
+    exif[0x010E] = WHERE_IT_WAS_TAKEN
+    left_is_dark = Image.new("RGB", (8160, 64), (250, 250, 250))
+    left_is_dark.paste((5, 5, 5), (0, 0, 4080, 64))
+    out = io.BytesIO()
+    left_is_dark.save(out, form, exif=exif)
+    drawn = await pictures.draw(out.getvalue(), f"image/{form.lower()}")
+    shown = Image.open(io.BytesIO(drawn.files[0]))
+    assert (shown.size, dict(shown.getexif()), WHERE_IT_WAS_TAKEN.encode() in drawn.files[0]) == ((32, 4080), {}, False)
+    top, bottom = shown.getpixel((16, 40)), shown.getpixel((16, 4040))
+    assert isinstance(top, tuple) and isinstance(bottom, tuple) and max(top) < 30 and min(bottom) > 220
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "LA", "RGBA", "I;16", "1"])
+async def test_long_pictures_of_every_mode_are_drawn(mode: str) -> None:
+    out = io.BytesIO()
+    Image.new(mode, (8300, 8)).save(out, "PNG")
+    drawn = await pictures.draw(out.getvalue(), "image/png")
+    assert 4000 <= drawn.width_px <= 4096
 
 
 async def test_a_store_that_lost_or_cannot_give_a_file_is_a_refusal(whole: WholeApp, athlete: Signed) -> None:
