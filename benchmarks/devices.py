@@ -3,20 +3,25 @@
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apex_client import Replica
 from apex_client.local import LocalReplica
-from apex_server.serving import address_of
-from apex_server.settings import Settings
 from benchmarks.workload import LoggedRecord
-from tests.confirmation import confirm_address
+
+if TYPE_CHECKING:
+    from apex_server.settings import Settings
 
 PASSWORD = "as fast as it gets"  # noqa: S105 - of accounts that live for one run.
 CHUNK_RECORDS = 500
 
 
-async def new_athlete(directory: Path, name: str, server: Settings, email: str) -> Replica:
+async def new_athlete(directory: Path, name: str, server: "Settings", email: str) -> Replica:
     """Open a replica in a file of that name, and make an account whose address is confirmed."""
+    # Not at the top: a device whose memory is measured loads no server.
+    from apex_server.serving import address_of
+    from tests.confirmation import confirm_address
+
     replica = await Replica.open(directory / f"{name}.db", device_name=name).start()
     await replica.register(address_of(server), email, PASSWORD, name="Bench")
     await confirm_address(server, email)

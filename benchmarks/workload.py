@@ -49,6 +49,11 @@ def ndjson(records: list[LoggedRecord]) -> bytes:
     return b"\n".join(msgspec.json.encode({"id": record.record_id, **record.patch}) for record in records)
 
 
+def to_lines(records: list[LoggedRecord]) -> bytes:
+    """Write the records as lines that `read_ndjson` reads."""
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+
+
 def _from_line(line: dict[str, Any], random: Random) -> LoggedRecord:
     if "patch" in line:
         return msgspec.convert({"collection": "workout_logs", **line}, LoggedRecord)
