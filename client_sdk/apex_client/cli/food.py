@@ -195,15 +195,15 @@ def import_(
 )
 def plan(
     kcal: Annotated[float | None, typer.Option(help="A day's energy; without any target, those in force.")] = None,
-    protein: Annotated[float | None, typer.Option(metavar="GRAMS")] = None,
-    carbs: Annotated[float | None, typer.Option(metavar="GRAMS")] = None,
-    fat: Annotated[float | None, typer.Option(metavar="GRAMS")] = None,
+    protein: Annotated[float | None, typer.Option(metavar="GRAMS", help="Protein a day.")] = None,
+    carbs: Annotated[float | None, typer.Option(metavar="GRAMS", help="Carbohydrates a day.")] = None,
+    fat: Annotated[float | None, typer.Option(metavar="GRAMS", help="Fat a day.")] = None,
     diet: Annotated[str, typer.Option(help="any, pescetarian, vegetarian, vegan.")] = "any",
     without: Annotated[
         list[str] | None, typer.Option(help="A food, category or content to leave out; repeat it.")
     ] = None,
     meals: Annotated[int, typer.Option(metavar="N", min=2, max=6, help="Meals a day.")] = 4,
-    days: Annotated[int, typer.Option(metavar="N", min=1, max=7)] = 1,
+    days: Annotated[int, typer.Option(metavar="N", min=1, max=7, help="How many days.")] = 1,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another one gives another plan.")] = 0,
     name: Annotated[str, typer.Option(help="What the plan is called.")] = "Meal plan",
     athlete: Whose = None,

@@ -12,7 +12,7 @@ import typer
 from apex_client.cli.examples import examples
 from apex_client.cli.naming import noun_of
 from apex_client.cli.opening import NO_DB, Db, opened
-from apex_client.cli.screen import ago, counted, escaped, moment, shown, shown_json, size, table
+from apex_client.cli.screen import ago, counted, escaped, moment, notes, shown, shown_json, size, table
 from apex_client.cli.sessions import is_coach
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def status(
             shown_json(answer)
             return
         _show(_lines(replica, found))
-        if not offline and (news := _account_news(replica)):
+        if not offline:
+            with notes().status("asking the server"):
+                news = _account_news(replica)
             _show(_account_lines(news))
 
 
@@ -96,7 +98,9 @@ def _account_news(replica: "Replica") -> AccountNews | None:
     return AccountNews(False, bool(me["user"]["email_verified"]), deletion.erase_at if deletion else None)
 
 
-def _account_lines(news: AccountNews) -> dict[str, str]:
+def _account_lines(news: AccountNews | None) -> dict[str, str]:
+    if news is None:
+        return {}
     lines = {}
     if news.erased_after is not None:
         lines["account ends"] = (
