@@ -8,16 +8,16 @@ import typer
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, key_from_here, opened, resolved
-from apex_client.cli.screen import counted, escaped, out, said, shown_json
+from apex_client.cli.screen import counted, escaped, said, shown, shown_json, table
 
 if TYPE_CHECKING:
     from apex_client.doctor import Finding
 
 STYLES = {
-    "good": "[green]ok[/]  ",
+    "good": "[green]ok[/]",
     "note": "[yellow]note[/]",
     "hand": "[bold yellow]HAND[/]",
-    "wrong": "[bold red]BAD[/] ",
+    "wrong": "[bold red]BAD[/]",
 }
 NEEDS_SOMEBODY = {"hand", "wrong"}
 
@@ -112,7 +112,9 @@ def _export(path: Path, output: Path) -> None:
 
 
 def _show(findings: "list[Finding]") -> None:
+    rows = table("", "", "")
+    rows.show_header = False
     for finding in findings:
         advice = f" [dim]→ {escaped(finding.advice)}[/]" if finding.advice else ""
-        words = f"{STYLES[finding.state]}  {finding.look:<9} {escaped(finding.words)}{advice}"
-        out().print(words, soft_wrap=True)
+        rows.add_row(STYLES[finding.state], finding.look, escaped(finding.words) + advice)
+    shown(rows)

@@ -8,6 +8,7 @@ from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, said, shown, table
+from apex_client.cli.sessions import is_coach
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -152,11 +153,7 @@ def _summary(replica: "Replica", who: str | None) -> "ThreadSummary":
 
 
 def _messages_of(replica: "Replica", thread: "ThreadSummary") -> "Messages":
-    return replica.messages.thread(thread.athlete_id if _is_coach(replica) else thread.coach_id)
-
-
-def _is_coach(replica: "Replica") -> bool:
-    return replica.user is not None and replica.user.role == "coach"
+    return replica.messages.thread(thread.athlete_id if is_coach(replica) else thread.coach_id)
 
 
 def _new_devices(thread: "Messages", summary: "ThreadSummary") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from apex_client.cli.failures import CommandFailed
-from apex_client.cli.screen import escaped, said
+from apex_client.cli.screen import counted, escaped, said
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 OFFERED = 3
 """A slip of the finger means one of the nearest, or something else altogether."""
+
+SETTLED_MAX = 20
+"""Names of a program that are asked about; with more than that the file is of another language, or no program."""
 
 PLACE = re.compile(r"[a-z][1-9]", re.I)
 """Where an exercise stands in a program: the first of group A. Nobody calls an exercise so."""
@@ -60,15 +63,16 @@ def settled_names(replica: "Replica", names: Iterable[str], *, yes: bool) -> dic
     """
     settled: dict[str, str] = {}
     asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
-    for typed in dict.fromkeys(names):
-        if replica.exercises.named(typed):
-            continue
+    unknown = [typed for typed in dict.fromkeys(names) if not replica.exercises.named(typed)]
+    for typed in unknown[:SETTLED_MAX]:
         nearest = _nearest(replica, typed)
         if nearest and asks:
             settled[typed] = _asked(typed, nearest)
         else:
             likened = f" (is it {' or '.join(map(repr, nearest))}?)" if nearest else ""
             said(f"[yellow]look at[/] {escaped(repr(typed))}: no library has it{escaped(likened)}; it stays as it is")
+    if len(unknown) > SETTLED_MAX:
+        said(f"[yellow]and {counted(len(unknown) - SETTLED_MAX, 'more name')} that no library has[/]")
     return settled
 
 

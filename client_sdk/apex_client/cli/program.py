@@ -13,7 +13,7 @@ from apex_client.cli.naming_exercises import settled_names
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.program_screen import show_day
 from apex_client.cli.screen import counted, escaped, moment, said, shown, table
-from apex_client.cli.sessions import Whose, records_of
+from apex_client.cli.sessions import Whose, athlete_names, records_of
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
@@ -62,7 +62,7 @@ def list_programs(athlete: Whose = None, db: Db = NO_DB) -> None:
         if not programs:
             said("there are no programs yet; a coach makes one with: apex program new FILE")
             return
-        names = _names(replica)
+        names = athlete_names(replica)
         listed = table("program", "athlete", "status", "from", "to", "weeks", right=("weeks",))
         for one in sorted(programs, key=lambda one: (_is_template(one), one.get("start_date") or "", one.id)):
             listed.add_row(
@@ -153,7 +153,7 @@ def assign(
         _refuse_what_stands(made, last)
         days = f" from {made['start_date']}" if made.get("start_date") else ""
         until = f" to {made['end_date']}" if made.get("end_date") else ""
-        said(f"{escaped(_whose(made, _names(replica)))} follows {escaped(made['name'])}{days}{until}")
+        said(f"{escaped(_whose(made, athlete_names(replica)))} follows {escaped(made['name'])}{days}{until}")
         if missing := _unresolved(made):
             said(f"[yellow]{counted(missing, 'set')} in per cent have no load:[/] nothing was lifted in twelve weeks")
 
@@ -213,7 +213,7 @@ def _show(replica: "Replica", found: "Record[Program]", record: "Program", week:
     last = max((day.week_number for day in days), default=0)
     if not in_week:
         raise CommandFailed(f"it has weeks 1 to {last}, and no week {week}" if days else "it has no days yet")
-    whose = _whose(found, _names(replica))
+    whose = _whose(found, athlete_names(replica))
     deloads = [one.week_number for one in (record.weeks or {}).values() if one.deload is True]
     said(f"[bold]{escaped(record.name or '?')}[/]  {escaped(whose)}, week {week} of {last}"
          f"{', a deload' if week in deloads else ''}")  # fmt: skip
@@ -274,7 +274,7 @@ def _named(replica: "Replica", named: str, athlete: str | None, *, followed: boo
     meant = preferred or called
     if len(meant) == 1:
         return meant[0]
-    names = _names(replica)
+    names = athlete_names(replica)
     listed = ", ".join(
         f"{one.get('name') or '?'} of {_whose(one, names)} ({one.id})" for one in (meant or programs)[:10]
     )
@@ -285,13 +285,6 @@ def _named(replica: "Replica", named: str, athlete: str | None, *, followed: boo
 
 def _is_template(program: "Record[Program]") -> bool:
     return not program.scope.startswith(("athlete:", "self"))
-
-
-def _names(replica: "Replica") -> dict[str, str]:
-    user = replica.user
-    if user is None or user.role == "athlete":
-        return {}
-    return {one.id: one.name or one.id for one in replica.athletes.list()}
 
 
 def _whose(program: "Record[Program]", names: dict[str, str]) -> str:
