@@ -144,3 +144,6 @@ async def test_names_of_a_program_that_no_library_knows_are_asked_about_or_told(
     assert "Which one is it?" in shown and "Romanian Deadlfit, as it is" in shown
     assert "Romanian Deadlift" in at_coach("program", "show", "Settled").ok().out
     assert "Romanian Deadlfit" in at_coach("program", "show", "Kept1").ok().out
+    many = "".join(f"  Thing {number} of mine: 3x8\n" for number in range(22))
+    file.write_text(f"Many\nday 1: Push\n{many}")
+    assert "and 2 more names that no library has" in at_coach("program", "new", file).ok().err
