@@ -9,12 +9,11 @@ ORDER BY coach_id
 LIMIT 200;
 
 -- name: list_standings
--- The athletes of some coaches, each once, with the coach who has worked with them longest of those who have not archived
--- them, or of all who have ($2: one of the athletes; $1 null: whom support looks at, who has no coach then), with
--- what their standing follows from: each part reads a few rows by index. What was due is asked for by the program that was followed on its day
--- (as `sessions_due` in coaching/plan.py says). Names and tags are sealed, so they are sorted, filtered and cut into pages
--- once they are open. Sessions are read from $3 on, everything else from $5. The day of an athlete is that of the clock they
--- last trained by; one that is off by more than a day says nothing.
+-- The athletes of some coaches, each once ($2: one of the athletes; $1 null: whom support looks at, who has no coach then),
+-- with what their standing follows from: each part reads a few rows by index. What was due is asked for by the program that
+-- was followed on its day (as `sessions_due` in coaching/plan.py says). Names and tags are sealed, so they are sorted,
+-- filtered and cut into pages once they are open. Sessions are read from $3 on, everything else from $5. The day of an
+-- athlete is that of the clock they last trained by; one that is off by more than a day says nothing.
 SELECT users.id, users.name, pair.coach_id, pair.since,
     pair.private_scope, file.record_id, file.digest, file.doc,
     latest.date AS last_workout, here.today,
@@ -82,23 +81,8 @@ SELECT users.id, users.name, pair.coach_id, pair.since,
             AND insight.priority = 'critical'
     ) AS critical_insights
 FROM (
-    (
-        SELECT DISTINCT ON (link.athlete_id) link.coach_id, link.athlete_id, link.since,
-            private.name AS private_scope, private.scope_id AS private_id, kept.record_id AS file_id
-        FROM coach_athletes AS link
-        LEFT JOIN scopes AS private
-            ON private.name = 'private:' || link.coach_id::text || ':' || link.athlete_id::text
-        LEFT JOIN LATERAL (
-            SELECT client_files.record_id, client_files.archived
-            FROM client_files
-            WHERE client_files.scope_id = private.scope_id
-            ORDER BY client_files.record_id
-            LIMIT 1
-        ) AS kept ON true
-        WHERE link.coach_id = ANY ($1::uuid[])
-            AND link.ended_at IS NULL
-        ORDER BY link.athlete_id, kept.archived IS TRUE, link.since, link.coach_id
-    )
+    SELECT coach_id, athlete_id, since, private_scope, private_id, file_id
+    FROM apex_clients_of($1, $2)
     UNION ALL
     SELECT NULL, users.id, users.created_at, NULL, NULL, NULL
     FROM users

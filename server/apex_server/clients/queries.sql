@@ -118,23 +118,9 @@ WHERE coach_id = $1
 RETURNING id;
 
 -- name: find_coach_of
--- With which of some coaches an athlete works, if with several the one whom `list_standings` shows, too.
-SELECT link.coach_id
-FROM coach_athletes AS link
-LEFT JOIN scopes AS private
-    ON private.name = 'private:' || link.coach_id::text || ':' || link.athlete_id::text
-LEFT JOIN LATERAL (
-    SELECT client_files.archived
-    FROM client_files
-    WHERE client_files.scope_id = private.scope_id
-    ORDER BY client_files.record_id
-    LIMIT 1
-) AS kept ON true
-WHERE link.coach_id = ANY ($1::uuid[])
-    AND link.athlete_id = $2
-    AND link.ended_at IS NULL
-ORDER BY kept.archived IS TRUE, link.since, link.coach_id
-LIMIT 1;
+-- With which of some coaches an athlete is shown.
+SELECT coach_id
+FROM apex_clients_of($1, $2);
 
 -- name: list_timeline
 -- A page of what happened to an athlete, the newest first: each kind gives its own page by index, the newest of all are
