@@ -1,6 +1,7 @@
 """What every kind of record has over REST, proven for each of them: lists, fields, versions, deletion and restoring."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -213,6 +214,24 @@ async def test_a_day_that_is_in_no_calendar_is_refused_and_so_is_none_at_all(kin
             assert problem(answer) == (422, "invalid_fields")
             assert [error["field"] for error in answer.json()["errors"]] == ["date"]
     assert await kind.ids() == [made["id"]]
+
+
+@pytest.mark.parametrize("kind", [*DATED, "progress/photos"], indirect=True)
+async def test_what_was_done_was_not_done_years_ahead(kind: Kind) -> None:
+    made = await kind.make(1)
+    today = datetime.now(UTC).date()
+    for answer in (
+        await kind.owner("POST", kind.path, kind.example.body(2) | {"date": "2062-03-01"}),
+        await kind.owner("PATCH", f"{kind.path}/{made['id']}", {"date": str(today + timedelta(days=33))}),
+        await kind.owner(
+            "PUT", f"{kind.path}/{made['id']}", kind.example.body(1) | {"date": "9999-12-31"}, if_match="*"
+        ),
+    ):
+        assert problem(answer) == (422, "invalid_fields")
+        [error] = answer.json()["errors"]
+        assert error["field"] == "date" and "at most" in error["message"]
+    tomorrow = kind.example.body(3) | {"date": str(today + timedelta(days=1))}
+    assert (await kind.owner("POST", kind.path, tomorrow)).status_code == 201, "it is tomorrow already further east"
 
 
 @pytest.mark.parametrize("kind", DATED, indirect=True)

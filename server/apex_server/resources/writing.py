@@ -8,12 +8,14 @@ never concurrent; so where that user has changed the same value since, the write
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
+from datetime import date, timedelta
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from msgspec import UNSET
 
 from apex_server.caller import Caller
+from apex_server.clock import wall_clock
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import ApiError, FieldError, InvalidFields, NotFound
 from apex_server.resources.errors import AlreadyExists, VersionStale
@@ -22,15 +24,32 @@ from apex_server.sync.commit import Committer, Patched
 from apex_server.sync.errors import FieldForbidden, VersionUnknown
 from apex_sync.coaching.drafts import DraftPatch, InvalidDraft, check_draft
 from apex_sync.collection import Collection, Record, Role
+from apex_sync.errors import FieldProblem
 from apex_sync.fold import Path
 from apex_sync.ids import Scope
 from apex_sync.models.days import impossible_days, missing_day
+from apex_sync.models.fields import parse_date
 from apex_sync.op import Patch, StampedWrite, Vector
 
 __all__ = ["Made", "RecordKind", "RecordWriter"]
 
 OWN_VERSIONS_MAX = 8
 """How far back a whole record without a version is compared with what its author sent before."""
+
+DAYS_AHEAD_MAX = 31
+"""Meals of a coming week may be written down before; a year that was mistyped leads every list for years."""
+
+DAY_LENGTH = len("2026-03-01")
+"""A time begins with its day."""
+
+DAYS_DONE: Mapping[str, tuple[str, ...]] = {
+    "workout_logs": ("date", "start_time", "end_time"),
+    "check_ins": ("date", "submitted_at"),
+    "body_metrics": ("date", "measured_at"),
+    "nutrition_logs": ("date",),
+    "progress_photos": ("date",),
+}
+"""The fields that say when something was, by collection; days of programs, targets and plans are to come."""
 
 _queries = load_queries(__package__)
 
@@ -115,6 +134,7 @@ class RecordWriter:
             versions = [] if known is None else own_versions(known, await self._own_client_ids(connection, scope))
         if known is None:
             difference = self._difference(record_id, draft, self.kind.collection.model(), role)
+            self._refuse_days_ahead(difference)
             patch = {**(more or {}), **difference.patch}
             return Made(await self._write(scope, record_id, patch, None), "created", patch)
         if any(self._is_repeated(record_id, draft, known.at(version), role, more or {}) for version in versions):
@@ -192,6 +212,7 @@ class RecordWriter:
         patch = without_what_stands(difference.patch, known.fold.state)
         if not patch:
             return Made(known, "unchanged", {})
+        self._refuse_days_ahead(DraftPatch(patch, difference.places))
         if version is not None:
             refuse_stale(known, patch, version, own, difference)
         return Made(await self._write(known.scope, UUID(known.id), patch, version), "updated", patch)
@@ -245,6 +266,11 @@ class RecordWriter:
         ]:
             raise InvalidFields([FieldError(difference.place(field), message) for field, message in problems])
 
+    def _refuse_days_ahead(self, difference: DraftPatch) -> None:
+        """Return where what was done was done by now. Raises InvalidFields."""
+        if problems := days_ahead(self.kind.collection.name, difference.patch, wall_clock().date()):
+            raise InvalidFields([FieldError(difference.place(field), message) for field, message in problems])
+
     async def _role(self, connection: Connection, scope: str) -> Role:
         noun = "athlete" if Scope.parse(scope).kind == "athlete" else self.kind.noun
         access = await require_scope(connection, self.caller.user_id, scope, noun)
@@ -264,6 +290,22 @@ class RecordWriter:
     async def _own_client_ids(self, connection: Connection, scope: str) -> list[int]:
         rows = await connection.fetch(_queries.list_own_client_ids, Scope.parse(scope).id, self.caller.user_id)
         return [row["client_id"] for row in rows]
+
+
+def days_ahead(collection: str, patch: Patch, today: date) -> list[FieldProblem]:
+    """List the days and times of an edit that are too far ahead of today for what they tell.
+
+    >>> days_ahead("check_ins", {"date": "2062-03-01"}, date(2026, 3, 1))
+    [FieldProblem(field='date', message='Expected a day that was, at most 2026-04-01')]
+    >>> days_ahead("check_ins", {"date": "2026-03-02"}, date(2026, 3, 1))
+    []
+    """
+    latest = today + timedelta(days=DAYS_AHEAD_MAX)
+    return [
+        FieldProblem(name, f"Expected a day that was, at most {latest}")
+        for name in DAYS_DONE.get(collection, ())
+        if isinstance(said := patch.get(name), str) and (parse_date(said[:DAY_LENGTH]) or latest) > latest
+    ]
 
 
 def own_versions(known: KnownRecord, own: Container[int]) -> list[Vector]:
