@@ -1,5 +1,6 @@
 """The vault: one key a person, wrapped under a master key that the database never sees."""
 
+import asyncio
 import base64
 import stat
 from pathlib import Path
@@ -99,6 +100,32 @@ async def test_a_foreign_key_is_as_absent_as_one_that_never_was(db: Database, va
         assert set(await vault.user_keys(connection, [theirs, mine, uuid4()])) == {mine}
         with pytest.raises(KeyDestroyed):
             await vault.user_key(connection, theirs)
+
+
+async def test_whoever_reads_thousands_of_keys_holds_nobody_up(
+    db: Database, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault_module, "UNWRAPPED_IN_A_TURN", 2)
+    people = [await add_user(db, vault) for _ in range(4)]
+    turns, at_each = 0, []
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while len(at_each) < len(people):
+            turns += 1
+            await asyncio.sleep(0)
+
+    unwrapped = vault.unwrapped
+
+    async def noted(user_id: UUID, wrapped: bytes, master_key_id: str) -> UserKey:
+        at_each.append(turns)
+        return await unwrapped(user_id, wrapped, master_key_id)
+
+    monkeypatch.setattr(vault, "unwrapped", noted)
+    async with asyncio.TaskGroup() as group, db.commit_connection() as connection:
+        group.create_task(take_turns())
+        await vault.user_keys(connection, people)
+    assert at_each[0] == at_each[1] < at_each[2] == at_each[3]
 
 
 async def test_nobody_adds_a_key_for_somebody_else(db: Database, vault: Vault) -> None:
