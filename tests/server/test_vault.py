@@ -107,7 +107,8 @@ async def test_whoever_reads_thousands_of_keys_holds_nobody_up(
 ) -> None:
     monkeypatch.setattr(vault_module, "UNWRAPPED_IN_A_TURN", 2)
     people = [await add_user(db, vault) for _ in range(4)]
-    turns, at_each = 0, []
+    turns = 0
+    at_each: list[int] = []
 
     async def take_turns() -> None:
         nonlocal turns
