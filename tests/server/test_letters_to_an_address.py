@@ -83,6 +83,18 @@ async def test_nobody_fills_a_mailbox_by_registering_and_the_newest_of_what_wait
     assert len(next_hour) + later == CROWD_MAX
 
 
+async def test_names_of_one_mailbox_share_its_room(app: Litestar, squatters: Squatters, mailbox: Mailbox) -> None:
+    names = ["owned", "own.ed", "owned+gym", "o.wned+1"]
+    sessions: list[dict[str, Any]] = []
+    for number in range(max(ASKED.letters_max, PRESSED.letters_max) + 3):
+        async with speak_to(app, address=f"10.3.{number}.1") as stranger:
+            sessions.append(await register(stranger, f"{names[number % len(names)]}@gmail.com"))
+    assert len(await mailbox.look()) == ASKED.letters_max
+    for session in sessions:
+        assert (await squatters.press(session)).status_code == 204
+    assert len(await mailbox.look()) == PRESSED.letters_max
+
+
 async def test_where_there_is_room_for_one_letter_the_newest_has_it(
     squatters: Squatters, client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
 ) -> None:

@@ -9,9 +9,10 @@ from uuid import UUID
 import anyio
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
-from apex_server.clients.inviting import LETTERS_MAX, LETTERS_TO_ONE_MAX
+from apex_server.clients.inviting import LETTERS_MAX, LETTERS_TO_ONE_MAX, LETTERS_TO_ONE_OF_MONTH_MAX
 from apex_server.db import Database, load_queries
 from apex_server.mail import Mail, Mailer, MailPostponed, MailRefused, MailSender
 from apex_server.mail.sending import BATCH_MAILS, INVITED, RETRY_SECONDS
@@ -36,6 +37,14 @@ async def client(db: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]
 @pytest.fixture
 async def coach(client: httpx.AsyncClient, mailbox: Mailbox) -> dict[str, Any]:
     return await confirmed(client, mailbox, "carla@example.com", role="coach", name="Buy gold at http://x.example")
+
+
+@pytest.fixture
+def flooded_by(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Say how many letters are a flood, here fewer than elsewhere."""
+    few = 5
+    monkeypatch.setattr("apex_server.mail.sending.INVITED", msgspec.structs.replace(INVITED, letters_max=few))
+    return few
 
 
 async def invite(client: httpx.AsyncClient, coach: dict[str, Any], email: str | None = None) -> dict[str, Any]:
@@ -204,7 +213,7 @@ async def test_one_coach_writes_to_an_address_so_often_a_day_and_leaves_room_for
 ) -> None:
     came: list[Received] = []
     said: list[str] = []
-    for _ in range(INVITED.letters_max + 1):
+    for _ in range(LETTERS_TO_ONE_MAX + 4):
         said.append((await invite(client, coach, "anna@example.com"))["letter"])
         came += await letters(mailbox, clock)
     assert len(came) == said.count("waiting") == LETTERS_TO_ONE_MAX
@@ -217,7 +226,7 @@ async def test_one_coach_writes_to_an_address_so_often_a_day_and_leaves_room_for
 
 
 async def test_addresses_that_differ_in_their_tag_are_one_mailbox_to_the_bounds_and_two_to_all_else(
-    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock, flooded_by: int
 ) -> None:
     rows = [{"email": f"anna+{number}@example.com"} for number in range(LETTERS_TO_ONE_MAX + 2)]
     looked = (await client.post("/api/clients/import", json={"rows": rows}, headers=bearer(coach))).json()
@@ -228,40 +237,73 @@ async def test_addresses_that_differ_in_their_tag_are_one_mailbox_to_the_bounds_
     assert (await invite(client, coach, "anna@example.com"))["letter"] == "too_many"
     assert len((await listed(client, coach))["invites"]) == len(rows) + 1
 
-    for number in range(INVITED.letters_max):
+    for number in range(flooded_by):
         other = await confirmed(client, mailbox, f"{number}@example.com", role="coach")
         assert (await invite(client, other, f"anna+{number}@example.com"))["letter"] == "waiting"
         came += await letters(mailbox, clock)
-    assert len(came) == INVITED.letters_max
+    assert len(came) == flooded_by
     assert len({letter.to for letter in came}) > 1
 
 
-async def test_a_letter_to_an_address_that_had_its_letters_waits_and_the_coach_sees_until_when(
-    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock
+async def test_coaches_who_use_up_their_share_of_a_mailbox_take_nothing_of_anothers(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock, database_url: str
+) -> None:
+    others = [await confirmed(client, mailbox, f"{number}@example.com", role="coach") for number in range(4)]
+    owner = await asyncpg.connect(database_url)
+    try:
+        said: list[str] = []
+        for _ in range(LETTERS_TO_ONE_OF_MONTH_MAX + 2):
+            said += [(await invite(client, other, "anna@example.com"))["letter"] for other in others]
+            await letters(mailbox, clock)
+            await owner.execute("UPDATE invites SET letter_at = letter_at - interval '25 hours' WHERE letter = 'sent'")
+        assert said == ["waiting"] * LETTERS_TO_ONE_OF_MONTH_MAX * len(others) + ["too_many"] * 2 * len(others)
+
+        for other in others[:2]:
+            await invite(client, other, "ben@example.com")
+        await invite(client, coach, "anna@example.com")
+        assert len(await letters(mailbox, clock)) == 3
+        assert [each["letter"] for each in (await listed(client, coach))["invites"]] == ["sent"]
+
+        await owner.execute("UPDATE invites SET letter_at = letter_at - interval '30 days' WHERE letter = 'sent'")
+        assert (await invite(client, others[0], "anna@example.com"))["letter"] == "waiting"
+    finally:
+        await owner.close()
+
+
+async def test_what_waits_for_the_end_of_a_flood_goes_in_turn_and_looks_like_any_other_letter_on_its_way(
+    client: httpx.AsyncClient, coach: dict[str, Any], mailbox: Mailbox, clock: Clock, flooded_by: int
 ) -> None:
     await register(client, "anna@example.com")
-    for number in range(INVITED.letters_max):
-        other = await confirmed(client, mailbox, f"{number}@example.com", role="coach")
+    others = [
+        await confirmed(client, mailbox, f"{number}@example.com", role="coach") for number in range(2 * flooded_by)
+    ]
+    for other in others[:flooded_by]:
         await invite(client, other, "anna@example.com")
-    assert len(await letters(mailbox, clock)) == INVITED.letters_max
+    assert len(await letters(mailbox, clock)) == flooded_by
 
     clock.advance(minutes=3, seconds=17)
-    await invite(client, coach, "anna@example.com")
+    made = await invite(client, coach, "anna@example.com")
+    [queued] = (await listed(client, coach))["invites"]
     assert await letters(mailbox, clock) == []
     [waiting] = (await listed(client, coach))["invites"]
-    assert waiting["letter"] == "waiting"
-    # A day after its own try, so it tells nobody when the others wrote.
-    assert datetime.fromisoformat(waiting["letter_at"]) == clock() + INVITED.window
+    assert waiting == queued
+    assert (waiting["letter"], waiting["letter_at"]) == ("waiting", None)
+    for other in others[flooded_by:]:
+        await invite(client, other, "anna@example.com")
+        assert await letters(mailbox, clock) == []
+
     clock.advance(days=1)
-    assert [letter.to for letter in await letters(mailbox, clock)] == ["anna@example.com"]
+    came = await letters(mailbox, clock)
+    assert len(came) == flooded_by
+    assert came[0].link == f"/join/{made['code']}"
 
 
 async def test_invites_crowd_out_no_letter_that_their_addressee_asks_for(
-    client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock
+    client: httpx.AsyncClient, mailbox: Mailbox, clock: Clock, flooded_by: int
 ) -> None:
     anna = await register(client, "anna@example.com", device={"name": "x", "kind": "watch"})
     await mailbox.look()
-    for number in range(INVITED.letters_max + 2):
+    for number in range(flooded_by + 2):
         other = await confirmed(client, mailbox, f"{number}@example.com", role="coach")
         await invite(client, other, "anna@example.com")
     await letters(mailbox, clock)

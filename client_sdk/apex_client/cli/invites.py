@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from apex_client.standing import OpenInvite
 
 LETTERS = {
-    "waiting": "it is on its way, or goes at the time that stands there: an address gets five of them a day",
+    "waiting": "it is on its way, or tried again at the time that stands there",
     "unconfirmed": "it goes once you confirm your own address: open our mail to you",
-    "too_many": "it does not go: you had written to them twice that day, or to 200 people; invite them again tomorrow",
+    "too_many": "it does not go: you wrote to them twice that day or four times in 30, or to 200 people that day; tell "
+    "them the code, or invite them again later",
     "refused": "their post did not take it: look at the address, and invite them again",
 }
 """What to know of a letter that has not gone."""

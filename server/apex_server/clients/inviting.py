@@ -5,7 +5,7 @@ room for the new one, and its code is void. What has an address is mailed there,
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -47,8 +47,10 @@ MADE_MAX = 30_000
 LETTERS_MAX = 200
 """In a day: nobody takes on more people, and who writes to more is advertising."""
 LETTERS_TO_ONE_MAX = 2
-"""In a day, to one mailbox: the letter, and once more. It takes three coaches to use up what a mailbox gets of all."""
-DAY = timedelta(days=1)
+"""In a day, to one mailbox: the letter, and once more."""
+LETTERS_TO_ONE_OF_MONTH_MAX = 4
+"""In thirty days, to one mailbox: the same with the next invite. This share is each coach's own, and no other takes it."""
+DAY, MONTH = timedelta(days=1), timedelta(days=30)
 
 VALID_DAYS = 14
 PROBLEMS_MAX = 1000
@@ -73,8 +75,8 @@ class Room(NamedTuple):
     letters: int
     confirmed: bool
     """The coach's own address: letters name them by it, and wait until it is."""
-    to_one: Counter[bytes]
-    """How many letters of this coach mailboxes had today, or are to have."""
+    to_one: Mapping[bytes, int]
+    """How many more letters of this coach a mailbox may have, where there are some already."""
 
 
 async def make_invites(database: Database, coach_id: UUID, whom: Sequence[Invited], valid_days: int) -> list[Invite]:
@@ -187,24 +189,28 @@ async def _room(
     confirmed = await connection.fetchval(_queries.lock_inviting, coach_id)
     count = await connection.fetchrow(_queries.count_invites, coach_id, addresses, DAY)
     lettered = [mailbox for mailbox in mailboxes if mailbox]
-    to_one = await connection.fetch(_queries.count_letters, coach_id, lettered, DAY, addresses)
+    to_one = await connection.fetch(_queries.count_letters, coach_id, lettered, DAY, addresses, MONTH)
     return Room(
         invites=min(OPEN_INVITES_MAX - count["open"], MADE_MAX - count["made"]),
         letters=LETTERS_MAX - count["letters"],
         confirmed=confirmed,
-        to_one=Counter({row["mailbox_index"]: row["letters"] for row in to_one}),
+        to_one={
+            row["mailbox_index"]: min(LETTERS_TO_ONE_MAX - row["of_day"], LETTERS_TO_ONE_OF_MONTH_MAX - row["of_month"])
+            for row in to_one
+        },
     )
 
 
 def _letters(mailboxes: Sequence[bytes | None], room: Room) -> list[Letter]:
     """Say for each invite what becomes of its letter; the first have them, where there are too many."""
     letters: list[Letter] = []
-    left, to_one = room.letters, room.to_one.copy()
+    left, left_to_one = room.letters, dict(room.to_one)
     for mailbox in mailboxes:
-        goes = mailbox is not None and to_one[mailbox] < LETTERS_TO_ONE_MAX and left > 0
+        to_one = left_to_one.get(mailbox, LETTERS_TO_ONE_MAX) if mailbox is not None else 0
+        goes = to_one > 0 and left > 0
         if mailbox is not None and goes:
             left -= 1
-            to_one[mailbox] += 1
+            left_to_one[mailbox] = to_one - 1
         letters.append(
             "none" if mailbox is None else "too_many" if not goes else "waiting" if room.confirmed else "unconfirmed"
         )

@@ -87,7 +87,7 @@ class OpenInvite(Struct, kw_only=True):
 
     `letter`: there is no address, so `none`; it goes once you have confirmed your own (`unconfirmed`); it is `waiting`,
     and tried at `letter_at` if not at once; it was `sent` then, or `refused` by their post; or it does not go, because
-    there were `too_many` of yours that day. A letter goes again with another invite for the address.
+    there were `too_many` of yours: to them, or that day. A letter goes again with another invite for the address.
     """
 
     id: UUID

@@ -27,15 +27,17 @@ FROM (
 ) AS invite;
 
 -- name: count_letters
--- How many letters of this coach some mailboxes have had in the last $3, or are to have; not those of the open invites to
--- the addresses $4, whose place new ones take.
-SELECT mailbox_index, count(*) AS letters
+-- How many letters of this coach some mailboxes have had in the last $5, and in the last $3 of it, or are to have; not
+-- those of the open invites to the addresses $4, whose place new ones take.
+SELECT mailbox_index,
+    count(*) FILTER (WHERE letter <> 'sent' OR letter_at > now() - $3::interval) AS of_day,
+    count(*) AS of_month
 FROM invites
 WHERE coach_id = $1
     AND mailbox_index = ANY ($2::bytea[])
     AND (
         letter = 'sent'
-        AND letter_at > now() - $3::interval
+        AND letter_at > now() - $5::interval
         OR letter IN ('unconfirmed', 'waiting')
         AND used_at IS NULL
         AND revoked_at IS NULL

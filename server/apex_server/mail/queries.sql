@@ -85,7 +85,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: take_due_mails
 -- Whoever takes a mail has it for a while; a worker that dies leaves it to be sent again. What waited for room at one
--- address is due at one moment: of that the newest goes first, after what came in order. What somebody asked for
+-- address is due at one moment: of a crowd the newest goes first, after what came in order. What somebody asked for
 -- themselves does not stand in line behind the letters of invites.
 WITH taken AS (
     UPDATE mails
@@ -97,7 +97,8 @@ WITH taken AS (
         WHERE waiting.due_at <= $1
             AND waiting.failed_at IS NULL
             AND waiting.user_id IS NOT NULL
-        ORDER BY waiting.invite_id IS NOT NULL, waiting.due_at, waiting.asked_at DESC, waiting.id
+        ORDER BY waiting.invite_id IS NOT NULL, waiting.due_at, CASE WHEN waiting.crowd IS NULL THEN waiting.asked_at END,
+            waiting.asked_at DESC, waiting.id
         LIMIT $3
         FOR UPDATE SKIP LOCKED
     )
@@ -239,7 +240,7 @@ WHERE expires_at < $1;
 
 -- name: get_email_change
 -- Where the two letters about a changed address go, sealed.
-SELECT old_email, old_index, new_email, new_index
+SELECT old_email, old_index, new_email
 FROM email_changes
 WHERE id = $1;
 

@@ -10,9 +10,9 @@ few that name it; a new account under an address that has one gets no link: its 
 How many letters an address gets is bounded here, where whoever asked does not see it: each lane by itself, so that what
 others cause keeps nobody from the letter that they ask for themselves. Of links to an address that may be somebody
 else's, what is too much waits for room, the newest in front: anybody makes accounts under it, and its owner, who is one
-of them, asks again. What somebody signed in asks for has room of its own, which no number of registrations takes. An
-invite's letter waits, too, always for as long: its coach sees until when, and of the letters of others only that there
-were some.
+of them, asks again. What somebody signed in asks for has room of its own, which no number of registrations takes. Each
+coach has a share of their own of the invites to a mailbox, which ends where they ask. All of them together are bounded
+only against a flood; what waits for that goes in turn, and its coach sees no more of it than of a post that is busy.
 """
 
 from collections.abc import Callable, Mapping
@@ -109,8 +109,9 @@ ASKED = Lane("asked", 10, timedelta(hours=1), waits=True, crowds=True)
 """What comes of registering, of forgotten passwords and of changes of address."""
 PRESSED = Lane("pressed", 10, timedelta(hours=1), waits=True, crowds=True)
 """What somebody signed in asks for, for the address that their account names."""
-INVITED = Lane("invited", 5, timedelta(days=1), waits=True)
-"""Invites of coaches, however many of them write to one mailbox; each coach's own bound is where they ask."""
+INVITED = Lane("invited", 50, timedelta(days=1), waits=True)
+"""A flood of invites, of more coaches than anybody talks to. Each has their own share of four in a month, which ends
+where they ask: to fill this for as long takes hundreds of them with confirmed addresses."""
 ENDING = Lane("ending", 1, timedelta(days=1), waits=False)
 """That accounts end which nobody ever confirmed: one letter tells of all of them."""
 
@@ -120,7 +121,7 @@ class Addressee(Struct, frozen=True):
 
     address: str
     counted_by: bytes
-    """The index that letters are counted by: of the address, or for invites of the mailbox without a tag."""
+    """The index that letters are counted by: of the mailbox, or of an address that is known to be the person's."""
     name: str | None
     facts: Mapping[str, str] = {}
     """For the words of the letter."""
@@ -238,17 +239,22 @@ class MailSender:
         name = key.open_text(user["name"], what=USER_NAME)
         if letter.goes_to == "address":
             address = key.open_text(user["email"], what=USER_EMAIL)
-            return Addressee(address, user["email_index"], name if user["email_verified_at"] else None, errand.facts)
+            if user["email_verified_at"]:
+                return Addressee(address, user["email_index"], name, errand.facts)
+            return Addressee(address, self._mailbox(address), None, errand.facts)
         if letter.goes_to == "invited":
             address = key.open_text(errand.invite["email"], what=INVITE_EMAIL)
-            mailbox = self._database.vault.email_index(mailbox_key(address))
-            return Addressee(address, mailbox, None, _facts_of_invite(key, errand, mail))
+            return Addressee(address, self._mailbox(address), None, _facts_of_invite(key, errand, mail))
         change = await connection.fetchrow(_queries.get_email_change, mail["email_change_id"])
         if change is None:
             return None
         if letter.goes_to == "old_address":
             return Addressee(key.open_text(change["old_email"], what=OLD_EMAIL), change["old_index"], name)
-        return Addressee(key.open_text(change["new_email"], what=NEW_EMAIL), change["new_index"], None)
+        address = key.open_text(change["new_email"], what=NEW_EMAIL)
+        return Addressee(address, self._mailbox(address), None)
+
+    def _mailbox(self, address: str) -> bytes:
+        return self._database.vault.email_index(mailbox_key(address))
 
     async def _may_go(self, connection: Connection, errand: Errand, mail: Any, addressee: Addressee) -> bool:
         """Count a letter that goes; one that does not is finished or waits."""
@@ -263,11 +269,10 @@ class MailSender:
         outcome = "mail_waits" if lane.waits else "mail_not_sent_again"
         _log.warning(outcome, purpose=errand.purpose, user_id=str(errand.user["id"]))
         if lane.waits:
-            # When an invite's letter is tried its coach sees, and may not learn from it when others wrote there.
-            crowd, due_at = (index, full_since + lane.window) if lane.crowds else (None, now + lane.window)
-            await connection.execute(_queries.wait_for_room, mail["id"], crowd, due_at)
+            # The coach of an invite is told nothing: until when it waits would tell that others wrote there, and when.
+            crowd = index if lane.crowds else None
+            await connection.execute(_queries.wait_for_room, mail["id"], crowd, full_since + lane.window)
             await connection.execute(_queries.drop_crowded_out, crowd, mail["pressed"], CROWD_MAX)
-            await _tell_coach(connection, mail, "waiting", due_at)
         else:
             await connection.execute(_queries.finish_mail, mail["id"])
         return False
