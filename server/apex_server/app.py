@@ -159,6 +159,7 @@ async def _opened_parts(app: Litestar) -> AsyncIterator[None]:
             https=settings.is_https,
             port=settings.port,
             messenger=messenger_of(settings),
+            second_factor_demanded=settings.second_factor_demanded,
         )
         limits = Limits(PostgresLimits(database), clock=time.monotonic, factor=settings.limits_factor)
         answer = SyncExchange(committer, feed, identity=identity, now_us=_now_us)

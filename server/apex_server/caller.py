@@ -23,6 +23,8 @@ class Caller:
     session_id: UUID
     expires_at: int
     """Unix seconds: when the access token ends. A live channel closes then, or proves itself anew."""
+    lacks_second_factor: bool = False
+    """It is demanded of them, and this session has not shown it: they may set one up, and nothing else."""
 
 
 def require_role(caller: Caller, role: Role, *others: Role) -> None:

@@ -66,6 +66,7 @@ __all__ = [
     "RefreshTokenReused",
     "RoleRequired",
     "SecondFactorAgain",
+    "SecondFactorDemanded",
     "ServerBusy",
     "SessionEnded",
     "SignInAgain",
@@ -197,6 +198,18 @@ class SecondFactorAgain(Unauthenticated):
         "/api/auth/passkeys/prove, and repeat the request within 15 minutes."
     )
     challenge = 'Bearer error="insufficient_user_authentication"'
+
+
+class SecondFactorDemanded(ApiError):
+    """Who reads others here needs a second factor, and this session has shown none."""
+
+    status = 403
+    code = "second_factor_demanded"
+    title = "Coaches need a second factor here, and this session has not shown one."
+    next_step = (
+        "Set one up at /security: an authenticator app, codes by SMS, or a passkey. If you have one, sign in again "
+        "with it. Work not yet sent stays on the device."
+    )
 
 
 class RefreshTokenInvalid(Unauthenticated):

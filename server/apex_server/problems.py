@@ -35,6 +35,7 @@ from apex_server.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
+    SecondFactorDemanded,
     SessionEnded,
     TooManyRequests,
     Unavailable,
@@ -65,6 +66,7 @@ SIGN_IN_REFUSALS: tuple[type[ApiError], ...] = (
     AccessTokenExpired,
     SessionEnded,
     CsrfRefused,
+    SecondFactorDemanded,
 )
 """What a handler that wants a signed-in caller may answer with."""
 _ANY_HANDLER_REFUSALS: tuple[type[ApiError], ...] = (

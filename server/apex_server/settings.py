@@ -37,6 +37,8 @@
     APEX_S3_BUCKET              where photos and files go; without it to the folder `media` in the data directory
     APEX_S3_ENDPOINT, APEX_S3_REGION
                                 of a bucket that is not Amazon's; its keys come as for AWS's own tools (docs/media.md)
+    APEX_SECOND_FACTOR_DEMANDED true: coaches, owners and support may do nothing before their session has shown a second
+                                factor (docs/sign_in.md); default: each organisation's owner says so
     APEX_LOG_LEVEL              debug, info, warning or error
     APEX_WORKERS                number of server processes
 
@@ -126,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     analysis_quiet_seconds: float = 60.0
     analysis_max_seconds: float = 600.0
     limits_factor: float = 1.0
+    second_factor_demanded: bool = False
     log_level: LogLevel = "info"
     workers: int = 1
     backup_dir: Path | None = None
@@ -172,6 +175,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             analysis_quiet_seconds=read_seconds(given, "APEX_ANALYSIS_QUIET_SECONDS", 60.0),
             analysis_max_seconds=read_seconds(given, "APEX_ANALYSIS_MAX_SECONDS", 600.0),
             limits_factor=read_limits_factor(given),
+            second_factor_demanded=read_switch(given, "APEX_SECOND_FACTOR_DEMANDED"),
             log_level=read_log_level(given),
             workers=read_int(given, "APEX_WORKERS", 1, low=1, high=WORKERS_MAX),
             s3_bucket=given.get("APEX_S3_BUCKET"),
@@ -378,6 +382,13 @@ def read_limits_factor(given: Mapping[str, str]) -> float:
     if not LIMITS_FACTOR_MIN <= factor <= LIMITS_FACTOR_MAX:
         raise SettingsError(variable, f"{factor:g} is not between {LIMITS_FACTOR_MIN:g} and {LIMITS_FACTOR_MAX:g}")
     return factor
+
+
+def read_switch(given: Mapping[str, str], variable: str) -> bool:
+    word = given.get(variable, "false").lower()
+    if word not in ("true", "false"):
+        raise SettingsError(variable, f"{given[variable]!r} is neither true nor false")
+    return word == "true"
 
 
 def read_log_level(given: Mapping[str, str]) -> LogLevel:

@@ -330,7 +330,7 @@ async def test_nobody_reads_the_scopes_of_somebody_else_from_a_request(db: Datab
 @pytest.mark.parametrize(
     ("query", "arguments"),
     [
-        ("is_session_open", [uuid4(), uuid4()]),
+        ("lacks_second_factor", [uuid4(), uuid4(), True, False]),
         ("get_refresh_token", [uuid4(), b"x" * 32, b"y" * 32, b"z" * 32]),
         ("list_devices", [uuid4(), uuid4(), None]),
         ("find_device_of_client", [uuid4(), 7, "phone"]),

@@ -99,7 +99,7 @@ def test_who_does_not_wait_is_refused_without_asking_the_database(
         def ask_the_database(*_: Any) -> None:
             raise SessionEnded
 
-        monkeypatch.setattr(client.app.state.authenticator, "is_session_open", ask_the_database)
+        monkeypatch.setattr(client.app.state.authenticator, "_lacks_second_factor", ask_the_database)
         assert client.get("/api/devices", headers=bearer(anna)).status_code == 429
         assert client.get("/api/devices", headers=bearer(bert)).status_code == 401
 

@@ -66,6 +66,8 @@ Action = Literal[
     "recovery_code_used",
     "recovery_codes_renewed",
     "refresh_token_reused",
+    "second_factor_demanded",
+    "second_factor_not_demanded",
     "sign_in_refused",
     "signed_in",
     "signed_out",

@@ -78,13 +78,15 @@ def account_parts(
     port: int = 8000,
     passwords: Passwords | None = None,
     messenger: Messenger | None = None,
+    second_factor_demanded: bool = False,
     now: Callable[[], datetime] = wall_clock,
 ) -> AccountParts:
     """Put the slice together.
 
     `public_url` is how browsers reach this server; when that is by HTTPS, or `https` says so without it, cookies are
     for HTTPS only, and passkeys are bound to its name; without it, to `localhost` at `port`. Tokens signed with a
-    former secret are taken until they expire. Without a messenger there are no codes by SMS.
+    former secret are taken until they expire. Without a messenger there are no codes by SMS. A second factor may be
+    demanded of everybody who reads others; else it is where an organisation demands it.
     """
     public = urlsplit(public_url or "")
     page_url = public_url or f"{'https' if https else 'http'}://localhost:{port}"
@@ -96,7 +98,9 @@ def account_parts(
         public_url=public_url,
     )
     return AccountParts(
-        authenticator=Authenticator(database, access_tokens, cookies, now=now),
+        authenticator=Authenticator(
+            database, access_tokens, cookies, second_factor_demanded=second_factor_demanded, now=now
+        ),
         accounts=Accounts(
             database,
             passwords or Passwords(),

@@ -3,9 +3,14 @@
 A caller shows an access token, in the Authorization header or in a browser's cookie. The token says who they are; the
 database says whether their session still stands, so a sign-out or a removed device takes effect at once and not when
 the token runs out.
+
+Of whoever reads other people, the operator or the owner of their organisation may demand a second factor. A session
+that has shown none then opens the routes declared with `opt=WITHOUT_SECOND_FACTOR`, by which one is set up, and no
+other.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +23,19 @@ from apex_server.auth.access_tokens import AccessTokens
 from apex_server.auth.cookies import SessionCookies
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
-from apex_server.errors import AccessTokenInvalid, ApiError, CredentialsMissing, SessionEnded
+from apex_server.errors import (
+    AccessTokenInvalid,
+    ApiError,
+    CredentialsMissing,
+    SecondFactorDemanded,
+    SessionEnded,
+)
 from apex_server.problems import websocket_refusal
 
-__all__ = ["Authenticator", "provide_caller"]
+__all__ = ["WITHOUT_SECOND_FACTOR", "Authenticator", "provide_caller"]
+
+WITHOUT_SECOND_FACTOR = {"open_without_second_factor": True}
+"""The `opt` of routes by which a second factor is set up, or the session ended."""
 
 _Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -32,11 +46,18 @@ class Authenticator:
     """Tells who calls; `guard` belongs into the app's guards."""
 
     def __init__(
-        self, database: Database, access_tokens: AccessTokens, cookies: SessionCookies, *, now: Callable[[], datetime]
+        self,
+        database: Database,
+        access_tokens: AccessTokens,
+        cookies: SessionCookies,
+        *,
+        second_factor_demanded: bool,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._access_tokens = access_tokens
         self._cookies = cookies
+        self._second_factor_demanded = second_factor_demanded
         self._now = now
 
     async def guard(self, connection: _Connection, handler: BaseRouteHandler) -> None:
@@ -47,7 +68,9 @@ class Authenticator:
         if handler.opt.get("exclude_from_auth") is True:
             return
         try:
-            connection.scope["user"] = await self.caller_of(connection)
+            caller = connection.scope["user"] = await self.caller_of(connection)
+            if caller.lacks_second_factor and "open_without_second_factor" not in handler.opt:
+                raise SecondFactorDemanded
         except ApiError as error:
             if connection.scope["type"] == ScopeType.WEBSOCKET:
                 raise websocket_refusal(error) from error
@@ -66,14 +89,22 @@ class Authenticator:
             self._cookies.require_own_page(connection, caller.session_id)
         else:
             raise CredentialsMissing
-        if not await self.is_session_open(caller):
+        lacks_second_factor = await self._lacks_second_factor(caller)
+        if lacks_second_factor is None:
             raise SessionEnded
-        return caller
+        return replace(caller, lacks_second_factor=True) if lacks_second_factor else caller
 
     async def is_session_open(self, caller: Caller) -> bool:
-        """Tell whether the caller's session still stands; a live channel asks now and then."""
+        """Tell whether the caller's session still stands, and opens what it did; a live channel asks now and then."""
+        return await self._lacks_second_factor(caller) is False
+
+    async def _lacks_second_factor(self, caller: Caller) -> bool | None:
+        """Tell whether the session has to show a second factor first; None where it has ended."""
+        reads_others = caller.role != "athlete"
+        asked_of = (caller.user_id, caller.session_id, reads_others, self._second_factor_demanded)
         async with self._database.request(caller.user_id) as connection:
-            return bool(await connection.fetchval(_queries.is_session_open, caller.user_id, caller.session_id))
+            lacks: bool | None = await connection.fetchval(_queries.lacks_second_factor, *asked_of)
+        return lacks
 
 
 async def provide_caller(scope: Scope) -> Caller:

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from apex_server.auth.accounts import Accounts
+from apex_server.auth.authenticator import WITHOUT_SECOND_FACTOR
 from apex_server.auth.cookies import SessionCookies
 from apex_server.auth.errors import (
     MfaTokenInvalid,
@@ -54,6 +55,7 @@ class MfaController(Controller):
     path = "/api/auth/mfa"
     tags = ("auth",)
     request_max_body_size = BODY_BYTES_MAX
+    opt = WITHOUT_SECOND_FACTOR
 
     @get(responses=problem_responses(*SIGN_IN_REFUSALS))
     async def second_factors(
@@ -93,6 +95,7 @@ class MfaController(Controller):
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
             codes = await accounts.factors.confirm_totp(connection, caller.user_id, data.code)
+            await accounts.note_second_factor(connection, caller)
             await note_protection_changed(request, connection, accounts, caller, "mfa_enabled", method="totp")
         return Response(RecoveryCodesView(codes), headers=SECRET_ANSWER)
 
@@ -149,6 +152,7 @@ class MfaController(Controller):
             await require_recent_sign_in(connection, caller, now=accounts.now())
             outcome = await accounts.factors.confirm_phone(connection, caller.user_id, data.code)
             if not isinstance(outcome, WrongCode):
+                await accounts.note_second_factor(connection, caller)
                 await note_protection_changed(request, connection, accounts, caller, "phone_added")
         if isinstance(outcome, WrongCode):
             raise outcome

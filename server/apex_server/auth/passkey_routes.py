@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from apex_server.auth.accounts import Accounts
+from apex_server.auth.authenticator import WITHOUT_SECOND_FACTOR
 from apex_server.auth.cookies import SessionCookies
 from apex_server.auth.errors import PasskeyExists, PasskeyRefused, PasskeysUnavailable, TooManyPasskeys
 from apex_server.auth.payloads import (
@@ -45,6 +46,7 @@ class PasskeysController(Controller):
     path = "/api/auth/passkeys"
     tags = ("auth",)
     request_max_body_size = BODY_BYTES_MAX
+    opt = WITHOUT_SECOND_FACTOR
 
     @get(responses=problem_responses(*SIGN_IN_REFUSALS))
     async def list_passkeys(
@@ -88,6 +90,7 @@ class PasskeysController(Controller):
         async with database.request(caller.user_id) as connection:
             await require_recent_sign_in(connection, caller, now=accounts.now())
             added = await accounts.passkeys.add(connection, caller.user_id, data.credential, data.name)
+            await accounts.note_second_factor(connection, caller)
             await note_protection_changed(
                 request, connection, accounts, caller, "passkey_added", passkey_id=str(added.id)
             )

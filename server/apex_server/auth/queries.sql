@@ -144,15 +144,14 @@ WHERE id = $2
     AND user_id = $1
     AND ended_at IS NULL;
 
--- name: is_session_open
--- An access token outlives a sign-out by minutes; the session does not.
-SELECT EXISTS (
-    SELECT 1
-    FROM sessions
-    WHERE id = $2
-        AND user_id = $1
-        AND ended_at IS NULL
-);
+-- name: lacks_second_factor
+-- Nothing where the session has ended, which an access token outlives by minutes. Else whether a second factor is demanded
+-- of its person, who may read others ($3), by the operator ($4) or their organisation, and this session has shown none.
+SELECT second_factor_at IS NULL AND $3 AND ($4 OR apex_organisation_demands_second_factor())
+FROM sessions
+WHERE id = $2
+    AND user_id = $1
+    AND ended_at IS NULL;
 
 -- name: end_session
 -- Ends one family, once; the first reason stands.

@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from apex_server.audit import record_event
 from apex_server.auth.access_tokens import ACCESS_TOKEN_LIFETIME
 from apex_server.auth.accounts import Accounts, NewSession, account_view
+from apex_server.auth.authenticator import WITHOUT_SECOND_FACTOR
 from apex_server.auth.cookies import BrowserSession, SessionCookies
 from apex_server.auth.errors import MfaRequired, SecondFactorNeeded, WrongCode
 from apex_server.auth.payloads import (
@@ -79,6 +80,7 @@ class AuthController(Controller):
     path = "/api/auth"
     tags = ("auth",)
     request_max_body_size = BODY_BYTES_MAX
+    opt = WITHOUT_SECOND_FACTOR
 
     @post(
         "/register",

@@ -49,7 +49,7 @@ LETTERS_MAX = 200
 LETTERS_TO_ONE_MAX = 2
 """In a day, to one mailbox: the letter, and once more."""
 LETTERS_TO_ONE_OF_MONTH_MAX = 4
-"""In thirty days, to one mailbox: the same with the next invite. This share is each coach's own, and no other takes it."""
+"""In thirty days, to one mailbox: the same with the next invite. The share is each coach's own."""
 DAY, MONTH = timedelta(days=1), timedelta(days=30)
 
 VALID_DAYS = 14

@@ -23,9 +23,10 @@ _VALID_DAYS_MAX = 90
 
 
 class Naming(Struct, forbid_unknown_fields=True):
-    """What the organisation is called."""
+    """What the organisation is called, and whether its coaches and its owner need a second factor; null: as before."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
+    second_factor_demanded: bool | None = None
 
 
 class MemberView(Struct):
@@ -41,6 +42,7 @@ class Organisation(Struct):
 
     name: str
     created_at: datetime
+    second_factor_demanded: bool
     coaches: list[MemberView]
 
 

@@ -1,6 +1,6 @@
 -- name: get_organisation
 -- The owner's own; nothing before it was named.
-SELECT name, created_at
+SELECT name, created_at, second_factor_demanded
 FROM organisations
 WHERE owner_id = $1;
 
@@ -10,6 +10,14 @@ INSERT INTO organisations (owner_id, name, created_at)
 VALUES ($1, $2, now())
 ON CONFLICT (owner_id) DO UPDATE
 SET name = excluded.name;
+
+-- name: demand_second_factor
+-- Of the owner and all coaches, or of nobody.
+UPDATE organisations
+SET second_factor_demanded = $2
+WHERE owner_id = $1
+    AND second_factor_demanded <> $2
+RETURNING owner_id;
 
 -- name: list_coaches
 -- All present coaches; their number is bounded, and names are sorted once they are open.

@@ -5,7 +5,7 @@ when a coach accepts an owner's invite and in no other way, and ends when either
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from apex_server.audit import Action, record_event
 from apex_server.caller import Caller, require_role
 from apex_server.client_address import client_address
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import ApiError, EmailNotVerified, InvalidFields, NotFound, RoleRequired
+from apex_server.errors import ApiError, EmailNotVerified, InvalidFields, NotFound, RoleRequired, SecondFactorAgain
 from apex_server.grants import announce_grants
 from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed, TooManyInvites
 from apex_server.invites import InviteCode, invite_fingerprint, invite_refusal, new_invite_code, standing_offer
@@ -36,7 +36,7 @@ from apex_server.organisations.payloads import (
 )
 from apex_server.people import ORGANISATION_NAME, USER_NAME, clean_name, normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
-from apex_server.step_up import require_verified_email
+from apex_server.step_up import require_second_factor, require_verified_email
 
 __all__ = ["organisation_routes"]
 
@@ -68,11 +68,19 @@ class OrganisationController(Controller):
         async with database.request(caller.user_id) as connection:
             return await _organisation(connection, database, caller)
 
-    @put(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, EmailNotVerified))
+    @put(responses=problem_responses(*_REFUSALS, *BODY_REFUSALS, EmailNotVerified, SecondFactorAgain))
     async def name_organisation(
-        self, data: JSONBody[Naming], caller: NamedDependency[Caller], database: NamedDependency[Database]
+        self,
+        data: JSONBody[Naming],
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
     ) -> Organisation:
-        """Name your organisation; naming it the first time makes it, for which your address must be confirmed."""
+        """Name your organisation; naming it the first time makes it, for which your address must be confirmed.
+
+        Whoever says whether a second factor is demanded, of the coaches and themselves, has shown theirs lately. It
+        holds at once: a session that has shown none sets one up, or signs in again with it, before anything else.
+        """
         require_role(caller, "owner")
         name = clean_name(data.name, field="name")
         async with database.request(caller.user_id) as connection:
@@ -80,6 +88,9 @@ class OrganisationController(Controller):
             key = await database.vault.user_key(connection, caller.user_id)
             sealed = key.seal_text(name, what=ORGANISATION_NAME)
             await connection.execute(_queries.name_organisation, caller.user_id, sealed)
+            if data.second_factor_demanded is not None:
+                await require_second_factor(connection, caller, now=datetime.now(UTC))
+                await _demand_second_factor(connection, request, database, caller, demanded=data.second_factor_demanded)
             return await _organisation(connection, database, caller)
 
     @get("/coaches/{coach_id:uuid}/athletes", responses=problem_responses(*_REFUSALS, InvalidFields, NotFound))
@@ -208,7 +219,17 @@ async def _organisation(connection: Connection, database: Database, owner: Calle
         raise NotFound("organisation")
     [name] = await database.vault.texts(connection, ORGANISATION_NAME, [(owner.user_id, row["name"])])
     coaches = await connection.fetch(_queries.list_coaches, owner.user_id)
-    return Organisation(name, row["created_at"], await _by_name(connection, database, coaches))
+    members = await _by_name(connection, database, coaches)
+    return Organisation(name, row["created_at"], row["second_factor_demanded"], members)
+
+
+async def _demand_second_factor(
+    connection: Connection, request: Request[Any, Any, Any], database: Database, owner: Caller, *, demanded: bool
+) -> None:
+    """Demand it of everybody or of nobody, and write down who began or ended that."""
+    if await connection.fetchval(_queries.demand_second_factor, owner.user_id, demanded):
+        action: Action = "second_factor_demanded" if demanded else "second_factor_not_demanded"
+        await _record(connection, action, request, database, owner, owner.user_id, owner.user_id)
 
 
 async def _by_name(connection: Connection, database: Database, rows: Sequence[Any]) -> list[MemberView]:
@@ -239,12 +260,12 @@ async def _record(
     request: Request[Any, Any, Any],
     database: Database,
     caller: Caller,
-    coach_id: UUID,
+    subject_id: UUID,
     owner_id: UUID,
 ) -> None:
     await record_event(
         connection,
-        coach_id,
+        subject_id,
         action,
         vault=database.vault,
         actor_id=caller.user_id,

@@ -34,6 +34,7 @@ from apex_server.web.thread import read_thread
 from apex_server.web.visitor import (
     NotACoach,
     NotSignedIn,
+    SecondFactorFirst,
     athlete_of,
     coach_of,
     find_visitor,
@@ -220,6 +221,10 @@ def _sign_in(request: _Request, _error: NotSignedIn) -> _Page:
     return sent_to_sign_in(request)
 
 
+def _to_second_factors(_request: _Request, _error: SecondFactorFirst) -> _Page:
+    return Redirect("/security#second", status_code=303, headers=PAGE_HEADERS)
+
+
 def _for_coaches(request: _Request, _error: NotACoach) -> _Page:
     return render(request, "not_a_coach.html", 403)
 
@@ -292,6 +297,7 @@ web_routes: list[Any] = [
         exception_handlers={
             NotSignedIn: _sign_in,
             NotACoach: _for_coaches,
+            SecondFactorFirst: _to_second_factors,
             ApiError: _api_error,
             PostgresAway: _postgres_away,
             HTTPException: _framework_error,

@@ -60,6 +60,7 @@ async def security_page(request: Request[Any, Any, Any], database: NamedDependen
         email=email,
         verified=user["verified"],
         is_coach=has_pages(visitor.role),
+        second_factor_first=visitor.lacks_second_factor,
         factors=factors,
         passkeys=passkeys,
         passkeys_at=passkeys_at(request),

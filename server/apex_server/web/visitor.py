@@ -22,7 +22,16 @@ from apex_server.policy import has_pages
 from apex_server.vault import Vault
 from apex_server.web.rendering import FRAGMENT_HEADER, PAGE_HEADERS
 
-__all__ = ["Athlete", "NotACoach", "NotSignedIn", "athlete_of", "coach_of", "find_visitor", "sent_to_sign_in"]
+__all__ = [
+    "Athlete",
+    "NotACoach",
+    "NotSignedIn",
+    "SecondFactorFirst",
+    "athlete_of",
+    "coach_of",
+    "find_visitor",
+    "sent_to_sign_in",
+]
 
 _queries = load_queries(__package__)
 
@@ -33,6 +42,10 @@ class NotSignedIn(Exception):
 
 class NotACoach(Exception):
     """An athlete looks; their training lives in their app."""
+
+
+class SecondFactorFirst(Exception):
+    """It is demanded of whoever looks, who has shown none: one page sets it up."""
 
 
 async def find_visitor(request: Request[Any, Any, Any]) -> Caller | None:
@@ -46,12 +59,14 @@ async def find_visitor(request: Request[Any, Any, Any]) -> Caller | None:
 
 
 async def coach_of(request: Request[Any, Any, Any]) -> Caller:
-    """Give the coach who looks. Raises NotSignedIn, NotACoach."""
+    """Give the coach who looks. Raises NotSignedIn, NotACoach, SecondFactorFirst."""
     caller = await find_visitor(request)
     if caller is None:
         raise NotSignedIn
     if not has_pages(caller.role):
         raise NotACoach
+    if caller.lacks_second_factor:
+        raise SecondFactorFirst
     return caller
 
 
