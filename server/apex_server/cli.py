@@ -287,7 +287,8 @@ async def rotate() -> None:
 
     With the file `master_key` in the data directory it makes the new key by itself, as the file's first line; what
     stood there stays below it. With APEX_MASTER_KEY, that must be the new key and APEX_FORMER_MASTER_KEYS have the one
-    before, in every process of the installation. Run again after an interruption, it goes on where it was.
+    before, in every process of the installation; with APEX_MASTER_KEY_FILE, its first line and the next. Run again
+    after an interruption, it goes on where it was.
 
     Make a backup afterwards: its key file then opens with the new key, and the former one can go.
     """
@@ -298,7 +299,8 @@ async def rotate() -> None:
             if not isinstance(master_keys, FileMasterKeys):
                 raise click.ClickException(
                     "everything is under APEX_MASTER_KEY already: put a new key there (openssl rand -base64 32), and "
-                    "this one into APEX_FORMER_MASTER_KEYS, for all processes; then run this again"
+                    "this one into APEX_FORMER_MASTER_KEYS, for all processes; then run this again. In the file that "
+                    "APEX_MASTER_KEY_FILE names, they are the first line and the next"
                 )
             master_keys.add(new_master_key())
         count = await rotate_master_key(database.commit_connection, master_keys)

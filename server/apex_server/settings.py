@@ -15,6 +15,8 @@
                                 default: made once and kept in the data directory
     APEX_MASTER_KEY             32 bytes in base64; wraps the keys that people's records are sealed with;
                                 default: the file `master_key` in the data directory, made once
+    APEX_MASTER_KEY_FILE        in its place: a file with that key, and former ones on lines below it, which others than
+                                the server write, and not everybody may read
     APEX_FORMER_MASTER_KEYS     separated by commas: what was APEX_MASTER_KEY before, or will be soon
     APEX_FORMER_SECRETS         separated by commas: what was APEX_SECRET before, or will be soon
     APEX_SMTP_URL               smtps://user:password@host or smtp://…:587 (STARTTLS); without it mails go to the
@@ -107,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url_app: str | None = None
     database_url_commit: str | None = None
     master_key: str | None = None
+    master_key_file: Path | None = None
     former_master_keys: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
@@ -152,6 +155,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             database_url_app=read_database_url(given, "APEX_DATABASE_URL_APP"),
             database_url_commit=read_database_url(given, "APEX_DATABASE_URL_COMMIT"),
             master_key=given.get("APEX_MASTER_KEY"),
+            master_key_file=read_file_name(given, "APEX_MASTER_KEY_FILE"),
             former_master_keys=read_list(given, "APEX_FORMER_MASTER_KEYS"),
             host=given.get("APEX_HOST", "127.0.0.1"),
             port=read_int(given, "APEX_PORT", 8000, low=0, high=65_535),
@@ -232,6 +236,8 @@ def check_together(settings: Settings) -> None:
         raise SettingsError(variable, "needs APEX_DATABASE_URL beside it, which migrates the schema")
     if settings.former_master_keys and settings.master_key is None:
         raise SettingsError("APEX_FORMER_MASTER_KEYS", "needs APEX_MASTER_KEY beside it, the current one")
+    if settings.master_key_file and settings.master_key:
+        raise SettingsError("APEX_MASTER_KEY_FILE", "and APEX_MASTER_KEY are two places for one key; unset one of them")
     if (settings.tls_certificate is None) is not (settings.tls_key is None):
         given, missing = CERTIFICATE_AND_KEY if settings.tls_key is None else CERTIFICATE_AND_KEY[::-1]
         raise SettingsError(missing, f"is needed beside {given}")

@@ -12,10 +12,12 @@ from click.testing import CliRunner
 
 from apex_server.cli import main
 from apex_server.db import Database
-from apex_server.settings import Settings
+from apex_server.settings import Settings, SettingsError
 from apex_server.vault import (
+    DeliveredMasterKeys,
     FileMasterKeys,
     LocalMasterKeys,
+    MasterKeyInvalid,
     MasterKeyMissing,
     MasterKeyOutdated,
     MasterKeys,
@@ -175,7 +177,24 @@ def file_keys(tmp_path: Path) -> MasterKeys:
     return keys
 
 
-@pytest.mark.parametrize("make", [local_keys, file_keys, lambda _: FakeKeyService()], ids=["local", "file", "service"])
+def delivered_keys(tmp_path: Path) -> MasterKeys:
+    return DeliveredMasterKeys(delivered(tmp_path, OLD, NEW))
+
+
+def delivered(folder: Path, *keys: str) -> Path:
+    """Write a file as a key store delivers one."""
+    path = folder / "delivered"
+    path.unlink(missing_ok=True)
+    path.write_text("".join(f"{key}\n" for key in keys), encoding="ascii")
+    path.chmod(0o440)
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [local_keys, delivered_keys, file_keys, lambda _: FakeKeyService()],
+    ids=["local", "delivered", "file", "service"],
+)
 class TestMasterKeysConformance:
     """What every implementation of `MasterKeys` does."""
 
@@ -217,6 +236,48 @@ def test_the_command_makes_a_new_key_in_the_file_and_keeps_the_former_one(settin
     assert f"under the master key {master_keys_of(settings).current_id}" in done.output
     named = CliRunner().invoke(main, ["rotate-master-key"], env={**environment, "APEX_MASTER_KEY": lines[0]})
     assert named.exit_code == 1 and "APEX_FORMER_MASTER_KEYS" in named.output
+
+
+async def test_a_delivered_file_opens_what_was_sealed_and_is_read_again_when_it_changes(
+    settings: Settings, tmp_path: Path
+) -> None:
+    known = msgspec.structs.replace(settings, master_key_file=delivered(tmp_path, OLD))
+    async with Database.open(known) as database:
+        people = await add_people(database, 3)
+        delivered(tmp_path, NEW, OLD)
+        async with Database.open(known) as rotating:
+            await rotate_master_key(rotating.commit_connection, rotating.vault.master_keys)
+        database.vault.forget_unwrapped()
+        assert await names(database, people) == ["Somebody"] * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "says"),
+    [
+        (OLD, 0o604, "chmod 600"),
+        (None, 0o600, "is empty or not there"),
+        ("", 0o600, "is empty"),
+        ("x", 0o600, "line 1"),
+    ],
+)
+def test_a_delivered_file_that_gives_no_key_is_named_with_the_reason(
+    tmp_path: Path, content: str | None, mode: int, says: str
+) -> None:
+    path = tmp_path / "delivered"
+    if content is not None:
+        path.write_text(content, encoding="ascii")
+        path.chmod(mode)
+    settings = Settings(data_dir=tmp_path, secret="x", master_key_file=path)
+    with pytest.raises(MasterKeyInvalid, match=says) as refused:
+        master_keys_of(settings)
+    assert str(path) in str(refused.value)
+    assert OLD not in str(refused.value)
+
+
+def test_a_key_and_a_file_with_it_are_one_too_many(tmp_path: Path) -> None:
+    environment = {"APEX_DATA_DIR": str(tmp_path), "APEX_MASTER_KEY": OLD, "APEX_MASTER_KEY_FILE": "/x"}
+    with pytest.raises(SettingsError, match="unset one of them"):
+        Settings.from_environment(environment)
 
 
 class Dying:

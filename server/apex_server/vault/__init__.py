@@ -19,7 +19,14 @@ from apex_server.vault.errors import (
 )
 from apex_server.vault.key_file import KEY_FILE_NAME, KeyFile, read_key_file, renew_key_file
 from apex_server.vault.key_ring import FORMER_KEYS_MAX, FormerKey, KeyRing
-from apex_server.vault.master_keys import FileMasterKeys, LocalMasterKeys, MasterKeys, master_keys_of, new_master_key
+from apex_server.vault.master_keys import (
+    DeliveredMasterKeys,
+    FileMasterKeys,
+    LocalMasterKeys,
+    MasterKeys,
+    master_keys_of,
+    new_master_key,
+)
 from apex_server.vault.rotation import is_rotated, rotate_master_key
 from apex_server.vault.vault import SERVER_KEYS, Vault, server_key_context
 
@@ -28,6 +35,7 @@ __all__ = [
     "KEY_FILE_NAME",
     "SEAL_OVERHEAD_BYTES",
     "SERVER_KEYS",
+    "DeliveredMasterKeys",
     "FileMasterKeys",
     "FormerKey",
     "KeyDestroyed",

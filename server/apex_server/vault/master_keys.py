@@ -1,8 +1,9 @@
 """Master keys: what wraps the data keys, and stays out of the database.
 
-`MasterKeys` is the seam. Keys from the environment or a file are `LocalMasterKeys` and `FileMasterKeys`; a key service
-(KMS, Vault, HSM) implements the same two calls without ever handing its key out. The `context` of a wrapped key is
-authenticated: a key that somebody copies to another person's row does not open there.
+`MasterKeys` is the seam. Keys from the environment are `LocalMasterKeys`; those in a file that somebody else writes (a
+systemd credential, an agent of a key store) are `DeliveredMasterKeys`, and in one of our own `FileMasterKeys`. A key
+service (KMS, Vault, HSM) implements the same two calls without ever handing its key out. The `context` of a wrapped key
+is authenticated: a key that somebody copies to another person's row does not open there.
 
 A master key is named by a fingerprint of itself, which stands beside everything it wraps and reveals nothing.
 """
@@ -24,6 +25,7 @@ from apex_server.vault.errors import MasterKeyInvalid, MasterKeyMissing
 
 __all__ = [
     "MASTER_KEYS_MAX",
+    "DeliveredMasterKeys",
     "FileMasterKeys",
     "LocalMasterKeys",
     "MasterKeys",
@@ -38,6 +40,10 @@ MASTER_KEYS_MAX: Final = 16
 """The current one and the former ones. Whoever has more has forgotten to let go of them."""
 
 FILE_NAME: Final = "master_key"
+FILE_CHARACTERS_MAX: Final = MASTER_KEYS_MAX * 128
+"""Of the keys' file: each in hex, and as much again for blanks."""
+OTHERS: Final = 0o007
+"""What everybody may do with a file. A group may read it: so systemd hands credentials out."""
 
 
 class MasterKeys(Protocol):
@@ -94,7 +100,7 @@ class LocalMasterKeys:
         return self._cipher_by_id[name]
 
 
-class FileMasterKeys(LocalMasterKeys):
+class DeliveredMasterKeys(LocalMasterKeys):
     """Master keys in a file, one a line, the current one first; read again when an unknown one is met."""
 
     def __init__(self, path: Path) -> None:
@@ -104,6 +110,10 @@ class FileMasterKeys(LocalMasterKeys):
     async def refresh(self) -> None:
         """Read the file again."""
         self._hold(read_keys(self.path))
+
+
+class FileMasterKeys(DeliveredMasterKeys):
+    """Those of a file in the data directory, which this server makes and adds to."""
 
     def make_if_absent(self) -> None:
         """Make the first key; of two processes that do so at once, one wins for both."""
@@ -129,10 +139,17 @@ class FileMasterKeys(LocalMasterKeys):
 
 
 def master_keys_of(settings: Settings) -> LocalMasterKeys:
-    """Give the master keys of an installation: from the environment, or the file in the data directory.
+    """Give the master keys of an installation: from the environment, the file named there, or the data directory's.
 
     Raises MasterKeyInvalid.
     """
+    if settings.master_key_file is not None:
+        delivered = DeliveredMasterKeys(settings.master_key_file)
+        if delivered.current_id is None:
+            raise MasterKeyInvalid(
+                str(settings.master_key_file), "is empty or not there; APEX_MASTER_KEY_FILE names it"
+            )
+        return delivered
     if settings.master_key is None:
         return FileMasterKeys(settings.data_dir / FILE_NAME)
     former = [decode_master_key(each, "APEX_FORMER_MASTER_KEYS") for each in settings.former_master_keys]
@@ -173,7 +190,10 @@ def read_keys(path: Path) -> list[bytes]:
 
 def read_lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="ascii").split()
+        with path.open(encoding="ascii") as file:
+            if os.name == "posix" and os.fstat(file.fileno()).st_mode & OTHERS:
+                raise MasterKeyInvalid(str(path), f"may be read by everybody on this machine; chmod 600 {path}")
+            return file.read(FILE_CHARACTERS_MAX).split()
     except FileNotFoundError:
         return []
     except (OSError, UnicodeError) as error:
