@@ -201,6 +201,12 @@ async def restore(file: Path, replace: bool, keys: Path | None, data_dir: Path |
             "beside the backup; apex-server verify names them",
             err=True,
         )
+    if restored.foreign_mark:
+        click.echo(
+            "warning: the database that the backup is of keeps its photos and files here, too, so none without a row "
+            f"are cleared up. If it is no more: rm {restored.foreign_mark}",
+            err=True,
+        )
     click.echo("accounts made after the backup are gone, and who renewed a session since signs in again")
     if not restored.same_secret:
         click.echo(

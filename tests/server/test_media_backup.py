@@ -18,6 +18,7 @@ from apex_server.personal_data import BACKUPS_KEPT
 from apex_server.settings import Settings
 from tests.server.accounts_app import problem
 from tests.server.media_parts import declared, hand_in, keep_media, picture
+from tests.server.test_media_checking import keeper_of
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.anyio
 def elsewhere(settings: Settings, empty_database_url: str, tmp_path: Path) -> Settings:
     """Give an empty database of the same installation on another machine."""
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/master_key").write_bytes((settings.data_dir / "master_key").read_bytes())
+    shutil.copy(settings.data_dir / "master_key", tmp_path / "elsewhere")
     return replace(settings, database_url=empty_database_url, data_dir=tmp_path / "elsewhere")
 
 
@@ -70,6 +71,42 @@ async def test_photos_come_back_with_a_restore(
     async with whole_app(elsewhere) as there:
         again = Signed(there.client, athlete.id, athlete.device_id, athlete.token)
         assert [(await again("GET", f"/api/media/{each}")).content for each in media_ids] == shown
+
+
+async def test_a_copy_of_a_database_is_another_to_its_directory_of_media_and_its_former_state_is_not(
+    whole: WholeApp, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """As when staging runs on a backup of production, and on its files."""
+    athlete = await whole.person("anna", "athlete")
+    await kept(whole, athlete, picture())
+    await back_up(settings, tmp_path / "monday.apexbackup")
+    later = await kept(whole, athlete, picture(colour=(1, 2, 3)))
+    production = await whole.owner.fetchval("SELECT database_id FROM server_identity")
+    root = settings.data_dir / "media"
+    await DirectoryStore(root).mark(production)
+    shutil.copytree(root, elsewhere.data_dir / "media", copy_function=os.link)
+
+    first = await restore(elsewhere, tmp_path / "monday.apexbackup")
+    assert first.foreign_mark == elsewhere.data_dir / "media" / "databases" / str(production)
+    staging = await database_id(elsewhere)
+    assert staging != production
+    again = await restore(elsewhere, tmp_path / "monday.apexbackup", replace=True)
+    assert again.foreign_mark is not None and await database_id(elsewhere) not in (staging, production)
+
+    await back_up(elsewhere, tmp_path / "staging.apexbackup")
+    own = await database_id(elsewhere)
+    assert (await restore(elsewhere, tmp_path / "staging.apexbackup", replace=True)).foreign_mark is None
+    assert await database_id(elsewhere) == own
+    async with whole_app(elsewhere) as there:
+        await keeper_of(there, days=1).note_strays()
+        await keeper_of(there, days=33).note_strays()
+        assert await there.owner.fetchval("SELECT count(*) FROM media_garbage") == 0
+    assert later
+
+
+async def database_id(settings: Settings) -> Any:
+    async with Database.open(settings) as database, database.commit_connection() as connection:
+        return await connection.fetchval("SELECT database_id FROM server_identity")
 
 
 async def test_a_file_is_copied_once_also_to_another_disk(

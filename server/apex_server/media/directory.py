@@ -20,7 +20,7 @@ from anyio import to_thread
 from apex_server.media.errors import MediaStoreAway
 from apex_server.media.store import PIECE_BYTES, NoSuchObject, raw_name
 
-__all__ = ["DirectoryStore"]
+__all__ = ["DATABASES", "DirectoryStore"]
 
 PART_BYTES = 1024 * 1024
 """What a cut connection costs; a part is in memory while it comes in."""

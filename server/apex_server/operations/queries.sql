@@ -125,6 +125,16 @@ SET epoch = substring(sha256(epoch || uuid_send(gen_random_uuid())) FROM 1 FOR 8
     projections_version = 0
 RETURNING epoch;
 
+-- name: get_database_id
+-- By what the directory of media knows this database.
+SELECT database_id
+FROM server_identity;
+
+-- name: become_another_database
+-- What was restored beside the database that it is a copy of.
+UPDATE server_identity
+SET database_id = gen_random_uuid();
+
 -- name: verify_scopes
 -- Where to begin, and how much there is.
 SELECT name, record_count

@@ -4,6 +4,9 @@ One transaction does it, so a file that turns out to be bad, a full disk or a ki
 Only the relational rows come after it, from the documents; a server that is started before they are there makes them by
 itself. And photos and files that the store lacks come back from the copies beside the backup.
 
+What takes the place of its own former state stays the same database. Anything else is another one from then on, for
+beside the first, as a staging server is, it must not take the files of the first for its own and clear them up.
+
 The new epoch makes every device offer again what it holds, so what was written after the backup comes back as far as
 any device has it. Accounts that were made after the backup do not.
 """
@@ -11,6 +14,7 @@ any device has it. Accounts that were made after the backup do not.
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 import asyncpg
 
@@ -18,7 +22,7 @@ from apex_server.db import Database, load_queries
 from apex_server.db.migrate import Migration, apply_together, load_migrations, migration_lock
 from apex_server.db.roles import ensure_roles
 from apex_server.media import media_store_of
-from apex_server.media.directory import DirectoryStore
+from apex_server.media.directory import DATABASES, DirectoryStore
 from apex_server.operations.backup import Progress, fingerprint, quoted
 from apex_server.operations.backup_file import BackedUpTable, BackupReader, Manifest
 from apex_server.operations.errors import BackupNewer, DatabaseInUse, DatabaseNotEmpty
@@ -48,7 +52,8 @@ class Restored(NamedTuple):
     """What was restored, into which epoch, how many records have rows again, and whether the secret is the old one.
 
     `erased` are the people who were erased after the backup was made, and are not brought back; of so many `media` the
-    files are neither in the store nor beside the backup.
+    files are neither in the store nor beside the backup. `foreign_mark` stands in the directory of media for the
+    database that the backup is of: what was restored is another.
     """
 
     manifest: Manifest
@@ -57,6 +62,7 @@ class Restored(NamedTuple):
     same_secret: bool
     erased: int
     media_lacking: int
+    foreign_mark: Path | None
 
 
 async def restore(
@@ -87,6 +93,7 @@ async def restore(
         meter = Meter(told, sum(table.bytes for table in reader.manifest.tables))
         async with connected_owner(settings) as owner, migration_lock(owner):
             await check_target(owner, replace=replace)
+            replaced_id = await database_id_of(owner)
             await ensure_roles(owner, secret=settings.secret)
             async with owner.transaction():
                 await drop_everything(owner)
@@ -102,15 +109,20 @@ async def restore(
                 erased = await keep_erased(owner, held)
                 await owner.execute(queries.forget_uploads)
                 epoch = bytes(await owner.fetchval(queries.begin_epoch))
+                backed_up_id = await database_id_of(owner)
+                if backed_up_id != replaced_id:
+                    await owner.execute(queries.become_another_database)
             await owner.execute("ANALYZE")
-            lacking = 0
+            lacking, foreign_mark = 0, None
             if isinstance(store := media_store_of(settings), DirectoryStore):
                 lacking = await copy_media(owner, path.with_name(COPIES_NAME), store.root)
+                if backed_up_id != replaced_id and str(backed_up_id) in await store.databases():
+                    foreign_mark = store.root / DATABASES / str(backed_up_id)
     async with Database.open(settings) as database:
         projected = await rebuild_projections(database)
     known_secrets = {fingerprint(secret) for secret in (settings.secret, *settings.former_secrets)}
     same_secret = reader.manifest.secret_fingerprint in known_secrets
-    return Restored(reader.manifest, epoch, projected, same_secret, erased, lacking)
+    return Restored(reader.manifest, epoch, projected, same_secret, erased, lacking, foreign_mark)
 
 
 class Meter:
@@ -146,6 +158,16 @@ async def check_target(owner: asyncpg.Connection, *, replace: bool) -> None:
     logins = [row["login"] for row in await owner.fetch(queries.list_other_logins)]
     if logins:
         raise DatabaseInUse(logins)
+
+
+async def database_id_of(owner: asyncpg.Connection) -> UUID | None:
+    """Give the id of the database; None of one that is empty, or from before there were any."""
+    try:
+        async with owner.transaction():
+            found: UUID | None = await owner.fetchval(queries.get_database_id)
+            return found
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        return None
 
 
 async def drop_everything(owner: asyncpg.Connection) -> None:
