@@ -8,7 +8,7 @@ as members of the problem document (RFC 9457); `problems.py` writes it.
     ├── MalformedRequest 400
     ├── Unauthenticated 401
     │   ├── CredentialsMissing, AccessTokenInvalid, AccessTokenExpired, SessionEnded
-    │   ├── WrongCredentials, SignInAgain, SecondFactorAgain
+    │   ├── WrongCredentials, SignInAgain
     │   └── RefreshTokenInvalid, RefreshTokenReused
     ├── Forbidden 403
     │   └── CsrfRefused, MetricsRefused, RoleRequired, EmailNotVerified
@@ -65,8 +65,6 @@ __all__ = [
     "RefreshTokenInvalid",
     "RefreshTokenReused",
     "RoleRequired",
-    "SecondFactorAgain",
-    "SecondFactorDemanded",
     "ServerBusy",
     "SessionEnded",
     "SignInAgain",
@@ -186,30 +184,6 @@ class SignInAgain(Unauthenticated):
     title = "This needs your password again: you signed in some time ago."
     next_step = "Send the password to /api/auth/reauthenticate, then repeat the request within 15 minutes."
     challenge = 'Bearer error="insufficient_user_authentication"'
-
-
-class SecondFactorAgain(Unauthenticated):
-    """What this opens is other people's, so the session must have shown a second factor, and lately."""
-
-    code = "second_factor_again"
-    title = "This needs your second factor again: a passkey, or a code of your authenticator app."
-    next_step = (
-        "Set one up at /security if you have none. Then sign in with it, or send it to /api/auth/reauthenticate or "
-        "/api/auth/passkeys/prove, and repeat the request within 15 minutes."
-    )
-    challenge = 'Bearer error="insufficient_user_authentication"'
-
-
-class SecondFactorDemanded(ApiError):
-    """Who reads others here needs a second factor, and this session has shown none."""
-
-    status = 403
-    code = "second_factor_demanded"
-    title = "Coaches need a second factor here, and this session has not shown one."
-    next_step = (
-        "Set one up at /security: an authenticator app, codes by SMS, or a passkey. If you have one, sign in again "
-        "with it. Work not yet sent stays on the device."
-    )
 
 
 class RefreshTokenInvalid(Unauthenticated):

@@ -35,13 +35,13 @@ from apex_server.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
-    SecondFactorDemanded,
     SessionEnded,
     TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
 )
 from apex_server.known_parameters import parameter_names
+from apex_server.second_factor_errors import SecondFactorDemanded
 from apex_server.vault import KeyDestroyed, MasterKeyMissing, MasterKeyOutdated
 from apex_sync.problems import in_words
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
-from apex_server.errors import EmailNotVerified, SecondFactorAgain, SignInAgain
+from apex_server.errors import EmailNotVerified, SignInAgain
+from apex_server.second_factor_errors import SecondFactorAgain
 
 __all__ = ["RECENT_SIGN_IN", "require_recent_sign_in", "require_second_factor", "require_verified_email"]
 

@@ -76,7 +76,7 @@ async def test_an_owner_demands_one_of_their_coaches_at_once_and_in_every_sessio
     await app.joins(carla, olga)
     demand = {"name": "Iron House", "second_factor_demanded": True}
     assert problem(await olga("PUT", "/api/organisation", demand)) == (401, "second_factor_again")
-    await set_up_app(olga)
+    await app.shows_second_factor(await session_of(app, olga))
     assert (await olga("PUT", "/api/organisation", demand)).json()["second_factor_demanded"] is True
     assert (await olga("PUT", "/api/organisation", {"name": "Iron"})).json()["second_factor_demanded"] is True
 

@@ -214,8 +214,9 @@ class Accounts:
             raise refusal
 
     async def note_second_factor(self, connection: Connection, caller: Caller) -> None:
-        """Count what was just set up as shown: whoever has to have one goes on in the session that they have."""
-        await self._note_authenticated(connection, caller, second_factor=True)
+        """Count what was just set up as shown by whoever has to have one: they go on in the session that they have."""
+        if caller.lacks_second_factor:
+            await self._note_authenticated(connection, caller, second_factor=True)
 
     async def check_password(self, caller: Caller, password: str, *, address: str) -> None:
         """Return when this is the caller's password.

@@ -23,14 +23,9 @@ from apex_server.auth.access_tokens import AccessTokens
 from apex_server.auth.cookies import SessionCookies
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
-from apex_server.errors import (
-    AccessTokenInvalid,
-    ApiError,
-    CredentialsMissing,
-    SecondFactorDemanded,
-    SessionEnded,
-)
+from apex_server.errors import AccessTokenInvalid, ApiError, CredentialsMissing, SessionEnded
 from apex_server.problems import websocket_refusal
+from apex_server.second_factor_errors import SecondFactorDemanded
 
 __all__ = ["WITHOUT_SECOND_FACTOR", "Authenticator", "provide_caller"]
 

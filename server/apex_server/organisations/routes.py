@@ -17,7 +17,7 @@ from apex_server.audit import Action, record_event
 from apex_server.caller import Caller, require_role
 from apex_server.client_address import client_address
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import ApiError, EmailNotVerified, InvalidFields, NotFound, RoleRequired, SecondFactorAgain
+from apex_server.errors import ApiError, EmailNotVerified, InvalidFields, NotFound, RoleRequired
 from apex_server.grants import announce_grants
 from apex_server.invite_errors import InviteExpired, InviteForAnother, InviteUsed, TooManyInvites
 from apex_server.invites import InviteCode, invite_fingerprint, invite_refusal, new_invite_code, standing_offer
@@ -36,6 +36,7 @@ from apex_server.organisations.payloads import (
 )
 from apex_server.people import ORGANISATION_NAME, USER_NAME, clean_name, normalise_email
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
+from apex_server.second_factor_errors import SecondFactorAgain
 from apex_server.step_up import require_second_factor, require_verified_email
 
 __all__ = ["organisation_routes"]

@@ -12,8 +12,9 @@ from apex_server.audit import Action, record_event
 from apex_server.caller import Caller, require_role
 from apex_server.client_address import client_address
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import InvalidFields, NotFound, RoleRequired, SecondFactorAgain
+from apex_server.errors import InvalidFields, NotFound, RoleRequired
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
+from apex_server.second_factor_errors import SecondFactorAgain
 from apex_server.step_up import require_second_factor
 from apex_server.support.payloads import Look, LookRequest, LooksView
 from apex_server.vault import Vault
