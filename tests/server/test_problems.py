@@ -16,7 +16,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.params import FromQuery, JSONBody
 
-from apex_server import errors, invite_errors
+from apex_server import errors, invite_errors, second_factor_errors
 from apex_server.db import DatabaseBusy
 from apex_server.db import DatabaseUnavailable as PostgresAway
 from apex_server.errors import (
@@ -86,7 +86,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 def concrete_errors() -> list[type[ApiError]]:
-    known = vars(errors) | vars(invite_errors)
+    known = vars(errors) | vars(invite_errors) | vars(second_factor_errors)
     classes = [value for value in known.values() if inspect.isclass(value) and issubclass(value, ApiError)]
     return [cls for cls in classes if hasattr(cls, "code")]
 
