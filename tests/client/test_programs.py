@@ -146,3 +146,31 @@ async def test_a_program_that_is_completed_early_ends_on_that_day(open_replica: 
     [found] = await coach.programs.list()
     await found.edit(status="active", start_date="2030-01-01", end_date="2030-12-31")
     assert (await found.edit(status="completed"))["status"] == "archived", "it never began"
+
+
+async def test_a_draft_for_an_athlete_reaches_them_as_the_copy_that_is_assigned(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.accounts[ANNA]
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    of_anna = coach.athlete(anna.id)
+    with pytest.raises(OutOfBounds, match="Expected no draft"):
+        await of_anna.programs.create(name="Base", status="draft")
+
+    draft = await of_anna.program_drafts.create(name="Base", status="draft", duration_weeks=4)
+    with pytest.raises(OutOfBounds, match="once this is assigned"):
+        await draft.edit(status="active")
+    await coach.sync()
+    await athlete.sync()
+    assert await athlete.programs.list() == []
+
+    followed = await coach.programs.assign(draft, anna.id, start_date="2026-03-02")
+    with pytest.raises(OutOfBounds, match="Expected no draft"):
+        await followed.edit(status="draft")
+    await coach.sync()
+    await athlete.sync()
+    [seen] = await athlete.programs.list()
+    assert (seen.id, seen["status"], seen["source_id"]) == (followed.id, "active", draft.id)

@@ -74,7 +74,7 @@ async def test_an_assigned_program_is_a_copy_the_athlete_follows(rest: RestServe
 async def test_programs_are_the_coachs_to_write(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     assert problem(await athlete("POST", "/api/programs", PLAN)) == (403, "role_required")
-    program, _ = await make(coach, athlete_id=athlete.id)
+    program, _ = await make(coach, athlete_id=athlete.id, status="active")
     refused = await athlete("PATCH", f"/api/programs/{program['id']}", {"name": "Mine"})
     assert problem(refused) == (403, "field_forbidden")
     assert problem(await athlete("DELETE", f"/api/programs/{program['id']}")) == (403, "field_forbidden")
@@ -82,6 +82,35 @@ async def test_programs_are_the_coachs_to_write(rest: RestServer) -> None:
     assert problem(await stranger("POST", "/api/programs", PLAN | {"athlete_id": athlete.id})) == (404, "not_found")
     body = {"athlete_id": (await rest.person("athlete")).id}
     assert problem(await coach("POST", f"/api/programs/{program['id']}/assign", body)) == (404, "not_found")
+
+
+async def test_a_draft_for_an_athlete_is_unseen_by_them_until_it_is_assigned(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    draft, _ = await make(coach, athlete_id=athlete.id)
+    path = f"/api/programs/{draft['id']}"
+    assert (draft["athlete_id"], draft["status"]) == (athlete.id, "draft")
+
+    assert problem(await athlete("GET", path)) == (404, "not_found")
+    assert (await athlete("GET", "/api/programs")).json()["programs"] == []
+    for listed in (f"/api/programs?athlete_id={athlete.id}", f"/api/programs/client/{athlete.id}?status=draft"):
+        assert [one["id"] for one in (await coach("GET", listed)).json()["programs"]] == [draft["id"]]
+    assert (await coach("GET", "/api/programs/templates")).json()["programs"] == []
+    assert "analytics" not in (await coach("GET", f"{path}?include=analytics")).json()
+    refused = await coach("PATCH", path, {"status": "active"})
+    assert (problem(refused), refused.json()["errors"][0]["field"]) == ((422, "invalid_fields"), "status")
+
+    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
+    followed = (await coach("POST", f"{path}/assign", body)).json()
+    [seen] = (await athlete("GET", "/api/programs")).json()["programs"]
+    assert (seen["id"], seen["status"], seen["source_id"]) == (followed["id"], "active", draft["id"])
+    for change in ({"status": "draft"}, PLAN):
+        refused = await coach("PATCH", f"/api/programs/{followed['id']}", change)
+        assert problem(refused) == (422, "invalid_fields"), "what was read is not taken back by a word"
+
+    assert (await coach("DELETE", path)).status_code == 204
+    deleted = (await coach("GET", f"/api/programs?athlete_id={athlete.id}&deleted=only")).json()["programs"]
+    assert [one["id"] for one in deleted] == [draft["id"]]
+    assert (await athlete("GET", "/api/programs?deleted=only")).json()["programs"] == []
 
 
 async def test_put_removes_what_is_left_out_and_keeps_the_rest(rest: RestServer) -> None:
@@ -255,7 +284,12 @@ async def test_an_edit_to_a_program_rewrites_nothing_that_was_logged_with_it(res
     logged = await athlete("POST", "/api/workouts", body)
     path = f"/api/workouts/{logged.json()['id']}"
 
-    changed = PLAN | {"start_date": "2026-03-02", "exercises": {"e9": {"day": "d1", "name": "Squat"}}, "sets": {}}
+    changed = PLAN | {
+        "status": "active",
+        "start_date": "2026-03-02",
+        "exercises": {"e9": {"name": "Squat"}},
+        "sets": {},
+    }
     assert (await coach("PUT", f"/api/programs/{program['id']}", changed, if_match=etag)).status_code == 200
     edited = await athlete("GET", path)
     assert (await coach("DELETE", f"/api/programs/{program['id']}")).status_code == 204

@@ -5,11 +5,12 @@ template = replica.programs.create(name="Base", duration_weeks=4)
 program = replica.programs.assign(template, athlete_id, start_date="2026-03-02")
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date as Date
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from apex_client.blocking.records import LIST_MAX, Record, Records
+from apex_sync.errors import OutOfBounds
 from apex_sync.models import PROGRAMS, Program
 from apex_sync.op import Patch
 
@@ -25,7 +26,14 @@ class ProgramRecord(Record[Program]):
         from apex_sync.coaching.assigning import completed_program
 
         today = self._replica._wall_clock(None)[:10]
-        return super()._edit(lambda state: completed_program(build(state), PROGRAMS.read(state)[0], today))
+
+        def completed(state: Patch) -> Patch:
+            patch = build(state)
+            if patch.get("status") != state.get("status"):
+                _require_status(self.scope, patch.get("status"))
+            return completed_program(patch, PROGRAMS.read(state)[0], today)
+
+        return super()._edit(completed)
 
 
 class Programs(Records[ProgramRecord]):
@@ -33,6 +41,17 @@ class Programs(Records[ProgramRecord]):
 
     def __init__(self, replica: "Replica", scope: str | None = None) -> None:
         super().__init__(replica, "programs", scope, handle=ProgramRecord)
+
+    def create(
+        self, fields: Mapping[str, Any] | None = None, *, record_id: str | None = None, **more: Any
+    ) -> ProgramRecord:
+        """Make a template, or of an athlete what they follow; `program_drafts` holds what they do not see yet.
+
+        Raises OutOfBounds, ForbiddenField.
+        """
+        patch = {**(fields or {}), **more}
+        _require_status(self._scope or "", patch.get("status"))
+        return super().create(patch, record_id=record_id)
 
     def clone(self, program: Record[Program], *, name: str | None = None) -> ProgramRecord:
         """Make a template of the coach's from a program, as a draft: a copy without dates and athlete."""
@@ -84,3 +103,11 @@ class Programs(Records[ProgramRecord]):
             keep=keep,
         )
         return ProgramRecord(self._replica, snapshot)
+
+
+def _require_status(scope: str, status: Any) -> None:
+    """Return where a program of a scope can have this status. Raises OutOfBounds."""
+    from apex_sync.coaching.program_drafts import status_problem
+
+    if problem := status_problem(scope, status):
+        raise OutOfBounds(PROGRAMS.name, problem)

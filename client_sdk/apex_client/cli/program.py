@@ -288,7 +288,7 @@ def _is_template(program: "Record[Program]") -> bool:
 
 
 def _whose(program: "Record[Program]", names: dict[str, str]) -> str:
-    if _is_template(program):
+    if program.scope.startswith("coach:"):
         return "template"
     return names.get(program.athlete_id, "you" if not names else program.athlete_id)
 

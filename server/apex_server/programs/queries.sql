@@ -9,11 +9,20 @@ ORDER BY session.date DESC NULLS LAST, session.record_id
 LIMIT 1000;
 
 -- name: list_programs
--- Templates, drafts and assigned programs that the caller may read; a coach has some hundreds, an athlete a few.
+-- Templates, drafts and assigned programs that the caller may read; a coach has some hundreds, an athlete a few. Those of
+-- one athlete ($1) are what they follow, and what the caller drafts for them.
 SELECT plan.scope_id, plan.start_date, plan.record_id
 FROM programs AS plan
 WHERE plan.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
-    AND ($1::uuid IS NULL OR plan.scope_id = $1)
+    AND (
+        $1::uuid IS NULL
+        OR plan.scope_id = $1
+        OR plan.scope_id = (
+            SELECT private.scope_id
+            FROM scopes AS private
+            WHERE private.name = 'private:' || apex_user_id()::text || ':' || $1::text
+        )
+    )
     AND ($2::text IS NULL OR plan.status = $2)
     AND (
         $4::uuid IS NULL

@@ -63,7 +63,7 @@ from apex_sync.coaching.adherence import DoneSession
 from apex_sync.coaching.assigning import program_copy
 from apex_sync.coaching.completion import ProgramAnalytics, program_analytics
 from apex_sync.coaching.drafts import model_patch
-from apex_sync.ids import Scope
+from apex_sync.ids import Scope, private_scope
 from apex_sync.models import PROGRAMS, Program
 from apex_sync.op import EXACT_INT_MAX
 
@@ -107,9 +107,12 @@ class ProgramsController(AthleteRecordController):
     writer = ProgramWriter
 
     def scope_of_new(self, caller: Caller, draft: Mapping[str, Any]) -> str:
-        """Make a template of the coach's, or with `athlete_id` a program that the athlete follows."""
-        athlete_id = draft.get("athlete_id")
-        return f"coach:{caller.user_id}" if athlete_id is None else scope_of_athlete(caller, athlete_id)
+        """Make a template of the coach's, or with `athlete_id` what the athlete follows, or a draft unseen by them."""
+        if draft.get("athlete_id") is None:
+            return f"coach:{caller.user_id}"
+        theirs = scope_of_athlete(caller, draft["athlete_id"])
+        is_draft = draft.get("status") == "draft"
+        return private_scope(str(caller.user_id), Scope.parse(theirs).owner_id) if is_draft else theirs
 
     async def show(
         self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
@@ -118,8 +121,9 @@ class ProgramsController(AthleteRecordController):
         shown = [view_of_model(ProgramResource, known) for known in found]
         if "analytics" in include:
             for program, known in zip(shown, found, strict=True):
-                if known.athlete_id is not None:
-                    program.analytics = await analytics_of(connection, vault, UUID(known.athlete_id), known)
+                scope = Scope.parse(known.scope)
+                if scope.kind == "athlete":
+                    program.analytics = await analytics_of(connection, vault, scope.id, known)
         return shown
 
     @get(

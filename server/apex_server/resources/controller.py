@@ -58,6 +58,7 @@ from apex_server.resources.writing import Made, RecordKind, RecordWriter
 from apex_server.sync.commit import Committer
 from apex_server.vault import Vault
 from apex_sync.collection import Record
+from apex_sync.ids import Scope
 from apex_sync.op import Patch
 
 __all__ = ["Asked", "AthleteRecordController", "RecordController"]
@@ -274,7 +275,7 @@ class RecordController(Controller):
         async with records.reading() as connection:
             vault = records.database.vault
             rows = await (
-                self._deleted_rows(connection, filters, asked)
+                self._deleted_rows(connection, records.caller, filters, asked)
                 if asked.deleted
                 else self.rows(connection, vault, astuple(filters), asked)
             )
@@ -328,15 +329,19 @@ class RecordController(Controller):
                     setattr(view, name, getattr(provenance, name))
         return views
 
-    async def _deleted_rows(self, connection: Connection, filters: Any, asked: Asked) -> Sequence[Sequence[Any]]:
+    async def _deleted_rows(
+        self, connection: Connection, caller: Caller, filters: Any, asked: Asked
+    ) -> Sequence[Sequence[Any]]:
         """Find what was deleted. Its values stand in no table, so it is asked for by whose it is alone."""
         named = asdict(filters)
         athlete_id = named.pop("athlete_id", None)
         if any(value is not None for value in named.values()):
             raise InvalidFields.one("deleted", "Expected no other filter beside it than athlete_id")
+        scopes = () if athlete_id is None else scopes_about(caller.user_id, athlete_id)
+        places = [Scope.parse(scope).id for scope in scopes] or None
         key = IdMark.key(asked.after)
         rows: list[Any] = await connection.fetch(
-            _queries.list_deleted, self.kind.collection.name, athlete_id, *key, asked.limit + 1
+            _queries.list_deleted, self.kind.collection.name, places, *key, asked.limit + 1
         )
         return rows
 

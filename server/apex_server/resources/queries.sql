@@ -156,7 +156,7 @@ FROM records
 WHERE records.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND records.deleted
     AND records.collection = $1
-    AND ($2::uuid IS NULL OR records.scope_id = $2)
+    AND ($2::uuid[] IS NULL OR records.scope_id = ANY ($2))
     AND ($3::uuid IS NULL OR records.record_id < $3)
 ORDER BY records.record_id DESC, records.scope_id
 LIMIT $4;

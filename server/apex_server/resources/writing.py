@@ -272,7 +272,7 @@ class RecordWriter:
             raise InvalidFields([FieldError(difference.place(field), message) for field, message in problems])
 
     async def _role(self, connection: Connection, scope: str) -> Role:
-        noun = "athlete" if Scope.parse(scope).kind == "athlete" else self.kind.noun
+        noun = "athlete" if Scope.parse(scope).kind in {"athlete", "private"} else self.kind.noun
         access = await require_scope(connection, self.caller.user_id, scope, noun)
         if access == "athlete":
             return "athlete"
