@@ -91,6 +91,28 @@ def test_a_scales_csv_is_read(tmp_path: Path, header: str, unit: Any, weight_uni
     assert [each.where for each in plan.skipped] == ["line 4", "line 5"]
 
 
+def test_a_german_scales_csv_is_read(tmp_path: Path) -> None:
+    """With semicolons, decimal commas and days that come first."""
+    text = "Datum;Gewicht (kg);Fat %\n01.03.2026;82,4;18,5\n02.03.2026 07:00;1,000;\n"
+    path = written(tmp_path, text, "w.csv")
+    assert is_body_file(path)
+    plan = read_body_file(path)
+    assert [each.patch for each in plan.measurings] == [
+        {"date": "2026-03-01", "source": "csv", "weight": 82.4, "weight_unit": "kg", "body_fat_percent": 18.5},
+        {
+            "date": "2026-03-02", "source": "csv", "weight": 1.0, "weight_unit": "kg",
+            "measured_at": "2026-03-02T07:00:00",
+        },
+    ]  # fmt: skip
+
+
+def test_a_cell_longer_than_any_is_left_out_with_its_row_alone(tmp_path: Path) -> None:
+    text = f"Date,Weight (kg),Note\n2026-03-01,82.4,{'x' * 131_073}\n2026-03-02,81.9,\n"
+    plan = read_body_file(written(tmp_path, text, "w.csv"))
+    assert [each.patch["weight"] for each in plan.measurings] == [81.9]
+    assert [(each.where, each.reason) for each in plan.skipped] == [("line 2", "a row longer than any")]
+
+
 def test_no_weight_of_a_file_vanishes_without_a_word(tmp_path: Path) -> None:
     rows = "2026-03-01,82.4\n2026-03-01,83.1\n2026-03-02 07:00,82\n2026-03-02 20:00,83\n2026-03-03,8000\n"
     with Replica.open(tmp_path / "athlete.db") as replica:

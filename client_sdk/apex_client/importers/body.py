@@ -4,12 +4,12 @@ Apple's file is of gigabytes, so it is read as a stream and forgotten element by
 with which a small file grows without end, is refused; so is a zip that unfolds to more than any export.
 """
 
-import csv
-import io
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,7 +23,8 @@ from apex_client.importers.errors import (
     NotAnExport,
     UnitNeeded,
 )
-from apex_client.importers.layouts import HEAD_CHARACTERS, recognise
+from apex_client.importers.layouts import DELIMITERS, HEAD_CHARACTERS, recognise
+from apex_client.importers.records import read_records
 from apex_client.importers.sources import SOURCES
 from apex_client.importers.text import read_text
 from apex_client.importers.values import Unreadable, read_number
@@ -48,6 +49,12 @@ WEIGHTS = {
     "weight_lb": "lb", "weight (lb)": "lb", "weight (lbs)": "lb", "weight lbs": "lb",
 }  # fmt: skip
 FATS = frozenset({"body fat", "body fat %", "body fat (%)", "fat", "fat %", "body_fat_percent", "fat_percent"})
+
+MOMENTS = (
+    "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S",
+    "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
+)  # fmt: skip
+"""As Apple and scales write them; with dots the day comes first, in every country that writes dots."""
 
 UNITS: Mapping[str, LoadUnit] = {"kg": "kg", "lb": "lb", "lbs": "lb"}
 
@@ -96,7 +103,7 @@ def is_body_file(path: Path) -> bool:
             beginning = file.read(HEAD_CHARACTERS)
     except OSError:
         return False
-    headers = {name.strip().lower() for name in next(csv.reader(beginning.splitlines()[:1]), [])}
+    headers = _header(beginning)[1].keys()
     return bool(headers & DATES) and bool(headers & WEIGHTS.keys()) and not _is_of_workouts(beginning)
 
 
@@ -171,8 +178,7 @@ def _apple_leaves(attributes: Mapping[str, str], value: str) -> Patch:
 
 
 def _from_csv(text: str, unit: LoadUnit | None) -> BodyPlan:
-    rows = csv.DictReader(io.StringIO(text))
-    columns = {name.strip().lower(): name for name in rows.fieldnames or () if name}
+    delimiter, columns = _header(text)
     day = next((columns[name] for name in columns if name in DATES), None)
     weight = next((name for name in columns if name in WEIGHTS), None)
     if day is None or weight is None:
@@ -183,14 +189,17 @@ def _from_csv(text: str, unit: LoadUnit | None) -> BodyPlan:
     fat = next((columns[name] for name in columns if name in FATS), None)
     plan = BodyPlan(SCALE)
     by_moment: dict[str, ReadMeasuring] = {}
-    for row in rows:
-        where = f"line {rows.line_num}"
+    number = partial(read_number, decimal_comma=delimiter == ";")
+    for row in islice(read_records(text, delimiter), 1, None):
+        where, cells = f"line {row.line}", [*row.cells, *[""] * len(columns)]
         try:
-            leaves: Patch = {"weight": _number(row[columns[weight]]), "weight_unit": stated}
-            if fat and (row[fat] or "").strip():
-                leaves["body_fat_percent"] = _number(row[fat])
-            moment = _local_time(row[day] or "").removesuffix("T00:00:00")  # What knows the day alone writes midnight.
-        except (ValueError, Unreadable, TypeError) as error:
+            if row.damage:
+                raise Unreadable(row.damage)
+            leaves: Patch = {"weight": number(cells[columns[weight]]), "weight_unit": stated}
+            if fat is not None and cells[fat].strip():
+                leaves["body_fat_percent"] = number(cells[fat])
+            moment = _local_time(cells[day]).removesuffix("T00:00:00")  # What knows the day alone writes midnight.
+        except ValueError as error:
             plan.skip(where, str(error))
             continue
         known = by_moment.setdefault(moment, _measuring(SCALE, moment, leaves, where))
@@ -200,11 +209,16 @@ def _from_csv(text: str, unit: LoadUnit | None) -> BodyPlan:
     return plan
 
 
-def _number(text: str) -> float:
-    number = read_number(text)
-    if number is None:
-        raise ValueError("there is no number")
-    return number
+def _header(text: str) -> tuple[str, dict[str, int]]:
+    """Give the delimiter by which most headers are understood, and where each header stands."""
+    found = [(delimiter, next(read_records(text[:HEAD_CHARACTERS], delimiter), None)) for delimiter in DELIMITERS]
+    headers = [
+        (delimiter, {cell.strip().lower(): place for place, cell in enumerate(head.cells)})
+        for delimiter, head in found
+        if head
+    ]
+    known = DATES | WEIGHTS.keys() | FATS
+    return max(headers, key=lambda header: len(known & header[1].keys()), default=(",", {}))
 
 
 def _measuring(source: str, moment: str, leaves: Patch, where: str) -> ReadMeasuring:
@@ -215,9 +229,9 @@ def _measuring(source: str, moment: str, leaves: Patch, where: str) -> ReadMeasu
 
 
 def _local_time(text: str) -> str:
-    """Read a day, or a moment as Apple and scales write it: `2026-03-01 07:12:00 +0100`. Raises ValueError."""
+    """Read a day or a moment of `MOMENTS`. Raises ValueError."""
     text = text.strip()
-    for form in ("%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"):
+    for form in MOMENTS:
         try:
             return datetime.strptime(text, form).isoformat()  # noqa: DTZ007 - a wall clock, as the file has it.
         except ValueError:
