@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from apex_server.openapi_examples import composed
+from apex_sync.models import CHECK_INS, MESSAGES
 from schemas.sdk_calls import proven_by, sdk_call
 from tests.server.matrix_table import READERS, ROUTES, Case
 from tests.server.matrix_world import PERSONS
@@ -20,6 +21,9 @@ BLUEPRINT = Path(__file__).parent / "blueprint_endpoints.txt"
 COLUMNS = "| endpoint | what it does | roles | in the SDK | proven by |\n|---|---|---|---|---|"
 WHOSE_IT_IS = frozenset(thing for thing, readers in READERS.items() if readers == {"athlete"})
 """Things of an account that has any role; in the matrix it is the athlete's."""
+
+RECORDS = {"/api/checkins/{checkin_id}": CHECK_INS, "/api/messages/{message_id}": MESSAGES}
+"""Records in which every role has a part of its own; of a message each side deletes its own part."""
 
 LINE_LENGTH = 100
 """Up to here an example stands on one line."""
@@ -104,7 +108,10 @@ def _row(operation: str, made: Mapping[str, Any]) -> str:
 
 
 def _roles(operation: str) -> str:
-    """Say the roles that get somewhere with an operation, as the matrix has it."""
+    """Say the roles that get somewhere with an operation: as the matrix has it, and as the model of a record does.
+
+    The matrix tries one body and one record; another field, or a record of somebody else's, may be another role's.
+    """
     cases = [case for case in ROUTES if case.route == operation]
     if any(case.kind == "public" for case in cases):
         return "anybody"
@@ -112,8 +119,18 @@ def _roles(operation: str) -> str:
         return "everybody signed in"
     if any(case.thing in WHOSE_IT_IS for case in cases):
         return "whose it is"
-    roles = {role for case in cases for role in _roles_of(case)}
+    roles = {role for case in cases for role in _roles_of(case) | _writers(case)}
     return ", ".join(role for role in ("athlete", "coach", "owner", "support") if role in roles)
+
+
+def _writers(case: Case) -> set[str | None]:
+    """Give the roles that write some field of the record that an operation changes or deletes as a whole."""
+    collection = RECORDS.get(case.path)
+    if collection is None or case.method not in ("PUT", "PATCH", "DELETE"):
+        return set()
+    parts = {"deleted"} if case.method == "DELETE" and collection is not MESSAGES else {*collection.writers}
+    declared = [collection.writers.get(part, collection.default_writers) for part in parts]
+    return {role for writers in declared for role in writers} & set(case.roles)
 
 
 def _roles_of(case: Case) -> set[str | None]:
