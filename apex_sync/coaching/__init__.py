@@ -15,6 +15,7 @@ decides.
 | `exercise_library`, `food_library` | what is built in |
 | `names`, `name_search`, `exercise_search`, `food_search` | when two names mean one thing, and what a search finds |
 | `bodyweight`, `adherence`, `strain` | weight trend, sessions done against planned, check-in scores |
+| `questionnaires` | what a coach asked besides, what was answered, and which answers are amiss |
 | `client_standing` | a client's status, adherence, and when the next check-in is due |
 | `nutrition` | what a day of eating adds up to, and how well it met its targets |
 | `portions`, `barcodes` | what was typed of a food, and what is printed on its package |

@@ -6,6 +6,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from apex_sync.coaching.drafts import (
@@ -21,6 +22,7 @@ from apex_sync.coaching.drafts import (
     unknown_fields,
 )
 from apex_sync.coaching.leaves import live_entries, shown
+from apex_sync.coaching.questionnaires import AnsweredQuestion
 from apex_sync.coaching.reviewing import is_edited_since_review
 from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
 from apex_sync.coaching.workout_view import ValueProblem
@@ -40,10 +42,13 @@ class PhotoView(Struct, kw_only=True):
     """Short, unique within the check-in; made by the server when absent."""
     media_id: Ref | None = None
     url: Annotated[str, Meta(max_length=2000)] | None = None
+    """Where it can be had, as is `thumbnail_url`: made from `media_id` where none is stored, not taken beside it."""
     thumbnail_url: Annotated[str, Meta(max_length=2000)] | None = None
     type: PhotoType | None = None
     pose: Name | None = None
     date: Date | None = None
+    progress_photo_id: Ref | None = None
+    """The progress photo that names the check-in and is shown here; it is changed there, and ignored when sent back."""
 
 
 class CheckInDraft(Struct, kw_only=True, omit_defaults=True):
@@ -78,6 +83,8 @@ class CheckInView(CheckInDraft, kw_only=True, omit_defaults=False):
     """One reconciled check-in."""
 
     id: str
+    questions: Sequence[AnsweredQuestion] = ()
+    """The questionnaire with its answers, in the coach's words and order."""
     edited_since_review: bool = False
     """Whether the athlete has changed an answer since the coach reviewed it: then it waits for the coach again."""
     deleted: bool = False
@@ -86,7 +93,9 @@ class CheckInView(CheckInDraft, kw_only=True, omit_defaults=False):
     problems: Sequence[ValueProblem] = ()
 
 
-PHOTO_FIELDS = tuple(name for name in PhotoView.__struct_fields__ if name != "id")
+ADDRESSES = ("url", "thumbnail_url")
+PHOTO_FIELDS = tuple(name for name in PhotoView.__struct_fields__ if name not in ("id", "progress_photo_id"))
+PICTURE_FIELDS = tuple(name for name in PHOTO_FIELDS if name not in ADDRESSES)
 WEIGHT_FIELDS = ("weight", "weight_unit", "weight_kg")
 MAPS: Mapping[str, tuple[str, ...] | None] = {
     "measurements": Measurements.__struct_fields__,
@@ -98,8 +107,14 @@ MAPS: Mapping[str, tuple[str, ...] | None] = {
 PLAIN_FIELDS = tuple(name for name in CheckInDraft.__struct_fields__ if name not in (*MAPS, *WEIGHT_FIELDS, "photos"))
 
 
-def checkin_view(checkin_id: str, record: Record, *, problems: Sequence[FieldProblem] = ()) -> CheckInView:
-    """Show a check-in."""
+def checkin_view(
+    checkin_id: str,
+    record: Record,
+    *,
+    problems: Sequence[FieldProblem] = (),
+    photos: Sequence[tuple[str, Record]] = (),
+) -> CheckInView:
+    """Show a check-in, with the photos that name it beside its own; a picture that is both is shown once."""
     weight, unit, weight_kg = _weight(record)
     return CheckInView(
         id=checkin_id,
@@ -110,7 +125,7 @@ def checkin_view(checkin_id: str, record: Record, *, problems: Sequence[FieldPro
         measurements=shown(getattr(record, "measurements", None)),
         responses=shown(getattr(record, "responses", None)),
         questionnaire=_map(record, "questionnaire"),
-        photos=[_photo(key, entry) for key, entry in live_entries(getattr(record, "photos", None))],
+        photos=_photos(record, photos),
         edited_since_review=is_edited_since_review(record),
         deleted=getattr(record, "deleted", None) is True,
         needs_review=bool(problems),
@@ -138,6 +153,17 @@ def checkin_patch(
     if photos:
         patch["photos"] = photos
     return DraftPatch(patch, places)
+
+
+def _photos(record: Record, naming: Sequence[tuple[str, Record]]) -> list[PhotoView]:
+    own = [_photo(key, entry) for key, entry in live_entries(getattr(record, "photos", None))]
+    there = {photo.media_id for photo in own if photo.media_id}
+    beside = [
+        PhotoView(progress_photo_id=photo_id, **{name: shown(getattr(photo, name, None)) for name in PICTURE_FIELDS})
+        for photo_id, photo in naming
+        if shown(getattr(photo, "media_id", None)) not in there
+    ]
+    return [*own, *beside]
 
 
 def _photo(key: str, entry: CheckInPhoto) -> PhotoView:
@@ -201,7 +227,11 @@ def _weight_change(draft: Mapping[str, Any], base: Record) -> Patch:
 
 
 def _photo_changes(checkin_id: str, draft: Mapping[str, Any], base: Record) -> tuple[Patch, dict[tuple[str, str], str]]:
-    items = read_items(draft, "photos", "", PhotoView.__struct_fields__)
+    items = [
+        item
+        for item in read_items(draft, "photos", "", PhotoView.__struct_fields__)
+        if item.value.get("progress_photo_id") is None
+    ]
     refuse_doubled_keys(items)
     entries = value if isinstance(value := getattr(base, "photos", None), dict) else {}
     keys = _photo_keys(checkin_id, items, entries)
@@ -209,7 +239,8 @@ def _photo_changes(checkin_id: str, draft: Mapping[str, Any], base: Record) -> t
     for key, item in zip(keys, items, strict=True):
         entry = entries.get(key)
         before = _photo(key, entry) if entry is not None else PhotoView()
-        changes[key] = {n: item.value.get(n) for n in PHOTO_FIELDS if item.value.get(n) != getattr(before, n)}
+        fields = PICTURE_FIELDS if item.value.get("media_id") else PHOTO_FIELDS
+        changes[key] = changed_leaves(msgspec.structs.asdict(before), item.value, fields)
         if entry is not None and entry.deleted is True:
             changes[key]["deleted"] = False
     live = dict(live_entries(entries))

@@ -123,6 +123,10 @@ class LoopbackServer:
         thread = f"thread:{coach.id}:{athlete.id}"
         self.grants[coach.id][thread], self.grants[athlete.id][thread] = "coach", "athlete"
 
+    def share_library(self, coach: Account, athlete: Account) -> None:
+        library = f"library:{coach.id}"
+        self.grants[coach.id][library], self.grants[athlete.id][library] = "coach", "athlete"
+
     def unlink(self, coach: Account, athlete: Account) -> None:
         del self.grants[coach.id][f"athlete:{athlete.id}"]
         del self.grants[coach.id][f"private:{coach.id}:{athlete.id}"]

@@ -1,8 +1,11 @@
 """Check-ins at a terminal: what takes the place of what, and taking one back."""
 
+import json
+from typing import Any
+
 import pytest
 
-from tests.client.apex_command import Terminal
+from tests.client.apex_command import Terminal, in_terminal
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
 
@@ -40,3 +43,57 @@ async def test_a_check_in_is_taken_back_until_the_coach_has_answered(
     refused = apex("checkin", "undo")
     assert refused.code == 1 and "the coach has answered the check-in of 2026-03-05" in refused.err
     assert [row["date"] for row in apex.rows("SELECT date FROM check_ins")] == ["2026-03-05"]
+
+
+WEEKLY: dict[str, Any] = {
+    "name": "Every Sunday",
+    "active": True,
+    "questions": {
+        "q1": {
+            "text": "How is your knee?", "type": "scale", "minimum": 0, "maximum": 10, "required": True, "order": "a",
+        },
+        "q2": {"text": "Where?", "type": "choice", "choices": ["Home", "Gym"], "order": "b"},
+        "q3": {"text": "Steps a day?", "type": "number", "unit": "steps", "order": "c"},
+    },
+}  # fmt: skip
+
+
+async def asked_at_a_terminal(open_replica: OpenReplica, server: LoopbackServer) -> Terminal:
+    """Give the terminal of an athlete whose coach asks questions of their own."""
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    server.share_library(server.accounts[COACH], server.accounts[ANNA])
+    await coach.sync()
+    await coach.questionnaires.create(WEEKLY)
+    for replica in (coach, athlete):
+        await replica.sync()
+    await athlete.aclose()
+    return Terminal(athlete.path.parent, athlete.path.stem)
+
+
+async def test_the_coachs_questions_are_shown_and_answered_by_number(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    asked = await asked_at_a_terminal(open_replica, server)
+    listed = asked("checkin", "questions").ok().out
+    assert "How is your knee?" in listed and "0 to 10, required" in listed and "Home, Gym" in listed
+    said = asked("checkin", "--energy", "7").ok().err
+    assert "your coach also asks: Every Sunday" in said
+    for wrong, why in (("1=banana", "expected a whole number from 0 to 10"), ("9=1", "answers no question")):
+        refused = asked("checkin", "--answer", wrong)
+        assert refused.code == 2 and why in refused.err
+    said = asked("checkin", "--answer", "2=gym", "--answer", "3=9000,5").ok().err
+    assert "How is your knee? expected an answer" in said
+    assert "expected" not in asked("checkin", "--answer", "q1=3").ok().err
+    shown = asked("checkin").ok().out
+    assert "How is your knee?" in shown and "Gym" in shown and "9000.5 steps" in shown
+    assert "Where?: Home in place of Gym" in asked("checkin", "--answer", "2=home").ok().err
+
+
+async def test_a_terminal_asks_what_is_not_answered_yet(open_replica: OpenReplica, server: LoopbackServer) -> None:
+    asked = await asked_at_a_terminal(open_replica, server)
+    shown = in_terminal(asked, "checkin", "--answer", "2=Gym", typed="banana\n4\n\n")
+    assert "expected a whole number from 0 to 10" in shown and "Where?" not in shown
+    [row] = asked.rows("SELECT questionnaire FROM check_ins")
+    assert json.loads(row["questionnaire"]) == {"q1": 4, "q2": "Gym"}

@@ -1,6 +1,9 @@
 """Check-ins, profile, insights and a coach's athletes: each role writes its own leaves, offline as well."""
 
+from pathlib import Path
+
 import pytest
+from PIL import Image
 
 from apex_client.errors import NotGranted
 from apex_sync.errors import ForbiddenField, OutOfBounds
@@ -116,6 +119,36 @@ async def test_an_answer_that_changes_after_the_review_shows_wherever_the_edit_w
         assert [row["id"] for row in await replica.query(waiting)] == [made.id]
     await (seen := (await coach.checkins.list())[0]).review("Sleep first.")
     assert not seen.edited_since_review and await coach.query(waiting) == []
+
+
+async def test_the_questions_of_a_check_in_are_shown_with_answers_and_what_is_amiss(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    """Also once the coach has deleted the questionnaire; before it has come, answers stand under their keys."""
+    coach = await open_replica("coach", COACH, role="coach")
+    athlete = await open_replica("athlete", ANNA)
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    server.share_library(server.accounts[COACH], server.accounts[ANNA])
+    await coach.sync()
+    question = {"text": "Sore?", "type": "scale", "minimum": 0, "maximum": 10}
+    asked = await coach.questionnaires.create(name="Weekly", questions={"q1": question})
+    made = await athlete.checkins.draft(questionnaire_id=asked.id, questionnaire={"q1": 11})
+    assert [(one.text, one.answer, one.problem) for one in await made.questions()] == [("q1", 11, None)]
+    await asked.delete()
+    for replica in (coach, athlete):
+        await replica.sync()
+    problem = "Expected a whole number from 0 to 10"
+    assert [(one.text, one.answer, one.problem) for one in await made.questions()] == [("Sore?", 11, problem)]
+
+
+async def test_photos_are_taken_for_a_check_in(open_replica: OpenReplica, tmp_path: Path) -> None:
+    replica = await open_replica()
+    Image.effect_noise((40, 30), 90).save(picture := tmp_path / "front.jpg")
+    check_in = await replica.checkins.draft(date="2026-02-27")
+    other = await replica.checkins.draft()
+    photo = await check_in.add_photo(picture, type="front", pose="relaxed")
+    assert (photo["check_in_id"], photo["date"], photo["type"]) == (check_in.id, "2026-02-27", "front")
+    assert [each.id for each in await check_in.photos()] == [photo.id] and await other.photos() == []
 
 
 async def test_insights_are_approved_and_dismissed_by_the_coach(

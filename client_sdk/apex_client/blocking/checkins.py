@@ -7,15 +7,19 @@ check_in.submit()
 
 from collections.abc import Mapping
 from datetime import date as Date
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from msgspec import UNSET, UnsetType
 
 from apex_client import checkin_edits as edits
+from apex_client.blocking.photos import Photo, Photos
 from apex_client.blocking.records import DatedRecords, Record
+from apex_client.errors import NoSuchRecord
+from apex_sync.coaching.questionnaires import AnsweredQuestion, answered
 from apex_sync.coaching.reviewing import is_edited_since_review
 from apex_sync.models import checkin as models
-from apex_sync.models.body import LengthUnit
+from apex_sync.models.body import LengthUnit, PhotoType
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
@@ -43,20 +47,22 @@ class CheckIns(DatedRecords["CheckIn"]):
         measurements: Mapping[str, float | None] | None = None,
         length_unit: LengthUnit = "cm",
         responses: Mapping[str, int | None] | None = None,
+        questionnaire_id: str | None = None,
         questionnaire: Mapping[Question, Answer] | None = None,
         notes: str | None = None,
     ) -> "CheckIn":
         """Begin a check-in, for today unless told otherwise.
 
         `weight` is in `unit` (default: the unit of the replica), `measurements` (`waist`, `chest` …) in `length_unit`;
-        `responses` (`energy`, `sleep` …) are 1 to 10. Raises OutOfBounds, and AthleteNeeded on a coach's replica.
+        `responses` (`energy`, `sleep` …) are 1 to 10; `questionnaire` answers by the keys of the questions of
+        `questionnaire_id`, one of `replica.questionnaires`. Raises OutOfBounds, and AthleteNeeded on a coach's replica.
         """
         patch = edits.fields(
             {
                 "date": self._replica._day(date) or self._replica._wall_clock(None)[:10],
                 "week_number": week_number, "weight": weight, "unit": unit, "body_fat_percent": body_fat_percent,
                 "measurements": measurements, "length_unit": length_unit, "responses": responses,
-                "questionnaire": questionnaire, "notes": notes,
+                "questionnaire_id": questionnaire_id, "questionnaire": questionnaire, "notes": notes,
             },
             self._replica.load_unit,
             drop_none=True,
@@ -133,6 +139,7 @@ class CheckIn(Record[models.CheckIn]):
         measurements: Mapping[str, float | None] | UnsetType = UNSET,
         length_unit: LengthUnit = "cm",
         responses: Mapping[str, int | None] | UnsetType = UNSET,
+        questionnaire_id: str | UnsetType | None = UNSET,
         questionnaire: Mapping[Question, Answer] | UnsetType = UNSET,
         notes: str | UnsetType | None = UNSET,
     ) -> Self:
@@ -142,11 +149,29 @@ class CheckIn(Record[models.CheckIn]):
                 "date": date if date is UNSET else self._replica._day(date),
                 "week_number": week_number, "weight": weight, "unit": unit, "body_fat_percent": body_fat_percent,
                 "measurements": measurements, "length_unit": length_unit, "responses": responses,
-                "questionnaire": questionnaire, "notes": notes,
+                "questionnaire_id": questionnaire_id, "questionnaire": questionnaire, "notes": notes,
             },
             self._replica.load_unit,
         )  # fmt: skip
         return self._edit(lambda state: patch)
+
+    def questions(self) -> list[AnsweredQuestion]:
+        """List the coach's questions with the answers; `problem` says what a question expects instead."""
+        named = self.get("questionnaire_id")
+        try:
+            asked = (self._replica.questionnaires.get(named)).record if named else None
+        except NoSuchRecord:
+            asked = None  # It has not come yet, or is no longer shared: answers stand under their keys.
+        return answered(asked, self.get("questionnaire") or {})
+
+    def photos(self) -> list[Photo]:
+        """List the photos that were taken for it."""
+        return Photos(self._replica, self.scope).query("check_in_id = ? ORDER BY id", [self.id])
+
+    def add_photo(self, path: str | Path, *, type: PhotoType | None = None, pose: str | None = None) -> Photo:
+        """Take a photo in for it; see `Photos.add`."""
+        photos = Photos(self._replica, self.scope)
+        return photos.add(path, day=self.date, type=type, pose=pose, check_in_id=self.id)
 
     def submit(self) -> Self:
         """Hand it to the coach. It can still be edited."""

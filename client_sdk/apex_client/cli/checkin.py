@@ -9,6 +9,7 @@ from apex_client.cli.days import DayDone, DayShown, day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, typed_unit, use_from_here
+from apex_client.cli.questions import answered_lines, asked_answers, offered, show_questions, typed_answers
 from apex_client.cli.screen import escaped, said, shown, table
 from apex_client.cli.sessions import Whose, records_of
 
@@ -31,6 +32,8 @@ group = typer.Typer(
     epilog=examples(
         "apex checkin --weight 82.4kg --energy 7 --sleep 6 --stress 4",
         'apex checkin --soreness 8 --note "Legs are gone." --draft',
+        "apex checkin questions",
+        "apex checkin --answer 1=7 --answer 2=yes",
         "apex checkin",
         "apex checkin undo",
     ),
@@ -59,6 +62,10 @@ def checkin(
     adherence: Answer = None,
     enjoyment: Answer = None,
     motivation: Answer = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NUMBER=ANSWER", help="One of your coach's own questions; a terminal asks them."),
+    ] = None,
     note: Annotated[str | None, typer.Option(help="What the numbers do not say.")] = None,
     date: DayDone = None,
     draft: Annotated[bool, typer.Option("--draft", metavar="", help="Keep it to yourself for now.")] = False,
@@ -83,7 +90,7 @@ def checkin(
         "notes": note,
     }
     fields = {name: value for name, value in given.items() if value not in (None, {})}
-    if weight is None and not fields:
+    if weight is None and not fields and not answer:
         with opened(db) as replica:
             _show_latest(records_of(replica, athlete), day_typed(date) if date else None)
         return
@@ -91,11 +98,21 @@ def checkin(
         records = records_of(replica, athlete)
         if weight is not None:
             fields |= _weight(records, weight)
-        check_in, replaced = _report(records, day_done(date), fields)
+        day = day_done(date)
+        same_day = records.checkins.on(day)
+        asked = offered(replica, same_day)
+        answers = typed_answers(asked, answer or ())
+        if asked is not None and not draft:
+            answers |= asked_answers(asked, {**_given(same_day), **answers})
+        if asked is not None and answers:
+            fields |= {"questionnaire_id": asked.id, "questionnaire": answers}
+        check_in, replaced = _report(records, day, same_day, fields)
         if not draft and not check_in.submitted:
             check_in.submit()
         state = "handed to the coach with the next sync" if check_in.submitted else "a draft: apex checkin submits it"
         said(f"check-in of {check_in.date} saved, {state}")
+        if asked is not None and check_in.submitted:
+            _tell_what_is_open(check_in, asked.get("name"))
         for name, before, now in replaced:
             said(f"[dim]{name}:[/] {escaped(now)} in place of {escaped(before)}")
 
@@ -118,16 +135,43 @@ def undo(
         said(f"took back the check-in of {found.date}: {_in_a_line(found)}")
 
 
+@group.command(epilog=examples("apex checkin questions", "apex checkin --answer 1=7 --answer 2=yes"))
+def questions(
+    date: DayDone = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Show your coach's own questions, and what you have answered of them."""
+    with opened(db) as replica:
+        same_day = records_of(replica, athlete).checkins.on(day_done(date))
+        asked = offered(replica, same_day)
+        if asked is None:
+            raise CommandFailed("your coach asks no questions of their own; apex sync brings them")
+        show_questions(asked, _given(same_day))
+
+
+def _given(same_day: "list[CheckIn]") -> dict[str, Any]:
+    return same_day[0].get("questionnaire") or {} if same_day else {}
+
+
+def _tell_what_is_open(check_in: "CheckIn", name: str | None) -> None:
+    """Say which questions wait for a right answer, or that there are any; an answer may also come later."""
+    if not check_in.get("questionnaire_id"):
+        said(f"[dim]your coach also asks:[/] {escaped(name or 'some questions')}; apex checkin questions lists them")
+    for one in check_in.questions():
+        if one.problem:
+            said(f"[yellow]{escaped(one.text)}[/] {escaped(one.problem[0].lower() + one.problem[1:])}")
+
+
 def _report(
-    records: "AthleteResources", day: str, fields: dict[str, Any]
+    records: "AthleteResources", day: str, same_day: "list[CheckIn]", fields: dict[str, Any]
 ) -> "tuple[CheckIn, list[tuple[str, object, object]]]":
     """Add to the day's check-in, or begin it; with each answer that another took the place of."""
-    same_day = records.checkins.on(day)
     if not same_day:
         return records.checkins.draft(date=day, **fields), []
-    before = _answers(same_day[0])
+    before = _answers(same_day[0]) | dict(answered_lines(same_day[0].questions()))
     check_in = same_day[0].edit(**fields)
-    now = _answers(check_in)
+    now = _answers(check_in) | dict(answered_lines(check_in.questions()))
     return check_in, [(name, before[name], now[name]) for name in now if before.get(name, now[name]) != now[name]]
 
 
@@ -165,6 +209,10 @@ def _show(check_in: "CheckIn") -> None:
     answers.show_header = False
     for name, value in _answers(check_in).items():
         answers.add_row(f"[dim]{name}[/]", "\n".join(map(escaped, str(value).splitlines())))
+    for question, answer in answered_lines(check_in.questions()):
+        answers.add_row(f"[dim]{escaped(question)}[/]", "\n".join(map(escaped, answer.splitlines())))
+    if count := len(check_in.photos()):
+        answers.add_row("[dim]photos[/]", str(count))
     shown(answers)
 
 

@@ -28,7 +28,7 @@ from apex_server.checkins.payloads import (
 )
 from apex_server.checkins.questionnaires import QuestionnairesController
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import RoleRequired
+from apex_server.errors import FieldError, InvalidFields, RoleRequired
 from apex_server.people import USER_NAME
 from apex_server.problems import problem_responses
 from apex_server.resources import (
@@ -41,7 +41,9 @@ from apex_server.resources import (
     RecordKind,
     RecordWriter,
     WeighingWriter,
+    check_in_views,
     placed,
+    questionnaires_named,
     read_records,
 )
 from apex_server.resources.controller import RecordId
@@ -49,8 +51,9 @@ from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
 from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, IfMatch, Limit, now
 from apex_server.resources.versions import version_named
 from apex_server.vault import Vault
-from apex_sync.coaching.checkin_view import CheckInDraft, checkin_patch, checkin_view
+from apex_sync.coaching.checkin_view import CheckInDraft, checkin_patch
 from apex_sync.coaching.drafts import DraftPatch
+from apex_sync.coaching.questionnaires import answered
 from apex_sync.coaching.reviewing import answers_digest
 from apex_sync.ids import Scope
 from apex_sync.models import CHECK_INS
@@ -82,6 +85,28 @@ class CheckInWriter(WeighingWriter):
             difference = DraftPatch({"reviewed_answers": seen, **difference.patch}, difference.places)
         return await super()._apply(known, difference, version, own)
 
+    async def _admit(self, scope: str, patch: Patch, state: Mapping[str, Any]) -> None:
+        """Refuse what the questionnaire forbids: handing it in with it, or writing it into what was handed in.
+
+        A draft may hold anything, and so may what devices bring: there it is shown with its problem.
+        """
+        after = {**state, **patch}
+        is_handed_in = not {"submitted_at", "questionnaire_id"}.isdisjoint(patch)
+        written = patch.get("questionnaire") or {}
+        name = after.get("questionnaire_id")
+        if not isinstance(after.get("submitted_at"), str) or not name or not (is_handed_in or written):
+            return
+        async with self.reading() as connection:
+            named = await questionnaires_named(connection, self.database.vault, [name])
+        answers = {**(state.get("questionnaire") or {}), **written}
+        refused = [
+            FieldError(f"questionnaire.{one.key}", f"{one.problem}: {one.text}")
+            for one in answered(named.get(name), answers)
+            if one.problem and (is_handed_in or one.key in written)
+        ]
+        if refused:
+            raise InvalidFields(refused)
+
 
 class CheckInsController(AthleteRecordController):
     """Check-ins of an athlete, or of all athletes of a coach."""
@@ -107,7 +132,11 @@ class CheckInsController(AthleteRecordController):
         self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
     ) -> list[CheckInResource]:
         """Show check-ins."""
-        shown = [show_checkin(known) for known in found]
+        views = await check_in_views(connection, vault, found)
+        shown = [
+            CheckInResource(**msgspec.structs.asdict(view), **placed(known))
+            for known, view in zip(found, views, strict=True)
+        ]
         places = [
             (UUID(known.athlete_id or ""), parse_date(view.date)) for known, view in zip(found, shown, strict=True)
         ]
@@ -171,9 +200,3 @@ class CheckInsController(AthleteRecordController):
 
 
 checkin_routes = (CheckInsController, QuestionnairesController)
-
-
-def show_checkin(known: KnownRecord) -> CheckInResource:
-    """Show one check-in."""
-    view = checkin_view(known.id, known.record, problems=known.problems)
-    return CheckInResource(**msgspec.structs.asdict(view), **placed(known))

@@ -143,7 +143,23 @@ SELECT page.kind, page.id, page.date, page.time,
             WHERE session.scope_id = $1 AND session.record_id = page.id
         )
         WHEN 'check_in' THEN (
-            SELECT json_build_object('reviewed', coach_reviewed, 'weight_kg', weight_kg, 'photos', photo_count)
+            SELECT json_build_object(
+                'reviewed', coach_reviewed,
+                'weight_kg', weight_kg,
+                'photos', photo_count + (
+                    SELECT count(*)
+                    FROM progress_photos AS photo
+                    WHERE photo.scope_id = $1
+                        AND photo.check_in_id = page.id::text
+                        AND NOT EXISTS (
+                            SELECT 1
+                            FROM check_in_photos AS own
+                            WHERE own.scope_id = $1
+                                AND own.record_id = page.id
+                                AND own.media_id = photo.media_id
+                        )
+                )
+            )
             FROM check_ins
             WHERE check_ins.scope_id = $1 AND check_ins.record_id = page.id
         )

@@ -202,3 +202,24 @@ WHERE exercises.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND ($3 OR exercises.record_id = ANY ($2))
 ORDER BY exercises.record_id = ANY ($2) DESC, record_id
 LIMIT $4;
+
+-- name: list_from_libraries
+-- Records of coaches' libraries that others name by id alone, deleted ones as well; a page of records names a few.
+SELECT scopes.name AS scope, records.scope_id, records.record_id, records.digest, records.doc, records.deleted,
+    NULL::timestamptz AS synced_at
+FROM scopes
+JOIN records ON records.scope_id = scopes.scope_id
+WHERE scopes.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+    AND scopes.name LIKE 'library:%'
+    AND records.collection = $1
+    AND records.record_id = ANY ($2::uuid[])
+ORDER BY records.record_id, records.scope_id
+LIMIT 1000;
+
+-- name: list_photos_of_check_ins
+-- The progress photos that name one of some check-ins ($1 and $2 go side by side), in the order they were taken.
+SELECT photo.scope_id, photo.record_id
+FROM unnest($1::uuid[], $2::text[]) AS asked (scope_id, check_in_id)
+JOIN progress_photos AS photo ON photo.scope_id = asked.scope_id AND photo.check_in_id = asked.check_in_id
+ORDER BY photo.scope_id, photo.date, photo.record_id
+LIMIT 1000;

@@ -136,6 +136,7 @@ class RecordWriter:
             difference = self._difference(record_id, draft, self.kind.collection.model(), role)
             self._refuse_days_ahead(difference)
             patch = {**(more or {}), **difference.patch}
+            await self._admit(scope, patch, {})
             return Made(await self._write(scope, record_id, patch, None), "created", patch)
         if any(self._is_repeated(record_id, draft, known.at(version), role, more or {}) for version in versions):
             return Made(known, "unchanged", {})
@@ -215,7 +216,11 @@ class RecordWriter:
         self._refuse_days_ahead(DraftPatch(patch, difference.places))
         if version is not None:
             refuse_stale(known, patch, version, own, difference)
+        await self._admit(known.scope, patch, known.fold.state)
         return Made(await self._write(known.scope, UUID(known.id), patch, version), "updated", patch)
+
+    async def _admit(self, scope: str, patch: Patch, state: Mapping[str, Any]) -> None:
+        """Look at what a record would become before it is written; a kind with rules of its own refuses here."""
 
     async def _write(self, scope: str, record_id: UUID, patch: Patch, version: Vector | None) -> KnownRecord:
         """Commit a checked patch; gives the record as it is now."""

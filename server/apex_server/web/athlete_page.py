@@ -13,6 +13,7 @@ from apex_server.resources import (
     KnownRecord,
     Origin,
     PageMark,
+    check_in_views,
     measurings_of,
     personal_records_of,
     read_record,
@@ -29,7 +30,7 @@ from apex_server.web.pictures import Attached, newest_photos, ready_media
 from apex_server.web.wording import as_count, as_day
 from apex_server.web.workout_card import WorkoutCard, workout_card
 from apex_sync.coaching.analytics import first_day_of, progress_of
-from apex_sync.coaching.leaves import live_entries, text
+from apex_sync.coaching.checkin_view import CheckInView
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import CHECK_INS, INSIGHTS, WORKOUT_LOGS
@@ -107,8 +108,9 @@ async def read_timeline(connection: Connection, vault: Vault, athlete_id: UUID, 
     origins = await origins_on_page(connection, vault, athlete_id, [*workouts, *check_ins])
     records = await personal_records_of(connection, vault, athlete_id) if workouts else []
     usual = await _usual_answers(connection, athlete_id, check_ins)
-    ready = await _ready_photos(connection, athlete_id, check_ins)
-    cards = _cards(workouts, check_ins, origins, records, usual, ready)
+    views = await check_in_views(connection, vault, check_ins)
+    ready = await _ready_photos(connection, athlete_id, views)
+    cards = _cards(workouts, list(zip(check_ins, views, strict=True)), origins, records, usual, ready)
     last = page[-1] if len(rows) > PAGE_LENGTH else None
     return Timeline(
         entries=[
@@ -171,8 +173,9 @@ async def read_check_in(
     known = await read_record(connection, vault, CHECK_INS, check_in_id, "check-in", scopes=scopes)
     changes, origins = await _history(connection, vault, athlete_id, known)
     usual = await _usual_answers(connection, athlete_id, [known])
-    ready = await _ready_photos(connection, athlete_id, [known])
-    return checkin_card(known, origins, usual.get(check_in_id, {}), ready), changes
+    [view] = await check_in_views(connection, vault, [known])
+    ready = await _ready_photos(connection, athlete_id, [view])
+    return checkin_card(known, view, origins, usual.get(check_in_id, {}), ready), changes
 
 
 async def _history(
@@ -194,10 +197,10 @@ async def _usual_answers(
 
 
 async def _ready_photos(
-    connection: Connection, athlete_id: UUID, check_ins: Sequence[KnownRecord]
+    connection: Connection, athlete_id: UUID, check_ins: Sequence[CheckInView]
 ) -> Mapping[str, bool]:
-    photos = (photo for known in check_ins for _, photo in live_entries(getattr(known.record, "photos", None)))
-    return await ready_media(connection, athlete_id, (text(photo.media_id) for photo in photos))
+    named = (photo.media_id for view in check_ins for photo in view.photos)
+    return await ready_media(connection, athlete_id, named)
 
 
 def _places(athlete_id: UUID, page: Iterable[Any], kind: str) -> list[tuple[UUID, UUID]]:
@@ -206,7 +209,7 @@ def _places(athlete_id: UUID, page: Iterable[Any], kind: str) -> list[tuple[UUID
 
 def _cards(
     workouts: Iterable[KnownRecord],
-    check_ins: Iterable[KnownRecord],
+    check_ins: Iterable[tuple[KnownRecord, CheckInView]],
     origins: Origins,
     records: Sequence[PersonalRecord],
     usual: Mapping[UUID, Mapping[str, Any]],
@@ -216,8 +219,8 @@ def _cards(
         UUID(known.id): {"workout": workout_card(known, origins, records)} for known in workouts
     }
     return cards | {
-        UUID(known.id): {"check_in": checkin_card(known, origins, usual.get(UUID(known.id), {}), ready)}
-        for known in check_ins
+        UUID(known.id): {"check_in": checkin_card(known, view, origins, usual.get(UUID(known.id), {}), ready)}
+        for known, view in check_ins
     }
 
 

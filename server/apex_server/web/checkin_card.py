@@ -11,8 +11,9 @@ from apex_server.web.origins import Origins
 from apex_server.web.pictures import Attached, attached
 from apex_server.web.wording import as_number, as_signed
 from apex_server.web.workout_card import devices_of, problems_of
-from apex_sync.coaching.checkin_view import CheckInView, checkin_view
+from apex_sync.coaching.checkin_view import CheckInView
 from apex_sync.coaching.increments import KG_PER_LB
+from apex_sync.coaching.questionnaires import AnsweredQuestion
 
 __all__ = ["AnswerShown", "CheckInCard", "checkin_card"]
 
@@ -36,6 +37,14 @@ class AnswerShown(Struct, frozen=True, kw_only=True):
     mark: Mark | None
 
 
+class QuestionShown(Struct, frozen=True, kw_only=True):
+    """A question of the coach's own, as it was answered; `problem` says what it expects instead."""
+
+    text: str
+    answer: str | None
+    problem: str | None
+
+
 class CheckInCard(Struct, frozen=True, kw_only=True):
     """Everything a card shows."""
 
@@ -46,7 +55,7 @@ class CheckInCard(Struct, frozen=True, kw_only=True):
     weight_change: str | None
     weight_mark: Mark | None
     measurements: Sequence[tuple[str, str]]
-    questions: Sequence[tuple[str, str]]
+    questions: Sequence[QuestionShown]
     photos: Sequence[Attached]
     devices: Sequence[Origin]
     marks: Sequence[Mark]
@@ -58,10 +67,9 @@ class CheckInCard(Struct, frozen=True, kw_only=True):
 
 
 def checkin_card(
-    known: KnownRecord, origins: Origins, usual: Mapping[str, Any], ready: Mapping[str, bool]
+    known: KnownRecord, view: CheckInView, origins: Origins, usual: Mapping[str, Any], ready: Mapping[str, bool]
 ) -> CheckInCard:
     """Lay out a check-in; `usual` is what `list_usual_answers` has for it, `ready` says which media are pictures."""
-    view = checkin_view(known.id, known.record, problems=known.problems)
     marks = marks_of(known, origins, {})
     placed = {f"responses.{name}" for name in ANSWERS} | {"weight_kg", "weight", "weight_unit"}
     return CheckInCard(
@@ -72,7 +80,7 @@ def checkin_card(
         weight_change=_weight_change(view, usual.get("weight_kg")),
         weight_mark=marks.get("weight_kg") or marks.get("weight"),
         measurements=list(_measurements(view)),
-        questions=[(question, as_number(answer)) for question, answer in view.questionnaire.items()],
+        questions=[_question(one) for one in view.questions],
         photos=[
             attached(photo.media_id, " · ".join(filter(None, (photo.type, photo.pose))) or "Photo", is_drawn=True)
             for photo in view.photos
@@ -85,6 +93,11 @@ def checkin_card(
         of_day=usual.get("of_day") or 1,
         synced_at=known.synced_at,
     )
+
+
+def _question(one: AnsweredQuestion) -> QuestionShown:
+    answer = None if one.answer is None else " ".join(filter(None, (as_number(one.answer), one.unit)))
+    return QuestionShown(text=one.text, answer=answer, problem=one.problem)
 
 
 def _answers(view: CheckInView, usual: Mapping[str, Any], marks: Mapping[str, Mark]) -> Any:
