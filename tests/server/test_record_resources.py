@@ -268,6 +268,11 @@ async def test_lists_go_by_the_index_from_either_end(db: Database, database_url:
             sql = getattr(load_queries(f"apex_server.{package}"), name)
             for statement in (sql, backwards(sql)):
                 assert await explain(connection, statement, *arguments) == [], statement
-        deleted = load_queries("apex_server.resources").list_deleted
-        plan = await connection.fetch(f"EXPLAIN {deleted}", "workout_logs", None, UUID(int=1), 20)
+        shared = load_queries("apex_server.resources")
+        for statement, arguments in (
+            (shared.list_from_libraries, ["questionnaires", [UUID(int=1)]]),
+            (shared.list_photos_of_check_ins, [[athlete], [str(UUID(int=1))]]),
+        ):
+            assert await explain(connection, statement, *arguments) == [], statement
+        plan = await connection.fetch(f"EXPLAIN {shared.list_deleted}", "workout_logs", None, UUID(int=1), 20)
         assert any("records_deleted" in row[0] for row in plan), plan

@@ -74,8 +74,9 @@ def asked_answers(asked: "Record[Questionnaire]", answers: "Mapping[str, Any]") 
         return found
     for number, key, question in numbered(asked):
         while answers.get(key) is None and key not in found:
-            expects = f" ({_expects(question)})" if _expects(question) else ""
-            text = typer.prompt(f"{number}. {_text(question, key)}{expects}", default="", show_default=False, err=True)
+            expects = f" [dim]({escaped(_expects(question))})[/]" if _expects(question) else ""
+            said(f"{number}. {escaped(_text(question, key))}{expects}")
+            text = typer.prompt("", default="", show_default=False, prompt_suffix="> ", err=True)
             if not text.strip():
                 break
             try:
