@@ -56,6 +56,7 @@ CALLS: Mapping[str, str] = {
     "GET /api/programs/{program_id}/versions/{stamp}": "replica.programs.as_of()",
     "POST /api/programs/{program_id}/clone": "replica.programs.clone()",
     "POST /api/programs/{program_id}/assign": "replica.programs.assign()",
+    "POST /api/programs/{program_id}/loads": "replica.programs.resolve_loads()",
     "POST /api/progress/compare": "replica.photos.compare()",
     "POST /api/media": "replica.media.add()",
     "POST /api/messages/voice": "replica.messages.send_file()",

@@ -1,7 +1,7 @@
 """Programs made from programs: a copy to work on, and one that an athlete follows, with loads in kilograms.
 
 A prescribed set that names a per cent of the maximum gets its load when the program is assigned. What is prescribed
-then stays: a stronger athlete gets a new load when the coach says so, not under a bar.
+then stays: a stronger athlete gets a new load when the coach says so (`resolved_loads`), not under a bar.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from apex_sync.coaching.leaves import day
 from apex_sync.coaching.profile import Library, traits_of
 from apex_sync.coaching.sets import PerformedSet, exercise_identity, identities
 from apex_sync.coaching.strength import set_estimate
-from apex_sync.coaching.weeks import DAYS, days_before, days_between
+from apex_sync.coaching.weeks import DAYS, days_before, days_between, monday_of
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
 from apex_sync.ids import derived_id
@@ -90,16 +90,77 @@ def order_problem(followed: Patch) -> FieldProblem | None:
     return FieldProblem("end_date", f"Expected {start} or a day after it")
 
 
-def exercises_by_percent(program: Record) -> set[str]:
-    """Give the identities of the exercises of which a program prescribes a per cent, and no load beside it."""
+def resolved_loads(
+    program: Record, *, maxima_kg: Mapping[str, float], library: Library, today: datetime.date, anew: bool = False
+) -> Patch:
+    """Give the loads of sets in per cent that have none yet, or with `anew` of all, in sessions from today on.
+
+    What was prescribed for days that are over stays as it was.
+    """
     held: Patch = msgspec.to_builtins(program)
-    planned = [one for one in (held.get("sets") or {}).values() if _is_percent(one)]
+    exercises, over = held.get("exercises") or {}, _days_over(held, today)
+    loads: dict[str, Patch] = {}
+    for key, planned in (held.get("sets") or {}).items():
+        is_over = exercises.get(planned.get("exercise") or "", {}).get("day") in over
+        if planned.get("deleted") is True or is_over:
+            continue
+        load: Patch = dict(_load(planned | ({"load_kg": None} if anew else {}), exercises, maxima_kg, library))
+        if load:
+            typed = {name: None for name in ("load", "load_unit") if planned.get(name) is not None}
+            loads[key] = load | typed
+    return {"sets": loads} if loads else {}
+
+
+def stated_maxima(program: Record, stated: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+    """Give maxima that a coach knows, by what exercises of a program are known by, and the names that mean none of it.
+
+    An exercise is named by its name or its id.
+    """
+    held: Patch = msgspec.to_builtins(program)
+    known = [_identities(one) for one in (held.get("exercises") or {}).values() if one.get("deleted") is not True]
+    maxima: dict[str, float] = {}
+    unknown = []
+    for name, kilograms in stated.items():
+        meant = {identity for own in known if not set(own).isdisjoint(_named(name)) for identity in own}
+        maxima |= dict.fromkeys(meant, kilograms)
+        unknown += [] if meant else [name]
+    return maxima, unknown
+
+
+def exercises_by_percent(program: Record, *, anew: bool = False) -> set[str]:
+    """Give the identities of the exercises of which a program prescribes a per cent, by itself without a load yet."""
+    held: Patch = msgspec.to_builtins(program)
+    planned = [
+        one
+        for one in (held.get("sets") or {}).values()
+        if _is_percent(one) or (anew and one.get("load_percent") is not None)
+    ]
     exercises = held.get("exercises") or {}
     return {identity for one in planned for identity in _identities(exercises.get(one.get("exercise") or "", {}))}
 
 
 def _identities(exercise: Mapping[str, Any]) -> list[str]:
     return identities(exercise.get("exercise_id"), exercise.get("name"))
+
+
+def _named(name: str) -> list[str]:
+    """Give what an exercise is known by that somebody calls by its name or by its id."""
+    return [*identities(name, None), *identities(None, name)]
+
+
+def _days_over(held: Patch, today: datetime.date) -> set[str]:
+    """Give the keys of the days of a program that lie before a day; none without a first day."""
+    first = day(held.get("start_date"))
+    if first is None:
+        return set()
+    weeks = {key: one.get("week_number") for key, one in (held.get("weeks") or {}).items()}
+    over = set()
+    for key, one in (held.get("days") or {}).items():
+        week_number, day_number = weeks.get(one.get("week") or ""), one.get("day_number")
+        if isinstance(week_number, int) and isinstance(day_number, int):
+            on = days_before(monday_of(first), -(DAYS * (week_number - 1) + day_number - 1))
+            over |= {key} if on < today else set()
+    return over
 
 
 def replaced_program(held: Mapping[str, Any], by: Mapping[str, Any]) -> Patch:

@@ -1,6 +1,6 @@
 """Programs made from programs on this replica; each takes the local replica and is run in its thread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 
@@ -18,12 +18,14 @@ from apex_sync.coaching.assigning import (
     order_problem,
     program_copy,
     replaced_program,
+    resolved_loads,
+    stated_maxima,
 )
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.profile import ExerciseTraits, library_of
 from apex_sync.coaching.sets import performed_sets
 from apex_sync.collection import Record
-from apex_sync.errors import OutOfBounds
+from apex_sync.errors import FieldProblem, OutOfBounds
 from apex_sync.ids import athlete_scope
 from apex_sync.models import EXERCISES, PROGRAMS, WORKOUT_LOGS
 from apex_sync.op import Patch
@@ -83,6 +85,25 @@ def assign(
         return made
 
 
+def resolve_loads(
+    local: LocalReplica, program_id: str, scope: str, stated: Mapping[str, float], *, anew: bool, today: str
+) -> Snapshot:
+    """Write the loads of an athlete's program. Raises NoSuchRecord, OutOfBounds."""
+    with local.store.transaction():
+        held = local.find(PROGRAMS.name, program_id, scope)
+        if held.scope.startswith("coach:"):
+            problem = FieldProblem("", "Expected the program of an athlete: a template is in per cent")
+            raise OutOfBounds(PROGRAMS.name, problem)
+        program, on = PROGRAMS.read(held.state)[0], date.fromisoformat(today)
+        estimated, library = _maxima(local, athlete_scope(held.scope.rpartition(":")[2]), program, on, anew=anew)
+        maxima, unknown = stated_maxima(program, stated)
+        if unknown:
+            problem = FieldProblem(f"maxima_kg.{unknown[0]}", "Expected an exercise of this program, by its name or id")
+            raise OutOfBounds(PROGRAMS.name, problem)
+        loads = resolved_loads(program, maxima_kg=estimated | maxima, library=library, today=on, anew=anew)
+        return local.edit(PROGRAMS.name, program_id, lambda state: loads, scope=held.scope)
+
+
 def _end(local: LocalReplica, others: Sequence[Snapshot], assigned_id: str, followed: Patch) -> None:
     """End what is followed in the days of a program that was assigned; also when it comes again."""
     for other in others:
@@ -91,10 +112,10 @@ def _end(local: LocalReplica, others: Sequence[Snapshot], assigned_id: str, foll
 
 
 def _maxima(
-    local: LocalReplica, home: str, program: Record, today: date
+    local: LocalReplica, home: str, program: Record, today: date, *, anew: bool = False
 ) -> tuple[dict[str, float], dict[str, ExerciseTraits]]:
     """Read what an athlete can lift, and how it is loaded: nothing where the program has no per cents."""
-    if not exercises_by_percent(program):
+    if not exercises_by_percent(program, anew=anew):
         return {}, {}
     since = (today - timedelta(days=MAXIMUM_DAYS)).isoformat()
     recent = listing.by_date(local, WORKOUT_LOGS.name, home, since=since, until=today.isoformat(), limit=WORKOUTS_MAX)

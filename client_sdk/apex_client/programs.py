@@ -103,6 +103,22 @@ class Programs(Records[ProgramRecord]):
         )
         return ProgramRecord(self._replica, snapshot)
 
+    async def resolve_loads(
+        self, program: Record[Program], *, maxima_kg: Mapping[str, float] | None = None, anew: bool = False
+    ) -> ProgramRecord:
+        """Give sets in per cent that have no load theirs, or with `anew` all, in sessions from today on.
+
+        `maxima_kg` are maxima that the coach knows, by name or id of an exercise; else the athlete's best sets of
+        twelve weeks count, as far as they are on this replica. Raises OutOfBounds.
+        """
+        from apex_client import assigning
+
+        today = self._replica._wall_clock(None)[:10]
+        snapshot = await self._replica._do(
+            assigning.resolve_loads, program.id, program.scope, maxima_kg or {}, anew=anew, today=today
+        )
+        return ProgramRecord(self._replica, snapshot)
+
 
 def _require_status(scope: str, status: Any) -> None:
     """Return where a program of a scope can have this status. Raises OutOfBounds."""

@@ -174,3 +174,27 @@ async def test_a_draft_for_an_athlete_reaches_them_as_the_copy_that_is_assigned(
     await athlete.sync()
     [seen] = await athlete.programs.list()
     assert (seen.id, seen["status"], seen["source_id"]) == (followed.id, "active", draft.id)
+
+
+async def test_per_cents_of_a_new_athlete_get_their_loads_offline_when_the_coach_says_so(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.add_user(ANNA)
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    percents = {"exercises": {"e": {"name": "Bench Press"}}, "sets": {"s": {"exercise": "e", "load_percent": 75}}}
+    template = await coach.programs.create(name="Base", **percents)
+    program = await coach.programs.assign(template, anna.id)
+    assert "load_kg" not in (await coach.programs.resolve_loads(program))["sets"]["s"]
+
+    resolved = await coach.programs.resolve_loads(program, maxima_kg={"bench press": 100})
+    assert resolved["sets"]["s"]["load_kg"] == 75
+    kept = await coach.programs.resolve_loads(program, maxima_kg={"bench press": 120})
+    assert kept["sets"]["s"]["load_kg"] == 75
+    anew = await coach.programs.resolve_loads(program, maxima_kg={"bench press": 120}, anew=True)
+    assert anew["sets"]["s"]["load_kg"] == 90
+    with pytest.raises(OutOfBounds, match="Squat"):
+        await coach.programs.resolve_loads(program, maxima_kg={"Squat": 120})
+    with pytest.raises(OutOfBounds, match="a template is in per cent"):
+        await coach.programs.resolve_loads(template)

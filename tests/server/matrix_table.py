@@ -307,6 +307,7 @@ ROUTES: list[Case] = [
     reads("GET /api/programs/{program_id}/versions", "program"),
     reads("GET /api/programs/{program_id}/versions/{stamp}", "template"),
     reads("GET /api/programs/{program_id}/versions/{stamp}", "program"),
+    writes("POST /api/programs/{program_id}/loads", "program", may="own_coach", roles=_COACH),
     writes("POST /api/programs/{program_id}/clone", "template", may="own_coach", roles=_COACH),
     writes("POST /api/programs/{program_id}/clone", "program", may="own_coach", roles=_COACH),
     writes(

@@ -363,3 +363,30 @@ async def test_a_program_that_is_completed_early_expects_nobody_to_train_after_t
     await coach("PATCH", path, {"status": "active", "end_date": body["end_date"]})
     told = (await coach("PATCH", path, {"status": "completed", "end_date": "2026-03-01"})).json()
     assert told["end_date"] == "2026-03-01", "whoever says when is believed"
+
+
+async def test_per_cents_of_a_new_athlete_get_their_loads_later_and_days_that_are_over_stay(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    today = datetime.now(UTC).date()
+    monday = today - timedelta(days=today.weekday() + 7)
+    template, _ = await make(coach, **PERCENT)
+    weeks = {"w1": {"week_number": 1}, "w2": {"week_number": 4}}
+    await coach("PATCH", f"/api/programs/{template['id']}", {"weeks": weeks, "duration_weeks": 4})
+    body = {"athlete_id": athlete.id, "start_date": monday.isoformat()}
+    assigned = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
+    path = f"/api/programs/{assigned['id']}/loads"
+
+    async def loads(**asked: Any) -> dict[str, float | None]:
+        answer = await coach("POST", path, asked)
+        assert answer.status_code == 200, answer.text
+        return {key: planned.get("load_kg") for key, planned in answer.json()["sets"].items()}
+
+    before = {"s1": None, "s2": 60, "s3": None}
+    assert await loads() == before, "nobody knows what they lift"
+    assert await loads(maxima_kg={"rack pull": 200}) == before | {"s3": 180}, "what the coach knows counts"
+    assert await loads(maxima_kg={"rack pull": 220}) == before | {"s3": 180}, "and what has a load keeps it"
+    assert await loads(maxima_kg={"rack pull": 220, "Bench Press": 100}, anew=True) == before | {"s3": 197.5}
+    refused = await coach("POST", path, {"maxima_kg": {"Squat": 100}})
+    assert (problem(refused), refused.json()["errors"][0]["field"]) == ((422, "invalid_fields"), "maxima_kg.Squat")
+    assert problem(await coach("POST", f"/api/programs/{template['id']}/loads")) == (422, "invalid_fields")
+    assert problem(await athlete("POST", path)) == (403, "role_required")

@@ -40,7 +40,7 @@ from apex_sync.ids import athlete_scope
 from apex_sync.models import Program
 from apex_sync.op import Patch
 
-__all__ = ["assign"]
+__all__ = ["assign", "maxima_of"]
 
 _queries = load_queries(__package__)
 
@@ -55,7 +55,7 @@ async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> 
         template = await records.known(connection, program_id)
         assigned_id = UUID(assignment_id(template.record, str(program_id), str(asked.athlete_id), asked.start_date))
         before = await theirs.find(connection, assigned_id)
-        maxima, library = await _maxima_of(connection, records.database.vault, asked.athlete_id, template)
+        maxima, library = await maxima_of(connection, records.database.vault, asked.athlete_id, template)
         others = [] if asked.keep else await connection.fetch(_queries.list_followed, asked.athlete_id, assigned_id)
     if before is not None and not is_followed_anew(before.record):
         _refuse_other_days(before, asked)
@@ -93,11 +93,11 @@ def _ended_by(followed: Patch, others: Sequence[Any]) -> dict[UUID, Patch]:
     return {record_id: patch for record_id, patch in ended.items() if patch}
 
 
-async def _maxima_of(
-    connection: Connection, vault: Vault, athlete_id: UUID, program: KnownRecord
+async def maxima_of(
+    connection: Connection, vault: Vault, athlete_id: UUID, program: KnownRecord, *, anew: bool = False
 ) -> tuple[dict[str, float], Library]:
     """Read what an athlete can lift, and how it is loaded: nothing where the program has no per cents."""
-    exercises = exercises_by_percent(program.record)
+    exercises = exercises_by_percent(program.record, anew=anew)
     if not exercises:
         return {}, {}
     today = datetime.now(UTC).date()

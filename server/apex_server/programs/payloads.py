@@ -1,9 +1,10 @@
 """What the endpoints of programs take and give: the model itself, with its place in the world."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from apex_server.resources import Origin, record_view
 from apex_sync.coaching.completion import ProgramAnalytics
@@ -14,12 +15,16 @@ from apex_sync.models.fields import Date, Name
 __all__ = [
     "Assignment",
     "Clone",
+    "Loads",
     "NewProgram",
     "ProgramResource",
     "ProgramVersionView",
     "ProgramVersionsPage",
     "ProgramsPage",
 ]
+
+MAXIMA_MAX = 100
+"""Stated at once; a program has some dozens of exercises."""
 
 
 class NewProgram(Program, kw_only=True):
@@ -84,3 +89,12 @@ class Assignment(Struct, forbid_unknown_fields=True):
     end_date: Date | None = None
     keep: bool = False
     """Leave programs that the athlete follows in these days as they are; by itself, assigning ends them."""
+
+
+class Loads(Struct, forbid_unknown_fields=True):
+    """What the coach knows of what an athlete can lift, beside what was logged."""
+
+    maxima_kg: Annotated[dict[Name, Annotated[float, Meta(gt=0, le=2000)]], Meta(max_length=MAXIMA_MAX)] = {}
+    """One-repetition maxima by name or id of an exercise; they count in place of estimates."""
+    anew: bool = False
+    """Also for sets that have a load: by itself, only what has none gets one."""

@@ -24,9 +24,11 @@ from apex_server.programs.assigning import assign
 from apex_server.programs.completing import ProgramWriter
 from apex_server.programs.errors import VersionGone
 from apex_server.programs.examples import PROGRAM
+from apex_server.programs.loads import resolve_loads
 from apex_server.programs.payloads import (
     Assignment,
     Clone,
+    Loads,
     NewProgram,
     ProgramResource,
     ProgramsPage,
@@ -203,6 +205,21 @@ class ProgramsController(AthleteRecordController):
         """
         require_role(records.caller, "coach")
         return await self.made(records, await assign(records, record_id, data))
+
+    @post("/{record_id:uuid}/loads", status_code=200, responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
+    async def resolve_loads_of_record(
+        self,
+        record_id: "RecordId",
+        records: NamedDependency[RecordWriter],
+        data: JSONBody[Loads | None] = None,
+    ) -> Response[ProgramResource]:
+        """Give sets in per cent of the maximum their loads, after this program was assigned.
+
+        Maxima are those that the body states, and else the athlete's best sets of twelve weeks. Sessions of days that
+        are over stay as they were, and sets of an exercise whose maximum nobody knows stay without a load.
+        """
+        require_role(records.caller, "coach")
+        return await self.made(records, await resolve_loads(records, record_id, data or Loads()))
 
 
 program_routes = (ProgramsController,)
