@@ -28,6 +28,14 @@ LoadUnit = Literal["kg", "lb"]
 Question = str
 Answer = float | str | None
 
+PENDING = (
+    "submitted_at IS NOT NULL AND coach_reviewed IS NOT 1 AND (athlete_id = ? OR ? IS NULL) ORDER BY ("
+    " SELECT min(CASE insight.priority WHEN 'critical' THEN 1 WHEN 'high' THEN 2 WHEN 'medium' THEN 3"
+    " WHEN 'low' THEN 4 END) FROM insights AS insight"
+    " WHERE insight.about_id = check_ins.id AND insight.status = 'draft') NULLS LAST, submitted_at, id"
+)
+"""What the server lists as pending, in its order."""
+
 
 class CheckIns(DatedRecords["CheckIn"]):
     """The check-ins of one athlete, or on a coach's replica of all of them."""
@@ -67,6 +75,11 @@ class CheckIns(DatedRecords["CheckIn"]):
             drop_none=True,
         )  # fmt: skip
         return await self.create(patch)
+
+    async def pending(self, *, limit: int = 100) -> list["CheckIn"]:
+        """List what waits for the coach: the most urgent drafted insight first, then whoever has waited longest."""
+        athlete_id = None if self._scope is None else self._scope.rpartition(":")[2]
+        return await self.query(PENDING, [athlete_id, athlete_id], limit=limit)
 
 
 class CheckIn(Record[models.CheckIn]):

@@ -52,6 +52,10 @@ class Programs(Records[ProgramRecord]):
         _require_status(self._scope or "", patch.get("status"))
         return await super().create(patch, record_id=record_id)
 
+    async def templates(self, *, limit: int = 100) -> list[ProgramRecord]:
+        """List the coach's templates, which nobody follows, by name."""
+        return await self.query("scope LIKE 'coach:%' ORDER BY name, id", limit=limit)
+
     async def clone(self, program: Record[Program], *, name: str | None = None) -> ProgramRecord:
         """Make a template of the coach's from a program, as a draft: a copy without dates and athlete."""
         from apex_client import assigning

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from apex_client.errors import NotGranted
+from apex_client.errors import AthleteNeeded, NotGranted
 from apex_sync.errors import ForbiddenField, OutOfBounds
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import assert_sound
@@ -201,3 +201,47 @@ async def test_the_profile_of_before_the_first_sign_in_becomes_the_athletes(
     await other.sync()
     assert (await other.profile.get())["name"] == "Anna"
     assert_sound(replica._open)
+
+
+async def test_what_waits_for_the_coach_is_listed_with_the_most_urgent_first(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna, berta = server.add_user(ANNA), server.add_user("berta@example.com")
+    reports = []
+    for account, name in ((anna, "anna"), (berta, "berta")):
+        server.link(server.accounts[COACH], account)
+        replica = await open_replica(name, account.email)
+        reports += [await (await replica.checkins.draft(date=f"2026-02-2{n}")).submit() for n in range(2)]
+        await replica.checkins.draft(date="2026-02-27")
+        await replica.sync()
+    await coach.sync()
+    urgent, answered = reports[3], reports[0]
+    local = coach._open
+    with local.store.transaction():
+        scope = f"private:{server.accounts[COACH].id}:{berta.id}"
+        held = local.device.new_record("00000000-0000-7000-8000-000000000001", scope, "insights")
+        held.write({"status": "draft", "athlete_id": berta.id, "about_id": urgent.id, "priority": "low"}, 1)
+        local.store.save([held], "pulled")
+    await (await coach.checkins.get(answered.id)).review("Well done.")
+
+    pending = await coach.checkins.pending()
+    assert pending[0].id == urgent.id
+    assert {each.id for each in pending} == {each.id for each in reports[1:]}
+    assert [each.id for each in await coach.athlete(anna.id).checkins.pending()] == [reports[1].id]
+
+
+async def test_a_weight_trend_is_of_measurings_and_check_ins_that_were_handed_in(open_replica: OpenReplica) -> None:
+    replica = await open_replica()
+    await replica.body_metrics.create(date="2026-02-20", weight_kg=80.0)
+    await (await replica.checkins.draft(date="2026-02-21", weight=81, unit="kg")).submit()
+    await replica.checkins.draft(date="2026-02-22", weight=99, unit="kg")
+    days = await replica.body_metrics.trend()
+    assert [(day.date.isoformat(), round(day.trend_kg, 2)) for day in days] == [
+        ("2026-02-20", 80),
+        ("2026-02-21", 80.1),
+    ]
+    coach = await open_replica("coach", COACH, role="coach")
+    await coach.sync()
+    with pytest.raises(AthleteNeeded):
+        await coach.body_metrics.trend()

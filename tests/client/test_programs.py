@@ -198,3 +198,17 @@ async def test_per_cents_of_a_new_athlete_get_their_loads_offline_when_the_coach
         await coach.programs.resolve_loads(program, maxima_kg={"Squat": 120})
     with pytest.raises(OutOfBounds, match="a template is in per cent"):
         await coach.programs.resolve_loads(template)
+
+
+async def test_templates_are_listed_by_name_without_what_athletes_follow(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.add_user(ANNA)
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    strength, base, gone = [await coach.programs.create(name=name) for name in ("Strength", "Base", "Gone")]
+    await gone.delete()
+    await coach.programs.assign(base, anna.id)
+    await coach.athlete(anna.id).program_drafts.create(name="Draft", status="draft")
+    assert [each.id for each in await coach.programs.templates()] == [base.id, strength.id]

@@ -53,6 +53,10 @@ class Programs(Records[ProgramRecord]):
         _require_status(self._scope or "", patch.get("status"))
         return super().create(patch, record_id=record_id)
 
+    def templates(self, *, limit: int = 100) -> list[ProgramRecord]:
+        """List the coach's templates, which nobody follows, by name."""
+        return self.query("scope LIKE 'coach:%' ORDER BY name, id", limit=limit)
+
     def clone(self, program: Record[Program], *, name: str | None = None) -> ProgramRecord:
         """Make a template of the coach's from a program, as a draft: a copy without dates and athlete."""
         from apex_client import assigning
