@@ -52,7 +52,7 @@ WEEKLY: dict[str, Any] = {
         "q1": {
             "text": "How is your knee?", "type": "scale", "minimum": 0, "maximum": 10, "required": True, "order": "a",
         },
-        "q2": {"text": "Where?", "type": "choice", "choices": ["Home", "Gym"], "order": "b"},
+        "q2": {"text": "Where?", "type": "choice", "choices": ["Home", "Gym", "\x1b]0;Pool\x07"], "order": "b"},
         "q3": {"text": "Steps a day?", "type": "number", "unit": "steps", "order": "c"},
     },
 }  # fmt: skip
@@ -83,6 +83,8 @@ async def test_the_coachs_questions_are_shown_and_answered_by_number(
     for wrong, why in (("1=banana", "expected a whole number from 0 to 10"), ("9=1", "answers no question")):
         refused = asked("checkin", "--answer", wrong)
         assert refused.code == 2 and why in refused.err
+    refused = asked("checkin", "--answer", "2=street")
+    assert "expected one of Home, Gym" in refused.err and "\x1b" not in refused.err + listed
     said = asked("checkin", "--answer", "2=gym", "--answer", "3=9000,5").ok().err
     assert "How is your knee? expected an answer" in said
     assert "expected" not in asked("checkin", "--answer", "q1=3").ok().err

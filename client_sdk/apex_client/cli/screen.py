@@ -49,7 +49,7 @@ def problem(line: str) -> None:
     """Say what went wrong, in one line."""
     from rich.text import Text
 
-    notes().print(Text.assemble(("apex: ", "bold red"), " ".join(line.split())), soft_wrap=True)
+    notes().print(Text.assemble(("apex: ", "bold red"), _printable(" ".join(line.split()))), soft_wrap=True)
 
 
 JOINER = "\u200d"
@@ -60,7 +60,11 @@ def escaped(text: object) -> str:
     """Make text from outside safe to print: neither markup nor control characters do anything."""
     from rich.markup import escape
 
-    return escape("".join(each if each.isprintable() or each == JOINER else "\ufffd" for each in str(text)))
+    return escape(_printable(str(text)))
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() or each == JOINER else "\ufffd" for each in text)
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> "Table":
