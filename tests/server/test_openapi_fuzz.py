@@ -1,7 +1,9 @@
 """Every operation of the API takes made-up requests, of an athlete and of a coach, as its description says."""
 
 import json
+import re
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from anyio.from_thread import BlockingPortal
@@ -13,7 +15,10 @@ from tests.server.conftest import SECRET, execute, url_of
 from tests.server.openapi_fuzzing import (
     DESCRIPTION,
     ENDS_THE_SESSION,
+    IN_LETTERS_ALONE,
+    IN_ORDER,
     NOT_ASKED,
+    NOT_READ,
     OPERATIONS,
     ROLES,
     People,
@@ -23,6 +28,7 @@ from tests.server.openapi_fuzzing import (
 )
 
 EXAMPLES = 8
+PARAMETER = re.compile(r"\{(\w+)\}")
 DATABASE = "openapi_fuzz"
 
 
@@ -44,11 +50,29 @@ def server(
 
 @pytest.fixture(scope="module")
 def people(server: WholeServer) -> People:
-    return People(server)
+    return People(server).given_by_the_server()
+
+
+def test_every_parameter_of_an_address_stands_for_something(people: People) -> None:
+    named = {name for operation in OPERATIONS for name in PARAMETER.findall(operation)}
+    assert named == people.known.keys() | IN_LETTERS_ALONE.keys(), "make one in People"
+
+
+def test_what_can_be_read_is_there(people: People) -> None:
+    for operation in OPERATIONS.keys() - NOT_ASKED.keys() - NOT_READ.keys():
+        method, path = operation.split(" ")
+        if method == "GET" and (names := PARAMETER.findall(path)):
+            assert any(
+                people.http.get(
+                    path.format(**dict(zip(names, ids, strict=True))), headers=people.headers(role)
+                ).is_success
+                for role in ROLES
+                for ids in product(*(people.known[name] for name in names))
+            ), operation
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("operation", sorted(OPERATIONS.keys() - NOT_ASKED.keys()))
+@pytest.mark.parametrize("operation", IN_ORDER)
 def test_made_up_requests_get_an_answer_that_is_described(
     server: WholeServer, people: People, operation: str, role: Role
 ) -> None:

@@ -51,11 +51,19 @@ _FROM = re.compile(r"^bytes=([0-9]{1,12})-\Z")
 
 _queries = load_queries(__package__)
 
-_CONTENT = {
-    200: ResponseSpec(bytes, description="The bytes.", media_type="application/octet-stream", generate_examples=False),
-    206: ResponseSpec(bytes, description="The rest.", media_type="application/octet-stream", generate_examples=False),
+_JPEG = "image/jpeg"
+_NO_CONTENT = {
     304: ResponseSpec(None, description="You have it.", generate_examples=False),
     **problem_responses(*SIGN_IN_REFUSALS, NotFound, InvalidFields, MediaDamaged, MediaStoreAway),
+}
+_CONTENT = {
+    200: ResponseSpec(bytes, description="The bytes, as what they are.", media_type="*/*", generate_examples=False),
+    206: ResponseSpec(bytes, description="The rest.", media_type="*/*", generate_examples=False),
+    **_NO_CONTENT,
+}
+_THUMBNAIL = {
+    200: ResponseSpec(bytes, description="A JPEG.", media_type=_JPEG, generate_examples=False),
+    **_NO_CONTENT,
 }
 
 
@@ -161,7 +169,7 @@ class MediaController(Controller):
         ready = await _ready(database, caller, media_id)
         return await _answer(media_store, ready, "original", from_place, if_none_match)
 
-    @get("/{media_id:str}/thumbnail", responses=_CONTENT)
+    @get("/{media_id:str}/thumbnail", responses=_THUMBNAIL)
     async def get_thumbnail(
         self,
         media_id: MediaId,
@@ -222,7 +230,7 @@ async def _answer(
         first = await anext(pieces)  # So a store that is away is a refusal, and no answer that breaks off.
     return Stream(
         _again(first, pieces),
-        media_type=ready.content_type if name == "original" else "image/jpeg",
+        media_type=ready.content_type if name == "original" else _JPEG,
         status_code=206 if start else 200,
         headers=headers,
     )
