@@ -3,6 +3,7 @@
 What a handler says of itself is what a reader of the description is told.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -99,13 +100,16 @@ def described(app: Litestar) -> dict[str, Any]:
             methods = description["paths"].get(route.path_format, {})
             for handler in route.route_handlers:
                 for method in {each.lower() for each in handler.http_methods} & methods.keys():
-                    _complete(methods[method], is_public="exclude_from_auth" in handler.opt)
+                    _complete(methods[method], handler.opt)
     return description
 
 
-def _complete(operation: dict[str, Any], *, is_public: bool) -> None:
-    if is_public:
+def _complete(operation: dict[str, Any], options: Mapping[str, Any]) -> None:
+    if "exclude_from_auth" in options:
         operation["security"] = []
+    if "example" in options:  # Of one operation: another that takes the same type has its own.
+        for content in operation["requestBody"]["content"].values():
+            content["schema"] = {"allOf": [content["schema"]], "examples": [options["example"]]}
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
             # A filter that is part of the address is never left out, though as a filter it may be.

@@ -15,6 +15,7 @@ from tests.e2e.whole_server import PASSWORD, WholeServer
 DESCRIPTION = Path(__file__).parents[2] / "schemas" / "openapi.json"
 CONFIG = """\
 {"content_type_overrides": {
+  "*/*": "application/octet-stream",
   "application/vnd.apex.sync+msgpack": "application/octet-stream",
   "application/zip": "application/octet-stream",
   "image/jpeg": "application/octet-stream"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["CHECK_IN", "QUESTIONNAIRE"]
+__all__ = ["CHECK_IN", "CHECK_IN_PATCH", "QUESTIONNAIRE", "QUESTIONNAIRE_PATCH"]
 
 CHECK_IN: dict[str, Any] = {
     "date": "2026-03-01",
@@ -14,6 +14,8 @@ CHECK_IN: dict[str, Any] = {
     "notes": "Slept badly on Thursday.",
 }
 
+CHECK_IN_PATCH: dict[str, Any] = {"weight": 181, "responses": {"sleep": 7}}
+
 QUESTIONNAIRE: dict[str, Any] = {
     "name": "Every Sunday",
     "active": True,
@@ -22,3 +24,5 @@ QUESTIONNAIRE: dict[str, Any] = {
         "q2": {"text": "How is your knee?", "type": "text", "order": "a2", "required": True},
     },
 }
+
+QUESTIONNAIRE_PATCH: dict[str, Any] = {"questions": {"q2": {"required": False}}}

@@ -10,7 +10,7 @@ from litestar.params import FromQuery
 from msgspec import UNSET, Struct, UnsetType
 
 from apex_server.caller import Caller
-from apex_server.checkins.examples import QUESTIONNAIRE
+from apex_server.checkins.examples import QUESTIONNAIRE, QUESTIONNAIRE_PATCH
 from apex_server.db import load_queries
 from apex_server.resources import IdMark, RecordController, RecordKind, record_view
 from apex_sync.coaching.drafts import model_patch
@@ -59,7 +59,7 @@ class QuestionnairesController(RecordController):
         partial(model_patch, known=frozenset(QuestionnaireResource.__struct_fields__)),
     )
     view, page, new, draft = QuestionnaireResource, QuestionnairesPage, NewQuestionnaire, Questionnaire
-    examples = (QUESTIONNAIRE, QUESTIONNAIRE)
+    examples = (QUESTIONNAIRE, QUESTIONNAIRE, QUESTIONNAIRE_PATCH)
     entries = ("questions",)
     filters = QuestionnaireFilters
     list_query, sorted_by, mark = _queries.list_questionnaires, "-id", IdMark

@@ -16,7 +16,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from apex_server.caller import Caller, require_role
-from apex_server.checkins.examples import CHECK_IN
+from apex_server.checkins.examples import CHECK_IN, CHECK_IN_PATCH
 from apex_server.checkins.payloads import (
     AnalysisAsked,
     CheckInResource,
@@ -116,7 +116,7 @@ class CheckInsController(AthleteRecordController):
     request_max_body_size = 256 * 1024  # Notes and answers of 10,000 characters each, several times over.
     kind = RecordKind(CHECK_INS, "check-in", partial(checkin_patch, known=frozenset(CheckInResource.__struct_fields__)))
     view, page, new, draft = CheckInResource, CheckInsPage, NewCheckIn, CheckInDraft
-    examples = (CHECK_IN, CHECK_IN)
+    examples = (CHECK_IN, CHECK_IN, CHECK_IN_PATCH)
     entries = ("photos",)
     filters = CheckInFilters
     list_query, sorted_by, mark = _queries.list_check_ins, "-date", PageMark

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["EXERCISE"]
+__all__ = ["EXERCISE", "EXERCISE_PATCH"]
 
 EXERCISE: dict[str, Any] = {
     "name": "Deficit Push-Up",
@@ -12,3 +12,5 @@ EXERCISE: dict[str, Any] = {
     "movement_pattern": "push",
     "instructions": "Hands on two plates; let the chest pass between them.",
 }
+
+EXERCISE_PATCH: dict[str, Any] = {"coaching_cues": ["Elbows at 45 degrees."]}

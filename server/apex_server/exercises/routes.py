@@ -8,7 +8,7 @@ from typing import Annotated
 from litestar.params import QueryParameter
 
 from apex_server.db import Connection
-from apex_server.exercises.examples import EXERCISE
+from apex_server.exercises.examples import EXERCISE, EXERCISE_PATCH
 from apex_server.exercises.payloads import ExerciseResource, ExercisesPage, NewExercise, show_exercises
 from apex_server.exercises.search import LIBRARY, search_exercises
 from apex_server.resources import KnownRecord, RecordKind
@@ -39,7 +39,7 @@ class ExercisesController(LibraryController):
     request_max_body_size = 128 * 1024  # Instructions of 10,000 characters and a hundred cues.
     kind = RecordKind(EXERCISES, "exercise", partial(model_patch, known=frozenset(ExerciseResource.__struct_fields__)))
     view, page, new, draft = ExerciseResource, ExercisesPage, NewExercise, Exercise
-    examples = (EXERCISE, EXERCISE)
+    examples = (EXERCISE, EXERCISE, EXERCISE_PATCH)
     filters = ExerciseFilters
     library = LIBRARY
 

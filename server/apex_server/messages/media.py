@@ -26,6 +26,14 @@ __all__ = ["MessageMediaController"]
 
 _REFUSALS = (*WRITE_REFUSALS, RoleRequired, MediaFull, MediaStoreAway, ThreadEncrypted)
 
+A_PICTURE = {
+    "thread_id": "01922f6c-4b7e-7c3a-9d51-6a2f0c8e4b11",
+    "media_id": "9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015",
+    "size_bytes": 2_345_678,
+    "content_type": "image/jpeg",
+}
+"""An example for the description of the API."""
+
 
 def provide_handing_in(
     caller: NamedDependency[Caller],
@@ -57,7 +65,7 @@ class MessageMediaController(Controller):
         """Announce a recording for a thread; send its parts, complete it, then send a message that names it."""
         return await handing_in.declare(await _scope(threads, data), _content(data, "voice"))
 
-    @post("/media", status_code=200, responses=problem_responses(*_REFUSALS))
+    @post("/media", status_code=200, responses=problem_responses(*_REFUSALS), opt={"example": A_PICTURE})
     async def hand_in_media(
         self,
         data: JSONBody[NewMessageMedia],

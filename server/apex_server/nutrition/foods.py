@@ -12,7 +12,7 @@ from litestar.params import JSONBody, QueryParameter
 from apex_server.caller import Caller
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound
-from apex_server.nutrition.examples import FOOD
+from apex_server.nutrition.examples import FOOD, FOOD_PATCH
 from apex_server.nutrition.payloads import Barcode, FoodResource, FoodsFound, FoodsPage, NewFood
 from apex_server.problems import problem_responses
 from apex_server.resources import KnownRecord, RecordKind, read_records, view_of_model
@@ -48,7 +48,7 @@ class FoodsController(LibraryController):
     tags = ("nutrition",)
     kind = RecordKind(FOODS, "food", partial(model_patch, known=frozenset(FoodResource.__struct_fields__)))
     view, page, new, draft = FoodResource, FoodsPage, NewFood, Food
-    examples = (FOOD, FOOD)
+    examples = (FOOD, FOOD, FOOD_PATCH)
     entries = ("servings",)
     filters = FoodFilters
     library = LIBRARY

@@ -19,7 +19,7 @@ from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import RoleRequired
 from apex_server.nutrition.assistance import assisted_days
 from apex_server.nutrition.errors import NoTargets, TargetsNotMet
-from apex_server.nutrition.examples import MEAL_PLAN
+from apex_server.nutrition.examples import MEAL_PLAN, MEAL_PLAN_PATCH
 from apex_server.nutrition.payloads import (
     MealPlanRequest,
     MealPlanResource,
@@ -84,7 +84,7 @@ class MealPlansController(AthleteRecordController):
     request_max_body_size = 512 * 1024  # Two weeks of six meals, each of some foods.
     kind = KIND
     view, page, new, draft = MealPlanResource, MealPlansPage, NewMealPlan, MealPlan
-    examples = (MEAL_PLAN, MEAL_PLAN)
+    examples = (MEAL_PLAN, MEAL_PLAN, MEAL_PLAN_PATCH)
     entries = ("days", "meals", "foods")
     filters = MealPlanFilters
     list_query, sorted_by, mark = _queries.list_meal_plans, "-start_date", DayMark

@@ -92,6 +92,9 @@ class MealPlansPage(Struct):
     next: str | None
 
 
+A_DAY = {"energy_kcal": 2400, "protein_g": 180, "carbs_g": 260, "fat_g": 70}
+
+
 class MealPlanRequest(MealWishes, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """For whom, what each day shall hold, and what is liked; without `targets`, those in force on the day `on`.
 
@@ -99,7 +102,7 @@ class MealPlanRequest(MealWishes, frozen=True, forbid_unknown_fields=True, kw_on
     """
 
     athlete_id: UUID | None = None
-    targets: DayTargets | None = None
+    targets: Annotated[DayTargets | None, Meta(examples=[A_DAY])] = None
     on: date | None = None
     save: bool = False
     name: Name | None = None

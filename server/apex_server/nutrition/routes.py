@@ -16,7 +16,7 @@ from apex_server.caller import Caller
 from apex_server.db import Connection, load_queries
 from apex_server.errors import InvalidFields
 from apex_server.nutrition.days import DayWriter
-from apex_server.nutrition.examples import NUTRITION_LOG
+from apex_server.nutrition.examples import NUTRITION_LOG, NUTRITION_LOG_PATCH
 from apex_server.nutrition.foods import BarcodeController, FoodsController
 from apex_server.nutrition.meal_plans import MealPlansController, MealsController
 from apex_server.nutrition.payloads import LogsPage, NewLog, NutritionLogResource
@@ -65,7 +65,7 @@ class LogsController(AthleteRecordController):
         partial(model_patch, known=frozenset(NutritionLogResource.__struct_fields__)),
     )
     view, page, new, draft = NutritionLogResource, LogsPage, NewLog, NutritionLog
-    examples = (NUTRITION_LOG, NUTRITION_LOG)
+    examples = (NUTRITION_LOG, NUTRITION_LOG, NUTRITION_LOG_PATCH)
     writer = DayWriter
     entries = ("meals", "foods")
     filters = LogFilters

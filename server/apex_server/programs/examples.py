@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["PROGRAM"]
+__all__ = ["PROGRAM", "PROGRAM_PATCH"]
 
 PROGRAM: dict[str, Any] = {
     "name": "Upper and lower, 8 weeks",
@@ -18,3 +18,5 @@ PROGRAM: dict[str, Any] = {
         "s2": {"exercise": "e1", "type": "working", "reps_min": 6, "reps_max": 8, "rir": 2, "order": "a2"},
     },
 }
+
+PROGRAM_PATCH: dict[str, Any] = {"notes": "One rep closer to failure.", "sets": {"s2": {"rir": 1}}}

@@ -94,7 +94,10 @@ class Assignment(Struct, forbid_unknown_fields=True):
 class Loads(Struct, forbid_unknown_fields=True):
     """What the coach knows of what an athlete can lift, beside what was logged."""
 
-    maxima_kg: Annotated[dict[Name, Annotated[float, Meta(gt=0, le=2000)]], Meta(max_length=MAXIMA_MAX)] = {}
+    maxima_kg: Annotated[
+        dict[Name, Annotated[float, Meta(gt=0, le=2000)]],
+        Meta(max_length=MAXIMA_MAX, examples=[{"Bench Press": 120}]),
+    ] = {}
     """One-repetition maxima by name or id of an exercise; they count in place of estimates."""
     anew: bool = False
     """Also for sets that have a load: by itself, only what has none gets one."""

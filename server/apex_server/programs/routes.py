@@ -23,7 +23,7 @@ from apex_server.problems import problem_responses
 from apex_server.programs.assigning import assign
 from apex_server.programs.completing import ProgramWriter
 from apex_server.programs.errors import VersionGone
-from apex_server.programs.examples import PROGRAM
+from apex_server.programs.examples import PROGRAM, PROGRAM_PATCH
 from apex_server.programs.loads import resolve_loads
 from apex_server.programs.payloads import (
     Assignment,
@@ -100,7 +100,7 @@ class ProgramsController(AthleteRecordController):
     request_max_body_size = 1024 * 1024  # A year of sessions, each with ten exercises of five sets.
     kind = RecordKind(PROGRAMS, "program", partial(model_patch, known=frozenset(ProgramResource.__struct_fields__)))
     view, page, new, draft = ProgramResource, ProgramsPage, NewProgram, Program
-    examples = (PROGRAM, PROGRAM)
+    examples = (PROGRAM, PROGRAM, PROGRAM_PATCH)
     entries = ("weeks", "days", "exercises", "sets")
     includable = ("conflicts", "contributions", "analytics")
     filters = ProgramFilters

@@ -21,6 +21,7 @@ from apex_server.media import MediaStore, ReadyMedia, find_ready, readable, whol
 from apex_server.media.errors import MediaDamaged, MediaStoreAway
 from apex_server.media.pictures import DrawingBroke, PictureRefused, compare, drawing_turn
 from apex_server.problems import problem_responses
+from apex_server.progress.examples import PHOTO, PHOTO_PATCH
 from apex_server.progress.payloads import Comparison, NewPhoto, PhotosPage, ProgressPhotoResource
 from apex_server.resources import (
     AthleteRecordController,
@@ -70,6 +71,7 @@ class PhotosController(AthleteRecordController):
         partial(model_patch, known=frozenset(ProgressPhotoResource.__struct_fields__)),
     )
     view, page, new, draft = ProgressPhotoResource, PhotosPage, NewPhoto, ProgressPhoto
+    examples = (PHOTO, PHOTO, PHOTO_PATCH)
     filters = PhotoFilters
     list_query, sorted_by, mark = _queries.list_photos, "-date", DayMark
     made_by = ("athlete",)

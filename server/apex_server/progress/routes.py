@@ -17,7 +17,7 @@ from litestar.params import FromPath, FromQuery
 from apex_server.caller import Caller
 from apex_server.db import Database, load_queries
 from apex_server.problems import problem_responses
-from apex_server.progress.examples import METRICS
+from apex_server.progress.examples import METRICS, METRICS_PATCH
 from apex_server.progress.payloads import (
     BodyMetricsResource,
     Charts,
@@ -76,7 +76,7 @@ class MetricsController(AthleteRecordController):
     tags = ("progress",)
     kind = RecordKind(BODY_METRICS, "measuring", metrics_patch)
     view, page, new, draft = BodyMetricsResource, MetricsPage, NewMetrics, BodyMetrics
-    examples = (METRICS, METRICS)
+    examples = (METRICS, METRICS, METRICS_PATCH)
     filters = MetricsFilters
     list_query, sorted_by, mark = _queries.list_body_metrics, "-date", PageMark
     writer = WeighingWriter

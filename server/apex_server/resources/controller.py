@@ -104,8 +104,8 @@ class RecordController(Controller):
     """The body of POST, as it is described."""
     draft: ClassVar[Any]
     """The body of PUT, as it is described."""
-    examples: ClassVar[tuple[Any, Any]] = (None, None)
-    """One body each that works, for POST and for PUT; tests send them."""
+    examples: ClassVar[tuple[Any, Any, Any]]
+    """One body each that works, for POST, PUT and PATCH; tests send them."""
     entries: ClassVar[tuple[str, ...]] = ()
     """The maps whose entries have an origin as wholes."""
     includable: ClassVar[tuple[str, ...]] = ("conflicts", "contributions")
@@ -395,6 +395,8 @@ class RecordController(Controller):
             handler.responses = {**(handler.responses or {}), 200: again}
         if handler.handler_name == "replace_record":
             handler.dto = described_as(self.draft, self.examples[1])
+        if handler.handler_name == "patch_record":
+            handler.opt["example"] = self.examples[2]
 
 
 class AthleteRecordController(RecordController):

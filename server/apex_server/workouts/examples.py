@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["BULK_SYNC", "NEW_WORKOUT", "WORKOUT_CHANGES"]
+__all__ = ["BULK_SYNC", "NEW_WORKOUT", "WORKOUT_CHANGES", "WORKOUT_PATCH"]
 
 NEW_WORKOUT: dict[str, Any] = {
     "id": "01922f6c-4b7e-7c3a-9d51-6a2f0c8e4b11",
@@ -25,5 +25,7 @@ NEW_WORKOUT: dict[str, Any] = {
 }
 
 WORKOUT_CHANGES: dict[str, Any] = {key: value for key, value in NEW_WORKOUT.items() if key != "id"}
+
+WORKOUT_PATCH: dict[str, Any] = {"title": "Push Day A, short", "fatigue": 7}
 
 BULK_SYNC: list[Any] = [{**NEW_WORKOUT, "updated_at": "2026-03-01T19:20:00+01:00"}]

@@ -31,7 +31,7 @@ from apex_server.resources.requests import NO_NUL, WRITE_REFUSALS
 from apex_server.sync.sealing import EXERCISE_NAME, seals_of_scopes
 from apex_server.vault import Vault
 from apex_server.workouts.bulk import bulk_sync
-from apex_server.workouts.examples import BULK_SYNC, NEW_WORKOUT, WORKOUT_CHANGES
+from apex_server.workouts.examples import BULK_SYNC, NEW_WORKOUT, WORKOUT_CHANGES, WORKOUT_PATCH
 from apex_server.workouts.loads import with_kilograms
 from apex_server.workouts.payloads import BULK_ITEMS_MAX, BulkItem, BulkReport, NewWorkout, Workout, WorkoutsPage
 from apex_server.workouts.showing import WORKOUTS, show_workouts
@@ -71,7 +71,7 @@ class WorkoutsController(AthleteRecordController):
     request_max_body_size = 1024 * 1024  # A workout of 500 sets is about 100 kB as JSON.
     kind, writer = WORKOUTS, RecordMerger
     view, page, new, draft = Workout, WorkoutsPage, NewWorkout, WorkoutDraft
-    examples = (NEW_WORKOUT, WORKOUT_CHANGES)
+    examples = (NEW_WORKOUT, WORKOUT_CHANGES, WORKOUT_PATCH)
     entries = ("exercises", "sets")
     includable = ("conflicts", "contributions", "personal_records")
     filters = WorkoutFilters
