@@ -1,6 +1,7 @@
 """What every kind of record has over REST, proven for each of them: lists, fields, versions, deletion and restoring."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -8,8 +9,7 @@ from uuid import UUID
 import pytest
 
 from apex_server.db import Database, load_queries
-from apex_server.resources import RecordController
-from apex_server.resources.pages import backwards
+from apex_server.resources import Asked, RecordController
 from apex_sync.ids import athlete_scope
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Person, RestServer, new_id, rest_server
@@ -251,23 +251,33 @@ async def test_a_record_of_an_older_app_without_a_day_comes_last_and_can_be_edit
         assert dated.json()["date"] == "2025-03-01"
 
 
-LISTS: list[tuple[str, str, list[Any]]] = [
-    ("workouts", "list_workouts", [None, None, None, None, None, [], None, None, None, 20]),
-    ("checkins", "list_check_ins", [None] * 6 + [20]),
-    ("programs", "list_programs", [None] * 4 + [20]),
-    ("progress", "list_body_metrics", [None] * 6 + [20]),
-    ("nutrition", "list_nutrition_logs", [None] * 5 + [20]),
-]
+class Planner:
+    """Stands in for a connection: has the statements planned, and finds nothing."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.planned = 0
+        self.read_whole: list[str] = []
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
+        self.planned += 1
+        self.read_whole += await explain(self._connection, sql, *arguments)
+        return []
 
 
 async def test_lists_go_by_the_index_from_either_end(db: Database, database_url: str) -> None:
     world = await World(db, database_url).open()
     athlete = await fill(world)
     async with db.request(athlete) as connection:
-        for package, name, arguments in LISTS:
-            sql = getattr(load_queries(f"apex_server.{package}"), name)
-            for statement in (sql, backwards(sql)):
-                assert await explain(connection, statement, *arguments) == [], statement
+        for controller in controllers():
+            everything, of_one = controller.filters(), {"athlete_id": athlete}
+            narrowed = [controller.filters(**of_one)] if hasattr(everything, "athlete_id") else []
+            for filters in (everything, *narrowed):
+                for turned in (False, True):
+                    planner: Any = Planner(connection)
+                    asked = Asked(frozenset(), frozenset(), turned, deleted=False, after=None, limit=20)
+                    await controller.__new__(controller).rows(planner, db.vault, astuple(filters), asked)
+                    assert (planner.planned, planner.read_whole) == (1, []), (controller.path, filters, turned)
         shared = load_queries("apex_server.resources")
         for statement, arguments in (
             (shared.list_from_libraries, ["questionnaires", [UUID(int=1)]]),
@@ -276,3 +286,10 @@ async def test_lists_go_by_the_index_from_either_end(db: Database, database_url:
             assert await explain(connection, statement, *arguments) == [], statement
         plan = await connection.fetch(f"EXPLAIN {shared.list_deleted}", "workout_logs", None, UUID(int=1), 20)
         assert any("records_deleted" in row[0] for row in plan), plan
+
+
+async def test_a_list_that_reads_a_table_whole_is_told(db: Database) -> None:
+    async with db.commit_connection() as connection:
+        planner = Planner(connection)
+        await planner.fetch("SELECT record_id FROM progress_photos WHERE type = $1", "front")
+        assert planner.read_whole == ["Seq Scan on progress_photos"]
