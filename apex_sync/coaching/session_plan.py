@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 
 from apex_sync.coaching.leaves import day, live_entries, number, shown, text, whole
+from apex_sync.coaching.sets import DROP, WARMUP
 from apex_sync.coaching.weeks import DAYS, days_between, monday_of
 from apex_sync.collection import Record
 
@@ -52,6 +53,11 @@ class PlannedWork(Struct, frozen=True, kw_only=True):
     notes: str | None
     coaching_cues: tuple[str, ...]
 
+    @property
+    def hard_sets(self) -> list[PlannedSetView]:
+        """All but the warm-ups."""
+        return [planned for planned in self.sets if planned.type != WARMUP]
+
 
 class PlannedGroup(Struct, frozen=True, kw_only=True):
     """Exercises that are done in alternation, or one by itself (`straight`); `rounds` leaves warm-ups out."""
@@ -63,7 +69,7 @@ class PlannedGroup(Struct, frozen=True, kw_only=True):
     @property
     def rounds(self) -> int:
         """How often one goes through it."""
-        return max((sum(planned.type != "warmup" for planned in work.sets) for work in self.works), default=0)
+        return max((len(work.hard_sets) for work in self.works), default=0)
 
     @property
     def rest_seconds(self) -> int | None:
@@ -145,7 +151,7 @@ def label_in_log(group: PlannedGroup) -> str | None:
 def next_after(day: PlannedDay, work: PlannedWork, done: Mapping[str, int]) -> Next | None:
     """Say what comes after a set of an exercise, where so many sets of each (warm-ups aside, by its key) are done.
 
-    None when the day is done. Within a round nobody rests.
+    None when the day is done. Within a round nobody rests, nor before a drop set; a set that names its own rest has it.
     """
     place = next((place for place, group in enumerate(day.groups) if work in group.works), None)
     if place is None:
@@ -153,20 +159,22 @@ def next_after(day: PlannedDay, work: PlannedWork, done: Mapping[str, int]) -> N
     group = day.groups[place]
     current = done.get(work.key, 0)
     for other in group.works:
-        if other is not work and done.get(other.key, 0) < min(current, _hard_sets(other)):
-            return Next(other, None)
+        if other is not work and done.get(other.key, 0) < min(current, len(other.hard_sets)):
+            return _next(other, done, None)
     for other in group.works:
-        if done.get(other.key, 0) < _hard_sets(other):
-            return Next(other, group.rest_seconds)
+        if done.get(other.key, 0) < len(other.hard_sets):
+            drops = other is work and other.hard_sets[done.get(other.key, 0)].type == DROP
+            return _next(other, done, None if drops else group.rest_seconds)
     for later in (*day.groups[place + 1 :], *day.groups[:place]):
         for other in later.works:
-            if done.get(other.key, 0) < _hard_sets(other):
-                return Next(other, group.rest_seconds)
+            if done.get(other.key, 0) < len(other.hard_sets):
+                return _next(other, done, group.rest_seconds)
     return None
 
 
-def _hard_sets(work: PlannedWork) -> int:
-    return sum(planned.type != "warmup" for planned in work.sets)
+def _next(work: PlannedWork, done: Mapping[str, int], rest_seconds: int | None) -> Next:
+    own = work.hard_sets[done.get(work.key, 0)].rest_before_seconds
+    return Next(work, rest_seconds if own is None else own)
 
 
 def _groups(works: list[tuple[str, Any]], sets: Mapping[str, list[PlannedSetView]]) -> Iterator[PlannedGroup]:

@@ -108,18 +108,6 @@ class Clients:
         """Take back all invites that nobody has accepted."""
         await self._replica.request("DELETE", "/api/clients/invites")
 
-    async def set_status(self, athlete_id: str, status: str | None) -> None:
-        """Set a status whatever the records say; None goes by the records again."""
-        await self._replica.request("PUT", f"/api/clients/{athlete_id}/status", {"status": status})
-
-    async def archive(self, athlete_id: str) -> None:
-        """Put an athlete out of sight of lists; you go on working together."""
-        await self._replica.request("DELETE", f"/api/clients/{athlete_id}")
-
-    async def restore(self, athlete_id: str) -> None:
-        """Bring an archived athlete back into sight."""
-        await self._replica.request("POST", f"/api/clients/{athlete_id}/restore")
-
     async def _get(self, path: str, asked: dict[str, Any] | None = None, after: str | None = None) -> Any:
         named = {**(asked or {}), **({"after": after} if after else {})}
         query = urlencode(

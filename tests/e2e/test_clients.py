@@ -50,11 +50,15 @@ async def test_an_invited_athlete_comes_with_what_the_coach_knew(working: WholeS
         dashboard = await coach.clients.dashboard(client.id)
         assert dashboard["workouts"][0]["working_sets"] == 1
 
-        await coach.clients.set_status(client.id, "overdue")
+        file = coach.athlete(client.id).client_file
+        await file.edit(status="overdue")
+        await coach.sync()
         assert [each.id for each in await coach.clients.list(status="overdue")] == [client.id]
-        await coach.clients.archive(client.id)
+        await file.edit(archived=True)
+        await coach.sync()
         assert await coach.clients.list() == []
-        await coach.clients.restore(client.id)
+        await file.edit(archived=False)
+        await coach.sync()
         assert (await coach.clients.get(client.id))["archived"] is False
 
 

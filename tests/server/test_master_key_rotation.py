@@ -259,6 +259,7 @@ async def test_a_delivered_file_opens_what_was_sealed_and_is_read_again_when_it_
         ("", 0o600, "is empty"),
         ("x", 0o600, "line 1"),
     ],
+    ids=["readable to all", "absent", "empty", "no key"],
 )
 def test_a_delivered_file_that_gives_no_key_is_named_with_the_reason(
     tmp_path: Path, content: str | None, mode: int, says: str

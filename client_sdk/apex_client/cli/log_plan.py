@@ -115,7 +115,7 @@ def with_planned_types(
     """Log sets as what the plan has in their place: a drop set, as many reps as possible."""
     from apex_sync.models.workout import SetType
 
-    asked = [planned.type for planned in work.sets if planned.type != "warmup"][done.get(work.key, 0) :]
+    asked = [planned.type for planned in work.hard_sets][done.get(work.key, 0) :]
     known = [kind if kind in get_args(SetType) and kind != "working" else None for kind in asked]
     return [{**fields, "type": kind} for fields, kind in zip_longest(given, known[: len(given)])]
 

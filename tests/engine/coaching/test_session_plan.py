@@ -57,6 +57,27 @@ def test_nobody_rests_within_a_round_and_what_was_left_out_comes_last(
     assert (None if found is None else (found.work.key, found.rest_seconds)) == following
 
 
+@pytest.mark.parametrize(
+    ("planned", "rest_seconds"),
+    [
+        ({"type": "working"}, 120),
+        ({"type": "dropset"}, None),
+        ({"type": "dropset", "rest_before_seconds": 10}, 10),
+        ({"type": "working", "rest_before_seconds": 240}, 240),
+        ({"type": "working", "rest_before_seconds": 0}, 0),
+    ],
+)
+def test_a_set_that_names_its_own_rest_has_it_and_a_drop_set_has_none(
+    planned: dict[str, Any], rest_seconds: int | None
+) -> None:
+    sets = {"b1": {"exercise": "b", "order": "1"}, "b2": {"exercise": "b", "order": "2", **planned}}
+    day = day_of(PROGRAM | {"exercises": {"b": PROGRAM["exercises"]["b"]}, "sets": sets})
+    [work] = day.groups[0].works
+    following = next_after(day, work, {"b": 1})
+    assert following is not None
+    assert following.rest_seconds == rest_seconds
+
+
 def test_the_week_of_the_start_is_the_first_and_nothing_is_planned_outside_the_dates() -> None:
     program = PROGRAMS.read(PROGRAM)[0]
     planned = {on: planned_on(program, date(2026, 3, on)) is not None for on in (2, 9, 10, 16)}
