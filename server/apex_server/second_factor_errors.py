@@ -23,6 +23,6 @@ class SecondFactorDemanded(Forbidden):
     code = "second_factor_demanded"
     title = "Coaches need a second factor here, and this session has not shown one."
     next_step = (
-        "Set one up at /security: an authenticator app, codes by SMS, or a passkey. If you have one, sign in again "
-        "with it. Work not yet sent stays on the device."
+        "Set one up at /security: an authenticator app or a passkey; codes by SMS do not count. If you have one, sign "
+        "in again with it. Work not yet sent stays on the device."
     )

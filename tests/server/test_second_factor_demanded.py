@@ -1,7 +1,7 @@
 """A second factor that an operator or an owner demands of coaches: without one they set one up, and do nothing else."""
 
 from collections.abc import AsyncIterator
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from apex_server.auth.access_tokens import AccessTokens, SigningKeys
 from apex_server.settings import Settings
 from tests.server.accounts_app import Clock, log_in, problem
-from tests.server.second_factor_parts import App
+from tests.server.second_factor_parts import NUMBER, App, set_up_phone
 from tests.server.whole_app import Signed, WholeApp, whole_app
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +48,14 @@ async def set_up_app(person: Signed) -> None:
     offer = (await person("POST", "/api/auth/mfa/totp")).json()
     answer = await person("POST", "/api/auth/mfa/totp/confirm", {"code": App(offer["secret"], Clock()).code()})
     assert answer.status_code == 200, answer.text
+
+
+async def add_passkey(app: WholeApp, person: Signed) -> str:
+    """Let somebody have a passkey, as from another day."""
+    row = "INSERT INTO passkeys SELECT $1, $2, $3, '', 0, '', false, now()"
+    passkey_id = uuid4()
+    await app.owner.execute(row, passkey_id, person.id, passkey_id.bytes)
+    return str(passkey_id)
 
 
 async def session_stands(app: WholeApp, person: Signed) -> bool:
@@ -103,6 +111,46 @@ async def test_an_owner_demands_one_of_their_coaches_at_once_and_in_every_sessio
         "second_factor_not_demanded",
         "second_factor_demanded",
     ]
+
+
+async def test_who_has_one_shows_it_before_anything_is_changed(settings: Settings) -> None:
+    async with whole_app(msgspec.structs.replace(settings, second_factor_demanded=True)) as app:
+        thief = await app.person("carla", "coach")
+        passkey = await add_passkey(app, thief)
+        for method, path, body in (
+            ("POST", "/api/auth/mfa/totp", None),
+            ("POST", "/api/auth/mfa/totp/confirm", {"code": "123456"}),
+            ("DELETE", "/api/auth/mfa/totp", None),
+            ("PUT", "/api/auth/mfa/phone", {"number": NUMBER}),
+            ("POST", "/api/auth/mfa/phone/confirm", {"code": "123456"}),
+            ("DELETE", "/api/auth/mfa/phone", None),
+            ("POST", "/api/auth/mfa/recovery_codes", None),
+            ("POST", "/api/auth/passkeys/options", None),
+            ("POST", "/api/auth/passkeys", {"name": "Mine", "credential": {}}),
+            ("DELETE", f"/api/auth/passkeys/{passkey}", None),
+        ):
+            assert problem(await thief(method, path, body)) == (401, "second_factor_again"), path
+        assert problem(await thief("GET", "/api/clients")) == DEMANDED
+
+
+@pytest.mark.parametrize("last", ["app", "passkey"])
+async def test_once_the_last_one_is_taken_away_no_session_has_shown_any(settings: Settings, last: str) -> None:
+    async with whole_app(msgspec.structs.replace(settings, second_factor_demanded=True)) as app:
+        coach = await app.person("carla", "coach")
+        await set_up_app(coach)
+        ways = ["/api/auth/mfa/totp", f"/api/auth/passkeys/{await add_passkey(app, coach)}"]
+        for way in ways if last == "passkey" else reversed(ways):
+            assert (await coach("GET", "/api/clients")).status_code == 200
+            assert (await coach("DELETE", way)).status_code == 204
+        assert problem(await coach("GET", "/api/clients")) == DEMANDED
+
+
+async def test_a_telephone_number_does_not_count(settings: Settings) -> None:
+    async with whole_app(msgspec.structs.replace(settings, second_factor_demanded=True)) as app:
+        coach = await app.person("carla", "coach")
+        await set_up_phone(coach.client, {"access_token": coach.token}, settings.data_dir / "texts")
+        assert problem(await coach("GET", "/api/clients")) == DEMANDED
+        assert "Set one up: an app" in (await coach("GET", "/security")).text
 
 
 async def test_an_owner_without_one_is_bound_by_their_own_demand(app: WholeApp) -> None:

@@ -48,6 +48,8 @@ from apex_server.mail import ask_for_mail
 from apex_server.opaque_tokens import fingerprint
 from apex_server.people import USER_EMAIL, USER_NAME, clean_name, normalise_email
 from apex_server.refused_sign_ins import note_refused_sign_in
+from apex_server.second_factor_errors import SecondFactorAgain
+from apex_server.step_up import require_recent_sign_in
 from apex_server.vault import UserKey
 from apex_sync.addresses import email_key
 
@@ -213,10 +215,24 @@ class Accounts:
         if refusal is not None:
             raise refusal
 
+    async def require_proven(self, connection: Connection, caller: Caller) -> None:
+        """Return when the caller may change what proves them: signed in lately, and with the factor that is demanded.
+
+        The first one is set up without showing any. Raises SignInAgain, SecondFactorAgain.
+        """
+        await require_recent_sign_in(connection, caller, now=self.now())
+        if caller.lacks_second_factor and (await self.factors.held(connection, caller.user_id)).is_strong:
+            raise SecondFactorAgain
+
     async def note_second_factor(self, connection: Connection, caller: Caller) -> None:
         """Count what was just set up as shown by whoever has to have one: they go on in the session that they have."""
         if caller.lacks_second_factor:
             await self._note_authenticated(connection, caller, second_factor=True)
+
+    async def forget_second_factor(self, connection: Connection, caller: Caller) -> None:
+        """Count no session as having shown a second factor, once the last one is taken away."""
+        if not (await self.factors.held(connection, caller.user_id)).is_strong:
+            await connection.execute(_queries.forget_second_factor, caller.user_id)
 
     async def check_password(self, caller: Caller, password: str, *, address: str) -> None:
         """Return when this is the caller's password.

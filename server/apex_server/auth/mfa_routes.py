@@ -42,11 +42,11 @@ from apex_server.client_address import client_address
 from apex_server.db import Database
 from apex_server.errors import ApiError, ClientIdTaken, CsrfRefused, NotFound, SignInAgain, TooManyAttempts
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
-from apex_server.step_up import require_recent_sign_in
+from apex_server.second_factor_errors import SecondFactorAgain
 
 __all__ = ["MfaController", "SecondStepController"]
 
-_CHANGE_REFUSALS: tuple[type[ApiError], ...] = (*SIGN_IN_REFUSALS, SignInAgain)
+_CHANGE_REFUSALS: tuple[type[ApiError], ...] = (*SIGN_IN_REFUSALS, SignInAgain, SecondFactorAgain)
 
 
 class MfaController(Controller):
@@ -72,7 +72,7 @@ class MfaController(Controller):
     ) -> Response[TotpOfferView]:
         """Get a secret for an authenticator app. It does nothing until its first code confirms it."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             user = await accounts.view(connection, caller.user_id)
             offer = await accounts.factors.offer_totp(connection, caller.user_id, user.email)
         drawn = QrView(*qr_code(offer.uri))
@@ -93,7 +93,7 @@ class MfaController(Controller):
     ) -> Response[RecoveryCodesView]:
         """Turn the app on with its first code; it is asked for from the next sign-in on."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             codes = await accounts.factors.confirm_totp(connection, caller.user_id, data.code)
             await accounts.note_second_factor(connection, caller)
             await note_protection_changed(request, connection, accounts, caller, "mfa_enabled", method="totp")
@@ -109,8 +109,9 @@ class MfaController(Controller):
     ) -> None:
         """Turn the app off. Without another second factor, the recovery codes go with it."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             await accounts.factors.remove_totp(connection, caller.user_id)
+            await accounts.forget_second_factor(connection, caller)
             await note_protection_changed(request, connection, accounts, caller, "mfa_disabled", method="totp")
 
     @put(
@@ -130,7 +131,7 @@ class MfaController(Controller):
     ) -> None:
         """Have a code sent to a phone, to confirm that it is yours."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             message = await accounts.factors.offer_phone(connection, caller.user_id, data.number)
         await accounts.factors.send(message)
 
@@ -149,10 +150,9 @@ class MfaController(Controller):
     ) -> Response[RecoveryCodesView]:
         """Turn codes by SMS on with the code that was sent."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             outcome = await accounts.factors.confirm_phone(connection, caller.user_id, data.code)
             if not isinstance(outcome, WrongCode):
-                await accounts.note_second_factor(connection, caller)
                 await note_protection_changed(request, connection, accounts, caller, "phone_added")
         if isinstance(outcome, WrongCode):
             raise outcome
@@ -168,7 +168,7 @@ class MfaController(Controller):
     ) -> None:
         """Forget the phone. Without another second factor, the recovery codes go with it."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             await accounts.factors.remove_phone(connection, caller.user_id)
             await note_protection_changed(request, connection, accounts, caller, "phone_removed")
 
@@ -182,7 +182,7 @@ class MfaController(Controller):
     ) -> Response[RecoveryCodesView]:
         """Get new recovery codes; the old ones are void."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             codes = await accounts.factors.renew_recovery_codes(connection, caller.user_id)
             await note_protection_changed(request, connection, accounts, caller, "recovery_codes_renewed")
         return Response(RecoveryCodesView(codes), headers=SECRET_ANSWER)

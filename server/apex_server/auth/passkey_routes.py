@@ -35,7 +35,7 @@ from apex_server.db import Database
 from apex_server.errors import ClientIdTaken, CsrfRefused, NotFound, SignInAgain
 from apex_server.own_events import record_own_event
 from apex_server.problems import BODY_REFUSALS, SIGN_IN_REFUSALS, problem_responses
-from apex_server.step_up import require_recent_sign_in
+from apex_server.second_factor_errors import SecondFactorAgain
 
 __all__ = ["PasskeyLoginController", "PasskeysController"]
 
@@ -59,14 +59,16 @@ class PasskeysController(Controller):
     @post(
         "/options",
         status_code=200,
-        responses=problem_responses(*SIGN_IN_REFUSALS, SignInAgain, TooManyPasskeys, PasskeysUnavailable),
+        responses=problem_responses(
+            *SIGN_IN_REFUSALS, SignInAgain, SecondFactorAgain, TooManyPasskeys, PasskeysUnavailable
+        ),
     )
     async def registration_options(
         self, caller: NamedDependency[Caller], accounts: NamedDependency[Accounts], database: NamedDependency[Database]
     ) -> Response[CeremonyView]:
         """Get what `navigator.credentials.create` needs to make a passkey for you."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             user = await accounts.view(connection, caller.user_id)
             options = await accounts.passkeys.registration_options(
                 connection, caller.user_id, account=user.email, name=user.name
@@ -75,7 +77,13 @@ class PasskeysController(Controller):
 
     @post(
         responses=problem_responses(
-            *SIGN_IN_REFUSALS, *BODY_REFUSALS, SignInAgain, PasskeyExists, TooManyPasskeys, PasskeysUnavailable
+            *SIGN_IN_REFUSALS,
+            *BODY_REFUSALS,
+            SignInAgain,
+            SecondFactorAgain,
+            PasskeyExists,
+            TooManyPasskeys,
+            PasskeysUnavailable,
         )
     )
     async def add_passkey(
@@ -88,7 +96,7 @@ class PasskeysController(Controller):
     ) -> PasskeyView:
         """Keep the passkey that the browser made of your options."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             added = await accounts.passkeys.add(connection, caller.user_id, data.credential, data.name)
             await accounts.note_second_factor(connection, caller)
             await note_protection_changed(
@@ -135,7 +143,9 @@ class PasskeysController(Controller):
             )
         return renamed
 
-    @delete("/{passkey_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, SignInAgain, NotFound))
+    @delete(
+        "/{passkey_id:uuid}", responses=problem_responses(*SIGN_IN_REFUSALS, SignInAgain, SecondFactorAgain, NotFound)
+    )
     async def remove_passkey(
         self,
         request: Request[Any, Any, Any],
@@ -146,8 +156,9 @@ class PasskeysController(Controller):
     ) -> None:
         """Remove a passkey: it opens nothing from now on. Your password still does."""
         async with database.request(caller.user_id) as connection:
-            await require_recent_sign_in(connection, caller, now=accounts.now())
+            await accounts.require_proven(connection, caller)
             await accounts.passkeys.remove(connection, caller.user_id, passkey_id)
+            await accounts.forget_second_factor(connection, caller)
             await note_protection_changed(
                 request, connection, accounts, caller, "passkey_removed", passkey_id=str(passkey_id)
             )

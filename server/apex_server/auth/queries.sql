@@ -144,6 +144,14 @@ WHERE id = $2
     AND user_id = $1
     AND ended_at IS NULL;
 
+-- name: forget_second_factor
+-- What was shown is no proof any more of whoever has none left.
+UPDATE sessions
+SET second_factor_at = NULL
+WHERE user_id = $1
+    AND second_factor_at IS NOT NULL
+    AND ended_at IS NULL;
+
 -- name: lacks_second_factor
 -- Nothing where the session has ended, which an access token outlives by minutes. Else whether a second factor is demanded
 -- of its person, who may read others ($3), by the operator ($4) or their organisation, and this session has shown none.

@@ -64,6 +64,11 @@ class FactorsHeld(NamedTuple):
     passkeys: int
 
     @property
+    def is_strong(self) -> bool:
+        """Whether one of them is more than a telephone number, which can be stolen: what is demanded of staff."""
+        return self.totp or self.passkeys > 0
+
+    @property
     def methods(self) -> list[MfaMethod]:
         """What will do as a second factor, the best first; none: the password alone signs in."""
         found: list[MfaMethod] = [*(("totp",) if self.totp else ()), *(("sms",) if self.phone_hint else ())]
