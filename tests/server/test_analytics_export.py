@@ -76,7 +76,10 @@ async def test_all_formats_hold_the_same_sets(rest: RestServer, monkeypatch: pyt
 
 async def test_every_day_is_taken_along_also_one_to_come_and_a_span_of_none_is_refused(rest: RestServer) -> None:
     athlete = await rest.person("athlete")
-    await train(athlete, "2125-03-02", 100)
+    exercises = {"e": {"name": "Squat", "order": "a"}}
+    sets = {"s": {"exercise": "e", "order": "a", "reps": 5, "load_kg": 100}}
+    phone = Device(rest, athlete, "a phone whose clock is years ahead", "phone")
+    await phone.push(new_id(), {"date": "2125-03-02", "exercises": exercises, "sets": sets})
     answer = await athlete("GET", "/api/analytics/export?format=csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert "2125-03-02" in answer.text
