@@ -1,4 +1,4 @@
-"""Drafts of programs: what a coach writes for one athlete is seen by the coach alone until it is assigned.
+"""Drafts of programs: what a coach writes for one athlete is not seen by the athlete until it is assigned.
 
 A draft is a record apart from what the athlete reads, and a record never changes scope; so it becomes theirs as a copy
 and not by its status.

@@ -30,7 +30,7 @@ MAXIMA_MAX = 100
 class NewProgram(Program, kw_only=True):
     """A program to be made: a template of the coach, or with `athlete_id` one that the athlete follows.
 
-    With `athlete_id` and the status `draft` it is for that athlete, and the coach alone sees it until it is assigned.
+    With `athlete_id` and the status `draft` it is for that athlete, who does not see it until it is assigned.
     """
 
     id: UUID | UnsetType = UNSET
