@@ -40,17 +40,36 @@ def program_copy(program: Record, *, source_id: str) -> Patch:
     return {**copy, "status": "draft", "source_id": source_id}
 
 
-def assignment_id(program: Record, program_id: str, athlete_id: str, start_date: str | None) -> str:
+def assignment_id(
+    program: Record,
+    program_id: str,
+    athlete_id: str,
+    start_date: str | None,
+    held: Mapping[str, Mapping[str, Any]],
+) -> str:
     """Give the id of the copy that an athlete follows from a day on, or from the program's own first day.
 
-    Every device and the server make the same copy of one assignment, and of another season's another one.
+    `held` are the athlete's programs by id. The copy among them that starts on that day is the one, whatever its id.
+    Where there is none, every device and the server derive the same id, and another one where a copy that was moved to
+    another day has it.
     """
-    return derived_id("program", program_id, athlete_id, start_date or held_day(program, "start_date") or "")
+    first = start_date or held_day(program, "start_date")
+    copies = {
+        copy_id: copy.get("start_date")
+        for copy_id, copy in held.items()
+        if copy.get("source_id") == program_id and not is_followed_anew(copy)
+    }
+    if starting := [copy_id for copy_id, starts in copies.items() if starts == first]:
+        return min(starting)
+    days = [first or ""]
+    while (derived := derived_id("program", program_id, athlete_id, *days)) in copies:
+        days.append(copies[derived] or "")
+    return derived
 
 
-def is_followed_anew(assigned: Record) -> bool:
+def is_followed_anew(assigned: Mapping[str, Any]) -> bool:
     """Tell whether a copy that is assigned once more is to be made again: it was deleted, or gave way to another."""
-    return assigned.deleted is True or getattr(assigned, "status", None) == "archived"
+    return assigned.get("deleted") is True or assigned.get("status") == "archived"
 
 
 def followed_program(

@@ -57,16 +57,19 @@ def assign(
     today: str,
     keep: bool,
 ) -> Snapshot:
-    """Let an athlete follow a copy of a program; the server gives it the same id.
+    """Let an athlete follow a copy of a program; the server takes or makes the same one.
 
     All of it is saved at once. Raises NoSuchRecord, NotGranted, OutOfBounds.
     """
     with local.store.transaction():
         template = PROGRAMS.read(local.find(PROGRAMS.name, program_id, scope).state)[0]
-        home, assigned_id = athlete_scope(athlete_id), assignment_id(template, program_id, athlete_id, start_date)
+        home = athlete_scope(athlete_id)
+        programs = listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
+        held = {program.record_id: program.state for program in programs}
+        assigned_id = assignment_id(template, program_id, athlete_id, start_date, held)
         assigned = local.store.one(home, assigned_id)
-        others = [] if keep else listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
-        if assigned is not None and not is_followed_anew(PROGRAMS.read(assigned.state)[0]):
+        others = [] if keep else programs
+        if assigned is not None and not is_followed_anew(assigned.state):
             _end(local, others, assigned_id, assigned.state)
             return local.snapshot_of(assigned)
         maxima, library = _maxima(local, home, template, date.fromisoformat(today))

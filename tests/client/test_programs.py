@@ -92,10 +92,46 @@ async def test_a_block_is_run_again_next_season(open_replica: OpenReplica, serve
     template = await coach.programs.create(name="Base", duration_weeks=4)
     spring = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
     autumn = [await coach.programs.assign(template, anna.id, start_date="2026-09-07") for _ in range(2)]
-    assert {each.id for each in autumn} == {assignment_id(PROGRAMS.model(), template.id, anna.id, "2026-09-07")}
+    assert {each.id for each in autumn} == {assignment_id(PROGRAMS.model(), template.id, anna.id, "2026-09-07", {})}
     assert (autumn[0]["start_date"], autumn[0]["status"]) == ("2026-09-07", "active")
     assert ((await spring.refresh())["status"], spring["end_date"]) == ("active", "2026-03-29")
     assert {each.id for each in await coach.athlete(anna.id).programs.list()} == {spring.id, autumn[0].id}
+
+
+@pytest.mark.parametrize("day", [{"start_date": "2026-03-02"}, {}])
+async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id(
+    open_replica: OpenReplica, server: LoopbackServer, day: dict[str, str]
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.add_user(ANNA)
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    template = await coach.programs.create(name="Base", duration_weeks=4)
+    old = await coach.athlete(anna.id).programs.create(name="Base", source_id=template.id, status="active", **day)
+
+    assert (await coach.programs.assign(template, anna.id, **day)).id == old.id
+    assert [each.id for each in await coach.athlete(anna.id).programs.list()] == [old.id]
+    assert (await old.refresh())["status"] == "active"
+
+
+async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets_another(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.add_user(ANNA)
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    template = await coach.programs.create(name="Base")
+    moved = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
+    await moved.edit(start_date="2026-03-09")
+    assert (await coach.programs.assign(template, anna.id, start_date="2026-03-09")).id == moved.id
+
+    other = [await coach.programs.assign(template, anna.id, start_date="2026-03-02", keep=True) for _ in range(2)]
+    held = {moved.id: {"source_id": template.id, "start_date": "2026-03-09"}}
+    there = assignment_id(PROGRAMS.model(), template.id, anna.id, "2026-03-02", held)
+    assert {each.id for each in other} == {there} != {moved.id}, "as the server calls it"
+    assert (other[0]["start_date"], (await moved.refresh())["start_date"]) == ("2026-03-02", "2026-03-09")
+    assert (other[0]["status"], moved["status"]) == ("active", "active")
 
 
 async def test_a_copy_and_what_ends_with_it_are_saved_together_or_not_at_all(

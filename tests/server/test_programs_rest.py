@@ -204,9 +204,48 @@ async def test_per_cents_become_loads_of_the_athletes_best_sets_when_a_program_i
     assert problem(other_end) == (409, "already_exists")
     autumn = await coach("POST", f"/api/programs/{template['id']}/assign", body | {"start_date": "2026-09-07"})
     assert (autumn.status_code, autumn.json()["source_id"]) == (201, template["id"])
-    there = assignment_id(PROGRAMS.model(), template["id"], athlete.id, "2026-09-07")
+    there = assignment_id(PROGRAMS.model(), template["id"], athlete.id, "2026-09-07", {})
     assert autumn.json()["id"] == there != assigned["id"], "as a device calls it that says so offline"
     assert (await coach("GET", f"/api/programs/{assigned['id']}")).json()["end_date"] == "2026-03-15", "spring stands"
+
+
+@pytest.mark.parametrize("day", [{"start_date": "2026-03-02"}, {}])
+async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id(
+    rest: RestServer, day: dict[str, str]
+) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    template, _ = await make(coach)
+    old, _ = await make(coach, athlete_id=athlete.id, source_id=template["id"], **day | {"status": "active"})
+
+    again = await coach("POST", f"/api/programs/{template['id']}/assign", {"athlete_id": athlete.id, **day})
+
+    assert (again.status_code, again.json()["id"], again.json()["status"]) == (200, old["id"], "active")
+    assert [each["id"] for each in (await athlete("GET", "/api/programs")).json()["programs"]] == [old["id"]]
+
+
+async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets_another(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    template, _ = await make(coach)
+
+    async def assign(start: str) -> tuple[int, str]:
+        body = {"athlete_id": athlete.id, "start_date": start, "keep": True}
+        answer = await coach("POST", f"/api/programs/{template['id']}/assign", body)
+        return answer.status_code, answer.json()["id"]
+
+    _, moved = await assign("2026-03-02")
+    assert (await coach("PATCH", f"/api/programs/{moved}", {"start_date": "2026-03-09"})).status_code == 200
+    assert await assign("2026-03-09") == (200, moved)
+
+    made, other = await assign("2026-03-02")
+    held = {moved: {"source_id": template["id"], "start_date": "2026-03-09"}}
+    there = assignment_id(PROGRAMS.model(), template["id"], athlete.id, "2026-03-02", held)
+    assert (made, other) == (201, there) and other != moved, "as a device calls it that says so offline"
+    assert await assign("2026-03-02") == (200, other)
+    programs = (await athlete("GET", "/api/programs")).json()["programs"]
+    assert {each["id"]: (each["start_date"], each["status"]) for each in programs} == {
+        moved: ("2026-03-09", "active"),
+        other: ("2026-03-02", "active"),
+    }
 
 
 async def test_assigning_ends_what_the_athlete_follows_in_the_same_days_unless_it_is_to_be_kept(

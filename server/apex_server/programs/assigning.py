@@ -1,12 +1,11 @@
 """Letting an athlete follow a program: what is made and what ends with it, in one transaction.
 
-The copy has an id that follows from template, athlete and first day: a request that comes twice assigns once, and the
-next season is a copy of its own.
+The copy is the one that starts on that day, or has an id that follows from template, athlete and day: a request that
+comes twice assigns once, and the next season is a copy of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -53,14 +52,18 @@ async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> 
     theirs = records.within(athlete_scope(str(asked.athlete_id)))
     async with records.reading() as connection:
         template = await records.known(connection, program_id)
-        assigned_id = UUID(assignment_id(template.record, str(program_id), str(asked.athlete_id), asked.start_date))
+        rows = await connection.fetch(_queries.list_followed, asked.athlete_id, str(program_id))
+        held: dict[str, Patch] = {str(row["record_id"]): msgspec.to_builtins(dict(row)) for row in rows}
+        assigned_id = UUID(
+            assignment_id(template.record, str(program_id), str(asked.athlete_id), asked.start_date, held)
+        )
         before = await theirs.find(connection, assigned_id)
         maxima, library = await maxima_of(connection, records.database.vault, asked.athlete_id, template)
-        others = [] if asked.keep else await connection.fetch(_queries.list_followed, asked.athlete_id, assigned_id)
-    if before is not None and not is_followed_anew(before.record):
+    others = {} if asked.keep else {UUID(one): program for one, program in held.items() if one != str(assigned_id)}
+    if before is not None and not is_followed_anew(copy := msgspec.to_builtins(before.record)):
         _refuse_other_days(before, asked)
         # A device may have sent the copy, and then not what ends with it.
-        if ended := _ended_by(msgspec.to_builtins(before.record), others):
+        if ended := _ended_by(copy, others):
             await theirs.apply_together(ended)
         return Made(before, "unchanged", {})
     followed = followed_program(
@@ -87,9 +90,9 @@ def _refuse_other_days(assigned: KnownRecord, again: Assignment) -> None:
         raise AlreadyExists(assigned.id)
 
 
-def _ended_by(followed: Patch, others: Sequence[Any]) -> dict[UUID, Patch]:
+def _ended_by(followed: Patch, others: Mapping[UUID, Patch]) -> dict[UUID, Patch]:
     """Give what ends other programs where one is followed."""
-    ended = {other["record_id"]: replaced_program(msgspec.to_builtins(dict(other)), followed) for other in others}
+    ended = {record_id: replaced_program(other, followed) for record_id, other in others.items()}
     return {record_id: patch for record_id, patch in ended.items() if patch}
 
 

@@ -32,12 +32,12 @@ ORDER BY plan.start_date DESC, plan.record_id DESC
 LIMIT $5;
 
 -- name: list_followed
--- What an athlete follows; a coach leaves more than one active only on purpose.
-SELECT plan.record_id, plan.status, plan.start_date, plan.end_date
+-- What an athlete follows, and the copies of one program ($2) that they follow no more; a coach leaves more than one
+-- active only on purpose.
+SELECT plan.record_id, plan.status, plan.start_date, plan.end_date, plan.source_id
 FROM programs AS plan
 WHERE plan.scope_id = $1
-    AND plan.status = 'active'
-    AND plan.record_id <> $2
+    AND (plan.status = 'active' OR plan.source_id = $2)
 ORDER BY plan.record_id
 LIMIT 100;
 

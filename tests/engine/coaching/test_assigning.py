@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from apex_sync.coaching.assigning import (
+    assignment_id,
     exercises_by_percent,
     followed_program,
     maxima_kg,
@@ -28,6 +29,19 @@ def program(**fields: Any) -> Program:
 def followed(source: Program, **more: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"start_date": None, "end_date": None, "maxima_kg": {}, "library": {}, **more}
     return followed_program(source, source_id="t", **given)
+
+
+def test_a_day_whose_copies_were_all_moved_has_an_id_that_none_of_them_has() -> None:
+    held: dict[str, dict[str, Any]] = {"of-another": {"source_id": "other", "start_date": "2026-03-02"}}
+    made = ""
+    for moved_to in ("2026-03-09", None, "2026-03-09"):
+        made = assignment_id(program(), "t", "a", "2026-03-02", held)
+        assert made not in held
+        held[made] = {"source_id": "t", "status": "active", "start_date": moved_to}
+    last = assignment_id(program(), "t", "a", "2026-03-02", held)
+    assert assignment_id(program(start_date="2026-03-02"), "t", "a", None, held) == last
+    held[made] |= {"status": "archived"}
+    assert assignment_id(program(), "t", "a", "2026-03-02", held) == made, "that gave way, and is followed anew"
 
 
 @pytest.mark.parametrize(
