@@ -1,19 +1,31 @@
 """A coach makes programs offline: an athlete's copy has loads of what they lifted, and one id wherever it is made."""
 
+from typing import Any
+
 import pytest
 
+from apex_client import Replica
 from apex_client.errors import NoSuchRecord, NotGranted
 from apex_sync.coaching.assigning import assignment_id
 from apex_sync.errors import NoSuchVersion, OutOfBounds
 from apex_sync.ids import derived_id
 from apex_sync.models import PROGRAMS
 from tests.client.conftest import OpenReplica
-from tests.client.loopback import LoopbackServer
+from tests.client.loopback import Account, LoopbackServer
 
 pytestmark = pytest.mark.anyio
 
 ANNA, COACH = "anna@example.com", "coach@example.com"
 NOBODY = "00000000-0000-0000-0000-000000000099"
+
+
+async def coach_of_anna(open_replica: OpenReplica, server: LoopbackServer) -> tuple[Replica, Account]:
+    """Give the replica of a coach, who has Anna's leave to write for her, and her account; she has no device yet."""
+    coach = await open_replica("coach", COACH, role="coach")
+    anna = server.add_user(ANNA)
+    server.link(server.accounts[COACH], anna)
+    await coach.sync()
+    return coach, anna
 
 
 async def test_an_assigned_program_reaches_the_athlete_with_loads(
@@ -64,10 +76,7 @@ async def test_a_program_is_assigned_to_ones_own_athletes_alone(open_replica: Op
 async def test_assigning_another_ends_what_is_followed_and_a_deleted_copy_can_come_back(
     open_replica: OpenReplica, server: LoopbackServer
 ) -> None:
-    coach = await open_replica("coach", COACH, role="coach")
-    anna = server.add_user(ANNA)
-    server.link(server.accounts[COACH], anna)
-    await coach.sync()
+    coach, anna = await coach_of_anna(open_replica, server)
     one, two = [await coach.programs.create(name=name, duration_weeks=4) for name in ("One", "Two")]
     first = await coach.programs.assign(one, anna.id, start_date="2026-02-16")
     second = await coach.programs.assign(two, anna.id, start_date="2026-03-02")
@@ -85,10 +94,7 @@ async def test_assigning_another_ends_what_is_followed_and_a_deleted_copy_can_co
 
 
 async def test_a_block_is_run_again_next_season(open_replica: OpenReplica, server: LoopbackServer) -> None:
-    coach = await open_replica("coach", COACH, role="coach")
-    anna = server.add_user(ANNA)
-    server.link(server.accounts[COACH], anna)
-    await coach.sync()
+    coach, anna = await coach_of_anna(open_replica, server)
     template = await coach.programs.create(name="Base", duration_weeks=4)
     spring = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
     autumn = [await coach.programs.assign(template, anna.id, start_date="2026-09-07") for _ in range(2)]
@@ -100,12 +106,9 @@ async def test_a_block_is_run_again_next_season(open_replica: OpenReplica, serve
 
 @pytest.mark.parametrize("day", [{"start_date": "2026-03-02"}, {}])
 async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id(
-    open_replica: OpenReplica, server: LoopbackServer, day: dict[str, str]
+    open_replica: OpenReplica, server: LoopbackServer, day: dict[str, Any]
 ) -> None:
-    coach = await open_replica("coach", COACH, role="coach")
-    anna = server.add_user(ANNA)
-    server.link(server.accounts[COACH], anna)
-    await coach.sync()
+    coach, anna = await coach_of_anna(open_replica, server)
     template = await coach.programs.create(name="Base", duration_weeks=4)
     old = await coach.athlete(anna.id).programs.create(name="Base", source_id=template.id, status="active", **day)
 
@@ -117,10 +120,7 @@ async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id
 async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets_another(
     open_replica: OpenReplica, server: LoopbackServer
 ) -> None:
-    coach = await open_replica("coach", COACH, role="coach")
-    anna = server.add_user(ANNA)
-    server.link(server.accounts[COACH], anna)
-    await coach.sync()
+    coach, anna = await coach_of_anna(open_replica, server)
     template = await coach.programs.create(name="Base")
     moved = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
     await moved.edit(start_date="2026-03-09")
@@ -137,10 +137,7 @@ async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets
 async def test_a_copy_and_what_ends_with_it_are_saved_together_or_not_at_all(
     open_replica: OpenReplica, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coach = await open_replica("coach", COACH, role="coach")
-    anna = server.add_user(ANNA)
-    server.link(server.accounts[COACH], anna)
-    await coach.sync()
+    coach, anna = await coach_of_anna(open_replica, server)
     one, two = [await coach.programs.create(name=name, duration_weeks=4) for name in ("One", "Two")]
     first = await coach.programs.assign(one, anna.id, start_date="2026-02-16")
     with pytest.raises(OutOfBounds, match="2026-03-02 or a day after it"):
@@ -215,11 +212,11 @@ async def test_a_draft_for_an_athlete_reaches_them_as_the_copy_that_is_assigned(
 async def test_per_cents_of_a_new_athlete_get_their_loads_offline_when_the_coach_says_so(
     open_replica: OpenReplica, server: LoopbackServer
 ) -> None:
-    coach = await open_replica("coach", COACH, role="coach")
-    anna = server.add_user(ANNA)
-    server.link(server.accounts[COACH], anna)
-    await coach.sync()
-    percents = {"exercises": {"e": {"name": "Bench Press"}}, "sets": {"s": {"exercise": "e", "load_percent": 75}}}
+    coach, anna = await coach_of_anna(open_replica, server)
+    percents: dict[str, Any] = {
+        "exercises": {"e": {"name": "Bench Press"}},
+        "sets": {"s": {"exercise": "e", "load_percent": 75}},
+    }
     template = await coach.programs.create(name="Base", **percents)
     program = await coach.programs.assign(template, anna.id)
     assert "load_kg" not in (await coach.programs.resolve_loads(program))["sets"]["s"]
@@ -239,10 +236,7 @@ async def test_per_cents_of_a_new_athlete_get_their_loads_offline_when_the_coach
 async def test_templates_are_listed_by_name_without_what_athletes_follow(
     open_replica: OpenReplica, server: LoopbackServer
 ) -> None:
-    coach = await open_replica("coach", COACH, role="coach")
-    anna = server.add_user(ANNA)
-    server.link(server.accounts[COACH], anna)
-    await coach.sync()
+    coach, anna = await coach_of_anna(open_replica, server)
     strength, base, gone = [await coach.programs.create(name=name) for name in ("Strength", "Base", "Gone")]
     await gone.delete()
     await coach.programs.assign(base, anna.id)
