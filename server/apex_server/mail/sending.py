@@ -272,7 +272,8 @@ class MailSender:
             # The coach of an invite is told nothing: until when it waits would tell that others wrote there, and when.
             crowd = index if lane.crowds else None
             await connection.execute(_queries.wait_for_room, mail["id"], crowd, full_since + lane.window)
-            await connection.execute(_queries.drop_crowded_out, crowd, mail["pressed"], CROWD_MAX)
+            if crowd is not None:
+                await connection.execute(_queries.drop_crowded_out, crowd, mail["pressed"], CROWD_MAX)
         else:
             await connection.execute(_queries.finish_mail, mail["id"])
         return False
