@@ -26,7 +26,9 @@ with ThreadPoolExecutor(1) as threads:
 HELD_MIB_MAX = 4
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others give back what is freed, or have no such word")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="the variable is glibc's; other C libraries do not read it"
+)
 def test_the_memory_of_a_hashed_password_is_given_back(tmp_path: Path) -> None:
     """A hash takes 19 MiB, which glibc would keep from the second one on."""
     settings = Settings.from_environment({"APEX_DATA_DIR": str(tmp_path)})
