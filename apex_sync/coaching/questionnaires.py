@@ -14,7 +14,7 @@ from apex_sync.coaching.leaves import text as text_of
 from apex_sync.collection import Record
 from apex_sync.models.questionnaire import Question
 
-__all__ = ["AnsweredQuestion", "answer_problem", "answered"]
+__all__ = ["AnsweredQuestion", "answer_problem", "answered", "library_asked"]
 
 SIZE_MAX = 1e15
 """Where a question names no bound of its own: every float up to here still tells whole numbers apart."""
@@ -50,6 +50,28 @@ def answered(questionnaire: Record | None, answers: Mapping[str, Any]) -> list[A
         *(_answered(key, question, answers.get(key), is_asked=True) for key, question in asked.items()),
         *(_answered(key, question, answers[key], is_asked=False) for key, question in besides),
     ]
+
+
+def library_asked(alike: Mapping[str, Record], answers: Mapping[str, Any]) -> str | None:
+    """Give whose questionnaire is meant, of several coaches' that have one id, by library; None where there is none.
+
+    A check-in names the id alone. So it is the one that has questions for the most of its answers; of equals one that
+    is not deleted, then one that is active, then that of the latest `created_at`, then the first by the name of its
+    library. Whoever reads the same libraries finds the same one, on a device and on the server.
+
+    >>> from apex_sync.models import Questionnaire
+    >>> old, new = (Questionnaire(questions={key: Question(text=key)}) for key in ("knee", "sleep"))
+    >>> library_asked({"library:1": old, "library:2": new}, {"sleep": "well"})
+    'library:2'
+    """
+
+    def rank(library: str) -> tuple[int, bool, bool, str]:
+        one: Any = alike[library]
+        questions = one.questions if isinstance(one.questions, dict) else {}
+        known = sum(shown(answer) is not None and key in questions for key, answer in answers.items())
+        return known, one.deleted is not True, one.active is True, text_of(one.created_at) or ""
+
+    return max(sorted(alike), key=rank, default=None)
 
 
 def answer_problem(question: Question, answer: Any) -> str | None:

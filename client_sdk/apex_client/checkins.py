@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal, Self
 from msgspec import UNSET, UnsetType
 
 from apex_client import checkin_edits as edits
-from apex_client.errors import NoSuchRecord
+from apex_client import listing
 from apex_client.photos import Photo, Photos
 from apex_client.records import DatedRecords, Record
-from apex_sync.coaching.questionnaires import AnsweredQuestion, answered
+from apex_sync.coaching.questionnaires import AnsweredQuestion, answered, library_asked
 from apex_sync.coaching.reviewing import is_edited_since_review
+from apex_sync.models import QUESTIONNAIRES, Questionnaire
 from apex_sync.models import checkin as models
 from apex_sync.models.body import LengthUnit, PhotoType
 
@@ -167,14 +168,25 @@ class CheckIn(Record[models.CheckIn]):
         )  # fmt: skip
         return await self._edit(lambda state: patch)
 
-    async def questions(self) -> list[AnsweredQuestion]:
-        """List the coach's questions with the answers; `problem` says what a question expects instead."""
+    async def asked(self) -> Record[Questionnaire] | None:
+        """Read the questionnaire it answers, deleted or not; None until it has come, and once it is no longer shared.
+
+        Of two coaches' with one id it is the one that has questions for the most of the answers; of equals one that is
+        not deleted, then one that is active, then that of the latest `created_at`.
+        """
         named = self.get("questionnaire_id")
-        try:
-            asked = (await self._replica.questionnaires.get(named)).record if named else None
-        except NoSuchRecord:
-            asked = None  # It has not come yet, or is no longer shared: answers stand under their keys.
-        return answered(asked, self.get("questionnaire") or {})
+        found = await self._replica._do(listing.by_id, QUESTIONNAIRES.name, None, [named]) if named else []
+        alike = {each.scope: Record[Questionnaire](self._replica, each) for each in found}
+        library = library_asked({each.scope: each.record for each in alike.values()}, self.get("questionnaire") or {})
+        return alike.get(library or "")
+
+    async def questions(self) -> list[AnsweredQuestion]:
+        """List the coach's questions with the answers; `problem` says what a question expects instead.
+
+        Without the questionnaire (see `asked`) answers stand under their keys.
+        """
+        asked = await self.asked()
+        return answered(asked.record if asked else None, self.get("questionnaire") or {})
 
     async def photos(self) -> list[Photo]:
         """List the photos that were taken for it."""

@@ -93,6 +93,37 @@ async def test_the_coachs_questions_are_shown_and_answered_by_number(
     assert "Where?: Home in place of Gym" in asked("checkin", "--answer", "2=home").ok().err
 
 
+async def test_another_coachs_questionnaire_of_one_id_is_in_the_way_of_no_check_in(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    """What is offered and what is shown with the answers is one of them; once it is not asked any more, the other."""
+    asked = await asked_at_a_terminal(open_replica, server)
+    [row] = asked.rows("SELECT id FROM questionnaires")
+    other = await open_replica("other", "other@example.com", role="coach")
+    server.link(server.accounts["other@example.com"], server.accounts[ANNA])
+    server.share_library(server.accounts["other@example.com"], server.accounts[ANNA])
+    await other.sync()
+    daily = {"name": "Daily", "active": True, "questions": {"q9": {"text": "How did you sleep?"}}}
+    theirs = await other.questionnaires.create(daily | {"created_at": "2027-01-01T10:00:00"}, record_id=row["id"])
+    await other.sync()
+    await synced(open_replica, asked)
+    assert "How did you sleep?" in asked("checkin", "questions").ok().out, "the newest of those that are asked"
+
+    await theirs.edit(active=False)
+    await other.sync()
+    await synced(open_replica, asked)
+    assert "How is your knee?" in asked("checkin", "questions").ok().out
+    asked("checkin", "--answer", "1=3").ok()
+    assert "How is your knee?" in asked("checkin").ok().out
+    assert asked("checkin", "--answer", "3=9000").ok().err.count("knee") == 0
+
+
+async def synced(open_replica: OpenReplica, terminal: Terminal) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    await athlete.sync()
+    await athlete.aclose()
+
+
 async def test_a_terminal_asks_what_is_not_answered_yet(open_replica: OpenReplica, server: LoopbackServer) -> None:
     asked = await asked_at_a_terminal(open_replica, server)
     shown = in_terminal(asked, "checkin", "--answer", "2=Gym", typed="banana\n4\n\n")

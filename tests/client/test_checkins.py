@@ -141,6 +141,34 @@ async def test_the_questions_of_a_check_in_are_shown_with_answers_and_what_is_am
     assert [(one.text, one.answer, one.problem) for one in await made.questions()] == [("Sore?", 11, problem)]
 
 
+async def test_of_two_coaches_questionnaires_with_one_id_the_answered_one_is_shown_else_the_newest(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    record_id = None
+    for number, (email, key) in enumerate([(COACH, "knee"), ("other@example.com", "sleep")]):
+        coach = await open_replica(email, email, role="coach")
+        server.link(server.accounts[email], server.accounts[ANNA])
+        server.share_library(server.accounts[email], server.accounts[ANNA])
+        await coach.sync()
+        questions = {key: {"text": f"How is your {key}?"}, "mood": {"text": f"And beside your {key}?"}}
+        made = {"created_at": f"2026-03-01T10:0{number}:00", "questions": questions}
+        asked = await coach.questionnaires.create(made, record_id=record_id)
+        record_id = asked.id
+        await coach.sync()
+    await athlete.sync()
+
+    draft = await athlete.checkins.draft(questionnaire_id=record_id, questionnaire={"mood": "Good."})
+    for answer, shown in (({}, "sleep"), ({"knee": "Fine."}, "knee"), ({"knee": None, "sleep": "Deep."}, "sleep")):
+        await draft.edit(questionnaire=answer)
+        texts = [one.text for one in await draft.questions()]
+        assert sorted(texts) == [f"And beside your {shown}?", f"How is your {shown}?"]
+        questionnaire = await draft.asked()
+        assert questionnaire is not None and shown in questionnaire["questions"]
+    await draft.edit(questionnaire_id=None)
+    assert await draft.asked() is None
+
+
 async def test_photos_are_taken_for_a_check_in(open_replica: OpenReplica, tmp_path: Path) -> None:
     replica = await open_replica()
     Image.effect_noise((40, 30), 90).save(picture := tmp_path / "front.jpg")

@@ -80,6 +80,30 @@ async def test_what_devices_answered_is_shown_with_its_problem_and_in_the_way_of
     assert edited.status_code == 200 and edited.json()["questions"][1]["answer"] == 9100
 
 
+async def test_of_two_coaches_questionnaires_with_one_id_the_answered_one_is_shown_and_holds(rest: RestServer) -> None:
+    coach, athlete, questionnaire_id = await asked(rest)
+    other = await rest.person("coach")
+    await rest.link(other, athlete)
+    question = {"text": "Sore?", "type": "yes_no", "required": True, "order": "a"}
+    theirs = {"id": questionnaire_id, "name": "Daily", "questions": {"sore": question}}
+    assert (await other("POST", "/api/questionnaires", theirs)).status_code == 201
+
+    shown: list[list[str]] = []
+    for answers in ({"q1": 7}, {"sore": "no"}):
+        report = {"date": "2026-03-01", "questionnaire_id": questionnaire_id, "questionnaire": answers}
+        made = await athlete("POST", "/api/checkins", report)
+        assert made.status_code == 201, made.text
+        shown.append([one["text"] for one in made.json()["questions"]])
+    assert shown == [["How is your knee?", "Steps a day?"], ["Sore?"]]
+    listed = (await athlete("GET", "/api/checkins")).json()["checkins"]
+    assert sorted([one["text"] for one in each["questions"]] for each in listed) == shown
+    nothing = {"date": "2026-03-02", "questionnaire_id": questionnaire_id, "questionnaire": {}}
+    wrong = [("questionnaire.sore", "Expected an answer: Sore?")]
+    assert refused_fields(await athlete("POST", "/api/checkins", nothing)) == wrong, "the newest"
+    read = await coach("GET", f"/api/checkins/{listed[0]['id']}")
+    assert "How is your knee?" in [one["text"] for one in read.json()["questions"]], "a coach reads their own"
+
+
 async def test_a_stranger_learns_nothing_of_a_questionnaire_by_naming_it(rest: RestServer) -> None:
     _, _, questionnaire_id = await asked(rest)
     stranger = await rest.person("athlete")

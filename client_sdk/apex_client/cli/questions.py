@@ -25,10 +25,13 @@ SHORT_FORMS = {"number": "a number", "yes_no": "yes or no", "text": ""}
 
 def offered(replica: "Replica", reports: "Sequence[CheckIn]") -> "Record[Questionnaire] | None":
     """Give what the coach asks in these reports: the questionnaire that they answer already, else the newest active."""
-    named = [name for report in reports if (name := report.get("questionnaire_id"))]
-    found = replica.questionnaires.query("id = ?", named[:1]) if named else []
-    found = found or replica.questionnaires.query("active ORDER BY id DESC", limit=1)
-    return found[0] if found else None
+    from apex_sync.coaching.questionnaires import library_asked
+
+    for report in reports:
+        if (asked := report.asked()) and not asked.deleted:
+            return asked
+    alike = {each.scope: each for each in replica.questionnaires.query("active ORDER BY id DESC", limit=1)}
+    return alike.get(library_asked({scope: each.record for scope, each in alike.items()}, {}) or "")
 
 
 def numbered(asked: "Record[Questionnaire]") -> "list[tuple[int, str, Question]]":

@@ -41,6 +41,7 @@ from apex_server.resources import (
     RecordKind,
     RecordWriter,
     WeighingWriter,
+    answered_questions,
     check_in_views,
     placed,
     questionnaires_named,
@@ -53,7 +54,6 @@ from apex_server.resources.versions import version_named
 from apex_server.vault import Vault
 from apex_sync.coaching.checkin_view import CheckInDraft, checkin_patch
 from apex_sync.coaching.drafts import DraftPatch
-from apex_sync.coaching.questionnaires import answered
 from apex_sync.coaching.reviewing import answers_digest
 from apex_sync.ids import Scope
 from apex_sync.models import CHECK_INS
@@ -101,7 +101,7 @@ class CheckInWriter(WeighingWriter):
         answers = {**(state.get("questionnaire") or {}), **written}
         refused = [
             FieldError(f"questionnaire.{one.key}", f"{one.problem}: {one.text}")
-            for one in answered(named.get(name), answers)
+            for one in answered_questions(named, name, answers)
             if one.problem and (is_handed_in or one.key in written)
         ]
         if refused:

@@ -6,7 +6,7 @@ any other.
 """
 
 from apex_server.resources.bodies import Described, described_as, list_body, object_body
-from apex_server.resources.check_in_views import check_in_views, questionnaires_named
+from apex_server.resources.check_in_views import answered_questions, check_in_views, questionnaires_named
 from apex_server.resources.controller import Asked, AthleteRecordController, RecordController
 from apex_server.resources.encrypted_threads import encrypted_threads, keys_place
 from apex_server.resources.errors import AlreadyExists, VersionRequired, VersionStale
@@ -50,6 +50,7 @@ __all__ = [
     "VersionRequired",
     "VersionStale",
     "WeighingWriter",
+    "answered_questions",
     "check_in_views",
     "described_as",
     "encrypted_threads",

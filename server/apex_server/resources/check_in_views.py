@@ -1,7 +1,8 @@
 """Check-ins with what stands in records of its own: the questions that they answer, and the photos that name them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from apex_server.db import Connection, load_queries
@@ -10,12 +11,12 @@ from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
 from apex_server.vault import Vault
 from apex_sync.coaching.checkin_view import CheckInView, PhotoView, checkin_view
-from apex_sync.coaching.questionnaires import answered
+from apex_sync.coaching.questionnaires import AnsweredQuestion, answered, library_asked
 from apex_sync.collection import Record
 from apex_sync.ids import Scope
 from apex_sync.models import PROGRESS_PHOTOS, QUESTIONNAIRES
 
-__all__ = ["check_in_views", "questionnaires_named"]
+__all__ = ["answered_questions", "check_in_views", "questionnaires_named"]
 
 _queries = load_queries(__package__)
 
@@ -29,26 +30,41 @@ async def check_in_views(connection: Connection, vault: Vault, found: Sequence[K
     return [_view(known, questionnaires, photos[known.scope, known.id]) for known in found]
 
 
-async def questionnaires_named(connection: Connection, vault: Vault, named: Iterable[object]) -> dict[str, Record]:
-    """Read questionnaires by what check-ins call them, deleted ones as well: they were answered before.
+async def questionnaires_named(
+    connection: Connection, vault: Vault, named: Iterable[object]
+) -> Mapping[str, Mapping[str, Record]]:
+    """Read questionnaires by what check-ins call them and by library, deleted ones as well: they were answered before.
 
-    What the caller may not read, and what was never there, is left out.
+    What the caller may not read, and what was never there, is left out. Several coaches may use one id: `library_asked`
+    tells which is meant.
     """
     names = {record_id: name for name in named if isinstance(name, str) and (record_id := _uuid(name))}
     if not names:
         return {}
     rows = await connection.fetch(_queries.list_from_libraries, QUESTIONNAIRES.name, list(names))
     docs = await open_documents(connection, vault, rows)
-    return {
-        names[row["record_id"]]: known_record(QUESTIONNAIRES, row, doc).record
-        for row, doc in zip(rows, docs, strict=True)
-        if doc != DAMAGED
-    }
+    found: defaultdict[str, dict[str, Record]] = defaultdict(dict)
+    for row, doc in zip(rows, docs, strict=True):
+        if doc != DAMAGED:
+            found[names[row["record_id"]]][row["scope"]] = known_record(QUESTIONNAIRES, row, doc).record
+    return found
 
 
-def _view(known: KnownRecord, questionnaires: dict[str, Record], photos: Sequence[tuple[str, Record]]) -> CheckInView:
+def answered_questions(
+    questionnaires: Mapping[str, Mapping[str, Record]], name: str | None, answers: Mapping[str, Any]
+) -> list[AnsweredQuestion]:
+    """Give the questions of the questionnaire that is meant, with their answers."""
+    alike = questionnaires.get(name or "", {})
+    return answered(alike.get(library_asked(alike, answers) or ""), answers)
+
+
+def _view(
+    known: KnownRecord,
+    questionnaires: Mapping[str, Mapping[str, Record]],
+    photos: Sequence[tuple[str, Record]],
+) -> CheckInView:
     view = checkin_view(known.id, known.record, problems=known.problems, photos=photos)
-    view.questions = answered(questionnaires.get(view.questionnaire_id or ""), view.questionnaire)
+    view.questions = answered_questions(questionnaires, view.questionnaire_id, view.questionnaire)
     for photo in view.photos:
         _place_picture(photo)
     return view

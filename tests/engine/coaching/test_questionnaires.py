@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apex_sync.coaching.questionnaires import answered
+from apex_sync.coaching.questionnaires import answered, library_asked
 from apex_sync.models import QUESTIONNAIRES, Questionnaire
 from apex_sync.models.questionnaire import Question
 from tests.engine.coaching.garbage import FLAGS, KEYS, NUMBERS, TEXTS
@@ -74,6 +74,30 @@ def test_without_a_questionnaire_answers_stand_under_their_keys() -> None:
     assert [(one.text, one.answer) for one in answered(None, {"Any pain?": "no"})] == [("Any pain?", "no")]
 
 
+ASKS: dict[str, Any] = {"active": True, "created_at": "2026-03-01T10:00:00", "questions": {"knee": {"text": "Knee?"}}}
+
+
+@pytest.mark.parametrize(
+    ("other", "meant"),
+    [
+        ({}, "library:1"),
+        ({"created_at": "2026-03-02T10:00:00"}, "library:2"),
+        ({"created_at": "2026-03-02T10:00:00", "active": False}, "library:1"),
+        ({"created_at": "2026-03-02T10:00:00", "deleted": True}, "library:1"),
+        ({"created_at": "2026-03-02T10:00:00", "questions": {}}, "library:1"),
+        ({"active": False, "deleted": True, "questions": {"knee": {}, "sleep": {}}}, "library:2"),
+    ],
+)
+def test_of_questionnaires_with_one_id_the_answered_one_is_meant_then_the_newest_that_is_asked(
+    other: dict[str, Any], meant: str
+) -> None:
+    alike = {
+        library: QUESTIONNAIRES.read(ASKS | fields)[0] for library, fields in (("library:2", other), ("library:1", {}))
+    }
+    assert library_asked(alike, {"knee": "Fine.", "sleep": "Well.", "steps": None}) == meant
+    assert library_asked({}, {}) is None
+
+
 QUESTIONS = st.dictionaries(
     KEYS,
     st.fixed_dictionaries(
@@ -98,3 +122,4 @@ def test_whatever_devices_wrote_no_answer_is_left_out(questions: dict[str, Any],
     questionnaire = QUESTIONNAIRES.read({"questions": questions})[0]
     found = {one.key: one.answer for one in answered(questionnaire, answers)}
     assert {key: answer for key, answer in answers.items() if answer is not None}.items() <= found.items()
+    assert library_asked({"library:1": questionnaire}, answers) == "library:1"
