@@ -4,6 +4,7 @@ A machine without one of these skips the tests that need it and says why; in CI 
 so that nothing is ever green for want of being run.
 """
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -20,6 +21,12 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # A busy machine is no defect: bounds on time stand in the tests that are about time.
 settings.register_profile("apex", deadline=None, print_blob=True)
 settings.load_profile("apex")
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage be looked for in what tests make alone: what was imported and collected is most of the memory."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
