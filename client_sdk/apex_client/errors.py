@@ -19,6 +19,7 @@
     │   ├── NoSuchRecord
     │   ├── NoSuchEntry         no such exercise, set or photo in this record
     │   ├── AthleteNeeded       a coach must say whose record it is
+    │   ├── CoachNeeded         only a coach has clients
     │   ├── NotGranted          no access to these records (any more)
     │   ├── ThreadEncrypted     said in the open where everything is encrypted
     │   ├── NewDevices          somebody in an encrypted thread has a device that was not accepted
@@ -187,6 +188,13 @@ class AthleteNeeded(RecordError):
 
     def __init__(self) -> None:
         super().__init__("whose record is it? use replica.athlete(athlete_id)")
+
+
+class CoachNeeded(RecordError):
+    """How clients stand is seen on the device of their coach."""
+
+    def __init__(self) -> None:
+        super().__init__("this is for coaches: sign in as one, and sync")
 
 
 class ThreadNeeded(RecordError):

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from apex_client.accounts import Role
+from apex_client.times import utc_text
 from apex_sync.acceptance import Author, Refusal, RefusedOp, accept
 from apex_sync.compaction import compact
 from apex_sync.deaths import with_offered
@@ -88,6 +89,7 @@ class LoopbackServer:
         self.scopes: dict[str, StoredScope] = {}
         self.accounts: dict[str, Account] = {}
         self.grants: dict[str, dict[str, str]] = {}
+        self.linked_at_us: dict[str, int] = {}
         self.bindings: dict[int, str] = {}
         self.tokens: dict[str, str] = {}
         self.refresh_tokens: dict[str, str] = {}
@@ -122,6 +124,7 @@ class LoopbackServer:
         self.grants[coach.id][f"private:{coach.id}:{athlete.id}"] = "coach"
         thread = f"thread:{coach.id}:{athlete.id}"
         self.grants[coach.id][thread], self.grants[athlete.id][thread] = "coach", "athlete"
+        self.linked_at_us[thread] = self.now_us()
 
     def share_library(self, coach: Account, athlete: Account) -> None:
         library = f"library:{coach.id}"
@@ -138,9 +141,18 @@ class LoopbackServer:
         pairs = [name.split(":")[1:] for name in self.grants[user_id] if name.startswith("thread:")]
         names = {account.id: account.name for account in self.accounts.values()}
         return [
-            {"coach_id": coach, "athlete_id": athlete, "name": names[athlete if coach == user_id else coach]}
+            {
+                "coach_id": coach,
+                "athlete_id": athlete,
+                "name": names[athlete if coach == user_id else coach],
+                **self._since(coach, athlete),
+            }
             for coach, athlete in pairs
         ]
+
+    def _since(self, coach_id: str, athlete_id: str) -> dict[str, str]:
+        at_us = self.linked_at_us.get(f"thread:{coach_id}:{athlete_id}")
+        return {} if at_us is None else {"created_at": utc_text(at_us)}
 
     def issue(self, account: Account) -> dict[str, Any]:
         self._tokens_made += 1

@@ -1,7 +1,11 @@
 # Made from ../clients.py by client_sdk/generate_blocking.py; edit that file instead.
-"""A coach's athletes as the server sees them: how each stands, and whom to invite. All of it needs a network.
+"""A coach's athletes: how each stands, what happened to them, and whom to invite.
 
-Offline there is `replica.athletes`: the same people with their records, and what the coach keeps about each
+for client in replica.clients.standing():
+    print(client.name, client.status, client.adherence.overall)
+
+`standing` follows from what is on this device, by the arithmetic of the server, and needs no network; the rest does.
+`replica.athletes` has the same people with their records, and what the coach keeps about each
 (`replica.athlete(id).client_file`, where tags, status and archiving are edited).
 """
 
@@ -22,10 +26,13 @@ from apex_client.standing import (
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
+    from apex_client.client_order import ClientSort
+    from apex_sync.coaching.client_standing import Status
 
 PAGE_LENGTH = 200
 """As many as an answer of the server has at most, of athletes and of what happened."""
 
+_Clients: TypeAlias = list[ClientSummary]
 _Entries: TypeAlias = list[TimelineEntry]
 _Invites: TypeAlias = list[OpenInvite]
 
@@ -36,8 +43,39 @@ class Clients:
     def __init__(self, replica: "Replica") -> None:
         self._replica = replica
 
-    def list(self, *, sort: str = "name", **filters: str | bool) -> list[ClientSummary]:
-        """List the athletes with how each stands; filters are `status`, `tag`, `text` and `archived`."""
+    def standing(
+        self,
+        *,
+        status: "Status | None" = None,
+        tag: str | None = None,
+        text: str | None = None,
+        archived: bool = False,
+        sort: "ClientSort" = "name",
+    ) -> _Clients:
+        """List the athletes with how each stands as far as this device knows: what `list` asks of the server.
+
+        `text` is a part of the name, `archived` gives only those who were archived, and a minus before `sort` turns it
+        around. Names are those of profiles where there is one. Raises CoachNeeded.
+        """
+        from apex_client import client_facts
+        from apex_client.client_order import ordered
+
+        wanted = (text or "").casefold()
+        found = [
+            client
+            for client in self._replica._do(client_facts.standings)
+            if client.archived == archived
+            and status in (None, client.status)
+            and (tag is None or tag in client.tags)
+            and wanted in client.name.casefold()
+        ]
+        return ordered(found, sort)
+
+    def list(self, *, sort: str = "name", **filters: str | bool) -> _Clients:
+        """List the athletes with how each stands, as the server says it now.
+
+        Filters are `status`, `tag`, `text` and `archived`.
+        """
         found: list[ClientSummary] = []
         asked = {**filters, "sort": sort, "limit": PAGE_LENGTH}
         after: str | None = None

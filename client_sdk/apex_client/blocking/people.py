@@ -1,8 +1,8 @@
 # Made from ../people.py by client_sdk/generate_blocking.py; edit that file instead.
-"""What the others on this replica are called: asked of the server once, when somebody new is here.
+"""What the others on this replica are called, and since when one works with them: asked of the server once.
 
-Whoever came by an invite need not have written a name into their profile, and a coach's name stands in no record.
-Names go with the thread of their person.
+It is asked when somebody new is here. Whoever came by an invite need not have written a name into their profile, and a
+coach's name stands in no record. All of it goes with the thread of its person.
 """
 
 from contextlib import suppress
@@ -29,6 +29,7 @@ class _Thread(Struct):
     coach_id: str
     athlete_id: str
     name: str
+    created_at: str = ""
 
 
 class _Threads(Struct):
@@ -45,7 +46,7 @@ def learn_names(replica: "Replica", account: "Account") -> None:
 
 
 def _somebody_is_new(local: LocalReplica) -> bool:
-    sql = f"SELECT EXISTS ({_OTHERS} AND id NOT IN (SELECT id FROM people))"  # noqa: S608 - made of constants.
+    sql = f"SELECT EXISTS ({_OTHERS} AND id NOT IN (SELECT id FROM people WHERE since IS NOT NULL))"  # noqa: S608 - made of constants.
     with sqlite_errors(local.store.path):
         return bool(local.store.sql.execute(sql).fetchone()[0])
 
@@ -53,8 +54,8 @@ def _somebody_is_new(local: LocalReplica) -> bool:
 def _keep(local: LocalReplica, threads: list[_Thread]) -> None:
     with local.store.transaction():
         others = {other for (other,) in local.store.sql.execute(_OTHERS)}
-        told = {person: thread.name for thread in threads for person in (thread.coach_id, thread.athlete_id)}
+        told = {person: thread for thread in threads for person in (thread.coach_id, thread.athlete_id)}
         local.store.sql.executemany(
-            "INSERT OR REPLACE INTO people (id, name) VALUES (?, ?)",
-            [(person, name) for person, name in told.items() if person in others],
+            "INSERT OR REPLACE INTO people (id, name, since) VALUES (?, ?, ?)",
+            [(person, thread.name, thread.created_at) for person, thread in told.items() if person in others],
         )

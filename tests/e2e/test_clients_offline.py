@@ -1,0 +1,129 @@
+"""A coach's device says of clients what the server says: both judge the same data, one of them without a network."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apex_client import Replica
+from apex_client.errors import CoachNeeded
+from tests.e2e.whole_server import PASSWORD, WholeServer
+
+pytestmark = pytest.mark.anyio
+
+TODAY = datetime.now(UTC).date()
+MONDAY = TODAY - timedelta(days=TODAY.weekday())
+EVENING = timezone(timedelta(hours=-3))
+
+
+class Pair:
+    """A coach and three athletes: Anna follows a program, Ben trains without one, Cem has written nothing."""
+
+    def __init__(self, coach: Replica, anna: Replica, ben: Replica, cem: Replica) -> None:
+        self.coach, self.anna, self.ben, self.cem = coach, anna, ben, cem
+
+    async def sync(self) -> None:
+        for replica in (self.anna, self.ben, self.cem, self.coach, self.anna, self.coach):
+            await replica.sync()
+
+
+@pytest.fixture
+async def pair(server: WholeServer, tmp_path: Path) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+
+        async def opened(name: str, **more: Any) -> Replica:
+            replica = await stack.enter_async_context(Replica.open(tmp_path / f"{name}.db", zone=EVENING))
+            email = server.new_email(name.casefold())
+            await replica.register(server.address, email, PASSWORD, name=name, **more)
+            return replica
+
+        coach = await opened("Carla", role="coach")
+        athletes = [await opened(name, invite=(await coach.clients.invite()).code) for name in ("Anna", "Ben", "Cem")]
+        yield Pair(coach, *athletes)
+
+
+def plan(days: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "weeks": {f"w{week}": {"week_number": week} for week in range(1, 5)},
+        "days": {f"d{week}{day}": {"week": f"w{week}", "day_number": day} for week in range(1, 5) for day in days},
+        "exercises": {
+            f"e{week}{day}": {"day": f"d{week}{day}", "name": "Squat"} for week in range(1, 5) for day in days
+        },
+        "sets": {
+            f"s{week}{day}{number}": {"exercise": f"e{week}{day}", "reps_min": 5}
+            for week in range(1, 5)
+            for day in days
+            for number in range(4)
+        },
+    }
+
+
+async def train(athlete: Replica, on: date, *, sets: int = 3, **more: Any) -> None:
+    log = await athlete.workouts.start(start_time=f"{on}T18:00:00-03:00", **more)
+    await log.add_set("Squat", reps=8, load=60, type="warmup")
+    for number in range(sets):
+        await log.add_set("Squat", reps=8, load=100 + number, rpe=8)
+    await log.add_set("Squat", reps=8, load=100, completed=False)
+    await log.finish(end_time=f"{on}T19:10:00-03:00")
+
+
+async def eat(athlete: Replica, on: date, kcal: float) -> None:
+    meals = {f"m{number}": {"name": f"Meal {number}"} for number in range(3)}
+    food = {"name": "Rice", "energy_kcal": kcal / 3, "protein_g": 50.0, "carbs_g": 70.0, "fat_g": 20.0}
+    foods = {f"f{number}": {**food, "meal": f"m{number}"} for number in range(3)}
+    await athlete.nutrition_logs.create(date=str(on), meals=meals, foods=foods)
+
+
+async def fill(pair: Pair) -> None:
+    """Let three weeks pass of which every part of a standing follows."""
+    coach, anna, ben = pair.coach, pair.anna, pair.ben
+    await pair.sync()
+    template = await coach.programs.create(name="Base", **plan((1, 3, 5)))
+    program = await coach.programs.assign(template, user(anna), start_date=MONDAY - timedelta(days=14))
+    await coach.athlete(user(anna)).nutrition_targets.create(
+        start_date=str(MONDAY - timedelta(days=30)), energy_kcal=2400, protein_g=150, carbs_g=250, fat_g=70
+    )
+    await coach.athlete(user(anna)).client_file.edit(tags=["Prep", "Gym"], subscription_tier="premium")
+    await coach.athlete(user(ben)).client_file.edit(status="overdue")
+    await coach.athlete(user(ben)).profile.edit(training_days_per_week=4, check_in_day_number=3)
+    for weeks_ago, week in ((2, 1), (1, 2)):
+        monday = MONDAY - timedelta(days=7 * weeks_ago)
+        await train(anna, monday, program_id=program.id, week_number=week, day_number=1)
+        await train(ben, monday + timedelta(days=weeks_ago))
+    for days_ago, kcal in ((3, 2300.0), (2, 3100.0), (9, 900.0)):
+        await eat(anna, TODAY - timedelta(days=days_ago), kcal)
+    for athlete, days_ago in ((anna, 8), (anna, 1), (ben, 2)):
+        report = await athlete.checkins.draft(
+            date=TODAY - timedelta(days=days_ago), weight=80.5, measurements={"waist": 82}, responses={"energy": 7}
+        )
+        await report.submit()
+    await anna.checkins.draft(date=TODAY, responses={"energy": 1})
+    await pair.sync()
+    [first, *_] = await coach.athlete(user(anna)).checkins.list(until=TODAY - timedelta(days=5))
+    await first.review("Well done.")
+    await pair.sync()
+
+
+def user(replica: Replica) -> str:
+    assert replica.user is not None
+    return replica.user.id
+
+
+async def test_a_device_says_how_clients_stand_as_the_server_does(pair: Pair) -> None:
+    await fill(pair)
+    for sort in ("name", "-status", "adherence", "-last_workout", "since", "next_check_in_due"):
+        here, there = await pair.coach.clients.standing(sort=sort), await pair.coach.clients.list(sort=sort)
+        assert here == there
+    [anna, ben, cem] = await pair.coach.clients.standing()
+    assert anna.adherence.workouts is not None and 0 < anna.adherence.workouts < 50
+    assert (anna.check_ins_to_review, anna.tags) == (1, ["Prep", "Gym"])
+    assert anna.adherence.nutrition is not None and anna.current_program_id is not None
+    assert (ben.status, ben.average_session_minutes) == ("overdue", 70)
+    assert (cem.status, cem.last_workout) == ("active", None)
+    assert await pair.coach.clients.standing(tag="Prep") == [anna]
+    assert await pair.coach.clients.standing(text="BE", status="overdue") == [ben]
+    with pytest.raises(CoachNeeded):
+        await pair.anna.clients.standing()
