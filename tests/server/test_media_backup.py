@@ -90,13 +90,18 @@ async def test_a_copy_of_a_database_is_another_to_its_directory_of_media_and_its
     assert first.foreign_mark == elsewhere.data_dir / "media" / "databases" / str(production)
     staging = await database_id(elsewhere)
     assert staging != production
+    store = DirectoryStore(elsewhere.data_dir / "media")
+    await store.mark(staging)
     again = await restore(elsewhere, tmp_path / "monday.apexbackup", replace=True)
     assert again.foreign_mark is not None and await database_id(elsewhere) not in (staging, production)
+    assert await store.databases() == {str(production)}, "what was replaced is no more"
 
     await back_up(elsewhere, tmp_path / "staging.apexbackup")
     own = await database_id(elsewhere)
+    await store.mark(own)
     assert (await restore(elsewhere, tmp_path / "staging.apexbackup", replace=True)).foreign_mark is None
     assert await database_id(elsewhere) == own
+    assert await store.databases() == {str(production), str(own)}
     async with whole_app(elsewhere) as there:
         await keeper_of(there, days=1).note_strays()
         await keeper_of(there, days=33).note_strays()

@@ -90,6 +90,10 @@ class DirectoryStore:
         """Note that media of a database lie here."""
         await in_thread(self._mark, database_id)
 
+    async def unmark(self, database_id: UUID) -> None:
+        """Forget a database that is no more."""
+        await in_thread((self.root / DATABASES / str(database_id)).unlink, missing_ok=True)
+
     async def databases(self) -> set[str]:
         """Give the ids of the databases whose media lie here; none where the directory is not what it was."""
         try:

@@ -116,6 +116,8 @@ async def restore(
             lacking, foreign_mark = 0, None
             if isinstance(store := media_store_of(settings), DirectoryStore):
                 lacking = await copy_media(owner, path.with_name(COPIES_NAME), store.root)
+                if replaced_id is not None and replaced_id != backed_up_id:
+                    await store.unmark(replaced_id)
                 if backed_up_id != replaced_id and str(backed_up_id) in await store.databases():
                     foreign_mark = store.root / DATABASES / str(backed_up_id)
     async with Database.open(settings) as database:
