@@ -85,7 +85,7 @@ async def test_of_two_coaches_questionnaires_with_one_id_the_answered_one_is_sho
     other = await rest.person("coach")
     await rest.link(other, athlete)
     question = {"text": "Sore?", "type": "yes_no", "required": True, "order": "a"}
-    theirs = {"id": questionnaire_id, "name": "Daily", "questions": {"sore": question}}
+    theirs = {"id": questionnaire_id, "name": "Daily", "active": True, "questions": {"sore": question}}
     assert (await other("POST", "/api/questionnaires", theirs)).status_code == 201
 
     shown: list[list[str]] = []
@@ -99,7 +99,7 @@ async def test_of_two_coaches_questionnaires_with_one_id_the_answered_one_is_sho
     assert sorted([one["text"] for one in each["questions"]] for each in listed) == shown
     nothing = {"date": "2026-03-02", "questionnaire_id": questionnaire_id, "questionnaire": {}}
     wrong = [("questionnaire.sore", "Expected an answer: Sore?")]
-    assert refused_fields(await athlete("POST", "/api/checkins", nothing)) == wrong, "the newest"
+    assert refused_fields(await athlete("POST", "/api/checkins", nothing)) == wrong, "the one that is asked"
     read = await coach("GET", f"/api/checkins/{listed[0]['id']}")
     assert "How is your knee?" in [one["text"] for one in read.json()["questions"]], "a coach reads their own"
 
