@@ -86,6 +86,22 @@ class Device:
         assert [result.status for result in answer.results] == ["applied"]
         assert answer.results[0].refusals == []
 
+    async def push_new(self, patches: Sequence[Patch], *, collection: str) -> None:
+        """Make records of the athlete's, all in one push."""
+        await self._introduce()
+        stamp = time.time_ns() // 1000
+        pushed = [
+            PushedRecord(
+                f"athlete:{self.person.id}",
+                collection,
+                UUID(new_id()).bytes,
+                encode_push(self.client_id, 0, [encode_op([Write(stamp + number, [], patch)])]),
+            )
+            for number, patch in enumerate(patches)
+        ]
+        answer = await self.rest.committer.push(UUID(self.person.id), self.device_id, self.client_id, pushed)
+        assert {result.status for result in answer.results} == {"applied"}
+
     async def _introduce(self) -> None:
         async with self.rest.database.request(UUID(self.person.id)) as connection:
             await insert_device(

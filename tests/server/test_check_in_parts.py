@@ -138,3 +138,18 @@ async def test_photos_that_name_a_check_in_are_shown_with_it_once(rest: RestServ
     assert facts["photos"] == 2
     assert (await athlete("DELETE", f"/api/progress/photos/{photo['id']}")).status_code == 204
     assert [each["media_id"] for each in (await coach("GET", path)).json()["photos"]] == ["m1"]
+
+
+async def test_a_check_in_that_thousands_of_photos_name_takes_none_from_the_others(rest: RestServer) -> None:
+    athlete = await rest.person("athlete")
+    days = ("2026-03-01", "2026-03-02")
+    crowded, other = [(await athlete("POST", "/api/checkins", {"date": day})).json()["id"] for day in days]
+    phone = Device(rest, athlete, "phone", "phone")
+    for _ in range(2):
+        await phone.push_new([{"date": days[0], "check_in_id": crowded}] * 1000, collection="progress_photos")
+    named = [{"date": days[1], "check_in_id": other, "media_id": f"m{number}"} for number in range(3)]
+    await phone.push_new(named, collection="progress_photos")
+
+    listed = {each["id"]: each["photos"] for each in (await athlete("GET", "/api/checkins")).json()["checkins"]}
+    assert {each["media_id"] for each in listed[other]} == {"m0", "m1", "m2"}
+    assert len(listed[crowded]) == 997

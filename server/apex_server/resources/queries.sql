@@ -217,9 +217,17 @@ ORDER BY records.record_id, records.scope_id
 LIMIT 1000;
 
 -- name: list_photos_of_check_ins
--- The progress photos that name one of some check-ins ($1 and $2 go side by side), in the order they were taken.
+-- The progress photos that name one of some check-ins ($1 and $2 go side by side), of each in the order they were taken.
+-- One that thousands name takes nothing from the others: the first of each come first, five of each of 200.
 SELECT photo.scope_id, photo.record_id
 FROM unnest($1::uuid[], $2::text[]) AS asked (scope_id, check_in_id)
-JOIN progress_photos AS photo ON photo.scope_id = asked.scope_id AND photo.check_in_id = asked.check_in_id
-ORDER BY photo.scope_id, photo.date, photo.record_id
+CROSS JOIN LATERAL (
+    SELECT named.scope_id, named.record_id, row_number() OVER (ORDER BY named.date, named.record_id) AS place
+    FROM progress_photos AS named
+    WHERE named.scope_id = asked.scope_id
+        AND named.check_in_id = asked.check_in_id
+    ORDER BY place
+    LIMIT 1000
+) AS photo
+ORDER BY photo.place, photo.scope_id, photo.record_id
 LIMIT 1000;
