@@ -276,6 +276,44 @@ async def test_a_dashboard_shows_training_weight_answers_and_what_waits(rest: Re
     assert dashboard["client"]["id"] == athlete.id
 
 
+async def test_a_dashboard_shows_food_messages_and_the_program_of_today(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    scope, thread = f"athlete:{athlete.id}", f"thread:{coach.id}:{athlete.id}"
+    week = {f"w{number}": {"week_number": number} for number in range(1, 5)}
+    program = {"name": "Base", "start_date": day(NOW.weekday() + 7), "status": "active", "weeks": week}
+    await rest.committer.write(UUID(coach.id), scope, "programs", str(uuid4()), program)
+    target = {"start_date": day(10), "energy_kcal": 2000.0, "protein_g": 150.0}
+    await rest.committer.write(UUID(coach.id), scope, "nutrition_targets", str(uuid4()), target)
+    meals = {f"m{number}": {"name": f"Meal {number}"} for number in range(2)}
+    foods = {f"f{number}": {"meal": f"m{number}", "name": "Rice", "energy_kcal": 1000.0} for number in range(2)}
+    for days_ago in (2, 12):
+        eaten = {"date": day(days_ago), "meals": meals, "foods": foods}
+        await rest.committer.write(UUID(athlete.id), scope, "nutrition_logs", str(uuid4()), eaten)
+    for person, side, days_ago in ((athlete, "athlete", 3), (athlete, "athlete", 3), (coach, "coach", 1)):
+        said = {side: {"type": "text", "text": "Between us.", "sent_at": f"{day(days_ago)}T12:00:00.000Z"}}
+        await rest.committer.write(UUID(person.id), thread, "messages", str(uuid4()), said)
+
+    answer = await coach("GET", f"/api/clients/{athlete.id}/dashboard")
+    shown = answer.json()
+    assert (shown["program"]["name"], shown["program"]["week_number"], shown["program"]["week_count"]) == ("Base", 2, 4)
+    assert [(each["date"], each["target_energy_kcal"], each["percent"]) for each in shown["nutrition"]] == [
+        (day(12), None, None), (day(2), 2000, 100),
+    ]  # fmt: skip
+    assert shown["messages"] == {"from_athlete": 2, "from_coach": 1, "unread": 2}
+    assert "Between us." not in answer.text
+
+    async def happened(kind: str) -> list[tuple[str, Any]]:
+        page = (await coach("GET", f"/api/clients/{athlete.id}/timeline?kind={kind}")).json()
+        return [(each["date"], each["facts"]) for each in page["entries"]]
+
+    assert await happened("messages") == [
+        (day(1), {"from_athlete": 0, "from_coach": 1}), (day(3), {"from_athlete": 2, "from_coach": 0}),
+    ]  # fmt: skip
+    [(_, met), (_, unasked)] = await happened("nutrition")
+    assert (met["energy_kcal"], met["target_energy_kcal"], met["target_protein_g"]) == (2000, 2000, 150)
+    assert (unasked["energy_kcal"], unasked["target_energy_kcal"]) == (2000, None)
+
+
 async def test_a_timeline_is_paged_over_every_kind_the_newest_first(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     for days_ago in (5, 1, 9):
@@ -288,6 +326,12 @@ async def test_a_timeline_is_paged_over_every_kind_the_newest_first(rest: RestSe
     await rest.committer.write(UUID(athlete.id), scope, "progress_photos", str(uuid4()), photo)
     program = {"name": "Base", "start_date": day(30), "status": "active"}
     await rest.committer.write(UUID(coach.id), scope, "programs", str(uuid4()), program)
+    eaten = {"date": day(6), "foods": {"f1": {"name": "Rice", "energy_kcal": 100.0}}}
+    await rest.committer.write(UUID(athlete.id), scope, "nutrition_logs", str(uuid4()), eaten)
+    for days_ago in (7, 8):
+        said = {"coach": {"type": "text", "text": "Go on.", "sent_at": f"{day(days_ago)}T12:00:00.000Z"}}
+        thread = f"thread:{coach.id}:{athlete.id}"
+        await rest.committer.write(UUID(coach.id), thread, "messages", str(uuid4()), said)
     private, insight_id = f"private:{coach.id}:{athlete.id}", str(uuid4())
     await rest.committer.write(None, private, "insights", insight_id, {"status": "draft", "type": "progression"})
     approval = {"status": "approved", "acted_at": at(2)}
@@ -296,9 +340,10 @@ async def test_a_timeline_is_paged_over_every_kind_the_newest_first(rest: RestSe
     path = f"/api/clients/{athlete.id}/timeline"
     whole = (await coach("GET", path)).json()["entries"]
     assert [(each["kind"], each["date"]) for each in whole if each["kind"] not in ("workout", "check_in")] == [
-        ("linked", day(0)), ("insight", day(2)), ("metrics", day(3)), ("photo", day(4)), ("program", day(30)),
+        ("linked", day(0)), ("insight", day(2)), ("metrics", day(3)), ("photo", day(4)),
+        ("nutrition", day(6)), ("messages", day(7)), ("messages", day(8)), ("program", day(30)),
     ]  # fmt: skip
-    assert len(whole) == 11
+    assert len(whole) == 14
     assert [each["date"] for each in whole] == sorted((each["date"] for each in whole), reverse=True)
     assert next(each for each in whole if each["kind"] == "workout")["facts"]["sets"] == 3
     assert next(each for each in whole if each["kind"] == "metrics")["facts"]["weight_kg"] == 80.0
@@ -334,7 +379,10 @@ async def test_a_page_reads_a_coach_of_fifty_by_index_alone(db: Database, databa
         assert await explain(connection, load_queries("apex_server").list_standings, *arguments) == []
         assert await explain(connection, load_queries("apex_server.resources").list_measurings, athlete, today) == []
         mark = [today, NOW.replace(tzinfo=None), UUID(int=1), 50]
-        assert await explain(connection, queries.list_timeline, athlete, athlete, None, *mark, coach) == []
+        assert await explain(connection, queries.list_timeline, athlete, athlete, None, *mark, coach, athlete) == []
+        assert await explain(connection, queries.count_messages, athlete, today) == []
+        assert await explain(connection, queries.list_recent_eating, athlete, today, today) == []
+        assert await explain(connection, queries.list_targets, athlete, today) == []
         assert await explain(connection, queries.list_recent_workouts, athlete, today, today) == []
         assert await explain(connection, queries.list_recent_check_ins, athlete) == []
         assert await explain(connection, queries.list_open_insights, athlete) == []

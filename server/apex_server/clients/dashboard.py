@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from apex_server.caller import Caller
 from apex_server.clients.payloads import (
     ClientDashboard,
     OpenInsight,
@@ -17,9 +18,7 @@ from apex_server.clients.payloads import (
     TimelineKind,
     TimelinePage,
     ToLookAt,
-    WeightDay,
 )
-from apex_server.clients.reading import weight_of
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
 from apex_server.resources import (
@@ -30,48 +29,63 @@ from apex_server.resources import (
     read_records,
     weigh_ins_of_rows,
 )
-from apex_server.standing import clients_of
+from apex_server.standing import ClientSummary, clients_of
 from apex_server.vault import Vault
 from apex_sync.coaching.analytics import as_shown, tallies_of, volume_of
 from apex_sync.coaching.bodyweight import weight_trend
+from apex_sync.coaching.client_dashboard import (
+    FollowedProgram,
+    MessageCounts,
+    NutritionDay,
+    first_day_shown,
+    followed_program,
+    nutrition_days,
+    weight_days_since,
+    weight_now,
+)
+from apex_sync.coaching.nutrition import DayTotals, Macros
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, sets_by_exercise
 from apex_sync.coaching.strain import ANSWERS
-from apex_sync.coaching.weeks import monday_of
-from apex_sync.ids import Scope, private_scope
-from apex_sync.models import INSIGHTS
+from apex_sync.ids import Scope, athlete_scope, private_scope, thread_scope
+from apex_sync.models import INSIGHTS, PROGRAMS
 
 __all__ = ["dashboard_of", "timeline_of"]
-
-WEEKS = 4
-"""What a coach looks back over when planning the next weeks."""
 
 _queries = load_queries(__package__)
 
 
 async def dashboard_of(
-    connection: Connection, vault: Vault, coaches: Sequence[UUID] | None, athlete_id: UUID
+    connection: Connection, vault: Vault, caller: Caller, coaches: Sequence[UUID] | None, athlete_id: UUID
 ) -> ClientDashboard:
-    """Read an athlete of some coaches at a glance; without a coach, what is the athlete's own. Raises NotFound."""
+    """Read an athlete of some coaches at a glance; without a coach, what is the athlete's own. Raises NotFound.
+
+    Whoever reads along is told nothing of the messages between the two.
+    """
     clients = await clients_of(connection, vault, coaches, athlete_id)
     if not clients:
         raise NotFound("athlete")
     [client] = clients
-    today = datetime.now(UTC).date() + timedelta(days=1)  # It is tomorrow already somewhere.
-    first = monday_of(today - timedelta(weeks=WEEKS - 1))
+    until = datetime.now(UTC).date() + timedelta(days=1)  # It is tomorrow already somewhere.
+    first = first_day_shown(until)
     private = _private_scope_id(client.coach_id, athlete_id)
-    workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, today)
+    workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, until)
     sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
     library = await library_for(connection, vault, sets_by_exercise(sets))
-    measurings = await measurings_of(connection, athlete_id)
+    weights = weight_trend(weigh_ins_of_rows(await measurings_of(connection, athlete_id)))
     check_ins = await connection.fetch(_queries.list_recent_check_ins, athlete_id)
     marked = await connection.fetch(_queries.list_to_look_at, athlete_id)
+    is_theirs = caller.user_id == client.coach_id
+    messages = await _message_counts(connection, caller, athlete_id, first) if is_theirs else None
     return ClientDashboard(
         client=client,
         workouts=recent_workouts(workouts, sets),
         volume=volume_of(tallies_of(sets), library).muscles,
-        weight=weight_of(measurings),
-        weight_days=weight_days(measurings, first),
+        weight=weight_now(weights),
+        weight_days=weight_days_since(weights, first),
+        program=await _followed(connection, vault, client, until - timedelta(days=1)),
+        nutrition=await _nutrition(connection, athlete_id, first, until),
+        messages=messages,
         check_ins=[recent_check_in(row) for row in check_ins],
         insights=await _open_insights(connection, vault, private),
         to_look_at=[
@@ -97,7 +111,15 @@ async def timeline_of(
     """Read a page of what happened to an athlete, the newest first."""
     coach_id = await connection.fetchval(_queries.find_coach_of, coaches, athlete_id)
     private = _private_scope_id(coach_id, athlete_id)
-    asked = (athlete_id, private, kind, *PageMark.key(mark), limit + 1, coach_id)
+    asked = (
+        athlete_id,
+        private,
+        kind,
+        *PageMark.key(mark),
+        limit + 1,
+        coach_id,
+        _thread_scope_id(coach_id, athlete_id),
+    )
     rows = await connection.fetch(_queries.list_timeline, *asked)
     entries = [
         TimelineEntry(
@@ -134,15 +156,6 @@ def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet]) -> list[R
     return shown
 
 
-def weight_days(measurings: Sequence[Any], first: date) -> list[WeightDay]:
-    """List the weighed days since a day, with the trend that began long before."""
-    return [
-        WeightDay(day.date, day.weight_kg, day.trend_kg, day.held_out)
-        for day in weight_trend(weigh_ins_of_rows(measurings))
-        if day.date >= first
-    ]
-
-
 def recent_check_in(row: Any) -> RecentCheckIn:
     """Show what was answered."""
     return RecentCheckIn(
@@ -157,6 +170,43 @@ def recent_check_in(row: Any) -> RecentCheckIn:
 def _private_scope_id(coach_id: UUID | None, athlete_id: UUID) -> UUID | None:
     """Name what a coach keeps apart about an athlete; None without one."""
     return None if coach_id is None else Scope.parse(private_scope(str(coach_id), str(athlete_id))).id
+
+
+async def _followed(connection: Connection, vault: Vault, client: ClientSummary, on: date) -> FollowedProgram | None:
+    """Show the program that is followed now; None without one, or where its document is damaged."""
+    if client.current_program_id is None:
+        return None
+    place = (Scope.parse(athlete_scope(str(client.id))).id, client.current_program_id)
+    found = await read_records(connection, vault, PROGRAMS, [place])
+    return followed_program(found[0].record, on) if found else None
+
+
+async def _nutrition(connection: Connection, athlete_id: UUID, first: date, until: date) -> list[NutritionDay]:
+    eaten = await connection.fetch(_queries.list_recent_eating, athlete_id, first, until)
+    asked = await connection.fetch(_queries.list_targets, athlete_id, until)
+    return nutrition_days(
+        [
+            (row["date"], DayTotals(meals=row["meal_count"], foods=row["food_count"], macros=_macros(row)))
+            for row in eaten
+        ],
+        [(row["start_date"], _macros(row)) for row in reversed(asked)],
+    )
+
+
+def _macros(row: Any) -> Macros:
+    return Macros(
+        energy_kcal=row["energy_kcal"], protein_g=row["protein_g"], carbs_g=row["carbs_g"], fat_g=row["fat_g"]
+    )
+
+
+async def _message_counts(connection: Connection, coach: Caller, athlete_id: UUID, first: date) -> MessageCounts:
+    thread = _thread_scope_id(coach.user_id, athlete_id)
+    row = await connection.fetchrow(_queries.count_messages, thread, first)
+    return MessageCounts(from_athlete=row["from_athlete"], from_coach=row["from_coach"], unread=row["unread"])
+
+
+def _thread_scope_id(coach_id: UUID | None, athlete_id: UUID) -> UUID | None:
+    return None if coach_id is None else Scope.parse(thread_scope(str(coach_id), str(athlete_id))).id
 
 
 async def _open_insights(connection: Connection, vault: Vault, private: UUID | None) -> list[OpenInsight]:

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from apex_server.resources import Mark
 from apex_server.standing import ClientSummary
 from apex_sync.coaching.analytics import MuscleWeek
+from apex_sync.coaching.client_dashboard import FollowedProgram, MessageCounts, NutritionDay, WeightDay, WeightTrend
 from apex_sync.coaching.client_standing import Status
 from apex_sync.models import ClientFile, Profile
 
@@ -42,8 +43,6 @@ __all__ = [
     "TimelineKind",
     "TimelinePage",
     "ToLookAt",
-    "WeightDay",
-    "WeightTrend",
 ]
 
 PAGE_LENGTH_MAX = 500
@@ -134,16 +133,6 @@ class ProfileView(Profile, kw_only=True):
     age_years: int | None = None
 
 
-class WeightTrend(Struct, kw_only=True):
-    """The smoothed body weight, and how fast it moves; `low_confidence` where that rests on few readings."""
-
-    trend_kg: float
-    as_of: date
-    kg_per_week: float | None = None
-    percent_per_week: float | None = None
-    low_confidence: bool = False
-
-
 class Measured(Struct):
     """The latest value of something measured, and when that was."""
 
@@ -189,14 +178,16 @@ class StatusRequest(Struct, forbid_unknown_fields=True):
     status: Status | None
 
 
-TimelineKind = Literal["workout", "check_in", "metrics", "photo", "program", "insight", "linked"]
+TimelineKind = Literal[
+    "workout", "check_in", "metrics", "photo", "nutrition", "messages", "program", "insight", "linked"
+]  # fmt: skip
 
 
 class TimelineEntry(Struct, kw_only=True):
     """Something that happened: a record of the athlete's, a program begun, an insight approved, a relation begun.
 
-    `id` is that of the record (`linked`: of the athlete), `time` the athlete's wall clock without a zone, midnight
-    where none is known, and `facts` a few figures.
+    `messages` counts what was written on a day, in UTC. `id` is that of the record (`linked` and `messages`: of the
+    athlete), `time` the athlete's wall clock without a zone, midnight where none is known, and `facts` a few figures.
     """
 
     kind: TimelineKind
@@ -222,15 +213,6 @@ class RecentWorkout(Struct, kw_only=True):
     working_sets: float
     volume_load_kg: float
     average_rpe: float | None
-
-
-class WeightDay(Struct):
-    """A day's weight, and the trend after it; `held_out` says why it was left out of the trend."""
-
-    date: date
-    weight_kg: float
-    trend_kg: float
-    held_out: Literal["unit_slip", "outlier"] | None
 
 
 class RecentCheckIn(Struct, kw_only=True):
@@ -262,13 +244,19 @@ class ToLookAt(Struct, kw_only=True):
 
 
 class ClientDashboard(Struct, kw_only=True):
-    """One athlete at a glance: the last four weeks of training, the weight, the last check-ins, and what waits."""
+    """One athlete at a glance: four weeks of training, weight, food and messages, the last check-ins, and what waits.
+
+    `messages` is null for whoever does not read the thread: all but the coach.
+    """
 
     client: ClientSummary
     workouts: list[RecentWorkout]
     volume: list[MuscleWeek]
     weight: WeightTrend | None
     weight_days: list[WeightDay]
+    program: FollowedProgram | None
+    nutrition: list[NutritionDay]
+    messages: MessageCounts | None
     check_ins: list[RecentCheckIn]
     insights: list[OpenInsight]
     to_look_at: list[ToLookAt]

@@ -173,6 +173,32 @@ SELECT page.kind, page.id, page.date, page.time,
             FROM progress_photos
             WHERE progress_photos.scope_id = $1 AND progress_photos.record_id = page.id
         )
+        WHEN 'nutrition' THEN (
+            SELECT json_build_object(
+                'energy_kcal', eaten.energy_kcal, 'protein_g', eaten.protein_g,
+                'target_energy_kcal', asked.energy_kcal, 'target_protein_g', asked.protein_g
+            )
+            FROM nutrition_logs AS eaten
+            LEFT JOIN LATERAL (
+                SELECT target.energy_kcal, target.protein_g
+                FROM nutrition_targets AS target
+                WHERE target.scope_id = $1 AND target.start_date <= page.date
+                ORDER BY target.start_date DESC, target.record_id DESC
+                LIMIT 1
+            ) AS asked ON true
+            WHERE eaten.scope_id = $1 AND eaten.record_id = page.id
+        )
+        WHEN 'messages' THEN (
+            SELECT json_build_object(
+                'from_athlete', count(*) FILTER (WHERE said.sender = 'athlete'),
+                'from_coach', count(*) FILTER (WHERE said.sender = 'coach')
+            )
+            FROM messages AS said
+            WHERE said.scope_id = $9
+                AND said.sent_at >= page.date
+                AND said.sent_at < page.date + 1
+                AND NOT said.deleted
+        )
         WHEN 'program' THEN (
             SELECT json_build_object('status', status, 'end_date', end_date)
             FROM programs
@@ -241,6 +267,38 @@ FROM (
                 AND ($4::date IS NULL OR date <= $4)
         ) AS moment
         WHERE ($3::text IS NULL OR $3 = 'photo')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
+    UNION ALL
+    (
+        SELECT 'nutrition' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT record_id AS id, date AS date, date::timestamp AS time
+            FROM nutrition_logs
+            WHERE nutrition_logs.scope_id = $1
+                AND date IS NOT NULL
+                AND food_count > 0
+                AND ($4::date IS NULL OR date <= $4)
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'nutrition')
+            AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
+        ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
+        LIMIT $7
+    )
+    UNION ALL
+    (
+        SELECT 'messages' AS kind, moment.id, moment.date, moment.time
+        FROM (
+            SELECT DISTINCT $1::uuid AS id, sent_at::date AS date, sent_at::date::timestamp AS time
+            FROM messages
+            WHERE messages.scope_id = $9
+                AND NOT deleted
+                AND sent_at > '1970-01-02'
+                AND ($4::date IS NULL OR sent_at < $4 + 1)
+        ) AS moment
+        WHERE ($3::text IS NULL OR $3 = 'messages')
             AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
         ORDER BY moment.date DESC, moment.time DESC, moment.id DESC
         LIMIT $7
@@ -327,6 +385,35 @@ WHERE report.scope_id = $1
     AND report.date IS NOT NULL
 ORDER BY report.date DESC NULLS LAST, report.submitted_at DESC, report.record_id DESC
 LIMIT 8;
+
+-- name: list_recent_eating
+-- What the athlete wrote down of these days, the earliest first.
+SELECT eaten.date, eaten.meal_count, eaten.food_count, eaten.energy_kcal, eaten.protein_g, eaten.carbs_g, eaten.fat_g
+FROM nutrition_logs AS eaten
+WHERE eaten.scope_id = $1
+    AND eaten.date BETWEEN $2 AND $3
+    AND eaten.food_count > 0
+ORDER BY eaten.date, eaten.record_id
+LIMIT 100;
+
+-- name: list_targets
+-- What was asked for up to a day, the latest first.
+SELECT asked.start_date, asked.energy_kcal, asked.protein_g, asked.carbs_g, asked.fat_g
+FROM nutrition_targets AS asked
+WHERE asked.scope_id = $1
+    AND asked.start_date <= $2
+ORDER BY asked.start_date DESC, asked.record_id DESC
+LIMIT 30;
+
+-- name: count_messages
+-- How much was written in a thread since a day, and what waits for the coach.
+SELECT count(*) FILTER (WHERE said.sender = 'athlete' AND said.sent_at >= $2::date) AS from_athlete,
+    count(*) FILTER (WHERE said.sender = 'coach' AND said.sent_at >= $2::date) AS from_coach,
+    count(*) FILTER (WHERE said.sender = 'athlete' AND said.read_at IS NULL) AS unread
+FROM messages AS said
+WHERE said.scope_id = $1
+    AND NOT said.deleted
+    AND (said.sent_at >= $2::date OR said.read_at IS NULL);
 
 -- name: list_open_insights
 -- What waits for the coach's word about an athlete, the most urgent first.

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from apex_server.caller import Caller
-from apex_server.clients.payloads import ClientDetail, ClientMetrics, Measured, ProfileView, WeightTrend
+from apex_server.clients.payloads import ClientDetail, ClientMetrics, Measured, ProfileView
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import MalformedRequest, NotFound
 from apex_server.resources import GIRTHS, KnownRecord, etag_of, measurings_of, read_records, weigh_ins_of_rows
@@ -17,7 +17,8 @@ from apex_server.resources.versions import read_etag
 from apex_server.standing import clients_of, coaches_read_by
 from apex_server.sync.errors import RecordDamaged
 from apex_server.vault import Vault
-from apex_sync.coaching.bodyweight import latest_rate, weight_trend
+from apex_sync.coaching.bodyweight import weight_trend
+from apex_sync.coaching.client_dashboard import weight_now
 from apex_sync.coaching.profile import age_years
 from apex_sync.collection import Collection, Record
 from apex_sync.document import Document
@@ -26,7 +27,7 @@ from apex_sync.models import CLIENT_FILES, PROFILES, ClientFile, Profile
 from apex_sync.models.client_file import client_file_id
 from apex_sync.op import Vector
 
-__all__ = ["Part", "Versions", "etag_of_client", "parts_of", "read_client", "read_part", "versions_named", "weight_of"]
+__all__ = ["Part", "Versions", "etag_of_client", "parts_of", "read_client", "read_part", "versions_named"]
 
 _queries = load_queries(__package__)
 
@@ -120,28 +121,13 @@ def versions_named(if_match: str | None) -> Versions | None:
 def metrics_of(measurings: Sequence[Any], profile: Profile) -> ClientMetrics:
     """Say what is known of the body, from what was measured, the newest first."""
     return ClientMetrics(
-        weight=weight_of(measurings),
+        weight=weight_now(weight_trend(weigh_ins_of_rows(measurings))),
         target_weight_kg=profile.target_weight_kg or None,
         height_cm=profile.height_cm or None,
         body_fat_percent=latest(measurings, "body_fat_percent"),
         girths_cm={
             name.removesuffix("_cm"): found for name in GIRTHS if (found := latest(measurings, name)) is not None
         },
-    )
-
-
-def weight_of(measurings: Sequence[Any]) -> WeightTrend | None:
-    """Give the weight as its trend has it, and how fast it moves; None where nobody was weighed."""
-    days = [day for day in weight_trend(weigh_ins_of_rows(measurings)) if day.held_out is None]
-    if not days:
-        return None
-    rate = latest_rate(days)
-    return WeightTrend(
-        trend_kg=days[-1].trend_kg,
-        as_of=days[-1].date,
-        kg_per_week=rate.kg_per_week if rate else None,
-        percent_per_week=rate.percent_per_week if rate else None,
-        low_confidence=rate is None or rate.low_confidence,
     )
 
 

@@ -221,10 +221,13 @@ class ClientsController(Controller):
         database: NamedDependency[Database],
         coach_id: ReadCoach = None,
     ) -> ClientDashboard:
-        """Read one athlete at a glance: four weeks of training, volume by muscle, weight, check-ins, what waits."""
+        """Read one athlete at a glance: four weeks of training, weight and food, check-ins, what waits.
+
+        Messages are counted for their coach alone, and never shown.
+        """
         async with database.request(caller.user_id) as connection:
             coaches = await coaches_read_by(connection, caller, coach_id)
-            return await dashboard_of(connection, database.vault, coaches, athlete_id)
+            return await dashboard_of(connection, database.vault, caller, coaches, athlete_id)
 
     @get("/{athlete_id:uuid}/timeline", responses=problem_responses(*_READ))
     async def get_timeline(
