@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from apex_sync.coaching.adherence import DoneSession, workout_adherence
-from apex_sync.coaching.plan import plan_from_program
+from apex_sync.coaching.plan_history import PlanHistory, sessions_of
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet
-from apex_sync.collection import Record
 
 ALL_DAYS = 104 * 7 + 7
 """A program has at most so many days."""
@@ -26,10 +25,10 @@ class ProgramAnalytics(Struct, kw_only=True):
 
 
 def program_analytics(
-    program_id: str, program: Record, done: Iterable[DoneSession], sets: Sequence[PerformedSet], *, as_of: datetime.date
+    program: PlanHistory, done: Iterable[DoneSession], sets: Sequence[PerformedSet], *, as_of: datetime.date
 ) -> ProgramAnalytics:
     """Give the figures of a program from the sessions logged for it, and their sets."""
-    scheduled = plan_from_program(program_id, program).scheduled
+    scheduled = sessions_of(program)
     due = workout_adherence(scheduled, done, as_of=as_of, window_days=ALL_DAYS)
     totals = session_totals(sets)
     return ProgramAnalytics(

@@ -4,7 +4,7 @@ Read from a program record without trusting it; a program that lacks a leaf just
 """
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -101,64 +101,13 @@ def followed_on(programs: Iterable[tuple[str, Record]], on: datetime.date) -> tu
     return program_id, record
 
 
-def sessions_due(programs: Iterable[tuple[str, Record]]) -> tuple[ScheduledSession, ...]:
-    """List the sessions that were due, each asked for by the program that was followed on its day, oldest first.
-
-    A program is followed on its days until one that started later is; one that was completed on nobody knows which day
-    takes no other's place. The server's `standing.sql` says the same.
-    """
-    planned = []
-    for program_id, record in programs:
-        start = day(getattr(record, "start_date", None))
-        if start is not None and text(getattr(record, "status", None)) in SCHEDULED_STATUSES:
-            is_open = text(getattr(record, "status", None)) == "active"
-            end = day(getattr(record, "end_date", None)) or (datetime.date.max if is_open else datetime.date.min)
-            planned.append(((start, program_id), end, plan_from_program(program_id, record).scheduled))
-    return tuple(
-        sorted(
-            (
-                session
-                for rank, _, scheduled in planned
-                for session in scheduled
-                if not any(rank < later and later[0] <= session.date <= end for later, end, _ in planned)
-            ),
-            key=lambda session: (session.date, session.day_number or 0),
-        )
-    )
-
-
-def asked_for(
-    programs: Sequence[tuple[str, Record]], first: datetime.date, as_of: datetime.date
-) -> tuple[ScheduledSession, ...]:
-    """List the sessions that programs asked for; none where training days a week are what counts.
-
-    They count where no program asked for a session from one day to the other, nor has any to ask for that is followed
-    now. The server's `standing.sql` says the same.
-    """
-    due = sessions_due(programs)
-    followed = followed_on(programs, as_of)
-    counts = any(first <= session.date <= as_of for session in due) or (
-        followed is not None and bool(plan_from_program(*followed).scheduled)
-    )
-    return due if counts else ()
-
-
 def plan_from_program(program_id: str, record: Record, *, due_check_ins: tuple[datetime.date, ...] = ()) -> Plan:
     """Read a program record as far as it can be read; total for any record.
 
     Day 1 is the Monday of the week in which the program starts; sessions before the start or after the end are not due.
     """
-    weeks = {
-        key: week_number
-        for key, week in live_entries(getattr(record, "weeks", None))
-        if (week_number := whole(getattr(week, "week_number", None), 1, WEEK_NUMBER_MAX))
-    }
-    slots = {
-        key: (weeks[week], day_number)
-        for key, entry in live_entries(getattr(record, "days", None))
-        if (week := text(getattr(entry, "week", None))) in weeks
-        if (day_number := whole(getattr(entry, "day_number", None), 1, DAY_NUMBER_MAX))
-    }
+    weeks = _week_numbers(record)
+    slots = _slots(record, weeks)
     sets_by_exercise = _planned_sets(record)
     exercises = [
         (
@@ -173,7 +122,7 @@ def plan_from_program(program_id: str, record: Record, *, due_check_ins: tuple[d
     monday = monday_of(start) if start else None
     return Plan(
         program_id=program_id,
-        scheduled=_scheduled(record, start, monday, slots, exercises, sets_by_exercise),
+        scheduled=scheduled_sessions(record),
         deload_weeks=frozenset(
             weeks[key]
             for key, week in live_entries(getattr(record, "weeks", None))
@@ -188,6 +137,50 @@ def plan_from_program(program_id: str, record: Record, *, due_check_ins: tuple[d
         start_monday=monday,
         due_check_ins=due_check_ins,
     )
+
+
+def scheduled_sessions(record: Record) -> tuple[ScheduledSession, ...]:
+    """List the sessions that a program asks for as it is, oldest first; `plan_history` has what it asked for before."""
+    start = day(getattr(record, "start_date", None))
+    if start is None or text(getattr(record, "status", None)) not in SCHEDULED_STATUSES:
+        return ()
+    monday, end = monday_of(start), day(getattr(record, "end_date", None)) or datetime.date.max
+    slots, sets_by_exercise = _slots(record, _week_numbers(record)), _planned_sets(record)
+    counts: dict[Slot, int] = {}
+    for key, entry in live_entries(getattr(record, "exercises", None)):
+        if slot := slots.get(text(getattr(entry, "day", None)) or ""):
+            counts[slot] = counts.get(slot, 0) + len(sets_by_exercise.get(key, []))
+    sessions = []
+    for week_number, day_number in sorted(set(slots.values())):
+        ordinal = monday.toordinal() + DAYS * (week_number - 1) + day_number - 1
+        if start.toordinal() <= ordinal <= min(end.toordinal(), LAST_DAY):
+            sessions.append(
+                ScheduledSession(
+                    date=datetime.date.fromordinal(ordinal),
+                    sets=counts.get((week_number, day_number)) or None,
+                    week_number=week_number,
+                    day_number=day_number,
+                )
+            )
+    return tuple(sessions)
+
+
+def _week_numbers(record: Record) -> dict[str, int]:
+    return {
+        key: week_number
+        for key, week in live_entries(getattr(record, "weeks", None))
+        if (week_number := whole(getattr(week, "week_number", None), 1, WEEK_NUMBER_MAX))
+    }
+
+
+def _slots(record: Record, weeks: Mapping[str, int]) -> dict[str, Slot]:
+    """Give the place of each day by its key; one of no week has none."""
+    return {
+        key: (weeks[week], day_number)
+        for key, entry in live_entries(getattr(record, "days", None))
+        if (week := text(getattr(entry, "week", None)) or "") in weeks
+        if (day_number := whole(getattr(entry, "day_number", None), 1, DAY_NUMBER_MAX))
+    }
 
 
 def _planned_sets(record: Record) -> dict[str, list[Any]]:
@@ -218,33 +211,3 @@ def _prescribed_rpe(entry: Any) -> float | None:
     rpe = number(getattr(entry, "rpe", None), RPE_MIN, RPE_MAX)
     rir = number(getattr(entry, "rir", None), 0.0, RIR_MAX)
     return rpe if rpe is not None else max(RPE_MIN, 10.0 - rir) if rir is not None else None
-
-
-def _scheduled(
-    record: Record,
-    start: datetime.date | None,
-    monday: datetime.date | None,
-    slots: Mapping[str, Slot],
-    exercises: list[tuple[Slot, list[str], str]],
-    sets_by_exercise: Mapping[str, list[Any]],
-) -> tuple[ScheduledSession, ...]:
-    """List the sessions that were due, oldest first."""
-    if start is None or monday is None or text(getattr(record, "status", None)) not in SCHEDULED_STATUSES:
-        return ()
-    end = day(getattr(record, "end_date", None)) or datetime.date.max
-    counts: dict[Slot, int] = {}
-    for slot, _, key in exercises:
-        counts[slot] = counts.get(slot, 0) + len(sets_by_exercise.get(key, []))
-    sessions = []
-    for week_number, day_number in sorted(set(slots.values())):
-        ordinal = monday.toordinal() + DAYS * (week_number - 1) + day_number - 1
-        if start.toordinal() <= ordinal <= min(end.toordinal(), LAST_DAY):
-            sessions.append(
-                ScheduledSession(
-                    date=datetime.date.fromordinal(ordinal),
-                    sets=counts.get((week_number, day_number)) or None,
-                    week_number=week_number,
-                    day_number=day_number,
-                )
-            )
-    return tuple(sessions)

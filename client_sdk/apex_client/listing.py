@@ -11,6 +11,7 @@ from apex_client.status import RecordStatus
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
 from apex_sync.op import StampedWrite
+from apex_sync.session.held import HeldRecord
 
 LAST_SUCCESS = "last_success_us"
 """The setting that holds when a sync last went through."""
@@ -23,6 +24,11 @@ _DATED = {
     "nutrition_logs": ("nutrition_log_rows", "created_at"),
 }
 """The table of each kind of record that has a day, and what sorts the records of one day."""
+
+_RECENTLY_CHANGED = (
+    "WHERE record.collection = ? AND record.deleted = 0 AND (scope.name = ? OR ? IS NULL)"
+    " ORDER BY record.changed_us DESC, record.record_no DESC LIMIT ?"
+)
 
 
 def by_date(
@@ -40,11 +46,13 @@ def by_date(
 
 def recently_changed(local: LocalReplica, collection: str, scope: str | None, *, limit: int) -> list[Snapshot]:
     """List records that are not deleted, the most recently changed first."""
-    where = (
-        "WHERE record.collection = ? AND record.deleted = 0 AND (scope.name = ? OR ? IS NULL)"
-        " ORDER BY record.changed_us DESC, record.record_no DESC LIMIT ?"
-    )
-    return _snapshots(local, where, (collection, scope, scope, limit))
+    return _snapshots(local, _RECENTLY_CHANGED, (collection, scope, scope, limit))
+
+
+def documents(local: LocalReplica, collection: str, scope: str | None, *, limit: int) -> list[HeldRecord]:
+    """List the same with everything that was ever written to them."""
+    with sqlite_errors(local.store.path):
+        return local.store.select(_RECENTLY_CHANGED, (collection, scope, scope, limit))
 
 
 def by_id(local: LocalReplica, collection: str, scope: str | None, record_ids: Sequence[str]) -> list[Snapshot]:

@@ -26,7 +26,7 @@ from apex_sync.coaching.analytics import (
     volume_of,
 )
 from apex_sync.coaching.exercise_library import builtin_exercises
-from apex_sync.coaching.plan import asked_for
+from apex_sync.coaching.plan_history import asked_for, plan_history
 from apex_sync.coaching.profile import ExerciseTraits, Library, library_of
 from apex_sync.coaching.records import personal_records
 from apex_sync.coaching.sets import PerformedSet, exercise_identity, performed_sets, session_date, sets_by_exercise
@@ -71,7 +71,10 @@ def progression(
 
 
 def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date) -> list[AdherenceWeek]:
-    """State how many of the due sessions were done in each complete week, each asked for by the program of its day."""
+    """State how many of the due sessions were done in each complete week, each asked for by the program of its day.
+
+    A program asks for what it did on that day, whatever became of it since.
+    """
     logs = dict(_logs(local, scope))
     done = [
         session
@@ -79,8 +82,8 @@ def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date
         if (session := done_session(log_id, log, performed_sets(log_id, log))) is not None
     ]
     first = complete_weeks(today, weeks)[0]
-    held = listing.recently_changed(local, PROGRAMS.name, scope, limit=WORKOUTS_MAX)
-    scheduled = asked_for([(one.record_id, PROGRAMS.read(one.state)[0]) for one in held], first, today)
+    programs = listing.documents(local, PROGRAMS.name, scope, limit=WORKOUTS_MAX)
+    scheduled = asked_for([plan_history(one.record_id, one.document) for one in programs], first, today)
     if not scheduled:
         days = [on for log in logs.values() if (on := session_date(log)) is not None]
         profile = next(

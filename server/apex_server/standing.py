@@ -16,6 +16,7 @@ from msgspec import UNSET, Struct
 
 from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, load_queries
+from apex_server.edited_programs import edited_programs
 from apex_server.errors import TooManyClients
 from apex_server.people import USER_NAME
 from apex_server.sync.sealing import DocumentSeal
@@ -34,6 +35,7 @@ from apex_sync.coaching.client_standing import (
 )
 from apex_sync.coaching.nutrition import DayTotals, Macros, nutrition_adherence
 from apex_sync.coaching.plan import ScheduledSession
+from apex_sync.coaching.plan_history import PlanHistory, asked_for
 from apex_sync.fold import fold
 from apex_sync.models import CLIENT_FILES, ClientFile
 from apex_sync.wire import parse_document
@@ -165,17 +167,21 @@ async def standings_of(
     if several and len(rows) > CLIENTS_OF_SEVERAL_MAX:
         raise TooManyClients(CLIENTS_OF_SEVERAL_MAX)
     keys = await vault.user_keys(connection, [row["id"] for row in rows])
+    first, last = min(first_day or needed, needed), now.date() + timedelta(days=1)
+    edited = await edited_programs(connection, keys, first, last)
     standings = []
     for row in rows:
         if row["id"] in keys:
-            standings.append(_standing(row, keys[row["id"]], first_day))
+            histories = edited.get(row["id"])
+            asked = _asked(row) if histories is None else _asked_then(histories, first, row["today"], last)
+            standings.append(_standing(row, keys[row["id"]], first_day, asked))
             await checkpoint()
     return standings
 
 
-def _standing(row: Any, key: UserKey, first_day: date | None) -> Standing:
+def _standing(row: Any, key: UserKey, first_day: date | None, asked: Sequence[ScheduledSession] | None) -> Standing:
     file = _file(row, key)
-    facts = _facts(row, file, first_day, row["today"])
+    facts = _facts(row, file, first_day, asked)
     standing: ClientStanding = client_standing(facts)
     client = ClientSummary(
         id=row["id"],
@@ -213,15 +219,30 @@ def _file(row: Any, key: UserKey) -> ClientFile:
     return record if isinstance(record, ClientFile) else ClientFile()
 
 
-def _facts(row: Any, file: ClientFile, first_day: date | None, today: date) -> ClientFacts:
+def _asked(row: Any) -> Sequence[ScheduledSession] | None:
+    """List what programs ask for as they are; None where training days a week count."""
     scheduled = _read(row["scheduled"], _Due)
+    counts = row["has_schedule"] or any(session.date <= row["today"] for session in scheduled)
+    return scheduled if counts else None
+
+
+def _asked_then(
+    histories: Sequence[PlanHistory], first: date, today: date, last: date
+) -> Sequence[ScheduledSession] | None:
+    """List the same as the programs were on each day."""
+    due = asked_for(histories, first, today)
+    return [session for session in due if first <= session.date <= last] if due else None
+
+
+def _facts(row: Any, file: ClientFile, first_day: date | None, asked: Sequence[ScheduledSession] | None) -> ClientFacts:
+    today: date = row["today"]
     check_ins = [on for on in _read(row["check_ins"], date) if on <= today]
     return ClientFacts(
         as_of=today,
         since=row["since"].date(),
-        scheduled=scheduled
-        if row["has_schedule"] or any(session.date <= today for session in scheduled)
-        else usual_schedule(row["training_days_per_week"], row["first_workout"], today, first_day),
+        scheduled=usual_schedule(row["training_days_per_week"], row["first_workout"], today, first_day)
+        if asked is None
+        else asked,
         done=_read(row["sessions"], _Session),
         check_ins=check_ins,
         check_in_day_number=row["check_in_day_number"],

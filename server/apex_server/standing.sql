@@ -11,7 +11,7 @@ LIMIT 200;
 -- name: list_standings
 -- The athletes of some coaches, each once ($2: one of the athletes; $1 null: whom support looks at, who has no coach then),
 -- with what their standing follows from: each part reads a few rows by index. What was due is asked for by the program that
--- was followed on its day (as `sessions_due` in coaching/plan.py says). Names and tags are sealed, so they are sorted,
+-- was followed on its day (as `sessions_due` in coaching/plan_history.py says of programs that were never edited). Names and tags are sealed, so they are sorted,
 -- filtered and cut into pages once they are open. Sessions are read from $3 on, everything else from $5. The day of an
 -- athlete is that of the clock they last trained by; one that is off by more than a day says nothing.
 SELECT users.id, users.name, pair.coach_id, pair.since,
@@ -162,3 +162,39 @@ CROSS JOIN LATERAL (
 WHERE $2::uuid IS NULL OR pair.athlete_id = $2
 ORDER BY users.id
 LIMIT $6;
+
+-- name: list_programs_since
+-- The programs of athletes ($1) that asked for something from $3 to $4, and those that were changed since $2: what those
+-- asked for before, their rows do not tell. A stamp is ten minutes ahead of its commit at most, so an older commit says
+-- nothing about these days.
+SELECT programs.scope_id, programs.record_id, records.digest,
+    coalesce(latest.committed_at >= $2, true) AS edited
+FROM programs
+JOIN records ON records.scope_id = programs.scope_id AND records.record_id = programs.record_id
+LEFT JOIN LATERAL (
+    SELECT audit.committed_at
+    FROM audit
+    WHERE audit.scope_id = records.scope_id
+        AND audit.seq = records.seq
+    ORDER BY audit.client_id
+    LIMIT 1
+) AS latest ON true
+WHERE programs.scope_id = ANY ($1::uuid[])
+    AND (
+        coalesce(latest.committed_at >= $2, true)
+        OR (
+            programs.status IN ('active', 'completed')
+            AND programs.start_date <= $4
+            AND (programs.end_date >= $3 OR programs.end_date IS NULL)
+        )
+    )
+ORDER BY programs.scope_id, programs.start_date DESC, programs.record_id
+LIMIT 100000;
+
+-- name: list_program_documents
+-- Some programs, each by its scope ($1) and id ($2).
+SELECT records.scope_id, records.record_id, records.digest, records.doc
+FROM unnest($1::uuid[], $2::uuid[]) AS wanted (scope_id, record_id)
+JOIN records ON records.scope_id = wanted.scope_id AND records.record_id = wanted.record_id
+ORDER BY records.scope_id, records.record_id
+LIMIT 1000;

@@ -10,6 +10,7 @@ from apex_client.errors import AthleteNeeded
 from apex_sync.coaching.analytics import MuscleWeek
 from tests.client.apex_command import Terminal
 from tests.client.conftest import OpenReplica
+from tests.client.fleet import Clock
 from tests.client.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +124,35 @@ async def test_a_week_is_judged_by_the_program_that_was_followed_in_it(
         await coach.programs.assign(template, anna, start_date=monday(coach, weeks_ago))
     seen = await coach.athlete(anna).analytics.adherence(weeks=4)
     assert [(each.due, each.percent) for each in seen] == [(0, None), (1, 0), (1, 100), (1, 0)]
+
+
+async def test_an_edit_to_a_program_says_nothing_about_the_weeks_before_it(
+    open_replica: OpenReplica, server: LoopbackServer, clock: Clock
+) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    await coach.sync()
+    program = await coach.athlete(server.accounts[ANNA].id).programs.create(
+        status="active",
+        start_date=monday(coach, -1),
+        weeks={f"w{n}": {"week_number": n} for n in range(1, 5)},
+        days={f"d{n}": {"week": f"w{n}", "day_number": 1} for n in range(1, 5)},
+        exercises={f"e{n}": {"day": f"d{n}", "name": "Squat"} for n in range(1, 5)},
+        sets={f"s{n}": {"exercise": f"e{n}"} for n in range(1, 5)},
+    )
+    clock.advance(seconds=14 * 86_400)
+    await train(athlete, monday(athlete, 1), "Squat", 100)
+    await coach.sync()
+    clock.advance(seconds=7 * 86_400)
+    more = {f"t{n}": {"exercise": f"e{n}"} for n in range(1, 5)}
+    await program.edit(days={"d2": {"deleted": True}}, sets=more)
+    clock.advance(seconds=14 * 86_400)
+    await coach.sync()
+    await athlete.sync()
+    seen = await athlete.analytics.adherence(weeks=4)
+    assert [(each.due, each.percent) for each in seen] == [(1, 100), (1, 0), (1, 0), (1, 0)]
+    assert await coach.athlete(server.accounts[ANNA].id).analytics.adherence(weeks=4) == seen
 
 
 def test_a_terminal_shows_volume_and_progress(apex: Terminal) -> None:

@@ -1,6 +1,6 @@
 """What Postgres counts is what `apex_sync.coaching` counts, on random histories; and it goes by indexes."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,9 @@ from apex_sync.coaching.analytics import (
     trained_sessions,
     volume_of,
 )
+from apex_sync.coaching.client_standing import first_day_needed
 from apex_sync.coaching.exercise_library import builtin_exercises
-from apex_sync.coaching.plan import sessions_due
+from apex_sync.coaching.plan_history import history_of_record, plan_history, sessions_due
 from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, performed_sets, sets_by_exercise
@@ -204,7 +205,7 @@ async def test_postgres_says_what_was_due_as_the_rule_does(db: Database, databas
     for athlete in athletes:
         patches = [random_program(random, today) for _ in range(random.randint(0, 5))]
         programs = [
-            (str(UUID(bytes=record_id)), PROGRAMS.read(patch)[0])
+            history_of_record(str(UUID(bytes=record_id)), PROGRAMS.read(patch)[0])
             for patch in patches
             for record_id in [tablet.write(patch, collection="programs", scope=f"athlete:{athlete}")]
         ]
@@ -217,12 +218,56 @@ async def test_postgres_says_what_was_due_as_the_rule_does(db: Database, databas
     assert any(expected.values())
 
 
+async def test_postgres_says_what_was_due_as_the_rule_does_when_programs_were_edited(
+    db: Database, database_url: str
+) -> None:
+    world = await World(db, database_url, seed=11).open()
+    today = datetime.now(UTC).date()
+    first, last = today - timedelta(days=42), today + timedelta(days=1)
+    random = Random(11)
+    athletes = [await world.athlete() for _ in range(8)]
+    coach = await world.coach(*athletes)
+    tablet = await world.device(coach)
+    edits = sorted((random.randint(1, 70), athlete) for athlete in athletes for _ in range(random.randint(1, 6)))
+    programs: dict[UUID, list[bytes]] = {athlete: [] for athlete in athletes}
+    for days_ago, athlete in reversed(edits):
+        world.now = max(world.now, (int(datetime.now(UTC).timestamp()) - 86_400 * days_ago) * 1_000_000)
+        known = random.choice([*programs[athlete], None])
+        patch = random_program(random, today)
+        if known is not None:
+            patch = {leaf: patch[leaf] for leaf in random.sample(["status", "start_date", "end_date", "days"], 2)}
+        written = tablet.write(patch, known, collection="programs", scope=f"athlete:{athlete}")
+        programs[athlete] += [] if known else [written]
+        await tablet.sync()
+    histories = {
+        athlete: [plan_history(str(UUID(bytes=one)), tablet.docs[f"athlete:{athlete}", one]) for one in made]
+        for athlete, made in programs.items()
+    }
+    for _ in range(2):  # The second time what was read is remembered.
+        async with db.request(coach) as connection:
+            standings = await standings_of(connection, db.vault, [coach], first_day=first)
+            narrow = await standings_of(connection, db.vault, [coach])
+        for client, facts in standings:
+            due = [each for each in sessions_due(histories[client.id]) if first <= each.date <= last]
+            assert sorted(map(astuple, facts.scheduled), key=repr) == sorted(map(astuple, due), key=repr)
+        for client, facts in narrow:
+            due = [each for each in sessions_due(histories[client.id]) if each.date <= last]
+            needed = first_day_needed(datetime.now(UTC).date() - timedelta(days=1))
+            due = [each for each in due if needed <= each.date]
+            assert sorted(map(astuple, facts.scheduled), key=repr) == sorted(map(astuple, due), key=repr)
+    assert any(len(each.stages) > 2 for of in histories.values() for each in of)
+
+
 async def test_the_figures_of_many_go_by_indexes(db: Database, database_url: str) -> None:
     world = await World(db, database_url).open()
     athlete = await fill(world)
     coach = await world.coach(athlete)
     queries = load_queries("apex_server.analytics")
+    programs = load_queries("apex_server")
     async with db.request(coach) as connection:
+        since = datetime.combine(FIRST, time(), UTC)
+        assert await explain(connection, programs.list_programs_since, [athlete], since, FIRST, LAST) == []
+        assert await explain(connection, programs.list_program_documents, [athlete], [athlete]) == []
         assert await explain(connection, queries.list_tallies, athlete, FIRST, LAST) == []
         assert await explain(connection, queries.list_week_totals, [athlete], FIRST, LAST) == []
         assert await explain(connection, queries.list_week_totals, None, FIRST, LAST) == []

@@ -16,7 +16,8 @@ from apex_server.db import Database, load_queries
 from apex_server.sync.sealing import open_documents
 from apex_server.sync.store import DAMAGED
 from apex_sync.coaching.client_standing import first_day_needed
-from apex_sync.coaching.plan import Plan, asked_for, followed_on, plan_from_program
+from apex_sync.coaching.plan import Plan, followed_on, plan_from_program
+from apex_sync.coaching.plan_history import asked_for, plan_history
 from apex_sync.coaching.profile import Library, TrainingProfile, library_of, training_profile
 from apex_sync.collection import Record
 from apex_sync.fold import fold
@@ -92,7 +93,12 @@ async def read_athlete(database: Database, athlete_id: UUID, now: datetime) -> A
     today = records.today(now)
     followed = followed_on(of["programs"], today)
     plan = None if followed is None else plan_from_program(*followed)
-    if scheduled := asked_for(of["programs"], first_day_needed(today), today):
+    histories = [
+        plan_history(str(row["record_id"]), parse_document(doc))
+        for row, doc in zip(rows, docs, strict=True)
+        if row["collection"] == "programs" and doc != DAMAGED
+    ]
+    if scheduled := asked_for(histories, first_day_needed(today), today):
         plan = msgspec.structs.replace(plan or Plan(), scheduled=scheduled)
     return msgspec.structs.replace(records, plan=plan)
 

@@ -65,6 +65,7 @@ from apex_sync.coaching.adherence import DoneSession
 from apex_sync.coaching.assigning import program_copy
 from apex_sync.coaching.completion import ProgramAnalytics, program_analytics
 from apex_sync.coaching.drafts import model_patch
+from apex_sync.coaching.plan_history import plan_history
 from apex_sync.ids import Scope, private_scope
 from apex_sync.models import PROGRAMS, Program
 from apex_sync.op import EXACT_INT_MAX
@@ -244,10 +245,5 @@ async def analytics_of(
         for row in rows
         if completed[str(row["record_id"])]
     ]
-    return program_analytics(
-        program.id,
-        program.record,
-        done,
-        sets,
-        as_of=datetime.now(UTC).date(),
-    )
+    history = plan_history(program.id, program.document)
+    return program_analytics(history, done, sets, as_of=datetime.now(UTC).date())

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apex_sync.coaching.exercise_library import builtin_id
-from apex_sync.coaching.plan import Target, asked_for, followed_on, plan_from_program, sessions_due
+from apex_sync.coaching.plan import Target, followed_on, plan_from_program
+from apex_sync.coaching.plan_history import asked_for, history_of_record, sessions_due
 from apex_sync.coaching.profile import TrainingProfile, training_profile
 from apex_sync.collection import Record
 from apex_sync.models import PROGRAMS, Profile
@@ -126,7 +127,8 @@ def test_a_day_is_judged_by_the_program_that_was_followed_on_it() -> None:
         })[0]  # fmt: skip
 
     def due(*programs: Record) -> list[str]:
-        return [session.date.isoformat()[5:] for session in sessions_due((str(n), p) for n, p in enumerate(programs))]
+        histories = [history_of_record(str(n), each) for n, each in enumerate(programs)]
+        return [session.date.isoformat()[5:] for session in sessions_due(histories)]
 
     old, new = written("2026-03-02", "2026-03-15"), written("2026-03-16", None, weekday=2)
     assert due(old, new) == ["03-02", "03-09", "03-17", "03-24", "03-31", "04-07"]
@@ -142,7 +144,7 @@ def test_a_day_is_judged_by_the_program_that_was_followed_on_it() -> None:
 
 
 def test_training_days_a_week_count_where_no_program_asked_for_anything() -> None:
-    ended = ("p", program(**TWO_WEEKS, end_date=day(9).isoformat()))
+    ended = history_of_record("p", program(**TWO_WEEKS, end_date=day(9).isoformat()))
     assert [session.date for session in asked_for([ended], day(7), day(12))] == [
         session.date for session in sessions_due([ended])
     ], "its last days are judged by what it asked for"
