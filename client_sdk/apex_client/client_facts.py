@@ -21,7 +21,8 @@ from apex_sync.coaching.adherence_findings import usual_schedule
 from apex_sync.coaching.client_standing import ClientFacts, client_standing, first_day_needed
 from apex_sync.coaching.leaves import day
 from apex_sync.coaching.nutrition import DayTotals, Macros, nutrition_adherence
-from apex_sync.coaching.plan import ScheduledSession, asked_for, followed_on
+from apex_sync.coaching.plan import ScheduledSession, followed_on
+from apex_sync.coaching.plan_history import PlanHistory, asked_for, plan_history
 from apex_sync.collection import Record
 from apex_sync.models import PROGRAMS
 from apex_sync.models.client_file import client_file_id
@@ -104,11 +105,17 @@ _FILES = """
     SELECT row.scope_no, row.id, row.status, row.subscription_tier, row.tags, row.archived
     FROM client_file_rows AS row
 """
+# One that was changed in these weeks may have asked for something that it no longer does.
 _PROGRAMS = """
     JOIN program_rows AS row ON row.record_no = record.record_no
-    WHERE row.status IN ('active', 'completed')
-        AND (row.start_date <= ? OR row.start_date IS NULL)
-        AND (row.end_date >= ? OR row.end_date IS NULL)
+    WHERE (
+            record.changed_us >= ?
+            OR (
+                row.status IN ('active', 'completed')
+                AND (row.start_date <= ? OR row.start_date IS NULL)
+                AND (row.end_date >= ? OR row.end_date IS NULL)
+            )
+        )
         AND (? IS NULL OR row.scope_no = ?)
         AND scope.name LIKE 'athlete:%'
     ORDER BY record.record_no
@@ -130,6 +137,14 @@ class Client(NamedTuple):
     check_in_day_number: int | None
 
 
+class _Program(NamedTuple):
+    """A program as it is, and what it asked for when."""
+
+    id: str
+    record: Record
+    history: PlanHistory
+
+
 class _Read(NamedTuple):
     """What was read of all clients."""
 
@@ -143,7 +158,7 @@ class _Read(NamedTuple):
     asked: Rows
     critical: Rows
     files: Rows
-    programs: Mapping[str, Sequence[tuple[str, Record]]]
+    programs: Mapping[str, Sequence[_Program]]
 
 
 def standings(local: LocalReplica, athlete_id: str | None = None) -> list[ClientSummary]:
@@ -178,10 +193,12 @@ def _read(local: LocalReplica, now: datetime, scope_no: int | None) -> _Read:
     first = first_day_needed(now.date() - timedelta(days=1))
     until = now.date() + timedelta(days=1)  # It is tomorrow already somewhere.
     asked = {"first": first.isoformat(), "until": until.isoformat(), "scope_no": scope_no}
-    programs: defaultdict[str, list[tuple[str, Record]]] = defaultdict(list)
+    programs: defaultdict[str, list[_Program]] = defaultdict(list)
+    changed_us = int(datetime.combine(first, time(), UTC).timestamp()) * 1_000_000
     with sqlite_errors(local.store.path):
-        for held in local.store.select(_PROGRAMS, (*map(str, (until, first)), scope_no, scope_no)):
-            programs[held.scope].append((held.record_id, PROGRAMS.read(held.state)[0]))
+        for held in local.store.select(_PROGRAMS, (changed_us, *map(str, (until, first)), scope_no, scope_no)):
+            history = plan_history(held.record_id, held.document)
+            programs[held.scope].append(_Program(held.record_id, PROGRAMS.read(held.state)[0], history))
     return _Read(
         first=first,
         until=until,
@@ -205,7 +222,7 @@ def _summary(client: Client, read: _Read, now: datetime, coach_id: str) -> Clien
     check_ins = [on for on, _ in _dated(read.check_ins, client.scope_no) if on <= read.until][:CHECK_INS_READ]
     sessions = [(on, rest) for on, rest in _sessions(read, client.scope_no) if read.first <= on <= read.until]
     critical = next((count for (count,) in read.critical.get(client.private_no or 0, ())), 0)
-    followed = followed_on(programs, today)
+    followed = followed_on([(each.id, each.record) for each in programs], today)
     last = _only_day(read.last_sessions, client.scope_no)
     facts = ClientFacts(
         as_of=today,
@@ -269,10 +286,8 @@ def _since(client: Client, read: _Read, now: datetime) -> datetime:
     return datetime.combine(min(known), time(), UTC)
 
 
-def _scheduled(
-    client: Client, read: _Read, programs: Sequence[tuple[str, Record]], today: date
-) -> Sequence[ScheduledSession]:
-    asked = asked_for(programs, read.first, today)
+def _scheduled(client: Client, read: _Read, programs: Sequence[_Program], today: date) -> Sequence[ScheduledSession]:
+    asked = asked_for([each.history for each in programs], read.first, today)
     if asked:
         return [session for session in asked if read.first <= session.date <= read.until]
     first_session = _only_day(read.first_sessions, client.scope_no)
