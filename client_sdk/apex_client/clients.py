@@ -3,7 +3,8 @@
 for client in await replica.clients.standing():
     print(client.name, client.status, client.adherence.overall)
 
-`standing` follows from what is on this device, by the arithmetic of the server, and needs no network; the rest does.
+`standing`, `dashboard` and `timeline` follow from what is on this device, by the arithmetic of the server, and need no
+network; the rest does.
 `replica.athletes` has the same people with their records, and what the coach keeps about each
 (`replica.athlete(id).client_file`, where tags, status and archiving are edited).
 """
@@ -20,10 +21,11 @@ from apex_client.standing import (
     OpenInvite,
     OpenInvitesPage,
     TimelineEntry,
-    TimelinePage,
+    TimelineKind,
 )
 
 if TYPE_CHECKING:
+    from apex_client.client_dashboard import ClientDashboard
     from apex_client.client_order import ClientSort
     from apex_client.replica import Replica
     from apex_sync.coaching.client_standing import Status
@@ -89,22 +91,20 @@ class Clients:
         """Read one athlete: standing, profile, file and body metrics, as the API describes them."""
         return read_answer(await self._get(f"/{athlete_id}"), dict[str, Any])
 
-    async def dashboard(self, athlete_id: str) -> dict[str, Any]:
-        """Read one athlete at a glance, as the API describes it."""
-        return read_answer(await self._get(f"/{athlete_id}/dashboard"), dict[str, Any])
+    async def dashboard(self, athlete_id: str) -> "ClientDashboard":
+        """Show one athlete at a glance, as far as this device knows. Raises CoachNeeded, NotGranted."""
+        from apex_client import client_dashboard
 
-    async def timeline(self, athlete_id: str, *, kind: str | None = None, limit: int = 50) -> _Entries:
-        """List what happened to an athlete, the newest first, of one kind or of all."""
-        found: _Entries = []
-        after: str | None = None
-        while len(found) < limit:
-            asked = {"limit": min(PAGE_LENGTH, limit - len(found)), **({"kind": kind} if kind else {})}
-            page = read_answer(await self._get(f"/{athlete_id}/timeline", asked, after), TimelinePage)
-            found += page.entries
-            after = page.next
-            if after is None:
-                break
-        return found
+        return await self._replica._do(client_dashboard.dashboard, athlete_id)
+
+    async def timeline(self, athlete_id: str, *, kind: "TimelineKind | None" = None, limit: int = 50) -> _Entries:
+        """List what happened to an athlete, the newest first, of one kind or of all, as far as this device knows.
+
+        Raises CoachNeeded, NotGranted.
+        """
+        from apex_client import client_timeline
+
+        return await self._replica._do(client_timeline.timeline, athlete_id, kind, limit)
 
     async def invite(
         self,

@@ -1,8 +1,13 @@
 """What a server tells a coach about their athletes: how each stands, what happened to them, and what an import did."""
 
 from datetime import date, datetime
+from typing import Literal
 
 from msgspec import Struct
+
+TimelineKind = Literal[
+    "workout", "check_in", "metrics", "photo", "nutrition", "messages", "program", "insight", "linked"
+]  # fmt: skip
 
 
 class Adherence(Struct, frozen=True):
@@ -44,20 +49,16 @@ class ClientsPage(Struct, frozen=True):
 
 
 class TimelineEntry(Struct, frozen=True):
-    """Something that happened: a workout, check_in, metrics, photo, program or insight, by its record, or linked."""
+    """Something that happened, by its record; `linked` and `messages` (those of a day, UTC) by the athlete.
 
-    kind: str
+    `time` is the athlete's wall clock, midnight where none is known; `facts` are a few figures.
+    """
+
+    kind: TimelineKind
     id: str
     date: date
     time: datetime
     facts: dict[str, str | float | bool | None]
-
-
-class TimelinePage(Struct, frozen=True):
-    """A page of what happened."""
-
-    entries: list[TimelineEntry]
-    next: str | None
 
 
 class Invite(Struct, frozen=True):

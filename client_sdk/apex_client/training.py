@@ -50,7 +50,7 @@ def volume(local: LocalReplica, scope: str | None, *, weeks: int, today: date) -
     """Count the weekly hard sets of muscles and exercises."""
     first = first_day_of(weeks, today)
     sets = [each for log_id, log in _logs(local, scope, since=first) for each in performed_sets(log_id, log)]
-    return volume_of(tallies_of(sets), _library(local))
+    return volume_of(tallies_of(sets), library(local))
 
 
 def progression(
@@ -107,7 +107,8 @@ def _logs(local: LocalReplica, scope: str | None, *, since: date | None = None) 
         yield log.record_id, WORKOUT_LOGS.read(log.state)[0]
 
 
-def _library(local: LocalReplica) -> Library:
+def library(local: LocalReplica) -> Library:
+    """Give what is known of exercises here: those of coaches go before built-in ones of the same name."""
     with sqlite_errors(local.store.path):
         rows = local.store.sql.execute(_OWN_EXERCISES).fetchall()
     own = {

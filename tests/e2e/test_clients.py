@@ -46,9 +46,10 @@ async def test_an_invited_athlete_comes_with_what_the_coach_knew(working: WholeS
         await log.add_set("Bench Press", reps=8, load=100, unit="kg", rpe=8)
         await log.finish()
         await athlete.sync()
+        await coach.sync()
         assert {entry.kind for entry in await coach.clients.timeline(client.id)} == {"linked", "workout"}
         dashboard = await coach.clients.dashboard(client.id)
-        assert dashboard["workouts"][0]["working_sets"] == 1
+        assert dashboard.workouts[0].working_sets == 1
 
         file = coach.athlete(client.id).client_file
         await file.edit(status="overdue")

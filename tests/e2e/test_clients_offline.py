@@ -6,10 +6,14 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from apex_client import Replica
-from apex_client.errors import CoachNeeded
+from apex_client.client_dashboard import ClientDashboard
+from apex_client.errors import CoachNeeded, NotGranted
+from apex_client.standing import TimelineEntry
+from apex_sync.coaching.client_dashboard import MessageCounts
 from tests.e2e.whole_server import PASSWORD, WholeServer
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +105,11 @@ async def fill(pair: Pair) -> None:
         )
         await report.submit()
     await anna.checkins.draft(date=TODAY, responses={"energy": 1})
+    measured = {"date": str(TODAY), "measured_at": f"{TODAY}T07:00:00-03:00", "weight_kg": 80.0}
+    await anna.body_metrics.create(measured, measurements={"waist_cm": 81.0})
+    for sender, text in ((anna, "Knee hurts."), (anna, "Again."), (coach, "Rest a day.")):
+        thread = sender.messages.thread(user(anna)) if sender is coach else sender.messages
+        await thread.send(text)
     await pair.sync()
     [first, *_] = await coach.athlete(user(anna)).checkins.list(until=TODAY - timedelta(days=5))
     await first.review("Well done.")
@@ -127,3 +136,27 @@ async def test_a_device_says_how_clients_stand_as_the_server_does(pair: Pair) ->
     assert await pair.coach.clients.standing(text="BE", status="overdue") == [ben]
     with pytest.raises(CoachNeeded):
         await pair.anna.clients.standing()
+
+
+async def test_a_device_shows_a_client_as_the_server_does(pair: Pair) -> None:
+    await fill(pair)
+    coach = pair.coach
+    for athlete in (pair.anna, pair.ben, pair.cem):
+        path = f"/api/clients/{user(athlete)}"
+        shown = await coach.clients.dashboard(user(athlete))
+        assert shown == msgspec.convert(await coach.request("GET", f"{path}/dashboard"), ClientDashboard)
+        listed = await coach.clients.timeline(user(athlete))
+        answer = await coach.request("GET", f"{path}/timeline?limit=50")
+        assert listed == msgspec.convert(answer["entries"], list[TimelineEntry])
+        assert await coach.clients.timeline(user(athlete), limit=2) == listed[:2]
+    assert [entry.kind for entry in await coach.clients.timeline(user(pair.cem))] == ["linked"]
+    anna = await coach.clients.dashboard(user(pair.anna))
+    assert anna.messages == MessageCounts(from_athlete=2, from_coach=1, unread=2)
+    assert anna.program is not None and (anna.program.name, anna.program.week_number) == ("Base", 3)
+    assert {entry.kind for entry in await coach.clients.timeline(user(pair.anna))} == {
+        "workout", "check_in", "metrics", "nutrition", "messages", "program", "linked",
+    }  # fmt: skip
+    meals = await coach.clients.timeline(user(pair.anna), kind="nutrition")
+    assert [entry.facts["target_energy_kcal"] for entry in meals] == [2400, 2400, 2400]
+    with pytest.raises(NotGranted):
+        await coach.clients.dashboard(user(coach))

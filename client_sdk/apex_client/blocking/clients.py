@@ -4,7 +4,8 @@
 for client in replica.clients.standing():
     print(client.name, client.status, client.adherence.overall)
 
-`standing` follows from what is on this device, by the arithmetic of the server, and needs no network; the rest does.
+`standing`, `dashboard` and `timeline` follow from what is on this device, by the arithmetic of the server, and need no
+network; the rest does.
 `replica.athletes` has the same people with their records, and what the coach keeps about each
 (`replica.athlete(id).client_file`, where tags, status and archiving are edited).
 """
@@ -21,11 +22,12 @@ from apex_client.standing import (
     OpenInvite,
     OpenInvitesPage,
     TimelineEntry,
-    TimelinePage,
+    TimelineKind,
 )
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
+    from apex_client.client_dashboard import ClientDashboard
     from apex_client.client_order import ClientSort
     from apex_sync.coaching.client_standing import Status
 
@@ -90,22 +92,20 @@ class Clients:
         """Read one athlete: standing, profile, file and body metrics, as the API describes them."""
         return read_answer(self._get(f"/{athlete_id}"), dict[str, Any])
 
-    def dashboard(self, athlete_id: str) -> dict[str, Any]:
-        """Read one athlete at a glance, as the API describes it."""
-        return read_answer(self._get(f"/{athlete_id}/dashboard"), dict[str, Any])
+    def dashboard(self, athlete_id: str) -> "ClientDashboard":
+        """Show one athlete at a glance, as far as this device knows. Raises CoachNeeded, NotGranted."""
+        from apex_client import client_dashboard
 
-    def timeline(self, athlete_id: str, *, kind: str | None = None, limit: int = 50) -> _Entries:
-        """List what happened to an athlete, the newest first, of one kind or of all."""
-        found: _Entries = []
-        after: str | None = None
-        while len(found) < limit:
-            asked = {"limit": min(PAGE_LENGTH, limit - len(found)), **({"kind": kind} if kind else {})}
-            page = read_answer(self._get(f"/{athlete_id}/timeline", asked, after), TimelinePage)
-            found += page.entries
-            after = page.next
-            if after is None:
-                break
-        return found
+        return self._replica._do(client_dashboard.dashboard, athlete_id)
+
+    def timeline(self, athlete_id: str, *, kind: "TimelineKind | None" = None, limit: int = 50) -> _Entries:
+        """List what happened to an athlete, the newest first, of one kind or of all, as far as this device knows.
+
+        Raises CoachNeeded, NotGranted.
+        """
+        from apex_client import client_timeline
+
+        return self._replica._do(client_timeline.timeline, athlete_id, kind, limit)
 
     def invite(
         self,
