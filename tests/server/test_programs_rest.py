@@ -429,3 +429,31 @@ async def test_per_cents_of_a_new_athlete_get_their_loads_later_and_days_that_ar
     assert (problem(refused), refused.json()["errors"][0]["field"]) == ((422, "invalid_fields"), "maxima_kg.Squat")
     assert problem(await coach("POST", f"/api/programs/{template['id']}/loads")) == (422, "invalid_fields")
     assert problem(await athlete("POST", path)) == (403, "role_required")
+
+
+@pytest.mark.parametrize(("zone", "offset"), [("-23:59", -1439), ("+23:59", 1439), ("", 0)])
+async def test_which_days_are_over_when_loads_are_given_later_goes_by_the_clock_the_athlete_trains_by(
+    rest: RestServer, zone: str, offset: int
+) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    today = (datetime.now(UTC) + timedelta(minutes=offset)).date()
+    yesterday, last_week = today - timedelta(days=1), today - timedelta(days=7)
+    log = {"date": str(last_week), "start_time": f"{last_week}T18:00:00{zone}"}
+    assert (await athlete("POST", "/api/workouts", log)).status_code == 201
+    monday = yesterday - timedelta(days=yesterday.weekday())
+    weeks = {f"w{number}": {"week_number": number} for number in (1, 2)}
+    places = {name: divmod((on - monday).days, 7) for name, on in (("before", yesterday), ("today", today))}
+    days = {name: {"week": f"w{week + 1}", "day_number": day + 1} for name, (week, day) in places.items()}
+    template, _ = await make(
+        coach,
+        weeks=weeks,
+        days=days,
+        exercises={name: {"day": name, "name": "Squat"} for name in days},
+        sets={name: {"exercise": name, "load_percent": 75} for name in days},
+    )
+    body = {"athlete_id": athlete.id, "start_date": str(monday)}
+    assigned = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
+
+    given = await coach("POST", f"/api/programs/{assigned['id']}/loads", {"maxima_kg": {"Squat": 100}})
+    assert given.status_code == 200, given.text
+    assert {name: one.get("load_kg") for name, one in given.json()["sets"].items()} == {"before": None, "today": 75}

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+from apex_server.db import load_queries
 from apex_server.errors import FieldError, InvalidFields
 from apex_server.programs.assigning import maxima_of
 from apex_server.programs.payloads import Loads
@@ -10,6 +11,8 @@ from apex_server.resources import Made, RecordWriter
 from apex_sync.coaching.assigning import resolved_loads, stated_maxima
 
 __all__ = ["resolve_loads"]
+
+_queries = load_queries(__package__)
 
 
 async def resolve_loads(records: RecordWriter, program_id: UUID, asked: Loads) -> Made:
@@ -20,10 +23,11 @@ async def resolve_loads(records: RecordWriter, program_id: UUID, asked: Loads) -
             raise InvalidFields.one("program_id", "Expected the program of an athlete: a template is in per cent")
         vault, athlete_id = records.database.vault, UUID(known.athlete_id)
         estimated, library = await maxima_of(connection, vault, athlete_id, known, anew=asked.anew)
+        # Naive, as Postgres would else take it into the zone of its session.
+        today = await connection.fetchval(_queries.get_athlete_day, athlete_id, datetime.now(UTC).replace(tzinfo=None))
     stated, unknown = stated_maxima(known.record, asked.maxima_kg)
     if unknown:
         message = "Expected an exercise of this program, by its name or id"
         raise InvalidFields([FieldError(f"maxima_kg.{name}", message) for name in unknown])
-    today = datetime.now(UTC).date()
     patch = resolved_loads(known.record, maxima_kg=estimated | stated, library=library, today=today, anew=asked.anew)
     return await records.within(known.scope).apply_patch(program_id, patch)

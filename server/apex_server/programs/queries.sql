@@ -41,6 +41,20 @@ WHERE plan.scope_id = $1
 ORDER BY plan.record_id
 LIMIT 100;
 
+-- name: get_athlete_day
+-- The day of an athlete at a time of UTC ($2), as `list_standings` tells it: that of the clock they last trained by; one that
+-- is off by more than a day says nothing.
+SELECT ($2::timestamp + make_interval(mins => coalesce(latest.utc_offset_minutes, 0)))::date AS today
+FROM (VALUES (true)) AS athlete
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN abs(session.utc_offset_minutes) < 24 * 60 THEN session.utc_offset_minutes END AS utc_offset_minutes
+    FROM workout_logs AS session
+    WHERE session.scope_id = $1
+        AND session.date <= $2::timestamp::date + 1
+    ORDER BY session.date DESC NULLS LAST
+    LIMIT 1
+) AS latest ON true;
+
 -- name: list_recent_sessions
 -- The logs of the days in which a best set still tells what an athlete can lift.
 SELECT session.record_id

@@ -217,7 +217,8 @@ class ProgramsController(AthleteRecordController):
         """Give sets in per cent of the maximum their loads, after this program was assigned.
 
         Maxima are those that the body states, and else the athlete's best sets of twelve weeks. Sessions of days that
-        are over stay as they were, and sets of an exercise whose maximum nobody knows stay without a load.
+        are over where the athlete last trained stay as they were, and sets of an exercise whose maximum nobody knows
+        stay without a load.
         """
         require_role(records.caller, "coach")
         return await self.made(records, await resolve_loads(records, record_id, data or Loads()))
