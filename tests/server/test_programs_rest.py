@@ -338,6 +338,20 @@ async def test_an_edit_to_a_program_rewrites_nothing_that_was_logged_with_it(res
     assert edited.headers["etag"] == without.headers["etag"] == logged.headers["etag"]
 
 
+async def test_one_id_names_one_program_of_a_coach(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    draft, _ = await make(coach, athlete_id=athlete.id)
+    body = {**PLAN, "id": draft["id"]}
+
+    for refused in ({"athlete_id": athlete.id, "status": "active", "start_date": "2026-03-02"}, {"athlete_id": None}):
+        assert problem(await coach("POST", "/api/programs", body | refused)) == (409, "already_exists")
+    assert (await athlete("GET", "/api/programs")).json()["programs"] == []
+    again = await coach("POST", "/api/programs", body | {"athlete_id": athlete.id})
+    assert (again.status_code, again.json()["id"]) == (200, draft["id"]), "what was sent before is no second one"
+    await coach("DELETE", f"/api/programs/{draft['id']}")
+    assert problem(await coach("POST", "/api/programs", body)) == (409, "already_exists")
+
+
 async def test_a_clone_is_a_draft_of_the_coachs_own(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     followed, _ = await make(coach, athlete_id=athlete.id, start_date="2026-03-02", status="active")
