@@ -1,4 +1,4 @@
-"""Ops that die: which of them are in a summary, and which would be lost.
+"""Ops that a merge takes away: which of them are in a summary, and which would be lost.
 
 Merging two documents lets an op die that is dead in one of them. That is right where it died for good, by a refusal or
 in a compaction. But a restored server takes ops anew: under a clock that was dead before there can live what was
@@ -27,16 +27,26 @@ def with_offered(current: Document, offered: Document) -> Document:
 
 
 def lost_ops(before: Document, after: Document) -> dict[int, dict[int, bytes]]:
-    """Give the ops that died between two states of a record without a summary that speaks for them."""
+    """Give the ops of one state of a record that another one has not.
+
+    They died there without a summary that speaks for them, or somebody else's op stands under their clock.
+    """
     summarised: dict[_WriteKey, StampedWrite] | None = None
     lost: dict[int, dict[int, bytes]] = {}
     for client_id, ops in before.ops.items():
-        for clock in sorted(ops.keys() - after.ops.get(client_id, {}).keys()):
+        there = after.ops.get(client_id, {})
+        if there == ops:
+            continue
+        for clock, op in ops.items():
+            if clock in there:
+                if there[clock] != op:
+                    lost.setdefault(client_id, {})[clock] = op
+                continue
             if summarised is None:
                 # The newest first: it has most likely seen whatever is asked about.
                 summarised = {_key(write): write for write in sorted(_summarised(after), key=_hlc, reverse=True)}
-            if not _is_spoken_for(client_id, clock, ops[clock], summarised):
-                lost.setdefault(client_id, {})[clock] = ops[clock]
+            if not _is_spoken_for(client_id, clock, op, summarised):
+                lost.setdefault(client_id, {})[clock] = op
     return lost
 
 

@@ -61,7 +61,9 @@ def _requests() -> dict[str, SyncRequest]:
         ),
         "only push, as in a live frame": SyncRequest(PROTOCOL_VERSION, CLIENT_ID, NOW_US, push=[pushed]),
         "a first sync": SyncRequest(PROTOCOL_VERSION, CLIENT_ID, NOW_US, cursors=[]),
-        "an idle device of many scopes": SyncRequest(PROTOCOL_VERSION, CLIENT_ID, NOW_US, cursors_hash=DIGEST),
+        "an idle device of many scopes": SyncRequest(
+            PROTOCOL_VERSION, CLIENT_ID, NOW_US, cursors_hash=DIGEST, epoch=EPOCH
+        ),
         "records to be sent again": SyncRequest(
             PROTOCOL_VERSION, CLIENT_ID, NOW_US, cursors=[], resend=[(SCOPE, RECORD_ID)]
         ),

@@ -88,6 +88,9 @@ class SyncRequest(Struct, array_like=True, frozen=True):
 
     `cursors` None means "only push". An idle device of many scopes sends `cursors_hash` instead of `cursors`: the
     BLAKE2b-128 of the msgpack of its cursors, ordered by scope; when it does not match, the answer has `send_cursors`.
+
+    `epoch` is the server's as of the last answer, in which everything below the pushed clocks was acknowledged. A
+    server that was restored since asks for whole records; empty says nothing.
     """
 
     version: _Natural
@@ -104,6 +107,7 @@ class SyncRequest(Struct, array_like=True, frozen=True):
         Meta(max_length=BUCKET_SCOPES_MAX),
     ] = []
     """Scopes whose digests differ: the digests of their 256 buckets (first byte of BLAKE2b-128 of the record id)."""
+    epoch: bytes = b""
 
 
 class PulledRecord(Struct, array_like=True, frozen=True):

@@ -28,11 +28,16 @@ Origin = Literal["local", "pulled"]
 
 
 class Identity(Struct, frozen=True):
-    """What the device remembers of itself. `clock_ahead_us` is how far its wall clock is ahead of the server's."""
+    """What the device remembers of itself.
+
+    `clock_ahead_us` is how far its wall clock is ahead of the server's, `epoch` the life of the server's data in which
+    everything was acknowledged that is not on offer.
+    """
 
     client_id: int
     clock_ahead_us: int = 0
     repairs: int = 0
+    epoch: bytes = b""
 
 
 class HeldScope(Struct, frozen=True):

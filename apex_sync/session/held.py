@@ -368,14 +368,12 @@ class HeldRecord:
         """Give the writes of others that were here before, and are not here any more in any form."""
         after = self.document.ops
         others = {each: ops for each, ops in before.items() if each != self.client_id and after[each] is not ops}
-        lost = lost_ops(Document(others), self.document)
-        displaced: list[StampedWrite] = []
-        for client_id, ops in others.items():
-            now, dead = after[client_id], lost.get(client_id, {})
-            for clock, op in ops.items():
-                if clock in dead or now.get(clock, op) != op:
-                    displaced += decode_op(op, client_id=client_id, clock=clock)
-        return displaced
+        return [
+            write
+            for client_id, ops in lost_ops(Document(others), self.document).items()
+            for clock, op in ops.items()
+            for write in decode_op(op, client_id=client_id, clock=clock)
+        ]
 
     def _own_unacknowledged(self) -> dict[int, bytes]:
         mine = self.document.ops.get(self.client_id, {})

@@ -49,14 +49,10 @@ class PulledPages:
         return forked
 
     def _begin_again(self, scope: HeldScope, page: ScopePage) -> None:
-        """Offer everything to a server that may have lost it, before anything is read: receipts prove what is here.
-
-        Raises ProtocolError when that happens again and again.
-        """
+        """Read a scope from its beginning. Raises ProtocolError when that happens again and again."""
         self._resets[page.scope] += 1
         if self._resets[page.scope] > RESETS_MAX:
             raise ProtocolError("a scope that begins again and again")
-        self.device.store.offer_all(page.scope)
         again = replace(scope, role=page.role, cursor=b"", remaining=max(1, page.total), total=page.total)
         self.device.store.save_scope(again)
         self.tally.pages += 1

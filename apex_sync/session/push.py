@@ -23,9 +23,6 @@ TRIMMED = frozenset({"forbidden", "mistyped"})
 RECORD_BYTES_MAX = 512 * 1024
 """Own ops of one record that go up at once; what is left follows when these are acknowledged."""
 
-EPOCH_BYTES = 8
-"""How a receipt begins: with the epoch of the server that gave it."""
-
 STEPS = {
     Offer.NONE: Offer.WHOLE,
     Offer.WHOLE: Offer.AS_PULLED,
@@ -42,11 +39,12 @@ REISSUES_MAX = 3
 
 
 class SentRecord(Struct, frozen=True):
-    """What a request carried of a record: its own ops below `next_clock`, and none from there on."""
+    """What a request carried of a record: its own ops below `next_clock`, and none from there on, as this offer."""
 
     scope: str
     record_id: str
     next_clock: int
+    offer: Offer = Offer.NONE
 
 
 class Outgoing(NamedTuple):
@@ -83,9 +81,12 @@ def outgoing(held: HeldRecord) -> Outgoing | None:
 
 
 def _without_proof(held: HeldRecord) -> Offer:
-    """Say how a record goes up of which nothing can be proven: own ops from clock 0 leave out what others wrote."""
+    """Say how a record goes up of which nothing can be proven.
+
+    Own ops from clock 0 leave out what others wrote, and name it as seen, whatever the server has in its place.
+    """
     others = held.document.next_clocks.keys() - {held.client_id}
-    return Offer.RESCUE if others and not held.unacknowledged else Offer.FROM_ZERO
+    return Offer.RESCUE if others else Offer.FROM_ZERO
 
 
 def _start(held: HeldRecord) -> tuple[int, bytes]:
@@ -125,17 +126,20 @@ class PushAnswers:
         """What the server asked to be sent later, or cannot take now."""
         self._reissues: dict[tuple[str, str], int] = {}
 
-    def absorb(self, held: HeldRecord, sent: SentRecord, result: PushResult, *, role: str | None, epoch: bytes) -> bool:
+    def absorb(self, held: HeldRecord, sent: SentRecord, result: PushResult, *, role: str | None) -> bool:
         """Take in the answer to one record; tell whether somebody else writes under this device's client id.
 
         `role` is that of the user in the record's scope; None where no page of it has come yet.
         """
         match result.status:
             case "applied" | "duplicate":
-                return self._acknowledge(held, sent, result, role, epoch)
+                return self._acknowledge(held, sent, result, role)
             case "gap":
                 self._escalate(held)
             case "forked":
+                if held.offer is not Offer.NONE:
+                    # Others may have written under clocks that count as acknowledged here: was that seen, or this?
+                    held.offer = Offer.RESCUE
                 return True
             case "retry":
                 self.deferred.add((held.scope, held.record_id))
@@ -147,9 +151,7 @@ class PushAnswers:
                     self.deferred.add((held.scope, held.record_id))
         return False
 
-    def _acknowledge(
-        self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str | None, epoch: bytes
-    ) -> bool:
+    def _acknowledge(self, held: HeldRecord, sent: SentRecord, result: PushResult, role: str | None) -> bool:
         if result.next_clock > held.sent:
             # Clocks that this device has not used yet, or for what has not left it. What it sent is there, though.
             if not result.refusals:
@@ -159,24 +161,16 @@ class PushAnswers:
         if result.next_clock < sent.next_clock:
             self._escalate(held)
             return False
-        if self._is_restored(held, epoch):
-            self._escalate(held)
-            return False
         # Of what another conversation of this device has brought meanwhile, its own answer says what was refused.
         held.acked = max(held.acked, sent.next_clock)
-        held.offer = Offer.NONE
+        if held.offer is sent.offer:
+            held.offer = Offer.NONE
         self.tally.acknowledged += 1
         if result.refusals:
             self._refuse(held, result.refusals, role or OWN_ROLE)
         held.receipt = result.receipt if result.next_clock == held.acked else b""
         held.settle()
         return False
-
-    def _is_restored(self, held: HeldRecord, epoch: bytes) -> bool:
-        """Tell whether the server may have lost ops of others that are here, so that they must be offered first."""
-        known = held.receipt or held.pull_receipt
-        others = held.document.next_clocks.keys() - {held.client_id}
-        return held.offer is Offer.NONE and bool(known and others) and known[:EPOCH_BYTES] != epoch
 
     def _escalate(self, held: HeldRecord) -> None:
         """Send more of the record the next time."""

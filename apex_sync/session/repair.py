@@ -88,13 +88,14 @@ class Repair:
         arrived, pages.arrived = pages.arrived, set()
         # An answer holds what fits it, and nothing at all where the server could take in but not read just then. Only
         # one with a page of the scope, and no record on any page, says that the server does not have it.
-        settled = awaited & arrived if arrived else {key for key in awaited if key[0] in answered}
+        absent = set() if arrived else {key for key in awaited if key[0] in answered}
+        settled = awaited & arrived | absent
         self.missing |= awaited - settled
         self.tally.repaired += len(settled)
         forked = False
         for scope in sorted({scope for scope, _ in settled}):
             held = self.device.store.load(scope, [record_id for of, record_id in settled if of == scope])
-            forked |= self._rescue_absent(list(held.values()), pages)
+            forked |= self._rescue_absent([record for key, record in held.items() if (scope, key) in absent], pages)
             differing = [
                 record_id
                 for record_id, record in held.items()

@@ -46,13 +46,12 @@ def _agreed(mine: Document, theirs: Document) -> dict[int, int]:
 
 def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
     """Give the writes that are here and not there, in their order; what a summary there speaks for is there."""
-    lost: list[StampedWrite] = []
-    gone = lost_ops(mine, theirs)
-    for client_id, ops in mine.ops.items():
-        dead, there = gone.get(client_id, {}), theirs.ops.get(client_id, {})
-        for clock, op in ops.items():
-            if clock in dead or there.get(clock, op) != op:
-                lost += decode_op(op, client_id=client_id, clock=clock)
+    lost = [
+        write
+        for client_id, ops in lost_ops(mine, theirs).items()
+        for clock, op in ops.items()
+        for write in decode_op(op, client_id=client_id, clock=clock)
+    ]
     return sorted(lost, key=lambda write: write.rank)
 
 

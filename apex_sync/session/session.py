@@ -144,6 +144,7 @@ class SyncSession:
             # What was sent under a client id that this device has left since says nothing about what it holds now.
             left = request.client_id != self.device.identity.client_id
             forked = not left and self._absorb_results(sent, response)
+            self._meet(response.epoch)
             forked |= self._absorb_pages(response.pages, comparable=unmoved)
             self._forget(response.forget)
             self._repair.absorb(response.repair)
@@ -167,6 +168,7 @@ class SyncSession:
             pages = [page for page in response.pages if _cursor_of(held, page) == self.following.get(page.scope)]
             self._pulling |= len(pages) < len(response.pages) or any(page.reset for page in pages)
             # A frame may be older than an answer that came before it, so its digests prove nothing.
+            self._meet(response.epoch)
             forked = self._absorb_pages(pages, comparable=())
             self._forget(response.forget)
             if forked:
@@ -197,7 +199,7 @@ class SyncSession:
                     if push and size > self._push_bytes:
                         break
                     push.append(pushed)
-                    sent.append(SentRecord(held.scope, held.record_id, next_clock))
+                    sent.append(SentRecord(held.scope, held.record_id, next_clock, held.offer))
                     held.sent = max(held.sent, next_clock)
                 touched.append(held)
             store.save_progress(touched)
@@ -205,7 +207,8 @@ class SyncSession:
 
     def _request(self, push: list[PushedRecord], *, pulls: bool) -> SyncRequest:
         device = self.device
-        request = SyncRequest(PROTOCOL_VERSION, device.identity.client_id, device.now_us(), push=push)
+        identity = device.identity
+        request = SyncRequest(PROTOCOL_VERSION, identity.client_id, device.now_us(), push=push, epoch=identity.epoch)
         if not pulls or device.store.offering(self._answers.deferred):
             return request
         scopes = device.store.scopes()
@@ -238,12 +241,23 @@ class SyncSession:
             if record is None:
                 continue
             role = scopes[item.scope].role if item.scope in scopes else None
-            forked |= self._answers.absorb(record, item, result, role=role, epoch=response.epoch)
+            forked |= self._answers.absorb(record, item, result, role=role)
             (changed if result.refusals else progressed).append(record)
         self.tally.pushed += len(sent)
         store.save_progress(progressed)
         store.save(changed, "pulled")
         return forked
+
+    def _meet(self, epoch: bytes) -> None:
+        """Offer everything to a server that was restored and may have lost it, before anything is read from it.
+
+        Receipts prove what is here, as it is here.
+        """
+        store, identity = self.device.store, self.device.identity
+        if epoch != identity.epoch:
+            for name in store.scopes() if identity.epoch else ():
+                store.offer_all(name)
+            self.device.save_identity(replace(identity, epoch=epoch))
 
     def _unmoved(self, request: SyncRequest, response: SyncResponse) -> set[str]:
         """Name the scopes of an answer that are still as its request told the server.

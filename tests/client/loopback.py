@@ -17,7 +17,7 @@ from apex_client.accounts import Role
 from apex_client.times import utc_text
 from apex_sync.acceptance import Author, Refusal, RefusedOp, accept
 from apex_sync.compaction import compact
-from apex_sync.deaths import with_offered
+from apex_sync.deaths import lost_ops, with_offered
 from apex_sync.digest import add_digests, digest_bytes, record_digest
 from apex_sync.document import Document
 from apex_sync.errors import MalformedUpdate
@@ -202,7 +202,7 @@ class LoopbackServer:
         if self.retry_after:
             results = [PushResult("retry") for _ in request.push]
             return SyncResponse(self.version, self.now_us(), self.epoch, results, retry_after=self.retry_after)
-        results = [self._push(grants, request.client_id, pushed) for pushed in request.push]
+        results = [self._push(grants, request, pushed) for pushed in request.push]
         response = SyncResponse(self.version, self.now_us(), self.epoch, results)
         if request.cursors is None:
             if request.cursors_hash:
@@ -222,7 +222,8 @@ class LoopbackServer:
             repair=self._repair(request, grants),
         )
 
-    def _push(self, grants: dict[str, str], client_id: int, pushed: PushedRecord) -> PushResult:
+    def _push(self, grants: dict[str, str], request: SyncRequest, pushed: PushedRecord) -> PushResult:
+        client_id = request.client_id
         role = grants.get(pushed.scope)
         if role not in ("athlete", "coach"):
             return PushResult("rejected", refusals=[Refusal(0, "not_granted", "", "not yours")])
@@ -240,6 +241,8 @@ class LoopbackServer:
                 return PushResult("gap")
             foreign = pushed.receipt[:8] != self.epoch
             merged = with_offered(document, base)
+            if lost_ops(base, merged):
+                return PushResult("gap")
             spans = [
                 Span(0, client, document.next_clocks.get(client, 0))
                 for client, clock in merged.next_clocks.items()
@@ -250,6 +253,8 @@ class LoopbackServer:
             first, ops = parse_push(pushed.update, client_id) if pushed.update else (0, [])
         except MalformedUpdate as error:
             return PushResult("rejected", refusals=[Refusal(0, "malformed", "", str(error))])
+        if first and not pushed.base and request.epoch not in (b"", self.epoch):
+            return PushResult("gap")
         refused = record.refused.get(client_id, {})
         judged = accept(
             document, first, ops, author=Author(client_id, cast(Any, role)), collection=collection, refused=refused,

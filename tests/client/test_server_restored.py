@@ -1,5 +1,6 @@
 """A server that lost what it had acknowledged gets it back from the devices, other devices' edits included."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -150,13 +151,13 @@ def test_own_edits_that_a_restored_server_buried_are_written_again(
     settle(one)
     assert one.client_id != before
     assert one.state(record_id)["notes"] == "seen and lost"
-    assert boxes.rejected(one.local, limit=10) == []
-    settle(two)
+    settle(two, one)
+    assert boxes.rejected(one.local, limit=10) == boxes.rejected(two.local, limit=10) == []
     assert_converged(server, one, two)
 
 
 @pytest.mark.parametrize("compacted", [False, True])
-def test_edits_of_others_that_a_restored_server_buried_are_in_the_rejected_box(
+def test_edits_of_others_that_a_restored_server_buried_are_written_again(
     server: LoopbackServer, tmp_path: Path, compacted: bool
 ) -> None:
     one, gone = phones_of(server, tmp_path, 2)
@@ -171,9 +172,64 @@ def test_edits_of_others_that_a_restored_server_buried_are_in_the_rejected_box(
     if compacted:
         server.compact()
     settle(one)
-    (rejected,) = boxes.rejected(one.local, limit=10)
-    assert (rejected.code, rejected.patches) == ("displaced", ({"notes": "from a lost watch"},))
+    assert one.state(record_id)["notes"] == "from a lost watch"
+    assert boxes.rejected(one.local, limit=10) == []
     assert_converged(server, one)
+
+
+def clone_of(phone: Phone, path: Path) -> Phone:
+    """Give a second device from a whole copy of the first one, which writes under the same client id."""
+    phone.local.close()
+    for name in (".db", ".db.identity"):
+        shutil.copy(phone.path.with_suffix(name), path / f"clone{name}")
+    phone.reopen()
+    clone = Phone(path / "clone.db", phone.server, None, seed=77)
+    assert clone.client_id == phone.client_id
+    return clone
+
+
+def test_an_edit_of_a_clone_that_came_first_to_a_restored_server_is_no_edit_that_was_seen(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    """It stands under the clock of what the phone had acknowledged before, so it looks like the phone's own."""
+    (one,) = phones_of(server, tmp_path, 1)
+    backup = server.backup()
+    record_id = one.create({"title": "t"})
+    clone = clone_of(one, tmp_path)
+    clone.edit(record_id, {"notes": "on the clone"})
+    one.sync()
+    one.edit(record_id, {"notes": "on the phone"})
+    server.restore(backup)
+    clone.sync()
+    settle(one, clone)
+    held = one.local.store.one(one.scope, record_id)
+    assert held is not None
+    (conflict,) = held.conflicts
+    assert conflict.kept is not None
+    assert {conflict.kept.value, *(claim.value for claim in conflict.discarded)} == {"on the clone", "on the phone"}
+    assert_converged(server, one, clone)
+
+
+def test_what_needs_a_new_client_id_first_is_not_taken_for_lost(server: LoopbackServer, tmp_path: Path) -> None:
+    """A clone wrote under the clock of an own edit; that does not make what others wrote this device's."""
+    one, two = phones_of(server, tmp_path, 2)
+    record_id = two.create({"title": "t"})
+    settle(two, one)
+    clone = clone_of(one, tmp_path)
+    clone.edit(record_id, {"mood": 4})
+    clone.sync()
+    one.edit(record_id, {"fatigue": 3})
+    held = one.local.store.one(one.scope, record_id)
+    assert held is not None
+    with one.local.store.transaction():
+        held.offer = Offer.RESCUE
+        one.local.store.save_progress([held])
+    settle(one, two, clone)
+    authors = {
+        field: write.client_id for write in server.replay(one.scope, record_id).writes() for field in write.patch
+    }
+    assert authors.items() >= {"title": two.client_id, "mood": clone.client_id, "fatigue": one.client_id}.items()
+    assert_converged(server, one, two, clone)
 
 
 def without_pages(response: SyncResponse, key: bytes) -> SyncResponse:

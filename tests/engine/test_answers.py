@@ -7,16 +7,17 @@ import pytest
 
 from apex_sync.acceptance import Refusal
 from apex_sync.digest import record_digest
+from apex_sync.op import Write, encode_op
 from apex_sync.protocol import PulledRecord, PushResult, ScopePage
 from apex_sync.session.device import Device
-from apex_sync.session.held import HeldRecord
+from apex_sync.session.held import HeldRecord, Offer
 from apex_sync.session.pull import PulledPages
-from apex_sync.session.push import PushAnswers, SentRecord
+from apex_sync.session.push import PushAnswers, SentRecord, outgoing
 from apex_sync.session.tally import Tally
 from apex_sync.testing.memory_store import MemoryStore
 from apex_sync.wire import encode_delta
 
-SCOPE, RECORD_ID, EPOCH = "athlete:me", "00000000-0000-7000-8000-000000000001", b"epoch--1"
+SCOPE, RECORD_ID = "athlete:me", "00000000-0000-7000-8000-000000000001"
 
 Answer = Callable[[HeldRecord, int, PushResult], bool]
 
@@ -36,7 +37,7 @@ def answer(device: Device) -> Answer:
     def absorb(held: HeldRecord, next_clock: int, result: PushResult) -> bool:
         sent = SentRecord(SCOPE, RECORD_ID, next_clock)
         with device.store.transaction():
-            return answers.absorb(held, sent, result, role="athlete", epoch=EPOCH)
+            return answers.absorb(held, sent, result, role="athlete")
 
     return absorb
 
@@ -71,6 +72,24 @@ def test_an_answer_that_comes_late_takes_nothing_back(answer: Answer) -> None:
     assert not answer(held, 2, PushResult("applied", 2))
     assert not answer(held, 1, PushResult("applied", 1))
     assert held.acked == 2
+
+
+def test_an_offer_outlives_the_answer_to_what_went_up_before_it(answer: Answer) -> None:
+    """The server was found restored meanwhile, and what others wrote to the record is only here."""
+    held = sent_record("first")
+    held.offer = Offer.WHOLE
+    assert not answer(held, 1, PushResult("applied", 1))
+    assert (held.acked, held.offer) == (1, Offer.WHOLE)
+
+
+def test_own_edits_of_what_others_wrote_do_not_go_up_without_proof_of_that() -> None:
+    """They name it as seen, and under its clock may stand something else on a server that was restored."""
+    held = sent_record("on top")
+    assert outgoing(held) is not None
+    held.document.append(7, encode_op([Write(5, [], {"notes": "of another"})]))
+    held.offer = Offer.WHOLE
+    assert outgoing(held) is None
+    assert held.offer is Offer.RESCUE
 
 
 def test_what_continues_a_record_that_is_not_here_is_asked_for_whole(device: Device) -> None:

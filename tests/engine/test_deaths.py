@@ -54,6 +54,10 @@ def test_what_is_dead_here_stays_dead_and_what_differs_stays_as_it_is() -> None:
     assert with_offered(current, document([FIRST, THIRD])) == current
 
 
+def test_an_op_is_lost_where_another_one_stands_under_its_clock() -> None:
+    assert lost_ops(document([FIRST, SECOND]), document([FIRST, THIRD])) == {1: {1: SECOND}}
+
+
 def test_neither_document_is_changed() -> None:
     current, offered = document([FIRST, SECOND]), document([FIRST, None, THIRD])
     with_offered(current, offered)

@@ -183,6 +183,46 @@ async def test_an_op_that_had_seen_what_survives_nowhere_is_taken_and_its_author
     await assert_consistent(world)
 
 
+async def test_what_continues_ops_of_before_a_restore_is_asked_for_whole(world: World, db: Database) -> None:
+    """Under the clocks before it may stand what another device wrote."""
+    phone = await world.device(await world.athlete())
+    record_id = phone.write(workout())
+    await phone.sync()
+    before = world.identity.epoch
+    await begin_epoch(db)
+    await world.open()
+    phone.write({"fatigue": 7}, record_id)
+    new = phone.write(workout())
+    keys = [(phone.scope, record_id), (phone.scope, new)]
+    statuses = []
+    for epoch in (before, world.identity.epoch):
+        response = await phone.send(phone.request(keys, pull=False, epoch=epoch))
+        statuses.append([result.status for result in response.results])
+    assert statuses == [["gap", "applied"], ["applied", "duplicate"]]
+
+
+async def test_a_whole_record_does_not_vouch_for_what_others_wrote_in_its_place(world: World, db: Database) -> None:
+    """A clone came first to the restored server. What the phone continues is not what stands there."""
+    phone = await world.device(await world.athlete())
+    await back_up(world)
+    record_id = phone.write({"title": "on the phone"})
+    await phone.sync()
+    key = phone.scope, record_id
+    base, receipt = encode_document(phone.docs[key]), phone.receipts[key][0]
+    await restore(world, db)
+    clones = encode_op([Write(world.now_us(), [], {"title": "on the clone"})])
+    phone.write({"title": "on the phone, again"}, record_id)
+    user, device = phone.caller.user_id, phone.caller.device_id
+    pushed = [
+        PushedRecord(phone.scope, "workout_logs", record_id, encode_push(phone.client_id, 0, [clones])),
+        PushedRecord(phone.scope, "workout_logs", record_id, phone.pushed(key).update, base, receipt),
+    ]
+    for one, status in zip(pushed, ("applied", "gap"), strict=True):
+        answer = await world.committer.push(user, device, phone.client_id, [one])
+        assert [result.status for result in answer.results] == [status]
+    await assert_consistent(world)
+
+
 async def test_what_was_taken_since_the_restore_outlives_an_offer_in_which_its_clock_is_dead(
     world: World, db: Database
 ) -> None:

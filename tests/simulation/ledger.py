@@ -133,6 +133,14 @@ def on_devices(devices: Iterable[SimulatedDevice], granted: Callable[[SimulatedD
     }
 
 
+def own_values(device: SimulatedDevice) -> Iterator[str]:
+    """List the values that a device wrote under its client id, and no power cut may take."""
+    for row in device.rows.values():
+        for write in row.document.writes():
+            if write.client_id == row.client_id:
+                yield from (value for _, value in leaves(write.patch) if type(value) is str)
+
+
 def held_anywhere(
     database: MemoryDatabase,
     devices: Iterable[SimulatedDevice],

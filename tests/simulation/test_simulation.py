@@ -113,6 +113,20 @@ ONCE_FAILED = {
             154, 155,
         ],
     ),
+    "what stood under the clock of an own op on a restored server was taken for seen": (
+        27027,
+        [
+            0, 2, 4, 5, 9, 13, 14, 36, 37, 39, 41, 44, 46, 53, 55, 56, 62, 64, 68, 71, 112, 113, 114, 130, 131, 133,
+            140, 142, 178, 188,
+        ],
+    ),
+    "a record that had come whole, and needed a new client id first, was taken for lost": (
+        35452,
+        [
+            3, 4, 5, 8, 9, 11, 12, 13, 14, 15, 16, 17, 21, 22, 23, 24, 27, 28, 31, 34, 36, 37, 38, 40, 41, 42, 43, 44,
+            45, 46, 48, 49, 50, 59, 72, 78, 80, 81,
+        ],
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 

@@ -1,7 +1,7 @@
 """One run: people, devices, a server and everything that happens to them, in one process and from one seed."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from hashlib import blake2b
 from random import Random
@@ -19,7 +19,7 @@ from apex_sync.protocol import PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST
 from apex_sync.testing.virtual_time import run_in_virtual_time
 from tests.simulation.device import Backup, Crashed, SimulatedDevice
 from tests.simulation.judgement import Judge
-from tests.simulation.ledger import Ledger, held_anywhere
+from tests.simulation.ledger import Ledger, held_anywhere, own_values
 from tests.simulation.limits import small_limits
 from tests.simulation.network import WEATHERS
 from tests.simulation.plan import Plan, Step
@@ -111,9 +111,17 @@ class World:
         await asyncio.sleep(dice.choice((0.0, 0.0, 0.005, 0.03, 0.2)))
         for device in self.devices:
             if device.is_dead:
-                await device.revive()
+                await self._revive(device)
         self._note(step.kind)
         self._look()
+
+    async def _revive(self, device: SimulatedDevice) -> None:
+        """Start a device again. With the power may go what it alone had left of what a restored server had lost."""
+        loses_power = device.loses_power
+        before = set(own_values(device))
+        await device.revive()
+        if loses_power and self.counts.get("restore"):
+            self._forgive(before)
 
     def _note(self, what: str) -> None:
         """Put what happened, and where everybody stands, into the trace."""
@@ -368,11 +376,13 @@ class World:
         self.devices += fresh
         self._look()
 
-    def _forgive(self) -> None:
+    def _forgive(self, besides: Collection[str] = ()) -> None:
+        """Owe no more what nobody holds; what stands in `besides` is owed all the same."""
+
         def granted(device: SimulatedDevice) -> Mapping[str, Any]:
             return self.server.people.scopes_of(device.person.id)
 
-        self.ledger.keep_what_is_held(held_anywhere(self.server.database, self.devices, granted))
+        self.ledger.keep_what_is_held(held_anywhere(self.server.database, self.devices, granted).union(besides))
 
     def _scope_for(self, device: SimulatedDevice, dice: Random) -> str | None:
         """Choose an athlete in whose scope a device may write, as far as it knows."""

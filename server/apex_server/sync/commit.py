@@ -94,10 +94,13 @@ class Committer:
         self._bound: dict[int, UUID] = {}
         self._server_client_ids: dict[UUID | None, int] = {}
 
-    async def push(self, user_id: UUID, device_id: UUID, client_id: int, pushed: Sequence[PushedRecord]) -> Pushed:
+    async def push(
+        self, user_id: UUID, device_id: UUID, client_id: int, pushed: Sequence[PushedRecord], *, epoch: bytes = b""
+    ) -> Pushed:
         """Take what a device pushed, any mix of scopes, and answer for each record.
 
-        Nothing raises but a bug: what the database can't do now is answered `retry`.
+        `epoch` is the one in which it was acknowledged what the device has pushed before; empty is this one. Nothing
+        raises but a bug: what the database can't do now is answered `retry`.
         """
         results = [RETRY] * len(pushed)
         try:
@@ -105,7 +108,8 @@ class Committer:
                 return Pushed([PushResult("forked")] * len(pushed))
             writer = Writer(user_id, device_id, client_id)
             system_id = await self._server_client_id(None)
-            for scope, places in places_by_scope(pushed, results):
+            is_restored = bool(epoch) and epoch != self._epoch
+            for scope, places in places_by_scope(pushed, results, is_restored=is_restored):
                 proposals = [proposal_of(pushed[place]) for place in places]
                 try:
                     outcome = await self._scopes.commit(scope, writer, proposals, system_client_id=system_id)
@@ -211,14 +215,21 @@ def written_or_error(verdict: Verdict, seq: int) -> Written | ApiError:
     return ServerBusy() if verdict.merged is None else Written(verdict.merged, seq)
 
 
-def places_by_scope(pushed: Sequence[PushedRecord], results: list[PushResult]) -> Iterator[tuple[str, list[int]]]:
-    """Group by scope, in the order of first occurrence; what cannot even be looked up is answered at once."""
+def places_by_scope(
+    pushed: Sequence[PushedRecord], results: list[PushResult], *, is_restored: bool
+) -> Iterator[tuple[str, list[int]]]:
+    """Group by scope, in the order of first occurrence; what cannot even be looked up is answered at once.
+
+    So is what continues ops of the device that a server `is_restored` from a backup may hold others in place of.
+    """
     places: dict[str, list[int]] = {}
     for place, record in enumerate(pushed):
         if len(record.record_id) != RECORD_ID_BYTES:
             results[place] = rejected("malformed", f"a record id of {len(record.record_id)} bytes").result
         elif not is_scope(record.scope):
             results[place] = rejected("malformed", "not the name of a scope").result
+        elif is_restored and not record.base and first_clock_of(record.update):
+            results[place] = PushResult("gap")
         else:
             places.setdefault(record.scope, []).append(place)
     yield from places.items()

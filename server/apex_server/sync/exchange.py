@@ -47,7 +47,9 @@ class SyncExchange:
             raise UnsupportedVersion(request.version, self._version_oldest, PROTOCOL_VERSION)
         pushed = Pushed([])
         if request.push:
-            pushed = await self._committer.push(caller.user_id, caller.device_id, request.client_id, request.push)
+            pushed = await self._committer.push(
+                caller.user_id, caller.device_id, request.client_id, request.push, epoch=request.epoch
+            )
         pulled, retry_after = NOTHING_PULLED, pushed.retry_after
         if may_read and not retry_after:
             pulled, retry_after = await self._pull(caller, request)

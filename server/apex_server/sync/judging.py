@@ -19,7 +19,7 @@ from apex_sync.acceptance import Acceptance, Author, Refusal, RefusalCode, Refus
 from apex_sync.clock import next_hlc
 from apex_sync.collection import Collection, Record, Role
 from apex_sync.compaction import COMPACTION_BYTES, COMPACTION_OPS, compact, needs_compaction
-from apex_sync.deaths import with_offered
+from apex_sync.deaths import lost_ops, with_offered
 from apex_sync.digest import extend_digest, record_digest
 from apex_sync.document import Document
 from apex_sync.errors import MalformedOp, MalformedUpdate, OutOfBounds
@@ -129,11 +129,12 @@ def judge_push(hearing: Hearing, pushed: PushedRecord, state: RecordState) -> Ve
     except MalformedUpdate as error:
         return rejected("malformed", str(error))
     current, epoch = _with_base(hearing, pushed, before, base)
+    if base is not None and (epoch is None or lost_ops(base, current)):
+        # What the device names as seen is not proven, or others stand in its place: those it has to see first.
+        return Verdict(PushResult("gap", before.next_clocks.get(hearing.client_id, 0)))
     if not ops:
         if base is None:
             return rejected("malformed", "neither ops of the device nor a record")
-        if epoch is None:
-            return Verdict(PushResult("gap", before.next_clocks.get(hearing.client_id, 0)))
         first_clock = current.next_clocks.get(hearing.client_id, 0)
     acceptance = accept(
         current,
