@@ -23,8 +23,7 @@ from apex_sync.coaching.leaves import day
 from apex_sync.coaching.nutrition import DayTotals, Macros, nutrition_adherence
 from apex_sync.coaching.plan import ScheduledSession, followed_on
 from apex_sync.coaching.plan_history import PlanHistory, asked_for, plan_history
-from apex_sync.collection import Record
-from apex_sync.models import PROGRAMS
+from apex_sync.models import Program
 from apex_sync.models.client_file import client_file_id
 from apex_sync.models.fields import parse_local_time
 
@@ -105,6 +104,12 @@ _FILES = """
     SELECT row.scope_no, row.id, row.status, row.subscription_tier, row.tags, row.archived
     FROM client_file_rows AS row
 """
+_ACTIVE = """
+    SELECT row.scope_no, row.id, row.start_date, row.end_date
+    FROM program_rows AS row
+    WHERE row.status = 'active'
+        AND (:scope_no IS NULL OR row.scope_no = :scope_no)
+"""
 # One that was changed in these weeks may have asked for something that it no longer does.
 _PROGRAMS = """
     JOIN program_rows AS row ON row.record_no = record.record_no
@@ -137,14 +142,6 @@ class Client(NamedTuple):
     check_in_day_number: int | None
 
 
-class _Program(NamedTuple):
-    """A program as it is, and what it asked for when."""
-
-    id: str
-    record: Record
-    history: PlanHistory
-
-
 class _Read(NamedTuple):
     """What was read of all clients."""
 
@@ -158,7 +155,8 @@ class _Read(NamedTuple):
     asked: Rows
     critical: Rows
     files: Rows
-    programs: Mapping[str, Sequence[_Program]]
+    active: Rows
+    asked_when: Mapping[str, Sequence[PlanHistory]]
 
 
 def standings(local: LocalReplica, athlete_id: str | None = None) -> list[ClientSummary]:
@@ -193,12 +191,11 @@ def _read(local: LocalReplica, now: datetime, scope_no: int | None) -> _Read:
     first = first_day_needed(now.date() - timedelta(days=1))
     until = now.date() + timedelta(days=1)  # It is tomorrow already somewhere.
     asked = {"first": first.isoformat(), "until": until.isoformat(), "scope_no": scope_no}
-    programs: defaultdict[str, list[_Program]] = defaultdict(list)
+    asked_when: defaultdict[str, list[PlanHistory]] = defaultdict(list)
     changed_us = int(datetime.combine(first, time(), UTC).timestamp()) * 1_000_000
     with sqlite_errors(local.store.path):
         for held in local.store.select(_PROGRAMS, (changed_us, *map(str, (until, first)), scope_no, scope_no)):
-            history = plan_history(held.record_id, held.document)
-            programs[held.scope].append(_Program(held.record_id, PROGRAMS.read(held.state)[0], history))
+            asked_when[held.scope].append(plan_history(held.record_id, held.document))
     return _Read(
         first=first,
         until=until,
@@ -210,24 +207,27 @@ def _read(local: LocalReplica, now: datetime, scope_no: int | None) -> _Read:
         asked=grouped(local, _ASKED, asked),
         critical=grouped(local, _CRITICAL, asked),
         files=grouped(local, _FILES, asked),
-        programs=programs,
+        active=grouped(local, _ACTIVE, asked),
+        asked_when=asked_when,
     )
 
 
 def _summary(client: Client, read: _Read, now: datetime, coach_id: str) -> ClientSummary:
     status, tier, tags, archived = _file(client, read, coach_id)
     today = _today(client, read, now)
-    programs = read.programs.get(f"athlete:{client.id}", ())
     since = _since(client, read, now)
     check_ins = [on for on, _ in _dated(read.check_ins, client.scope_no) if on <= read.until][:CHECK_INS_READ]
     sessions = [(on, rest) for on, rest in _sessions(read, client.scope_no) if read.first <= on <= read.until]
     critical = next((count for (count,) in read.critical.get(client.private_no or 0, ())), 0)
-    followed = followed_on([(each.id, each.record) for each in programs], today)
+    active = read.active.get(client.scope_no, ())
+    followed = followed_on(
+        [(id_, Program(status="active", start_date=start, end_date=end)) for id_, start, end in active], today
+    )
     last = _only_day(read.last_sessions, client.scope_no)
     facts = ClientFacts(
         as_of=today,
         since=since.astimezone(UTC).date(),
-        scheduled=_scheduled(client, read, programs, today),
+        scheduled=_scheduled(client, read, today),
         done=[session for _, (session, _) in sessions if session.completed_sets],
         check_ins=[on for on in check_ins if on <= today],
         check_in_day_number=client.check_in_day_number,
@@ -286,8 +286,8 @@ def _since(client: Client, read: _Read, now: datetime) -> datetime:
     return datetime.combine(min(known), time(), UTC)
 
 
-def _scheduled(client: Client, read: _Read, programs: Sequence[_Program], today: date) -> Sequence[ScheduledSession]:
-    asked = asked_for([each.history for each in programs], read.first, today)
+def _scheduled(client: Client, read: _Read, today: date) -> Sequence[ScheduledSession]:
+    asked = asked_for(read.asked_when.get(f"athlete:{client.id}", ()), read.first, today)
     if asked:
         return [session for session in asked if read.first <= session.date <= read.until]
     first_session = _only_day(read.first_sessions, client.scope_no)
