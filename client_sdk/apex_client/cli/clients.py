@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -10,7 +10,7 @@ from apex_client.cli import invites
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
-from apex_client.cli.screen import counted, escaped, said, shown, table
+from apex_client.cli.screen import counted, escaped, moment, said, shown, shown_json, table
 from apex_client.cli.sessions import athlete_id_of, records_of
 from apex_sync.coaching.client_columns import CLIENT_COLUMNS
 from apex_sync.csv_cells import write_rows
@@ -18,13 +18,24 @@ from apex_sync.csv_cells import write_rows
 if TYPE_CHECKING:
     from datetime import date
 
+    from apex_client.blocking import Replica
+    from apex_client.client_order import ClientSort
     from apex_client.standing import ImportReport
+    from apex_sync.coaching.client_standing import Status
 
 PROBLEMS_SHOWN = 20
 """A screen's worth; the rest shows up once these are mended."""
 
 CSV_BYTES_MAX = 8 * 1024 * 1024
 """What a server takes at most."""
+
+STATUSES: "tuple[Status, ...]" = ("needs-attention", "overdue", "active", "inactive")
+SORTS: "tuple[ClientSort, ...]" = (
+    "name", "status", "since", "last_workout", "last_check_in", "next_check_in_due", "adherence", "-name", "-status",
+    "-since", "-last_workout", "-last_check_in", "-next_check_in_due", "-adherence",
+)  # fmt: skip
+
+WordT = TypeVar("WordT", bound=str)
 
 COLOURS = {"needs-attention": "red", "overdue": "yellow", "inactive": "dim", "active": "green"}
 
@@ -35,6 +46,7 @@ group = typer.Typer(
     epilog=examples(
         "apex clients",
         "apex clients --status overdue",
+        "apex clients --json",
         "apex clients invite anna@example.com",
         "apex clients import athletes.csv",
     ),
@@ -56,17 +68,23 @@ def _clients(
         str, typer.Option(help="name, status, last_workout, adherence …; -name turns it around.")
     ] = "status",
     archived: Annotated[bool, typer.Option("--archived", help="Only those who were archived.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="For programs: a JSON list.")] = False,
     db: Db = NO_DB,
 ) -> None:
     if context.invoked_subcommand is not None:
         use_from_here(db)
         return
-    asked = {name: value for name, value in (("status", status), ("tag", tag)) if value}
+    wanted_status, wanted_sort = _one_of("status", status, STATUSES), _one_of("order", sort, SORTS) or "status"
     with opened(db) as replica:
-        clients = replica.clients.list(sort=sort, archived=archived, **asked)
-        open_invites = 0 if clients or asked or archived else len(replica.clients.invites())
+        clients = replica.clients.standing(status=wanted_status, tag=tag, sort=wanted_sort, archived=archived)
+        is_of_all = not (status or tag or archived)
+        open_invites = _open_invites(replica) if is_of_all and not clients else 0
+        synced_us = replica.status().last_success_us
+    if json:
+        shown_json(clients)
+        return
     if not clients:
-        said(_why_nobody(open_invites, is_of_all=not (asked or archived)))
+        said(_why_nobody(open_invites, is_of_all=is_of_all))
         return
     found = table("athlete", "status", "adherence", "last workout", "check-in due", "answer", right=("adherence",))
     for client in clients:
@@ -81,6 +99,8 @@ def _clients(
             str(client.check_ins_to_review or ""),
         )
     shown(found)
+    if synced_us:
+        said(f"[dim]as of the sync of {moment(synced_us)}; one of them: apex client NAME[/]")
 
 
 @group.command(
@@ -132,6 +152,24 @@ def restore(athlete: Athlete, db: Db = NO_DB) -> None:
 
 
 invites.add_to(group)
+
+
+def _open_invites(replica: "Replica") -> int:
+    """Count the open invites, where there is a network to ask for them."""
+    from apex_client.errors import ServerUnreachable
+
+    try:
+        return len(replica.clients.invites())
+    except ServerUnreachable:
+        return 0
+
+
+def _one_of(what: str, typed: str | None, words: "tuple[WordT, ...]") -> "WordT | None":
+    """Give the word that was typed. Raises WrongUsage."""
+    found = next((word for word in words if word == typed), None)
+    if typed is not None and found is None:
+        raise WrongUsage(f"{typed!r} is no {what}; there are {', '.join(words)}")
+    return found
 
 
 def _file(db: Db, athlete: str, *, archived: bool) -> None:

@@ -1,0 +1,76 @@
+"""A coach at a terminal without a network: how clients stand, and one of them at a glance."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from apex_client.replica import system_now_us
+from tests.client.apex_command import Terminal
+from tests.client.conftest import OpenReplica
+from tests.client.fleet import Clock
+from tests.client.loopback import LoopbackServer
+
+pytestmark = pytest.mark.anyio
+
+ANNA, COACH = "anna@example.com", "coach@example.com"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time that it is for the terminal, too."""
+    return Clock(system_now_us())
+
+
+@pytest.fixture
+async def desk(open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path) -> Terminal:
+    """The terminal of a coach, on which a session, a check-in and a message of Anna's have come by sync."""
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    day = coach.analytics._today()
+    log = await athlete.workouts.start(start_time=f"{day - timedelta(days=1)}T10:00:00+00:00")
+    await log.add_set("Barbell Bench Press", reps=8, load=100, rpe=8)
+    await log.finish(end_time=f"{day - timedelta(days=1)}T11:00:00+00:00")
+    report = await athlete.checkins.draft(date=day, weight=82.4, responses={"energy": 7})
+    await report.submit()
+    await athlete.sync()
+    await coach.sync()
+    await athlete.messages.send("Between us.")
+    await athlete.sync()
+    await coach.sync()
+    await athlete.aclose()
+    await coach.aclose()
+    return Terminal(tmp_path, "coach")
+
+
+async def test_a_list_of_clients_needs_no_network(desk: Terminal) -> None:
+    listed = desk("clients").ok()
+    assert "anna" in listed.out and "as of the sync of" in listed.err
+    [client] = desk("clients", "--json", "--sort", "-adherence").json()
+    assert (client["name"], client["check_ins_to_review"]) == ("anna", 1)
+    assert "nobody is so" in desk("clients", "--status", "overdue", "--tag", "Prep").ok().err
+    for option, what in (("--status", "status"), ("--sort", "order")):
+        refused = desk("clients", option, "asleep")
+        assert refused.code == 2 and f"'asleep' is no {what}; there are" in refused.err
+
+
+async def test_one_client_is_shown_at_a_glance(desk: Terminal) -> None:
+    shown = desk("client", "An").ok()
+    assert "1 check-in, 1 message" in shown.out and "82.4 kg" in shown.out
+    assert "chest 1" in shown.err
+    assert "from athlete 1" in shown.out and "Between us." not in shown.text
+    found = desk("client", "anna", "--json").json()
+    assert found["dashboard"]["workouts"][0]["working_sets"] == 1
+    assert {entry["kind"] for entry in found["timeline"]} == {"workout", "check_in", "messages", "linked"}
+    only = desk("client", "anna", "--kind", "check_in").ok().out
+    assert "check-in" in only and "workout" not in only
+    assert "is no kind of what happens" in desk("client", "anna", "--kind", "party").err
+    assert "not one of your athletes" in desk("client", "Bert").err
+
+
+def test_nobody_but_a_coach_has_clients(apex: Terminal) -> None:
+    apex("log", "set", "Barbell Bench Press", "8x100kg@8").ok()
+    for words in (("clients",), ("client", "Anna")):
+        refused = apex(*words)
+        assert refused.code and "for coaches" in refused.err
