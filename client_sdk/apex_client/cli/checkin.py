@@ -11,11 +11,12 @@ from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, typed_unit, use_from_here
 from apex_client.cli.questions import answered_lines, asked_answers, offered, show_questions, typed_answers
 from apex_client.cli.screen import escaped, said, shown, table
-from apex_client.cli.sessions import Whose, records_of
+from apex_client.cli.sessions import Whose, athlete_names, is_coach, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from apex_client.blocking import Replica
     from apex_client.blocking.checkins import CheckIn
     from apex_client.blocking.resources import AthleteResources
 
@@ -36,6 +37,8 @@ group = typer.Typer(
         "apex checkin --answer 1=7 --answer 2=yes",
         "apex checkin",
         "apex checkin undo",
+        "apex checkin pending",
+        'apex checkin review "Well done; rest a day." --athlete Anna',
     ),
     rich_markup_mode="rich",
 )
@@ -148,6 +151,71 @@ def questions(
         if asked is None:
             raise CommandFailed("your coach asks no questions of their own; apex sync brings them")
         show_questions(asked, _given(same_day))
+
+
+@group.command(epilog=examples("apex checkin pending", "apex checkin pending --athlete Anna"))
+def pending(athlete: Whose = None, db: Db = NO_DB) -> None:
+    """For a coach: list what waits for your answer, the most urgent first."""
+    with opened(db) as replica:
+        _require_coach(replica)
+        source = replica if athlete is None else records_of(replica, athlete)
+        found = source.checkins.pending()
+        names = athlete_names(replica)
+    if not found:
+        said("nothing waits for your answer, as far as this device knows")
+        return
+    listed = table("day", "athlete", "answers")
+    for check_in in found:
+        listed.add_row(str(check_in.date), escaped(names.get(check_in.athlete_id, "?")), _in_a_line(check_in))
+    shown(listed)
+    said("[dim]to answer: apex checkin review FEEDBACK --athlete NAME[/]")
+
+
+@group.command(
+    epilog=examples(
+        'apex checkin review "Well done; rest a day." --athlete Anna',
+        "apex checkin review --athlete Anna --date 2026-03-01",
+    )
+)
+def review(
+    feedback: Annotated[str | None, typer.Argument(help="What you say to it; nothing marks it reviewed alone.")] = None,
+    date: DayShown = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """For a coach: answer a check-in, the one that waits or that of a day, and mark it reviewed."""
+    with opened(db) as replica:
+        _require_coach(replica)
+        records = records_of(replica, athlete)
+        found = _to_review(records, day_typed(date) if date else None)
+        before = found.coach_feedback
+        found = found.review(feedback)
+        _show(found)
+        said("answered; apex sync takes it along")
+        if feedback is not None and before not in (None, feedback):
+            said(f"[dim]in place of:[/] {escaped(before)}")
+
+
+def _require_coach(replica: "Replica") -> None:
+    if not is_coach(replica):
+        raise CommandFailed("this is for coaches: an athlete's own check-in is apex checkin")
+
+
+def _to_review(records: "AthleteResources", day: str | None) -> "CheckIn":
+    """Give the check-in of a day, or the one that waits. Raises CommandFailed where there is none, or are several."""
+    waiting = records.checkins.pending()
+    if day is not None:
+        handed_in = [each for each in records.checkins.on(day) if each.submitted]
+        found = [each for each in handed_in if not each.coach_reviewed] or handed_in
+        if not found:
+            raise CommandFailed(f"no check-in of {day} was handed in; apex checkin pending lists what waits")
+        return found[0]
+    if not waiting:
+        raise CommandFailed("no check-in waits for your answer; name the day of one: --date 2026-03-01")
+    if len(waiting) > 1:
+        days = ", ".join(str(each.date) for each in waiting)
+        raise CommandFailed(f"{len(waiting)} check-ins wait for your answer; name the day of one: --date, of {days}")
+    return waiting[0]
 
 
 def _given(same_day: "list[CheckIn]") -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""At a terminal: what was measured, who trains, what is to be eaten, and a coach's answer to a check-in."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.client.apex_command import Terminal
+from tests.client.conftest import OpenReplica
+from tests.client.loopback import LoopbackServer
+
+pytestmark = pytest.mark.anyio
+
+ANNA, COACH = "anna@example.com", "coach@example.com"
+
+
+def test_scale_and_tape_are_written_down_in_the_units_that_were_typed(apex: Terminal) -> None:
+    assert "nothing is measured yet" in (apex("log", "start").ok(), apex("measure").ok())[1].err
+    apex("measure", "--weight", "181.5lb", "--waist", "32.5in", "--body-fat", "14").ok()
+    apex("measure", "--waist", "81,5", "--date", "yesterday").ok()
+    [_, row] = apex.rows("SELECT weight, weight_unit, waist_cm, body_fat_percent FROM body_metrics ORDER BY date")
+    assert row == {"weight": 181.5, "weight_unit": "lb", "waist_cm": 82.55, "body_fat_percent": 14.0}
+    shown = apex("measure").ok().out
+    assert "181.5 lb" in shown and "81.5" in shown
+    refused = apex("measure", "--waist", "wide")
+    assert refused.code == 2 and "'wide' is no length" in refused.err
+    assert "body fat (%) must be at most 75" in apex("measure", "--body-fat", "90").err
+
+
+def test_a_profile_is_set_field_by_field_and_an_injury_has_its_course(apex: Terminal) -> None:
+    apex("profile", "set", "height_cm=168,5", "goals=Compete; Squat 140 kg", "check_in_day_number=7").ok()
+    apex("profile", "injury", "Knee", "--side", "left", "--severity", "mild").ok()
+    shown = apex("profile", "injury", "knee", "--status", "resolved").ok().out
+    assert "168.5" in shown and "Compete; Squat 140 kg" in shown
+    assert shown.count("injury") == 1 and "left, knee, mild, resolved" in shown
+    assert "goals" not in apex("profile", "set", "goals=").ok().out
+    for typed, why in (("heigth_cm=1", "did you mean height_cm?"), ("height_cm=tall", "is a number"), ("goals", "=…")):
+        refused = apex("profile", "set", typed)
+        assert refused.code == 2 and why in refused.err
+    assert "must be at most 280" in apex("profile", "set", "height_cm=900").err
+
+
+@pytest.fixture
+async def desk(open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path) -> Terminal:
+    """The terminal of a coach, with two check-ins of Anna's that wait."""
+    athlete = await open_replica("athlete", ANNA)
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.accounts[ANNA])
+    for day, energy in (("2026-02-22", 7), ("2026-03-01", 4)):
+        report = await athlete.checkins.draft(date=day, responses={"energy": energy})
+        await report.submit()
+    await athlete.sync()
+    await coach.sync()
+    await athlete.aclose()
+    await coach.aclose()
+    return Terminal(tmp_path, "coach")
+
+
+async def test_a_coach_says_what_is_to_be_eaten_from_when_on(desk: Terminal) -> None:
+    whose = ("--athlete", "anna")
+    assert "nothing is asked for yet" in desk("targets", *whose).ok().err
+    desk("targets", "set", "--kcal", "2600", "--protein", "180", "--from", "2026-03-01", *whose).ok()
+    changed = desk("targets", "set", "--kcal", "2400", "--from", "2026-03-09", "--note", "Cut.", *whose).ok()
+    assert "2400" in changed.out and "in force Cut." in changed.out
+    rows = "SELECT start_date, energy_kcal, protein_g FROM nutrition_targets ORDER BY start_date"
+    assert [tuple(row.values()) for row in desk.rows(rows)] == [
+        ("2026-03-01", 2600.0, 180.0), ("2026-03-09", 2400.0, 180.0),
+    ]  # fmt: skip
+    desk("targets", "remove", "2026-03-09", *whose).ok()
+    assert len(desk.rows(rows)) == 1
+    assert "nothing is asked for from 2026-03-09 on" in desk("targets", "remove", "2026-03-09", *whose).err
+    assert "say what is asked for" in desk("targets", "set", *whose).err
+
+
+async def test_a_coach_answers_the_check_in_that_waits(desk: Terminal) -> None:
+    assert "energy 4" in desk("checkin", "pending").ok().out
+    refused = desk("checkin", "review", "Rest.", "--athlete", "anna")
+    assert refused.code == 1 and "2 check-ins wait for your answer; name the day of one" in refused.err
+    desk("checkin", "review", "Rest a day.", "--athlete", "anna", "--date", "2026-02-22").ok()
+    desk("checkin", "review", "--athlete", "anna").ok()
+    assert "nothing waits" in desk("checkin", "pending", "--athlete", "anna").ok().err
+    rows = desk.rows("SELECT date, coach_feedback, coach_reviewed FROM check_ins ORDER BY date")
+    assert [tuple(row.values()) for row in rows] == [("2026-02-22", "Rest a day.", 1), ("2026-03-01", None, 1)]
+    again = desk("checkin", "review", "Rest two.", "--athlete", "anna", "--date", "2026-02-22").ok()
+    assert "in place of: Rest a day." in again.err
+    assert "no check-in waits" in desk("checkin", "review", "More.", "--athlete", "anna").err
+
+
+def test_answers_are_a_coachs(apex: Terminal) -> None:
+    apex("checkin", "--energy", "7").ok()
+    for words in (("pending",), ("review", "Well done.")):
+        assert "this is for coaches" in apex("checkin", *words).err
