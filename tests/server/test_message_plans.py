@@ -2,20 +2,19 @@
 
 import pytest
 
-from apex_server.db import Database, load_queries
+from apex_server.db import load_queries
 from apex_sync.ids import Scope, thread_scope
-from tests.server.sync_world import World
-from tests.server.test_sync_plans import explain, fill, world
+from tests.server.test_sync_plans import Filled, explain, filled
 
-__all__ = ["world"]
+__all__ = ["filled"]
 
 pytestmark = pytest.mark.anyio
 
 queries = load_queries("apex_server.messages")
 
 
-async def test_a_thread_and_what_is_unread_are_found_by_index(world: World, db: Database) -> None:
-    athlete = await fill(world)
+async def test_a_thread_and_what_is_unread_are_found_by_index(filled: Filled) -> None:
+    world, db, athlete = filled
     coach = await world.coach(athlete)
     thread_id = Scope.parse(thread_scope(str(coach), str(athlete))).id
     async with db.request(athlete) as connection:

@@ -3,18 +3,19 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import msgspec
 import pytest
 
-from apex_server.db import Database, load_queries
+from apex_server.db import Database, EmbeddedPostgres, load_queries
 from apex_server.settings import Settings
 from apex_server.sync.projection_tables import TABLES
 from apex_server.sync.save_one import save_one_arguments, save_one_statement
 from apex_sync.models import COLLECTIONS
+from tests.server.conftest import SECRET, TEMPLATE, execute, url_of
 from tests.server.sync_world import World, assert_consistent, workout
 
 pytestmark = pytest.mark.anyio
@@ -23,9 +24,27 @@ queries = load_queries("apex_server.sync")
 LARGE = ("records", "audit", "dead_ops", *TABLES)
 
 
-@pytest.fixture
-async def world(db: Database, database_url: str) -> World:
-    return await World(db, database_url).open()
+DATABASE = "sync_plans"
+
+
+class Filled(NamedTuple):
+    """A database with many rows, and the athlete whom a quarter of them belongs to."""
+
+    world: World
+    db: Database
+    athlete: UUID
+
+
+@pytest.fixture(scope="module")
+async def filled(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Filled]:
+    """Filled once: who asks how Postgres would go about something changes nothing."""
+    await execute(postgres.dsn, f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}")
+    url = url_of(postgres, DATABASE)
+    settings = Settings(data_dir=tmp_path_factory.mktemp("plans"), secret=SECRET, database_url=url)
+    async with Database.open(settings) as db:
+        world = await World(db, url).open()
+        yield Filled(world, db, await fill(world))
+    await execute(postgres.dsn, f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
 VALUE_BY_TYPE = {
@@ -74,8 +93,8 @@ async def explain(connection: Any, sql: str, *arguments: Any) -> list[str]:
     return list(scans(plan[0]["Plan"]))
 
 
-async def test_readers_go_by_the_index_under_row_level_security(world: World, db: Database) -> None:
-    athlete = await fill(world)
+async def test_readers_go_by_the_index_under_row_level_security(filled: Filled) -> None:
+    _, db, athlete = filled
     ids = [UUID(int=1), UUID(int=2)]
     async with db.request(athlete) as connection:
         for sql, arguments in (
@@ -89,9 +108,10 @@ async def test_readers_go_by_the_index_under_row_level_security(world: World, db
             assert await explain(connection, sql, *arguments) == [], sql
 
 
-async def test_a_pull_begins_without_the_policies_of_accounts(world: World, db: Database) -> None:
+async def test_a_pull_begins_without_the_policies_of_accounts(filled: Filled) -> None:
     """They took 20 ms to plan on every new connection, and who asks what is granted to themselves needs none."""
-    athlete, other = await fill(world), await world.athlete()
+    world, db, athlete = filled
+    other = await world.athlete()
     async with db.request(athlete) as connection:
         plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {queries.granted_scopes}", athlete)
         assert set(relations(msgspec.json.decode(plan)[0]["Plan"])) == {"scopes"}
@@ -106,8 +126,8 @@ def relations(plan: dict[str, Any]) -> Iterator[str]:
         yield from relations(inner)
 
 
-async def test_commits_go_by_the_index(world: World, db: Database) -> None:
-    athlete = await fill(world)
+async def test_commits_go_by_the_index(filled: Filled) -> None:
+    _, db, athlete = filled
     ids = [UUID(int=number) for number in range(1000)]
     scope = f"athlete:{athlete}"
     async with db.commit_connection() as connection:
@@ -128,8 +148,8 @@ def delete_of(table: str) -> str:
 
 
 @pytest.mark.parametrize("collection", sorted(COLLECTIONS))
-async def test_a_single_op_goes_by_the_index(world: World, db: Database, collection: str) -> None:
-    athlete = await fill(world)
+async def test_a_single_op_goes_by_the_index(filled: Filled, collection: str) -> None:
+    _, db, athlete = filled
     arguments = [
         athlete,
         UUID(int=1),
