@@ -68,15 +68,18 @@ class MatrixWorld:
             await self.owner.execute(f"CREATE TABLE seed.{table} AS TABLE public.{table}")
         self.kept.update(await self._checksums())
 
-    async def restore(self) -> None:
-        """Put everything back to what it was, without the triggers of foreign keys."""
+    async def restore(self) -> list[str]:
+        """Put everything back to what it was, without the triggers of foreign keys; lists the tables that were not."""
         changed = await self.changed()
+        if not changed:
+            return []
         async with self.owner.transaction():
             await self.owner.execute("SET LOCAL session_replication_role = replica")
             for table in changed:
                 await self.owner.execute(f"DELETE FROM public.{table}")
                 insert = f"INSERT INTO public.{table} OVERRIDING SYSTEM VALUE SELECT * FROM seed.{table}"
                 await self.owner.execute(insert)
+        return changed
 
     async def _checksums(self) -> dict[str, str]:
         rows = await self.owner.fetch(" UNION ALL ".join(CHECKSUM.format(table=table) for table in self.tables))

@@ -104,8 +104,7 @@ async def check_case(world: MatrixWorld, case: Case) -> None:
             # What is reckoned from many rows is nothing, of nobody's rows; then it is nothing for an absent one, too.
             absent = await ask(world, case, who, "absent")
             assert is_alike(asked, absent), f"{who} asked for {case.route} and got {asked}"
-    changed = await world.changed()
-    await world.restore()
+    changed = await world.restore()
     assert not changed, f"{case.route} changed {changed} for one of {strangers(case)}"
 
 
@@ -163,8 +162,7 @@ async def check_predicates(world: MatrixWorld, case: Case) -> None:
             state.database = database
         shown = [] if asked.answer.status_code >= 400 else [each for each in telling if each in asked.answer.text]
         assert not shown, f"{case.route} shows {shown} to {who}, if only its predicates are right"
-    changed = await world.changed()
-    await world.restore()
+    changed = await world.restore()
     assert not changed, f"{case.route} changed {changed} with the rights of a stranger"
 
 
