@@ -2,19 +2,22 @@
 
 import ipaddress
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import httpx
 from litestar import Litestar, Router, WebSocket, get, websocket
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 
-from apex_server.auth import Passwords, account_parts, auth_routes
+from apex_server.auth import Passwords, account_parts, auth_routes, provide_caller
 from apex_server.caller import Caller
 from apex_server.client_address import TRUSTED_PROXIES
 from apex_server.clients import clients_routes
@@ -24,6 +27,7 @@ from apex_server.problems import exception_handlers
 from apex_server.sync.commit import Committer
 from apex_server.sync.identity import load_identity
 from apex_server.sync.postgres_commits import PostgresCommitStore
+from tests.server.app_copies import copy_of
 
 SECRET = "a secret for tests, long enough to be taken"
 PASSWORD = "correct horse battery staple"
@@ -68,11 +72,9 @@ def accounts_app(
     more_routes: Sequence[Any] = (),
     trusted_proxies: Sequence[str] = (),
     messenger: Messenger | None = None,
+    **handed: Any,
 ) -> Litestar:
-    """Compose the slices as the server does."""
-
-    async def provide_committer() -> Committer:
-        return await committer_of(database, secret)
+    """Compose the slices as the server does; what else is `handed` over, handlers get by its name."""
 
     parts = account_parts(
         database,
@@ -83,15 +85,28 @@ def accounts_app(
         messenger=messenger,
         now=clock,
     )
+    return copy_of(
+        composed(tuple(more_routes), tuple(sorted(handed))),
+        accounts=parts.accounts,
+        authenticator=parts.authenticator,
+        database=database,
+        secret=secret,
+        session_cookies=parts.session_cookies,
+        **{TRUSTED_PROXIES: tuple(ipaddress.ip_network(each) for each in trusted_proxies)},
+        **handed,
+    )
+
+
+@lru_cache(maxsize=8)
+def composed(more_routes: tuple[Any, ...], handed: tuple[str, ...]) -> Litestar:
     return Litestar(
         route_handlers=[*auth_routes, *clients_routes, whoami, live, *more_routes],
-        guards=[parts.authenticator.guard],
+        guards=[guard],
         dependencies={
-            **parts.dependencies,
-            "database": Provide(lambda: database, sync_to_thread=False),
+            "caller": Provide(provide_caller),
             "committer": Provide(provide_committer),
+            **{name: Provide(handing(name)) for name in ("accounts", "database", "session_cookies", *handed)},
         },
-        state=State({TRUSTED_PROXIES: tuple(ipaddress.ip_network(each) for each in trusted_proxies)}),
         exception_handlers=exception_handlers,
         openapi_config=OpenAPIConfig(
             title="accounts",
@@ -101,6 +116,21 @@ def accounts_app(
         ),
         logging_config=None,
     )
+
+
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    await connection.app.state.authenticator.guard(connection, handler)
+
+
+async def provide_committer(state: State) -> Committer:
+    return await committer_of(state.database, state.secret)
+
+
+def handing(name: str) -> Callable[[State], Awaitable[Any]]:
+    async def provide(state: State) -> Any:
+        return state[name]
+
+    return provide
 
 
 async def committer_of(database: Database, secret: str = SECRET) -> Committer:

@@ -9,8 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from litestar import Router
-from litestar.di import Provide
 
 from apex_server.ai.asking import BoundedModel
 from apex_server.checkins import checkin_routes
@@ -31,6 +29,15 @@ from apex_sync.protocol.messages import PushedRecord
 from apex_sync.wire import encode_push, parse_document
 from tests.server.accounts_app import Clock, accounts_app, bearer, committer_of, register, speak_to
 from tests.server.sealed_rows import insert_device
+
+REST_ROUTES = (
+    *workout_routes,
+    *checkin_routes,
+    *program_routes,
+    *progress_routes,
+    *nutrition_routes,
+    *exercise_routes,
+)
 
 _numbers = itertools.count(1)
 
@@ -156,25 +163,15 @@ async def rest_server(
     database: Database, more_routes: Sequence[Any] = (), model: BoundedModel | None = None
 ) -> AsyncIterator[RestServer]:
     """Serve the REST slices on a database."""
-
     committer = await committer_of(database)
-    routes = Router(
-        "/",
-        route_handlers=[
-            *workout_routes,
-            *checkin_routes,
-            *program_routes,
-            *progress_routes,
-            *nutrition_routes,
-            *exercise_routes,
-        ],
-        dependencies={
-            "committer": Provide(lambda: committer, sync_to_thread=False),
-            "model": Provide(lambda: model, sync_to_thread=False),
-            "media_store": Provide(lambda: DirectoryStore(Path("nowhere")), sync_to_thread=False),
-        },
+    app = accounts_app(
+        database,
+        Clock(),
+        more_routes=[*REST_ROUTES, *more_routes],
+        committer=committer,
+        model=model,
+        media_store=DirectoryStore(Path("nowhere")),
     )
-    app = accounts_app(database, Clock(), more_routes=[routes, *more_routes])
     async with speak_to(app) as client:
         yield RestServer(database, committer, client)
 

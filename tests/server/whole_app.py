@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,13 +12,16 @@ import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
+from msgspec.structs import replace
 
 import apex_server.auth
 from apex_server.app import create_app
 from apex_server.consent_texts import CONSENT_TEXTS
+from apex_server.logs import configure_logs
 from apex_server.policy import Role
 from apex_server.settings import Settings
 from tests.server.accounts_app import CHEAP_PASSWORDS, bearer, log_in, register, speak_to
+from tests.server.app_copies import copy_of
 
 __all__ = ["Signed", "WholeApp", "whole_app"]
 
@@ -108,10 +113,21 @@ async def whole_app(settings: Settings) -> AsyncIterator[WholeApp]:
     """Serve a migrated database. Passwords are hashed cheaply, which is all that differs from production."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apex_server.auth, "Passwords", lambda: CHEAP_PASSWORDS)
-        app = create_app(settings)
+        app = app_of(settings)
         owner = await asyncpg.connect(str(settings.database_url))
         try:
             async with app.lifespan(), speak_to(app, address=f"test-{uuid4()}") as client:
                 yield WholeApp(app, client, owner)
         finally:
             await owner.close()
+
+
+def app_of(settings: Settings) -> Litestar:
+    """Give the app of these settings; it is composed once wherever its data is, which only its lifespan asks."""
+    configure_logs(settings.log_level)
+    return copy_of(composed(replace(settings, data_dir=Path(), database_url=None)), settings=settings)
+
+
+@lru_cache(maxsize=8)
+def composed(settings: Settings) -> Litestar:
+    return create_app(settings)
