@@ -7,6 +7,7 @@ so that nothing is ever green for want of being run.
 import gc
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +22,20 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # A busy machine is no defect: bounds on time stand in the tests that are about time.
 settings.register_profile("apex", deadline=None, print_blob=True)
 settings.load_profile("apex")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep xdist from an order of its own, which is most tests first; the longest files have few."""
+    config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several cores, begin with files that have slow tests and end with small ones, or one core waits at the end."""
+    if hasattr(config, "workerinput"):
+        tests = Counter(item.path for item in items)
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (item.path not in slow, -tests[item.path], str(item.path)))
 
 
 def pytest_collection_finish() -> None:
