@@ -18,11 +18,13 @@ from msgspec import UNSET, UnsetType
 from apex_client import searching
 from apex_client import workout_edits as edits
 from apex_client.blocking.records import LIST_MAX, DatedRecords, Record
+from apex_client.errors import NoSuchEntry
 from apex_client.views import ExerciseEntry, SetEntry, Snapshot, exercise_entries
 from apex_sync.models import workout as models
 
 if TYPE_CHECKING:
     from apex_client.blocking.replica import Replica
+    from apex_client.following import Followed, SessionPlan
 
 
 LoadUnit = Literal["kg", "lb"]
@@ -60,6 +62,19 @@ class Workouts(DatedRecords["WorkoutLog"]):
             day_number=day_number,
         )
         return self.create(patch)
+
+    def planned(
+        self, on: Date | str | None = None, *, week_number: int | None = None, day_number: int | None = None
+    ) -> "Followed | None":
+        """Give what the program that is followed on a day, today unless told otherwise, has for it or another place.
+
+        None where no program is followed; `start` with its `program_id`, `week_number` and `day_number` begins it.
+        Raises AthleteNeeded.
+        """
+        from apex_client import following
+
+        day = Date.fromisoformat(self._replica._day(on) or self._replica._wall_clock(None)[:10])
+        return self._replica._do(following.followed, self._scope, day, week_number, day_number)
 
     def search(self, text: str, *, limit: int = 50) -> list["WorkoutLog"]:
         """Find workouts by words of their title, notes or exercises; the best match first."""
@@ -147,6 +162,35 @@ class WorkoutLog(Record[models.WorkoutLog]):
         """End the session, now unless told otherwise; its duration follows where both times are known."""
         ended = self._replica._wall_clock(end_time)
         return self._edit(lambda state: edits.finish(state, ended, notes))
+
+    def plan(self) -> "SessionPlan | None":
+        """Tell what its day of the program asks for, what is done of it, and what is next.
+
+        None where it names no day of a program that is on this replica.
+        """
+        from apex_client import following
+
+        return self._replica._do(following.session_plan, self.snapshot)
+
+    def follow(self, exercise: str) -> ExerciseEntry:
+        """Give the entry that an exercise of its day is logged in, by name or place in a group (`A2`).
+
+        One that is not begun is added, with the id of the exercise and the label of its group. Raises NoSuchEntry.
+        """
+        from apex_client.following import entry_for
+
+        plan = self.plan()
+        found = plan.placed(exercise) if plan else None
+        if found is None:
+            raise NoSuchEntry("the plan of this workout", "exercise", exercise)
+        entry = entry_for(self._entries, found)
+        if entry is not None:
+            return entry
+        name, exercise_id = found.work.name or "?", found.work.exercise_id
+        if exercise_id is None:
+            known = self._replica.exercises.named(name)
+            exercise_id = known[0].id if len(known) == 1 else None
+        return self.add_exercise(name, exercise_id=exercise_id, superset=found.label)
 
     def add_exercise(
         self,

@@ -10,18 +10,7 @@ from apex_client.cli.days import DayDone, day_done, today
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.heavy_loads import Yes, ask_about_loads
-from apex_client.cli.log_plan import (
-    Followed,
-    Placed,
-    day_of,
-    done_of,
-    entry_for,
-    followed_day,
-    names_in,
-    placed,
-    tell_next,
-    with_planned_types,
-)
+from apex_client.cli.log_plan import followed_day, tell_next
 from apex_client.cli.naming_exercises import meant
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, typed_unit, use_from_here
 from apex_client.cli.program_screen import show_day
@@ -54,6 +43,7 @@ if TYPE_CHECKING:
     from apex_client.blocking import Replica
     from apex_client.blocking.resources import AthleteResources
     from apex_client.blocking.workouts import WorkoutLog
+    from apex_client.following import Followed
     from apex_client.views import ExerciseEntry
 
 LISTED = 10
@@ -110,11 +100,12 @@ def start(
                 f"{name(going_on)} is still going on; end it first: apex log finish, or add to it: apex log set"
             )
         followed = followed_day(records, week, day, on=Date.fromisoformat(on)) if title is None else None
-        said(f"started {called(_begun(records, followed, title, on), athlete_names(replica))}")
+        log = _begun(records, followed[0] if followed else None, title, on)
+        said(f"started {called(log, athlete_names(replica))}")
         if going_on is not None:
             said(f"[dim]{escaped(name(going_on))} goes on once this one is ended: apex log finish[/]")
         if followed is not None:
-            show_day(followed.day)
+            show_day(followed[1])
 
 
 @group.command(epilog=examples("apex log plan", "apex log plan --day 4"))
@@ -128,11 +119,11 @@ def plan(
     with opened(db) as replica:
         records = records_of(replica, athlete)
         log = running(replica, records) if week is None and day is None else None
-        going_on = day_of(records, log) if log else None
-        if log is not None and going_on is not None:
-            show_day(going_on, done_of(log, going_on))
+        going_on = log.plan() if log else None
+        if going_on is not None:
+            show_day(going_on.day, going_on.done)
         elif followed := followed_day(records, week, day):
-            show_day(followed.day)
+            show_day(followed[1])
         else:
             said("no program asks for anything today")
 
@@ -169,6 +160,8 @@ def add_set(
     db: Db = NO_DB,
 ) -> None:
     """Log sets of an exercise in the session that is going on; begin one where there is none."""
+    from apex_client.following import SessionPlan
+
     wanted = [fields for word in sets for fields in read_sets(word, unit_is_given=unit is not None)]
     with opened(db, make=True) as replica:
         more = {"type": "warmup" if warmup else None, "notes": note}
@@ -178,16 +171,17 @@ def add_set(
         _check(exercise, given, replica.load_unit)
         going_on = named(records, on) if on else running(replica, records)
         followed = None if going_on else followed_day(records)
-        asked = day_of(records, going_on) if going_on else followed.day if followed else None
-        planned = placed(asked, exercise)
+        asked = going_on.plan() if going_on else SessionPlan(day=followed[1], done={}) if followed else None
+        planned = asked.placed(exercise) if asked else None
         if not new and planned is None:
-            exercise = meant(replica, exercise, going_on, names_in(asked))
-            planned = placed(asked, exercise)
+            exercise = meant(replica, exercise, going_on, asked.names if asked else [])
+            planned = asked.placed(exercise) if asked else None
         began_by = begun_elsewhere(replica, going_on) if going_on else ""
-        log = going_on or _begun(records, followed if planned else None, None)
-        entry, remark = _planned_entry(replica, log, planned) if planned else _entry_of(replica, log, exercise)
+        log = going_on or _begun(records, followed[0] if followed and planned else None, None)
+        entry, remark = (log.follow(exercise).key, "") if planned else _entry_of(replica, log, exercise)
         if planned and asked and not warmup:
-            given = with_planned_types(given, planned.work, done_of(log, asked))
+            types = asked.types_of_next(planned.work, len(given))
+            given = [{**fields, "type": kind} for fields, kind in zip(given, types, strict=True)]
         for fields in given:
             log.add_set(entry, **fields)
         whose = called(log, athlete_names(replica))
@@ -195,8 +189,8 @@ def add_set(
         _tell_logged(log, entry, len(wanted), remark, where)
         logged = log.exercise(entry)
         ask_about_loads(replica, records, log, logged, logged.sets[-len(wanted) :], yes=yes)
-        if asked is not None and planned is not None:
-            tell_next(asked, planned.work, done_of(log, asked))
+        if planned is not None and (plan := log.plan()) is not None:
+            tell_next(plan, planned.work)
 
 
 @group.command(epilog=examples('apex log note "Slept badly, cut it short."'))
@@ -292,14 +286,13 @@ def recent(
 
 
 def _begun(
-    records: "AthleteResources", followed: Followed | None, title: str | None, on: str | None = None
+    records: "AthleteResources", followed: "Followed | None", title: str | None, on: str | None = None
 ) -> "WorkoutLog":
     """Begin a session, at its place in the program where it has one; of another day than today, nobody knows when."""
     fields: dict[str, Any] = {"title": title}
     if followed is not None:
-        day = followed.day
-        place = {"program_id": followed.program_id, "week_number": day.week_number, "day_number": day.day_number}
-        fields = {"title": day.name, **place}
+        place = {field: getattr(followed, field) for field in ("program_id", "week_number", "day_number")}
+        fields = {"title": followed.day.name if followed.day else None, **place}
     if on is None or on == today().isoformat():
         return records.workouts.start(**fields)
     return records.workouts.create(date=on, **{field: value for field, value in fields.items() if value is not None})
@@ -311,19 +304,6 @@ def _end(log: "WorkoutLog", note: str | None) -> None:
         log.edit({"completed": True} | ({} if note is None else {"notes": note}))
     else:
         log.finish(notes=note)
-
-
-def _planned_entry(replica: "Replica", log: "WorkoutLog", planned: Placed) -> tuple[str, str]:
-    """Give the entry of an exercise of the plan, with its id in the library and the label of its group."""
-    from apex_sync.coaching.session_plan import label_in_log
-
-    entry = entry_for(log, planned)
-    if entry is not None:
-        return entry.key, ""
-    exercise_name = planned.work.name or "?"
-    known = replica.exercises.named(exercise_name)
-    exercise_id = planned.work.exercise_id or (known[0].id if len(known) == 1 else None)
-    return log.add_exercise(exercise_name, exercise_id=exercise_id, superset=label_in_log(planned.group)).key, ""
 
 
 def _check(exercise: str, sets: list[dict[str, Any]], unit: LoadUnit) -> None:
