@@ -124,8 +124,8 @@ class ScopePage(Struct, array_like=True, frozen=True):
     """A piece of a scope's feed, to be stored with its cursor in one transaction.
 
     First sync comes newest first. `remaining` records are still to come; when it is 0, `digest` is the digest of the
-    scope at this cursor. `reset` tells to forget the old cursor (a new epoch): once everything is offered again, read on
-    from here.
+    scope at this cursor. `reset` tells to forget the old cursor (a new epoch): once everything is offered again, read
+    on from here.
     """
 
     scope: str
