@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,10 @@ from tests.server.matrix_world import PERSONS
 __all__ = ["api_page", "operations_of", "still_to_be_built"]
 
 BLUEPRINT = Path(__file__).parent / "blueprint_endpoints.txt"
-"""The endpoints that the product's blueprint asks for, each with what it is for; `{}` is an id."""
+"""The endpoints that the product's blueprint asks for, what each is for, and its address here where it is another.
+
+`{athlete_id}` is the blueprint's `:clientId`, `{}` the id of anything else.
+"""
 
 COLUMNS = "| endpoint | what it does | roles | in the SDK | proven by |\n|---|---|---|---|---|"
 WHOSE_IT_IS = frozenset(thing for thing, readers in READERS.items() if readers == {"athlete"})
@@ -29,7 +32,8 @@ LINE_LENGTH = 100
 """Up to here an example stands on one line."""
 
 METHODS = ("get", "post", "put", "patch", "delete")
-PARAMETER = re.compile(r"\{\w*\}")
+RECORD_ID = re.compile(r"\{(?!athlete_id\})\w*\}")
+"""A parameter of any name but an athlete's: at one address the two mean different answers."""
 
 HEAD = """\
 <!-- Made by `make schemas` from the API description, tests/server/matrix_table.py and schemas/sdk_calls.py. -->
@@ -51,6 +55,16 @@ with a stable `code`.
 `replica.request(method, path)` of the SDK calls any endpoint as the signed-in user.
 """
 
+MOVED = """\
+## At another address than in the blueprint
+
+The blueprint ends these in an athlete's id (`:clientId`). Here these addresses are of one record, with every method,
+and answer 404 for an athlete's id; the list of an athlete stands below `client/`, as that of the workouts does.
+
+| the blueprint's | here |
+|---|---|
+"""
+
 
 def api_page(description: Mapping[str, Any]) -> str:
     """Write the page for an API description."""
@@ -61,6 +75,7 @@ def api_page(description: Mapping[str, Any]) -> str:
             title = f"## {tag['name'].capitalize()}\n\n{tag['description']}"
             parts.append(f"{title}\n\n{COLUMNS}\n" + "\n".join(rows))
             parts.append(_bodies(description, tag["name"]))
+    parts.append(MOVED + "\n".join(f"| `{asked.operation}` | `{asked.here}` |" for asked in _asked() if asked.is_moved))
     missing = [f"| `{operation}` | {purpose} |" for operation, purpose in still_to_be_built(description)]
     parts.append("## Not built yet\n\n| endpoint of the blueprint | what it is for |\n|---|---|\n" + "\n".join(missing))
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
@@ -76,9 +91,24 @@ def operations_of(description: Mapping[str, Any]) -> Iterator[tuple[str, dict[st
 
 def still_to_be_built(description: Mapping[str, Any]) -> list[tuple[str, str]]:
     """List what the blueprint asks for and the API description does not have, with what it is for."""
-    built = {PARAMETER.sub("{}", operation) for operation, _ in operations_of(description)}
-    wanted = (line.partition(" | ") for line in BLUEPRINT.read_text("utf-8").splitlines())
-    return [(operation.strip(), purpose) for operation, _, purpose in wanted if operation.strip() not in built]
+    built = {RECORD_ID.sub("{}", operation) for operation, _ in operations_of(description)}
+    return [(asked.operation, asked.purpose) for asked in _asked() if asked.here not in built]
+
+
+class _Asked(NamedTuple):
+    operation: str
+    purpose: str
+    here: str
+
+    @property
+    def is_moved(self) -> bool:
+        return self.here != self.operation
+
+
+def _asked() -> Iterator[_Asked]:
+    for line in BLUEPRINT.read_text("utf-8").splitlines():
+        operation, purpose, here = (*line.split(" | "), "", "")[:3]
+        yield _Asked(operation, purpose, here or operation)
 
 
 def _bodies(description: Mapping[str, Any], tag: str) -> str:
