@@ -1,0 +1,36 @@
+"""The benchmark of reads asks every GET of the description, or says why not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.reads import NOT_ASKED, READS, ReadsUnaccounted, check_reads
+
+DESCRIPTION = Path(__file__).parents[2] / "schemas" / "openapi.json"
+
+
+@pytest.fixture
+def description() -> dict[str, Any]:
+    return dict(json.loads(DESCRIPTION.read_text()))
+
+
+def test_every_read_is_asked_or_left_out_for_a_reason(description: dict[str, Any]) -> None:
+    check_reads(description)
+    assert all(NOT_ASKED.values())
+    assert len({read.name for read in READS}) == len(READS)
+
+
+def test_a_new_read_is_missed(description: dict[str, Any]) -> None:
+    description["paths"]["/api/new"] = {"get": {}}
+    with pytest.raises(ReadsUnaccounted) as refused:
+        check_reads(description)
+    assert refused.value.missing == ["/api/new"]
+
+
+def test_a_read_that_is_gone_is_told(description: dict[str, Any]) -> None:
+    del description["paths"]["/api/workouts"]["get"]
+    with pytest.raises(ReadsUnaccounted) as refused:
+        check_reads(description)
+    assert refused.value.gone == ["/api/workouts"]
