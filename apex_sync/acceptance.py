@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from apex_sync.clock import latest_acceptable_hlc
 from apex_sync.collection import Collection, Role
-from apex_sync.compaction import CROWDED, Load, compact, load_of, settled_load
+from apex_sync.compaction import CROWDED, Load, compact, is_worthwhile, load_of, settled_load
 from apex_sync.digest import op_hash
 from apex_sync.document import Document, Ranges
 from apex_sync.errors import MalformedOp
@@ -222,12 +222,21 @@ class _Judge:
             return True
         wanted = self.load.plus(*ops)
         if wanted.exceeds(CROWDED):
-            self.settled = self.settled or settled_load(self.document)
             last_resort = wanted.exceeds(1) and not self.compacted
-            if wanted.outgrows(self.settled) or last_resort:
+            if last_resort or self._pays(wanted):
                 self._compact(self.compacting_as)
                 wanted = self.load.plus(*ops)
         return not wanted.exceeds(1)
+
+    def _pays(self, wanted: Load) -> bool:
+        """Tell whether a compaction pays; where nothing is written over, it is looked at again after as much more."""
+        self.settled = self.settled or settled_load(self.document)
+        if not wanted.outgrows(self.settled):
+            return False
+        if wanted.is_crowded() or is_worthwhile(self.writes):
+            return True
+        self.settled = self.load
+        return False
 
     def _compact(self, client_id: int) -> None:
         compacted = compact(self.document, client_id)

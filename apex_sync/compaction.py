@@ -10,14 +10,14 @@ the limits of a record on: well before a device, whose own unsent ops come on to
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from apex_sync.digest import op_hash
 from apex_sync.document import Document
 from apex_sync.fold import surviving_writes
-from apex_sync.op import SUMMARY_BYTES_MAX, WRITES_MAX, StampedWrite, encode_summary, is_summary
+from apex_sync.op import SUMMARY_BYTES_MAX, WRITES_MAX, Patch, StampedWrite, encode_summary, is_summary
 from apex_sync.wire import DOCUMENT_BYTES_MAX, OPS_MAX
 
 COMPACTION_OPS = 1024
@@ -29,6 +29,9 @@ COMPACTION_BYTES = 64 * 1024
 
 CROWDED = 0.5
 """The share of the limits from which on a push compacts; a push to a record of half the ops still takes 20 ms."""
+
+WORTHWHILE = 0.25
+"""The share of all leaves that somebody has to have written over, so that compacting a large record pays."""
 
 STRUCT_OVERHEAD_BYTES_MAX = 64
 """What the codec puts around an op or a client, as `fits` counts it."""
@@ -44,6 +47,10 @@ class Load(NamedTuple):
         """Give it with more ops, live or dead."""
         size = sum(map(len, ops)) + STRUCT_OVERHEAD_BYTES_MAX * len(ops)
         return Load(self.structs + len(ops), self.size_bytes + size)
+
+    def is_crowded(self) -> bool:
+        """Tell whether it is ops that are many, whatever they hold; a compaction makes few of them."""
+        return self.structs > CROWDED * OPS_MAX
 
     def exceeds(self, share: float) -> bool:
         """Tell whether it is more than a share of what a record may hold; beyond 1 it may not be readable."""
@@ -88,6 +95,32 @@ def needs_compaction(document: Document) -> bool:
             else:
                 since += len(op)
     return document.op_count >= COMPACTION_OPS or since >= max(COMPACTION_BYTES, summarised)
+
+
+def is_worthwhile(writes: Iterable[StampedWrite]) -> bool:
+    """Tell whether so many leaves were written over that a compaction frees bytes; it takes 20 µs a leaf, this 1."""
+    paths: dict[str, Any] = {}
+    counts = [_count(paths, write.patch) for write in writes]
+    written, first = sum(one for one, _ in counts), sum(one for _, one in counts)
+    return written - first >= WORTHWHILE * written
+
+
+def _count(paths: dict[str, Any], patch: Patch) -> tuple[int, int]:
+    """Note the paths of a patch; give how many leaves it has, and how many of them are at a path that is new."""
+    written = first = 0
+    for key, value in patch.items():
+        known = paths.get(key)
+        if type(value) is dict:
+            if type(known) is not dict:
+                paths[key] = known = {}
+            leaves, new = _count(known, value)
+            written, first = written + leaves, first + new
+        else:
+            written += 1
+            if key not in paths:
+                paths[key] = None
+                first += 1
+    return written, first
 
 
 def compact(document: Document, server_client_id: int) -> Compacted:

@@ -22,7 +22,10 @@ EXACT_INT_MAX = 2**53 - 1
 """The largest integer that a double, and so JavaScript, holds exactly."""
 
 OP_BYTES_MAX = 64 * 1024
-"""A workout of 500 sets is 30 kB; the SDK splits what is larger."""
+"""A workout of 500 sets is 30 kB; whoever writes more at once splits it (`split_patch`)."""
+
+OP_ROOM_BYTES = 4096
+"""Left free for stamp and sight in an op that takes a piece of a patch."""
 
 SUMMARY_BYTES_MAX = OP_BYTES_MAX + 64
 """Whatever write an op can hold fits a summary, with its client and clock beside it."""
@@ -190,6 +193,29 @@ def without_empty_maps(patch: Patch) -> Patch:
         if type(value) is not dict or inner:
             kept[key] = inner
     return kept
+
+
+def split_patch(patch: Patch, limit_bytes: int = OP_BYTES_MAX - OP_ROOM_BYTES) -> list[Patch] | None:
+    """Split a patch into pieces that encode to at most so many bytes; None when one leaf alone is larger."""
+    size = len(_encoder.encode(patch))
+    if size <= limit_bytes:
+        return [patch]
+    if len(patch) > 1:
+        items = list(patch.items())
+        halves = [dict(items[: len(items) // 2]), dict(items[len(items) // 2 :])]
+    else:
+        ((key, value),) = patch.items()
+        if type(value) is not dict:
+            return None
+        inner = split_patch(value, limit_bytes - len(key.encode()) - 16)
+        return None if inner is None else [{key: piece} for piece in inner]
+    pieces: list[Patch] = []
+    for half in halves:
+        split = split_patch(half, limit_bytes)
+        if split is None:
+            return None
+        pieces += split
+    return pieces
 
 
 def flat_vector(vector: Vector) -> list[int]:

@@ -462,26 +462,3 @@ def _without(patch: Patch, other: Patch) -> Patch:
         elif type(value) is dict and type(other[key]) is dict:
             left[key] = _without(value, other[key])
     return left
-
-
-def split_patch(patch: Patch, limit_bytes: int) -> list[Patch] | None:
-    """Split a patch into pieces that encode to at most so many bytes; None when one leaf alone is larger."""
-    size = len(_encode(patch))
-    if size <= limit_bytes:
-        return [patch]
-    if len(patch) > 1:
-        items = list(patch.items())
-        halves = [dict(items[: len(items) // 2]), dict(items[len(items) // 2 :])]
-    else:
-        ((key, value),) = patch.items()
-        if type(value) is not dict:
-            return None
-        inner = split_patch(value, limit_bytes - len(key.encode()) - 16)
-        return None if inner is None else [{key: piece} for piece in inner]
-    pieces: list[Patch] = []
-    for half in halves:
-        split = split_patch(half, limit_bytes)
-        if split is None:
-            return None
-        pieces += split
-    return pieces

@@ -31,9 +31,9 @@ from apex_sync.models import CLIENT_FILES, COLLECTIONS, MESSAGES
 from apex_sync.models.client_file import client_file_id
 from apex_sync.models.days import impossible_days, missing_day
 from apex_sync.models.nutrition import dated_id, day_problem
-from apex_sync.op import OP_BYTES_MAX, Patch
+from apex_sync.op import OP_BYTES_MAX, Patch, split_patch
 from apex_sync.session.device import SELF_SCOPE, Device
-from apex_sync.session.held import HeldRecord, OpTooLarge, split_patch
+from apex_sync.session.held import HeldRecord, OpTooLarge
 
 PROFILES = "profiles"
 SELF_PROFILE_ID = derived_id("profile", "self")
@@ -45,9 +45,6 @@ SESSION = "session"
 FULL = 7 / 8
 """The share of what a record may hold that the edits of an app fill; the rest is for devices that did not know of each
 other, and for shortening it again."""
-
-OP_ROOM_BYTES = 4096
-"""Left free in an op for stamp and sight."""
 
 
 class LocalReplica:
@@ -212,7 +209,7 @@ class LocalReplica:
         try:
             return held.write(patch, self.device.now_us())
         except OpTooLarge:
-            pieces = split_patch(patch, OP_BYTES_MAX - OP_ROOM_BYTES)
+            pieces = split_patch(patch)
         if pieces is None:
             raise EditTooLarge(OP_BYTES_MAX + 1, OP_BYTES_MAX)
         return any([held.write(piece, self.device.now_us()) for piece in pieces])

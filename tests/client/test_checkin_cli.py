@@ -7,6 +7,7 @@ import pytest
 
 from tests.client.apex_command import Terminal, in_terminal
 from tests.client.conftest import OpenReplica
+from tests.client.fleet import Clock
 from tests.client.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +92,33 @@ async def test_the_coachs_questions_are_shown_and_answered_by_number(
     shown = asked("checkin").ok().out
     assert "How is your knee?" in shown and "Gym" in shown and "9000.5 steps" in shown
     assert "Where?: Home in place of Gym" in asked("checkin", "--answer", "2=home").ok().err
+
+
+async def test_of_several_questionnaires_one_is_answered_by_its_name(
+    open_replica: OpenReplica, server: LoopbackServer, clock: Clock
+) -> None:
+    asked = await asked_at_a_terminal(open_replica, server)
+    coach = await open_replica("desk", COACH)
+    clock.pass_seconds(60)
+    await coach.sync()
+    await coach.questionnaires.create(
+        {"name": "Every day", "active": True, "questions": {"s1": {"text": "How did you sleep?", "type": "text"}}}
+    )
+    await coach.sync()
+    await synced(open_replica, asked)
+    listed = asked("checkin", "questions")
+    assert "How did you sleep?" in listed.ok().out
+    assert "apex checkin questions --questionnaire 'Every Sunday'" in listed.err
+    assert "How is your knee?" in asked("checkin", "questions", "--questionnaire", "every sunday").ok().out
+    unknown = asked("checkin", "questions", "--questionnaire", "Monthly")
+    assert unknown.code == 1 and "'Every day', 'Every Sunday'" in unknown.err
+    unanswered = asked("checkin", "--questionnaire", "Every Sunday")
+    assert unanswered.code == 2 and "nothing is answered" in unanswered.err
+    asked("checkin", "--questionnaire", "Every Sunday", "--answer", "1=3").ok()
+    [row] = asked.rows("SELECT questionnaire FROM check_ins")
+    assert json.loads(row["questionnaire"]) == {"q1": 3}
+    other = asked("checkin", "--questionnaire", "Every day", "--answer", "1=well")
+    assert other.code == 1 and "answers 'Every Sunday' already" in other.err
 
 
 async def test_another_coachs_questionnaire_of_one_id_is_in_the_way_of_no_check_in(

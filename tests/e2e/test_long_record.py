@@ -73,3 +73,21 @@ def push_moods(raw: RawDevice, scope: str, record_id: str, first: int) -> str:
     update = encode_push(raw.client_id, first, ops)
     response = raw.push(PushedRecord(scope, "workout_logs", UUID(record_id).bytes, update))
     return response.results[0].status
+
+
+async def test_a_session_of_ten_thousand_sets_arrives_whole(server_with_worker: WholeServer, tmp_path: Path) -> None:
+    """Nothing in it is written over, so there is nothing to shorten, and it takes several ops."""
+    server = server_with_worker
+    sets = {
+        f"s{place}": {"exercise": "e", "order": f"{place:05}", "reps": 8, "load_kg": 100.0} for place in range(10_000)
+    }
+    async with athlete_of(server, tmp_path) as athlete:
+        phone, watch = await athlete.device("phone"), await athlete.device("watch", "watch")
+        log = await phone.workouts.create(
+            {"date": "2026-03-02", "title": "Long", "exercises": {"e": {"name": "Squat", "order": "a"}}, "sets": sets}
+        )
+        for device in (phone, watch):
+            await sync_until_done(device, seconds=PATIENCE_SECONDS)
+        [row] = await server.rows("SELECT count(*) FROM logged_sets WHERE record_id = $1", UUID(log.id))
+        assert row["count"] == len((await watch.workouts.get(log.id)).state["sets"]) == 10_000
+        await assert_one_digest(server, athlete.scope, phone, watch)

@@ -322,6 +322,17 @@ def test_a_crowded_record_is_compacted_by_the_push_that_finds_it_so() -> None:
     assert result.document.next_clocks == {7: OPS_MAX, ME: 1, SERVER: 1}
 
 
+@pytest.mark.parametrize("overwritten", [True, False])
+def test_a_large_record_is_compacted_only_where_something_was_written_over(overwritten: bool) -> None:
+    """A session of 10,000 sets says as much as it weighs; looking for what it repeats takes seconds."""
+    ops = [
+        op(10 + number, {"sets": {f"s{0 if overwritten else number}": {"notes": "x" * 2000}}}) for number in range(300)
+    ]
+    result = push(ops, current=full_of(1, GOOD), compacting_as=SERVER)
+    assert (result.status, result.refusals) == ("applied", [])
+    assert bool(result.compacted) is overwritten
+
+
 @pytest.mark.parametrize("author", [ME, SERVER])
 def test_a_push_of_as_many_ops_as_a_record_holds_is_taken_whole(author: int) -> None:
     """Whoever pushes; the server's own ops take their clocks after its summaries'."""

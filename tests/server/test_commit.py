@@ -1,10 +1,13 @@
 """What a push does: each record judged alone, durable before it is answered, in rows, and never twice."""
 
+import threading
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from apex_server.db import Database
+from apex_server.sync.judging import judge_push
 from apex_sync.clock import SKEW_MAX_MICROSECONDS
 from apex_sync.op import Write, encode_op
 from apex_sync.protocol.messages import PushedRecord
@@ -97,6 +100,26 @@ async def test_ops_after_a_gap_ask_for_the_whole_record(world: World, phone: Dev
     response = await phone.send(phone.request())
     assert (response.results[0].status, response.results[0].next_clock) == ("gap", 0)
     assert not await world.sql("SELECT * FROM records")
+
+
+async def test_a_record_that_takes_long_is_judged_beside_the_event_loop(
+    world: World, phone: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def watched(*arguments: Any) -> Any:
+        threads.append(threading.current_thread())
+        return judge_push(*arguments)
+
+    monkeypatch.setattr("apex_server.sync.commit.judge_push", watched)
+    phone.write(workout())
+    await phone.sync()
+    large = phone.write(workout())
+    for place in range(3):
+        phone.write({"sets": {f"t{place}": {"notes": "x" * 60_000}}}, large)
+    await phone.sync()
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
+    await assert_consistent(world)
 
 
 async def test_other_bytes_under_a_known_clock_are_a_fork(world: World, phone: Device) -> None:

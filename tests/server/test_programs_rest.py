@@ -47,6 +47,41 @@ async def test_a_template_is_its_coachs_alone(rest: RestServer) -> None:
     assert (await athlete("GET", "/api/programs")).json() == {"programs": [], "next": None}
 
 
+def block(weeks: int) -> dict[str, Any]:
+    """Give the parts of a program of five days a week, seven exercises a day and four sets each."""
+    days = {
+        f"w{week}d{day}": {"week": f"w{week}", "day_number": day} for week in range(1, weeks + 1) for day in range(1, 6)
+    }
+    exercises = {f"{day}e{place}": {"day": day, "name": f"Lift {place}"} for day in days for place in range(7)}
+    return {
+        "weeks": {f"w{week}": {"week_number": week} for week in range(1, weeks + 1)},
+        "days": days,
+        "exercises": exercises,
+        "sets": {
+            f"{exercise}s{place}": {"exercise": exercise, "order": str(place), "reps_min": 8, "reps_max": 10, "rpe": 8}
+            for exercise in exercises
+            for place in range(4)
+        },
+    }
+
+
+async def test_a_block_of_twenty_weeks_is_made_assigned_cloned_and_changed(rest: RestServer) -> None:
+    """It takes several ops, and one request."""
+    coach, athlete = await rest.coach_and_athlete()
+    parts = block(20)
+    template, etag = await make(coach, **parts)
+    assert len(template["sets"]) == 2800
+    changed = {key: entry | {"rpe": 9} for key, entry in parts["sets"].items()}
+    path = f"/api/programs/{template['id']}"
+    put = await coach("PUT", path, PLAN | parts | {"sets": changed}, if_match=etag)
+    assert put.status_code == 200, put.text
+    clone = await coach("POST", f"{path}/clone", {"name": "Again"})
+    assigned = await coach("POST", f"{path}/assign", {"athlete_id": athlete.id, "start_date": "2026-03-02"})
+    for answer in (clone, assigned):
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["sets"] == put.json()["sets"] == changed
+
+
 async def test_an_assigned_program_is_a_copy_the_athlete_follows(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     template, etag = await make(coach)

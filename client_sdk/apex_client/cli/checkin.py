@@ -9,7 +9,14 @@ from apex_client.cli.days import DayDone, DayShown, day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, typed_unit, use_from_here
-from apex_client.cli.questions import answered_lines, asked_answers, offered, show_questions, typed_answers
+from apex_client.cli.questions import (
+    answered_lines,
+    asked_answers,
+    offered,
+    show_questions,
+    tell_of_others,
+    typed_answers,
+)
 from apex_client.cli.screen import escaped, said, shown, table
 from apex_client.cli.sessions import Whose, athlete_names, is_coach, records_of
 
@@ -26,6 +33,11 @@ _WEIGHT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(kg|kgs|lb|lbs)?", re.I)
 
 Answer = Annotated[int | None, typer.Option(metavar="1-10", rich_help_panel=ANSWERS)]
 
+Questions = Annotated[
+    str | None,
+    typer.Option("--questionnaire", metavar="NAME", help="Which of several your coach has; default: the newest."),
+]
+
 
 group = typer.Typer(
     help="Report to the coach; without answers, show the latest check-in and what the coach said.\n\n"
@@ -35,6 +47,7 @@ group = typer.Typer(
         'apex checkin --soreness 8 --note "Legs are gone." --draft',
         "apex checkin questions",
         "apex checkin --answer 1=7 --answer 2=yes",
+        'apex checkin --questionnaire "Every day" --answer 1=7',
         "apex checkin",
         "apex checkin undo",
         "apex checkin pending",
@@ -69,6 +82,7 @@ def checkin(
         list[str] | None,
         typer.Option(metavar="NUMBER=ANSWER", help="One of your coach's own questions; a terminal asks them."),
     ] = None,
+    questionnaire: Questions = None,
     note: Annotated[str | None, typer.Option(help="What the numbers do not say.")] = None,
     date: DayDone = None,
     draft: Annotated[bool, typer.Option("--draft", metavar="", help="Keep it to yourself for now.")] = False,
@@ -93,7 +107,7 @@ def checkin(
         "notes": note,
     }
     fields = {name: value for name, value in given.items() if value not in (None, {})}
-    if weight is None and not fields and not answer:
+    if weight is None and not fields and not answer and questionnaire is None:
         with opened(db) as replica:
             _show_latest(records_of(replica, athlete), day_typed(date) if date else None)
         return
@@ -103,10 +117,12 @@ def checkin(
             fields |= _weight(records, weight)
         day = day_done(date)
         same_day = records.checkins.on(day)
-        asked = offered(replica, same_day)
+        asked = offered(replica, same_day, questionnaire)
         answers = typed_answers(asked, answer or ())
         if asked is not None and not draft:
             answers |= asked_answers(asked, {**_given(same_day), **answers})
+        if not fields and not answers:
+            raise WrongUsage("nothing is answered; write 1=7 for the first question: apex checkin --answer 1=7")
         if asked is not None and answers:
             fields |= {"questionnaire_id": asked.id, "questionnaire": answers}
         check_in, replaced = _report(records, day, same_day, fields)
@@ -140,6 +156,7 @@ def undo(
 
 @group.command(epilog=examples("apex checkin questions", "apex checkin --answer 1=7 --answer 2=yes"))
 def questions(
+    questionnaire: Questions = None,
     date: DayDone = None,
     athlete: Whose = None,
     db: Db = NO_DB,
@@ -147,10 +164,11 @@ def questions(
     """Show your coach's own questions, and what you have answered of them."""
     with opened(db) as replica:
         same_day = records_of(replica, athlete).checkins.on(day_done(date))
-        asked = offered(replica, same_day)
+        asked = offered(replica, same_day, questionnaire)
         if asked is None:
             raise CommandFailed("your coach asks no questions of their own; apex sync brings them")
         show_questions(asked, _given(same_day))
+        tell_of_others(replica, asked)
 
 
 @group.command(epilog=examples("apex checkin pending", "apex checkin pending --athlete Anna"))

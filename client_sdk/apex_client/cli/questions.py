@@ -1,5 +1,6 @@
 """The coach's own questions at a terminal: shown by number, answered by it, or asked one after another."""
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +24,53 @@ YES_NO = {"y": "yes", "n": "no"}
 SHORT_FORMS = {"number": "a number", "yes_no": "yes or no", "text": ""}
 
 
-def offered(replica: "Replica", reports: "Sequence[CheckIn]") -> "Record[Questionnaire] | None":
-    """Give what the coach asks in these reports: the questionnaire that they answer already, else the newest active."""
+def offered(
+    replica: "Replica", reports: "Sequence[CheckIn]", named: str | None = None
+) -> "Record[Questionnaire] | None":
+    """Give what the coach asks in these reports.
+
+    That is the questionnaire that they answer already, else the active one of a name, else the newest active. Raises
+    CommandFailed where the reports answer another one than is named, or none has that name.
+    """
     from apex_sync.coaching.questionnaires import library_asked
 
     for report in reports:
         if (asked := report.asked()) and not asked.deleted:
+            if named is not None and not _is_called(asked, named):
+                raise CommandFailed(
+                    f"the check-in of {report.date} answers {_name(asked)!r} already; a day answers one questionnaire"
+                )
             return asked
+    if named is not None:
+        return _of_name(replica, named)
     alike = {each.scope: each for each in replica.questionnaires.query("active ORDER BY id DESC", limit=1)}
     return alike.get(library_asked({scope: each.record for scope, each in alike.items()}, {}) or "")
+
+
+def tell_of_others(replica: "Replica", asked: "Record[Questionnaire]") -> None:
+    """Say what else the coach asks."""
+    others = [each for each in replica.questionnaires.query("active ORDER BY id DESC") if each.id != asked.id]
+    for name in dict.fromkeys(map(_name, others)):
+        said(
+            f"[dim]also asked:[/] {escaped(name)}  apex checkin questions --questionnaire {escaped(shlex.quote(name))}"
+        )
+
+
+def _of_name(replica: "Replica", named: str) -> "Record[Questionnaire]":
+    known = replica.questionnaires.query("active ORDER BY id DESC")
+    found = next((each for each in known if _is_called(each, named)), None)
+    if found is None:
+        names = ", ".join(repr(name) for name in dict.fromkeys(map(_name, known))) or "none; apex sync brings them"
+        raise CommandFailed(f"your coach asks nothing called {named!r}. What is asked: {names}")
+    return found
+
+
+def _is_called(asked: "Record[Questionnaire]", named: str) -> bool:
+    return _name(asked).casefold() == named.strip().casefold()
+
+
+def _name(asked: "Record[Questionnaire]") -> str:
+    return str(asked.get("name") or asked.id)
 
 
 def numbered(asked: "Record[Questionnaire]") -> "list[tuple[int, str, Question]]":

@@ -27,6 +27,7 @@ from apex_sync.fold import Fold, fold
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import (
     CLOCK_MAX,
+    OP_BYTES_MAX,
     Patch,
     StampedWrite,
     Vector,
@@ -34,6 +35,7 @@ from apex_sync.op import (
     decode_op,
     encode_op,
     flat_vector,
+    split_patch,
     without_empty_maps,
 )
 from apex_sync.protocol.messages import PushedRecord, PushResult
@@ -160,7 +162,7 @@ def judge_write(
     expected: Vector | None,
     state: RecordState,
 ) -> Verdict:
-    """Make the op of a write through the server, and judge it like any other.
+    """Make the ops of a write through the server, nearly always one, and judge them like any others.
 
     `expected` is the version that its author had before them; None is the newest. Raises VersionUnknown for clocks that
     are not here, InvalidFields, FieldForbidden, RecordFull, RecordDamaged, or NotFound where there can be no such
@@ -179,11 +181,10 @@ def judge_write(
     others = before.others(hearing.client_id)
     seen = others if expected is None else {client: expected[client] for client in others if client in expected}
     newest = max((write.hlc for write in before.writes()), default=0)
-    op = encode_op([Write(next_hlc(hearing.now_us, 0, newest), flat_vector(seen), patch)])
     acceptance = accept(
         before,
         before.next_clocks.get(hearing.client_id, 0),
-        [op],
+        _ops_of(patch, next_hlc(hearing.now_us, 0, newest), flat_vector(seen)),
         author=Author(hearing.client_id, role),
         collection=collection,
         refused={},
@@ -246,6 +247,15 @@ def _check_write(hearing: Hearing, collection: Collection, role: Role, patch: Pa
 def _role(access: Access) -> Role:
     """Give the writer's role; a reader, who may write nothing, can only bring back what others wrote."""
     return "athlete" if access == "reader" or access == "support" else access
+
+
+def _ops_of(patch: Patch, hlc: int, seen: list[int]) -> list[bytes]:
+    """Give the ops that a patch takes: a year of planned sessions fits no single one."""
+    op = encode_op([Write(hlc, seen, patch)])
+    pieces = split_patch(patch) if len(op) > OP_BYTES_MAX else None
+    if pieces is None:
+        return [op]
+    return [encode_op([Write(hlc + place, seen, piece)]) for place, piece in enumerate(pieces)]
 
 
 def _document(state: RecordState) -> Document:

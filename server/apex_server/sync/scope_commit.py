@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import anyio
 import msgspec
 import structlog
+from anyio import to_thread
 from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
@@ -44,6 +45,9 @@ Hints = Callable[[list[Hint]], Awaitable[None]]
 
 SLICE_BYTES = 24 * 1024
 """About 16 workouts, judged in 2 ms; then whatever else the server has to do gets its turn."""
+
+HEAVY_BYTES = 128 * 1024
+"""A record of that much takes 100 ms and more, a session of 10,000 sets a second: a thread judges it meanwhile."""
 
 LARGE_BATCH_RECORDS = 16
 
@@ -123,6 +127,7 @@ class ScopeCommitter:
         self._now_us = now_us
         self._hints = hints
         self._batches = anyio.CapacityLimiter(BATCHES_MAX)
+        self._heavy = anyio.CapacityLimiter(1)
 
     async def commit(
         self, scope: str, writer: Writer, proposals: Sequence[Proposal], *, system_client_id: int
@@ -161,7 +166,8 @@ class ScopeCommitter:
         self, session: CommitSession, trial: _Round, state: ScopeState, records: Mapping[bytes, RecordState]
     ) -> int:
         """Take the short way, if nobody else commits to the scope at this moment."""
-        trial.verdicts[0] = trial.proposals[0].judge(trial.hearing, records.get(trial.proposals[0].record_id, ABSENT))
+        state_of_record = records.get(trial.proposals[0].record_id, ABSENT)
+        trial.verdicts[0] = await self._judged(trial.proposals[0], trial.hearing, state_of_record)
         if trial.verdicts[0].change is None:
             return state.seq
         commit = self._commit_of(trial, [0], state)
@@ -228,13 +234,18 @@ class ScopeCommitter:
             for place in places:
                 proposal = trial.proposals[place]
                 state = records.get(proposal.record_id, ABSENT)
-                trial.verdicts[place] = verdict = proposal.judge(trial.hearing, state)
+                trial.verdicts[place] = verdict = await self._judged(proposal, trial.hearing, state)
                 if verdict.change is not None:
                     self._store.encode(trial.hearing.scope_id, verdict.change, trial.seal)
-                judged_bytes += proposal.size + (len(state.record.doc) if state.record is not None else 0)
+                judged_bytes += size_of(proposal, state)
                 if judged_bytes >= SLICE_BYTES:
                     judged_bytes = 0
                     await checkpoint()
+
+    async def _judged(self, proposal: Proposal, hearing: Hearing, state: RecordState) -> Verdict:
+        if size_of(proposal, state) < HEAVY_BYTES:
+            return proposal.judge(hearing, state)
+        return await to_thread.run_sync(proposal.judge, hearing, state, limiter=self._heavy)
 
     def _hearing(self, scope: str, writer: Writer, access: Access, system_client_id: int) -> Hearing:
         parsed = Scope.parse(scope)
@@ -264,6 +275,11 @@ class ScopeCommitter:
             links=chain.links,
             dirty_kinds=dirty_kinds(trial, changes),
         )
+
+
+def size_of(proposal: Proposal, state: RecordState) -> int:
+    """Give how many bytes have to be judged."""
+    return proposal.size + (len(state.record.doc) if state.record is not None else 0)
 
 
 def rounds(proposals: Sequence[Proposal]) -> Iterator[list[Proposal]]:
