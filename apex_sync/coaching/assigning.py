@@ -40,28 +40,45 @@ def program_copy(program: Record, *, source_id: str) -> Patch:
     return {**copy, "status": "draft", "source_id": source_id}
 
 
-def assignment_id(
-    program: Record,
-    program_id: str,
-    athlete_id: str,
-    start_date: str | None,
-    held: Mapping[str, Mapping[str, Any]],
-) -> str:
-    """Give the id of the copy that an athlete follows from a day on, or from the program's own first day.
+def assigned_days(
+    program: Record, *, start_date: str | None, end_date: str | None, today: datetime.date
+) -> tuple[str, str | None]:
+    """Give the first and the last day of a copy that is assigned; the last is None where it is open.
+
+    Where no first day is asked for, it is the program's own, and of a program without one the Monday that `today`, the
+    athlete's day, is or comes before. By itself a copy runs to the end of its weeks.
+
+    >>> from apex_sync.models import Program
+    >>> assigned_days(Program(duration_weeks=4), start_date=None, end_date=None, today=datetime.date(2026, 3, 3))
+    ('2026-03-09', '2026-04-05')
+    """
+    own = held_day(program, "start_date")
+    if start_date is None and day(own) is not None:
+        start_date, end_date = own, end_date or held_day(program, "end_date")
+    first = start_date or next_monday(today).isoformat()
+    return first, end_date or _last_day(first, getattr(program, "duration_weeks", None))
+
+
+def next_monday(today: datetime.date) -> datetime.date:
+    """Give the Monday on which a week begins that can still be trained whole: today's, or that of next week."""
+    return monday_of(days_before(today, 1 - DAYS))
+
+
+def assignment_id(program_id: str, athlete_id: str, start_date: str, held: Mapping[str, Mapping[str, Any]]) -> str:
+    """Give the id of the copy of a program that an athlete follows from a day on.
 
     `held` are the athlete's programs by id. The copy among them that starts on that day is the one, whatever its id.
     Where there is none, every device and the server derive the same id, and another one where a copy that was moved to
     another day has it.
     """
-    first = start_date or held_day(program, "start_date")
     copies = {
         copy_id: copy.get("start_date")
         for copy_id, copy in held.items()
         if copy.get("source_id") == program_id and not is_followed_anew(copy)
     }
-    if starting := [copy_id for copy_id, starts in copies.items() if starts == first]:
+    if starting := [copy_id for copy_id, starts in copies.items() if starts == start_date]:
         return min(starting)
-    days = [first or ""]
+    days = [start_date]
     while (derived := derived_id("program", program_id, athlete_id, *days)) in copies:
         days.append(copies[derived] or "")
     return derived
@@ -76,24 +93,17 @@ def followed_program(
     program: Record,
     *,
     source_id: str,
-    start_date: str | None,
+    start_date: str,
     end_date: str | None,
     maxima_kg: Mapping[str, float],
     library: Library,
 ) -> Patch:
-    """Give a copy of a program that an athlete follows from a day on; by itself to the end of its weeks.
+    """Give a copy of a program that an athlete follows on the days that `assigned_days` gives.
 
     `library` says what an exercise is loaded with, and so which loads there are.
     """
-    copy = program_copy(program, source_id=source_id) | {"status": "active"}
-    if start_date is None:
-        start_date, end_date = held_day(program, "start_date"), end_date or held_day(program, "end_date")
-    if start_date is not None:
-        copy["start_date"] = start_date
-        last = end_date or _last_day(start_date, copy.get("duration_weeks"))
-        copy |= {"end_date": last} if last else {}
-    elif end_date is not None:
-        copy["end_date"] = end_date
+    copy = program_copy(program, source_id=source_id) | {"status": "active", "start_date": start_date}
+    copy |= {"end_date": end_date} if end_date else {}
     copy["sets"] = {
         key: planned | _load(planned, copy.get("exercises", {}), maxima_kg, library)
         for key, planned in copy.get("sets", {}).items()
@@ -185,8 +195,8 @@ def _days_over(held: Patch, today: datetime.date) -> set[str]:
 def replaced_program(held: Mapping[str, Any], by: Mapping[str, Any]) -> Patch:
     """Give what ends a program when another is assigned; nothing where not both are followed, in the same days.
 
-    One that began earlier is followed until the day before, and one that did not is archived. Without a day, a program
-    is open; what ends on no day is completed now.
+    One that began earlier is followed until the day before, so that it asks for nothing from that day on, and one that
+    did not is archived. A program without a first day asks for nothing: it ends no other, and gives way to any.
 
     >>> followed = {"status": "active", "start_date": "2026-03-02"}
     >>> replaced_program({"status": "active", "start_date": "2026-01-05", "end_date": "2026-03-29"}, followed)
@@ -194,16 +204,15 @@ def replaced_program(held: Mapping[str, Any], by: Mapping[str, Any]) -> Patch:
     >>> replaced_program({"status": "active", "start_date": "2026-01-05", "end_date": "2026-03-01"}, followed)
     {}
     """
-    if held.get("status") != "active" or by.get("status") != "active":
+    first = day(by.get("start_date"))
+    if held.get("status") != "active" or by.get("status") != "active" or first is None:
         return {}
-    start_date, end_date = held.get("start_date"), held.get("end_date")
-    by_start, by_end = by.get("start_date"), by.get("end_date")
-    if (by_start and end_date and end_date < by_start) or (by_end and start_date and by_end < start_date):
+    start, end, last = day(held.get("start_date")), day(held.get("end_date")), day(by.get("end_date"))
+    if start is not None and ((end and end < first) or (last and last < start)):
         return {}
-    if start_date is None or (by_start and start_date >= by_start):
+    if start is None or start >= first:
         return {"status": "archived"}
-    first = day(by_start)
-    return {"end_date": days_before(first, 1).isoformat()} if first else {"status": "completed"}
+    return {"end_date": days_before(first, 1).isoformat()}
 
 
 def completed_program(changes: Patch, held: Record, today: str) -> Patch:

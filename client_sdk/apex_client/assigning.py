@@ -1,15 +1,17 @@
 """Programs made from programs on this replica; each takes the local replica and is run in its thread."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 from apex_client import listing
 from apex_client.local import LocalReplica
 from apex_client.times import utc_text
 from apex_client.views import Snapshot
+from apex_sync.clock import MICROSECONDS
 from apex_sync.coaching.assigning import (
     MAXIMUM_DAYS,
+    assigned_days,
     assignment_id,
     exercises_by_percent,
     followed_program,
@@ -28,6 +30,7 @@ from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem, OutOfBounds
 from apex_sync.ids import athlete_scope
 from apex_sync.models import EXERCISES, PROGRAMS, WORKOUT_LOGS
+from apex_sync.models.fields import parse_local_time
 from apex_sync.op import Patch
 
 WORKOUTS_MAX = 500
@@ -59,14 +62,17 @@ def assign(
 ) -> Snapshot:
     """Let an athlete follow a copy of a program; the server takes or makes the same one.
 
-    All of it is saved at once. Raises NoSuchRecord, NotGranted, OutOfBounds.
+    `today` is the day of this device, and counts where nobody knows that of the athlete. All of it is saved
+    at once. Raises NoSuchRecord, NotGranted, OutOfBounds.
     """
     with local.store.transaction():
         template = PROGRAMS.read(local.find(PROGRAMS.name, program_id, scope).state)[0]
         home = athlete_scope(athlete_id)
         programs = listing.recently_changed(local, PROGRAMS.name, home, limit=PROGRAMS_MAX)
         held = {program.record_id: program.state for program in programs}
-        assigned_id = assignment_id(template, program_id, athlete_id, start_date, held)
+        here = _athletes_day(local, home) or date.fromisoformat(today)
+        first, last = assigned_days(template, start_date=start_date, end_date=end_date, today=here)
+        assigned_id = assignment_id(program_id, athlete_id, first, held)
         assigned = local.store.one(home, assigned_id)
         others = [] if keep else programs
         if assigned is not None and not is_followed_anew(assigned.state):
@@ -74,7 +80,7 @@ def assign(
             return local.snapshot_of(assigned)
         maxima, library = _maxima(local, home, template, date.fromisoformat(today))
         followed = followed_program(
-            template, source_id=program_id, start_date=start_date, end_date=end_date, maxima_kg=maxima, library=library
+            template, source_id=program_id, start_date=first, end_date=last, maxima_kg=maxima, library=library
         )
         if problem := order_problem(followed):
             raise OutOfBounds(PROGRAMS.name, problem)
@@ -112,6 +118,18 @@ def _end(local: LocalReplica, others: Sequence[Snapshot], assigned_id: str, foll
     for other in others:
         if other.record_id != assigned_id and replaced_program(other.state, followed):
             local.edit(PROGRAMS.name, other.record_id, partial(replaced_program, by=followed), scope=other.scope)
+
+
+def _athletes_day(local: LocalReplica, home: str) -> date | None:
+    """Give the day that it is by the clock that an athlete last trained by; None where nobody knows that clock."""
+    now = datetime.fromtimestamp(local.device.now_us() / MICROSECONDS, UTC)
+    tomorrow = (now.date() + timedelta(days=1)).isoformat()  # It is tomorrow already somewhere.
+    for log in listing.by_date(local, WORKOUT_LOGS.name, home, since=None, until=tomorrow, limit=1):
+        moment = log.state.get("start_time") or log.state.get("end_time")
+        trained = parse_local_time(moment) if isinstance(moment, str) else None
+        ahead = trained.utcoffset() if trained else None
+        return None if ahead is None else (now + ahead).date()
+    return None
 
 
 def _maxima(

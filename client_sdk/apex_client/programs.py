@@ -88,7 +88,9 @@ class Programs(Records[ProgramRecord]):
     ) -> ProgramRecord:
         """Let an athlete follow a copy of a program; again from the same day it is the same one as it stands.
 
-        From another day it is another copy. What they follow in the same days ends with it, unless `keep` is true; a
+        Without a first day it is that of the program, and else the next Monday, or today if it is one: the athlete's
+        day, by the clock they last trained by. From another day it is another copy.
+        What they follow in the same days ends with it, unless `keep` is true; a
         copy that was deleted or gave way to another comes back anew.
         Sets in per cent of the maximum get a load from the athlete's best sets of twelve weeks, as far as they are on
         this replica.

@@ -1,5 +1,6 @@
 """A coach makes programs offline: an athlete's copy has loads of what they lifted, and one id wherever it is made."""
 
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,6 @@ from apex_client.errors import NoSuchRecord, NotGranted
 from apex_sync.coaching.assigning import assignment_id
 from apex_sync.errors import NoSuchVersion, OutOfBounds
 from apex_sync.ids import derived_id
-from apex_sync.models import PROGRAMS
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import Account, LoopbackServer
 
@@ -98,16 +98,16 @@ async def test_a_block_is_run_again_next_season(open_replica: OpenReplica, serve
     template = await coach.programs.create(name="Base", duration_weeks=4)
     spring = await coach.programs.assign(template, anna.id, start_date="2026-03-02")
     autumn = [await coach.programs.assign(template, anna.id, start_date="2026-09-07") for _ in range(2)]
-    assert {each.id for each in autumn} == {assignment_id(PROGRAMS.model(), template.id, anna.id, "2026-09-07", {})}
+    assert {each.id for each in autumn} == {assignment_id(template.id, anna.id, "2026-09-07", {})}
     assert (autumn[0]["start_date"], autumn[0]["status"]) == ("2026-09-07", "active")
     assert ((await spring.refresh())["status"], spring["end_date"]) == ("active", "2026-03-29")
     assert {each.id for each in await coach.athlete(anna.id).programs.list()} == {spring.id, autumn[0].id}
 
 
-@pytest.mark.parametrize("day", [{"start_date": "2026-03-02"}, {}])
 async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id(
-    open_replica: OpenReplica, server: LoopbackServer, day: dict[str, Any]
+    open_replica: OpenReplica, server: LoopbackServer
 ) -> None:
+    day: dict[str, Any] = {"start_date": "2026-03-02"}
     coach, anna = await coach_of_anna(open_replica, server)
     template = await coach.programs.create(name="Base", duration_weeks=4)
     old = await coach.athlete(anna.id).programs.create(name="Base", source_id=template.id, status="active", **day)
@@ -115,6 +115,26 @@ async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id
     assert (await coach.programs.assign(template, anna.id, **day)).id == old.id
     assert [each.id for each in await coach.athlete(anna.id).programs.list()] == [old.id]
     assert (await old.refresh())["status"] == "active"
+
+
+@pytest.mark.parametrize("offset", ["-11:00", "+14:00"])
+async def test_without_a_first_day_a_program_begins_on_the_next_monday_by_the_clock_of_the_athlete(
+    open_replica: OpenReplica, server: LoopbackServer, offset: str
+) -> None:
+    coach, anna = await coach_of_anna(open_replica, server)
+    template = await coach.programs.create(name="Base", duration_weeks=4)
+    now = datetime.fromisoformat(coach._wall_clock(None)).astimezone(
+        datetime.fromisoformat(f"2026-01-01T00:00{offset}").tzinfo
+    )
+    trained_on = (now - timedelta(days=3)).isoformat(timespec="seconds")
+    await coach.athlete(anna.id).workouts.create(date=trained_on[:10], start_time=trained_on)
+
+    assigned = [await coach.programs.assign(template, anna.id) for _ in range(2)]
+
+    first = date.fromisoformat(assigned[0]["start_date"])
+    assert first.isoweekday() == 1 and 0 <= (first - now.date()).days < 7
+    assert date.fromisoformat(assigned[0]["end_date"]) == first + timedelta(days=27)
+    assert assigned[0].id == assigned[1].id
 
 
 async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets_another(
@@ -128,7 +148,7 @@ async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets
 
     other = [await coach.programs.assign(template, anna.id, start_date="2026-03-02", keep=True) for _ in range(2)]
     held = {moved.id: {"source_id": template.id, "start_date": "2026-03-09"}}
-    there = assignment_id(PROGRAMS.model(), template.id, anna.id, "2026-03-02", held)
+    there = assignment_id(template.id, anna.id, "2026-03-02", held)
     assert {each.id for each in other} == {there} != {moved.id}, "as the server calls it"
     assert (other[0]["start_date"], (await moved.refresh())["start_date"]) == ("2026-03-02", "2026-03-09")
     assert (other[0]["status"], moved["status"]) == ("active", "active")

@@ -1,7 +1,7 @@
 """Programs and exercises over REST: enough for a coach to write a plan, assign it, and for a workout to name it."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,6 @@ import pytest
 
 from apex_server.db import Database
 from apex_sync.coaching.assigning import assignment_id
-from apex_sync.models import PROGRAMS
 from tests.server.accounts_app import problem
 from tests.server.rest_app import Person, RestServer, new_id, rest_server
 
@@ -239,15 +238,13 @@ async def test_per_cents_become_loads_of_the_athletes_best_sets_when_a_program_i
     assert problem(other_end) == (409, "already_exists")
     autumn = await coach("POST", f"/api/programs/{template['id']}/assign", body | {"start_date": "2026-09-07"})
     assert (autumn.status_code, autumn.json()["source_id"]) == (201, template["id"])
-    there = assignment_id(PROGRAMS.model(), template["id"], athlete.id, "2026-09-07", {})
+    there = assignment_id(template["id"], athlete.id, "2026-09-07", {})
     assert autumn.json()["id"] == there != assigned["id"], "as a device calls it that says so offline"
     assert (await coach("GET", f"/api/programs/{assigned['id']}")).json()["end_date"] == "2026-03-15", "spring stands"
 
 
-@pytest.mark.parametrize("day", [{"start_date": "2026-03-02"}, {}])
-async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id(
-    rest: RestServer, day: dict[str, str]
-) -> None:
+async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id(rest: RestServer) -> None:
+    day = {"start_date": "2026-03-02"}
     coach, athlete = await rest.coach_and_athlete()
     template, _ = await make(coach)
     old, _ = await make(coach, athlete_id=athlete.id, source_id=template["id"], **day | {"status": "active"})
@@ -256,6 +253,27 @@ async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id
 
     assert (again.status_code, again.json()["id"], again.json()["status"]) == (200, old["id"], "active")
     assert [each["id"] for each in (await athlete("GET", "/api/programs")).json()["programs"]] == [old["id"]]
+
+
+@pytest.mark.parametrize("hours", [-11, 14])
+async def test_without_a_first_day_a_program_begins_on_the_next_monday_by_the_clock_of_the_athlete(
+    rest: RestServer, hours: int
+) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    template, _ = await make(coach, duration_weeks=4)
+    now = datetime.now(timezone(timedelta(hours=hours)))
+    trained = (now - timedelta(days=3)).isoformat(timespec="seconds")
+    logged = await athlete("POST", "/api/workouts", {"date": trained[:10], "start_time": trained})
+    assert logged.status_code == 201, logged.text
+
+    body = {"athlete_id": athlete.id}
+    answers = [await coach("POST", f"/api/programs/{template['id']}/assign", body) for _ in range(2)]
+
+    assert [one.status_code for one in answers] == [201, 200] and answers[0].json()["id"] == answers[1].json()["id"]
+    assigned = answers[0].json()
+    first = date.fromisoformat(assigned["start_date"])
+    assert first.isoweekday() == 1 and 0 <= (first - now.date()).days < 7
+    assert date.fromisoformat(assigned["end_date"]) == first + timedelta(days=27)
 
 
 async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets_another(rest: RestServer) -> None:
@@ -273,7 +291,7 @@ async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets
 
     made, other = await assign("2026-03-02")
     held = {moved: {"source_id": template["id"], "start_date": "2026-03-09"}}
-    there = assignment_id(PROGRAMS.model(), template["id"], athlete.id, "2026-03-02", held)
+    there = assignment_id(template["id"], athlete.id, "2026-03-02", held)
     assert (made, other) == (201, there) and other != moved, "as a device calls it that says so offline"
     assert await assign("2026-03-02") == (200, other)
     programs = (await athlete("GET", "/api/programs")).json()["programs"]

@@ -143,7 +143,10 @@ def assign(
     ] = False,
     db: Db = NO_DB,
 ) -> None:
-    """Let an athlete follow a program; what they follow in the same days ends, and per cents become loads."""
+    """Let an athlete follow a program, by itself from the next Monday (or today, if it is one).
+
+    What they follow in the same days ends, and per cents become loads.
+    """
     with opened(db) as replica:
         _refuse_athletes(replica)
         template = _named(replica, program, None)
@@ -151,7 +154,7 @@ def assign(
         first, last = (day_typed(day) if day else None for day in (start, end))
         made = replica.programs.assign(template, to.id, start_date=first, end_date=last, keep=keep)  # type: ignore[attr-defined]
         _refuse_what_stands(made, last)
-        days = f" from {made['start_date']}" if made.get("start_date") else ""
+        days = f" from {made['start_date']}{'' if start else ', as no --start is given'}"
         until = f" to {made['end_date']}" if made.get("end_date") else ""
         said(f"{escaped(_whose(made, athlete_names(replica)))} follows {escaped(made['name'])}{days}{until}")
         if missing := _unresolved(made):

@@ -25,6 +25,7 @@ from apex_server.resources.requests import now
 from apex_server.vault import Vault
 from apex_sync.coaching.assigning import (
     MAXIMUM_DAYS,
+    assigned_days,
     assignment_id,
     exercises_by_percent,
     followed_program,
@@ -47,6 +48,7 @@ _queries = load_queries(__package__)
 async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> Made:
     """Let an athlete follow a copy of a program, and end what they follow in its days.
 
+    The athlete's day, from which an assignment without a first day counts, is that of the clock they last trained by.
     Raises NotFound, FieldForbidden, AlreadyExists, InvalidFields.
     """
     theirs = records.within(athlete_scope(str(asked.athlete_id)))
@@ -54,9 +56,12 @@ async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> 
         template = await records.known(connection, program_id)
         rows = await connection.fetch(_queries.list_followed, asked.athlete_id, str(program_id))
         held: dict[str, Patch] = {str(row["record_id"]): msgspec.to_builtins(dict(row)) for row in rows}
-        assigned_id = UUID(
-            assignment_id(template.record, str(program_id), str(asked.athlete_id), asked.start_date, held)
+        # Naive, as Postgres would else take it into the zone of its session.
+        today = await connection.fetchval(
+            _queries.get_athlete_day, asked.athlete_id, datetime.now(UTC).replace(tzinfo=None)
         )
+        first, last = assigned_days(template.record, start_date=asked.start_date, end_date=asked.end_date, today=today)
+        assigned_id = UUID(assignment_id(str(program_id), str(asked.athlete_id), first, held))
         before = await theirs.find(connection, assigned_id)
         maxima, library = await maxima_of(connection, records.database.vault, asked.athlete_id, template)
     others = {} if asked.keep else {UUID(one): program for one, program in held.items() if one != str(assigned_id)}
@@ -69,8 +74,8 @@ async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> 
     followed = followed_program(
         template.record,
         source_id=str(program_id),
-        start_date=asked.start_date,
-        end_date=asked.end_date,
+        start_date=first,
+        end_date=last,
         maxima_kg=maxima,
         library=library,
     )

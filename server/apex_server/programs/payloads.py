@@ -86,7 +86,9 @@ class Assignment(Struct, forbid_unknown_fields=True):
 
     athlete_id: UUID
     start_date: Date | None = None
+    """The first day; by itself that of the program, and else the next Monday (today, if it is one) of the athlete."""
     end_date: Date | None = None
+    """The last day; by itself that of the program's weeks."""
     keep: bool = False
     """Leave programs that the athlete follows in these days as they are; by itself, assigning ends them."""
 
