@@ -26,6 +26,14 @@ def test_scale_and_tape_are_written_down_in_the_units_that_were_typed(apex: Term
     assert "body fat (%) must be at most 75" in apex("measure", "--body-fat", "90").err
 
 
+def test_a_weight_alone_is_written_down_in_a_word(apex: Terminal) -> None:
+    apex("weigh", "82,4kg").ok()
+    apex("weigh", "181.5lb", "--date", "yesterday").ok()
+    rows = apex.rows("SELECT weight, weight_unit FROM body_metrics ORDER BY date")
+    assert [tuple(row.values()) for row in rows] == [(181.5, "lb"), (82.4, "kg")]
+    assert "'heavy' is no weight" in apex("weigh", "heavy").err
+
+
 def test_a_profile_is_set_field_by_field_and_an_injury_has_its_course(apex: Terminal) -> None:
     apex("profile", "set", "height_cm=168,5", "goals=Compete; Squat 140 kg", "check_in_day_number=7").ok()
     apex("profile", "injury", "Knee", "--side", "left", "--severity", "mild").ok()

@@ -1,4 +1,4 @@
-"""`apex measure`: body weight, body fat and girths, apart from any check-in."""
+"""`apex measure` and `apex weigh`: body weight, body fat and girths, apart from any check-in."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,7 @@ Girth = Annotated[str | None, typer.Option(metavar="LENGTH", rich_help_panel="Gi
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command(
         rich_help_panel="Training",
         epilog=examples(
@@ -34,6 +34,9 @@ def add_to(app: typer.Typer) -> None:
             "apex measure",
         ),
     )(measure)
+    app.command(
+        rich_help_panel="Training", epilog=examples("apex weigh 82.4kg", "apex weigh 181.5lb --date yesterday")
+    )(weigh)
 
 
 def measure(
@@ -77,6 +80,16 @@ def measure(
         records.body_metrics.create(date=day, **fields)
         said(f"written down for {day}")
         _show(records)
+
+
+def weigh(
+    weight: Annotated[str, typer.Argument(metavar="WEIGHT", help="82.4, 82.4kg, 181.5lb.")],
+    date: DayDone = None,
+    athlete: Whose = None,
+    db: Db = NO_DB,
+) -> None:
+    """Write a body weight down; apex measure takes more than the scale says."""
+    measure(weight=weight, date=date, athlete=athlete, db=db)
 
 
 def _amount(text: str, what: str, units: tuple[str, ...]) -> tuple[float, str]:
