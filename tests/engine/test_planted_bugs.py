@@ -76,8 +76,10 @@ BUGS = {
     "stamps out of order": Bug("acceptance", "max(previous, self.stamps.newest(write.seen))", "previous", "acceptance"),
     "a summary from a device": Bug("acceptance", "summary_allowed=False)", "summary_allowed=True)", "acceptance"),
     "a crowded record that nobody compacts": Bug(
-        "acceptance", "if wanted.outgrows(self.settled) or last_resort:", "if False:", "acceptance"
+        "acceptance", "if last_resort or self._pays(wanted):", "if False:", "acceptance"
     ),
+    "a compaction that frees nothing": Bug("compaction", ">= WORTHWHILE * written", ">= 0", "acceptance"),
+    "an op under whose clock another stands": Bug("deaths", "if there[clock] != op:", "if False:", "deaths"),
     "a compaction that forgets what it was made of": Bug(
         "acceptance", "self.compacted.setdefault(author_id, {}).update(hashes)", "pass", "acceptance"
     ),
