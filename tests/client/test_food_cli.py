@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from apex_client import Replica
-from tests.client.apex_command import Terminal
+from tests.client.apex_command import Terminal, in_terminal
 from tests.client.built_in import give_library
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
@@ -76,3 +76,26 @@ async def test_what_is_built_in_is_found_and_logged_before_the_first_sync(tmp_pa
     new("food", "log", "banana", "1").ok()
     [eaten] = new.rows("SELECT name, food_id, energy_kcal FROM logged_foods")
     assert eaten["name"] == "Banana" and eaten["food_id"] and eaten["energy_kcal"] > 50
+
+
+async def test_a_food_that_was_not_named_is_never_logged(apex: Terminal) -> None:
+    for typed, nearest in (
+        ("protein bar", "'Whey protein powder' or"),
+        ("peanut", "'Peanuts, raw' or 'Peanuts, roasted and salted' or 'Peanut oil'?"),
+        ("chicken burger", "'Chicken breast, roasted' or"),
+        ("milk", "'Milk, skimmed' or"),
+    ):
+        refused = apex("food", "log", typed, "30g")
+        assert refused.code == 1 and f"{typed!r} is not in the library; is it {nearest}" in refused.err
+        assert "--new" not in refused.err and len(refused.err.splitlines()) == 1
+    assert apex.rows("SELECT 1 FROM nutrition_logs") == []
+    for typed, meant in (("rolled oats", "Rolled oats, dry"), ("whole milk", "Milk, whole"), ("oats", "Rolled oats")):
+        assert meant in apex("food", "log", typed, "80g").ok().text
+
+
+async def test_on_a_terminal_the_nearest_foods_are_asked_back(apex: Terminal) -> None:
+    shown = in_terminal(apex, "food", "log", "peanut", "30g", typed="3\n")
+    assert "Which one is it?" in shown and "as it is" not in shown
+    assert apex.rows("SELECT name FROM logged_foods") == [{"name": "Peanut oil"}]
+    assert "nothing was saved" in in_terminal(apex, "food", "log", "peanut", "30g", typed="4\n")
+    assert len(apex.rows("SELECT name FROM logged_foods")) == 1

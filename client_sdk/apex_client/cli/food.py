@@ -10,6 +10,7 @@ from apex_client.cli.days import DAY, DayDone, DayShown, day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.library_reports import LISTED, tell_import
+from apex_client.cli.naming_foods import meant_food
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counting, escaped, said, shown, table
 from apex_client.cli.sessions import Whose, records_of
@@ -86,7 +87,9 @@ def search(
 
 @group.command(
     epilog=examples(
-        'apex food log "rolled oats" 80g --meal Breakfast', "apex food log banana 1", 'apex food log milk "1 glass"'
+        'apex food log "rolled oats" 80g --meal Breakfast',
+        "apex food log banana 1",
+        'apex food log "whole milk" "1 glass"',
     )
 )
 def log(
@@ -102,16 +105,14 @@ def log(
     if typed is None:
         raise WrongUsage(f"{amount!r} is no amount; try 80g, 3oz, 250ml, 2 or '1 glass'")
     with opened(db, make=True) as replica:
-        meant = replica.foods.named(food) or replica.foods.search(food, limit=1)
-        if not meant:
-            raise CommandFailed(f"{NOTHING_FOUND}; apex food search finds it by other words")
-        quantity, unit = float(typed[1].replace(",", ".")), typed[2] or _usual_unit(meant[0])
+        meant = meant_food(replica, food)
+        quantity, unit = float(typed[1].replace(",", ".")), typed[2] or _usual_unit(meant)
         if not typed[2] and quantity > SERVINGS_MAX:
             raise WrongUsage(f"{amount} servings ({escaped(unit)})? say {amount}g for grams, or '{amount} {unit}'")
         eaten = records_of(replica, athlete).nutrition_logs
-        day = eaten.log_food(meant[0], quantity, unit, meal=meal, day=day_done(date))
+        day = eaten.log_food(meant, quantity, unit, meal=meal, day=day_done(date))
         [row] = replica.query(SUMS, [day.id])
-        said(f"{escaped(meant[0]['name'])}: {quantity:g} {escaped(unit)}")
+        said(f"{escaped(meant['name'])}: {quantity:g} {escaped(unit)}")
         said(f"[dim]{row['date']}:[/] " + _sum(row))
 
 

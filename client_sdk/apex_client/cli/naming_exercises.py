@@ -1,22 +1,17 @@
 """What exercise a typed name means: one that only resembles the library's is asked back before it is logged."""
 
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-import typer
-
 from apex_client.cli.failures import CommandFailed
+from apex_client.cli.nearest_names import OFFERED, at_terminal, picked, refusal
 from apex_client.cli.screen import counted, escaped, said
 
 if TYPE_CHECKING:
     from apex_client.blocking import Replica
     from apex_client.blocking.workouts import WorkoutLog
-
-OFFERED = 3
-"""A slip of the finger means one of the nearest, or something else altogether."""
 
 SETTLED_MAX = 20
 """Names of a program that are asked about; with more than that the file is of another language, or no program."""
@@ -43,9 +38,7 @@ def meant(replica: "Replica", typed: str, log: "WorkoutLog | None", planned: Seq
             "else name the exercise"
         )
     nearest = list(dict.fromkeys([*_resembling(typed, planned), *_nearest(replica, typed)]))[:OFFERED]
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise CommandFailed(f"{_unknown(typed, nearest)} If it is right as it is, give --new")
-    return _asked(typed, nearest) if nearest else _confirmed(typed)
+    return picked(typed, nearest, as_it_is=True)
 
 
 def refuse_unknown(replica: "Replica", typed: str) -> None:
@@ -53,7 +46,7 @@ def refuse_unknown(replica: "Replica", typed: str) -> None:
     if not _is_known(replica, typed, None):
         logged = [row["name"] for row in replica.query(LOGGED_NAMES)]
         nearest = list(dict.fromkeys([*_resembling(typed, logged), *_nearest(replica, typed)]))
-        raise CommandFailed(_unknown(typed, nearest[:OFFERED]))
+        raise CommandFailed(refusal(typed, nearest[:OFFERED]))
 
 
 def settled_names(replica: "Replica", names: Iterable[str], *, yes: bool) -> dict[str, str]:
@@ -62,12 +55,12 @@ def settled_names(replica: "Replica", names: Iterable[str], *, yes: bool) -> dic
     In a pipe, and with `yes`, it stays as it is, and that is told.
     """
     settled: dict[str, str] = {}
-    asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    asks = not yes and at_terminal()
     unknown = [typed for typed in dict.fromkeys(names) if not replica.exercises.named(typed)]
     for typed in unknown[:SETTLED_MAX]:
         nearest = _nearest(replica, typed)
         if nearest and asks:
-            settled[typed] = _asked(typed, nearest)
+            settled[typed] = picked(typed, nearest, as_it_is=True)
         else:
             likened = f" (is it {' or '.join(map(repr, nearest))}?)" if nearest else ""
             said(f"[yellow]look at[/] {escaped(repr(typed))}: no library has it{escaped(likened)}; it stays as it is")
@@ -85,30 +78,8 @@ def _nearest(replica: "Replica", typed: str) -> list[str]:
     return [str(one["name"]) for one in replica.exercises.search(typed, limit=OFFERED) if one.get("name")]
 
 
-def _unknown(typed: str, nearest: list[str]) -> str:
-    offered = " or ".join(repr(one) for one in nearest)
-    return f"{typed!r} is not in the library" + (f"; is it {offered}?" if offered else ", and was never logged.")
-
-
 def _is_known(replica: "Replica", typed: str, log: "WorkoutLog | None") -> bool:
     in_session = log is not None and any(
         typed.casefold() in (one.key, (one.name or "").casefold()) for one in log.exercises
     )
     return in_session or bool(replica.exercises.named(typed)) or bool(replica.query(LOGGED_BEFORE, [typed]))
-
-
-def _confirmed(typed: str) -> str:
-    said(escaped(_unknown(typed, [])))
-    if not typer.confirm("Log it as it is?", default=False, err=True):
-        raise CommandFailed("nothing was logged")
-    return typed
-
-
-def _asked(typed: str, nearest: list[str]) -> str:
-    said(f"{escaped(repr(typed))} is not in the library. Which one is it?")
-    for number, one in enumerate([*nearest, f"{typed}, as it is"], 1):
-        said(f"  {number}  {escaped(one)}")
-    picked: int = typer.prompt("Number", type=int, default=1, err=True)
-    if not 1 <= picked <= len(nearest) + 1:
-        raise CommandFailed(f"there is no {picked} to pick; nothing was saved")
-    return [*nearest, typed][picked - 1]
