@@ -1,5 +1,6 @@
 """At a terminal: what was measured, who trains, what is to be eaten, and a coach's answer to a check-in."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,33 @@ def test_answers_are_a_coachs(apex: Terminal) -> None:
     apex("checkin", "--energy", "7").ok()
     for words in (("pending",), ("review", "Well done.")):
         assert "this is for coaches" in apex("checkin", *words).err
+
+
+async def test_a_coach_of_one_athlete_need_not_say_whose_check_in_it_is(desk: Terminal) -> None:
+    assert "2026-03-01" in desk("checkin").ok().text
+    desk("checkin", "review", "Rest a day.", "--date", "2026-02-22").ok()
+    assert "say whose it is" in desk("log", "set", "Pull-up", "8xbw").err, "a coach's own training is nobody else's"
+
+
+async def test_of_two_programs_of_one_name_the_followed_one_is_shown_else_the_newest(
+    desk: Terminal, tmp_path: Path
+) -> None:
+    (file := tmp_path / "base.txt").write_text("Base\nday 1: Push\n  Squat: 3x8\n")
+    desk("program", "new", file, "--yes").ok()
+    today = date.today()  # noqa: DTZ011 - the day of the person at the terminal.
+    for days, why in ((800, None), (400, "the one made last"), (-1, "the one followed now")):
+        start = today + timedelta(days=days)
+        desk(
+            "program", "assign", "Base", "--athlete", "anna", "--start", str(start), "--end", str(start + timedelta(60))
+        ).ok()
+        shown = desk("program", "show", "Base", "--athlete", "anna").ok()
+        [copy] = desk.rows(f"SELECT id FROM programs WHERE start_date = '{start}' AND scope LIKE 'athlete:%'")
+        told = " ".join(shown.err.split())
+        assert "Squat" in shown.out and (why is None) == ("programs are called" not in told)
+        assert why is None or f"{why}, {copy['id']}" in told
+
+
+def test_sets_with_the_body_are_logged_as_lifters_write_them(apex: Terminal) -> None:
+    apex("log", "set", "Chin-Up", "8xbw", "2x5xBW+20kg@9", "4x20kg+bw", "6xbw-10kg", "--new").ok()
+    rows = apex.rows("SELECT reps, load_kg FROM logged_sets ORDER BY position")
+    assert [tuple(row.values()) for row in rows] == [(8, None), (5, 20.0), (5, 20.0), (4, 20.0), (6, -10.0)]

@@ -109,10 +109,10 @@ def checkin(
     fields = {name: value for name, value in given.items() if value not in (None, {})}
     if weight is None and not fields and not answer and questionnaire is None:
         with opened(db) as replica:
-            _show_latest(records_of(replica, athlete), day_typed(date) if date else None)
+            _show_latest(records_of(replica, athlete, only_one=True), day_typed(date) if date else None)
         return
     with opened(db, make=True) as replica:
-        records = records_of(replica, athlete)
+        records = records_of(replica, athlete, only_one=True)
         if weight is not None:
             fields |= _weight(records, weight)
         day = day_done(date)
@@ -144,7 +144,7 @@ def undo(
 ) -> None:
     """Take a check-in back, as long as the coach has not answered it."""
     with opened(db) as replica:
-        found = _found(records_of(replica, athlete), day_typed(date) if date else None)[0]
+        found = _found(records_of(replica, athlete, only_one=True), day_typed(date) if date else None)[0]
         if found.coach_reviewed:
             raise CommandFailed(
                 f"the coach has answered the check-in of {found.date}; correct it instead: "
@@ -163,7 +163,7 @@ def questions(
 ) -> None:
     """Show your coach's own questions, and what you have answered of them."""
     with opened(db) as replica:
-        same_day = records_of(replica, athlete).checkins.on(day_done(date))
+        same_day = records_of(replica, athlete, only_one=True).checkins.on(day_done(date))
         asked = offered(replica, same_day, questionnaire)
         if asked is None:
             raise CommandFailed("your coach asks no questions of their own; apex sync brings them")
@@ -176,7 +176,7 @@ def pending(athlete: Whose = None, db: Db = NO_DB) -> None:
     """For a coach: list what waits for your answer, the most urgent first."""
     with opened(db) as replica:
         _require_coach(replica)
-        source = replica if athlete is None else records_of(replica, athlete)
+        source = replica if athlete is None else records_of(replica, athlete, only_one=True)
         found = source.checkins.pending()
         names = athlete_names(replica)
     if not found:
@@ -204,7 +204,7 @@ def review(
     """For a coach: answer a check-in, the one that waits or that of a day, and mark it reviewed."""
     with opened(db) as replica:
         _require_coach(replica)
-        records = records_of(replica, athlete)
+        records = records_of(replica, athlete, only_one=True)
         found = _to_review(records, day_typed(date) if date else None)
         before = found.coach_feedback
         found = found.review(feedback)

@@ -16,6 +16,8 @@ from apex_client.cli.screen import counted, escaped, moment, said, shown, table
 from apex_client.cli.sessions import Whose, athlete_names, records_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from apex_client.blocking import Replica
     from apex_client.blocking.records import Record
     from apex_sync.models import Program
@@ -86,7 +88,7 @@ def show(
 ) -> None:
     """Show a week of a program, with supersets, circuits, tempo, and the loads that per cents have become."""
     with opened(db) as replica:
-        found = _named(replica, program, athlete)
+        found = _named(replica, program, athlete, to_show=True)
         _show(replica, found, found.record if version is None else _as_of(replica, found, version), week)
 
 
@@ -266,8 +268,13 @@ def _named_only(fields: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _named(replica: "Replica", named: str, athlete: str | None, *, followed: bool = False) -> "Record[Program]":
-    """Find the program that is meant: a coach's own before copies of it, or what is followed. Raises CommandFailed."""
+def _named(
+    replica: "Replica", named: str, athlete: str | None, *, followed: bool = False, to_show: bool = False
+) -> "Record[Program]":
+    """Find the program that is meant: a coach's own before copies of it, or what is followed. Raises CommandFailed.
+
+    Of several `to_show`, it is the one that is followed today, else the one made last, and that is told.
+    """
     source = replica if athlete is None else records_of(replica, athlete)
     programs = source.programs.list(limit=LISTED_MAX)
     wanted = named.casefold()
@@ -281,9 +288,22 @@ def _named(replica: "Replica", named: str, athlete: str | None, *, followed: boo
     listed = ", ".join(
         f"{one.get('name') or '?'} of {_whose(one, names)} ({one.id})" for one in (meant or programs)[:10]
     )
+    if meant and to_show:
+        return _followed_or_newest(meant, named)
     if meant:
         raise CommandFailed(f"{named!r} is more than one program: name it by its id, of {listed}")
     raise CommandFailed(f"there is no program {named!r}; there is {listed or 'none yet'}")
+
+
+def _followed_or_newest(programs: "Sequence[Record[Program]]", named: str) -> "Record[Program]":
+    from apex_sync.coaching.plan import followed_on
+
+    active = followed_on([(one.id, one.record) for one in programs], today())
+    newest = max(programs, key=lambda one: (one.get("created_at") or "", one.id))
+    shown_one = newest if active is None else next(one for one in programs if one.id == active[0])
+    why = "made last" if active is None else "followed now"
+    said(f"[dim]{len(programs)} programs are called {escaped(named)}; this is the one {why}, {shown_one.id}[/]")
+    return shown_one
 
 
 def _is_template(program: "Record[Program]") -> bool:

@@ -60,14 +60,19 @@ def is_coach(replica: "Replica") -> bool:
     return replica.user is not None and replica.user.role != "athlete"
 
 
-def records_of(replica: "Replica", athlete: str | None) -> "AthleteResources":
-    """Give the records that a command is about: one's own, or on a coach's replica those of an athlete they name."""
+def records_of(replica: "Replica", athlete: str | None, *, only_one: bool = False) -> "AthleteResources":
+    """Give the records that a command is about: one's own, or on a coach's replica those of an athlete they name.
+
+    With `only_one` a coach of one athlete need not name them. Raises WrongUsage, CommandFailed.
+    """
     if not is_coach(replica):
         if athlete is not None:
             raise WrongUsage("--athlete is for coaches; this is an athlete's own log")
         return replica
     everybody = replica.athletes.list()
     names = ", ".join(one.name or one.id for one in everybody) or "nobody yet; apex sync brings them"
+    if athlete is None and only_one and len(everybody) == 1:
+        return replica.athletes[everybody[0].id]
     if athlete is None:
         raise CommandFailed(f"say whose it is: --athlete NAME, of {names}")
     named = [one for one in everybody if athlete in (one.id, one.name)]

@@ -4,6 +4,8 @@
 3x8x225lb       three sets of 8 with 225 lb
 12@2rir         12 reps without load, 2 in reserve
 8x-20kg         8 reps with 20 kg of assistance
+8xbw            8 reps with nothing but the body
+8xbw+20kg       8 reps with 20 kg hung on; 8x20kg+bw, too
 8x100           8 reps with 100, in the unit that is usual here
 60s, 1:30@9     held for a time
 400m, 5km       a distance
@@ -22,7 +24,14 @@ SETS_MAX = 30
 COUNT_USUAL_MAX = 30
 """`3x12` may be three sets of twelve as well as three reps with 12; in `8x100` nobody counts to 100."""
 
+BODY_ALONE = "+0"
+"""What is hung on the body where nothing is."""
+
 _NUMBER = r"\d+(?:[.,]\d+)?"
+_BODY = re.compile(
+    rf"x(?:bw(?P<hung>[+-]{_NUMBER}(?:kgs?|lbs?)?)?|(?P<first>{_NUMBER}(?:kgs?|lbs?)?)\+bw)(?=@|$)", re.I
+)
+"""Body weight: what is hung on or taken off it is the load."""
 _EFFORT = rf"(?:@(?P<effort>{_NUMBER})(?P<kind>rpe|rir)?)?"
 _LIFTED = re.compile(
     rf"(?:(?P<sets>\d+)x(?=\d+x))?(?P<reps>\d+)(?:x(?P<load>[+-]?{_NUMBER})(?P<unit>kg|kgs|lb|lbs)?)?{_EFFORT}", re.I
@@ -41,8 +50,10 @@ def read_sets(text: str, *, unit_is_given: bool = False) -> list[dict[str, Any]]
     [{'reps': 8, 'load': 102.5, 'unit': 'kg', 'rpe': 8.0}]
     >>> len(read_sets("3x8x225lb")), read_sets("12@2rir"), read_sets("1:30")
     (3, [{'reps': 12, 'rir': 2.0}], [{'duration_seconds': 90.0}])
+    >>> read_sets("8xbw@9"), read_sets("5xBW+20kg"), read_sets("5x20kg+bw")[0]["load"]
+    ([{'reps': 8, 'rpe': 9.0}], [{'reps': 5, 'load': 20.0, 'unit': 'kg'}], 20.0)
     """
-    word = text.strip().replace("×", "x").replace("−", "-").replace(" ", "")
+    word = _BODY.sub(_hung_on, text.strip().replace("×", "x").replace("−", "-").replace(" ", ""))
     if found := _LIFTED.fullmatch(word):
         _refuse_unclear(found, text, unit_is_given)
         fields = {"reps": int(found["reps"])}
@@ -63,6 +74,8 @@ def read_correction(text: str, *, unit_is_given: bool = False) -> dict[str, Any]
 
     >>> read_correction("@9"), read_correction("100kg@8.5"), read_correction("5")
     ({'rpe': 9.0}, {'load': 100.0, 'unit': 'kg', 'rpe': 8.5}, {'reps': 5})
+    >>> read_correction("8xbw")
+    {'load': None, 'reps': 8}
     """
     word = text.replace(" ", "")
     if word and (part := _PART.fullmatch(word)):
@@ -70,7 +83,12 @@ def read_correction(text: str, *, unit_is_given: bool = False) -> dict[str, Any]
     wanted = read_sets(text, unit_is_given=unit_is_given)
     if len(wanted) != 1:
         raise WrongUsage(f"{text!r} is {len(wanted)} sets; write the one that it was, such as 8x100kg@9, 100kg, @9")
-    return wanted[0]
+    return {"load": None, **wanted[0]} if "xbw" in word.casefold() else wanted[0]
+
+
+def _hung_on(body: re.Match[str]) -> str:
+    """Write the load beside the body, with its sign, which says that it is one."""
+    return f"x{body['hung'] or (body['first'] and '+' + body['first']) or BODY_ALONE}"
 
 
 def _refuse_unclear(found: re.Match[str], text: str, unit_is_given: bool) -> None:
@@ -86,7 +104,7 @@ def _refuse_unclear(found: re.Match[str], text: str, unit_is_given: bool) -> Non
 
 
 def _lifted(found: re.Match[str], fields: dict[str, Any]) -> dict[str, Any]:
-    if found["load"]:
+    if found["load"] and found["load"] != BODY_ALONE:
         fields["load"] = _number(found["load"])
     if found["unit"]:
         fields["unit"] = found["unit"].lower().rstrip("s")
