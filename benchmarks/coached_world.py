@@ -117,10 +117,16 @@ async def _of_athlete(committer: Committer, coach_id: str, athlete_id: str, toda
     }
     for side, author in (("coach", coach_id), ("athlete", athlete_id)):
         texts: list[Patch] = [
-            {side: {"type": "text", "text": f"Bar speed was fine in set {n}."}} for n in range(MESSAGES_EACH // 2)
+            {side: {"type": "text", "text": f"Bar speed was fine in set {n}.", "sent_at": _sent_at(today, n)}}
+            for n in range(MESSAGES_EACH // 2)
         ]
         await _written(committer, author, thread, "messages", texts)
     return {name: ids[:3] for name, ids in made.items()} | {"thread_id": [str(Scope.parse(thread).id)]}
+
+
+def _sent_at(today: date, number: int) -> str:
+    at = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(hours=6 * number)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 async def _written(
@@ -148,8 +154,7 @@ async def _of_accounts(
     await whole.verified(of_athlete)
     await whole.joins(of_coach, of_owner)
     support = await whole.person("support", "support")
-    for _ in range(INVITES):
-        code = (await of_coach("POST", "/api/invites", {})).raise_for_status().json()["code"]
+    codes = [(await of_coach("POST", "/api/invites", {})).raise_for_status().json()["code"] for _ in range(INVITES)]
     organisation_code = (await of_owner("POST", "/api/organisation/invites", {})).raise_for_status().json()["code"]
     for person in (of_coach, of_athlete):
         await whole.owner.execute(
@@ -164,7 +169,7 @@ async def _of_accounts(
             await export_of(whole, person)
     await passkey_of(whole, of_athlete)
     await whole.lets_support(of_athlete, support)
-    return {"code": [code], "organisation_code": [organisation_code], "media_id": [await media_of(whole, of_athlete)]}
+    return {"code": codes, "organisation_code": [organisation_code], "media_id": [await media_of(whole, of_athlete)]}
 
 
 async def _versions(client: httpx.AsyncClient, coach: Mapping[str, Any], athlete_ids: Sequence[str]) -> Known:

@@ -6,6 +6,8 @@ A GET of the description that stands in neither fails the benchmark before anyth
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+import httpx
+
 Asker = Literal["coach", "athlete", "owner"]
 
 
@@ -137,3 +139,23 @@ def check_reads(description: Mapping[str, Any]) -> None:
     missing, gone = there - asked - NOT_ASKED.keys(), (asked | NOT_ASKED.keys()) - there | asked & NOT_ASKED.keys()
     if missing or gone:
         raise ReadsUnaccounted(sorted(missing), sorted(gone))
+
+
+class NothingBehind(Exception):
+    """A list came back empty, so its time says nothing."""
+
+    def __init__(self, read: Read) -> None:
+        super().__init__(f"{read.name} lists nothing: benchmarks/coached_world.py must make some of it")
+        self.read = read
+
+
+def check_answer(read: Read, answer: httpx.Response) -> None:
+    """Raise NothingBehind for a list of nothing, and for a page with nothing on it."""
+    if answer.headers.get("content-type", "").partition(";")[0] != "application/json":
+        return
+    body = answer.json()
+    page = body if isinstance(body, dict) else {"": body}
+    lists = [each for each in page.values() if isinstance(each, list)]
+    is_page = all(isinstance(each, list) or not each for each in page.values())
+    if lists and is_page and not any(lists):
+        raise NothingBehind(read)

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from benchmarks.reads import NOT_ASKED, READS, ReadsUnaccounted, check_reads
+from benchmarks.reads import NOT_ASKED, READS, NothingBehind, ReadsUnaccounted, check_answer, check_reads
 
 DESCRIPTION = Path(__file__).parents[2] / "schemas" / "openapi.json"
 
@@ -34,3 +35,12 @@ def test_a_read_that_is_gone_is_told(description: dict[str, Any]) -> None:
     with pytest.raises(ReadsUnaccounted) as refused:
         check_reads(description)
     assert refused.value.gone == ["/api/workouts"]
+
+
+@pytest.mark.parametrize("body", [[], {"messages": [], "next": None}], ids=["list", "page"])
+def test_an_empty_list_counts_for_nothing(body: Any) -> None:
+    with pytest.raises(NothingBehind):
+        check_answer(READS[0], httpx.Response(200, json=body))
+    check_answer(READS[0], httpx.Response(200, json={"messages": ["one"], "tags": []}))
+    check_answer(READS[0], httpx.Response(200, json={"count": 0}))
+    check_answer(READS[0], httpx.Response(200, json={"id": "of somebody", "tags": []}))
