@@ -1,6 +1,6 @@
 """A coach makes programs offline: an athlete's copy has loads of what they lifted, and one id wherever it is made."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from apex_sync.coaching.assigning import assignment_id
 from apex_sync.errors import NoSuchVersion, OutOfBounds
 from apex_sync.ids import derived_id
 from tests.client.conftest import OpenReplica
+from tests.client.fleet import Clock
 from tests.client.loopback import Account, LoopbackServer
 
 pytestmark = pytest.mark.anyio
@@ -117,24 +118,19 @@ async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id
     assert (await old.refresh())["status"] == "active"
 
 
-@pytest.mark.parametrize("offset", ["-11:00", "+14:00"])
+@pytest.mark.parametrize(("offset", "first"), [("-11:00", "2026-03-02"), ("+14:00", "2026-03-09")])
 async def test_without_a_first_day_a_program_begins_on_the_next_monday_by_the_clock_of_the_athlete(
-    open_replica: OpenReplica, server: LoopbackServer, offset: str
+    open_replica: OpenReplica, server: LoopbackServer, clock: Clock, offset: str, first: str
 ) -> None:
     coach, anna = await coach_of_anna(open_replica, server)
+    clock.pass_seconds(24 * 60 * 60)  # A Monday evening here, and Tuesday there where clocks are fourteen hours ahead.
     template = await coach.programs.create(name="Base", duration_weeks=4)
-    now = datetime.fromisoformat(coach._wall_clock(None)).astimezone(
-        datetime.fromisoformat(f"2026-01-01T00:00{offset}").tzinfo
-    )
-    trained_on = (now - timedelta(days=3)).isoformat(timespec="seconds")
-    await coach.athlete(anna.id).workouts.create(date=trained_on[:10], start_time=trained_on)
+    await coach.athlete(anna.id).workouts.create(date="2026-02-26", start_time=f"2026-02-26T18:00:00{offset}")
 
     assigned = [await coach.programs.assign(template, anna.id) for _ in range(2)]
 
-    first = date.fromisoformat(assigned[0]["start_date"])
-    assert first.isoweekday() == 1 and 0 <= (first - now.date()).days < 7
-    assert date.fromisoformat(assigned[0]["end_date"]) == first + timedelta(days=27)
-    assert assigned[0].id == assigned[1].id
+    assert assigned[0]["start_date"] == first and assigned[0].id == assigned[1].id
+    assert date.fromisoformat(assigned[0]["end_date"]) == date.fromisoformat(first) + timedelta(days=27)
 
 
 async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets_another(
