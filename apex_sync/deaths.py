@@ -50,6 +50,16 @@ def lost_ops(before: Document, after: Document) -> dict[int, dict[int, bytes]]:
     return lost
 
 
+def lost_writes(before: Document, after: Document) -> list[StampedWrite]:
+    """Give the writes of these ops, in no order."""
+    return [
+        write
+        for client_id, ops in lost_ops(before, after).items()
+        for clock, op in ops.items()
+        for write in decode_op(op, client_id=client_id, clock=clock)
+    ]
+
+
 def _summarised(document: Document) -> Iterator[StampedWrite]:
     for client_id, ops in document.ops.items():
         for clock, op in ops.items():

@@ -12,7 +12,7 @@ import msgspec
 
 from apex_sync.clock import next_hlc
 from apex_sync.compaction import portions
-from apex_sync.deaths import lost_ops
+from apex_sync.deaths import lost_ops, lost_writes
 from apex_sync.digest import record_digest
 from apex_sync.document import Delta, Document
 from apex_sync.errors import FieldProblem
@@ -368,12 +368,7 @@ class HeldRecord:
         """Give the writes of others that were here before, and are not here any more in any form."""
         after = self.document.ops
         others = {each: ops for each, ops in before.items() if each != self.client_id and after[each] is not ops}
-        return [
-            write
-            for client_id, ops in lost_ops(Document(others), self.document).items()
-            for clock, op in ops.items()
-            for write in decode_op(op, client_id=client_id, clock=clock)
-        ]
+        return lost_writes(Document(others), self.document)
 
     def _own_unacknowledged(self) -> dict[int, bytes]:
         mine = self.document.ops.get(self.client_id, {})

@@ -7,9 +7,9 @@ where that is possible, and with what its author had seen as far as the server h
 
 from apex_sync.acceptance import NewestStamps
 from apex_sync.clock import next_hlc
-from apex_sync.deaths import lost_ops
+from apex_sync.deaths import lost_writes
 from apex_sync.document import Document
-from apex_sync.op import StampedWrite, Vector, decode_op
+from apex_sync.op import StampedWrite, Vector
 from apex_sync.session.held import HeldRecord, Offer
 
 
@@ -46,13 +46,7 @@ def _agreed(mine: Document, theirs: Document) -> dict[int, int]:
 
 def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
     """Give the writes that are here and not there, in their order; what a summary there speaks for is there."""
-    lost = [
-        write
-        for client_id, ops in lost_ops(mine, theirs).items()
-        for clock, op in ops.items()
-        for write in decode_op(op, client_id=client_id, clock=clock)
-    ]
-    return sorted(lost, key=lambda write: write.rank)
+    return sorted(lost_writes(mine, theirs), key=lambda write: write.rank)
 
 
 def _write_on_top(held: HeldRecord, lost: list[StampedWrite], agreed: dict[int, int]) -> None:

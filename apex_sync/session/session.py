@@ -138,6 +138,9 @@ class SyncSession:
         steps = self.tally.steps
         with self.device.store.transaction(durable=False):
             self.device.learn_time(response.now_us)
+            pages = self._continuing(request, response.pages)
+            overtaken = len(pages) < len(response.pages)
+            response = replace(response, pages=pages)
             unmoved = self._unmoved(request, response)
             if request.cursors is not None:
                 self.following = {cursor.scope: cursor.cursor for cursor in request.cursors}
@@ -154,7 +157,7 @@ class SyncSession:
                 self._fork()
         self.retry_after = response.retry_after
         self._idle_rounds = 0 if self.tally.steps > steps else self._idle_rounds + 1
-        self._plan(request, response)
+        self._plan(request, response, overtaken=overtaken)
 
     def absorb_news(self, response: SyncResponse) -> None:
         """Take in a frame that the server sent unasked over the live channel. Raises as `absorb` does.
@@ -269,6 +272,16 @@ class SyncSession:
         held = self.device.store.scopes()
         return {page.scope for page in response.pages if _is_as_told(held.get(page.scope), told.get(page.scope))}
 
+    def _continuing(self, request: SyncRequest, pages: Sequence[ScopePage]) -> list[ScopePage]:
+        """Give the pages that continue what is held.
+
+        Another conversation of this device may have dropped a scope while the answer was on its way, and begun to read
+        it anew. Then a page from where the request stood would leave out all that came before it.
+        """
+        told = {cursor.scope: cursor.cursor for cursor in request.cursors or ()}
+        held = self.device.store.scopes()
+        return [page for page in pages if _continues(held.get(page.scope), told.get(page.scope, b""))]
+
     def _absorb_pages(self, pages: Sequence[ScopePage], *, comparable: Container[str]) -> bool:
         forked = False
         for page in pages:
@@ -313,9 +326,9 @@ class SyncSession:
         self.device.fork()
         self.tally.forks += 1
 
-    def _plan(self, request: SyncRequest, response: SyncResponse) -> None:
+    def _plan(self, request: SyncRequest, response: SyncResponse, *, overtaken: bool) -> None:
         """Decide whether the next request asks for more."""
-        postponed = self._pulling and not _pulls(request)
+        postponed = overtaken or (self._pulling and not _pulls(request))
         self._hash_allowed = False
         with self.device.store.transaction(durable=False):
             scopes = self.device.store.scopes().values()
@@ -332,6 +345,11 @@ def cursors(scopes: Mapping[str, HeldScope]) -> list[ScopeCursor]:
 
 def _cursor_of(held: Mapping[str, HeldScope], page: ScopePage) -> bytes | None:
     return held[page.scope].cursor if page.scope in held else None
+
+
+def _continues(held: HeldScope | None, told: bytes) -> bool:
+    """Tell whether what follows a cursor leaves nothing out. A scope read to its end may go back a little."""
+    return not told or (held is not None and (held.cursor == told or not held.remaining))
 
 
 def _is_as_told(held: HeldScope | None, told: ScopeCursor | None) -> bool:

@@ -26,8 +26,8 @@ from apex_client.standing import (
 
 if TYPE_CHECKING:
     from apex_client.client_dashboard import ClientDashboard
-    from apex_client.client_order import ClientSort
     from apex_client.replica import Replica
+    from apex_sync.coaching.client_order import ClientSort
     from apex_sync.coaching.client_standing import Status
 
 PAGE_LENGTH = 200

@@ -10,7 +10,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "sdk.md"
 
 
 def documented() -> dict[str, list[str]]:
-    tables = DOCUMENT.read_text("utf-8").partition("## Tables")[2]
+    tables = DOCUMENT.read_text("utf-8").partition("\n## Tables\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", tables, re.MULTILINE)
     return {table: re.findall(r"`(\w+)`", re.sub(r"\[[^\]]*\]", "", columns)) for table, columns in rows}
 

@@ -1,4 +1,4 @@
-"""News over the live channel that does not continue what a device holds is not taken for all there is."""
+"""What comes by one of two conversations and does not continue what a device holds is not taken for all there is."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from apex_client.stepping import LiveConversation
 from apex_sync.protocol import decode_request, encode_message
 from apex_sync.protocol.messages import PROTOCOL_VERSION, ScopeCursor, SyncRequest
+from apex_sync.session.session import SyncSession
 from tests.client.fleet import Phone, assert_converged
 from tests.client.loopback import LoopbackServer
 
@@ -88,3 +89,41 @@ def test_news_does_not_move_a_place_that_another_conversation_has_left(pair: Pai
     pair.live.push()
     pair.live.take(pair.news())
     assert pair.place() == here
+
+
+def test_an_answer_on_its_way_while_the_scope_was_dropped_is_not_all_of_it(pair: Pair) -> None:
+    session = SyncSession(pair.desk.local.device)
+    asked = session.next_request()
+    pair.server.unlink(pair.coach, pair.athlete)
+    pair.desk.sync()
+    pair.server.link(pair.coach, pair.athlete)
+    pair.log("second")
+    assert asked is not None
+    session.absorb(pair.server.sync(pair.coach.id, asked))
+    assert pair.titles() == [] and session.wants_pull
+    exchange(pair, session)
+    assert pair.titles() == ["first", "second"]
+    assert pair.desk.local.device.identity.repairs == 0
+
+
+def test_an_answer_on_its_way_while_the_scope_is_read_anew_leaves_nothing_out(pair: Pair) -> None:
+    session = SyncSession(pair.desk.local.device)
+    asked = session.next_request()
+    pair.server.unlink(pair.coach, pair.athlete)
+    pair.desk.sync()
+    pair.server.link(pair.coach, pair.athlete)
+    pair.log("second")
+    begun = SyncSession(pair.desk.local.device, pull_bytes=1)
+    first = begun.next_request()
+    assert asked is not None and first is not None
+    begun.absorb(pair.server.sync(pair.coach.id, first))
+    assert pair.titles() == ["second"]
+    session.absorb(pair.server.sync(pair.coach.id, asked))
+    exchange(pair, session)
+    assert pair.titles() == ["first", "second"]
+    assert pair.desk.local.device.identity.repairs == 0
+
+
+def exchange(pair: Pair, session: SyncSession) -> None:
+    while (request := session.next_request()) is not None:
+        session.absorb(pair.server.sync(pair.coach.id, request))

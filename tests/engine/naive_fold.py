@@ -39,8 +39,16 @@ def _plain(node: Any) -> Any:
 
 
 def naive_conflicts(writes: list[StampedWrite]) -> list[NaiveConflict]:
-    """List every leaf that was written, and that no later write there was made in the knowledge of."""
-    all_leaves = [(write, path, value) for write in _in_order(writes) for path, value in leaves(write.patch)]
+    """List every leaf that was written, and that no later write there was made in the knowledge of.
+
+    A write that two summaries carry, one of them of a server that was restored, was written once.
+    """
+    once = {
+        (write.client_id, write.clock, write.hlc, path): (write, path, value)
+        for write in _in_order(writes)
+        for path, value in leaves(write.patch)
+    }
+    all_leaves = list(once.values())
     found = []
     for path in sorted({path for _, path, _ in all_leaves}):
         there = [(write, at, value) for write, at, value in all_leaves if _meet(at, path)]

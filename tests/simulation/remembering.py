@@ -17,9 +17,9 @@ from apex_sync import acceptance, deaths, digest, document
 from apex_sync.document import Document
 from apex_sync.fold import Fold
 from apex_sync.op import StampedWrite
-from apex_sync.session import held, pull, rescue
+from apex_sync.session import held, pull
 
-READERS = (acceptance, deaths, document, held, pull, rescue)
+READERS = (acceptance, deaths, document, held, pull)
 FOLDERS = (held, judging)
 PARSERS = (feed, judging, pull)
 

@@ -127,6 +127,13 @@ ONCE_FAILED = {
             45, 46, 48, 49, 50, 59, 72, 78, 80, 81,
         ],
     ),
+    "an answer that was on its way while its scope was dropped was taken for all of the scope": (
+        66701,
+        [
+            16, 21, 23, 25, 26, 28, 29, 32, 42, 43, 44, 45, 46, 47, 48, 49, 54, 58, 61, 63, 64, 65, 66, 67, 68, 71, 109,
+            110, 111, 112, 114, 116, 118, 120, 121, 124, 125, 126, 128, 129, 132, 133, 134,
+        ],
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 

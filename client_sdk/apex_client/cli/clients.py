@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import typer
 
@@ -19,21 +19,13 @@ if TYPE_CHECKING:
     from datetime import date
 
     from apex_client.blocking import Replica
-    from apex_client.client_order import ClientSort
     from apex_client.standing import ImportReport
-    from apex_sync.coaching.client_standing import Status
 
 PROBLEMS_SHOWN = 20
 """A screen's worth; the rest shows up once these are mended."""
 
 CSV_BYTES_MAX = 8 * 1024 * 1024
 """What a server takes at most."""
-
-STATUSES: "tuple[Status, ...]" = ("needs-attention", "overdue", "active", "inactive")
-SORTS: "tuple[ClientSort, ...]" = (
-    "name", "status", "since", "last_workout", "last_check_in", "next_check_in_due", "adherence", "-name", "-status",
-    "-since", "-last_workout", "-last_check_in", "-next_check_in_due", "-adherence",
-)  # fmt: skip
 
 WordT = TypeVar("WordT", bound=str)
 
@@ -74,7 +66,11 @@ def _clients(
     if context.invoked_subcommand is not None:
         use_from_here(db)
         return
-    wanted_status, wanted_sort = _one_of("status", status, STATUSES), _one_of("order", sort, SORTS) or "status"
+    # Late, since it is slow to load and the commands beside this one need none of it.
+    from apex_sync.coaching.client_order import STATUSES, ClientSort
+
+    wanted_status = _one_of("status", status, STATUSES)
+    wanted_sort: ClientSort = _one_of("order", sort, get_args(ClientSort)) or "status"
     with opened(db) as replica:
         clients = replica.clients.standing(status=wanted_status, tag=tag, sort=wanted_sort, archived=archived)
         is_of_all = not (status or tag or archived)

@@ -20,7 +20,7 @@ from apex_server.clients.dashboard import dashboard_of, timeline_of
 from apex_server.clients.importing import IMPORT_ROWS_MAX, check_values, judged, rows_of
 from apex_server.clients.invite_routes import InvitesController, OpenInvitesController
 from apex_server.clients.inviting import Invited, import_clients, make_invites
-from apex_server.clients.ordering import ClientSort, page_of
+from apex_server.clients.ordering import page_of
 from apex_server.clients.payloads import (
     PAGE_LENGTH_MAX,
     ClientChange,
@@ -54,6 +54,7 @@ from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS, After,
 from apex_server.resources.versions import is_named
 from apex_server.standing import ReadCoach, clients_of, coaches_read_by
 from apex_server.sync.commit import Committer
+from apex_sync.coaching.client_order import ClientSort
 from apex_sync.coaching.client_standing import Status
 from apex_sync.ids import athlete_scope
 
