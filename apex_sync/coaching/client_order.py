@@ -21,8 +21,8 @@ class Listed(Protocol):
         """What the athlete is called."""
 
     @property
-    def status(self) -> Status:
-        """How the athlete stands."""
+    def status(self) -> str:
+        """How the athlete stands, a word of STATUSES."""
 
     @property
     def adherence(self) -> Any:
