@@ -37,8 +37,8 @@ CONNECTIONS = 6
 REFUSED_PAUSE_SECONDS = 0.05
 """Of a connection that was refused: twenty attempts a second, with no regard for what it was told."""
 SAVE_SECONDS = 0.1
-LIMITED, UNLIMITED = 0.1, 1e6
-"""Factors; the first leaves two seconds of CPU time, so that they are soon used up."""
+LIMITED, UNLIMITED = 0.25, 1e6
+"""Factors; the first leaves five seconds of CPU time, soon used up, and requests for the honest one's saves."""
 MEASURED_SECONDS = {Scale.CI: 6.0, Scale.FULL: 20.0}
 SLOWER_MAX = 4.0
 """How much longer a save may take at the 95th percentile beside an abuser who has used up their budget."""
