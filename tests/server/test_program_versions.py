@@ -9,8 +9,8 @@ import pytest
 from apex_server.db import Database
 from apex_sync.versions import SITTING_US
 from tests.server.accounts_app import problem
+from tests.server.program_bodies import PLAN, make
 from tests.server.rest_app import Person, RestServer, rest_server
-from tests.server.test_programs_rest import PLAN, make
 
 pytestmark = pytest.mark.anyio
 

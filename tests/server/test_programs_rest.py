@@ -1,40 +1,23 @@
-"""Programs and exercises over REST: enough for a coach to write a plan, assign it, and for a workout to name it."""
+"""Programs and exercises over REST: who writes and reads them, and what a coach's plan says of what was done."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from apex_server.db import Database
-from apex_sync.coaching.assigning import assignment_id
 from tests.server.accounts_app import problem
-from tests.server.rest_app import Person, RestServer, new_id, rest_server
+from tests.server.program_bodies import PERCENT, PLAN, bench, make
+from tests.server.rest_app import RestServer, new_id, rest_server
 
 pytestmark = pytest.mark.anyio
-
-PLAN: dict[str, Any] = {
-    "name": "Hypertrophy",
-    "type": "hypertrophy",
-    "status": "draft",
-    "weeks": {"w1": {"week_number": 1}},
-    "days": {"d1": {"week": "w1", "day_number": 1, "name": "Push"}},
-    "exercises": {"e1": {"day": "d1", "name": "Bench Press"}},
-    "sets": {"s1": {"exercise": "e1", "reps_min": 8, "reps_max": 10, "rpe": 8}},
-}
 
 
 @pytest.fixture
 async def rest(db: Database) -> AsyncIterator[RestServer]:
     async with rest_server(db) as server:
         yield server
-
-
-async def make(coach: Person, **changes: Any) -> tuple[dict[str, Any], str]:
-    answer = await coach("POST", "/api/programs", PLAN | changes)
-    assert answer.status_code == 201, answer.text
-    return answer.json(), answer.headers["etag"]
 
 
 async def test_a_template_is_its_coachs_alone(rest: RestServer) -> None:
@@ -79,30 +62,6 @@ async def test_a_block_of_twenty_weeks_is_made_assigned_cloned_and_changed(rest:
     for answer in (clone, assigned):
         assert answer.status_code == 201, answer.text
         assert answer.json()["sets"] == put.json()["sets"] == changed
-
-
-async def test_an_assigned_program_is_a_copy_the_athlete_follows(rest: RestServer) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    template, etag = await make(coach)
-    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
-
-    answers = [await coach("POST", f"/api/programs/{template['id']}/assign", body) for _ in range(2)]
-
-    assert [answer.status_code for answer in answers] == [201, 200]
-    assigned = answers[0].json()
-    assert (assigned["source_id"], assigned["status"], assigned["athlete_id"]) == (template["id"], "active", athlete.id)
-    renamed = await coach("PUT", f"/api/programs/{template['id']}", PLAN | {"name": "Other"}, if_match=etag)
-    assert renamed.json()["name"] == "Other"
-    [followed] = (await athlete("GET", "/api/programs")).json()["programs"]
-    assert (followed["id"], followed["name"], followed["exercises"]) == (
-        assigned["id"],
-        "Hypertrophy",
-        PLAN["exercises"],
-    )
-    workout = {"date": "2026-03-02", "program_id": assigned["id"], "week_number": 1, "day_number": 1}
-    assert (await athlete("POST", "/api/workouts", workout)).json()["program_id"] == assigned["id"]
-    page = (await coach("GET", f"/api/workouts?program_id={assigned['id']}")).json()
-    assert len(page["workouts"]) == 1
 
 
 async def test_programs_are_the_coachs_to_write(rest: RestServer) -> None:
@@ -163,12 +122,6 @@ async def test_put_removes_what_is_left_out_and_keeps_the_rest(rest: RestServer)
     assert refused.json()["errors"][0]["field"] == "weeks.w1.week_number"
 
 
-async def test_an_assignment_that_names_no_athlete_is_refused(rest: RestServer) -> None:
-    coach = await rest.person("coach")
-    for wrong in ("x", 3, ""):
-        assert problem(await coach("POST", "/api/programs", PLAN | {"athlete_id": wrong})) == (422, "invalid_fields")
-
-
 async def test_a_coachs_exercise_is_seen_by_their_athletes_alone(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     stranger = await rest.person("athlete")
@@ -197,176 +150,6 @@ async def test_exercises_are_paged_by_name(rest: RestServer) -> None:
     second = (await coach("GET", f"/api/exercises?limit=2&after={first['next']}")).json()
     assert [e["name"] for page in (first, second) for e in page["exercises"]] == ["Bench", "Curl", "Row"]
     assert second["next"] is None
-
-
-PERCENT: dict[str, Any] = PLAN | {
-    "duration_weeks": 2,
-    "weeks": {"w1": {"week_number": 1}, "w2": {"week_number": 2}},
-    "days": {"d1": {"week": "w1", "day_number": 1}, "d2": {"week": "w2", "day_number": 1}},
-    "exercises": {"e1": {"day": "d1", "name": "bench press"}, "e2": {"day": "d2", "name": "Rack Pull"}},
-    "sets": {
-        "s1": {"exercise": "e1", "load_percent": 75},
-        "s2": {"exercise": "e1", "load_percent": 80, "load_kg": 60},
-        "s3": {"exercise": "e2", "load_percent": 90},
-    },
-}
-
-
-def bench(day: date, load: float, **more: Any) -> dict[str, Any]:
-    exercise = {"name": "Bench Press", "sets": [{"reps": 5, "load": load, "rpe": 10}]}
-    return {"date": day.isoformat(), "exercises": [exercise], **more}
-
-
-async def test_per_cents_become_loads_of_the_athletes_best_sets_when_a_program_is_assigned(rest: RestServer) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    today = datetime.now(UTC).date()
-    for day, load in ((today - timedelta(days=200), 200), (today - timedelta(days=7), 100)):
-        assert (await athlete("POST", "/api/workouts", bench(day, load))).status_code == 201
-    template, _ = await make(coach, **PERCENT)
-    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
-
-    assigned = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
-
-    loads = {key: planned.get("load_kg") for key, planned in assigned["sets"].items()}
-    assert loads == {"s1": 87.5, "s2": 60, "s3": None}, "75 % of 116 kg, as the athlete's name for it is the same"
-    assert (assigned["start_date"], assigned["end_date"]) == ("2026-03-02", "2026-03-15")
-
-    await athlete("POST", "/api/workouts", bench(today, 140))
-    again = await coach("POST", f"/api/programs/{template['id']}/assign", body)
-    assert (again.status_code, again.json()["sets"]) == (200, assigned["sets"])
-    other_end = await coach("POST", f"/api/programs/{template['id']}/assign", body | {"end_date": "2026-04-06"})
-    assert problem(other_end) == (409, "already_exists")
-    autumn = await coach("POST", f"/api/programs/{template['id']}/assign", body | {"start_date": "2026-09-07"})
-    assert (autumn.status_code, autumn.json()["source_id"]) == (201, template["id"])
-    there = assignment_id(template["id"], athlete.id, "2026-09-07", {})
-    assert autumn.json()["id"] == there != assigned["id"], "as a device calls it that says so offline"
-    assert (await coach("GET", f"/api/programs/{assigned['id']}")).json()["end_date"] == "2026-03-15", "spring stands"
-
-
-async def test_a_copy_that_starts_on_the_day_is_what_is_assigned_whatever_its_id(rest: RestServer) -> None:
-    day = {"start_date": "2026-03-02"}
-    coach, athlete = await rest.coach_and_athlete()
-    template, _ = await make(coach)
-    old, _ = await make(coach, athlete_id=athlete.id, source_id=template["id"], **day | {"status": "active"})
-
-    again = await coach("POST", f"/api/programs/{template['id']}/assign", {"athlete_id": athlete.id, **day})
-
-    assert (again.status_code, again.json()["id"], again.json()["status"]) == (200, old["id"], "active")
-    assert [each["id"] for each in (await athlete("GET", "/api/programs")).json()["programs"]] == [old["id"]]
-
-
-@pytest.mark.parametrize("hours", [-11, 14])
-async def test_without_a_first_day_a_program_begins_on_the_next_monday_by_the_clock_of_the_athlete(
-    rest: RestServer, hours: int
-) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    template, _ = await make(coach, duration_weeks=4)
-    now = datetime.now(timezone(timedelta(hours=hours)))
-    trained = (now - timedelta(days=3)).isoformat(timespec="seconds")
-    logged = await athlete("POST", "/api/workouts", {"date": trained[:10], "start_time": trained})
-    assert logged.status_code == 201, logged.text
-
-    body = {"athlete_id": athlete.id}
-    answers = [await coach("POST", f"/api/programs/{template['id']}/assign", body) for _ in range(2)]
-
-    assert [one.status_code for one in answers] == [201, 200] and answers[0].json()["id"] == answers[1].json()["id"]
-    assigned = answers[0].json()
-    first = date.fromisoformat(assigned["start_date"])
-    assert first.isoweekday() == 1 and 0 <= (first - now.date()).days < 7
-    assert date.fromisoformat(assigned["end_date"]) == first + timedelta(days=27)
-
-
-async def test_a_copy_that_was_moved_is_that_of_its_new_day_and_its_old_day_gets_another(rest: RestServer) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    template, _ = await make(coach)
-
-    async def assign(start: str) -> tuple[int, str]:
-        body = {"athlete_id": athlete.id, "start_date": start, "keep": True}
-        answer = await coach("POST", f"/api/programs/{template['id']}/assign", body)
-        return answer.status_code, answer.json()["id"]
-
-    _, moved = await assign("2026-03-02")
-    assert (await coach("PATCH", f"/api/programs/{moved}", {"start_date": "2026-03-09"})).status_code == 200
-    assert await assign("2026-03-09") == (200, moved)
-
-    made, other = await assign("2026-03-02")
-    held = {moved: {"source_id": template["id"], "start_date": "2026-03-09"}}
-    there = assignment_id(template["id"], athlete.id, "2026-03-02", held)
-    assert (made, other) == (201, there) and other != moved, "as a device calls it that says so offline"
-    assert await assign("2026-03-02") == (200, other)
-    programs = (await athlete("GET", "/api/programs")).json()["programs"]
-    assert {each["id"]: (each["start_date"], each["status"]) for each in programs} == {
-        moved: ("2026-03-09", "active"),
-        other: ("2026-03-02", "active"),
-    }
-
-
-async def test_assigning_ends_what_the_athlete_follows_in_the_same_days_unless_it_is_to_be_kept(
-    rest: RestServer,
-) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    first, second, third = [(await make(coach, name=name))[0]["id"] for name in ("One", "Two", "Three")]
-
-    async def assign(template: str, start: str, **more: Any) -> dict[str, Any]:
-        answer = await coach(
-            "POST", f"/api/programs/{template}/assign", {"athlete_id": athlete.id, "start_date": start, **more}
-        )
-        assert answer.status_code in (200, 201), answer.text
-        return dict(answer.json())
-
-    async def standing() -> dict[str, tuple[str, str | None]]:
-        programs = (await athlete("GET", "/api/programs")).json()["programs"]
-        return {each["name"]: (each["status"], each.get("end_date")) for each in programs}
-
-    await assign(first, "2026-01-05")
-    await assign(second, "2026-03-02", end_date="2026-03-29")
-    assert await standing() == {"One": ("active", "2026-03-01"), "Two": ("active", "2026-03-29")}
-    kept = await assign(third, "2026-03-09", keep=True)
-    assert (await standing())["Two"] == ("active", "2026-03-29")
-
-    await coach("DELETE", f"/api/programs/{kept['id']}")
-    await coach("PATCH", f"/api/programs/{third}", {"sets": {"s1": {"deleted": True}, "s9": {"exercise": "e1"}}})
-    again = await assign(third, "2026-03-09")
-    live = [key for key, planned in again["sets"].items() if not planned.get("deleted")]
-    assert (again["id"], again["status"], live) == (kept["id"], "active", ["s9"])
-    assert (await standing())["Two"] == ("active", "2026-03-08")
-
-
-async def test_an_assignment_that_comes_again_ends_what_the_first_left_undone(rest: RestServer) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    old, _ = await make(coach, athlete_id=athlete.id, start_date="2026-01-05", status="active")
-    template, _ = await make(coach)
-    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
-    path = f"/api/programs/{template['id']}/assign"
-    assert (await coach("POST", path, body | {"keep": True})).status_code == 201, "as if it had died in between"
-    assert "end_date" not in (await coach("GET", f"/api/programs/{old['id']}")).json()
-
-    assert (await coach("POST", path, body)).status_code == 200
-    ended = (await coach("GET", f"/api/programs/{old['id']}")).json()
-    assert (ended["status"], ended["end_date"]) == ("active", "2026-03-01")
-
-
-async def test_what_ends_with_an_assignment_ends_in_the_transaction_that_makes_the_copy(rest: RestServer) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    old, _ = await make(coach, athlete_id=athlete.id, start_date="2026-01-05", status="active")
-    template, _ = await make(coach)
-    body = {"athlete_id": athlete.id, "start_date": "2026-03-02"}
-    new = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
-    async with rest.database.commit_connection() as connection:
-        rows = await connection.fetch(
-            "SELECT xmin::text FROM records WHERE record_id = ANY ($1)", [UUID(old["id"]), UUID(new["id"])]
-        )
-    assert len(rows) == 2 and len({row["xmin"] for row in rows}) == 1
-
-
-async def test_no_program_is_assigned_that_ends_before_it_starts(rest: RestServer) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    template, _ = await make(coach)
-    body = {"athlete_id": athlete.id, "start_date": "2026-03-02", "end_date": "2026-03-01"}
-    answer = await coach("POST", f"/api/programs/{template['id']}/assign", body)
-    assert problem(answer) == (422, "invalid_fields")
-    assert answer.json()["errors"][0]["field"] == "end_date"
-    assert (await athlete("GET", "/api/programs")).json()["programs"] == []
 
 
 async def test_an_edit_to_a_program_rewrites_nothing_that_was_logged_with_it(rest: RestServer) -> None:
@@ -469,58 +252,3 @@ async def test_a_program_that_is_completed_early_expects_nobody_to_train_after_t
     await coach("PATCH", path, {"status": "active", "end_date": body["end_date"]})
     told = (await coach("PATCH", path, {"status": "completed", "end_date": "2026-03-01"})).json()
     assert told["end_date"] == "2026-03-01", "whoever says when is believed"
-
-
-async def test_per_cents_of_a_new_athlete_get_their_loads_later_and_days_that_are_over_stay(rest: RestServer) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    today = datetime.now(UTC).date()
-    monday = today - timedelta(days=today.weekday() + 7)
-    template, _ = await make(coach, **PERCENT)
-    weeks = {"w1": {"week_number": 1}, "w2": {"week_number": 4}}
-    await coach("PATCH", f"/api/programs/{template['id']}", {"weeks": weeks, "duration_weeks": 4})
-    body = {"athlete_id": athlete.id, "start_date": monday.isoformat()}
-    assigned = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
-    path = f"/api/programs/{assigned['id']}/loads"
-
-    async def loads(**asked: Any) -> dict[str, float | None]:
-        answer = await coach("POST", path, asked)
-        assert answer.status_code == 200, answer.text
-        return {key: planned.get("load_kg") for key, planned in answer.json()["sets"].items()}
-
-    before = {"s1": None, "s2": 60, "s3": None}
-    assert await loads() == before, "nobody knows what they lift"
-    assert await loads(maxima_kg={"rack pull": 200}) == before | {"s3": 180}, "what the coach knows counts"
-    assert await loads(maxima_kg={"rack pull": 220}) == before | {"s3": 180}, "and what has a load keeps it"
-    assert await loads(maxima_kg={"rack pull": 220, "Bench Press": 100}, anew=True) == before | {"s3": 197.5}
-    refused = await coach("POST", path, {"maxima_kg": {"Squat": 100}})
-    assert (problem(refused), refused.json()["errors"][0]["field"]) == ((422, "invalid_fields"), "maxima_kg.Squat")
-    assert problem(await coach("POST", f"/api/programs/{template['id']}/loads")) == (422, "invalid_fields")
-    assert problem(await athlete("POST", path)) == (403, "role_required")
-
-
-@pytest.mark.parametrize(("zone", "offset"), [("-23:59", -1439), ("+23:59", 1439), ("", 0)])
-async def test_which_days_are_over_when_loads_are_given_later_goes_by_the_clock_the_athlete_trains_by(
-    rest: RestServer, zone: str, offset: int
-) -> None:
-    coach, athlete = await rest.coach_and_athlete()
-    today = (datetime.now(UTC) + timedelta(minutes=offset)).date()
-    yesterday, last_week = today - timedelta(days=1), today - timedelta(days=7)
-    log = {"date": str(last_week), "start_time": f"{last_week}T18:00:00{zone}"}
-    assert (await athlete("POST", "/api/workouts", log)).status_code == 201
-    monday = yesterday - timedelta(days=yesterday.weekday())
-    weeks = {f"w{number}": {"week_number": number} for number in (1, 2)}
-    places = {name: divmod((on - monday).days, 7) for name, on in (("before", yesterday), ("today", today))}
-    days = {name: {"week": f"w{week + 1}", "day_number": day + 1} for name, (week, day) in places.items()}
-    template, _ = await make(
-        coach,
-        weeks=weeks,
-        days=days,
-        exercises={name: {"day": name, "name": "Squat"} for name in days},
-        sets={name: {"exercise": name, "load_percent": 75} for name in days},
-    )
-    body = {"athlete_id": athlete.id, "start_date": str(monday)}
-    assigned = (await coach("POST", f"/api/programs/{template['id']}/assign", body)).json()
-
-    given = await coach("POST", f"/api/programs/{assigned['id']}/loads", {"maxima_kg": {"Squat": 100}})
-    assert given.status_code == 200, given.text
-    assert {name: one.get("load_kg") for name, one in given.json()["sets"].items()} == {"before": None, "today": 75}

@@ -5,7 +5,7 @@ comes twice assigns once, and the next season is a copy of its own.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -40,15 +40,16 @@ from apex_sync.ids import athlete_scope
 from apex_sync.models import Program
 from apex_sync.op import Patch
 
-__all__ = ["assign", "maxima_of"]
+__all__ = ["assign", "athletes_day", "maxima_of"]
 
 _queries = load_queries(__package__)
 
 
-async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> Made:
+async def assign(records: RecordWriter, program_id: UUID, asked: Assignment, at: datetime) -> Made:
     """Let an athlete follow a copy of a program, and end what they follow in its days.
 
-    The athlete's day, from which an assignment without a first day counts, is that of the clock they last trained by.
+    The athlete's day at the time that it is, in UTC, is that of the clock they last trained by; an assignment without a
+    first day counts from it.
     Raises NotFound, FieldForbidden, AlreadyExists, InvalidFields.
     """
     theirs = records.within(athlete_scope(str(asked.athlete_id)))
@@ -56,14 +57,11 @@ async def assign(records: RecordWriter, program_id: UUID, asked: Assignment) -> 
         template = await records.known(connection, program_id)
         rows = await connection.fetch(_queries.list_followed, asked.athlete_id, str(program_id))
         held: dict[str, Patch] = {str(row["record_id"]): msgspec.to_builtins(dict(row)) for row in rows}
-        # Naive, as Postgres would else take it into the zone of its session.
-        today = await connection.fetchval(
-            _queries.get_athlete_day, asked.athlete_id, datetime.now(UTC).replace(tzinfo=None)
-        )
+        today = await athletes_day(connection, asked.athlete_id, at)
         first, last = assigned_days(template.record, start_date=asked.start_date, end_date=asked.end_date, today=today)
         assigned_id = UUID(assignment_id(str(program_id), str(asked.athlete_id), first, held))
         before = await theirs.find(connection, assigned_id)
-        maxima, library = await maxima_of(connection, records.database.vault, asked.athlete_id, template)
+        maxima, library = await maxima_of(connection, records.database.vault, asked.athlete_id, template, at.date())
     others = {} if asked.keep else {UUID(one): program for one, program in held.items() if one != str(assigned_id)}
     if before is not None and not is_followed_anew(copy := msgspec.to_builtins(before.record)):
         _refuse_other_days(before, asked)
@@ -101,14 +99,20 @@ def _ended_by(followed: Patch, others: Mapping[UUID, Patch]) -> dict[UUID, Patch
     return {record_id: patch for record_id, patch in ended.items() if patch}
 
 
+async def athletes_day(connection: Connection, athlete_id: UUID, at: datetime) -> date:
+    """Give the day that it is, at a time in UTC, by the clock that an athlete last trained by."""
+    # Naive, as Postgres would else take it into the zone of its session.
+    today: date = await connection.fetchval(_queries.get_athlete_day, athlete_id, at.replace(tzinfo=None))
+    return today
+
+
 async def maxima_of(
-    connection: Connection, vault: Vault, athlete_id: UUID, program: KnownRecord, *, anew: bool = False
+    connection: Connection, vault: Vault, athlete_id: UUID, program: KnownRecord, today: date, *, anew: bool = False
 ) -> tuple[dict[str, float], Library]:
     """Read what an athlete can lift, and how it is loaded: nothing where the program has no per cents."""
     exercises = exercises_by_percent(program.record, anew=anew)
     if not exercises:
         return {}, {}
-    today = datetime.now(UTC).date()
     rows = await connection.fetch(
         _queries.list_recent_sessions, athlete_id, today - timedelta(days=MAXIMUM_DAYS), today
     )

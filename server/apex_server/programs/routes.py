@@ -17,6 +17,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
 
 from apex_server.caller import Caller, require_role
+from apex_server.clock import wall_clock
 from apex_server.db import Connection, load_queries
 from apex_server.errors import RoleRequired
 from apex_server.problems import problem_responses
@@ -205,7 +206,7 @@ class ProgramsController(AthleteRecordController):
         rounded to what the exercise is loaded with.
         """
         require_role(records.caller, "coach")
-        return await self.made(records, await assign(records, record_id, data))
+        return await self.made(records, await assign(records, record_id, data, wall_clock()))
 
     @post("/{record_id:uuid}/loads", status_code=200, responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
     async def resolve_loads_of_record(
@@ -221,7 +222,7 @@ class ProgramsController(AthleteRecordController):
         stay without a load.
         """
         require_role(records.caller, "coach")
-        return await self.made(records, await resolve_loads(records, record_id, data or Loads()))
+        return await self.made(records, await resolve_loads(records, record_id, data or Loads(), wall_clock()))
 
 
 program_routes = (ProgramsController,)
