@@ -29,25 +29,31 @@ ORDER BY report.scope_id, report.date, report.submitted_at, report.record_id
 LIMIT 1000;
 
 -- name: list_pending
--- What waits for the coach: the most urgent drafted insight first, then whoever has waited longest.
-SELECT report.scope_id, report.record_id, users.name AS athlete_name, urgent.priority
-FROM check_ins AS report
-JOIN users ON users.id = report.scope_id
-LEFT JOIN LATERAL (
-    SELECT insight.priority,
-        array_position(ARRAY['critical', 'high', 'medium', 'low'], insight.priority) AS rank
+-- What waits for the coach: the most urgent drafted insight first, then whoever has waited longest. Each table is gone
+-- through once, since a coach who never reviews has years of it.
+WITH drafted AS MATERIALIZED (
+    SELECT insight.about_id,
+        min(array_position(ARRAY['critical', 'high', 'medium', 'low'], insight.priority)) AS rank
     FROM insights AS insight
     WHERE insight.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
         AND insight.status = 'draft'
-        AND insight.about_id = report.record_id::text
-    ORDER BY rank
-    LIMIT 1
-) AS urgent ON true
-WHERE report.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
-    AND report.submitted_at IS NOT NULL
-    AND NOT report.coach_reviewed
-ORDER BY urgent.rank NULLS LAST, report.submitted_at, report.record_id
-LIMIT $1;
+    GROUP BY insight.about_id
+),
+waiting AS MATERIALIZED (
+    SELECT report.scope_id, report.record_id, report.submitted_at, drafted.rank
+    FROM check_ins AS report
+    LEFT JOIN drafted ON drafted.about_id = report.record_id::text
+    WHERE report.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
+        AND report.submitted_at IS NOT NULL
+        AND NOT report.coach_reviewed
+    ORDER BY drafted.rank NULLS LAST, report.submitted_at, report.record_id
+    LIMIT $1
+)
+SELECT waiting.scope_id, waiting.record_id, users.name AS athlete_name,
+    (ARRAY['critical', 'high', 'medium', 'low'])[waiting.rank] AS priority
+FROM waiting
+JOIN users ON users.id = waiting.scope_id
+ORDER BY waiting.rank NULLS LAST, waiting.submitted_at, waiting.record_id;
 
 -- name: ask_for_analysis
 -- First marked long ago, so that the sweeper need not wait for quiet; the watermark is what the analysis must have seen.
