@@ -114,6 +114,8 @@ class Meal(Entry):
     name: Leaf[Name] = UNSET
     time: Leaf[LocalTime] = UNSET
     notes: Leaf[Note] = UNSET
+    meal_plan_id: Leaf[Ref] = UNSET
+    """The plan whose meal was eaten, whatever was changed in it since."""
 
 
 class NutritionLog(Record):
@@ -235,6 +237,7 @@ FOODS = Collection(
 
 NUTRITION_LOGS = Collection(
     name="nutrition_logs",
+    version=2,
     model=NutritionLog,
     scope_kinds=frozenset({"athlete"}),
     default_writers=frozenset({"athlete", "coach"}),

@@ -99,3 +99,36 @@ async def test_on_a_terminal_the_nearest_foods_are_asked_back(apex: Terminal) ->
     assert apex.rows("SELECT name FROM logged_foods") == [{"name": "Peanut oil"}]
     assert "nothing was saved" in in_terminal(apex, "food", "log", "peanut", "30g", typed="4\n")
     assert len(apex.rows("SELECT name FROM logged_foods")) == 1
+
+
+async def test_a_planned_meal_is_logged_whole(apex: Terminal) -> None:
+    assert "no meal plan to eat by" in apex("food", "log", "--planned", "Lunch").text
+    targets = ("--kcal", "2600", "--protein", "180", "--carbs", "290", "--fat", "80")
+    apex("food", "plan", *targets, "--name", "Cut").ok()
+    logged = apex("food", "log", "--planned", "lunch", "--date", "2026-03-02").ok().text
+    assert "lunch of Cut, draft: logged" in logged and "2026-03-02:" in logged and "kcal" in logged
+    planned = apex.rows(
+        "SELECT food.value ->> 'name' AS name FROM meal_plans, json_each(foods) AS food"
+        " WHERE food.value ->> 'meal' = 'd1m2' ORDER BY food.value ->> 'order'"
+    )
+    assert apex.rows("SELECT name FROM logged_foods ORDER BY position") == planned
+    again = apex("food", "log", "--planned", "Lunch", "--plan", "cut", "--date", "2026-03-02").ok().text
+    assert "logged already" in again and apex.rows("SELECT name FROM logged_foods ORDER BY position") == planned
+
+
+async def test_a_planned_meal_that_is_none_is_said(apex: Terminal) -> None:
+    targets = ("--kcal", "2600", "--protein", "180", "--carbs", "290", "--fat", "80")
+    apex("food", "plan", *targets, "--name", "Cut", "--days", "2").ok()
+    for arguments, said in (
+        (("--planned", "Feast"), "Day 1/Breakfast, Day 1/Lunch"),
+        (("--planned", "Lunch"), "Day 1/Lunch, Day 2/Lunch"),
+        (("--planned", "Lunch", "--plan", "Bulk"), "there is no meal plan 'Bulk'; there is Cut"),
+        (("oats", "80g", "--planned", "Lunch"), "name no food"),
+        (("--planned", "Lunch", "--meal", "Lunch"), "no --meal beside it"),
+        (("oats",), "say what and how much"),
+        ((), "say what and how much"),
+        (("oats", "80g", "--plan", "Cut"), "say what and how much"),
+    ):
+        ran = apex("food", "log", *arguments)
+        assert ran.code != 0 and said in ran.text and "Traceback" not in ran.text, ran.text
+    assert apex.rows("SELECT 1 FROM nutrition_logs") == []

@@ -4,6 +4,7 @@
 [oats, *others] = replica.foods.search("oats")
 day = replica.nutrition_logs.log_food(oats, 80, "g", meal="Breakfast")
 plan = replica.meal_plans.plan({"energy_kcal": 2600, "protein_g": 180}, diet="vegetarian")
+day = replica.nutrition_logs.log_planned("Lunch", plan=plan)
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,12 +54,40 @@ class NutritionLogs(DatedRecords[Record[NutritionLog]]):
         )
         return Record(self._replica, snapshot)
 
+    def log_planned(
+        self, meal: str, *, plan: Record[MealPlan] | None = None, day: Date | str | None = None
+    ) -> Record[NutritionLog]:
+        """Add what is planned for a meal to a day, today unless said otherwise; a second time changes nothing.
+
+        `meal` is its name (`Lunch`, or `Rest day/Lunch` where several are called so) or its key, `plan` by itself the
+        one that is followed that day. The meal in the log names the plan in `meal_plan_id`. Raises OutOfBounds where
+        there is no such meal or plan, and AthleteNeeded on a coach's replica.
+        """
+        from apex_client.planned_eating import log_planned
+
+        snapshot = self._replica._do(
+            log_planned,
+            self._scope,
+            meal,
+            None if plan is None else plan.snapshot,
+            day=self._replica._day(day) or self._replica._wall_clock(None)[:10],
+        )
+        return Record(self._replica, snapshot)
+
 
 class MealPlans(Records[Record[MealPlan]]):
     """Plans of meals."""
 
     def __init__(self, replica: "Replica", scope: str | None = None) -> None:
         super().__init__(replica, "meal_plans", scope)
+
+    def followed(self, day: Date | str | None = None) -> Record[MealPlan] | None:
+        """Give the plan that is followed on a day, today unless said otherwise: the active one that started last."""
+        from apex_client.planned_eating import followed_plan
+
+        on = self._replica._day(day) or self._replica._wall_clock(None)[:10]
+        found = self._replica._do(followed_plan, self._scope, on)
+        return None if found is None else Record(self._replica, found)
 
     def plan(
         self,

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apex_client.cli.days import DAY, DayDone, DayShown, day_done, day_typed
+from apex_client.cli import meal_plans
+from apex_client.cli.days import DayDone, DayShown, day_done, day_typed
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.food_screen import FIGURES, HEADINGS, SUMS, figure, summed
 from apex_client.cli.library_reports import LISTED, tell_import
 from apex_client.cli.naming_foods import meant_food
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
@@ -21,17 +23,11 @@ if TYPE_CHECKING:
 
 FOUND = 10
 
-PLANS_LISTED = 50
-
 SERVINGS_MAX = 20.0
 """Of one food at once: 80 of them are grams whose unit was forgotten."""
 
 NOTHING_FOUND = "nothing like that is in the library"
 
-FIGURES = ("energy_kcal", "protein_g", "carbs_g", "fat_g")
-HEADINGS = ("kcal", "protein", "carbs", "fat")
-
-SUMS = "SELECT date, energy_kcal, protein_g, carbs_g, fat_g FROM nutrition_logs WHERE id = ?"
 EATEN = (
     "SELECT meal_name, name, quantity, unit, energy_kcal, protein_g, carbs_g, fat_g FROM logged_foods"
     " WHERE nutrition_log_id = ? ORDER BY position LIMIT 1000"
@@ -45,6 +41,7 @@ group = typer.Typer(
         "apex food search haferflocken",
         'apex food log "rolled oats" 80g --meal Breakfast',
         "apex food plan --kcal 2600 --protein 180 --diet vegetarian",
+        "apex food log --planned Lunch",
     ),
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -78,7 +75,7 @@ def search(
         for food in found:
             listed.add_row(
                 escaped(food.get("name") or "?"),
-                *(_figure((food.get("per_100g") or {}).get(name)) for name in FIGURES),
+                *(figure((food.get("per_100g") or {}).get(name)) for name in FIGURES),
                 escaped(_servings(food)),
                 "" if food.scope == "global" else "[dim]coach's[/]",
             )
@@ -90,17 +87,35 @@ def search(
         'apex food log "rolled oats" 80g --meal Breakfast',
         "apex food log banana 1",
         'apex food log "whole milk" "1 glass"',
+        "apex food log --planned Lunch",
+        'apex food log --planned "Rest day/Lunch" --plan Cut',
     )
 )
 def log(
-    food: Annotated[str, typer.Argument(help="The food, by name.")],
-    amount: Annotated[str, typer.Argument(help="80g, 3oz, 250ml, or servings of it: 2, '1 glass'.")],
+    food: Annotated[str | None, typer.Argument(help="The food, by name.")] = None,
+    amount: Annotated[str | None, typer.Argument(help="80g, 3oz, 250ml, or servings of it: 2, '1 glass'.")] = None,
     meal: Annotated[str | None, typer.Option("--meal", "-m", help="The meal it belongs to.")] = None,
+    planned: Annotated[
+        str | None, typer.Option("--planned", metavar="MEAL", help="Instead of a food: all that is planned for a meal.")
+    ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option("--plan", metavar="NAME", help="The plan of that meal; default: the one that is followed."),
+    ] = None,
     date: DayDone = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """Log what was eaten."""
+    """Log what was eaten: a food, or a meal as it was planned."""
+    if planned is not None:
+        if food is not None or meal is not None:
+            raise WrongUsage("--planned logs the meal whole: name no food and no --meal beside it")
+        with opened(db) as replica:
+            day = meal_plans.log_planned(records_of(replica, athlete), planned, plan, day_done(date))
+            _tell_day(replica, day.id)
+        return
+    if food is None or amount is None or plan is not None:
+        raise WrongUsage("say what and how much: apex food log oats 80g, or apex food log --planned Lunch")
     typed = _AMOUNT.fullmatch(amount.strip())
     if typed is None:
         raise WrongUsage(f"{amount!r} is no amount; try 80g, 3oz, 250ml, 2 or '1 glass'")
@@ -111,9 +126,8 @@ def log(
             raise WrongUsage(f"{amount} servings ({escaped(unit)})? say {amount}g for grams, or '{amount} {unit}'")
         eaten = records_of(replica, athlete).nutrition_logs
         day = eaten.log_food(meant, quantity, unit, meal=meal, day=day_done(date))
-        [row] = replica.query(SUMS, [day.id])
         said(f"{escaped(meant['name'])}: {quantity:g} {escaped(unit)}")
-        said(f"[dim]{row['date']}:[/] " + _sum(row))
+        _tell_day(replica, day.id)
 
 
 @group.command("list", epilog=examples("apex food list", "apex food list --date 2026-03-01"))
@@ -132,11 +146,11 @@ def list_eaten(
         listed = table(str(day["date"]), "", "amount", *HEADINGS, right=("amount", *HEADINGS))
         for row in rows:
             amount = "" if row["quantity"] is None else f"{row['quantity']:g} {row['unit'] or ''}"
-            figures = map(_figure, (row[figure] for figure in FIGURES))
+            figures = map(figure, (row[name] for name in FIGURES))
             listed.add_row(escaped(row["meal_name"] or ""), escaped(row["name"] or "?"), escaped(amount), *figures)
         shown(listed)
         [sums] = replica.query(SUMS, [day.id])
-        said(_sum(sums))
+        said(summed(sums))
 
 
 @group.command(epilog=examples("apex food undo", "apex food undo --date 2026-03-01"))
@@ -156,6 +170,9 @@ def undo(
         key, last = foods[-1]
         day.edit(foods={key: {"deleted": True}})
         said(f"took back {escaped(last.get('name') or '?')} of {day['date']}")
+
+
+meal_plans.add_to(group)
 
 
 def _day_of(replica: "Replica", athlete: str | None, date: str | None) -> "Record[Any]":
@@ -189,96 +206,9 @@ def import_(
     tell_import(report, None if all_rows else LISTED)
 
 
-@group.command(
-    epilog=examples(
-        "apex food plan", "apex food plan --kcal 2600 --protein 180 --carbs 290 --fat 80 --diet vegan --without nuts"
-    )
-)
-def plan(
-    kcal: Annotated[float | None, typer.Option(help="A day's energy; without any target, those in force.")] = None,
-    protein: Annotated[float | None, typer.Option(metavar="GRAMS", help="Protein a day.")] = None,
-    carbs: Annotated[float | None, typer.Option(metavar="GRAMS", help="Carbohydrates a day.")] = None,
-    fat: Annotated[float | None, typer.Option(metavar="GRAMS", help="Fat a day.")] = None,
-    diet: Annotated[str, typer.Option(help="any, pescetarian, vegetarian, vegan.")] = "any",
-    without: Annotated[
-        list[str] | None, typer.Option(help="A food, category or content to leave out; repeat it.")
-    ] = None,
-    meals: Annotated[int, typer.Option(metavar="N", min=2, max=6, help="Meals a day.")] = 4,
-    days: Annotated[int, typer.Option(metavar="N", min=1, max=7, help="How many days.")] = 1,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another one gives another plan.")] = 0,
-    name: Annotated[str, typer.Option(help="What the plan is called.")] = "Meal plan",
-    athlete: Whose = None,
-    db: Db = NO_DB,
-) -> None:
-    """Plan meals that meet targets, and keep the plan as a draft."""
-    named = dict(zip(FIGURES, (kcal, protein, carbs, fat), strict=True))
-    targets = {field: value for field, value in named.items() if value is not None} or None
-    if targets and kcal is None:
-        raise WrongUsage("name a day's energy, too: --kcal 2600; without any target, those in force are taken")
-    with opened(db, make=True) as replica:
-        records = records_of(replica, athlete)
-        if targets is None and not records.nutrition_targets.list(limit=1):
-            raise CommandFailed("nobody has set targets yet; name them: apex food plan --kcal 2600 --protein 180")
-        made = records.meal_plans.plan(
-            targets, diet=diet, excluded=without or (), meals_per_day=meals, days=days, seed=seed, name=name  # type: ignore[arg-type]
-        )  # fmt: skip
-        for day_key, day in made["days"].items():
-            _show_day(made, day_key, day["name"])
-        said(f"kept as a draft, {escaped(made['name'])}: apex food plans lists what is kept, and shows it again")
-
-
-@group.command(epilog=examples("apex food plans", 'apex food plans "Meal plan"'))
-def plans(
-    plan: Annotated[str | None, typer.Argument(help="The one to show, by name or id; without, all are listed.")] = None,
-    athlete: Whose = None,
-    db: Db = NO_DB,
-) -> None:
-    """List the meal plans, the latest first, or show one."""
-    from apex_client.views import live_entries
-
-    with opened(db) as replica:
-        kept = records_of(replica, athlete).meal_plans.list(limit=PLANS_LISTED)
-        wanted = (plan or "").casefold()
-        found = [one for one in kept if plan is None or wanted in (one.id, str(one.get("name") or "").casefold())]
-        if not found:
-            raise CommandFailed(
-                f"there is no meal plan {plan!r}" if kept else "there are no meal plans yet: apex food plan"
-            )
-        if plan is None:
-            listed = table("plan", "status", "days", "made", "id", right=("days",))
-            for one in found:
-                made = str(one.get("created_at") or "")[: len(DAY)]
-                days = str(len(one.get("days") or {}))
-                listed.add_row(escaped(one.get("name") or "?"), escaped(one.get("status") or ""), days, made, one.id)
-            shown(listed)
-            return
-        for day_key, day in live_entries(found[0].get("days")):
-            _show_day(found[0], day_key, day.get("name") or "")
-
-
-def _show_day(plan: "Record[Any]", day_key: str, name: str) -> None:
-    listed = table(name, "", "grams", *HEADINGS, right=("grams", *HEADINGS))
-    totals = dict.fromkeys(FIGURES, 0.0)
-    for meal_key, meal in plan["meals"].items():
-        foods = [food for food in plan["foods"].values() if food["meal"] == meal_key and meal["day"] == day_key]
-        for place, food in enumerate(foods):
-            figures = [food.get(figure) or 0.0 for figure in FIGURES]
-            totals = {key: totals[key] + value for key, value in zip(FIGURES, figures, strict=True)}
-            listed.add_row(
-                escaped(meal["name"]) if place == 0 else "",
-                escaped(food["name"]), f"{food['grams']:g}", *map(_figure, figures),
-            )  # fmt: skip
-    shown(listed)
-    said(_sum(totals))
-
-
-def _sum(figures: Any) -> str:
-    grams = (f"{_figure(figures[name])} g {word}" for name, word in zip(FIGURES[1:], HEADINGS[1:], strict=True))
-    return ", ".join((f"{_figure(figures['energy_kcal'])} kcal", *grams))
-
-
-def _figure(value: Any) -> str:
-    return "" if value is None else f"{value:,.0f}"
+def _tell_day(replica: "Replica", log_id: str) -> None:
+    [row] = replica.query(SUMS, [log_id])
+    said(f"[dim]{row['date']}:[/] {summed(row)}")
 
 
 def _servings(food: "Record[Any]") -> str:
