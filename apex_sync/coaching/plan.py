@@ -86,14 +86,14 @@ class Plan(Struct, frozen=True, kw_only=True):
 def followed_on(programs: Iterable[tuple[str, Record]], on: datetime.date) -> tuple[str, Record] | None:
     """Give the program, with its id, that is followed on a day: the active one of that day that started last.
 
-    Without a day, a program is open.
+    One without a last day is open; one without a first day asks for nothing, and nobody follows it.
     """
     followed = [
         (start, program_id, record)
         for program_id, record in programs
         if text(getattr(record, "status", None)) == "active"
-        and (start := day(getattr(record, "start_date", None)) or datetime.date.min) <= on
-        and on <= (day(getattr(record, "end_date", None)) or datetime.date.max)
+        and (start := day(getattr(record, "start_date", None))) is not None
+        and start <= on <= (day(getattr(record, "end_date", None)) or datetime.date.max)
     ]
     if not followed:
         return None

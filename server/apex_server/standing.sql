@@ -112,7 +112,7 @@ LEFT JOIN LATERAL (
     FROM programs
     WHERE programs.scope_id = pair.athlete_id
         AND programs.status = 'active'
-        AND (programs.start_date <= here.today OR programs.start_date IS NULL)
+        AND programs.start_date <= here.today
         AND (programs.end_date >= here.today OR programs.end_date IS NULL)
     ORDER BY programs.start_date DESC NULLS LAST, programs.record_id DESC
     LIMIT 1

@@ -82,7 +82,7 @@ async def test_a_coach_sees_all_athletes_and_writes_in_each(open_replica: OpenRe
     assert len(await coach.workouts.list()) == 3
     first = next(iter(names))
     assert [log.title for log in await coach.athlete(first).workouts.list()] == ["of 0"]
-    program = await coach.athlete(first).programs.create({"name": "Hypertrophy", "status": "active"})
+    program = await coach.athlete(first).programs.create({"name": "Hypertrophy"})
     draft = await coach.athlete(first).program_drafts.create({"name": "Draft"})
     await coach.sync()
     athlete = await open_replica("athlete0-watch", "athlete0@example.com")

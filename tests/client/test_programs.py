@@ -7,6 +7,7 @@ import pytest
 
 from apex_client import Replica
 from apex_client.errors import NoSuchRecord, NotGranted
+from apex_client.records import Records
 from apex_sync.coaching.assigning import assignment_id
 from apex_sync.errors import NoSuchVersion, OutOfBounds
 from apex_sync.ids import derived_id
@@ -195,6 +196,29 @@ async def test_a_program_that_is_completed_early_ends_on_that_day(open_replica: 
     [found] = await coach.programs.list()
     await found.edit(status="active", start_date="2030-01-01", end_date="2030-12-31")
     assert (await found.edit(status="completed"))["status"] == "archived", "it never began"
+
+
+async def test_what_an_athlete_follows_has_a_first_day_unless_an_old_app_wrote_it(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach, anna = await coach_of_anna(open_replica, server)
+    of_anna = coach.athlete(anna.id)
+    with pytest.raises(OutOfBounds, match="Expected the first day") as refused:
+        await of_anna.programs.create(name="Base", status="active")
+    assert refused.value.problem.field == "start_date"
+    program = await of_anna.programs.create(name="Base", status="active", start_date="2026-03-02")
+    with pytest.raises(OutOfBounds, match="Expected the first day"):
+        await program.edit(start_date=None)
+    await program.edit(status="archived", start_date=None)
+    with pytest.raises(OutOfBounds, match="Expected the first day"):
+        await program.edit(status="active")
+    await program.edit(status="active", start_date="2026-03-09")
+    assert (await coach.programs.create(name="Template", status="active"))["status"] == "active"
+
+    old: Records[Any] = Records(coach, "programs", program.scope)
+    undated = await old.create(name="Old", status="active")
+    found = await coach.programs.get(undated.id)
+    assert (await found.edit(name="Mended"))["name"] == "Mended", "what stands is no hindrance"
 
 
 async def test_a_draft_for_an_athlete_reaches_them_as_the_copy_that_is_assigned(

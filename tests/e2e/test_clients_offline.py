@@ -12,6 +12,7 @@ import pytest
 from apex_client import Replica
 from apex_client.client_dashboard import ClientDashboard
 from apex_client.errors import CoachNeeded, NotGranted
+from apex_client.records import Records
 from apex_client.standing import TimelineEntry
 from apex_sync.coaching.client_dashboard import MessageCounts
 from tests.e2e.whole_server import PASSWORD, WholeServer
@@ -110,6 +111,8 @@ async def fill(pair: Pair) -> None:
     for sender, text in ((anna, "Knee hurts."), (anna, "Again."), (coach, "Rest a day.")):
         thread = sender.messages.thread(user(anna)) if sender is coach else sender.messages
         await thread.send(text)
+    undated: Records[Any] = Records(pair.coach, "programs", f"athlete:{user(pair.cem)}")
+    await undated.create(name="Of an old app, which nobody follows", status="active")
     await pair.sync()
     [first, *_] = await coach.athlete(user(anna)).checkins.list(until=TODAY - timedelta(days=5))
     await first.review("Well done.")
@@ -131,7 +134,7 @@ async def test_a_device_says_how_clients_stand_as_the_server_does(pair: Pair) ->
     assert (anna.check_ins_to_review, anna.tags) == (1, ["Prep", "Gym"])
     assert anna.adherence.nutrition is not None and anna.current_program_id is not None
     assert (ben.status, ben.average_session_minutes) == ("overdue", 70)
-    assert (cem.status, cem.last_workout) == ("active", None)
+    assert (cem.status, cem.last_workout, cem.current_program_id) == ("active", None, None)
     assert await pair.coach.clients.standing(tag="Prep") == [anna]
     assert await pair.coach.clients.standing(text="BE", status="overdue") == [ben]
     with pytest.raises(CoachNeeded):

@@ -30,7 +30,7 @@ async def listed(person: Person, program_id: str, query: str = "") -> dict[str, 
 async def followed(rest: RestServer) -> tuple[Person, Person, str]:
     """Let an athlete follow a program, which the coach changes, then the athlete, and then the coach again."""
     coach, athlete = await rest.coach_and_athlete()
-    program, _ = await make(coach, athlete_id=athlete.id, status="active")
+    program, _ = await make(coach, athlete_id=athlete.id, start_date="2026-03-02", status="active")
     path = f"/api/programs/{program['id']}"
     for person, change in (
         (athlete, {"athlete_feedback": "hard"}),

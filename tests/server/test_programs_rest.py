@@ -9,7 +9,7 @@ import pytest
 from apex_server.db import Database
 from tests.server.accounts_app import problem
 from tests.server.program_bodies import PERCENT, PLAN, bench, make
-from tests.server.rest_app import RestServer, new_id, rest_server
+from tests.server.rest_app import Device, RestServer, new_id, rest_server
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +67,7 @@ async def test_a_block_of_twenty_weeks_is_made_assigned_cloned_and_changed(rest:
 async def test_programs_are_the_coachs_to_write(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     assert problem(await athlete("POST", "/api/programs", PLAN)) == (403, "role_required")
-    program, _ = await make(coach, athlete_id=athlete.id, status="active")
+    program, _ = await make(coach, athlete_id=athlete.id, start_date="2026-03-02", status="active")
     refused = await athlete("PATCH", f"/api/programs/{program['id']}", {"name": "Mine"})
     assert problem(refused) == (403, "field_forbidden")
     assert problem(await athlete("DELETE", f"/api/programs/{program['id']}")) == (403, "field_forbidden")
@@ -104,6 +104,34 @@ async def test_a_draft_for_an_athlete_is_unseen_by_them_until_it_is_assigned(res
     deleted = (await coach("GET", f"/api/programs?athlete_id={athlete.id}&deleted=only")).json()["programs"]
     assert [one["id"] for one in deleted] == [draft["id"]]
     assert (await athlete("GET", "/api/programs?deleted=only")).json()["programs"] == []
+
+
+async def test_what_an_athlete_follows_has_a_first_day_unless_an_old_app_synced_it(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    undated = PLAN | {"athlete_id": athlete.id, "status": "active"}
+    refused = await coach("POST", "/api/programs", undated)
+    assert (problem(refused), refused.json()["errors"][0]["field"]) == ((422, "invalid_fields"), "start_date")
+    assert "assign a template" in refused.json()["errors"][0]["message"]
+    program, etag = await make(coach, **undated, start_date="2026-03-02")
+    path = f"/api/programs/{program['id']}"
+    for answer in (
+        await coach("PATCH", path, {"start_date": None}),
+        await coach("PUT", path, PLAN | {"status": "active"}, if_match=etag),
+    ):
+        assert (problem(answer), answer.json()["errors"][0]["field"]) == ((422, "invalid_fields"), "start_date")
+    over = await coach("PATCH", path, {"status": "archived", "start_date": None})
+    assert over.status_code == 200, over.text
+    assert problem(await coach("PATCH", path, {"status": "active"})) == (422, "invalid_fields")
+    template, _ = await make(coach, status="active")
+    assert template["athlete_id"] is None, "nobody follows a template, whatever its status"
+
+    old_app, synced = Device(rest, coach, "Tablet", "phone"), new_id()
+    scope = f"athlete:{athlete.id}"
+    await old_app.push(synced, {"name": "Old", "status": "active"}, collection="programs", scope=scope)
+    renamed = await coach("PATCH", f"/api/programs/{synced}", {"name": "Mended"})
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Mended"), "what stands is no hindrance"
+    dated = await coach("PATCH", f"/api/programs/{synced}", {"start_date": "2026-03-02"})
+    assert dated.status_code == 200, dated.text
 
 
 async def test_put_removes_what_is_left_out_and_keeps_the_rest(rest: RestServer) -> None:

@@ -31,6 +31,7 @@ class ProgramRecord(Record[Program]):
             patch = build(state)
             if patch.get("status") != state.get("status"):
                 _require_status(self.scope, patch.get("status"))
+            _require_first_day(self.scope, patch, state)
             return completed_program(patch, PROGRAMS.read(state)[0], today)
 
         return super()._edit(completed)
@@ -47,10 +48,11 @@ class Programs(Records[ProgramRecord]):
     ) -> ProgramRecord:
         """Make a template, or of an athlete what they follow; `program_drafts` holds what they do not see yet.
 
-        Raises OutOfBounds, ForbiddenField.
+        What an athlete follows (`status="active"`) has a `start_date`. Raises OutOfBounds, ForbiddenField.
         """
         patch = {**(fields or {}), **more}
         _require_status(self._scope or "", patch.get("status"))
+        _require_first_day(self._scope or "", patch, {})
         return super().create(patch, record_id=record_id)
 
     def templates(self, *, limit: int = 100) -> list[ProgramRecord]:
@@ -132,4 +134,12 @@ def _require_status(scope: str, status: Any) -> None:
     from apex_sync.coaching.program_drafts import status_problem
 
     if problem := status_problem(scope, status):
+        raise OutOfBounds(PROGRAMS.name, problem)
+
+
+def _require_first_day(scope: str, patch: Patch, state: Patch) -> None:
+    """Return where a program of a scope is not followed without a first day. Raises OutOfBounds."""
+    from apex_sync.coaching.program_drafts import first_day_problem
+
+    if problem := first_day_problem(scope, patch, state):
         raise OutOfBounds(PROGRAMS.name, problem)

@@ -1,4 +1,4 @@
-"""Writing programs: one that is completed ends on that day, and a draft stays one until it is assigned."""
+"""Writing programs: an active one has a first day, a completed one ends, and a draft stays one until it is assigned."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from apex_server.errors import InvalidFields
 from apex_server.resources import AlreadyExists, KnownRecord, Made, RecordWriter
 from apex_sync.coaching.assigning import completed_program
 from apex_sync.coaching.drafts import DraftPatch
-from apex_sync.coaching.program_drafts import status_problem
+from apex_sync.coaching.program_drafts import first_day_problem, status_problem
 from apex_sync.op import Patch, Vector
 
 __all__ = ["ProgramWriter"]
@@ -39,3 +39,7 @@ class ProgramWriter(RecordWriter):
         today = datetime.now(UTC).date().isoformat()
         patch = completed_program(difference.patch, known.record, today)
         return await super()._apply(known, DraftPatch(patch, difference.places), version, own)
+
+    async def _admit(self, scope: str, patch: Patch, state: Mapping[str, Any]) -> None:
+        if problem := first_day_problem(scope, patch, state):
+            raise InvalidFields.one(*problem)

@@ -110,6 +110,7 @@ def test_a_program_is_followed_on_its_days_and_of_several_the_one_that_started_l
         ("new", PROGRAMS.read({"status": "active", "start_date": "2026-03-02", "end_date": "2026-03-29"})[0]),
         ("kept", PROGRAMS.read({"status": "active", "start_date": "2026-02-02", "end_date": "2026-02-08"})[0]),
         ("draft", PROGRAMS.read({"status": "draft", "start_date": "2026-02-23"})[0]),
+        ("undated", PROGRAMS.read({"status": "active"})[0]),
     ]
     found = {
         on: followed[0] if (followed := followed_on(programs, datetime.date.fromisoformat(on))) else None
