@@ -200,6 +200,7 @@ THING_OF_LEAF = {
     "check_in_id": "checkin",
     "exercise_id": "exercise",
     "food_id": "food",
+    "meal_plan_id": "meal_plan",
     "media_id": "media",
     "program_id": "program",
     "questionnaire_id": "questionnaire",
