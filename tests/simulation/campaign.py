@@ -4,17 +4,20 @@ import gc
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from apex_client.garbage import garbage_waits
 from tests.simulation.plan import Plan
 from tests.simulation.world import Outcome, simulate
+from tests.torture.tortured_code import ROOT, code_in
 
 SEEDS_AT_ONCE = 8
+FOLDERS = ("apex_sync", "client_sdk", "server", "tests/simulation", "tests/engine/naive_fold.py")
 
 
 def outcomes(seeds: Iterable[int], *, steps: int, jobs: int = os.cpu_count() or 1) -> Iterator[Outcome]:
@@ -24,7 +27,7 @@ def outcomes(seeds: Iterable[int], *, steps: int, jobs: int = os.cpu_count() or 
 
 
 def outcome(seed: int, *, steps: int) -> Outcome:
-    """Run one seed; an exception that nobody caught is a failure of it, too."""
+    """Run one seed."""
     with garbage_waits():
         return simulate(Plan.of(seed, steps))
 
@@ -38,13 +41,28 @@ def be_quiet() -> None:
     gc.freeze()
 
 
-def recorded(path: Path) -> dict[int, Outcome]:
+class Recorded(Struct):
+    """A run in a file, and of which code and how many steps it was: of another one it says nothing."""
+
+    code: str
+    steps: int
+    run: Outcome
+
+
+@cache
+def code_here() -> str:
+    """Give a key of all the code that decides how a run ends."""
+    return code_in(ROOT, FOLDERS).key
+
+
+def recorded(path: Path, code: str, steps: int) -> dict[int, Outcome]:
     """Read what a campaign has written; a last line that was cut off is run again."""
     found = {}
     for line in path.read_bytes().splitlines() if path.exists() else ():
         try:
-            read = msgspec.json.decode(line, type=Outcome)
+            read = msgspec.json.decode(line, type=Recorded)
         except msgspec.DecodeError:
             continue
-        found[read.seed] = read
+        if (read.code, read.steps) == (code, steps):
+            found[read.run.seed] = read.run
     return found

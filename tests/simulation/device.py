@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from apex_client.accounts import Credentials
-from apex_client.errors import ClientError, SyncFailed
+from apex_client.errors import SyncFailed
 from apex_client.local import LocalReplica
 from apex_client.status import SyncReport
 from apex_sync.op import Patch
@@ -196,8 +196,3 @@ class SimulatedDevice:
         self.link.drop_channels()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._background, self._is_stopping = None, False
-
-
-def why(error: BaseException) -> str:
-    """Say in a word what the SDK did not take."""
-    return type(error).__name__ if isinstance(error, ClientError) else repr(error)

@@ -8,17 +8,17 @@ from uuid import UUID
 
 from apex_client.local import LocalReplica
 from apex_server.sync.projections import project
-from apex_sync.collection import Role
 from apex_sync.digest import add_digests, record_digest
 from apex_sync.document import Document
 from apex_sync.fold import Claim, fold
-from apex_sync.ids import Scope
 from apex_sync.models import COLLECTIONS
 from apex_sync.op import Patch, is_summary
+from apex_sync.session.held import Offer
 from apex_sync.testing.memory_store import Row
 from apex_sync.wire import parse_document
 from tests.engine.naive_fold import NaiveConflict, naive_conflicts, naive_state
 from tests.simulation.device import SimulatedDevice
+from tests.simulation.grants import Grants
 from tests.simulation.ledger import Ledger, RecordKey, Saved, in_boxes, leaves, on_server, values_of
 from tests.simulation.memory_database import MemoryRecord, ScopeContent
 from tests.simulation.memory_replica import MemoryReplicaStore
@@ -27,26 +27,48 @@ from tests.simulation.server import SimulatedServer
 Expected = tuple[Patch, list[NaiveConflict]]
 """State and conflicts by the naive model."""
 
+UNKNOWN = UUID(int=0)
+"""Whoever is bound to no client id."""
+
 _parsed = lru_cache(4096)(parse_document)
+
+WRITERS: dict[str, dict[str, set[str]]] = {
+    "workout_logs": {"": {"athlete", "coach"}},
+    "check_ins": {
+        "": {"athlete"},
+        "coach_feedback": {"coach"},
+        "coach_reviewed": {"coach"},
+        "ai_summary": {"system"},
+    },
+    "insights": {"": {"system"}},
+}
+"""Who may write what people write here, and "" all the rest: said once more, so that the rule cannot err alone."""
 
 
 class Judge:
     """Looks at everything and believes nobody."""
 
-    def __init__(self, server: SimulatedServer, ledger: Ledger) -> None:
+    def __init__(self, server: SimulatedServer, ledger: Ledger, grants: Grants) -> None:
         self._server = server
         self._ledger = ledger
+        self._grants = grants
+        self._audited: dict[str, int] = {}
+        """How many entries of a scope's audit were looked at."""
         self._seen: dict[MemoryReplicaStore, tuple[int, dict[RecordKey, Row]]] = {}
         """Of each store the edition that was looked at last, and the records in it."""
-        self._was_restored = False
+        self._settled: dict[MemoryReplicaStore, bytes] = {}
+        """Of each store the epoch of the server that it had met when it was looked at last."""
         self._owners: dict[int, UUID | None] = {}
         self.secret: dict[str, str] = {}
         """Values that were written into a private scope."""
 
     def server_is_restored(self) -> None:
         """From now on a server may lack what it has acknowledged, and what it has answered stays answered."""
-        self._was_restored = True
         self._note_what_excuses()
+
+    def server_was_restored(self) -> None:
+        """What stands in the audit now was looked at when it came."""
+        self._audited = {scope: len(content.audit) for scope, content in self._server.database.scopes.items()}
 
     # At every step.
 
@@ -58,18 +80,30 @@ class Judge:
             if edition != device.store.edition:
                 yield from self._changed(device, before)
                 self._seen[device.store] = device.store.edition, dict(device.rows)
+                self._settled[device.store] = device.store.identity().epoch
+        yield from self._unauthorised()
+
+    def _unauthorised(self) -> Iterator[str]:
+        """Look at whatever was committed since the last step, by whom, and whether they had any business there."""
+        for scope, content in self._server.database.scopes.items():
+            for entry in content.audit[self._audited.get(scope, 0) :]:
+                if not self._grants.allowed(entry.writer.user_id, scope, entry.at_us):
+                    yield f"{scope}: {entry.writer.user_id} wrote without access, as {entry.client_id}"
+            self._audited[scope] = len(content.audit)
 
     def _changed(self, device: SimulatedDevice, before: dict[RecordKey, Row]) -> Iterator[str]:
         rows = device.rows
+        epoch = device.store.identity().epoch
+        knows_the_server = epoch == self._server.database.epoch == self._settled.get(device.store)
         sums: Counter[str] = Counter()
         for key, row in rows.items():
             sums[key[0]] = add_digests(sums[key[0]], (0, row.digest))
             old = before.get(key)
             if old is row:
                 continue
-            if old is not None and not self._was_restored:
+            if old is not None and knows_the_server and old.pull_receipt.startswith(epoch):
                 yield from self._monotonic(device, key, old, row)
-            if not self._was_restored:
+            if knows_the_server and row.offer is Offer.NONE:
                 yield from self._acknowledged(device, key, row)
         for name, scope in device.local.store.scopes().items():
             if scope.digest != sums[name]:
@@ -170,22 +204,12 @@ class Judge:
 
     def _authors(self, scope: str, record_id: bytes, record: MemoryRecord, document: Document) -> Iterator[str]:
         for write in document.writes():
-            role = self._role(scope, write.client_id)
+            role = self._grants.role(self._owners.get(write.client_id, UNKNOWN), scope)
+            may_write = WRITERS[record.stored.collection]
             if role is None:
                 yield f"{scope}: {record_id.hex()} has an op of {write.client_id}, who has no part in it"
-            elif forbidden := COLLECTIONS[record.stored.collection].forbidden_fields(write.patch, role):
+            elif forbidden := [field for field in write.patch if role not in may_write.get(field, may_write[""])]:
                 yield f"{scope}: {record_id.hex()} has {forbidden}, written by the {role}"
-
-    def _role(self, scope: str, client_id: int) -> Role | None:
-        """Say as whom a client id may have written to a scope, ever."""
-        owner = self._owners.get(client_id, UUID(int=0))
-        parsed = Scope.parse(scope)
-        if owner is None:
-            return "system"
-        if parsed.kind == "athlete" and parsed.id == owner:
-            return "athlete"
-        people = self._server.sign_ins.people.values()
-        return "coach" if any((person.id, person.role) == (owner, "coach") for person in people) else None
 
     def _device(self, device: SimulatedDevice, expected: dict[RecordKey, Expected]) -> Iterator[str]:
         local: LocalReplica = device.local
@@ -209,7 +233,7 @@ class Judge:
                 ]
                 if _told_once(found) != _told_once(conflicts):
                     yield f"{device.lineage}: {record_id} has the conflicts {found}, by the naive model {conflicts}"
-        hidden = {value for value, scope in self.secret.items() if scope not in granted}
+        hidden = {value for value, scope in self.secret.items() if self._grants.role(device.person.id, scope) is None}
         for key, row in device.rows.items() if hidden else ():
             for value in hidden.intersection(values_of(row.document)):
                 yield f"{device.lineage}: {key} shows {value}, which is private to others"
@@ -219,10 +243,13 @@ class Judge:
         self._note_what_excuses()
         for saved in self._ledger.missing(set(counted) | in_boxes(devices)):
             yield f"lost: {_told(saved)}"
-        if not self._ledger.may_double:
-            for value, count in counted.items():
-                if count > 1 and value in self._ledger.owed:
-                    yield f"doubled: {_told(self._ledger.owed[value])}"
+        for value, count in counted.items():
+            if (
+                count > 1
+                and value in self._ledger.owed
+                and self._ledger.owed[value].author not in self._ledger.may_double
+            ):
+                yield f"doubled: {_told(self._ledger.owed[value])}"
 
     def _note_what_excuses(self) -> None:
         self._ledger.refused |= self._refused()

@@ -33,7 +33,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.owed: dict[str, Saved] = {}
-        self.may_double = False
+        self.may_double: set[str] = set()
+        """Whose values may stand there twice: those of devices put back, cloned, or impersonated by mangled frames."""
         self.refused: set[RecordKey] = set()
         """Records of which an op was refused: its device has written again what it had not overwritten by then."""
         self.compacted: set[RecordKey] = set()

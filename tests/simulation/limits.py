@@ -1,4 +1,4 @@
-"""Small limits, so that two hundred steps reach what takes a real record years: compaction, fullness."""
+"""Limits so small that two hundred steps reach what takes a real record years: compaction, fullness."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,30 +13,27 @@ from apex_sync.document import Document
 from tests.engine.naive_fold import naive_conflicts, naive_state
 
 SMALL = {"COMPACTION_OPS": 10, "OPS_MAX": 40}
+TINY = {"COMPACTION_OPS": 4, "COMPACTION_BYTES": 1024, "OPS_MAX": 12, "DOCUMENT_BYTES_MAX": 4096}
 compact = compaction.compact
 
 
-class ChangedByCompaction(Exception):
-    """A compaction that somebody could see."""
-
-
-def checked_compact(document: Document, server_client_id: int) -> Compacted:
-    """Compact, and hold the result to the naive model of what was there."""
-    compacted = compact(document, server_client_id)
-    before, after = document.writes(), compacted.document.writes()
-    if naive_state(before) != naive_state(after) or naive_conflicts(before) != naive_conflicts(after):
-        raise ChangedByCompaction(naive_state(before), naive_state(after))
-    return compacted
-
-
 @contextmanager
-def small_limits() -> Iterator[None]:
-    """Compact early and often for the block, each time under the eyes of the naive model."""
+def limited(limits: dict[str, int]) -> Iterator[list[str]]:
+    """Have these limits for the block, and every compaction under the eyes of the naive model; gives what it saw."""
+    seen: list[str] = []
+
+    def checked_compact(document: Document, server_client_id: int) -> Compacted:
+        compacted = compact(document, server_client_id)
+        before, after = document.writes(), compacted.document.writes()
+        if naive_state(before) != naive_state(after) or naive_conflicts(before) != naive_conflicts(after):
+            seen.append(f"a compaction changed {naive_state(before)} to {naive_state(after)}, or its conflicts")
+        return compacted
+
     modules: tuple[ModuleType, ...] = (compaction, acceptance, judging)
-    values: dict[str, Any] = {**SMALL, "compact": checked_compact}
+    values: dict[str, Any] = {**limits, "compact": checked_compact}
     with ExitStack() as stack:
         for module in modules:
             for name, value in values.items():
                 if hasattr(module, name):
                     stack.enter_context(patch.object(module, name, value))
-        yield
+        yield seen

@@ -48,7 +48,6 @@ class Link:
         self.server = server
         self.dice = dice
         self.weather = FAIR
-        self.has_live_channel = True
         self.bytes_up = 0
         self.bytes_down = 0
         self.last_sent = b""
@@ -125,8 +124,6 @@ class Link:
 
     async def connect(self, server: str, token: str) -> "LinkChannel | None":
         """Open the live channel."""
-        if not self.has_live_channel:
-            return None
         await self.travel()
         if self._strikes(self.weather.lose_request):
             raise lost("the request was lost")

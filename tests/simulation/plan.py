@@ -56,6 +56,12 @@ class Plan(NamedTuple):
     has_small_limits: bool
     ends_in_background: bool
     steps: list[Step]
+    is_crowded: bool = False
+    """One record of each kind, limits that it reaches, and long values."""
+    returns_late: bool = False
+    """A device that is put back has been away for an hour, a month or a year."""
+    forges: bool = False
+    """What attackers send is from the corpus of crafted input, not a mangled frame."""
 
     @classmethod
     def of(cls, seed: int, steps: int = STEPS) -> "Plan":
@@ -74,7 +80,15 @@ class Plan(NamedTuple):
             dice.random() < 0.3,
             dice.random() < 0.25,
             [Step(kind, dice.getrandbits(48)) for kind in kinds],
+            # Drawn last, so that a run which was named before there were these is the run it was.
+            is_crowded=dice.random() < 0.2,
+            returns_late=dice.random() < 0.3,
+            forges=dice.random() < 0.3,
         )
+
+    def as_it_was(self) -> "Plan":
+        """Give the plan without what came later, for runs that were shrunk before."""
+        return self._replace(is_crowded=False, returns_late=False, forges=False)
 
     def only(self, kept: list[int]) -> "Plan":
         """Give the plan with some of its steps only."""

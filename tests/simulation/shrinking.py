@@ -1,6 +1,7 @@
 """A failing run with everything taken out of it that it fails without."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 
 from tests.simulation.plan import Plan
 
@@ -18,3 +19,8 @@ def shrunk(plan: Plan, fails: Callable[[Plan], bool]) -> list[int]:
             else:
                 start += size
     return kept
+
+
+def kinds(failures: Iterable[str]) -> set[str]:
+    """Tell kinds of failures apart, whatever ids and values they name: fewer steps may fail for another reason."""
+    return {re.sub(r"\S*[\d{}\[\]]\S*", "", failure.strip().splitlines()[-1])[:80] for failure in failures}

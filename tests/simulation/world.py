@@ -1,6 +1,7 @@
 """One run: people, devices, a server and everything that happens to them, in one process and from one seed."""
 
 import asyncio
+import traceback
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from hashlib import blake2b
@@ -15,12 +16,21 @@ from apex_server.errors import ApiError
 from apex_sync.errors import ApexError
 from apex_sync.ids import athlete_scope, private_scope
 from apex_sync.op import Patch
-from apex_sync.protocol import PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST
+from apex_sync.protocol import (
+    PROTOCOL_VERSION,
+    PROTOCOL_VERSION_OLDEST,
+    PushedRecord,
+    SyncRequest,
+    encode_message,
+)
+from apex_sync.testing import hostile
 from apex_sync.testing.virtual_time import run_in_virtual_time
+from apex_sync.wire import encode_push, parse_document
 from tests.simulation.device import Backup, Crashed, SimulatedDevice
+from tests.simulation.grants import Grants
 from tests.simulation.judgement import Judge
 from tests.simulation.ledger import Ledger, held_anywhere, own_values
-from tests.simulation.limits import small_limits
+from tests.simulation.limits import SMALL, TINY, limited
 from tests.simulation.network import WEATHERS
 from tests.simulation.plan import Plan, Step
 from tests.simulation.remembering import remembering
@@ -31,8 +41,18 @@ START_US = 1_772_388_300_000_000
 YEAR_SECONDS = 365 * 86_400
 SKEWS_SECONDS = (0, 40, -90, 3600, -86_400, 20 * YEAR_SECONDS, -20 * YEAR_SECONDS)
 RECORDS = 3
+LONG = "." * 60
+"""Where limits are tiny, values are so long that a record reaches them."""
+FORGED = {
+    **hostile.UPDATES,
+    **hostile.PUSHES,
+    **{name: encode_push(hostile.ME, 0, [op]) for name, op in hostile.OPS.items()},
+    **{name: encode_push(hostile.ME, 0, [op]) for name, (op, _) in hostile.OBJECTIONABLE.items()},
+}
 SETTLING_ROUNDS = 12
 BACKGROUND_SECONDS = 900.0
+FORGETFUL = 10
+"""One run in so many works everything out anew each time (remembering.py)."""
 
 
 class Outcome(Struct):
@@ -58,6 +78,7 @@ class World:
         self.counts: dict[str, int] = {}
         self.failures: list[str] = []
         self.ledger = Ledger()
+        self.grants = Grants(self.now_us)
         self.server = SimulatedServer(self.now_us, Random(self.dice.getrandbits(64)))
         self.server.dawdling = 0.2
         self.athletes = [self._person("athlete") for _ in range(plan.athletes)]
@@ -68,10 +89,10 @@ class World:
         if self.coach:
             self.devices.append(self._device("coach", self.coach))
             for athlete in self.athletes:
-                self.server.people.engage(self.coach.id, athlete.id)
+                self._engage(self.coach, athlete)
         self.device_backups: list[tuple[int, Backup]] = []
         self.server_backup = self.server.database.backup()
-        self.judge = Judge(self.server, self.ledger)
+        self.judge = Judge(self.server, self.ledger, self.grants)
 
     def now_us(self) -> int:
         """Read the true time; every look takes a microsecond."""
@@ -238,8 +259,10 @@ class World:
     async def _put_back(self, dice: Random) -> None:
         if self.device_backups:
             number, backup = dice.choice(self.device_backups)
+            if self.plan.returns_late:
+                self._skipped_us += int(dice.choice((3600, 30 * 86_400, YEAR_SECONDS)) * 1e6)
             await self.devices[number].put_back(backup, with_seals=dice.random() < 0.5)
-            self.ledger.may_double = True
+            self.ledger.may_double.add(self.devices[number].lineage)
             self._forgive()
 
     async def _clone(self, dice: Random) -> None:
@@ -249,15 +272,22 @@ class World:
             if dice.random() < 0.5:
                 backup = backup._replace(seals=frozenset())
             self.devices.append(self._device(original.lineage, original.person, backup))
-            self.ledger.may_double = True
+            self.ledger.may_double.add(original.lineage)
 
     async def _grant(self, dice: Random) -> None:
         if self.coach:
             athlete = dice.choice(self.athletes)
-            change = self.server.people.dismiss if dice.random() < 0.6 else self.server.people.engage
-            change(self.coach.id, athlete.id)
+            (self._dismiss if dice.random() < 0.6 else self._engage)(self.coach, athlete)
             if self.counts.get("restore"):
                 self._forgive()
+
+    def _engage(self, coach: Person, athlete: Person) -> None:
+        self.grants.begin(coach.id, athlete.id)
+        self.server.people.engage(coach.id, athlete.id)
+
+    def _dismiss(self, coach: Person, athlete: Person) -> None:
+        self.grants.end(coach.id, athlete.id)
+        self.server.people.dismiss(coach.id, athlete.id)
 
     async def _expire(self, dice: Random) -> None:
         self.server.sign_ins.expire_access()
@@ -279,7 +309,8 @@ class World:
     async def _restore(self, dice: Random) -> None:
         self.judge.server_is_restored()
         self.server.restore(self.server_backup)
-        self.ledger.may_double = True
+        self.judge.server_was_restored()
+        self.ledger.may_double |= {"server", *(device.lineage for device in self.devices)}
         self._forgive()
 
     async def _compact(self, dice: Random) -> None:
@@ -319,7 +350,10 @@ class World:
         frame = bytearray(device.link.last_sent)
         if session is None or not frame:
             return
-        self.ledger.may_double = True
+        if self.plan.forges:
+            self.server.hear_later(_at_once, session.access_token, self._forged(device, dice))
+            return
+        self.ledger.may_double.add(device.lineage)
         if dice.random() < 0.5:
             for _ in range(dice.randint(1, 4)):
                 frame[dice.randrange(len(frame))] ^= 1 << dice.randrange(8)
@@ -328,6 +362,14 @@ class World:
             own = str(device.person.id).encode()
             frame = frame.replace(own, (str(other.user.id) if other else str(UUID(int=77))).encode())
         self.server.hear_later(_at_once, session.access_token, bytes(frame))
+
+    def _forged(self, device: SimulatedDevice, dice: Random) -> bytes:
+        """Make up a push that nobody may take, in the name of somebody who may write there."""
+        update = FORGED[dice.choice(list(FORGED))]
+        collection = dice.choice(("workout_logs", "check_ins"))
+        scope = athlete_scope(str(dice.choice(self.athletes).id))
+        record = PushedRecord(scope, collection, UUID(self._record_id(collection, dice)).bytes, update)
+        return encode_message(SyncRequest(PROTOCOL_VERSION, hostile.ME, device.now_us(), push=[record]))
 
     async def _old_app(self, dice: Random) -> None:
         """Let the server read old apps no more, or again; what they hand in it takes."""
@@ -372,6 +414,8 @@ class World:
             if await device.sync() is None:
                 self.failures.append(f"a new device of {person.email} cannot sync")
             fresh.append(device)
+        if self.server.sign_ins.ended_for_reuse and not (self.counts.keys() & {"clone", "put_back"}):
+            self.failures.append("a device was taken for a thief, and there is no second one with its tokens")
         self.failures += self.judge.at_the_end(self.devices, fresh)
         self.devices += fresh
         self._look()
@@ -393,7 +437,7 @@ class World:
 
     def _record_id(self, collection: str, dice: Random) -> str:
         space = {"workout_logs": 0, "check_ins": 100, "insights": 200}[collection]
-        return str(UUID(int=(7 << 76) + space + dice.randrange(RECORDS)))
+        return str(UUID(int=(7 << 76) + space + dice.randrange(1 if self.plan.is_crowded else RECORDS)))
 
     def _patch(self, role: str, dice: Random, collection: str = "") -> tuple[str, Patch]:
         """Make up an edit that a person of this role may make."""
@@ -420,11 +464,9 @@ class World:
 
     def _value(self) -> str:
         self._values += 1
-        return f"v{self._values}"
+        return f"v{self._values}" + LONG * self.plan.is_crowded
 
     def _vector(self, scope: str, record_id: str) -> dict[int, int]:
-        from apex_sync.wire import parse_document
-
         content = self.server.database.scopes.get(scope)
         record = content.records.get(UUID(record_id).bytes) if content else None
         return dict(parse_document(record.stored.doc).next_clocks) if record else {}
@@ -438,7 +480,14 @@ def simulate(plan: Plan) -> Outcome:
     """Run a plan to its end."""
 
     async def run() -> Outcome:
-        with remembering(), small_limits() if plan.has_small_limits else nullcontext():
-            return await World(plan).run()
+        limits = TINY if plan.is_crowded else SMALL if plan.has_small_limits else {}
+        memory = remembering() if plan.seed % FORGETFUL else nullcontext()
+        with memory, limited(limits) as changed:
+            outcome = await World(plan).run()
+            outcome.failures += changed
+            return outcome
 
-    return run_in_virtual_time(run())
+    try:
+        return run_in_virtual_time(run())
+    except Exception:  # noqa: BLE001 - the seed is to be told, and the others have to run.
+        return Outcome(plan.seed, [f"the run broke off:\n{traceback.format_exc()}"], "", {})

@@ -1,7 +1,8 @@
-"""Which code is tortured: what was recorded of one is not true of another."""
+"""Which code is tortured, or simulated: what was recorded of one is not true of another."""
 
 import hashlib
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,12 +28,12 @@ def tortured_code() -> TorturedCode:
     return code_in(ROOT)
 
 
-def code_in(root: Path) -> TorturedCode:
-    """Name the code in a folder, changes that are not committed included."""
-    trees = _git(root, "rev-parse", *(f"HEAD:{folder}" for folder in FOLDERS))
+def code_in(root: Path, folders: Sequence[str] = FOLDERS) -> TorturedCode:
+    """Name the code in folders of a project, changes that are not committed included."""
+    trees = _git(root, "rev-parse", *(f"HEAD:{folder}" for folder in folders))
     if not trees:
         return TorturedCode(version("apex-sync"), version("apex-sync"))
-    changes = _git(root, "diff", "HEAD", "--", *FOLDERS)
+    changes = _git(root, "diff", "HEAD", "--", *folders)
     key = hashlib.sha256((trees + changes).encode()).hexdigest()[:DIGITS]
     return TorturedCode(_git(root, "rev-parse", "--short", "HEAD").strip() + "+" * bool(changes), key)
 
