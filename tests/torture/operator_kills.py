@@ -30,8 +30,8 @@ from tests.torture.report import Outcome, Scale
 from tests.torture.server_kills import evenly
 from tests.torture.server_kills_process import MortalLoop, Places, counted
 
-KILLS = {Scale.CI: 5, Scale.FULL: 10_000}
-"""Where there are fewer places, each is taken once; a restore has some hundreds."""
+KILLS = {Scale.CI: 5, Scale.FULL: 300}
+"""Of each command, evenly over its places: a restore has some 2,800, and a kill takes some five seconds to judge."""
 
 BURIED_SECONDS_MAX = 20.0
 """Postgres notices a dead client when its statement ends, or soon after."""
