@@ -198,7 +198,9 @@ class Judge:
 
     def _projection(self, scope: str, record_id: bytes, record: MemoryRecord, document: Document) -> Iterator[str]:
         folded = fold(document.writes())
-        typed, _ = COLLECTIONS[record.stored.collection].read(folded.state)
+        typed, problems = COLLECTIONS[record.stored.collection].read(folded.state)
+        if (record.needs_review, record.deleted) != (bool(problems), typed.deleted is True):
+            yield f"{scope}: {record_id.hex()} is deleted or needs a review, and its flags say otherwise"
         if project(record.stored.collection, typed) != record.rows:
             yield f"{scope}: the rows of {record_id.hex()} are not those of what it folds to"
 
