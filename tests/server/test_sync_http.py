@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 import zstandard
+from anyio.lowlevel import checkpoint
 from litestar import Router
 from litestar.di import Provide
 
@@ -137,7 +138,7 @@ async def test_a_large_push_lets_others_in_between_its_slices(server: Server, mo
     for _ in range(800):
         server.phone.write(workout(sets=12))
     request = server.phone.request()
-    real_size, real_checkpoint = scope_commit.size_of, scope_commit.checkpoint
+    real_size = scope_commit.size_of
     slices = [0]
 
     def sized(*arguments: Any) -> int:
@@ -146,7 +147,7 @@ async def test_a_large_push_lets_others_in_between_its_slices(server: Server, mo
 
     async def next_slice() -> None:
         slices.append(0)
-        await real_checkpoint()
+        await checkpoint()
 
     monkeypatch.setattr(scope_commit, "size_of", sized)
     monkeypatch.setattr(scope_commit, "checkpoint", next_slice)
