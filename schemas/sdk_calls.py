@@ -70,6 +70,7 @@ CALLS: Mapping[str, str] = {
     "PUT /api/nutrition/targets/{athlete_id}": "replica.athlete(id).nutrition_targets.create()",
     "GET /api/nutrition/foods/search": "replica.foods.search()",
     "POST /api/nutrition/foods/barcode": "replica.foods.with_barcode()",
+    "POST /api/nutrition/plans/{plan_id}/assign": "replica.meal_plans.assign()",
     "POST /api/nutrition/meals/plan": "replica.meal_plans.plan()",
     "GET /api/insights": "replica.insights.list()",
     "GET /api/insights/client/{athlete_id}": "replica.athlete(id).insights.list()",

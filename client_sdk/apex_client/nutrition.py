@@ -8,12 +8,13 @@ day = await replica.nutrition_logs.log_planned("Lunch", plan=plan)
 
 from collections.abc import Mapping, Sequence
 from datetime import date as Date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from apex_client.eating import log_food
 from apex_client.records import DatedRecords, Record, Records
+from apex_sync.ids import athlete_scope
 from apex_sync.models import Food, MealPlan, NutritionLog
 
 if TYPE_CHECKING:
@@ -74,6 +75,13 @@ class NutritionLogs(DatedRecords[Record[NutritionLog]]):
         return Record(self._replica, snapshot)
 
 
+class MealPlanAssignment(NamedTuple):
+    """The plan that an athlete follows now, and those that ended with it."""
+
+    plan: Record[MealPlan]
+    ended: list[Record[MealPlan]]
+
+
 class MealPlans(Records[Record[MealPlan]]):
     """Plans of meals."""
 
@@ -87,6 +95,37 @@ class MealPlans(Records[Record[MealPlan]]):
         on = self._replica._day(day) or self._replica._wall_clock(None)[:10]
         found = await self._replica._do(followed_plan, self._scope, on)
         return None if found is None else Record(self._replica, found)
+
+    async def assign(
+        self,
+        plan: Record[MealPlan],
+        athlete_id: str | None = None,
+        *,
+        start_date: Date | str | None = None,
+        end_date: Date | str | None = None,
+        keep: bool = False,
+    ) -> MealPlanAssignment:
+        """Let an athlete follow a copy of a plan, by itself from today on; one of their own begins itself.
+
+        Assigned again it is the same one, as the athlete adapted it. What they follow in the same days ends, unless
+        `keep` is true, and is told. An athlete who follows a plan of theirs names nobody. Raises OutOfBounds for days
+        that are none and the plan of another athlete, NotGranted, and AthleteNeeded.
+        """
+        from apex_client.meal_plan_assigning import assign
+
+        assigned = await self._replica._do(
+            assign,
+            plan.id,
+            plan.scope,
+            athlete_scope(athlete_id) if athlete_id else self._scope,
+            start_date=self._replica._day(start_date),
+            end_date=self._replica._day(end_date),
+            today=self._replica._wall_clock(None)[:10],
+            keep=keep,
+        )
+        return MealPlanAssignment(
+            Record(self._replica, assigned.plan), [Record(self._replica, one) for one in assigned.ended]
+        )
 
     async def plan(
         self,

@@ -12,7 +12,7 @@ from tests.client.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
 
-ANNA = "anna@example.com"
+ANNA, COACH = "anna@example.com", "coach@example.com"
 
 
 @pytest.fixture
@@ -132,3 +132,46 @@ async def test_a_planned_meal_that_is_none_is_said(apex: Terminal) -> None:
         ran = apex("food", "log", *arguments)
         assert ran.code != 0 and said in ran.text and "Traceback" not in ran.text, ran.text
     assert apex.rows("SELECT 1 FROM nutrition_logs") == []
+
+
+@pytest.fixture
+async def desk(open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path) -> Terminal:
+    """The terminal of Anna's coach."""
+    coach = await open_replica("coach", COACH, role="coach")
+    server.link(server.accounts[COACH], server.add_user(ANNA))
+    await coach.sync()
+    await coach.aclose()
+    return Terminal(tmp_path, "coach")
+
+
+async def test_a_template_is_planned_and_assigned_and_what_it_replaces_is_named(desk: Terminal) -> None:
+    targets = ("--kcal", "2600", "--protein", "180", "--carbs", "290", "--fat", "80")
+    assert "--athlete NAME, or for a template which: --kcal" in desk("food", "plan").err
+    for name in ("Cut", "Bulk"):
+        assert f"kept as a template, {name}" in desk("food", "plan", *targets, "--name", name).ok().err
+    whose = ("--athlete", "anna")
+    assert "say whose it is" in desk("food", "assign", "Cut").err
+    assert "there is no meal plan 'Diet'; there is" in desk("food", "assign", "Diet", *whose).err
+    for _ in range(2):
+        told = desk("food", "assign", "cut", *whose, "--start", "2026-03-02").ok().err
+        assert told.strip() == "anna follows Cut from 2026-03-02"
+    told = desk("food", "assign", "Bulk", *whose, "--start", "2026-04-06", "--end", "2026-05-03").ok().err
+    assert told.splitlines() == ["anna follows Bulk from 2026-04-06 to 2026-05-03", "Cut ends on 2026-04-05"]
+    told = desk("food", "assign", "Cut", *whose, "--start", "2026-04-01").ok().err
+    assert "Bulk never begins" in told
+    refused = desk("food", "assign", "Cut", *whose, "--start", "2026-03-09", "--end", "2026-03-01")
+    assert refused.code == 1 and "2026-03-09 or a day after it" in refused.err
+    listed = desk("food", "plans").ok().out
+    assert listed.count("template") == 2 and listed.count("anna") == 3
+    assert "Lunch" in desk("food", "plans", "Cut").ok().out
+    desk("food", "assign", "Cut", *whose, "--start", "2026-06-01").ok()
+
+
+async def test_an_athlete_begins_a_plan_of_theirs(apex: Terminal) -> None:
+    targets = ("--kcal", "2600", "--protein", "180", "--carbs", "290", "--fat", "80")
+    for _ in range(2):
+        apex("food", "plan", *targets, "--name", "Mine").ok()
+    assert "'Mine' is more than one plan" in apex("food", "assign", "Mine").err
+    [first, _] = [row["id"] for row in apex.rows("SELECT id FROM meal_plans ORDER BY id")]
+    assert "you follow Mine from 2026-03-02" in apex("food", "assign", first, "--start", "2026-03-02").ok().err
+    assert [row["status"] for row in apex.rows("SELECT status FROM meal_plans ORDER BY id")] == ["active", "draft"]

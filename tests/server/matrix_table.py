@@ -395,6 +395,7 @@ ROUTES: list[Case] = [
     writes("PATCH /api/nutrition/plans/{plan_id}", "meal_plan", may=_PAIR, body={"name": "x"}),
     writes("DELETE /api/nutrition/plans/{plan_id}", "meal_plan", may=_PAIR),
     writes("POST /api/nutrition/plans/{plan_id}/restore", "meal_plan", may=_PAIR),
+    writes("POST /api/nutrition/plans/{plan_id}/assign", "meal_plan", may=_PAIR, roles=_PAIR_ROLES, body=_ATHLETE),
     writes(
         "POST /api/nutrition/meals/plan", "athlete",
         may=_PAIR, roles=_PAIR_ROLES, body={**_ATHLETE, "targets": {"energy_kcal": 2000}, "save": True},

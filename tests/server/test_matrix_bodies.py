@@ -159,6 +159,15 @@ def with_things(example: Any, name: str = "") -> Any:
 REFERENCES: list[tuple[str, str, str, Any, str]] = [
     ("own_coach", "POST", "/api/programs/{foreign_template}/assign", {"athlete_id": "{athlete}"}, "foreign_template"),
     ("foreign_coach", "POST", "/api/programs/{foreign_template}/assign", {"athlete_id": "{athlete}"}, "athlete"),
+    ("foreign_coach", "POST", "/api/nutrition/plans/{meal_plan}/assign", {"athlete_id": "{athlete}"}, "meal_plan"),
+    (
+        "own_coach",
+        "POST",
+        "/api/nutrition/plans/{meal_plan}/assign",
+        {"athlete_id": "{other_athlete}"},
+        "other_athlete",
+    ),
+    ("other_athlete", "POST", "/api/nutrition/plans/{meal_plan}/assign", {}, "meal_plan"),
     ("foreign_coach", "POST", "/api/programs", {"name": "x", "athlete_id": "{athlete}"}, "athlete"),
     (
         "other_athlete",

@@ -17,10 +17,13 @@ from apex_server.ai.asking import BoundedModel
 from apex_server.caller import Caller, require_role
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import RoleRequired
+from apex_server.nutrition.assigning import assign
 from apex_server.nutrition.assistance import assisted_days
 from apex_server.nutrition.errors import NoTargets, TargetsNotMet
 from apex_server.nutrition.examples import MEAL_PLAN, MEAL_PLAN_PATCH
 from apex_server.nutrition.payloads import (
+    AssignedMealPlan,
+    MealPlanAssignment,
     MealPlanRequest,
     MealPlanResource,
     MealPlansPage,
@@ -37,6 +40,7 @@ from apex_server.resources import (
     read_records,
     require_scope,
 )
+from apex_server.resources.controller import RecordId
 from apex_server.resources.requests import (
     NO_NUL,
     WRITE_REFUSALS,
@@ -95,6 +99,21 @@ class MealPlansController(AthleteRecordController):
         if athlete_id is None and caller.role == "coach":
             return f"coach:{caller.user_id}"
         return scope_of_athlete(caller, athlete_id)
+
+    @post("/{record_id:uuid}/assign", responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
+    async def assign_record(
+        self, record_id: "RecordId", data: JSONBody[MealPlanAssignment], records: NamedDependency[RecordWriter]
+    ) -> Response[AssignedMealPlan]:
+        """Let an athlete follow a copy of this plan, by itself from today on; a draft of their own begins itself.
+
+        Assigning again changes nothing of what they follow, which they may have adapted. Another plan that they follow
+        in the same days ends, unless `keep` is true; `ended` names it.
+        """
+        require_role(records.caller, "athlete", "coach")
+        assigned = await assign(records, record_id, data)
+        async with records.reading() as connection:
+            [view] = await self.show(connection, records.database.vault, [assigned.plan], ())
+        return Response(AssignedMealPlan(view, assigned.ended), status_code=201 if assigned.is_new else 200)
 
 
 def provide_writer(

@@ -11,16 +11,19 @@ from apex_server.resources import record_view
 from apex_sync.coaching.meal_planning import DayTargets, MealWishes
 from apex_sync.coaching.nutrition import Macros, MealTotals
 from apex_sync.models import Food, MealPlan, NutritionLog, NutritionTargets
-from apex_sync.models.fields import Name
+from apex_sync.models.fields import Date, Name
 from apex_sync.problems import patterned
 
 __all__ = [
+    "AssignedMealPlan",
     "AthleteTargets",
     "Barcode",
+    "EndedMealPlan",
     "FoodResource",
     "FoodsFound",
     "FoodsPage",
     "LogsPage",
+    "MealPlanAssignment",
     "MealPlanRequest",
     "MealPlanResource",
     "MealPlansPage",
@@ -90,6 +93,34 @@ class MealPlansPage(Struct):
 
     meal_plans: list[MealPlanResource]
     next: str | None
+
+
+class MealPlanAssignment(Struct, forbid_unknown_fields=True):
+    """Who is to follow a plan, and from when; an athlete who follows one of theirs names nobody."""
+
+    athlete_id: UUID | None = None
+    start_date: Date | None = None
+    """The first day; by itself that of a copy that is followed, else the plan's own where it is to come, else today."""
+    end_date: Date | None = None
+    """The last day; by itself it is open, or the plan's own where it starts on the plan's own day."""
+    keep: bool = False
+    """Leave plans that the athlete follows in these days as they are; by itself, assigning ends them."""
+
+
+class EndedMealPlan(Struct):
+    """A plan that ended with an assignment: from its last day on, or `archived` where it would have begun later."""
+
+    id: str
+    name: str | None
+    status: str | None
+    end_date: str | None
+
+
+class AssignedMealPlan(Struct):
+    """The plan that an athlete follows now, and those that ended with it."""
+
+    meal_plan: MealPlanResource
+    ended: list[EndedMealPlan]
 
 
 A_DAY = {"energy_kcal": 2400, "protein_g": 180, "carbs_g": 260, "fat_g": 70}

@@ -68,6 +68,15 @@ WHERE plan.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
 ORDER BY plan.start_date DESC, plan.record_id DESC
 LIMIT $5;
 
+-- name: list_plans_of_athlete
+-- What an athlete follows, and the copies of one plan ($2): what an assignment may take up again, or end.
+SELECT plan.record_id, plan.status, plan.start_date, plan.end_date, plan.source_id
+FROM meal_plans AS plan
+WHERE plan.scope_id = $1
+    AND (plan.status = 'active' OR plan.source_id = $2)
+ORDER BY plan.record_id
+LIMIT 100;
+
 -- name: list_own_foods
 -- What coaches added that the caller may read, the newest first: meals are planned with these, too.
 SELECT library.scope_id, library.record_id
