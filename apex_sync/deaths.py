@@ -31,33 +31,35 @@ def lost_ops(before: Document, after: Document) -> dict[int, dict[int, bytes]]:
 
     They died there without a summary that speaks for them, or somebody else's op stands under their clock.
     """
-    summarised: dict[_WriteKey, StampedWrite] | None = None
     lost: dict[int, dict[int, bytes]] = {}
+    for client_id, clock, op, _ in _lost(before, after):
+        lost.setdefault(client_id, {})[clock] = op
+    return lost
+
+
+def lost_writes(before: Document, after: Document) -> list[StampedWrite]:
+    """Give the writes of these ops that are nowhere in the other state, in no order."""
+    return [write for *_, writes in _lost(before, after) for write in writes]
+
+
+def _lost(before: Document, after: Document) -> Iterator[tuple[int, int, bytes, list[StampedWrite]]]:
+    """Give client, clock and content of each lost op, and which of its writes are lost."""
+    summarised: dict[_WriteKey, StampedWrite] | None = None
     for client_id, ops in before.ops.items():
         there = after.ops.get(client_id, {})
         if there == ops:
             continue
         for clock, op in ops.items():
-            if clock in there:
-                if there[clock] != op:
-                    lost.setdefault(client_id, {})[clock] = op
+            if there.get(clock) == op:
                 continue
-            if summarised is None:
-                # The newest first: it has most likely seen whatever is asked about.
-                summarised = {_key(write): write for write in sorted(_summarised(after), key=_hlc, reverse=True)}
-            if not _is_spoken_for(client_id, clock, op, summarised):
-                lost.setdefault(client_id, {})[clock] = op
-    return lost
-
-
-def lost_writes(before: Document, after: Document) -> list[StampedWrite]:
-    """Give the writes of these ops, in no order."""
-    return [
-        write
-        for client_id, ops in lost_ops(before, after).items()
-        for clock, op in ops.items()
-        for write in decode_op(op, client_id=client_id, clock=clock)
-    ]
+            writes = decode_op(op, client_id=client_id, clock=clock)
+            if clock not in there:
+                if summarised is None:
+                    # The newest first: it has most likely seen whatever is asked about.
+                    summarised = {_key(write): write for write in sorted(_summarised(after), key=_hlc, reverse=True)}
+                writes = [write for write in writes if not _is_spoken_for(write, summarised, after)]
+            if writes:
+                yield client_id, clock, op, writes
 
 
 def _summarised(document: Document) -> Iterator[StampedWrite]:
@@ -67,16 +69,19 @@ def _summarised(document: Document) -> Iterator[StampedWrite]:
                 yield from decode_op(op, client_id=client_id, clock=clock)
 
 
-def _is_spoken_for(client_id: int, clock: int, op: bytes, summarised: Mapping[_WriteKey, StampedWrite]) -> bool:
-    """Tell whether summaries have an op, less what was overwritten of it; a summary dies for nothing but the next one.
+def _is_spoken_for(write: StampedWrite, summarised: Mapping[_WriteKey, StampedWrite], after: Document) -> bool:
+    """Tell whether a summary has a write, or whatever overwrote it, or it stands there as it was before a summary.
 
     A device that was put back to a backup may have gone on with an op that it had not sent by then. So one clock has
-    two ops that begin alike, and the rest of one of them nobody has seen.
+    two ops that begin alike, and the rest of one of them nobody has seen. And a restored server may have a summary of
+    before the one that is lost, or none.
     """
-    if is_summary(op):
-        return bool(summarised)
-    missing = (write for write in decode_op(op, client_id=client_id, clock=clock) if _key(write) not in summarised)
-    return all(_is_overwritten(write, summarised.values()) for write in missing)
+    if _key(write) in summarised or _is_overwritten(write, summarised.values()):
+        return True
+    op = after.ops.get(write.client_id, {}).get(write.clock)
+    return op is not None and any(
+        _key(other) == _key(write) for other in decode_op(op, client_id=write.client_id, clock=write.clock)
+    )
 
 
 def _is_overwritten(write: StampedWrite, summarised: Iterable[StampedWrite]) -> bool:

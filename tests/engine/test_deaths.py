@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apex_sync.compaction import compact
-from apex_sync.deaths import lost_ops, with_offered
+from apex_sync.deaths import lost_ops, lost_writes, with_offered
 from apex_sync.document import Document
 from apex_sync.fold import Conflict, Fold, fold
 from apex_sync.op import Patch, Write, encode_op
@@ -39,6 +39,7 @@ def losing(conflict: Conflict) -> object:
 
 
 FIRST, SECOND, THIRD = (op(10 * number, {"notes": str(number)}) for number in (1, 2, 3))
+TITLE = op(40, {"title": "4"})
 
 
 def test_what_lives_here_outlives_an_offer_in_which_its_clock_is_dead() -> None:
@@ -93,6 +94,20 @@ def test_a_summary_dies_for_the_one_that_took_its_place() -> None:
     later.append(1, SECOND)
     offered = compact(later, SERVER_CLIENT_ID).document
     assert with_offered(backup, offered) == offered
+
+
+def test_a_summary_is_lost_as_far_as_another_one_does_not_speak_for_it() -> None:
+    """The server was restored to before an edit, and has compacted what it has."""
+    before = compact(document([FIRST, TITLE]), SERVER_CLIENT_ID).document
+    after = compact(document([FIRST]), RESTORED_SERVER_CLIENT_ID).document
+    assert [write.patch for write in lost_writes(before, after)] == [{"title": "4"}]
+    assert list(lost_ops(before, after)) == [SERVER_CLIENT_ID]
+
+
+def test_what_stands_there_as_it_was_before_a_summary_is_not_lost() -> None:
+    before = compact(document([FIRST, TITLE]), SERVER_CLIENT_ID).document
+    assert [write.patch for write in lost_writes(before, document([FIRST]))] == [{"title": "4"}]
+    assert lost_writes(before, document([FIRST, TITLE])) == []
 
 
 def test_a_write_that_two_servers_have_summarised_counts_once() -> None:

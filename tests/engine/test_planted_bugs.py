@@ -68,7 +68,18 @@ BUGS = {
     ),
     "ops that survive compaction": Bug("compaction", "        compacted.ops[client_id] = {}\n", "", "compaction"),
     "a death that an offer brings": Bug("deaths", "if not _is_spoken_for(", "if False and (", "deaths"),
-    "a death of half an op": Bug("deaths", "return all(_is_over", "return not missing or any(_is_over", "deaths"),
+    "a death of half an op": Bug(
+        "deaths",
+        "            if writes:\n",
+        "            if writes == decode_op(op, client_id=client_id, clock=clock):\n",
+        "deaths",
+    ),
+    "a summary that dies for any other": Bug(
+        "deaths", "if not _is_spoken_for(", "if not (is_summary(op) and summarised) and not _is_spoken_for(", "deaths"
+    ),
+    "a write that stands there, and is said again": Bug(
+        "deaths", "return op is not None and any(", "return False and any(", "deaths"
+    ),
     "a write that counts twice": Bug("fold", "return one.hlc == other.hlc and", "return False and", "deaths"),
     "a fork unseen": Bug("acceptance", "op_hash(op) != dead.hash", "False", "acceptance"),
     "a buried op lost": Bug("acceptance", "return dead is None or", "return dead is not None and", "acceptance"),
@@ -79,7 +90,9 @@ BUGS = {
         "acceptance", "if last_resort or self._pays(wanted):", "if False:", "acceptance"
     ),
     "a compaction that frees nothing": Bug("compaction", ">= WORTHWHILE * written", ">= 0", "acceptance"),
-    "an op under whose clock another stands": Bug("deaths", "if there[clock] != op:", "if False:", "deaths"),
+    "an op under whose clock another stands": Bug(
+        "deaths", "if there.get(clock) == op:", "if clock in there:", "deaths"
+    ),
     "a compaction that forgets what it was made of": Bug(
         "acceptance", "self.compacted.setdefault(author_id, {}).update(hashes)", "pass", "acceptance"
     ),

@@ -101,7 +101,9 @@ class Judge:
             old = before.get(key)
             if old is row:
                 continue
-            if old is not None and knows_the_server and old.pull_receipt.startswith(epoch):
+            # What a restore took from the server, an offer that proves nothing says again as the device's own.
+            is_current = old is not None and old.pull_receipt.startswith(epoch) and old.offer is Offer.NONE
+            if old is not None and is_current and knows_the_server:
                 yield from self._monotonic(device, key, old, row)
             if knows_the_server and row.offer is Offer.NONE:
                 yield from self._acknowledged(device, key, row)

@@ -213,7 +213,7 @@ BUGS: dict[str, Bug] = {
     "a fork writes nothing again": Bug([(device, "_write_again_as", nothing)], "lost"),
     "saves are not durable": Bug([(MemoryReplicaStore, "transaction", never_durable)], "lost"),
     "old cursors hold in a new epoch, and no digest tells": Bug(
-        [(feed.Feed, "_start", from_any_epoch), NO_COMPARING], "has forgotten ops"
+        [(feed.Feed, "_start", from_any_epoch), NO_COMPARING], "differs from the server's"
     ),
     "changes of others are taken for echoes": Bug([(feed, "is_echo", told_of_everything)], "had to be repaired"),
     "nothing is judged again under the lock": Bug(
