@@ -9,6 +9,7 @@ decides.
 | `sets`, `exposures` | which sets were done, which of them count, grouped by exercise and session |
 | `strength` | estimated one-rep maximum |
 | `session`, `exercise_totals`, `records` | totals of a session and of each exercise in it, personal records |
+| `body_weight_lifts` | what a pull-up or a dip moves, with the body weight of its day |
 | `increments`, `progression` | the next load of an exercise: progress, maintain or deload |
 | `plateau`, `recovery`, `notes` | stagnation, signs of fatigue, words in notes that a coach must read |
 | `muscles`, `volume` | weekly sets of a muscle against published landmarks |

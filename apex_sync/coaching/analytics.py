@@ -6,22 +6,31 @@ of a session is written here alone.
 """
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import groupby
 from math import fsum
 from operator import attrgetter
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from apex_sync.coaching.adherence import DoneSession, weekly_adherence
-from apex_sync.coaching.exercise_totals import ExerciseTotals, exercise_totals, hard_set_of, merged_totals
+from apex_sync.coaching.body_weight_lifts import (
+    BodyWeightLift,
+    BodyWeights,
+    body_weight_lift,
+    lift_totals,
+    moved_sets,
+    reps_apart,
+)
+from apex_sync.coaching.exercise_totals import NO_TOTALS, ExerciseTotals, HardSet, hard_set_of, merged_totals
 from apex_sync.coaching.exposures import exposures
 from apex_sync.coaching.plan import ScheduledSession
 from apex_sync.coaching.profile import Library, traits_of
 from apex_sync.coaching.records import PersonalRecord
-from apex_sync.coaching.session import session_totals
-from apex_sync.coaching.sets import PerformedSet, counts_as_working, identities_of, working_share
+from apex_sync.coaching.sets import PerformedSet, identities_of
 from apex_sync.coaching.strength import Formula, StrengthEstimate
 from apex_sync.coaching.trend import slope_per_week
 from apex_sync.coaching.weeks import days_before, monday_of
@@ -38,6 +47,7 @@ class Tally(Struct, frozen=True, array_like=True, gc=False):
     name: str | None
     sets: float
     volume_load_kg: float
+    body_weight_reps: int = 0
 
 
 class MuscleWeek(Struct, frozen=True, kw_only=True, gc=False):
@@ -53,7 +63,7 @@ class ExerciseWeek(Struct, frozen=True, kw_only=True, gc=False):
     """The hard sets of an exercise in the week of a Monday.
 
     `muscles` is what one set of it gives each muscle; null where no library knows the exercise, so that its sets are
-    in no muscle's figures.
+    in no muscle's figures. `body_weight_reps` are of days whose body weight is not known, and in no volume load.
     """
 
     week: datetime.date
@@ -61,6 +71,7 @@ class ExerciseWeek(Struct, frozen=True, kw_only=True, gc=False):
     name: str | None
     sets: float
     volume_load_kg: float
+    body_weight_reps: int
     muscles: Mapping[str, float] | None
 
 
@@ -80,6 +91,17 @@ class AdherenceWeek(Struct, frozen=True, kw_only=True, gc=False):
     percent: float | None
 
 
+class LoggedExercise(NamedTuple):
+    """The hard sets of an exercise in a session, as it was named there."""
+
+    workout_id: str
+    exercise_key: str
+    date: datetime.date
+    exercise_id: str | None
+    name: str | None
+    sets: Sequence[HardSet]
+
+
 class TrainedSession(Struct, frozen=True, gc=False):
     """What the hard sets of an exercise came to in a session, or in one place of it where it stands there twice."""
 
@@ -93,12 +115,15 @@ class ProgressPoint(Struct, frozen=True, kw_only=True, gc=False):
     """One day of an exercise: its heaviest set, and the best estimate of the one-rep maximum where there is one.
 
     `workout_id` is the session of the heaviest set: a light one later that day adds its sets and takes nothing away.
+    Of a lift with body weight `top_load_kg` is what hangs on the body, negative where that is assistance; volume load
+    and estimate are of all that moves, and null or in `body_weight_reps` where the body weight is not known.
     """
 
     workout_id: str
     date: datetime.date
     sets: float
     volume_load_kg: float
+    body_weight_reps: int
     top_load_kg: float | None
     top_reps: int
     top_rpe: float | None
@@ -120,16 +145,27 @@ class ExerciseProgress(Struct, frozen=True, kw_only=True):
     records: list[PersonalRecord]
 
 
-def tallies_of(sets: Iterable[PerformedSet]) -> list[Tally]:
-    """Count hard sets by week and exercise as it was named; sets without a day are left out."""
-    groups: dict[tuple[datetime.date, str | None, str | None], list[PerformedSet]] = {}
-    for performed in sets:
-        if performed.date is not None and counts_as_working(performed):
-            key = (monday_of(performed.date), performed.exercise_id, performed.exercise_name)
-            groups.setdefault(key, []).append(performed)
+def tallies_of(sets: Iterable[PerformedSet], weights: BodyWeights) -> list[Tally]:
+    """Count hard sets by week and exercise as it was named; sets without a day are left out.
+
+    `weights` are the athlete's, for lifts in which the body moves.
+    """
+    return tallies_of_exercises(_logged_exercises(sets), weights)
+
+
+def tallies_of_exercises(logged: Iterable[LoggedExercise], weights: BodyWeights) -> list[Tally]:
+    """Count the same of exercises whose hard sets are found already, in any order."""
+    hard_sets: dict[tuple[datetime.date, str | None, str | None], list[HardSet]] = {}
+    reps: Counter[tuple[datetime.date, str | None, str | None]] = Counter()
+    for each in logged:
+        key = (monday_of(each.date), each.exercise_id, each.name)
+        lift = body_weight_lift(each.exercise_id, each.name)
+        counted = each.sets if lift is None else moved_sets(each.sets, lift, weights.on(each.date))
+        hard_sets.setdefault(key, []).extend(counted)
+        reps[key] += 0 if lift is None else reps_apart(counted)
     return [
-        Tally(*key, fsum(map(working_share, group)), session_totals(group).volume_load_kg)
-        for key, group in groups.items()
+        Tally(*key, fsum(each.share for each in sets), fsum(each.volume_load_kg for each in sets), reps[key])
+        for key, sets in hard_sets.items()
     ]
 
 
@@ -155,6 +191,7 @@ def volume_of(tallies: Iterable[Tally], library: Library) -> Volume:
                 name=min((tally.name for tally in members if tally.name), default=None),
                 sets=sets,
                 volume_load_kg=as_shown(fsum(tally.volume_load_kg for tally in members)),
+                body_weight_reps=sum(tally.body_weight_reps for tally in members),
                 muscles=None if known is None else known.muscles,
             )
         )
@@ -184,14 +221,14 @@ def adherence_weeks(
     ]
 
 
-def trained_sessions(sets: Iterable[PerformedSet]) -> list[TrainedSession]:
-    """Give the line of one exercise, oldest session first, from its sets in any order."""
+def trained_sessions(sets: Iterable[PerformedSet], weights: BodyWeights) -> list[TrainedSession]:
+    """Give the line of one exercise, oldest session first, from its sets in any order; `weights` as above."""
     return [
         TrainedSession(
             exposure.workout_id,
             exposure.date,
             next((performed.exercise_name for performed in exposure.sets if performed.exercise_name), None),
-            exercise_totals([hard for performed in exposure.sets if (hard := hard_set_of(performed)) is not None]),
+            _totals_of_sets(exposure.sets, weights.on(exposure.date)),
         )
         for exposure in exposures(sets)
     ]
@@ -231,6 +268,25 @@ def first_day_of(weeks: int, last: datetime.date) -> datetime.date:
     return days_before(monday_of(last), 7 * (weeks - 1))
 
 
+def _logged_exercises(sets: Iterable[PerformedSet]) -> Iterator[LoggedExercise]:
+    by_exercise = attrgetter("workout_id", "exercise_key", "date", "exercise_id", "exercise_name")
+    for (workout_id, exercise_key, on, exercise_id, name), members in groupby(sets, key=by_exercise):
+        hard = [counted for performed in members if (counted := hard_set_of(performed)) is not None]
+        if on is not None and hard:
+            yield LoggedExercise(workout_id, exercise_key, on, exercise_id, name, hard)
+
+
+def _totals_of_sets(sets: Iterable[PerformedSet], body_weight_kg: float | None) -> ExerciseTotals:
+    """Add up the sets of one exercise in a session, however it is called there."""
+    by_lift: dict[BodyWeightLift | None, list[HardSet]] = {}
+    for performed in sets:
+        hard = hard_set_of(performed)
+        if hard is not None:
+            by_lift.setdefault(body_weight_lift(performed.exercise_id, performed.exercise_name), []).append(hard)
+    totals = [lift_totals(hard, lift, body_weight_kg) for lift, hard in by_lift.items()]
+    return reduce(merged_totals, totals, NO_TOTALS) if len(totals) != 1 else totals[0]
+
+
 def _progress(identity: str, line: Sequence[TrainedSession], records: list[PersonalRecord]) -> ExerciseProgress:
     days = [reduce(_merged, sessions) for _, sessions in groupby(line, key=attrgetter("date"))]
     in_table = all(day.totals.rpe_table is not None for day in days)
@@ -262,6 +318,7 @@ def _point(day: TrainedSession, best: StrengthEstimate | None) -> ProgressPoint:
         date=day.date,
         sets=totals.hard_sets,
         volume_load_kg=as_shown(totals.volume_load_kg),
+        body_weight_reps=totals.body_weight_reps,
         top_load_kg=totals.top_load_kg,
         top_reps=totals.top_reps or 0,
         top_rpe=totals.top_rpe,

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from apex_sync.coaching.adherence import GOOD_PERCENT, Adherence, workout_adherence
 from apex_sync.coaching.adherence_findings import session_facts
+from apex_sync.coaching.body_weight_lifts import BodyWeights
 from apex_sync.coaching.bodyweight import (
     FLAG_THRESHOLDS,
     RATE_WEIGH_INS_MIN,
@@ -103,6 +104,7 @@ def check_in_facts(
     earlier = [read for id_, record in others if (read := answers_of(id_, record)) is not None]
     readings = [*weigh_ins, *weigh_ins_of([*others, (check_in_id, check_in)])]
     trend = weight_trend([reading for reading in readings if reading.date <= answers.date])
+    weights = BodyWeights(trend)
     rate = weight_rate(trend, answers.date)
     last_week = [
         id_
@@ -119,7 +121,9 @@ def check_in_facts(
         weight_flags=tuple(weight_flags(trend, answers.date, profile.target_weight_kg)),
         adherence=workout_adherence(scheduled, training.sessions, as_of=answers.date),
         workout_ids=tuple(last_week),
-        totals=session_totals([performed for id_ in last_week for performed in training.sets_by_workout[id_]]),
+        totals=session_totals(
+            [performed for id_ in last_week for performed in training.sets_by_workout[id_]], weights=weights
+        ),
         mentions=tuple(find_mentions(check_in_id, check_in_texts(check_in))),
     )
 
@@ -210,6 +214,8 @@ def _training_finding(facts: CheckInFacts, training: TrainingHistory) -> Finding
         computed("hard sets", totals.working_sets, "sets"),
         computed("volume load", totals.volume_load_kg, "kg", 0),
     ]
+    if totals.body_weight_reps:
+        results.append(computed("reps with a body weight that is not known", totals.body_weight_reps, "reps"))
     statement = f"{sessions} sessions in the last week with {shown(totals.working_sets)} hard sets"
     if totals.average_rpe is not None:
         results.append(computed("average effort", totals.average_rpe, "RPE", 1))

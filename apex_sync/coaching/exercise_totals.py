@@ -33,11 +33,13 @@ class ExerciseTotals(Struct, frozen=True, kw_only=True, gc=False):
     """What the hard sets of an exercise come to in a session; where there is none, everything is 0 or None.
 
     `top_*` are of the heaviest set, of equals the one with most reps, of equals the first. Best estimates are by Epley
-    and by the RPE table; of equal ones the better founded, then the first.
+    and by the RPE table; of equal ones the better founded, then the first. `body_weight_reps` are of lifts with body
+    weight (`body_weight_lifts`) whose body weight is not known: nothing of them is in the volume load.
     """
 
     hard_sets: float = 0.0
     volume_load_kg: float = 0.0
+    body_weight_reps: int = 0
     top_load_kg: float | None = None
     top_reps: int | None = None
     top_rpe: float | None = None
@@ -113,6 +115,7 @@ def merged_totals(one: ExerciseTotals, other: ExerciseTotals) -> ExerciseTotals:
     return ExerciseTotals(
         hard_sets=one.hard_sets + other.hard_sets,
         volume_load_kg=one.volume_load_kg + other.volume_load_kg,
+        body_weight_reps=one.body_weight_reps + other.body_weight_reps,
         top_load_kg=top.top_load_kg,
         top_reps=top.top_reps,
         top_rpe=top.top_rpe,

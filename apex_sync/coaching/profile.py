@@ -9,16 +9,12 @@ from msgspec import Struct
 from apex_sync.coaching.leaves import day, number, text, texts, whole
 from apex_sync.coaching.muscles import muscle_shares
 from apex_sync.coaching.names import name_key
-from apex_sync.coaching.sets import fold_name
 from apex_sync.collection import Record
 
 VolumeTolerance = Literal["low", "medium", "high"]
 
 LOWER_BODY = frozenset({"quads", "hamstrings", "glutes", "calves", "adductors", "abductors"})
 """Muscles whose barbell lifts rise by the larger step."""
-
-BODYWEIGHT_FACTORS = {"pull up": 1.0, "pullup": 1.0, "chin up": 1.0, "chinup": 1.0, "dip": 1.0, "dips": 1.0}
-"""How much of the body weight moves, by words in the name: all of it in a pull-up and a dip [D]."""
 
 
 class TrainingProfile(Struct, frozen=True, kw_only=True):
@@ -68,7 +64,6 @@ class ExerciseTraits(Struct, frozen=True, kw_only=True):
 
     muscles: Mapping[str, float] = {}
     equipment: str | None = None
-    bodyweight_factor: float | None = None
 
     @property
     def lower_body(self) -> bool:
@@ -85,11 +80,9 @@ def exercise_traits(record: Record) -> ExerciseTraits:
     name = text(getattr(record, "name", None)) or ""
     equipment = texts(getattr(record, "equipment", None))
     primary = text(getattr(record, "muscle_group", None))
-    words = fold_name(name.replace("-", " "))
     return ExerciseTraits(
         muscles=muscle_shares([primary] if primary else [], texts(getattr(record, "secondary_muscles", None)), name),
         equipment=equipment[0] if equipment else None,
-        bodyweight_factor=next((factor for key, factor in BODYWEIGHT_FACTORS.items() if key in words), None),
     )
 
 

@@ -4,7 +4,9 @@ A record is strictly better than everything earlier *by event time*, so a set th
 can cancel a record that was announced meanwhile: it does so by itself, because nothing here is stored. Ties are no
 records. The first session of an exercise is what later ones are measured against and holds none [D]; a session holds
 at most one record of each kind, its best. Records rest on load and reps alone: effort is the athlete's estimate, and
-reporting an easy set must not make a record, so estimated maxima are Epley's here throughout.
+reporting an easy set must not make a record, so estimated maxima are Epley's here throughout. Lifts in which the body
+moves (`body_weight_lifts`) hold records of load and of repetitions alone, by what hangs on the body: nobody sets one on
+the scale.
 
 A set added after the first session can cancel later records, or turn a load record into a repetition record at that
 load; it never gives one to a later session that held none.
@@ -17,12 +19,17 @@ from math import fsum
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from apex_sync.coaching.body_weight_lifts import body_weight_lift, hung_kg
 from apex_sync.coaching.exposures import Exposure, exposures
 from apex_sync.coaching.sets import PerformedSet
 from apex_sync.coaching.strength import estimate_of
 
 RecordKind = Literal["load_pr", "rep_pr", "e1rm_pr", "volume_pr", "set_volume_pr"]
+
+HUNG_KINDS = ("load_pr", "rep_pr")
+"""The records of a lift in which the body moves."""
 
 LOAD_TOLERANCE_KG = 0.05
 """Loads closer than this are one load: exports round pounds to one or two decimals of a kilogram, and the smallest
@@ -67,9 +74,12 @@ def records_in(line: Sequence[Exposure]) -> list[PersonalRecord]:
     """List the records in the exposures of one exercise, which come oldest first."""
     marks = _Marks()
     records: list[PersonalRecord] = []
-    for exposure in line:
+    body_moves = any(body_weight_lift(s.exercise_id, s.exercise_name) for exposure in line for s in exposure.sets)
+    for logged in line:
+        exposure = _as_hung(logged) if body_moves else logged
         if marks.sessions:
-            records.extend(_records_of(exposure, marks))
+            found = _records_of(exposure, marks)
+            records.extend(record for record in found if not body_moves or record.kind in HUNG_KINDS)
         marks.add(exposure)
     return records
 
@@ -114,6 +124,14 @@ class _Marks:
         while covered and self._reps[covered - 1] <= reps:
             covered -= 1
         del self._loads[covered:step], self._reps[covered:step]
+
+
+def _as_hung(exposure: Exposure) -> Exposure:
+    """Tell assistance as a negative load, however it was logged: less of it is heavier."""
+    hung = (
+        replace(s, load_kg=hung_kg(body_weight_lift(s.exercise_id, s.exercise_name), s.load_kg)) for s in exposure.sets
+    )
+    return replace(exposure, sets=tuple(hung))
 
 
 def _records_of(exposure: Exposure, marks: _Marks) -> Iterable[PersonalRecord]:

@@ -45,7 +45,7 @@ RULES: Mapping[str, Rule] = {
     "progression.deload_week": Rule("progression", "low", None, "the next session falls into a planned deload week"),
     "plateau.no_gain": Rule("progression", "medium", "concern", "estimated strength stands still"),
     "plateau.regression": Rule("progression", "medium", "concern", "estimated strength falls"),
-    "records.new": Rule("progression", "low", "positive", "personal records in one session"),
+    "records.new": Rule("progression", "low", "positive", "personal records in one session", version=2),
     # Recovery.
     "recovery.rpe_drift": Rule("recovery", "medium", "concern", "the same work takes more effort"),
     "recovery.performance_drop": Rule(
@@ -69,7 +69,7 @@ RULES: Mapping[str, Rule] = {
     "checkin.change_worse": Rule("recovery", "medium", "concern", "an answer is clearly worse than in the last weeks"),
     "checkin.change_better": Rule("recovery", "low", "positive", "an answer is clearly better than in the last weeks"),
     "checkin.low_answer": Rule("recovery", "medium", "concern", "an answer is at the poor end of its scale"),
-    "checkin.training": Rule("progression", "low", None, "the training of the week before a check-in"),
+    "checkin.training": Rule("progression", "low", None, "the training of the week before a check-in", version=2),
     # Body weight.
     "bodyweight.trend": Rule("nutrition", "low", None, "how the body weight moves"),
     "bodyweight.on_course": Rule("nutrition", "low", "positive", "the body weight moves towards its target"),

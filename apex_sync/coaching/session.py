@@ -5,6 +5,7 @@ from math import fsum
 
 from msgspec import Struct
 
+from apex_sync.coaching.body_weight_lifts import BodyWeights, body_weight_lift, moved_kg
 from apex_sync.coaching.sets import (
     PerformedSet,
     counts_as_working,
@@ -31,7 +32,8 @@ class SessionTotals(Struct, frozen=True, kw_only=True):
 
     `sets_logged` counts all live sets, `sets_completed` those done, `working_sets` the hard ones (later drops as
     halves). Reps and volume load are of hard sets. `reps_without_load` are reps of hard sets whose moved load is not
-    known (body weight, assistance): they are in `reps` and not in `volume_load_kg`.
+    known: they are in `reps` and not in `volume_load_kg`. `body_weight_reps` are those among them of lifts in which the
+    body moves.
     """
 
     sets_logged: int
@@ -39,6 +41,7 @@ class SessionTotals(Struct, frozen=True, kw_only=True):
     working_sets: float
     reps: int
     reps_without_load: int
+    body_weight_reps: int
     volume_load_kg: float
     average_rpe: float | None
     effort_conflicts: int
@@ -49,17 +52,16 @@ def session_totals(
     sets: Sequence[PerformedSet],
     *,
     muscles: Mapping[str, MuscleShares] | None = None,
-    bodyweight_factors: Mapping[str, float] | None = None,
-    body_weight_kg: float | None = None,
+    weights: BodyWeights | None = None,
 ) -> SessionTotals:
     """Add up sets, in any order, to one result.
 
-    `muscles` and `bodyweight_factors` are keyed by exercise identity (`sets.exercise_identity`). For an exercise with a
-    factor the moved load is (body weight + logged load) * factor, known only with the body weight.
+    `muscles` are keyed by exercise identity (`sets.exercise_identity`). With the `weights` of the athlete a lift with
+    body weight moves the body and what hangs on it (`body_weight_lifts`). Without them, as where a record is read by
+    itself, what was logged as its load counts alone.
     """
     working = [performed for performed in sets if counts_as_working(performed)]
-    factors = bodyweight_factors or {}
-    loads = [_moved_load_kg(performed, factors, body_weight_kg) for performed in working]
+    loads = [_moved_load_kg(performed, weights) for performed in working]
     efforts = [effort for performed in working if (effort := effort_rpe(performed)) is not None]
     return SessionTotals(
         sets_logged=len(sets),
@@ -67,6 +69,11 @@ def session_totals(
         working_sets=fsum(working_share(performed) for performed in working),
         reps=sum(performed.reps or 0 for performed in working),
         reps_without_load=sum(s.reps or 0 for s, load in zip(working, loads, strict=True) if load is None),
+        body_weight_reps=sum(
+            s.reps or 0
+            for s, load in zip(working, loads, strict=True)
+            if load is None and weights is not None and body_weight_lift(s.exercise_id, s.exercise_name)
+        ),
         volume_load_kg=fsum(_volume(s, load) for s, load in zip(working, loads, strict=True)),
         average_rpe=fsum(efforts) / len(efforts) if efforts else None,
         effort_conflicts=sum(effort_conflicts(performed) for performed in working),
@@ -74,11 +81,11 @@ def session_totals(
     )
 
 
-def _moved_load_kg(performed: PerformedSet, factors: Mapping[str, float], body_weight_kg: float | None) -> float | None:
+def _moved_load_kg(performed: PerformedSet, weights: BodyWeights | None) -> float | None:
     """Give the load that a set moved, or None where it is not known."""
-    factor = factors.get(performed.exercise or "") if factors else None
-    if factor is not None:
-        return (body_weight_kg + (performed.load_kg or 0.0)) * factor if body_weight_kg else None
+    lift = body_weight_lift(performed.exercise_id, performed.exercise_name) if weights is not None else None
+    if lift is not None and weights is not None:
+        return moved_kg(lift, performed.load_kg, weights.on(performed.date))
     return performed.load_kg if performed.load_kg and performed.load_kg > 0 else None
 
 

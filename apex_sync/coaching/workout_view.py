@@ -121,6 +121,7 @@ class WorkoutView(WorkoutDraft, kw_only=True, omit_defaults=False):
     """Whether the merged values break a bound; `problems` names them."""
     problems: Sequence[ValueProblem] = ()
     total_volume_load_kg: float = 0.0
+    """Of loads alone: what the athlete weighed is not in the record."""
     average_rpe: float | None = None
     personal_records: Sequence[RecordMark] | None = None
     """Null where they were not looked for."""

@@ -17,6 +17,7 @@ from apex_client.local import LocalReplica
 from apex_client.standing import ClientSummary
 from apex_client.store_file import sqlite_errors
 from apex_sync.coaching.analytics import MuscleWeek, as_shown, tallies_of, volume_of
+from apex_sync.coaching.body_weight_lifts import BodyWeights
 from apex_sync.coaching.bodyweight import WEIGHT_KG_MAX, WEIGHT_KG_MIN, WeighIn, weight_trend
 from apex_sync.coaching.client_dashboard import (
     CHECK_INS_SHOWN,
@@ -112,13 +113,14 @@ _TO_LOOK_AT = """
 
 
 class RecentWorkout(Struct, frozen=True, kw_only=True):
-    """A session of the last weeks; hard sets and volume load as everywhere else."""
+    """A session of the last weeks; hard sets, volume load and reps without a known body weight are as in analytics."""
 
     id: str
     date: date
     duration_minutes: float | None
     working_sets: float
     volume_load_kg: float
+    body_weight_reps: int
     average_rpe: float | None
 
 
@@ -179,12 +181,13 @@ def dashboard(local: LocalReplica, athlete_id: str) -> ClientDashboard:
         "scope_no": client.scope_no, "private_no": client.private_no, "first": str(first), "until": str(until),
         "thread": f"thread:{summary.coach_id}:{athlete_id}",
     }  # fmt: skip
-    workouts, sets = _workouts(local, athlete_id, asked)
     weights = weight_trend(_weigh_ins(local, asked))
+    body_weights = BodyWeights(weights)
+    workouts, sets = _workouts(local, athlete_id, asked, body_weights)
     return ClientDashboard(
         client=summary,
         workouts=workouts,
-        volume=volume_of(tallies_of(sets), training.library(local)).muscles,
+        volume=volume_of(tallies_of(sets, body_weights), training.library(local)).muscles,
         weight=weight_now(weights),
         weight_days=weight_days_since(weights, first),
         program=_followed(local, summary, until - timedelta(days=1)),
@@ -226,7 +229,7 @@ def _rows(local: LocalReplica, sql: str, asked: Mapping[str, Any], limit: int = 
 
 
 def _workouts(
-    local: LocalReplica, athlete_id: str, asked: Mapping[str, Any]
+    local: LocalReplica, athlete_id: str, asked: Mapping[str, Any], weights: BodyWeights
 ) -> tuple[list[RecentWorkout], list[PerformedSet]]:
     """Add up each session; with the sets of all."""
     rows = _rows(local, _WORKOUTS, asked, WORKOUTS_SHOWN)
@@ -235,7 +238,7 @@ def _workouts(
     of_workout = {workout_id: list(found) for workout_id, found in groupby(sets, key=lambda each: each.workout_id)}
     shown = []
     for workout_id, text, lasted in rows:
-        totals = session_totals(of_workout.get(workout_id, []))
+        totals = session_totals(of_workout.get(workout_id, []), weights=weights)
         if (on := day(text)) is not None:
             shown.append(
                 RecentWorkout(
@@ -244,6 +247,7 @@ def _workouts(
                     duration_minutes=lasted,
                     working_sets=totals.working_sets,
                     volume_load_kg=as_shown(totals.volume_load_kg),
+                    body_weight_reps=totals.body_weight_reps,
                     average_rpe=None if totals.average_rpe is None else as_shown(totals.average_rpe),
                 )
             )

@@ -4,9 +4,10 @@ The figures are those of `apex_sync.coaching`, which the server gives as well.
 """
 
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from functools import cache
+from itertools import chain
 
 from apex_client import listing
 from apex_client.library_searching import listed
@@ -25,7 +26,10 @@ from apex_sync.coaching.analytics import (
     trained_sessions,
     volume_of,
 )
+from apex_sync.coaching.body_weight_lifts import BodyWeights, body_weight_lift, body_weights
+from apex_sync.coaching.bodyweight import WEIGHT_KG_MAX, WEIGHT_KG_MIN, WeighIn
 from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.leaves import day
 from apex_sync.coaching.plan_history import asked_for, plan_history
 from apex_sync.coaching.profile import ExerciseTraits, Library, library_of
 from apex_sync.coaching.records import personal_records
@@ -36,6 +40,32 @@ from apex_sync.models import PROFILES, PROGRAMS, WORKOUT_LOGS, Exercise
 
 WORKOUTS_MAX = 5000
 """Fifteen years of training, read in a second."""
+
+READINGS_MAX = 4000
+"""Of each kind: ten years of a weigh-in a day, as on the server."""
+
+_WEIGH_INS = """
+    SELECT * FROM (
+        SELECT row.id, row.date, row.weight_kg
+        FROM check_in_rows AS row
+        JOIN held_scopes AS scope ON scope.scope_no = row.scope_no
+        WHERE (scope.name = :scope OR :scope IS NULL) AND row.submitted_at IS NOT NULL AND row.weight_kg IS NOT NULL
+            AND row.date <= :until
+        ORDER BY row.date DESC
+        LIMIT :limit
+    )
+    UNION ALL
+    SELECT * FROM (
+        SELECT row.id, row.date, row.weight_kg
+        FROM body_metric_rows AS row
+        JOIN held_scopes AS scope ON scope.scope_no = row.scope_no
+        WHERE (scope.name = :scope OR :scope IS NULL) AND row.weight_kg IS NOT NULL AND row.date <= :until
+        ORDER BY row.date DESC
+        LIMIT :limit
+    )
+    ORDER BY 2 DESC, 1 DESC
+    LIMIT :limit
+"""
 
 _OWN_EXERCISES = """
     SELECT exercise.id, exercise.name, exercise.aliases, exercise.muscle_group, exercise.secondary_muscles
@@ -50,7 +80,7 @@ def volume(local: LocalReplica, scope: str | None, *, weeks: int, today: date) -
     """Count the weekly hard sets of muscles and exercises."""
     first = first_day_of(weeks, today)
     sets = [each for log_id, log in _logs(local, scope, since=first) for each in performed_sets(log_id, log)]
-    return volume_of(tallies_of(sets), library(local))
+    return volume_of(tallies_of(sets, _body_weights(local, scope, today, sets)), library(local))
 
 
 def progression(
@@ -65,7 +95,8 @@ def progression(
             for identity, sets in trained.items()
             if identity in wanted or any(exercise_identity(None, each.exercise_name) in wanted for each in sets)
         }
-    lines = {identity: trained_sessions(sets) for identity, sets in trained.items()}
+    weights = _body_weights(local, scope, today, chain.from_iterable(trained.values()))
+    lines = {identity: trained_sessions(sets, weights) for identity, sets in trained.items()}
     records = {identity: personal_records(sets) for identity, sets in trained.items()}
     return progress_of(lines, first_day_of(weeks, today), today + timedelta(days=1), records)
 
@@ -99,6 +130,20 @@ def _dated_sets(local: LocalReplica, scope: str | None) -> Iterator[PerformedSet
     for log_id, log in _logs(local, scope):
         if session_date(log) is not None:
             yield from performed_sets(log_id, log)
+
+
+def _body_weights(local: LocalReplica, scope: str | None, today: date, sets: Iterable[PerformedSet]) -> BodyWeights:
+    """Read what the athlete weighed up to tomorrow, if any of the sets asks for it."""
+    if not any(body_weight_lift(each.exercise_id, each.exercise_name) for each in sets):
+        return BodyWeights()
+    asked = {"scope": scope, "until": str(today + timedelta(days=1)), "limit": READINGS_MAX}
+    with sqlite_errors(local.store.path):
+        rows = local.store.sql.execute(_WEIGH_INS, asked).fetchall()
+    return body_weights(
+        WeighIn(record_id=record_id, date=on, weight_kg=weight_kg)
+        for record_id, text, weight_kg in rows
+        if WEIGHT_KG_MIN <= weight_kg <= WEIGHT_KG_MAX and (on := day(text)) is not None
+    )
 
 
 def _logs(local: LocalReplica, scope: str | None, *, since: date | None = None) -> Iterator[tuple[str, Record]]:

@@ -20,6 +20,8 @@ from apex_sync.coaching.analytics import (
     trained_sessions,
     volume_of,
 )
+from apex_sync.coaching.body_weight_lifts import BodyWeights, body_weights
+from apex_sync.coaching.bodyweight import weigh_ins_of
 from apex_sync.coaching.client_standing import first_day_needed
 from apex_sync.coaching.exercise_library import builtin_exercises
 from apex_sync.coaching.plan_history import history_of_record, plan_history, sessions_due
@@ -27,7 +29,8 @@ from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, performed_sets, sets_by_exercise
 from apex_sync.coaching.weeks import monday_of
-from apex_sync.models import PROGRAMS, WORKOUT_LOGS
+from apex_sync.collection import Collection
+from apex_sync.models import BODY_METRICS, CHECK_INS, PROGRAMS, WORKOUT_LOGS
 from apex_sync.op import Patch
 from tests.server.sync_world import World
 from tests.server.test_sync_plans import explain, fill
@@ -36,8 +39,15 @@ pytestmark = pytest.mark.anyio
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 3, 1)
 WORKOUTS = 120
-NAMES = ("Bench Press", "bench  press", "Barbell Squat", "Something of My Own", " ", None)
-LIBRARY_IDS = tuple(exercise.id for exercise in builtin_exercises()[:4])
+NAMES = (
+    "Bench Press", "bench  press", "Barbell Squat", "Something of My Own", " ", None, "Pull Up", "pull-ups",
+    "Dip (Assisted)",
+)  # fmt: skip
+LIBRARY_IDS = (
+    *(exercise.id for exercise in builtin_exercises()[:4]),
+    *(exercise.id for exercise in builtin_exercises() if exercise.slug in ("chin_up", "assisted_dip")),
+    "00000000-0000-7000-8000-000000000001",
+)
 
 
 def random_workout(random: Random) -> Patch:
@@ -84,6 +94,30 @@ def random_set(random: Random, exercises: list[str], number: int) -> Patch:
     return entry
 
 
+def random_weigh_in(random: Random) -> tuple[Collection, Patch]:
+    """Make a weigh-in in either kind of record: days with none and with several, slips of the unit, drafts."""
+    collection = random.choice([BODY_METRICS, CHECK_INS])
+    on = FIRST + timedelta(days=random.choice([-70, -10, 3, 5, 12, 13, 14, 30, 31, 33, 50]))
+    weight_kg = random.choice([80.0, 80.5, 81.0, 82.0, 178.0, 0.5, 700.0, None])
+    patch: Patch = {"date": str(on), "weight_kg": weight_kg}
+    if collection is CHECK_INS and random.random() < 0.8:
+        patch["submitted_at"] = f"{on}T08:00:00"
+    if random.random() < 0.1:
+        patch["deleted"] = True
+    return collection, patch
+
+
+async def weighed(world: World, athlete: UUID, seed: int) -> BodyWeights:
+    """Push random weigh-ins, and give what they tell as they stand in the records themselves."""
+    random, phone = Random(seed), await world.device(athlete)
+    records = []
+    for collection, patch in (random_weigh_in(random) for _ in range(12)):
+        record_id = phone.write(patch, collection=collection.name)
+        records.append((str(UUID(bytes=record_id)), collection.read(patch)[0]))
+    await phone.sync()
+    return body_weights(weigh_ins_of(records))
+
+
 async def logged(world: World, athlete: UUID, seed: int) -> list[PerformedSet]:
     """Push a random history, and give its sets as they stand in the records themselves."""
     random, phone = Random(seed), await world.device(athlete)
@@ -105,11 +139,12 @@ async def test_postgres_counts_hard_sets_as_the_arithmetic_does(db: Database, da
     world = await World(db, database_url).open()
     athlete = await world.athlete()
     sets = within(await logged(world, athlete, seed))
+    weights = await weighed(world, athlete, seed)
     async with db.request(athlete) as connection:
         counted = await volume_by_week(connection, db.vault, athlete, FIRST, LAST)
         library = await library_for(connection, db.vault, sets_by_exercise(sets))
         totals = await totals_by_week(connection, [athlete], FIRST, LAST)
-    expected = volume_of(tallies_of(sets), library)
+    expected = volume_of(tallies_of(sets, weights), library)
     assert counted.muscles == expected.muscles
     assert [(each.week, each.exercise_id, each.sets, each.muscles) for each in counted.exercises] == [
         (each.week, each.exercise_id, each.sets, each.muscles) for each in expected.exercises
@@ -118,6 +153,12 @@ async def test_postgres_counts_hard_sets_as_the_arithmetic_does(db: Database, da
     assert any(each.sets % 1 for each in counted.exercises), "no drop set was counted as a half"
     volumes = [each.volume_load_kg for each in expected.exercises]
     assert [each.volume_load_kg for each in counted.exercises] == pytest.approx(volumes)
+    assert [each.body_weight_reps for each in counted.exercises] == [
+        each.body_weight_reps for each in expected.exercises
+    ]
+    alone = volume_of(tallies_of(sets, BodyWeights()), library)
+    assert sum(volumes) > sum(each.volume_load_kg for each in alone.exercises), "no body weight was known"
+    assert any(each.body_weight_reps for each in counted.exercises), "every body weight was known"
     for week in totals:
         summed = session_totals([each for each in sets if each.date and monday_of(each.date) == week.week])
         assert (week.hard_sets, week.volume_load_kg) == pytest.approx((summed.working_sets, summed.volume_load_kg))
@@ -153,9 +194,10 @@ async def test_lines_are_drawn_from_what_stands_beside_sessions_as_from_their_se
     world = await World(db, database_url, seed).open()
     athlete = await world.athlete()
     sets = sets_by_exercise(each for each in await logged(world, athlete, seed) if each.date)
+    weights = await weighed(world, athlete, seed)
     async with db.request(athlete) as connection:
         drawn = await progression_of(connection, db.vault, athlete, FIRST, LAST)
-    lines = {exercise: trained_sessions(members) for exercise, members in sets.items()}
+    lines = {exercise: trained_sessions(members, weights) for exercise, members in sets.items()}
     records = {exercise: personal_records(members) for exercise, members in sets.items()}
     expected = progress_of(lines, FIRST, LAST, records)
     assert [(each.exercise_id, each.name, each.formula, each.records) for each in drawn] == [
@@ -271,8 +313,11 @@ async def test_the_figures_of_many_go_by_indexes(db: Database, database_url: str
         assert await explain(connection, queries.list_tallies, athlete, FIRST, LAST) == []
         assert await explain(connection, queries.list_week_totals, [athlete], FIRST, LAST) == []
         assert await explain(connection, queries.list_week_totals, None, FIRST, LAST) == []
-        lines = load_queries("apex_server.resources").list_trained_sessions
-        assert await explain(connection, lines, athlete, FIRST, LAST) == []
+        resources = load_queries("apex_server.resources")
+        assert await explain(connection, resources.list_trained_sessions, athlete, FIRST, LAST) == []
+        lifts = ["00000000-0000-7000-8000-000000000001"], [b"sealed"]
+        assert await explain(connection, resources.list_sets_of_exercises, athlete, FIRST, LAST, *lifts) == []
+        assert await explain(connection, resources.list_weigh_ins, athlete, LAST) == []
 
 
 async def test_a_workout_of_drop_sets_is_counted_as_fast_as_any_other(db: Database, database_url: str) -> None:

@@ -135,7 +135,7 @@ def _training(found: "ClientDashboard") -> None:
         for each in found.workouts[:DAYS_SHOWN]:
             sessions.add_row(
                 str(each.date), _number(each.duration_minutes), f"{each.working_sets:g}",
-                f"{each.volume_load_kg:,.0f} kg", _number(each.average_rpe, 1),
+                _volume(each.volume_load_kg, each.body_weight_reps), _number(each.average_rpe, 1),
             )  # fmt: skip
         shown(sessions)
     weeks = sorted({each.week for each in found.volume}, reverse=True)
@@ -145,6 +145,16 @@ def _training(found: "ClientDashboard") -> None:
         )
         muscles = ", ".join(f"{each.muscle} {each.fractional_sets:g}" for each in latest[:MUSCLES_SHOWN])
         said(f"[dim]hard sets in the week of {weeks[0]}:[/] {escaped(muscles)}")
+
+
+def _volume(volume_load_kg: float, body_weight_reps: int) -> str:
+    """Say what was moved, and the reps of a body whose weight nobody knows.
+
+    >>> _volume(4312.5, 0), _volume(480.0, 23), _volume(0.0, 1)
+    ('4,312 kg', '480 kg, 23 reps', '0 kg, 1 rep')
+    """
+    reps = f", {counted(body_weight_reps, 'rep')}" if body_weight_reps else ""
+    return f"{volume_load_kg:,.0f} kg{reps}"
 
 
 def _food(found: "ClientDashboard") -> None:

@@ -18,7 +18,7 @@ from apex_server.analytics.payloads import (
 )
 from apex_server.db import Connection, load_queries
 from apex_server.errors import NotFound
-from apex_server.resources import library_for, trained_exercises_of
+from apex_server.resources import body_weight_exercises_of, body_weights_of, library_for, trained_exercises_of
 from apex_server.standing import Standing, clients_of, standings_of
 from apex_server.sync.sealing import EXERCISE_NAME, seal_of_scope
 from apex_server.vault import Vault
@@ -30,8 +30,10 @@ from apex_sync.coaching.analytics import (
     as_shown,
     first_day_of,
     progress_of,
+    tallies_of_exercises,
     volume_of,
 )
+from apex_sync.coaching.body_weight_lifts import body_weight_lift
 from apex_sync.coaching.client_standing import Status
 from apex_sync.coaching.sets import exercise_identity
 from apex_sync.coaching.weeks import DAYS, complete_weeks, monday_of, weeks_between
@@ -130,8 +132,14 @@ async def volume_by_week(connection: Connection, vault: Vault, athlete_id: UUID,
     rows = await connection.fetch(_queries.list_tallies, athlete_id, first, last)
     seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
     names = {name: seal.open_name(name, EXERCISE_NAME) for name in {row["name"] for row in rows}}
+    known_as = {(row["exercise_id"], row["name"]): names[row["name"]] for row in rows}
     told = (Tally(week, exercise_id, names[name], *counted) for week, exercise_id, name, *counted in rows)
     tallies = list(with_the_rest(told))
+    lifts = await body_weight_exercises_of(connection, athlete_id, known_as, first, last)
+    if lifts:
+        weights = await body_weights_of(connection, athlete_id, last)
+        tallies = [each for each in tallies if not body_weight_lift(each.exercise_id, each.name)]
+        tallies += tallies_of_exercises(lifts, weights)
     identities = {exercise_identity(tally.exercise_id, tally.name) for tally in tallies}
     library = await library_for(connection, vault, [identity for identity in identities if identity])
     return volume_of(tallies, library)

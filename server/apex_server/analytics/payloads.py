@@ -28,7 +28,8 @@ ExportFormat = Literal["csv", "json", "parquet"]
 class WeekTotals(Struct, kw_only=True):
     """What was trained in the ISO week of a Monday: sessions with a hard set, whose they were, and what they add up to.
 
-    Later drops count as halves; minutes are of the sessions whose duration is known.
+    Later drops count as halves; minutes are of the sessions whose duration is known. The volume load is of loads alone:
+    what the body weighs in a pull-up is in no sum over athletes.
     """
 
     week: date

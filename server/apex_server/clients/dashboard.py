@@ -32,6 +32,7 @@ from apex_server.resources import (
 from apex_server.standing import ClientSummary, clients_of
 from apex_server.vault import Vault
 from apex_sync.coaching.analytics import as_shown, tallies_of, volume_of
+from apex_sync.coaching.body_weight_lifts import BodyWeights
 from apex_sync.coaching.bodyweight import weight_trend
 from apex_sync.coaching.client_dashboard import (
     FollowedProgram,
@@ -73,14 +74,15 @@ async def dashboard_of(
     sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
     library = await library_for(connection, vault, sets_by_exercise(sets))
     weights = weight_trend(weigh_ins_of_rows(await measurings_of(connection, athlete_id)))
+    body_weights = BodyWeights(weights)
     check_ins = await connection.fetch(_queries.list_recent_check_ins, athlete_id)
     marked = await connection.fetch(_queries.list_to_look_at, athlete_id)
     is_theirs = caller.user_id == client.coach_id
     messages = await _message_counts(connection, caller, athlete_id, first) if is_theirs else None
     return ClientDashboard(
         client=client,
-        workouts=recent_workouts(workouts, sets),
-        volume=volume_of(tallies_of(sets), library).muscles,
+        workouts=recent_workouts(workouts, sets, body_weights),
+        volume=volume_of(tallies_of(sets, body_weights), library).muscles,
         weight=weight_now(weights),
         weight_days=weight_days_since(weights, first),
         program=await _followed(connection, vault, client, until - timedelta(days=1)),
@@ -135,14 +137,14 @@ async def timeline_of(
     return TimelinePage(entries, PageMark(last["date"], last["time"], last["id"]).encode() if last else None)
 
 
-def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet]) -> list[RecentWorkout]:
-    """Add up each session."""
+def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet], weights: BodyWeights) -> list[RecentWorkout]:
+    """Add up each session of an athlete with these body weights."""
     of_workout: Mapping[str, list[PerformedSet]] = {
         workout_id: list(found) for workout_id, found in groupby(sets, key=lambda performed: performed.workout_id)
     }
     shown = []
     for row in rows:
-        totals = session_totals(of_workout.get(str(row["record_id"]), []))
+        totals = session_totals(of_workout.get(str(row["record_id"]), []), weights=weights)
         shown.append(
             RecentWorkout(
                 id=row["record_id"],
@@ -150,6 +152,7 @@ def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet]) -> list[R
                 duration_minutes=row["duration_minutes"],
                 working_sets=totals.working_sets,
                 volume_load_kg=as_shown(totals.volume_load_kg),
+                body_weight_reps=totals.body_weight_reps,
                 average_rpe=None if totals.average_rpe is None else as_shown(totals.average_rpe),
             )
         )

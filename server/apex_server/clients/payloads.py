@@ -205,13 +205,14 @@ class TimelinePage(Struct):
 
 
 class RecentWorkout(Struct, kw_only=True):
-    """A session of the last weeks; hard sets and volume load as everywhere else."""
+    """A session of the last weeks; hard sets, volume load and reps without a known body weight are as in analytics."""
 
     id: UUID
     date: date
     duration_minutes: float | None
     working_sets: float
     volume_load_kg: float
+    body_weight_reps: int
     average_rpe: float | None
 
 

@@ -11,8 +11,13 @@ from apex_server.resources.controller import Asked, AthleteRecordController, Rec
 from apex_server.resources.encrypted_threads import encrypted_threads, keys_place
 from apex_server.resources.errors import AlreadyExists, VersionRequired, VersionStale
 from apex_server.resources.exercise_traits import library_for
-from apex_server.resources.history import performed_sets_of_workouts, personal_records_of, trained_exercises_of
-from apex_server.resources.measurings import GIRTHS, measurings_of, weigh_ins_of_rows
+from apex_server.resources.history import (
+    body_weight_exercises_of,
+    performed_sets_of_workouts,
+    personal_records_of,
+    trained_exercises_of,
+)
+from apex_server.resources.measurings import GIRTHS, body_weights_of, measurings_of, weigh_ins_of_rows
 from apex_server.resources.merging import Draft, RecordMerger
 from apex_server.resources.pages import PAGE_LENGTH_MAX, DayMark, IdMark, Mark, NameMark, PageMark, StampMark
 from apex_server.resources.provenance import Origin, origins_of_clients, provenance_of
@@ -51,6 +56,8 @@ __all__ = [
     "VersionStale",
     "WeighingWriter",
     "answered_questions",
+    "body_weight_exercises_of",
+    "body_weights_of",
     "check_in_views",
     "described_as",
     "encrypted_threads",

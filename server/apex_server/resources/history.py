@@ -8,16 +8,19 @@ of date, and a page of workouts does not read ten years of sets each time.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from apex_server.db import Connection, load_queries
+from apex_server.resources.measurings import body_weights_of
 from apex_server.sync.sealing import EXERCISE_NAME, DocumentSeal, seal_of_scope
 from apex_server.vault import Vault
-from apex_sync.coaching.analytics import TrainedSession
-from apex_sync.coaching.exercise_totals import ExerciseTotals
+from apex_sync.coaching.analytics import LoggedExercise, TrainedSession
+from apex_sync.coaching.body_weight_lifts import BodyWeights, body_weight_lift, lift_totals
+from apex_sync.coaching.exercise_totals import ExerciseTotals, HardSet, hard_set
 from apex_sync.coaching.leaves import number, text, whole
 from apex_sync.coaching.records import PersonalRecord, personal_records
 from apex_sync.coaching.sets import (
@@ -35,7 +38,12 @@ from apex_sync.coaching.sets import (
 from apex_sync.coaching.strength import StrengthEstimate
 from apex_sync.ids import athlete_scope
 
-__all__ = ["performed_sets_of_workouts", "personal_records_of", "trained_exercises_of"]
+__all__ = [
+    "body_weight_exercises_of",
+    "performed_sets_of_workouts",
+    "personal_records_of",
+    "trained_exercises_of",
+]
 
 SETS_KEPT_MAX = 100_000
 """Some 30 MB: ten athletes with ten years of training each, or a hundred with one."""
@@ -96,14 +104,81 @@ async def trained_exercises_of(
         return Trained({}, found.records)
     seal = await seal_of_scope(connection, vault, athlete_scope(str(athlete_id)))
     names = {name: text(seal.open_name(name, EXERCISE_NAME)) for name in {row["name"] for row in rows}}
+    known_as = {(row["exercise_id"], row["name"]): names[row["name"]] for row in rows}
+    lifted = await _body_weight_totals(connection, athlete_id, known_as, first, last)
     lines: dict[str, list[TrainedSession]] = {}
-    for record_id, on, exercise_id, sealed_name, *totals in rows:
+    for record_id, exercise_key, on, exercise_id, sealed_name, *totals in rows:
         name = names[sealed_name]
         identity = found.identities.get((exercise_id, name)) or exercise_identity(exercise_id, name)
         if identity:
-            session = TrainedSession(str(record_id), on, name, totals_of_row(*totals))
-            lines.setdefault(identity, []).append(session)
+            workout_id = str(record_id)
+            counted = lifted.get((workout_id, exercise_key)) or totals_of_row(*totals)
+            lines.setdefault(identity, []).append(TrainedSession(workout_id, on, name, counted))
     return Trained(lines, found.records)
+
+
+async def body_weight_exercises_of(
+    connection: Connection,
+    athlete_id: UUID,
+    known_as: Mapping[tuple[str | None, bytes | None], str | None],
+    first: date,
+    last: date,
+) -> list[LoggedExercise]:
+    """List the lifts in which the body moves; `known_as` are all exercises of those days, with their opened names."""
+    lifts = {pair for pair, name in known_as.items() if body_weight_lift(pair[0], name)}
+    if not lifts:
+        return []
+    ids = [exercise_id for exercise_id, _ in lifts if exercise_id is not None]
+    names = [name for exercise_id, name in lifts if exercise_id is None]
+    rows = await connection.fetch(_queries.list_sets_of_exercises, athlete_id, first, last, ids, names)
+    logged = []
+    for place, members in groupby(rows, key=itemgetter(0, 1, 2, 3, 4)):
+        record_id, exercise_key, on, exercise_id, sealed_name = place
+        if (exercise_id, sealed_name) in lifts:
+            sets = [hard for row in members if (hard := _hard_set(*row[5:])) is not None]
+            name = known_as[exercise_id, sealed_name]
+            logged.append(LoggedExercise(str(record_id), exercise_key, on, exercise_id, name, sets))
+    return logged
+
+
+@lru_cache(maxsize=4096)
+def _hard_set(
+    kind: str,
+    reps: int | None,
+    load_kg: float | None,
+    rpe: float | None,
+    rir: float | None,
+    completed: bool,
+    later_drop: bool,
+) -> HardSet | None:
+    """Read the leaves of a set as `performed_sets_of` does; the same recur for a year of training."""
+    return hard_set(
+        kind=kind,
+        reps=whole(reps, 0, REPS_MAX),
+        load_kg=number(load_kg, LOAD_KG_MIN, LOAD_KG_MAX),
+        rpe=number(rpe, RPE_MIN, RPE_MAX),
+        rir=number(rir, 0.0, RIR_MAX),
+        completed=completed,
+        later_drop=later_drop,
+    )
+
+
+async def _body_weight_totals(
+    connection: Connection,
+    athlete_id: UUID,
+    known_as: Mapping[tuple[str | None, bytes | None], str | None],
+    first: date,
+    last: date,
+) -> dict[tuple[str, str], ExerciseTotals]:
+    """Give what lifts in which the body moves come to, by workout and exercise key; no row of theirs can hold it."""
+    logged = await body_weight_exercises_of(connection, athlete_id, known_as, first, last)
+    weights = await body_weights_of(connection, athlete_id, last) if logged else BodyWeights()
+    return {
+        (each.workout_id, each.exercise_key): lift_totals(
+            each.sets, body_weight_lift(each.exercise_id, each.name), weights.on(each.date)
+        )
+        for each in logged
+    }
 
 
 def totals_of_row(

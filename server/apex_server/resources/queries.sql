@@ -118,12 +118,12 @@ LIMIT 200000;
 -- name: list_trained_sessions
 -- What each exercise came to in each session from one day to another, the oldest first; looked up session by session, as
 -- above.
-SELECT session.record_id, session.date, exercise.exercise_id, exercise.name, exercise.hard_sets,
-    exercise.volume_load_kg, exercise.top_load_kg, exercise.top_reps, exercise.top_rpe, exercise.epley_kg,
+SELECT session.record_id, exercise.exercise_key, session.date, exercise.exercise_id, exercise.name,
+    exercise.hard_sets, exercise.volume_load_kg, exercise.top_load_kg, exercise.top_reps, exercise.top_rpe, exercise.epley_kg,
     exercise.epley_low_confidence, exercise.rpe_table_kg, exercise.rpe_table_low_confidence
 FROM workout_logs AS session
 CROSS JOIN LATERAL (
-    SELECT logged_exercises.position, logged_exercises.exercise_id, logged_exercises.name,
+    SELECT logged_exercises.exercise_key, logged_exercises.position, logged_exercises.exercise_id, logged_exercises.name,
         logged_exercises.hard_sets, logged_exercises.volume_load_kg, logged_exercises.top_load_kg,
         logged_exercises.top_reps, logged_exercises.top_rpe, logged_exercises.epley_kg,
         logged_exercises.epley_low_confidence, logged_exercises.rpe_table_kg,
@@ -137,6 +137,35 @@ CROSS JOIN LATERAL (
 WHERE session.scope_id = $1
     AND session.date BETWEEN $2 AND $3
 ORDER BY session.date, session.start_time::time NULLS FIRST, session.record_id, exercise.position
+LIMIT 200000;
+
+-- name: list_sets_of_exercises
+-- The sets of some exercises, by id ($4) or sealed name ($5), from one day to another; an athlete has few of these among
+-- all, so they are found session by session before a set is read.
+SELECT session.record_id, exercise.exercise_key, session.date, exercise.exercise_id, exercise.name, performed.type,
+    performed.reps, performed.load_kg, performed.rpe, performed.rir, performed.completed, performed.later_drop
+FROM workout_logs AS session
+CROSS JOIN LATERAL (
+    SELECT logged_exercises.exercise_key, logged_exercises.exercise_id, logged_exercises.name
+    FROM logged_exercises
+    WHERE logged_exercises.scope_id = session.scope_id
+        AND logged_exercises.record_id = session.record_id
+        AND logged_exercises.hard_sets > 0
+        AND (logged_exercises.exercise_id = ANY ($4) OR logged_exercises.name = ANY ($5))
+    OFFSET 0
+) AS exercise
+CROSS JOIN LATERAL (
+    SELECT position, type, reps, load_kg, rpe, rir, completed, later_drop
+    FROM logged_sets
+    WHERE logged_sets.scope_id = session.scope_id
+        AND logged_sets.record_id = session.record_id
+        AND logged_sets.exercise_key = exercise.exercise_key
+    OFFSET 0
+) AS performed
+WHERE session.scope_id = $1
+    AND session.date BETWEEN $2 AND $3
+    AND session.hard_sets > 0
+ORDER BY session.date, session.record_id, performed.position
 LIMIT 200000;
 
 -- name: list_performed_exercises
@@ -190,6 +219,34 @@ FROM (
     )
 ) AS measured
 ORDER BY measured.date DESC, measured.record_id DESC
+LIMIT 4000;
+
+-- name: list_weigh_ins
+-- What the scale alone said up to a day, of measurings and of check-ins that were handed in; the latest ten years of it.
+SELECT weighed.record_id, weighed.date, weighed.weight_kg
+FROM (
+    (
+        SELECT record_id, date, weight_kg
+        FROM check_ins
+        WHERE check_ins.scope_id = $1
+            AND check_ins.date <= $2
+            AND check_ins.submitted_at IS NOT NULL
+            AND check_ins.weight_kg IS NOT NULL
+        ORDER BY check_ins.date DESC NULLS LAST
+        LIMIT 4000
+    )
+    UNION ALL
+    (
+        SELECT record_id, date, weight_kg
+        FROM body_metrics
+        WHERE body_metrics.scope_id = $1
+            AND body_metrics.date <= $2
+            AND body_metrics.weight_kg IS NOT NULL
+        ORDER BY body_metrics.date DESC NULLS LAST
+        LIMIT 4000
+    )
+) AS weighed
+ORDER BY weighed.date DESC, weighed.record_id DESC
 LIMIT 4000;
 
 -- name: list_custom_exercises

@@ -4,6 +4,8 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from apex_sync.coaching.body_weight_lifts import BodyWeights, body_weights
+from apex_sync.coaching.bodyweight import WeighIn
 from apex_sync.coaching.exposures import Exposure, exposures
 from apex_sync.coaching.sets import PerformedSet, performed_sets
 from apex_sync.collection import Record
@@ -67,3 +69,8 @@ def line(*sessions: tuple[datetime.date, Iterable[Set]]) -> list[Exposure]:
 
 def performed_on(on: datetime.date, logged: Iterable[Set], workout_id: str | None = None) -> list[PerformedSet]:
     return performed_sets(workout_id or f"w-{on.isoformat()}", workout(on, {"Bench Press": logged}))
+
+
+def weighing(weight_kg: float, *, on: datetime.date = MONDAY) -> BodyWeights:
+    """Make the body weights of somebody who stood on the scale once."""
+    return body_weights([WeighIn(record_id="w", date=on, weight_kg=weight_kg)])

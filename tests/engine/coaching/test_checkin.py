@@ -155,6 +155,16 @@ def test_the_training_of_the_week_stands_beside_the_check_in() -> None:
     assert {fact.record_id for fact in found.inputs} == {"w22", "w28"}
 
 
+def test_the_week_counts_lifts_with_the_body_weight_that_is_known_on_its_day() -> None:
+    logs = [("w28", workout(day(28), {"Pull Up": sets((20, 5)), "Push Up": sets((None, 9))}))]
+    unknown = analysed(check_in(day(28), energy=7), workouts=logs)["checkin.training"]
+    label = "reps with a body weight that is not known"
+    assert (value(unknown, "volume load"), value(unknown, label)) == (0, 5)
+    known = analysed(check_in(day(28), energy=7, weight_kg=80.0), workouts=logs)["checkin.training"]
+    assert value(known, "volume load") == 500
+    assert label not in {fact.label for fact in known.computed}
+
+
 @pytest.mark.parametrize(("trained", "rule"), [(4, "adherence.workouts_good"), (3, "adherence.workouts")])
 def test_adherence_is_of_the_last_two_weeks(trained: int, rule: str) -> None:
     offsets = (16, 18, 23, 25)

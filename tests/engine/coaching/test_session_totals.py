@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apex_sync.coaching.body_weight_lifts import BodyWeights
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import performed_sets
 from tests.engine.coaching.garbage import workout_states
-from tests.engine.coaching.logs import Set, day, performed_on, read_workout, sets, workout
+from tests.engine.coaching.logs import Set, day, performed_on, read_workout, sets, weighing, workout
 
 
 def test_volume_load_is_load_times_reps_of_the_sets_that_count() -> None:
@@ -42,12 +43,17 @@ def test_later_drops_count_as_halves_of_a_set_and_whole_in_volume() -> None:
 
 
 def test_body_weight_moves_count_only_with_a_known_body_weight() -> None:
-    performed = performed_sets("w", workout(day(0), {"Pull Up": sets((None, 8), (10.0, 5), (-20.0, 8))}))
-    factors = {"name:pull up": 1.0}
-    unknown = session_totals(performed, bodyweight_factors=factors)
-    assert (unknown.volume_load_kg, unknown.reps_without_load) == (0.0, 21)
-    known = session_totals(performed, bodyweight_factors=factors, body_weight_kg=80.0)
-    assert (known.volume_load_kg, known.reps_without_load) == (80 * 8 + 90 * 5 + 60 * 8, 0)
+    exercises = {"Pull Up": sets((None, 8), (10.0, 5), (-20.0, 8)), "Push Up": sets((None, 30))}
+    performed = performed_sets("w", workout(day(0), exercises))
+    unknown = session_totals(performed, weights=BodyWeights())
+    assert (unknown.volume_load_kg, unknown.reps_without_load, unknown.body_weight_reps) == (0.0, 51, 21)
+    known = session_totals(performed, weights=weighing(80.0))
+    assert (known.volume_load_kg, known.reps_without_load, known.body_weight_reps) == (80 * 8 + 90 * 5 + 60 * 8, 30, 0)
+
+
+def test_a_record_by_itself_counts_what_was_logged_as_its_load() -> None:
+    totals = session_totals(performed_sets("w", workout(day(0), {"Pull Up": sets((None, 8), (10.0, 5))})))
+    assert (totals.volume_load_kg, totals.reps_without_load, totals.body_weight_reps) == (50.0, 8, 0)
 
 
 def test_without_a_known_load_reps_are_reported_apart() -> None:
@@ -80,7 +86,7 @@ def test_totals_do_not_depend_on_the_order_of_the_sets(state: dict[str, Any], se
 
 @given(state=workout_states())
 def test_totals_are_finite_and_never_negative(state: dict[str, Any]) -> None:
-    totals = session_totals(performed_sets("w", read_workout(state)), body_weight_kg=80.0)
+    totals = session_totals(performed_sets("w", read_workout(state)), weights=weighing(80.0))
     assert 0 <= totals.volume_load_kg < 1e12
     assert totals.reps_without_load <= totals.reps
     assert totals.average_rpe is None or 6 <= totals.average_rpe <= 10

@@ -202,5 +202,4 @@ def test_a_library_is_looked_up_by_id_and_by_name() -> None:
     library = library_of({"7": Exercise(name="Barbell Squat", muscle_group="quadriceps", equipment=["barbell"])})
     assert library["id:7"] is library["name:barbell squat"]
     assert library["id:7"].lower_body
-    assert exercise_traits(Exercise(name="Weighted Pull-Up")).bodyweight_factor == 1.0
     assert exercise_traits(Exercise()).muscles == {}
