@@ -22,6 +22,7 @@ __all__ = [
     "may_change_something",
     "routes_of",
     "shows_hers",
+    "thing_at",
 ]
 
 Which: TypeAlias = Literal["hers", "absent"]

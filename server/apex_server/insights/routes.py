@@ -48,7 +48,7 @@ from apex_server.resources import (
     require_scope,
     view_of_model,
 )
-from apex_server.resources.requests import READ_REFUSALS, WRITE_REFUSALS
+from apex_server.resources.requests import NO_NUL, READ_REFUSALS, WRITE_REFUSALS
 from apex_server.sync.commit import Committer
 from apex_sync.ids import Scope, athlete_scope, private_scope
 from apex_sync.models import INSIGHTS, PUBLISHED_INSIGHTS
@@ -65,7 +65,9 @@ _queries = load_queries(__package__)
 
 _Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_LENGTH_MAX, description="Insights on a page.")]
 _After = Annotated[str | None, QueryParameter(max_length=2000, description="The `next` of the page before.")]
-_AboutId = Annotated[str | None, QueryParameter(max_length=64, description="The check-in it speaks of.")]
+_AboutId = Annotated[
+    str | None, QueryParameter(max_length=64, pattern=NO_NUL, description="The check-in it speaks of.")
+]
 
 
 class InsightsController(Controller):
