@@ -289,7 +289,8 @@ def _totals_of_sets(sets: Iterable[PerformedSet], body_weight_kg: float | None) 
 
 def _progress(identity: str, line: Sequence[TrainedSession], records: list[PersonalRecord]) -> ExerciseProgress:
     days = [reduce(_merged, sessions) for _, sessions in groupby(line, key=attrgetter("date"))]
-    in_table = all(day.totals.rpe_table is not None for day in days)
+    # A day whose body weight nobody knows has no estimate by either formula, and says nothing of which to use.
+    in_table = all(day.totals.rpe_table for day in days if day.totals.epley or not day.totals.body_weight_reps)
     points = [_point(day, day.totals.rpe_table if in_table else day.totals.epley) for day in days]
     estimates = [(point.date, point.e1rm_kg) for point in points if point.e1rm_kg is not None]
     slope = slope_per_week(estimates)

@@ -113,6 +113,13 @@ def test_the_top_set_is_told_by_what_hangs_and_its_maximum_by_what_moves() -> No
     assert drawn(logged, BodyWeights()) == [(20.0, None, 0.0, 17)]
 
 
+def test_a_day_without_a_weight_says_nothing_of_the_formula() -> None:
+    logged = history("Pull Up", (0, sets((None, 8), rpe=8)), (7, sets((10.0, 8), rpe=8)))
+    [line] = progress_of({"name:x": trained_sessions(logged, weighing(80.0, on=day(5)))}, day(-99), day(99), {})
+    assert line.formula == "rpe_table"
+    assert [point.e1rm_kg for point in line.points] == [None, pytest.approx(estimate(90.0, 8, 8.0).e1rm_kg, abs=1e-3)]
+
+
 def test_less_assistance_is_the_heavier_set() -> None:
     logged = history("Assisted Dip", (0, sets((40.0, 8), (30.0, 8))))
     e1rm_kg = pytest.approx(estimate(50.0, 8).e1rm_kg, abs=1e-3)
