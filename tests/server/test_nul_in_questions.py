@@ -45,6 +45,6 @@ def questions() -> Iterator[Any]:
 async def test_a_text_with_a_nul_is_no_error_of_the_server(world: MatrixWorld, case: Case, name: str) -> None:
     may = case.may or {who for who, role in PERSONS.items() if role in case.roles and who != "support_without_consent"}
     path = re.sub(r"\{(\w+)\}", lambda found: world.things[thing_at(case, found[1])], case.path)
-    params = {**filled(dict(case.query), world.things), name: "a\0b"}
+    params = {**filled(dict(case.query), dict(world.things)), name: "a\0b"}
     answer = await world.people[min(may)]("GET", path, params=params)
     assert answer.status_code < 500, answer.text
