@@ -113,3 +113,57 @@ async def test_a_thread_is_encrypted_compared_and_a_new_device_accepted(
     assert "sent before this device" in Terminal(tmp_path, "tablet")("messages", "read").ok().text
     assert "not encrypted" in at_athlete("messages", "read").ok().out
     assert "wrong" not in at_coach("doctor").ok().text
+
+
+async def test_a_single_message_is_answered_reacted_to_and_taken_back(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    coach, athlete = await pair(open_replica, server)
+    first = await athlete.messages.send("How [heavy]?")
+    await athlete.messages.send("And the knee?")
+    await exchange(athlete, coach)
+    for replica in (coach, athlete):
+        await replica.aclose()
+    at_coach, named = Terminal(tmp_path, "coach"), first.id[-6:]
+
+    assert at_coach("messages", "read").ok().out.splitlines()[0].split()[2] == named
+    assert "answers" in at_coach("messages", "reply", "Rest it").ok().err
+    assert f"answers {named} (How [heavy]?)" in at_coach("messages", "reply", "100 kg", "--message", named).ok().err
+    rows = at_coach.rows("SELECT text, reply_to FROM messages WHERE sender = 'coach' ORDER BY sent_at")
+    assert rows[1] == {"text": "100 kg", "reply_to": first.id} and rows[0]["reply_to"] not in (None, first.id)
+    assert f"to {named}: 100 kg" in at_coach("messages", "read").ok().out
+
+    assert "💪 under" in at_coach("messages", "react", "💪", "--message", named).ok().err
+    assert "💪" in at_coach("messages", "read").ok().out
+    for picture in ("1️⃣", "🇩🇪", "👩‍🚒"):
+        at_coach("messages", "react", picture).ok()
+    assert "taken away from" in at_coach("messages", "react", "💪", "--message", named, "--remove").ok().err
+    assert "💪" not in at_coach("messages", "read").ok().out
+    assert "no 💪 of yours" in at_coach("messages", "react", "💪", "--message", named, "--remove").err
+
+    assert "took back" in at_coach("messages", "undo").ok().err
+    shown = at_coach("messages", "read").ok().out
+    assert "taken back" in shown and "100 kg" not in shown
+    assert "took back" in at_coach("messages", "undo").ok().err, "the one before it"
+    for words, why in (
+        (("undo",), "the coach has written nothing yet"),
+        (("undo", "--message", named), "is not yours to take back"),
+        (("reply", "x", "--message", "zzzzzz"), "no message 'zzzzzz'"),
+        (("reply", "x", "--message", ""), "no message ''"),
+        (("react", "ok"), "no emoji; words are an answer"),
+        (("react", ""), "no emoji"),
+        (("react", "größer"), "no emoji"),
+    ):
+        refused = at_coach("messages", *words)
+        assert refused.code and why in refused.err, refused.text
+
+
+async def test_an_athlete_of_two_coaches_answers_in_the_thread_of_the_message(
+    open_replica: OpenReplica, server: LoopbackServer
+) -> None:
+    coach, athlete = await pair(open_replica, server)
+    server.link(server.add_user("other@example.com", role="coach"), server.accounts[ANNA])
+    asked = await coach.messages.send("How are you?")
+    await exchange(coach, athlete)
+    answer = await (await athlete.messages.get(asked.id)).reply("Well")
+    assert (answer.scope, answer.reply_to) == (asked.scope, asked.id)

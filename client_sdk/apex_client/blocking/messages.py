@@ -108,8 +108,10 @@ class Message(Record[models.Message]):
         self._replica.media._save(said.media_id, path, keys, thumbnail=thumbnail)
 
     def reply(self, text: str) -> "Message":
-        """Answer it."""
-        return Messages(self._replica, self.athlete_id).send(text, reply_to=self.id)
+        """Answer it, in its thread. Raises what `Messages.send` does."""
+        _, coach_id, athlete_id = self.scope.split(":")
+        other_id = athlete_id if self._own_side() == "coach" else coach_id
+        return Messages(self._replica, other_id).send(text, reply_to=self.id)
 
     def react(self, emoji: str, *, given: bool = True) -> "Message":
         """Put an emoji under it, or take yours away again. Raises OutOfBounds."""

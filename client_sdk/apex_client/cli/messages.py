@@ -1,11 +1,14 @@
-"""`apex messages`: what a coach and an athlete write to each other, offline as everything else."""
+"""`apex messages`: what a coach and an athlete write to each other, offline as everything else.
+
+A message is named by the end of its id, which `apex messages read` shows.
+"""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from apex_client.cli.examples import examples
-from apex_client.cli.failures import CommandFailed
+from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, said, shown, table
 from apex_client.cli.sessions import is_coach
@@ -18,6 +21,14 @@ if TYPE_CHECKING:
 SHOWN_DEFAULT = 20
 """A screen's worth."""
 
+LOOKED_THROUGH = 1000
+"""Messages of a thread, the newest, among which one is looked for by its name."""
+
+NAME_LENGTH = 6
+"""Digits of an id that tell a message from the others of a thread; the last ones are random."""
+
+QUOTED_LENGTH = 40
+
 NEW_DEVICE = "new device"
 
 UNREADABLE = {
@@ -29,11 +40,24 @@ UNREADABLE = {
 MARKS = {None: "not encrypted", "unverified": "from a device that was not accepted"}
 """What is said beside a message of an encrypted thread, by how it came."""
 
+To = Annotated[str | None, typer.Option(metavar="WHO", help="A name or its beginning.")]
+
+Which = Annotated[
+    str | None,
+    typer.Option("--message", metavar="ID", help="Which, as apex messages read shows it; default: the newest."),
+]
+
 Who = Annotated[str | None, typer.Argument(help="A name or its beginning; need not be given with one thread.")]
 
 group = typer.Typer(
-    help="Messages between coach and athlete: who wrote, reading, sending, encrypting.",
-    epilog=examples("apex messages", "apex messages read Anna", 'apex messages send "See you on Friday" --to Anna'),
+    help="Messages between coach and athlete: who wrote, reading, sending, answering, encrypting.",
+    epilog=examples(
+        "apex messages",
+        "apex messages read Anna",
+        'apex messages send "See you on Friday" --to Anna',
+        'apex messages reply "At noon" --message 3f9a1c',
+        "apex messages react 💪 --to Anna",
+    ),
     rich_markup_mode="rich",
 )
 
@@ -86,23 +110,68 @@ def read(
 @group.command(epilog=examples('apex messages send "Knee is fine again"', 'apex messages send "Well done" --to Anna'))
 def send(
     text: Annotated[str, typer.Argument(help="What to say.")],
-    to: Annotated[str | None, typer.Option(metavar="WHO", help="A name or its beginning.")] = None,
+    to: To = None,
     db: Db = NO_DB,
 ) -> None:
     """Write a message; it goes out with the next sync."""
-    from apex_client.errors import NewDevices
+    with opened(db) as replica:
+        summary = _summary(replica, to)
+        _send(_messages_of(replica, summary), summary, text)
+    said("saved, sent with the next sync")
 
+
+@group.command(
+    epilog=examples('apex messages reply "At noon" --to Anna', 'apex messages reply "The left one" --message 3f9a1c')
+)
+def reply(
+    text: Annotated[str, typer.Argument(help="What to answer.")],
+    message: Which = None,
+    to: To = None,
+    db: Db = NO_DB,
+) -> None:
+    """Answer one message: the newest of theirs, or the one that is named."""
     with opened(db) as replica:
         summary = _summary(replica, to)
         thread = _messages_of(replica, summary)
-        try:
-            thread.send(text)
-        except NewDevices as error:
-            raise CommandFailed(
-                f"{_new_devices(thread, summary)}: not sent. Ask whether it is theirs, or compare apex messages safety,"
-                " then apex messages accept"
-            ) from error
-    said("saved, sent with the next sync")
+        answered = _meant(thread, message, _other_side(replica))
+        _send(thread, summary, text, reply_to=answered.id)
+        said(f"answers {_quoted(answered)}; sent with the next sync")
+
+
+@group.command(
+    epilog=examples(
+        "apex messages react 💪", "apex messages react 👍 --message 3f9a1c", "apex messages react 👍 --remove"
+    )
+)
+def react(
+    emoji: Annotated[str, typer.Argument(help="What to put under it.")],
+    message: Which = None,
+    remove: Annotated[bool, typer.Option("--remove", metavar="", help="Take yours away again.")] = False,
+    to: To = None,
+    db: Db = NO_DB,
+) -> None:
+    """React to one message: the newest of theirs, or the one that is named."""
+    if emoji.isascii() or any(each.isalpha() or each.isspace() for each in emoji):
+        raise WrongUsage(f"{emoji!r} is no emoji; words are an answer: apex messages reply")
+    with opened(db) as replica:
+        found = _meant(_messages_of(replica, _summary(replica, to)), message, _other_side(replica))
+        if remove and _own_side(replica) not in found.reactions.get(emoji, ()):
+            raise CommandFailed(f"there is no {emoji} of yours under {_quoted(found, plain=True)}")
+        found.react(emoji, given=not remove)
+        said(f"{escaped(emoji)} {'taken away from' if remove else 'under'} {_quoted(found)}; sent with the next sync")
+
+
+@group.command(epilog=examples("apex messages undo", "apex messages undo --message 3f9a1c --to Anna"))
+def undo(message: Which = None, to: To = None, db: Db = NO_DB) -> None:
+    """Take back what you said: the newest, or the one that is named; that something was taken back stays."""
+    with opened(db) as replica:
+        own = _own_side(replica)
+        found = _meant(_messages_of(replica, _summary(replica, to)), message, own)
+        if own not in [each.sender for each in found.said]:
+            raise CommandFailed(f"{_quoted(found, plain=True)} is not yours to take back")
+        told = _quoted(found)
+        found.delete()
+        said(f"took back {told}; gone with the next sync")
 
 
 @group.command(epilog=examples("apex messages encrypt Anna"))
@@ -156,6 +225,58 @@ def _messages_of(replica: "Replica", thread: "ThreadSummary") -> "Messages":
     return replica.messages.thread(thread.athlete_id if is_coach(replica) else thread.coach_id)
 
 
+def _send(thread: "Messages", summary: "ThreadSummary", text: str, *, reply_to: str | None = None) -> None:
+    """Write a message. Raises CommandFailed where a device would read along that nobody here has accepted."""
+    from apex_client.errors import NewDevices
+
+    try:
+        thread.send(text, reply_to=reply_to)
+    except NewDevices as error:
+        raise CommandFailed(
+            f"{_new_devices(thread, summary)}: not sent. Ask whether it is theirs, or compare apex messages safety,"
+            " then apex messages accept"
+        ) from error
+
+
+def _own_side(replica: "Replica") -> str:
+    return "coach" if is_coach(replica) else "athlete"
+
+
+def _other_side(replica: "Replica") -> str:
+    return "athlete" if is_coach(replica) else "coach"
+
+
+def _meant(thread: "Messages", named: str | None, side: str) -> "Message":
+    """Find a message by the end of its id, or the newest of a side. Raises CommandFailed."""
+    messages = thread.list(limit=LOOKED_THROUGH)
+    if named is None:
+        theirs = (one for one in messages if not one.deleted and side in [each.sender for each in one.said])
+        if newest := next(theirs, None):
+            return newest
+        raise CommandFailed(f"the {side} has written nothing yet that is still there; name a message: --message ID")
+    found = [one for one in messages if named and one.id.endswith(named.casefold())]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CommandFailed(
+            f"{named!r} is more than one message: write more of it, {', '.join(one.id for one in found)}"
+        )
+    raise CommandFailed(
+        f"there is no message {named!r} among the newest {LOOKED_THROUGH}; apex messages read shows ids"
+    )
+
+
+def _quoted(message: "Message", *, plain: bool = False) -> str:
+    """Say which message it is, by its name and its first words; `plain` where the terminal reads no markup."""
+    words = " ".join((message.text or message.type or "").split())
+    told = f"{_short(message.id)} ({words[:QUOTED_LENGTH]}{'…' if len(words) > QUOTED_LENGTH else ''})"
+    return told if plain else escaped(told)
+
+
+def _short(message_id: str) -> str:
+    return message_id[-NAME_LENGTH:]
+
+
 def _new_devices(thread: "Messages", summary: "ThreadSummary") -> str:
     """Say who has a device that nobody here has accepted; nothing where nobody has."""
     new = [each for each in thread.devices() if not each.trusted]
@@ -185,7 +306,9 @@ def _line(message: "Message", *, encrypted: bool) -> str:
         if encrypted and each.encryption in MARKS and not each.deleted:
             marks.append(MARKS[each.encryption])
         trailing = f"  [dim]{escaped(' '.join(marks))}[/]" if marks else ""
-        lines.append(f"[dim]{_minute(each.sent_at)}[/]  [bold]{each.sender}[/]  {what}{trailing}")
+        answers = f"[dim]to {escaped(_short(each.reply_to))}:[/] " if each.reply_to else ""
+        when = f"[dim]{_minute(each.sent_at)}  {_short(message.id)}[/]"
+        lines.append(f"{when}  [bold]{each.sender}[/]  {answers}{what}{trailing}")
     return "\n".join(lines)
 
 
