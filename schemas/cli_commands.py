@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, ByHand] = {
     "programs": ByHand("`apex program list`", "`apex program new`"),
     "exercises": ByHand("`apex exercises search`", "`apex exercises import`"),
     "profiles": ByHand("`apex profile`", "`apex profile set`"),
-    "client_files": ByHand("`apex clients`", "`apex clients archive`"),
+    "client_files": ByHand("`apex clients`", "`apex clients tag`"),
     "body_metrics": ByHand("`apex measure`", "`apex weigh`"),
     "progress_photos": ByHand("`apex photos list`", "`apex photos add`"),
     "nutrition_logs": ByHand("`apex food list`", "`apex food log`"),

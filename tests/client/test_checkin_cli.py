@@ -1,6 +1,7 @@
 """Check-ins at a terminal: what takes the place of what, and taking one back."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,3 +159,38 @@ async def test_a_terminal_asks_what_is_not_answered_yet(open_replica: OpenReplic
     assert "expected a whole number from 0 to 10" in shown and "Where?" not in shown
     [row] = asked.rows("SELECT questionnaire FROM check_ins")
     assert json.loads(row["questionnaire"]) == {"q1": 4, "q2": "Gym"}
+
+
+async def test_a_coach_sees_their_questionnaires_and_what_an_athlete_answered(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    asked = await asked_at_a_terminal(open_replica, server)
+    asked("checkin", "--answer", "1=3").ok()
+    await synced(open_replica, asked)
+    coach = await open_replica("desk", COACH)
+    await coach.sync()
+    await coach.questionnaires.create({"name": "Old [one]", "active": False, "description": "Once."})
+    await coach.sync()
+    await coach.aclose()
+    desk = Terminal(tmp_path, "desk")
+
+    listed = desk("checkin", "questions").ok().out.splitlines()
+    assert "Every Sunday" in listed[2] and "with each check-in" in listed[2] and "3" in listed[2]
+    assert "Old [one]" in listed[3] and "with each" not in listed[3]
+    shown = desk("checkin", "questions", "--questionnaire", "every sunday").ok()
+    assert "How is your knee?" in shown.out and "0 to 10, required" in shown.out and "\x1b" not in shown.text
+    assert "not asked now" in desk("checkin", "questions", "--questionnaire", "Old [one]").ok().err
+    unknown = desk("checkin", "questions", "--questionnaire", "Monthly")
+    assert unknown.code == 1 and "you have no questionnaire 'Monthly'; there is 'Every Sunday'" in unknown.err
+    theirs = desk("checkin", "questions", "--athlete", "anna").ok()
+    assert "3" in theirs.out.splitlines()[2].split() and "answer with" not in theirs.text
+
+
+async def test_a_coach_without_questionnaires_is_told_how_they_are_written(
+    open_replica: OpenReplica, tmp_path: Path
+) -> None:
+    coach = await open_replica("coach", COACH, role="coach")
+    await coach.sync()
+    await coach.aclose()
+    refused = Terminal(tmp_path, "coach")("checkin", "questions")
+    assert refused.code == 1 and "with the SDK or over REST" in refused.err

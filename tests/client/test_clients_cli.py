@@ -74,3 +74,49 @@ def test_nobody_but_a_coach_has_clients(apex: Terminal) -> None:
     for words in (("clients",), ("client", "Anna")):
         refused = apex(*words)
         assert refused.code and "for coaches" in refused.err
+
+
+async def test_a_coach_files_an_athlete_and_the_athlete_gets_nothing_of_it(
+    desk: Terminal, open_replica: OpenReplica
+) -> None:
+    assert "until you --clear it" in desk("clients", "status", "an", "overdue").ok().err
+    [client] = desk("clients", "--json", "--status", "overdue").json()
+    assert client["reasons"] == ["set_by_coach"]
+    desk("clients", "status", "anna", "--clear").ok()
+    assert desk("clients", "--json").json()[0]["reasons"] != ["set_by_coach"]
+
+    assert "tags: Prep, Off season" in desk("clients", "tag", "anna", "Prep", "Off season", "Prep").ok().err
+    assert "anna" in desk("clients", "--tag", "Off season").ok().out
+    assert "tags: Off season" in desk("clients", "tag", "anna", "Prep", "--remove").ok().err
+
+    assert "nothing is noted" in desk("clients", "note", "anna").ok().err
+    desk("clients", "note", "anna", "Prefers mornings.").ok()
+    assert desk("clients", "note", "anna", "Is [shy].").ok().out == "Prefers mornings.\nIs [shy].\n"
+    shown = desk("client", "anna").ok().out
+    assert "Off season" in shown and "Prefers mornings." in shown and "Is [shy]." in shown
+    replaced = desk("clients", "note", "anna", "Trains at noon.", "--replace").ok()
+    assert replaced.out == "Trains at noon.\n" and "in place of: Prefers mornings." in replaced.err
+    assert "nothing is noted" in desk("clients", "note", "anna", "--replace").ok().err
+    desk("clients", "note", "anna", "Trains at noon.").ok()
+
+    coach = await open_replica("coach", COACH)
+    await coach.sync()
+    await coach.aclose()
+    athlete = await open_replica("athlete", ANNA)
+    await athlete.sync()
+    assert await athlete.query("SELECT 1 FROM client_files") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("status", "anna"), "name a status"),
+        (("status", "anna", "overdue", "--clear"), "name a status"),
+        (("status", "anna", "asleep"), "'asleep' is no status"),
+        (("tag", "anna", "Prep", "--remove"), "no tag 'Prep' on them; there is none"),
+        (("note", "Bert", "x"), "not one of your athletes"),
+    ],
+)
+async def test_what_cannot_be_filed_is_said(desk: Terminal, words: tuple[str, ...], why: str) -> None:
+    refused = desk("clients", *words)
+    assert refused.code and why in refused.err

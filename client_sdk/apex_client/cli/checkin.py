@@ -13,6 +13,7 @@ from apex_client.cli.questions import (
     answered_lines,
     asked_answers,
     offered,
+    show_own,
     show_questions,
     tell_of_others,
     typed_answers,
@@ -154,20 +155,33 @@ def undo(
         said(f"took back the check-in of {found.date}: {_in_a_line(found)}")
 
 
-@group.command(epilog=examples("apex checkin questions", "apex checkin --answer 1=7 --answer 2=yes"))
+@group.command(
+    epilog=examples(
+        "apex checkin questions",
+        "apex checkin --answer 1=7 --answer 2=yes",
+        'apex checkin questions --questionnaire "Every day"',
+        "apex checkin questions --athlete Anna",
+    )
+)
 def questions(
     questionnaire: Questions = None,
     date: DayDone = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """Show your coach's own questions, and what you have answered of them."""
+    """Show your coach's own questions, and what you have answered of them.
+
+    A coach sees the questionnaires of their own, or with an athlete what that one is asked and has answered.
+    """
     with opened(db) as replica:
+        if is_coach(replica) and athlete is None:
+            show_own(replica, questionnaire)
+            return
         same_day = records_of(replica, athlete, only_one=True).checkins.on(day_done(date))
         asked = offered(replica, same_day, questionnaire)
         if asked is None:
             raise CommandFailed("your coach asks no questions of their own; apex sync brings them")
-        show_questions(asked, _given(same_day))
+        show_questions(asked, _given(same_day), to_answer=not is_coach(replica))
         tell_of_others(replica, asked)
 
 

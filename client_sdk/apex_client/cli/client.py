@@ -60,18 +60,19 @@ def client(
         if athlete_id is None:
             raise CommandFailed("this is for coaches: an athlete has no clients")
         dashboard = replica.clients.dashboard(athlete_id)
+        notes = replica.athlete(athlete_id).client_file.get().get("notes") or ""
         entries = replica.clients.timeline(athlete_id, kind=wanted, limit=limit)
     if json:
         shown_json({"dashboard": dashboard, "timeline": entries})
         return
     if wanted is None:
-        _standing(dashboard)
+        _standing(dashboard, notes)
         _training(dashboard)
         _food(dashboard)
     _happened(entries)
 
 
-def _standing(found: "ClientDashboard") -> None:
+def _standing(found: "ClientDashboard", notes: str) -> None:
     client = found.client
     why = ", ".join(REASONS.get(reason, reason) for reason in client.reasons)
     adherence = client.adherence
@@ -90,12 +91,14 @@ def _standing(found: "ClientDashboard") -> None:
         ("weight", _weight(found)),
         ("check-in due", str(client.next_check_in_due)),
         ("waits for you", _waiting(found)),
+        ("tags", ", ".join(client.tags)),
+        ("note", notes),
     ]
     grid = table("", "")
     grid.show_header = False
     for name, value in lines:
         if value:
-            grid.add_row(f"[dim]{name}[/]", escaped(value))
+            grid.add_row(f"[dim]{name}[/]", "\n".join(map(escaped, value.splitlines())))
     said(f"[bold]{escaped(client.name)}[/]")
     shown(grid)
 

@@ -1,4 +1,4 @@
-"""`apex clients`: how a coach's athletes stand, who is in sight, and inviting many of them from a file."""
+"""`apex clients`: how a coach's athletes stand, their file, and inviting many of them from a CSV file."""
 
 import sys
 from pathlib import Path
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import typer
 
-from apex_client.cli import invites
+from apex_client.cli import client_file, invites
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, moment, said, shown, shown_json, table
-from apex_client.cli.sessions import athlete_id_of, records_of
 from apex_sync.coaching.client_columns import CLIENT_COLUMNS
 from apex_sync.csv_cells import write_rows
 
@@ -31,14 +30,14 @@ WordT = TypeVar("WordT", bound=str)
 
 COLOURS = {"needs-attention": "red", "overdue": "yellow", "inactive": "dim", "active": "green"}
 
-Athlete = Annotated[str, typer.Argument(metavar="ATHLETE", help="The athlete's name, or the beginning of it.")]
-
 group = typer.Typer(
-    help="A coach's athletes: how each stands, and inviting them.",
+    help="A coach's athletes: how each stands, your file on them, and inviting them.",
     epilog=examples(
         "apex clients",
         "apex clients --status overdue",
         "apex clients --json",
+        "apex clients status Anna needs-attention",
+        "apex clients tag Anna Prep",
         "apex clients invite anna@example.com",
         "apex clients import athletes.csv",
     ),
@@ -135,18 +134,7 @@ def import_(
     _report(report)
 
 
-@group.command(epilog=examples("apex clients archive Anna"))
-def archive(athlete: Athlete, db: Db = NO_DB) -> None:
-    """Put an athlete out of sight of lists; you go on working together."""
-    _file(db, athlete, archived=True)
-
-
-@group.command(epilog=examples("apex clients restore Anna"))
-def restore(athlete: Athlete, db: Db = NO_DB) -> None:
-    """Bring an archived athlete back into sight."""
-    _file(db, athlete, archived=False)
-
-
+client_file.add_to(group)
 invites.add_to(group)
 
 
@@ -166,15 +154,6 @@ def _one_of(what: str, typed: str | None, words: "tuple[WordT, ...]") -> "WordT 
     if typed is not None and found is None:
         raise WrongUsage(f"{typed!r} is no {what}; there are {', '.join(words)}")
     return found
-
-
-def _file(db: Db, athlete: str, *, archived: bool) -> None:
-    with opened(db) as replica:
-        athlete_id = athlete_id_of(records_of(replica, athlete))
-        if athlete_id is None:
-            raise CommandFailed("this is for coaches: an athlete has no clients")
-        replica.athlete(athlete_id).client_file.edit(archived=archived)
-    said(f"{'out of' if archived else 'back in'} sight; apex sync takes it along")
 
 
 def _report(report: "ImportReport") -> None:

@@ -1,4 +1,4 @@
-"""The coach's own questions at a terminal: shown by number, answered by it, or asked one after another."""
+"""A coach's own questions at a terminal: shown by number, answered by it, or asked one after another."""
 
 import shlex
 import sys
@@ -80,9 +80,36 @@ def numbered(asked: "Record[Questionnaire]") -> "list[tuple[int, str, Question]]
     return [(number, *entry) for number, entry in enumerate(live_entries(asked.record.questions), 1)]
 
 
-def show_questions(asked: "Record[Questionnaire]", answers: "Mapping[str, Any]") -> None:
-    """Show a questionnaire, with what was answered of it."""
-    said(f"[bold]{escaped(asked.get('name') or 'Your coach asks')}[/]  answer with: apex checkin --answer 1=7")
+def show_own(replica: "Replica", named: str | None) -> None:
+    """List the questionnaires of a coach, the newest first, or show the one of a name or id. Raises CommandFailed."""
+    kept = replica.questionnaires.query("1 ORDER BY active DESC, id DESC")
+    own = [each for each in kept if replica.user is not None and each.athlete_id == replica.user.id]
+    if not own:
+        raise CommandFailed("you have no questionnaires yet; they are written with the SDK or over REST: docs/sdk.md")
+    if named is None:
+        listed = table("questionnaire", "asked", "questions", "id", right=("questions",))
+        for each in own:
+            asked = "with each check-in" if each.get("active") is True else ""
+            listed.add_row(escaped(_name(each)), asked, str(len(numbered(each))), each.id)
+        shown(listed)
+        return
+    found = next((each for each in own if each.id == named or _is_called(each, named)), None)
+    if found is None:
+        names = ", ".join(repr(name) for name in dict.fromkeys(map(_name, own)))
+        raise CommandFailed(f"you have no questionnaire {named!r}; there is {names}")
+    said(f"[bold]{escaped(_name(found))}[/]  {'' if found.get('active') is True else 'not asked now'}")
+    if found.get("description"):
+        said(escaped(found["description"]))
+    rows = table("", "question", "expects", right=("",))
+    for number, key, question in numbered(found):
+        rows.add_row(str(number), escaped(_text(question, key)), escaped(_expects(question)))
+    shown(rows)
+
+
+def show_questions(asked: "Record[Questionnaire]", answers: "Mapping[str, Any]", *, to_answer: bool) -> None:
+    """Show a questionnaire, with what was answered of it, and how it is answered."""
+    how = "  answer with: apex checkin --answer 1=7" if to_answer else ""
+    said(f"[bold]{escaped(asked.get('name') or 'Your coach asks')}[/]{how}")
     rows = table("", "question", "expects", "answer", right=("",))
     for number, key, question in numbered(asked):
         answer = answers.get(key)
