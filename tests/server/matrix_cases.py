@@ -1,6 +1,7 @@
 """How a line of the matrix becomes requests, and what each must answer."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import uuid4
 
@@ -163,7 +164,7 @@ def thing_at(case: Case, parameter: str) -> str:
     return THING_OF_PARAMETER.get(parameter, parameter)
 
 
-def filled(body: Any, ids: dict[str, str]) -> Any:
+def filled(body: Any, ids: Mapping[str, str]) -> Any:
     """Put the ids of things where a body names them."""
     if isinstance(body, dict):
         return {name: filled(value, ids) for name, value in body.items()}
