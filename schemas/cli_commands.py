@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, ByHand] = {
     "nutrition_logs": ByHand("`apex food list`", "`apex food log`"),
     "nutrition_targets": ByHand("`apex targets`", "`apex targets set`"),
     "meal_plans": ByHand("`apex food plans`", "`apex food plan`"),
-    "foods": ByHand("`apex food search`", "`apex food import`"),
+    "foods": ByHand("`apex food search`", "`apex food add`"),
     "questionnaires": ByHand("`apex checkin questions`", "a coach writes them with the SDK or over REST"),
     "insights": ByHand("`apex insights`", "`apex insights edit`"),
     "published_insights": ByHand("`apex insights`", "`apex insights approve`"),

@@ -229,10 +229,10 @@ _COACH: frozenset[Role] = frozenset({"coach"})
 
 FOODS = Collection(
     name="foods",
-    version=2,
+    version=3,
     model=Food,
-    scope_kinds=frozenset({"library", "global"}),
-    default_writers=frozenset({"coach", "system"}),
+    scope_kinds=frozenset({"athlete", "library", "global"}),
+    default_writers=frozenset({"athlete", "coach", "system"}),
 )
 
 NUTRITION_LOGS = Collection(

@@ -1,6 +1,6 @@
 """What the replica's search reads of foods, and which of them a barcode means."""
 
-from apex_client.library_searching import Library, listed
+from apex_client.library_searching import OF_OTHERS, Library, listed, own_library
 from apex_client.listing import by_id
 from apex_client.local import LocalReplica
 from apex_client.store_file import sqlite_errors
@@ -13,8 +13,8 @@ BARCODE_FOUND_MAX = 20
 """As many as the server answers with."""
 
 _WITH_BARCODE = (
-    "SELECT row.id FROM food_rows AS row JOIN held_scopes AS scope ON scope.scope_no = row.scope_no"
-    " WHERE row.barcode IN ({}) ORDER BY scope.name = 'global', row.id DESC LIMIT ?"
+    "SELECT row.id FROM food_rows AS row JOIN held_scopes AS scope ON scope.scope_no = row.scope_no"  # noqa: S608
+    f" WHERE row.barcode IN ({{}}) AND NOT ({OF_OTHERS}) ORDER BY scope.name = 'global', row.id DESC LIMIT ?"
 )
 
 
@@ -37,9 +37,9 @@ def found(local: LocalReplica, text: str, *, category: str | None, limit: int) -
 
 
 def with_barcode(local: LocalReplica, barcode: str) -> list[Snapshot]:
-    """Give the foods that a barcode means, a coach's own first."""
+    """Give the foods that a barcode means, what people added first."""
     forms = forms_of(barcode)
     query = _WITH_BARCODE.format(",".join("?" * len(forms)))
     with sqlite_errors(local.store.path):
-        ids = [row[0] for row in local.store.sql.execute(query, (*forms, BARCODE_FOUND_MAX))]
+        ids = [row[0] for row in local.store.sql.execute(query, (*forms, own_library(local), BARCODE_FOUND_MAX))]
     return by_id(local, "foods", None, ids)

@@ -16,6 +16,7 @@ from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
 from apex_sync.coaching.name_search import Named, is_called, ranked
 from apex_sync.op import Patch
+from apex_sync.session.device import SELF_SCOPE
 
 CANDIDATES_MAX = 200
 """Looked at for one query; what shares fewer trigrams than 200 others is not what was meant."""
@@ -26,6 +27,15 @@ LOOKED_THROUGH_MAX = 20_000
 GLOBAL_SCOPE = "global"
 
 NamedT = TypeVar("NamedT", bound=Named)
+
+
+OF_OTHERS = "scope.name LIKE 'athlete:%' AND scope.name <> ?"
+"""What athletes of a coach added for themselves; takes `own_library`."""
+
+
+def own_library(local: LocalReplica) -> str:
+    """Give the scope in which an athlete adds to a library; what others added to theirs is no part of it."""
+    return f"athlete:{local.user.id}" if local.user else SELF_SCOPE
 
 
 class BuiltIn(Protocol):
@@ -77,15 +87,17 @@ class Library(Generic[NamedT]):
         index_what_fits(local)
         trigrams = TRIGRAM_TABLES[self.collection]
         columns = ", ".join(("row.record_no", *(f"row.{column}" for column in self.columns)))
+        mine = f"JOIN held_scopes AS scope ON scope.scope_no = row.scope_no AND NOT ({OF_OTHERS})"
         alike = (
-            f"SELECT {columns} FROM {trigrams} JOIN {self.table} AS row ON row.record_no = {trigrams}.rowid"  # noqa: S608
+            f"SELECT {columns} FROM {trigrams} JOIN {self.table} AS row ON row.record_no = {trigrams}.rowid {mine}"  # noqa: S608
             f" WHERE {trigrams} MATCH ? ORDER BY {trigrams}.rank LIMIT ?"
         )
-        every = f"SELECT {columns} FROM {self.table} AS row ORDER BY row.record_no DESC LIMIT ?"  # noqa: S608
+        every = f"SELECT {columns} FROM {self.table} AS row {mine} ORDER BY row.record_no DESC LIMIT ?"  # noqa: S608
         query = " OR ".join(f'"{token}"' for token in trigram_tokens(text))
+        own = own_library(local)
         with sqlite_errors(local.store.path):
             rows = local.store.sql.execute(
-                *((alike, (query, CANDIDATES_MAX)) if query else (every, (LOOKED_THROUGH_MAX,)))
+                *((alike, (own, query, CANDIDATES_MAX)) if query else (every, (own, LOOKED_THROUGH_MAX)))
             )
             return [(number, self.read(*values)) for number, *values in rows.fetchall()]
 

@@ -18,7 +18,7 @@ from apex_sync.errors import FieldProblem, OutOfBounds
 from apex_sync.models import FOODS, MEAL_PLANS, NUTRITION_TARGETS
 
 OWN_FOODS_MAX = 500
-"""Of coaches that meals are planned with, the most recently changed; as many as the server takes."""
+"""Of coaches and the athlete that meals are planned with, the most recently changed; as many as the server takes."""
 
 FOODS_MAX = 20_000
 TARGETS_MAX = 200
@@ -30,7 +30,7 @@ def plan_meals(
     """Plan meals and keep them as a draft. Raises TargetsUnmet, and OutOfBounds where nobody set targets."""
     home = scope or local.own_scope(MEAL_PLANS.name)
     asked = targets or _targets_in_force(local, home, date.fromisoformat(today))
-    days = plan_days([*builtin_plan_foods(), *_own_foods(local)], asked, wishes)
+    days = plan_days([*builtin_plan_foods(), *_own_foods(local, home)], asked, wishes)
     return local.create(MEAL_PLANS.name, home, meal_plan_patch(days, name=name))
 
 
@@ -43,7 +43,8 @@ def _targets_in_force(local: LocalReplica, home: str, on: date) -> Macros:
     return targets
 
 
-def _own_foods(local: LocalReplica) -> list[PlanFood]:
+def _own_foods(local: LocalReplica, home: str) -> list[PlanFood]:
+    """Read what coaches added, and the athlete for whom it is planned."""
     held = listing.recently_changed(local, FOODS.name, None, limit=FOODS_MAX)
-    own = [one for one in held if one.scope != "global"][:OWN_FOODS_MAX]
+    own = [one for one in held if one.scope == home or one.scope.startswith("library:")][:OWN_FOODS_MAX]
     return [food for one in own if (food := plan_food(one.record_id, FOODS.read(one.state)[0])) is not None]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from apex_client import Replica
+from apex_client.errors import CoachNeeded
 from apex_client.importers import FileUnreadable, NotAnExport
 from apex_client.importers.foods import FOODS_MAX, LINE_LENGTH_MAX, read_foods
-from apex_sync.errors import ForbiddenField
 from tests.client.built_in import give_library
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
@@ -127,7 +127,7 @@ def test_a_long_cell_is_read_and_the_bound_of_csv_is_that_of_before(tmp_path: Pa
     assert csv.field_size_limit() == before
 
 
-async def test_an_athlete_has_no_library_of_their_own(open_replica: OpenReplica, tmp_path: Path) -> None:
+async def test_an_athlete_imports_no_catalogue(open_replica: OpenReplica, tmp_path: Path) -> None:
     athlete: Replica = await open_replica("athlete", ANNA)
-    with pytest.raises(ForbiddenField):
+    with pytest.raises(CoachNeeded):
         await athlete.foods.import_file(off(tmp_path, SKYR), dry_run=True)

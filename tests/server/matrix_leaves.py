@@ -56,8 +56,8 @@ LEAVES: Mapping[str, Mapping[str, str]] = {
         "athlete coach": "name status start_date end_date notes source_id days meals foods created_at deleted",
     },
     "foods": {
-        "coach system": "name aliases category contains brand per_100g servings barcode source source_id created_at "
-        "deleted",
+        "athlete coach system": "name aliases category contains brand per_100g servings barcode source source_id "
+        "created_at deleted",
     },
     "questionnaires": {
         "coach": "name description active questions created_at deleted",
@@ -100,8 +100,8 @@ SCOPES: Mapping[str, Mapping[str, str]] = {
 _TABLES_BY_READERS: Mapping[str, str] = {
     "athlete own_coach owner support": "users data_keys scopes records audit workout_logs logged_exercises logged_sets "
     "check_ins programs scheduled_sessions profiles body_metrics progress_photos nutrition_logs nutrition_targets "
-    "meal_plans published_insights media check_in_photos",
-    "own_coach owner": "insights exercises client_files foods questionnaires",
+    "meal_plans published_insights media check_in_photos foods",
+    "own_coach owner": "insights exercises client_files questionnaires",
     "athlete own_coach": "devices client_ids messages",
     "athlete own_coach ex_coach owner": "coach_athletes",
     "athlete own_coach ex_coach": "account_events",

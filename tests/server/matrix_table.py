@@ -381,7 +381,7 @@ ROUTES: list[Case] = [
     lists("GET /api/nutrition/foods", "food"),
     lists("GET /api/nutrition/foods/search", "food"),
     reads("GET /api/nutrition/foods/{food_id}", "food"),
-    own("POST /api/nutrition/foods", _COACH, {"name": "x"}),
+    own("POST /api/nutrition/foods", _PAIR_ROLES, {"name": "x"}),
     writes("PUT /api/nutrition/foods/{food_id}", "food", may="own_coach", body={"name": "x"}, headers=_ANY),
     writes("PATCH /api/nutrition/foods/{food_id}", "food", may="own_coach", body={"name": "x"}),
     writes("DELETE /api/nutrition/foods/{food_id}", "food", may="own_coach"),

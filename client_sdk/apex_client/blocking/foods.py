@@ -1,5 +1,5 @@
 # Made from ../foods.py by client_sdk/generate_blocking.py; edit that file instead.
-"""Foods: what is built in and a coach's own, searched on the device and without a network.
+"""Foods: what is built in, a coach's and an athlete's own, searched on the device and without a network.
 
 [oats, *others] = replica.foods.search("hafer flocken")
 fruit = replica.foods.search(category="fruit")
@@ -23,7 +23,11 @@ FOUND_DEFAULT = 20
 
 
 class Foods(Records[Record[Food]]):
-    """The library as this replica holds it; a coach's `create` adds to their own."""
+    """The library as this replica holds it.
+
+    `create` adds to a coach's own, which their athletes see, or to an athlete's own, which is found by that athlete
+    alone; the coach reads it among the athlete's records.
+    """
 
     def __init__(self, replica: "Replica") -> None:
         super().__init__(replica, "foods")
@@ -53,8 +57,8 @@ class Foods(Records[Record[Food]]):
         """Import foods of USDA SR28 or Open Food Facts into the coach's own library; a second time adds nothing twice.
 
         Taken are those whose name or brand has every word of `match`, 2,000 at most, since a library reaches every
-        athlete's device. A food whose barcode or name is here already is left out; `on_row` hears of every line. Raises
-        an ImportFailed, ForbiddenField.
+        athlete's device. A food whose barcode or name is here already is left out; `on_row` hears of every line.
+        Raises an ImportFailed, CoachNeeded.
         """
         from apex_client.food_importing import write_foods
         from apex_client.importers.foods import read_foods

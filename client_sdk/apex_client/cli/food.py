@@ -1,6 +1,7 @@
 """`apex food`: finding foods, logging what was eaten, and planning meals that meet targets."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,8 @@ from apex_client.cli.screen import counting, escaped, said, shown, table
 from apex_client.cli.sessions import Whose, records_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from apex_client.blocking import Replica
     from apex_client.blocking.records import Record
 
@@ -186,6 +189,52 @@ def _day_of(replica: "Replica", athlete: str | None, date: str | None) -> "Recor
 
 
 @group.command(
+    epilog=examples(
+        "apex food add Skyr --kcal 63 --protein 11 --carbs 4 --fat 0.2 --serving cup=150",
+        'apex food add "Grandma\'s bread" --kcal 240 --category bread',
+    )
+)
+def add(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    kcal: Annotated[float | None, typer.Option(help="Energy of 100 g.")] = None,
+    protein: Annotated[float | None, typer.Option(metavar="GRAMS", help="Protein in 100 g.")] = None,
+    carbs: Annotated[float | None, typer.Option(metavar="GRAMS", help="Carbohydrates in 100 g.")] = None,
+    fat: Annotated[float | None, typer.Option(metavar="GRAMS", help="Fat in 100 g.")] = None,
+    brand: Annotated[str | None, typer.Option(help="Whose it is.")] = None,
+    barcode: Annotated[str | None, typer.Option(metavar="DIGITS", help="What is printed on it.")] = None,
+    category: Annotated[str | None, typer.Option(help="What it is on a plate; meals are planned with it then.")] = None,
+    serving: Annotated[list[str] | None, typer.Option(metavar="NAME=GRAMS", help="As in cup=150; repeat it.")] = None,
+    db: Db = NO_DB,
+) -> None:
+    """Add a food of your own: a coach's is for their athletes, too, an athlete's for that athlete and the coach."""
+    figures = {"energy_kcal": kcal, "protein_g": protein, "carbs_g": carbs, "fat_g": fat}
+    per_100g = {figure: value for figure, value in figures.items() if value is not None}
+    told = {
+        "name": name, "brand": brand, "barcode": barcode, "category": category, "per_100g": per_100g,
+        "servings": _servings_typed(serving or ()), "source": "custom",
+    }  # fmt: skip
+    with opened(db, make=True) as replica:
+        made = replica.foods.create({field: value for field, value in told.items() if value not in (None, {})})
+    said(f"added {escaped(made['name'])}; to log it: apex food log {escaped(shlex.quote(name))} 80g")
+
+
+@group.command(epilog=examples("apex food remove Skyr"))
+def remove(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    db: Db = NO_DB,
+) -> None:
+    """Remove a food of your own; what was logged with it stays as it was eaten."""
+    with opened(db) as replica:
+        own = replica.user.id if replica.user else "self"
+        found = [one for one in replica.foods.named(name) if one.athlete_id == own]
+        if len(found) != 1:
+            ids = ", ".join(one.id for one in found)
+            raise CommandFailed(f"{name!r} is {f'more than one food: {ids}' if found else 'no food of your own'}")
+        found[0].delete()
+    said(f"removed {escaped(name)}")
+
+
+@group.command(
     name="import",
     epilog=examples(
         "apex food import openfoodfacts.tsv --match skyr --dry-run", "apex food import sr28.csv --match tofu"
@@ -204,6 +253,19 @@ def import_(
     with opened(db) as replica, counting(f"reading {escaped(file.name)}") as on_row:
         report = replica.foods.import_file(file, match=match, dry_run=dry_run, on_row=on_row)
     tell_import(report, None if all_rows else LISTED)
+
+
+def _servings_typed(typed: "Sequence[str]") -> dict[str, Any]:
+    """Read `cup=150`. Raises WrongUsage."""
+    servings = {}
+    for number, each in enumerate(typed, 1):
+        name, _, grams = each.rpartition("=")
+        try:
+            weight = float(grams.replace(",", "."))
+        except ValueError as error:
+            raise WrongUsage(f"{each!r} is no serving; write cup=150, its name and its grams") from error
+        servings[str(number)] = {"name": f"1 {name}", "grams": weight, "order": str(number)}
+    return servings
 
 
 def _tell_day(replica: "Replica", log_id: str) -> None:

@@ -1,9 +1,9 @@
-"""The endpoints of foods: the built-in library, what coaches add to it, and what a barcode means."""
+"""The endpoints of foods: the built-in library, what coaches and athletes add to it, and what a barcode means."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
@@ -22,6 +22,7 @@ from apex_server.vault import Vault
 from apex_sync.coaching.barcodes import forms_of
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.food_search import SearchedFood
+from apex_sync.ids import athlete_scope
 from apex_sync.models import FOODS, Food
 from apex_sync.models.nutrition import FoodCategory
 
@@ -52,6 +53,13 @@ class FoodsController(LibraryController):
     entries = ("servings",)
     filters = FoodFilters
     library = LIBRARY
+    made_by = ("athlete", "coach")
+
+    def scope_of_new(self, caller: Caller, draft: Mapping[str, Any]) -> str:
+        """Add one to the coach's library, which their athletes see, or to the athlete's own records."""
+        if caller.role == "athlete":
+            return athlete_scope(str(caller.user_id))
+        return super().scope_of_new(caller, draft)
 
     def is_listed(self, q: str, searched: SearchedFood) -> bool:
         """Tell whether each word is a part of its name or its brand."""

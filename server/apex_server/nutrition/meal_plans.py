@@ -142,7 +142,7 @@ class MealsController(Controller):
         model: NamedDependency[BoundedModel | None],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[PlannedMeals]:
-        """Plan days of meals that meet targets, of built-in foods and those of coaches; with `save`, keep a draft.
+        """Plan days of meals that meet targets, of built-in foods and those of coach and athlete; `save` keeps it.
 
         The same request gives the same plan; another `seed` gives another one. Within 5 % of the energy and 10 % of
         each macro a target counts as met. With `assisted` a language model combines built-in foods into dishes, which
@@ -153,7 +153,7 @@ class MealsController(Controller):
         async with records.reading() as connection:
             await require_scope(connection, records.caller.user_id, scope, "athlete")
             targets = await _targets(connection, records, scope, data)
-            foods = [*builtin_plan_foods(), *await _own_foods(connection, records)]
+            foods = [*builtin_plan_foods(), *await _own_foods(connection, records, scope)]
         try:
             days = await anyio.to_thread.run_sync(plan_days, foods, targets, data)
         except TargetsUnmet as unmet:
@@ -189,9 +189,9 @@ async def _targets(connection: Connection, records: RecordWriter, scope: str, da
     return targets
 
 
-async def _own_foods(connection: Connection, records: RecordWriter) -> list[PlanFood]:
-    """Read the foods that coaches added, as far as meals can be planned with them."""
-    rows = await connection.fetch(_queries.list_own_foods)
+async def _own_foods(connection: Connection, records: RecordWriter, scope: str) -> list[PlanFood]:
+    """Read the foods that coaches and the athlete added, as far as meals can be planned with them."""
+    rows = await connection.fetch(_queries.list_own_foods, Scope.parse(scope).id)
     places = [(row["scope_id"], row["record_id"]) for row in rows]
     found = await read_records(connection, records.database.vault, FOODS, places)
     return [food for known in found if (food := plan_food(known.id, known.record)) is not None]

@@ -45,12 +45,14 @@ ORDER BY targets.start_date DESC, targets.record_id DESC
 LIMIT 200;
 
 -- name: list_foods_with_barcode
--- What a barcode may mean, in any of the forms it is printed in; what a coach entered goes before the built-in library.
+-- What a barcode may mean, in any of the forms it is printed in; what people entered goes before the built-in library, and
+-- what an athlete entered means something to that athlete alone.
 SELECT library.scope_id, library.record_id
 FROM foods AS library
 JOIN scopes ON scopes.scope_id = library.scope_id
 WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND library.barcode = ANY ($1::text[])
+    AND (scopes.name NOT LIKE 'athlete:%' OR library.scope_id = apex_user_id())
 ORDER BY scopes.name = 'global', library.record_id DESC
 LIMIT 20;
 
@@ -78,11 +80,13 @@ ORDER BY plan.record_id
 LIMIT 100;
 
 -- name: list_own_foods
--- What coaches added that the caller may read, the newest first: meals are planned with these, too.
+-- What coaches added that the caller may read, and the athlete ($1) for whom meals are planned, the newest first.
 SELECT library.scope_id, library.record_id
 FROM foods AS library
+JOIN scopes ON scopes.scope_id = library.scope_id
 WHERE library.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
     AND library.scope_id <> 'cb0be8a5-f4dd-5483-942a-b84c6e7836ab'
+    AND (scopes.name NOT LIKE 'athlete:%' OR library.scope_id = $1)
     AND library.energy_kcal IS NOT NULL
 ORDER BY library.record_id DESC
 LIMIT 500;

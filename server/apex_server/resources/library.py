@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from litestar.params import QueryParameter
 
-from apex_server.caller import Caller
+from apex_server.caller import Caller, Role
 from apex_server.db import Connection, load_queries
 from apex_server.resources.controller import Asked, RecordController
 from apex_server.resources.pages import NameMark
@@ -114,7 +114,7 @@ class LibraryController(RecordController):
 
     library: ClassVar[Library[Any]]
     sorted_by, mark = "name", NameMark
-    made_by = ("coach",)
+    made_by: ClassVar[tuple[Role, ...]] = ("coach",)
 
     def scope_of_new(self, caller: Caller, draft: Mapping[str, Any]) -> str:
         """Add one to the coach's library, which their athletes see."""
