@@ -11,6 +11,7 @@ import anyio
 import msgspec
 from litestar import Controller, Response, post
 from litestar.di import NamedDependency, Provide
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from apex_server.ai.asking import BoundedModel
@@ -71,6 +72,10 @@ KIND = RecordKind(MEAL_PLANS, "meal plan", partial(model_patch, known=frozenset(
 
 NAME = "Meal plan"
 
+_FOLLOWED_BEFORE = {
+    200: ResponseSpec(AssignedMealPlan, generate_examples=False, description="The record was there before.")
+}
+
 
 @dataclass(frozen=True)
 class MealPlanFilters:
@@ -100,7 +105,7 @@ class MealPlansController(AthleteRecordController):
             return f"coach:{caller.user_id}"
         return scope_of_athlete(caller, athlete_id)
 
-    @post("/{record_id:uuid}/assign", responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
+    @post("/{record_id:uuid}/assign", responses=problem_responses(*WRITE_REFUSALS, RoleRequired) | _FOLLOWED_BEFORE)
     async def assign_record(
         self, record_id: "RecordId", data: JSONBody[MealPlanAssignment], records: NamedDependency[RecordWriter]
     ) -> Response[AssignedMealPlan]:
