@@ -28,7 +28,7 @@ from apex_sync.coaching.body_weight_lifts import (
 from apex_sync.coaching.exercise_totals import NO_TOTALS, ExerciseTotals, HardSet, hard_set_of, merged_totals
 from apex_sync.coaching.exposures import exposures
 from apex_sync.coaching.plan import ScheduledSession
-from apex_sync.coaching.profile import Library, traits_of
+from apex_sync.coaching.profile import Library, traits_of_logged
 from apex_sync.coaching.records import PersonalRecord
 from apex_sync.coaching.sets import PerformedSet, identities_of
 from apex_sync.coaching.strength import Formula, StrengthEstimate
@@ -177,7 +177,10 @@ def volume_of(tallies: Iterable[Tally], library: Library) -> Volume:
     for tally in tallies:
         key = (tally.week, identities[tally.exercise_id, tally.name] or "")
         by_exercise.setdefault(key, []).append(tally)
-    traits = {identity: traits_of(library, identity) for identity in {identity for _, identity in by_exercise}}
+    named: dict[str, list[tuple[str | None, str | None]]] = {}
+    for pair, known_as in identities.items():
+        named.setdefault(known_as or "", []).append(pair)
+    traits = {identity: traits_of_logged(library, identity, pairs) for identity, pairs in named.items()}
     exercises = []
     direct: dict[tuple[datetime.date, str], float] = {}
     fractional: dict[tuple[datetime.date, str], float] = {}

@@ -14,7 +14,7 @@ import msgspec
 from apex_sync.coaching.increments import DEFAULT_STEP, Step, step_for
 from apex_sync.coaching.leaves import day
 from apex_sync.coaching.profile import Library, traits_of
-from apex_sync.coaching.sets import PerformedSet, exercise_identity, identities
+from apex_sync.coaching.sets import PerformedSet, identities
 from apex_sync.coaching.strength import set_estimate
 from apex_sync.coaching.weeks import DAYS, days_before, days_between, monday_of
 from apex_sync.collection import Record
@@ -243,7 +243,7 @@ def held_day(program: Record, name: str) -> str | None:
 
 
 def maxima_kg(sets: Iterable[PerformedSet], as_of: datetime.date) -> dict[str, float]:
-    """Give the best estimated maximum of the last weeks by exercise: by its identity, and by its name alone."""
+    """Give the best estimated maximum of the last weeks by exercise: by all that it is known by."""
     maxima: dict[str, float] = {}
     for performed in sets:
         if performed.date is None or not 0 <= days_between(performed.date, as_of) < MAXIMUM_DAYS:
@@ -251,8 +251,8 @@ def maxima_kg(sets: Iterable[PerformedSet], as_of: datetime.date) -> dict[str, f
         estimate = set_estimate(performed)
         if estimate is None:
             continue
-        for identity in {performed.exercise, exercise_identity(None, performed.exercise_name)} - {None}:
-            maxima[identity or ""] = max(maxima.get(identity or "", 0.0), estimate.e1rm_kg)
+        for identity in identities(performed.exercise_id, performed.exercise_name):
+            maxima[identity] = max(maxima.get(identity, 0.0), estimate.e1rm_kg)
     return maxima
 
 

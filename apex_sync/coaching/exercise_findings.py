@@ -27,7 +27,7 @@ from apex_sync.coaching.plateau import (
     Stagnation,
     find_stagnation,
 )
-from apex_sync.coaching.profile import ExerciseTraits, Library, traits_of
+from apex_sync.coaching.profile import ExerciseTraits, Library
 from apex_sync.coaching.progression import EXPOSURES_WANTED, STALE_DAYS, Progression, recommend_progression
 from apex_sync.coaching.records import PersonalRecord, records_in
 from apex_sync.coaching.recovery import DRIFT_BEFORE, DRIFT_LATEST, DRIFT_RPE, FatigueSign, RpeDrift, find_rpe_drift
@@ -61,7 +61,7 @@ def progression_findings(history: TrainingHistory, plan: Plan | None, library: L
         line = _same_day_of_program(history, line)
         target = plan.target(exercise, slot) if plan else None
         recommended = recommend_progression(
-            line, target, history.as_of, step=_step(traits_of(library, exercise)), deload_week=next_in_deload
+            line, target, history.as_of, step=_step(history.traits(exercise, library)), deload_week=next_in_deload
         )
         if recommended.rule_id not in UNCLAIMED:
             yield _progression_finding(exercise, history.name(exercise), line[-1], recommended)

@@ -8,6 +8,7 @@ from msgspec import Struct
 from apex_sync.coaching.adherence import DoneSession, done_session
 from apex_sync.coaching.exposures import Exposure, exposures
 from apex_sync.coaching.plan import Plan, Slot
+from apex_sync.coaching.profile import ExerciseTraits, Library, traits_of_logged
 from apex_sync.coaching.sets import PerformedSet, performed_sets, session_date, sets_by_exercise
 from apex_sync.collection import Record
 
@@ -36,6 +37,11 @@ class TrainingHistory(Struct, frozen=True, kw_only=True):
         """Give the name that the athlete's logs last used for an exercise."""
         names = (performed.exercise_name for performed in reversed(self.sets_by_exercise.get(exercise, [])))
         return next((name for name in names if name), "")
+
+    def traits(self, exercise: str, library: Library) -> ExerciseTraits | None:
+        """Give what a library says of an exercise, as the athlete's logs name it; None where it has none of it."""
+        sets = self.sets_by_exercise.get(exercise, [])
+        return traits_of_logged(library, exercise, ((each.exercise_id, each.exercise_name) for each in sets))
 
     def workouts_since(self, first: datetime.date) -> list[str]:
         """List the workouts from a day on, oldest first."""

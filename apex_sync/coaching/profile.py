@@ -1,7 +1,7 @@
 """What a rule knows of the athlete beside the logs, and of the exercises."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -115,3 +115,20 @@ def traits_of(library: Library, exercise: str) -> ExerciseTraits | None:
     """
     kind, _, known_as = exercise.partition(":")
     return library.get(f"name:{name_key(known_as)}" if kind == "name" else exercise)
+
+
+def traits_of_logged(
+    library: Library, exercise: str, named: Iterable[tuple[str | None, str | None]]
+) -> ExerciseTraits | None:
+    """Give the traits of an exercise from its identity and the pairs of id and name that logs have it under, or None.
+
+    Where no log states an id, an exercise that a coach calls so goes before the built-in one of that name.
+    """
+    names = set()
+    for exercise_id, name in named:
+        if exercise_id:
+            return traits_of(library, exercise)
+        if name:
+            names.add(name_key(name))
+    found = (library.get(f"name:{name}") for name in sorted(names))
+    return next((traits for traits in found if traits is not None), None) or traits_of(library, exercise)

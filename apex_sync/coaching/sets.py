@@ -217,10 +217,11 @@ def identities_of(named: Iterable[tuple[str | None, str | None]]) -> dict[tuple[
     """Give the exercise that each pair of id and name means, among all pairs of a history; None where it names none.
 
     A name that stands beside exactly one library id anywhere means that exercise also where it stands alone, as it
-    does in imports.
+    does in imports; one that stands beside none means what the built-in library calls so.
 
-    >>> identities_of([("7", "Bench Press"), (None, "bench press"), (None, "Row"), (None, None)])[None, "bench press"]
-    'id:7'
+    >>> known = identities_of([("7", "Bench Press"), (None, "bench press"), (None, "RDL"), (None, "Romanian Deadlift")])
+    >>> known[None, "bench press"], known[None, "RDL"] == known[None, "Romanian Deadlift"]
+    ('id:7', True)
     """
     pairs = set(named)
     ids_by_name: dict[str, set[str]] = {}
@@ -229,9 +230,14 @@ def identities_of(named: Iterable[tuple[str | None, str | None]]) -> dict[tuple[
             ids_by_name.setdefault(fold_name(name), set()).add(exercise_id)
     identities = {}
     for exercise_id, name in pairs:
-        ids = ids_by_name.get(fold_name(name), ()) if name and not exercise_id else ()
-        identities[exercise_id, name] = exercise_identity(next(iter(ids)) if len(ids) == 1 else exercise_id, name)
+        meant = _id_meant(name, ids_by_name.get(fold_name(name), set())) if name and not exercise_id else exercise_id
+        identities[exercise_id, name] = exercise_identity(meant, name)
     return identities
+
+
+def _id_meant(name: str, ids: set[str]) -> str | None:
+    """Give the id that a name means which stands beside these elsewhere; beside several it means neither of them."""
+    return builtin_id(name) if not ids else next(iter(ids)) if len(ids) == 1 else None
 
 
 def sets_by_exercise(sets: Iterable[PerformedSet]) -> dict[str, list[PerformedSet]]:

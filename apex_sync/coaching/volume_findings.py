@@ -7,7 +7,7 @@ from apex_sync.coaching.fatigue_findings import Signs
 from apex_sync.coaching.finding import Fact, Finding, computed, confidence, finding, shown, written
 from apex_sync.coaching.history import TrainingHistory
 from apex_sync.coaching.muscles import muscle_named
-from apex_sync.coaching.profile import Library, TrainingProfile, traits_of
+from apex_sync.coaching.profile import Library, TrainingProfile
 from apex_sync.coaching.recovery import RISK_DAYS, FatigueSign
 from apex_sync.coaching.volume import (
     JUMP_SHARE,
@@ -122,7 +122,7 @@ def recent_volumes(history: TrainingHistory, library: Library) -> list[WeekVolum
         ]
         for exercise, sets in history.sets_by_exercise.items()
     }
-    muscles = {exercise: traits.muscles for exercise in recent if (traits := traits_of(library, exercise))}
+    muscles = {exercise: traits.muscles for exercise in recent if (traits := history.traits(exercise, library))}
     return weekly_volume(recent, muscles)
 
 

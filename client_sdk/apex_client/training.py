@@ -33,7 +33,14 @@ from apex_sync.coaching.leaves import day
 from apex_sync.coaching.plan_history import asked_for, plan_history
 from apex_sync.coaching.profile import ExerciseTraits, Library, library_of
 from apex_sync.coaching.records import personal_records
-from apex_sync.coaching.sets import PerformedSet, exercise_identity, performed_sets, session_date, sets_by_exercise
+from apex_sync.coaching.sets import (
+    PerformedSet,
+    exercise_identity,
+    identities,
+    performed_sets,
+    session_date,
+    sets_by_exercise,
+)
 from apex_sync.coaching.weeks import complete_weeks
 from apex_sync.collection import Record
 from apex_sync.models import PROFILES, PROGRAMS, WORKOUT_LOGS, Exercise
@@ -89,7 +96,7 @@ def progression(
     """Draw the lines of exercises, the most trained first; of one alone, by its id or name, where that is asked."""
     trained = sets_by_exercise(_dated_sets(local, scope))
     if exercise is not None:
-        wanted = {exercise_identity(exercise, None), exercise_identity(None, exercise)}
+        wanted = {*identities(exercise, None), *identities(None, exercise)}
         trained = {
             identity: sets
             for identity, sets in trained.items()

@@ -49,6 +49,19 @@ async def test_volume_and_progress_need_no_server(open_replica: OpenReplica) -> 
     assert len(await replica.analytics.progression()) == 2
 
 
+async def test_an_exercise_that_is_called_two_ways_has_one_line(open_replica: OpenReplica) -> None:
+    replica = await open_replica()
+    await train(replica, monday(replica, 3), "RDL", 100)
+    await train(replica, monday(replica, 2), "Romanian Deadlift", 110)
+    [line] = await replica.analytics.progression()
+    assert [point.top_load_kg for point in line.points] == [100, 110]
+    assert "load_pr" in {record.kind for record in line.records}
+    assert (
+        await replica.analytics.progression("RDL") == await replica.analytics.progression("romanian deadlift") == [line]
+    )
+    assert len((await replica.analytics.volume(weeks=4)).exercises) == 2, "one exercise in each of two weeks"
+
+
 async def test_a_light_session_in_the_evening_takes_nothing_from_the_day(open_replica: OpenReplica) -> None:
     replica = await open_replica()
     for weeks_ago in (3, 2, 1):

@@ -35,7 +35,7 @@ from apex_sync.coaching.analytics import (
 )
 from apex_sync.coaching.body_weight_lifts import body_weight_lift
 from apex_sync.coaching.client_standing import Status
-from apex_sync.coaching.sets import exercise_identity
+from apex_sync.coaching.sets import exercise_identity, identities
 from apex_sync.coaching.weeks import DAYS, complete_weeks, monday_of, weeks_between
 from apex_sync.ids import athlete_scope
 
@@ -166,7 +166,7 @@ async def progression_of(
     trained = await trained_exercises_of(connection, vault, athlete_id, first, last)
     lines = trained.lines
     if exercise is not None:
-        wanted = {exercise_identity(exercise, None), exercise_identity(None, exercise)}
+        wanted = {*identities(exercise, None), *identities(None, exercise)}
         lines = {
             identity: sessions
             for identity, sessions in lines.items()

@@ -46,7 +46,7 @@ from apex_sync.coaching.client_dashboard import (
 )
 from apex_sync.coaching.nutrition import DayTotals, Macros
 from apex_sync.coaching.session import session_totals
-from apex_sync.coaching.sets import PerformedSet, sets_by_exercise
+from apex_sync.coaching.sets import PerformedSet
 from apex_sync.coaching.strain import ANSWERS
 from apex_sync.ids import Scope, athlete_scope, private_scope, thread_scope
 from apex_sync.models import INSIGHTS, PROGRAMS
@@ -72,7 +72,7 @@ async def dashboard_of(
     private = _private_scope_id(client.coach_id, athlete_id)
     workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, until)
     sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
-    library = await library_for(connection, vault, sets_by_exercise(sets))
+    library = await library_for(connection, vault, {known for each in sets if (known := each.exercise)})
     weights = weight_trend(weigh_ins_of_rows(await measurings_of(connection, athlete_id)))
     body_weights = BodyWeights(weights)
     check_ins = await connection.fetch(_queries.list_recent_check_ins, athlete_id)

@@ -17,7 +17,7 @@ from apex_sync.coaching.assigning import (
     program_copy,
     replaced_program,
 )
-from apex_sync.coaching.exercise_library import builtin_exercises
+from apex_sync.coaching.exercise_library import builtin_exercises, builtin_id
 from apex_sync.coaching.plan_history import history_of_record, sessions_due
 from apex_sync.coaching.profile import library_of
 from apex_sync.coaching.sets import performed_sets
@@ -189,4 +189,8 @@ def test_the_maximum_is_of_the_best_set_of_twelve_weeks_under_its_id_and_its_nam
         *log("2026-02-08", 140.0, name="Squat", exercise_id="sq"),
         *log("2026-03-02", 200.0, name="Squat"),
     ]
-    assert maxima_kg(sets, TODAY) == {"name:squat": 150.0, "id:sq": 140.0}
+    assert maxima_kg(sets, TODAY) == {
+        "name:squat": 150.0,
+        f"id:{builtin_id('Squat')}": 150.0,
+        "id:sq": 140.0,
+    }

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apex_sync.coaching import sets as rules
+from apex_sync.coaching.exercise_library import builtin_id
 from apex_sync.coaching.sets import (
     counts_as_working,
     effort_conflicts,
     effort_rpe,
     exercise_identity,
+    identities_of,
     performed_sets,
     sets_by_exercise,
     working_share,
@@ -204,6 +206,23 @@ def test_an_imported_name_joins_the_library_exercise_it_stands_beside() -> None:
     assert {key: len(found) for key, found in sets_by_exercise(imported + logged).items()} == {"id:7": 2}
     other = named("w3", name="Bench Press", exercise_id="8")
     assert sets_by_exercise(imported + logged + other).keys() == {"id:7", "id:8", "name:bench press"}
+
+
+def test_a_name_without_an_id_is_what_the_library_calls_so() -> None:
+    """Whoever logs a name alone has one line of it, and one line with whoever names the id."""
+    press = builtin_id("Barbell Bench Press")
+    named = [
+        (None, "RDL"),
+        (None, "Romanian Deadlift"),
+        (None, "bb bench press"),
+        (press, "Bankdrücken"),
+        (None, "Mine"),
+    ]
+    meant = identities_of(named)
+    assert meant[None, "RDL"] == meant[None, "Romanian Deadlift"] == f"id:{builtin_id('RDL')}"
+    assert meant[None, "bb bench press"] == meant[press, "Bankdrücken"] == f"id:{press}"
+    assert meant[None, "Mine"] == "name:mine"
+    assert identities_of([(None, "RDL"), ("7", "rdl")])[None, "RDL"] == "id:7", "a coach's own goes first"
 
 
 @given(state=workout_states())

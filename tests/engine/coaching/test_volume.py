@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from apex_sync.coaching.exercise_library import builtin_id
 from apex_sync.coaching.landmarks import EDITIONS, RP_2017, RP_LATER, Landmark, LandmarkEdition, scaled, volume_status
 from apex_sync.coaching.muscles import MUSCLES, muscle_named, muscle_shares
 from apex_sync.coaching.profile import exercise_traits, library_of
@@ -24,7 +25,7 @@ def trained(counts_by_offset: dict[int, int]) -> list[PerformedSet]:
 
 
 def weekly(counts_by_offset: dict[int, int], shares: dict[str, float]) -> list[WeekVolume]:
-    return weekly_volume(sets_by_exercise(trained(counts_by_offset)), {"name:bench press": shares})
+    return weekly_volume(sets_by_exercise(trained(counts_by_offset)), {f"id:{builtin_id('Bench Press')}": shares})
 
 
 def chest(*counts: int, first: int = 0) -> list[WeekVolume]:
