@@ -23,11 +23,14 @@ SCHEDULE_WEEKS = 8
 
 
 def schedule_of(plan: Plan | None, profile: TrainingProfile, history: TrainingHistory) -> tuple[ScheduledSession, ...]:
-    """Give the sessions that were due: the program's, else made from training days a week since the first session."""
+    """Give the sessions that were due: the program's, else made from training days a week.
+
+    They count since the first session, or since the athlete has a coach, if that is later.
+    """
     if plan is not None and plan.scheduled:
         return plan.scheduled
     first = min((session.date for session in history.sessions), default=None)
-    return usual_schedule(profile.training_days_per_week, first, history.as_of)
+    return usual_schedule(profile.training_days_per_week, first, history.as_of, coached_since=profile.coached_since)
 
 
 def usual_schedule(
@@ -35,14 +38,17 @@ def usual_schedule(
     first: datetime.date | None,
     as_of: datetime.date,
     since: datetime.date | None = None,
+    *,
+    coached_since: datetime.date | None = None,
 ) -> tuple[ScheduledSession, ...]:
     """Make a schedule from training days a week alone, since the first session, up to the end of this week.
 
-    It reaches no further back than `since`, or than a few weeks.
+    It reaches no further back than `since`, or than a few weeks, and never before `coached_since`: what was trained
+    before somebody asked for so many days, imported sessions above all, falls short of nothing.
     """
     if not days_per_week or first is None:
         return ()
-    first = max(first, since or days_before(monday_of(as_of), DAYS * SCHEDULE_WEEKS))
+    first = max(first, since or days_before(monday_of(as_of), DAYS * SCHEDULE_WEEKS), coached_since or first)
     return weekly_schedule(days_per_week, first, week_end(monday_of(as_of)))
 
 

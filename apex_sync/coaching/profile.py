@@ -21,6 +21,7 @@ class TrainingProfile(Struct, frozen=True, kw_only=True):
     """An athlete, as far as a rule cares; everything may be unknown.
 
     `main_lifts` are exercise identities; where none are named, the most trained ones stand for them.
+    `coached_since` is the day since which a coach works with them; no session was due before it.
     """
 
     training_age_years: float | None = None
@@ -30,6 +31,7 @@ class TrainingProfile(Struct, frozen=True, kw_only=True):
     target_weight_kg: float | None = None
     training_days_per_week: int | None = None
     check_in_day_number: int | None = None
+    coached_since: datetime.date | None = None
     main_lifts: tuple[str, ...] = ()
     landmark_edition: Literal["rp_2017", "rp_later"] = "rp_2017"
 

@@ -227,7 +227,7 @@ def _summary(client: Client, read: _Read, now: datetime, coach_id: str) -> Clien
     facts = ClientFacts(
         as_of=today,
         since=since.astimezone(UTC).date(),
-        scheduled=_scheduled(client, read, today),
+        scheduled=_scheduled(client, read, today, since.astimezone(UTC).date()),
         done=[session for _, (session, _) in sessions if session.completed_sets],
         check_ins=[on for on in check_ins if on <= today],
         check_in_day_number=client.check_in_day_number,
@@ -286,12 +286,12 @@ def _since(client: Client, read: _Read, now: datetime) -> datetime:
     return datetime.combine(min(known), time(), UTC)
 
 
-def _scheduled(client: Client, read: _Read, today: date) -> Sequence[ScheduledSession]:
+def _scheduled(client: Client, read: _Read, today: date, since: date) -> Sequence[ScheduledSession]:
     asked = asked_for(read.asked_when.get(f"athlete:{client.id}", ()), read.first, today)
     if asked:
         return [session for session in asked if read.first <= session.date <= read.until]
     first_session = _only_day(read.first_sessions, client.scope_no)
-    return usual_schedule(client.training_days_per_week, first_session, today)
+    return usual_schedule(client.training_days_per_week, first_session, today, coached_since=since)
 
 
 def _sessions(read: _Read, scope_no: int) -> Iterable[tuple[date, tuple[DoneSession, float | None]]]:

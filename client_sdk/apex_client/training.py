@@ -74,6 +74,12 @@ _WEIGH_INS = """
     LIMIT :limit
 """
 
+_COACHED_SINCE = """
+    SELECT min(nullif(since, ''))
+    FROM people
+    WHERE :athlete_id IS NULL OR id = :athlete_id
+"""
+
 _OWN_EXERCISES = """
     SELECT exercise.id, exercise.name, exercise.aliases, exercise.muscle_group, exercise.secondary_muscles
     FROM exercise_rows AS exercise
@@ -129,8 +135,19 @@ def adherence(local: LocalReplica, scope: str | None, *, weeks: int, today: date
             None,
         )
         per_week = getattr(profile, "training_days_per_week", None) or None
-        scheduled = usual_schedule(per_week, min(days, default=None), today, first)
+        scheduled = usual_schedule(
+            per_week, min(days, default=None), today, first, coached_since=_coached_since(local, scope)
+        )
     return adherence_weeks(scheduled, done, as_of=today, weeks=weeks)
+
+
+def _coached_since(local: LocalReplica, scope: str | None) -> date | None:
+    """Give the day since which the athlete has a coach, as far as the server has told."""
+    is_coach = local.user is not None and local.user.role == "coach"
+    athlete_id = (scope or "").removeprefix("athlete:") if is_coach else None
+    with sqlite_errors(local.store.path):
+        [told] = local.store.sql.execute(_COACHED_SINCE, {"athlete_id": athlete_id}).fetchone()
+    return day(str(told)[:10]) if told else None
 
 
 def _dated_sets(local: LocalReplica, scope: str | None) -> Iterator[PerformedSet]:

@@ -240,7 +240,9 @@ def _facts(row: Any, file: ClientFile, first_day: date | None, asked: Sequence[S
     return ClientFacts(
         as_of=today,
         since=row["since"].date(),
-        scheduled=usual_schedule(row["training_days_per_week"], row["first_workout"], today, first_day)
+        scheduled=usual_schedule(
+            row["training_days_per_week"], row["first_workout"], today, first_day, coached_since=row["since"].date()
+        )
         if asked is None
         else asked,
         done=_read(row["sessions"], _Session),

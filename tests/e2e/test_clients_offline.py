@@ -134,6 +134,7 @@ async def test_a_device_says_how_clients_stand_as_the_server_does(pair: Pair) ->
     assert (anna.check_ins_to_review, anna.tags) == (1, ["Prep", "Gym"])
     assert anna.adherence.nutrition is not None and anna.current_program_id is not None
     assert (ben.status, ben.average_session_minutes) == ("overdue", 70)
+    assert ben.adherence.workouts is None and "low_adherence" not in ben.reasons, "they began to work together today"
     assert (cem.status, cem.last_workout, cem.current_program_id) == ("active", None, None)
     assert await pair.coach.clients.standing(tag="Prep") == [anna]
     assert await pair.coach.clients.standing(text="BE", status="overdue") == [ben]

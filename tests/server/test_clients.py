@@ -9,6 +9,7 @@ import pytest
 
 from apex_server.db import Database, load_queries
 from tests.server.accounts_app import problem
+from tests.server.analysis_parts import run_as_owner
 from tests.server.rest_app import Person, RestServer, rest_server
 from tests.server.sync_world import World
 from tests.server.test_sync_plans import explain, fill
@@ -71,6 +72,20 @@ async def test_a_list_says_how_each_athlete_stands(rest: RestServer) -> None:
     assert client["next_check_in_due"] == day(-7)  # The relation began today.
     assert (client["status"], client["check_ins_to_review"], client["tags"]) == ("active", 1, [])
     assert client["adherence"]["workouts"] is None
+
+
+async def test_who_links_today_with_old_sessions_owes_none_yet(rest: RestServer, database_url: str) -> None:
+    """Sessions are due from the link on, as check-ins are: imported ones of before fall short of nothing."""
+    coach, athlete = await rest.coach_and_athlete()
+    for days_ago in (22, 15, 8):
+        await train(athlete, days_ago)
+    wish = {"profile": {"training_days_per_week": 4}}
+    asked = await coach("PUT", f"/api/clients/{athlete.id}", wish, if_match="*")
+    assert asked.status_code == 200, asked.text
+    client = await client_of(coach, athlete)
+    assert (client["status"], client["reasons"], client["adherence"]["workouts"]) == ("active", [], None)
+    await run_as_owner(database_url, "UPDATE coach_athletes SET since = now() - interval '40 days'")
+    assert "low_adherence" in (await client_of(coach, athlete))["reasons"]
 
 
 async def test_a_session_that_arrives_late_changes_adherence(rest: RestServer) -> None:

@@ -123,11 +123,11 @@ ORDER BY records.scope_id, records.record_id
 LIMIT 5000;
 
 -- name: list_coaches
--- For whom the analysis is made, who has known the athlete for longest first.
-SELECT coach_id
+-- For whom the analysis is made, who has known the athlete for longest first; and since which day.
+SELECT coach_id, (since AT TIME ZONE 'UTC')::date AS since
 FROM coach_athletes
 WHERE athlete_id = $1 AND ended_at IS NULL
-ORDER BY since, coach_id
+ORDER BY coach_athletes.since, coach_id
 LIMIT 100;
 
 -- name: list_insights

@@ -66,7 +66,8 @@ async def read_athlete(database: Database, athlete_id: UUID, now: datetime) -> A
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         seq = await connection.fetchval(_queries.get_scope_seq, athlete_id)
-        coach_ids = tuple(row["coach_id"] for row in await connection.fetch(_queries.list_coaches, athlete_id))
+        coaches = await connection.fetch(_queries.list_coaches, athlete_id)
+        coach_ids = tuple(row["coach_id"] for row in coaches)
         scopes = [Scope("global").id, *(Scope.parse(library_scope(str(coach_id))).id for coach_id in coach_ids)]
         rows = await connection.fetch(_queries.list_records_to_analyse, athlete_id)
         library_rows = await connection.fetch(_queries.list_library, scopes)
@@ -85,7 +86,10 @@ async def read_athlete(database: Database, athlete_id: UUID, now: datetime) -> A
         body_metrics=of["body_metrics"],
         nutrition_logs=of["nutrition_logs"],
         nutrition_targets=of["nutrition_targets"],
-        profile=training_profile(next((record for _, record in of["profiles"]), None)),
+        profile=msgspec.structs.replace(
+            training_profile(next((record for _, record in of["profiles"]), None)),
+            coached_since=min((row["since"] for row in coaches), default=None),
+        ),
         plan=None,
         library=library_of(dict(records_of(library_rows, library_docs, "exercises"))),
         versions={str(row["record_id"]): row["seq"] for row in rows},

@@ -209,6 +209,19 @@ def test_without_a_program_training_days_a_week_make_the_schedule() -> None:
     assert "adherence.workouts_low" not in analysed(few, 28)
 
 
+def test_sessions_of_before_there_was_a_coach_fall_short_of_nothing() -> None:
+    """Who links today brings imported sessions, and the coach sets the training days: no week was due yet."""
+    imported = [log(7 * week, {"Bench": 100.0}) for week in range(4)]
+
+    def found(coached_since: int) -> dict[str, Finding]:
+        profile = TrainingProfile(training_days_per_week=3, coached_since=day(coached_since))
+        return analysed(imported, 28, profile=profile)
+
+    assert "adherence.workouts_low" not in found(28)
+    assert "adherence.workouts_low" not in found(15), "one week alone was due since"
+    assert "adherence.workouts_low" in found(14)
+
+
 def test_an_overdue_check_in_names_the_last_one() -> None:
     plan = Plan(program_id="p", due_check_ins=(day(0), day(7)))
     last = [("c", check_in(day(0), energy=7))]
