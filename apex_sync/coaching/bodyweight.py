@@ -130,6 +130,8 @@ def weigh_ins_of(records: Iterable[tuple[str, Record]]) -> list[WeighIn]:
 def weight_trend(weigh_ins: Iterable[WeighIn]) -> list[TrendDay]:
     """Give the trend over the days with a reading, oldest first; several readings of a day count as their mean.
 
+    An implausible reading beside a plausible one of its day is left out of the day: a slip costs the right one nothing.
+
     >>> from datetime import date
     >>> readings = [WeighIn(record_id="c", date=date(2026, 3, d), weight_kg=kg) for d, kg in ((1, 80.0), (2, 81.0))]
     >>> [round(day.trend_kg, 2) for day in weight_trend(readings)]
@@ -138,7 +140,9 @@ def weight_trend(weigh_ins: Iterable[WeighIn]) -> list[TrendDay]:
     days: list[TrendDay] = []
     aside: list[float] = []
     accepted_on, trend_kg, line = datetime.date.min, 0.0, 0
-    for on, readings in _by_day(weigh_ins):
+    for on, of_day in _by_day(weigh_ins):
+        plausible = [each for each in of_day if days and _implausible(on, each.weight_kg, days[-1]) is None]
+        readings = plausible or of_day
         weight_kg = fsum(reading.weight_kg for reading in readings) / len(readings)
         held_out = _implausible(on, weight_kg, days[-1]) if days else None
         if held_out is not None:

@@ -79,6 +79,15 @@ def test_a_reading_more_than_four_per_cent_off_is_held_out(weight: float, held_o
         assert trend[-1].trend_kg == 80.0
 
 
+def test_a_slip_takes_no_right_reading_of_its_day_with_it() -> None:
+    slip = WeighIn(record_id="slip", date=day(2), weight_kg=173.9)
+    known = readings(79.0, 79.1, 78.9)
+    last_day = weight_trend([*known, slip])[-1]
+    assert (last_day.weight_kg, last_day.held_out) == (78.9, None)
+    assert weight_trend([*known, slip]) == weight_trend(known)
+    assert weight_trend([*known[:2], slip])[-1].held_out == "unit_slip"
+
+
 def test_a_jump_of_more_than_five_kilograms_in_a_day_is_held_out() -> None:
     assert weight_trend(readings(150.0, 155.0))[-1].held_out is None
     assert weight_trend(readings(150.0, 155.1))[-1].held_out == "outlier"
