@@ -5,7 +5,7 @@ in a compaction. But a restored server takes ops anew: under a clock that was de
 refused then, or what a clone wrote, and its author was told that it is durable.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from apex_sync.document import Document
 from apex_sync.op import StampedWrite, decode_op, is_summary
@@ -57,9 +57,30 @@ def _lost(before: Document, after: Document) -> Iterator[tuple[int, int, bytes, 
                 if summarised is None:
                     # The newest first: it has most likely seen whatever is asked about.
                     summarised = {_key(write): write for write in sorted(_summarised(after), key=_hlc, reverse=True)}
-                writes = [write for write in writes if not _is_spoken_for(write, summarised, after)]
+                strange = _strange_places(writes, summarised)
+                writes = [
+                    write
+                    for write in writes
+                    if not _is_spoken_for(
+                        write, summarised, after, is_strange=(write.client_id, write.clock) in strange
+                    )
+                ]
             if writes:
                 yield client_id, clock, op, writes
+
+
+def _strange_places(
+    writes: Sequence[StampedWrite], summarised: Mapping[_WriteKey, StampedWrite]
+) -> set[tuple[int, int]]:
+    """Give client and clock of those writes in whose place the summaries have another: a clone's."""
+    places: dict[tuple[int, int], set[int]] = {}
+    for write in writes:
+        places.setdefault((write.client_id, write.clock), set()).add(write.hlc)
+    return {
+        (client_id, clock)
+        for client_id, clock, hlc in summarised
+        if (client_id, clock) in places and hlc not in places[client_id, clock]
+    }
 
 
 def _summarised(document: Document) -> Iterator[StampedWrite]:
@@ -69,14 +90,16 @@ def _summarised(document: Document) -> Iterator[StampedWrite]:
                 yield from decode_op(op, client_id=client_id, clock=clock)
 
 
-def _is_spoken_for(write: StampedWrite, summarised: Mapping[_WriteKey, StampedWrite], after: Document) -> bool:
+def _is_spoken_for(
+    write: StampedWrite, summarised: Mapping[_WriteKey, StampedWrite], after: Document, *, is_strange: bool
+) -> bool:
     """Tell whether a summary has a write, or whatever overwrote it, or it stands there as it was before a summary.
 
     A device that was put back to a backup may have gone on with an op that it had not sent by then. So one clock has
     two ops that begin alike, and the rest of one of them nobody has seen. And a restored server may have a summary of
-    before the one that is lost, or none.
+    before the one that is lost, or none. Where its place is strange, whoever claims to have seen it saw the other one.
     """
-    if _key(write) in summarised or _is_overwritten(write, summarised.values()):
+    if _key(write) in summarised or (not is_strange and _is_overwritten(write, summarised.values())):
         return True
     op = after.ops.get(write.client_id, {}).get(write.clock)
     return op is not None and any(

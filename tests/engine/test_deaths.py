@@ -110,6 +110,14 @@ def test_what_stands_there_as_it_was_before_a_summary_is_not_lost() -> None:
     assert lost_writes(before, document([FIRST, TITLE])) == []
 
 
+def test_who_saw_a_clone_s_edit_has_not_seen_the_one_in_whose_place_it_stands() -> None:
+    """A restored server took the clone's op first and compacted it, with one by somebody who had read that."""
+    there = document([TITLE])
+    there.append(2, encode_op([Write(60, [1, 1], {"notes": "6"})]))
+    lost = lost_writes(document([FIRST]), compact(there, RESTORED_SERVER_CLIENT_ID).document)
+    assert [write.patch for write in lost] == [{"notes": "1"}]
+
+
 def test_a_write_that_two_servers_have_summarised_counts_once() -> None:
     both = Document()
     both.append(1, FIRST)

@@ -27,9 +27,6 @@ from tests.simulation.server import SimulatedServer
 Expected = tuple[Patch, list[NaiveConflict]]
 """State and conflicts by the naive model."""
 
-UNKNOWN = UUID(int=0)
-"""Whoever is bound to no client id."""
-
 _parsed = lru_cache(4096)(parse_document)
 
 WRITERS: dict[str, dict[str, set[str]]] = {
@@ -58,7 +55,8 @@ class Judge:
         """Of each store the edition that was looked at last, and the records in it."""
         self._settled: dict[MemoryReplicaStore, bytes] = {}
         """Of each store the epoch of the server that it had met when it was looked at last."""
-        self._owners: dict[int, UUID | None] = {}
+        self._owners: dict[int, set[UUID | None]] = {}
+        """Whose a client id ever was: a restored server has forgotten that, and may give it to another."""
         self.secret: dict[str, str] = {}
         """Values that were written into a private scope."""
 
@@ -74,7 +72,8 @@ class Judge:
 
     def on_the_way(self, devices: Iterable[SimulatedDevice]) -> Iterator[str]:
         """Look at what the stores of devices hold after a step, where anything was written to them."""
-        self._owners |= {client_id: owner for client_id, (owner, _) in self._server.database.bindings.items()}
+        for client_id, (owner, _) in self._server.database.bindings.items():
+            self._owners.setdefault(client_id, set()).add(owner)
         for device in devices:
             edition, before = self._seen.get(device.store, (-1, {}))
             if edition != device.store.edition:
@@ -208,12 +207,12 @@ class Judge:
 
     def _authors(self, scope: str, record_id: bytes, record: MemoryRecord, document: Document) -> Iterator[str]:
         for write in document.writes():
-            role = self._grants.role(self._owners.get(write.client_id, UNKNOWN), scope)
+            roles = {self._grants.role(owner, scope) for owner in self._owners.get(write.client_id, ())} - {None}
             may_write = WRITERS[record.stored.collection]
-            if role is None:
+            if not roles:
                 yield f"{scope}: {record_id.hex()} has an op of {write.client_id}, who has no part in it"
-            elif forbidden := [field for field in write.patch if role not in may_write.get(field, may_write[""])]:
-                yield f"{scope}: {record_id.hex()} has {forbidden}, written by the {role}"
+            elif forbidden := [field for field in write.patch if not roles & may_write.get(field, may_write[""])]:
+                yield f"{scope}: {record_id.hex()} has {forbidden}, written by the {'/'.join(sorted(map(str, roles)))}"
 
     def _device(self, device: SimulatedDevice, expected: dict[RecordKey, Expected]) -> Iterator[str]:
         local: LocalReplica = device.local

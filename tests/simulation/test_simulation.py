@@ -150,6 +150,11 @@ ONCE_FAILED = {
             141, 142, 143, 144, 145, 147, 150, 151, 152, 153, 155, 159, 168, 169, 196,
         ]
     ),
+    "what had seen a clone's edit was taken to overwrite the one in whose place it stood": Plan.of(39943).only(
+        [
+            10, 11, 13, 14, 19, 20, 21, 22, 24, 25, 26, 27, 28, 33, 35, 48, 53, 62, 63, 64, 68, 70,
+        ]
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 
