@@ -12,6 +12,9 @@ from msgspec import UNSET
 
 from apex_sync.models.fields import parse_date, parse_local_time
 
+UNENDED_MINUTES = 24 * 60
+"""From here on nobody ended the session, as in imports."""
+
 
 def shown(value: Any) -> Any:
     """Give what a register holds; absent and explicitly empty look the same to a reader."""
@@ -65,6 +68,25 @@ def local_day(value: Any) -> date | None:
     """Give the calendar day of a local time, in the athlete's own zone."""
     moment = parse_local_time(value) if isinstance(value, str) else None
     return moment.date() if moment else None
+
+
+def minutes_lasted(minutes: float | None, start_time: Any, end_time: Any) -> float | None:
+    """Give the minutes that a session lasted: those it states, else from its start to its end.
+
+    None where either is missing, only one knows its offset, or nobody ended it within a day.
+
+    >>> minutes_lasted(None, "2026-03-01T18:00:00+01:00", "2026-03-01T19:05:00+01:00"), minutes_lasted(50.0, None, None)
+    (65.0, 50.0)
+    """
+    if minutes is not None:
+        return minutes
+    if start_time.__class__ is not str or end_time.__class__ is not str:
+        return None
+    began, ended = parse_local_time(start_time), parse_local_time(end_time)
+    if began is None or ended is None or (began.tzinfo is None) != (ended.tzinfo is None):
+        return None
+    lasted = (ended - began).total_seconds() / 60
+    return round(lasted, 2) if 0 < lasted < UNENDED_MINUTES else None
 
 
 def live_entries(value: Any) -> list[tuple[str, Any]]:

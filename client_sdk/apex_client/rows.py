@@ -12,6 +12,7 @@ import msgspec
 
 from apex_client.flat_rows import FLAT_ROWS, GIRTHS, NUTRIENTS, Row, flat_row
 from apex_client.opened_messages import NOTHING, OpenedParts, open_said
+from apex_sync.coaching.leaves import minutes_lasted
 from apex_sync.coaching.message_view import CONTENT, sent_messages
 from apex_sync.coaching.nutrition import day_totals, portions
 from apex_sync.coaching.reviewing import is_reviewed
@@ -154,7 +155,8 @@ def _workout_log(place: tuple[int, int, str], state: Mapping[str, Any]) -> tuple
     ]
     set_rows, volume, average_rpe = _sets(number, get("sets") or {}, entries, exercise_rows)
     row = (
-        *place, get("date"), get("start_time"), get("end_time"), get("duration_minutes"), get("title"),
+        *place, get("date"), get("start_time"), get("end_time"),
+        minutes_lasted(get("duration_minutes"), get("start_time"), get("end_time")), get("title"),
         get("program_id"), get("week_number"), get("day_number"), get("fatigue"), get("pump"), get("mood"),
         get("notes"), get("completed") is True, get("source"), get("created_at"), len(exercise_rows), len(set_rows),
         volume, average_rpe,

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from apex_client import rows
 from apex_server.db import Database
 from apex_server.resources.history import totals_of_row
 from apex_server.sync import projections_are_current, rebuild_projections
@@ -26,6 +27,7 @@ from apex_sync.models import CHECK_INS, COLLECTIONS, WORKOUT_LOGS
 from apex_sync.models.body import Measurements
 from apex_sync.models.checkin import Responses
 from apex_sync.models.workout import LoggedExercise, LoggedSet
+from apex_sync.op import Patch
 from tests.server.sync_world import World, assert_consistent, workout
 
 pytestmark = pytest.mark.anyio
@@ -178,6 +180,25 @@ def test_wall_clock_and_offset_are_kept_apart() -> None:
     assert row[:4] == (date(2026, 3, 1), datetime(2026, 3, 1, 23, 30), datetime(2026, 3, 2, 0, 40), 330)  # noqa: DTZ001
     imported = WORKOUT_LOGS.model(start_time="2026-03-01T23:30:00")  # type: ignore[call-arg]
     assert project("workout_logs", imported)["workout_logs"][0][3] is None
+
+
+@pytest.mark.parametrize(
+    ("leaves", "minutes"),
+    [
+        ({"end_time": "2026-03-01T19:05:00"}, 65.0),
+        ({"end_time": "2026-03-01T19:05:00", "duration_minutes": 50}, 50.0),
+        ({"end_time": "2026-03-01T19:05:00+01:00"}, None),
+        ({"end_time": "2026-03-01T17:00:00"}, None),
+        ({"end_time": "2026-03-02T18:00:00"}, None),
+        ({}, None),
+    ],
+)
+def test_a_session_lasts_from_its_start_to_its_end_on_server_and_device(leaves: Patch, minutes: float | None) -> None:
+    state = {"start_time": "2026-03-01T18:00:00", **leaves}
+    [row] = project("workout_logs", WORKOUT_LOGS.read(state)[0])["workout_logs"]
+    assert row[4] == minutes
+    [on_device] = rows.project("workout_logs", (1, 1, "w"), state)[0]["workout_log_rows"]
+    assert on_device[6] == minutes
 
 
 def test_there_is_one_zero() -> None:

@@ -37,6 +37,7 @@ from apex_server.sync.column_values import (
 from apex_server.sync.flat_tables import FLAT_TABLES, MACROS, flat_row
 from apex_server.sync.store import Row, RowsByTable
 from apex_sync.coaching.exercise_totals import HardSet, exercise_totals, hard_set
+from apex_sync.coaching.leaves import minutes_lasted
 from apex_sync.coaching.leaves import number as within
 from apex_sync.coaching.leaves import whole as within_whole
 from apex_sync.coaching.message_view import sent_messages
@@ -58,7 +59,7 @@ from apex_sync.collection import Record
 
 __all__ = ["VERSION", "project"]
 
-VERSION = 8
+VERSION = 9
 
 NEVER = datetime(1970, 1, 1)  # noqa: DTZ001 - as every timestamp of a projection.
 """When a message was sent that names no day of the calendar: it stands before all others."""
@@ -82,7 +83,7 @@ def _workout_logs(log: Any) -> RowsByTable:
         wall_clock(started),
         wall_clock(ended),
         utc_offset_minutes(started if started is not None else ended),
-        number(log.duration_minutes),
+        minutes_lasted(number(log.duration_minutes), log.start_time, log.end_time),
         id_of(log.program_id),
         whole(log.week_number),
         whole(log.day_number),
