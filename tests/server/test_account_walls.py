@@ -233,6 +233,7 @@ async def test_each_function_that_runs_as_the_owner_is_shut_to_strangers_and_pin
     ours = {
         "apex_accept_invite",
         "apex_begin_login",
+        "apex_coaches_behind",
         "apex_forget_login_attempts",
         "apex_invite_offer",
         "apex_login_accounts",

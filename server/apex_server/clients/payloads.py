@@ -151,8 +151,15 @@ class ClientMetrics(Struct, kw_only=True):
 
 
 class ClientDetail(ClientSummary, kw_only=True):
-    """One of a coach's athletes as a whole. `file` is the coach's own, and the athlete does not read it."""
+    """One of a coach's athletes as a whole. `file` is the coach's own, and the athlete does not read it.
 
+    `email` is the address of the account, as it was typed; nobody has shown it to be theirs unless `email_verified`.
+    """
+
+    email: str
+    email_verified: bool
+    updated_at: datetime | None
+    """When profile or file were last changed."""
     profile: ProfileView
     file: ClientFile
     metrics: ClientMetrics

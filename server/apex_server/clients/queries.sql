@@ -356,6 +356,12 @@ FROM (
 ORDER BY page.date DESC, page.time DESC, page.id DESC
 LIMIT $7;
 
+-- name: get_address
+-- The address of an athlete, for whoever was shown that athlete just before.
+SELECT email, email_verified_at IS NOT NULL AS email_verified
+FROM users
+WHERE id = $1;
+
 -- name: has_record
 -- What a damaged record has in common with a whole one, and an unwritten one has not.
 SELECT EXISTS (

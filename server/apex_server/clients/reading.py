@@ -12,6 +12,7 @@ from apex_server.caller import Caller
 from apex_server.clients.payloads import ClientDetail, ClientMetrics, Measured, ProfileView
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import MalformedRequest, NotFound
+from apex_server.people import USER_EMAIL
 from apex_server.resources import GIRTHS, KnownRecord, etag_of, measurings_of, read_records, weigh_ins_of_rows
 from apex_server.resources.versions import read_etag
 from apex_server.standing import clients_of, coaches_read_by
@@ -60,10 +61,17 @@ async def read_client(
         parts = parts_of(summary.coach_id, athlete_id)
         known = {name: await read_part(connection, database.vault, part) for name, part in parts.items()}
         measurings = await measurings_of(connection, athlete_id)
+        account = await connection.fetchrow(_queries.get_address, athlete_id)
+        if account is None:
+            raise NotFound("athlete")
+        [email] = await database.vault.texts(connection, USER_EMAIL, [(athlete_id, account["email"])])
     profile = live(known["profile"], Profile)
     kept = known.get("file")
     detail = ClientDetail(
         **msgspec.structs.asdict(summary),
+        email=email,
+        email_verified=account["email_verified"],
+        updated_at=max((part.updated_at for part in known.values() if part.updated_at), default=None),
         profile=ProfileView(**shown(profile), age_years=age_years(profile, datetime.now(UTC).date())),
         file=live(kept, ClientFile) if kept else ClientFile(),
         metrics=metrics_of(measurings, profile),

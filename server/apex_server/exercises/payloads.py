@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from apex_server.resources import KnownRecord, record_view, view_of_model
+from apex_sync.ids import Scope
 from apex_sync.models import Exercise
 
 __all__ = ["ExerciseResource", "ExercisesPage", "NewExercise", "show_exercises"]
@@ -22,6 +23,8 @@ class ExerciseResource(Exercise, kw_only=True):
     """One exercise; custom ones belong to a coach, the others to everybody."""
 
     is_custom: bool = True
+    created_by: UUID | None = None
+    """The coach who made it; null for a built-in one."""
 
 
 class ExercisesPage(Struct):
@@ -39,4 +42,5 @@ def show_exercises(found: Iterable[KnownRecord]) -> list[ExerciseResource]:
 def _shown(known: KnownRecord) -> ExerciseResource:
     shown: ExerciseResource = view_of_model(ExerciseResource, known)
     shown.is_custom = known.scope != "global"
+    shown.created_by = UUID(Scope.parse(known.scope).owner_id) if shown.is_custom else None
     return shown

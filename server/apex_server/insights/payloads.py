@@ -47,6 +47,7 @@ class InsightSummary(Struct, kw_only=True):
     """An insight as it stands in a list; leaves that nobody wrote are null."""
 
     id: str
+    coach_id: UUID
     athlete_id: str | None
     kind: str | None
     about_id: str | None

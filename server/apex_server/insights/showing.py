@@ -1,11 +1,13 @@
 """Shows the record of an insight as people read it."""
 
 from typing import Any
+from uuid import UUID
 
 from msgspec import UNSET
 
 from apex_server.insights.payloads import InsightDetail, InsightSummary, SuggestedAction
 from apex_server.resources import KnownRecord
+from apex_sync.ids import Scope
 
 __all__ = ["show_detail", "show_summary"]
 
@@ -38,6 +40,7 @@ def summary_of(known: KnownRecord) -> dict[str, Any]:
     return {
         **{name: present(getattr(record, name)) for name in PLAIN},
         "id": known.id,
+        "coach_id": UUID(Scope.parse(known.scope).owner_id),
         "recommendations": state.get("recommendations") or [],
         "flags": state.get("flags") or [],
         "suggested_actions": suggested_actions(state.get("findings") or []),

@@ -68,6 +68,10 @@ class MessageView(SentMessage, kw_only=True, frozen=True):
 
     thread_id: UUID
     sender_id: UUID
+    sender_name: str
+    recipient_id: UUID
+    updated_at: datetime | None
+    """When it was last changed: read, reacted to or taken back."""
     needs_review: Annotated[bool, Meta(description="It breaks a bound, or somebody made both sides speak in it.")]
 
 

@@ -24,6 +24,14 @@ WHERE $1 IN (pair.coach_id, pair.athlete_id)
 ORDER BY pair.coach_id, pair.athlete_id
 LIMIT 5000;
 
+-- name: list_names
+-- What the people of some threads are called.
+SELECT id, name
+FROM users
+WHERE id = ANY ($1::uuid[])
+ORDER BY id
+LIMIT 10000;
+
 -- name: list_pairs
 -- Whose threads somebody has; the id of a thread follows from its two people.
 SELECT pair.coach_id, pair.athlete_id

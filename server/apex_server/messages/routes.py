@@ -30,7 +30,7 @@ from apex_server.messages.payloads import (
     ThreadView,
     UnreadView,
 )
-from apex_server.messages.threads import MESSAGE_KIND, Threads, views_of
+from apex_server.messages.threads import MESSAGE_KIND, Threads
 from apex_server.problems import problem_responses
 from apex_server.resources import AlreadyExists, KnownRecord
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
@@ -132,7 +132,9 @@ class MessagesController(Controller):
             raise InvalidFields.one(missing, f"Expected, as the type is {data.type}")
         record_id = new_record_id(idempotency_key, threads.caller, "message", content.get("id"))
         made = await threads.create(scope, record_id, {**content, "side": threads.side, "sent_at": sent_at})
-        return Response(own_view(threads, made.known), status_code=201 if made.outcome == "created" else 200)
+        async with threads.reading() as connection:
+            sent = await own_view(threads, connection, made.known)
+        return Response(sent, status_code=201 if made.outcome == "created" else 200)
 
     @put("/read", responses=problem_responses(*_WRITE))
     async def read_messages(self, threads: NamedDependency[Threads], data: JSONBody[ReadRequest]) -> UnreadView:
@@ -148,7 +150,7 @@ class MessagesController(Controller):
             await threads.known(connection, message_id)
         await threads.mark_read([message_id], instant_text(wall_clock()))
         async with threads.reading() as connection:
-            return own_view(threads, await threads.known(connection, message_id))
+            return await own_view(threads, connection, await threads.known(connection, message_id))
 
     @put("/{message_id:uuid}/reactions", responses=problem_responses(*_WRITE))
     async def react_to_message(
@@ -158,7 +160,8 @@ class MessagesController(Controller):
         async with threads.reading() as connection:
             known = await threads.known(connection, message_id)
         made = await threads.apply_patch(message_id, reactions_patch(threads.side, known.record, data.emojis))
-        return own_view(threads, made.known)
+        async with threads.reading() as connection:
+            return await own_view(threads, connection, made.known)
 
     @delete("/{message_id:uuid}", responses=problem_responses(*_WRITE))
     async def delete_message(self, threads: NamedDependency[Threads], message_id: FromPath[UUID]) -> None:
@@ -185,9 +188,9 @@ async def sending_time(connection: Connection, scope: str, reply_to: UUID | None
     return instant_after(wall_clock(), None if newest is None else instant_text(newest.replace(tzinfo=UTC)))
 
 
-def own_view(threads: Threads, known: KnownRecord) -> MessageView:
+async def own_view(threads: Threads, connection: Connection, known: KnownRecord) -> MessageView:
     """Show a message; where both sides speak in it, the caller's. Raises NotFound where neither does."""
-    views = views_of(known)
+    views = await threads.shown(connection, [known])
     if not views:
         raise NotFound("message")
     return next((view for view in views if view.sender == threads.side), views[0])

@@ -29,7 +29,7 @@ from apex_sync.models.client_file import ThreadFiling, client_file_id
 from apex_sync.models.message import Part, Side
 from apex_sync.op import Patch
 
-__all__ = ["MESSAGE_KIND", "Threads", "views_of"]
+__all__ = ["MESSAGE_KIND", "Threads"]
 
 Place = tuple[UUID, UUID]
 """The id of a scope and of a record in it."""
@@ -125,7 +125,16 @@ class Threads(RecordWriter):
 
     async def _views(self, connection: Connection, places: Sequence[Place]) -> dict[tuple[UUID, str], MessageView]:
         found = await read_records(connection, self.database.vault, MESSAGES, dict.fromkeys(places))
-        return {(UUID(view.id), view.sender): view for known in found for view in views_of(known)}
+        return {(UUID(view.id), view.sender): view for view in await self.shown(connection, found)}
+
+    async def shown(self, connection: Connection, found: Sequence[KnownRecord]) -> list[MessageView]:
+        """Show what is said in records, with the names of who says it."""
+        people = {person for known in found for person in people_of(known.scope)}
+        rows = await connection.fetch(_queries.list_names, list(people)) if people else []
+        ids = [row["id"] for row in rows]
+        names = await self.database.vault.texts(connection, USER_NAME, [(row["id"], row["name"]) for row in rows])
+        by_id = dict(zip(ids, names, strict=True))
+        return [view for known in found for view in views_of(known, by_id)]
 
     async def is_encrypted(self, connection: Connection, scope: str) -> bool:
         """Tell whether a thread is encrypted."""
@@ -165,18 +174,30 @@ class Threads(RecordWriter):
         )
 
 
-def views_of(known: KnownRecord) -> list[MessageView]:
+def people_of(scope: str) -> tuple[UUID, UUID]:
+    """Give the coach and the athlete of a thread."""
+    _, coach, athlete = Scope.parse(scope)
+    return UUID(coach), UUID(athlete)
+
+
+def views_of(known: KnownRecord, names: Mapping[UUID, str]) -> list[MessageView]:
     """Show what is said in a record."""
-    scope = Scope.parse(known.scope)
-    return [
-        MessageView(
-            **msgspec.structs.asdict(said),
-            thread_id=scope.id,
-            sender_id=UUID(scope.owner_id if said.sender == "coach" else scope.about_id),
-            needs_review=bool(known.problems),
+    coach, athlete = people_of(known.scope)
+    views = []
+    for said in sent_messages(known.id, known.record):
+        sender, recipient = (coach, athlete) if said.sender == "coach" else (athlete, coach)
+        views.append(
+            MessageView(
+                **msgspec.structs.asdict(said),
+                thread_id=Scope.parse(known.scope).id,
+                sender_id=sender,
+                sender_name=names.get(sender, ""),
+                recipient_id=recipient,
+                updated_at=known.updated_at,
+                needs_review=bool(known.problems),
+            )
         )
-        for said in sent_messages(known.id, known.record)
-    ]
+    return views
 
 
 def _sent_at(view: ThreadView) -> str:

@@ -41,6 +41,8 @@ class NewProgram(Program, kw_only=True):
 class ProgramResource(Program, kw_only=True):
     """One program; weeks, days, exercises and sets are maps of entries by id. `athlete_id` is null for a template."""
 
+    coach_id: UUID | None = None
+    """Who made a template, drafted a program, or assigned the one that an athlete follows; null where nobody knows."""
     analytics: ProgramAnalytics | UnsetType = UNSET
     """On demand, for a program that an athlete follows."""
 

@@ -31,6 +31,13 @@ WHERE plan.scope_id = ANY ((SELECT apex_readable_scope_ids())::uuid[])
 ORDER BY plan.start_date DESC, plan.record_id DESC
 LIMIT $5;
 
+-- name: list_coaches_behind
+-- Which coaches wrote under some client ids, a page of programs has some hundreds at most.
+SELECT behind.client_id, behind.coach_id
+FROM apex_coaches_behind($1) AS behind
+ORDER BY behind.client_id
+LIMIT 1000;
+
 -- name: list_followed
 -- What an athlete follows, and the copies of one program ($2) that they follow no more; a coach leaves more than one
 -- active only on purpose.

@@ -22,6 +22,7 @@ from apex_server.db import Connection, load_queries
 from apex_server.errors import RoleRequired
 from apex_server.problems import problem_responses
 from apex_server.programs.assigning import assign
+from apex_server.programs.coaches import show_programs
 from apex_server.programs.completing import ProgramWriter
 from apex_server.programs.errors import VersionGone
 from apex_server.programs.examples import PROGRAM, PROGRAM_PATCH
@@ -46,7 +47,6 @@ from apex_server.resources import (
     RecordWriter,
     StampMark,
     performed_sets_of_workouts,
-    view_of_model,
 )
 from apex_server.resources.controller import RecordId
 from apex_server.resources.pages import PAGE_LENGTH_DEFAULT
@@ -122,7 +122,7 @@ class ProgramsController(AthleteRecordController):
         self, connection: Connection, vault: Vault, found: Sequence[KnownRecord], include: Collection[str]
     ) -> list[ProgramResource]:
         """Show programs, on demand with how far their athletes have come."""
-        shown = [view_of_model(ProgramResource, known) for known in found]
+        shown = await show_programs(connection, found)
         if "analytics" in include:
             for program, known in zip(shown, found, strict=True):
                 scope = Scope.parse(known.scope)
@@ -170,7 +170,7 @@ class ProgramsController(AthleteRecordController):
     ) -> ProgramResource:
         """Read one program as it was; sent with PUT, it is so again."""
         async with records.reading() as connection:
-            return program_as_of(await records.known(connection, record_id, deleted=True), stamp)
+            return await program_as_of(connection, await records.known(connection, record_id, deleted=True), stamp)
 
     @post("/{record_id:uuid}/clone", responses=problem_responses(*WRITE_REFUSALS, AlreadyExists, RoleRequired))
     async def clone_record(

@@ -2,9 +2,10 @@
 
 from apex_server.db import Connection
 from apex_server.errors import NotFound
+from apex_server.programs.coaches import show_programs
 from apex_server.programs.errors import VersionGone
 from apex_server.programs.payloads import ProgramResource, ProgramVersionsPage, ProgramVersionView
-from apex_server.resources import KnownRecord, StampMark, moment_of, origins_of_clients, view_of_model
+from apex_server.resources import KnownRecord, StampMark, moment_of, origins_of_clients
 from apex_server.vault import Vault
 from apex_sync.coaching.program_changes import program_version
 from apex_sync.errors import NoSuchVersion, VersionFolded
@@ -37,11 +38,13 @@ async def versions_page(
     return ProgramVersionsPage(views, StampMark(told[-1].stamp).encode() if len(older) > limit else None)
 
 
-def program_as_of(program: KnownRecord, stamp: int) -> ProgramResource:
+async def program_as_of(connection: Connection, program: KnownRecord, stamp: int) -> ProgramResource:
     """Show a program as it stood. Raises NotFound, VersionGone."""
     try:
-        return view_of_model(ProgramResource, program.as_of(stamp))
+        past = program.as_of(stamp)
     except NoSuchVersion as error:
         raise NotFound("version of this program") from error
     except VersionFolded as error:
         raise VersionGone from error
+    [shown] = await show_programs(connection, [past])
+    return shown
