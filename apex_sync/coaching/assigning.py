@@ -192,50 +192,6 @@ def _days_over(held: Patch, today: datetime.date) -> set[str]:
     return over
 
 
-def replaced_program(held: Mapping[str, Any], by: Mapping[str, Any]) -> Patch:
-    """Give what ends a program when another is assigned; nothing where not both are followed, in the same days.
-
-    One that began earlier is followed until the day before, so that it asks for nothing from that day on, and one that
-    did not is archived. A program without a first day asks for nothing: it ends no other, and gives way to any.
-
-    >>> followed = {"status": "active", "start_date": "2026-03-02"}
-    >>> replaced_program({"status": "active", "start_date": "2026-01-05", "end_date": "2026-03-29"}, followed)
-    {'end_date': '2026-03-01'}
-    >>> replaced_program({"status": "active", "start_date": "2026-01-05", "end_date": "2026-03-01"}, followed)
-    {}
-    """
-    first = day(by.get("start_date"))
-    if held.get("status") != "active" or by.get("status") != "active" or first is None:
-        return {}
-    start, end, last = day(held.get("start_date")), day(held.get("end_date")), day(by.get("end_date"))
-    if start is not None and ((end and end < first) or (last and last < start)):
-        return {}
-    if start is None or start >= first:
-        return {"status": "archived"}
-    return {"end_date": days_before(first, 1).isoformat()}
-
-
-def completed_program(changes: Patch, held: Record, today: str) -> Patch:
-    """Complete changes of a program: one that is followed and set to completed ends today, unless they say when.
-
-    What was due after that day is due no more. One that has not begun was never followed, and is archived.
-
-    >>> from apex_sync.models import Program
-    >>> held = Program(status="active", start_date="2026-01-05", end_date="2026-03-29")
-    >>> completed_program({"status": "completed"}, held, "2026-02-10")
-    {'status': 'completed', 'end_date': '2026-02-10'}
-    >>> completed_program({"status": "completed"}, held, "2026-01-01")
-    {'status': 'archived'}
-    """
-    is_completed = changes.get("status") == "completed" and getattr(held, "status", None) == "active"
-    if not is_completed or "end_date" in changes:
-        return changes
-    start, end = changes.get("start_date", held_day(held, "start_date")), held_day(held, "end_date")
-    if isinstance(start, str) and start > today:
-        return {**changes, "status": "archived"}
-    return changes if end and end <= today else {**changes, "end_date": today}
-
-
 def held_day(program: Record, name: str) -> str | None:
     """Give a day of a program as it was written."""
     found = getattr(program, name, None)

@@ -1,8 +1,8 @@
 """Programs made from programs on this replica; each takes the local replica and is run in its thread."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from typing import NamedTuple
 
 from apex_client import listing
 from apex_client.local import LocalReplica
@@ -19,12 +19,12 @@ from apex_sync.coaching.assigning import (
     maxima_kg,
     order_problem,
     program_copy,
-    replaced_program,
     resolved_loads,
     stated_maxima,
 )
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.profile import ExerciseTraits, library_of
+from apex_sync.coaching.program_ends import EndedProgram, ended_program, ends_with
 from apex_sync.coaching.sets import performed_sets
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem, OutOfBounds
@@ -43,6 +43,13 @@ EXERCISES_MAX = 5000
 """Looked through for how an exercise is loaded: the built-in library eight times over."""
 
 
+class Assigned(NamedTuple):
+    """The copy that an athlete follows, and what ended with it now."""
+
+    program: Snapshot
+    ended: list[EndedProgram]
+
+
 def clone(local: LocalReplica, program_id: str, scope: str, name: str | None) -> Snapshot:
     """Make a template of the coach's from a program. Raises NoSuchRecord."""
     copy = program_copy(PROGRAMS.read(local.find(PROGRAMS.name, program_id, scope).state)[0], source_id=program_id)
@@ -59,7 +66,7 @@ def assign(
     end_date: str | None,
     today: str,
     keep: bool,
-) -> Snapshot:
+) -> Assigned:
     """Let an athlete follow a copy of a program; the server takes or makes the same one.
 
     `today` is the day of this device, and counts where nobody knows that of the athlete. All of it is saved
@@ -74,10 +81,10 @@ def assign(
         first, last = assigned_days(template, start_date=start_date, end_date=end_date, today=here)
         assigned_id = assignment_id(program_id, athlete_id, first, held)
         assigned = local.store.one(home, assigned_id)
-        others = [] if keep else programs
         if assigned is not None and not is_followed_anew(assigned.state):
-            _end(local, others, assigned_id, assigned.state)
-            return local.snapshot_of(assigned)
+            return Assigned(
+                local.snapshot_of(assigned), [] if keep else _end(local, home, assigned_id, assigned.state, held)
+            )
         maxima, library = _maxima(local, home, template, date.fromisoformat(today))
         followed = followed_program(
             template, source_id=program_id, start_date=first, end_date=last, maxima_kg=maxima, library=library
@@ -90,8 +97,7 @@ def assign(
         else:
             anew = model_patch(assigned_id, followed, PROGRAMS.read(assigned.state)[0]).patch | {"deleted": False}
             made = local.edit(PROGRAMS.name, assigned_id, lambda state: anew, scope=home)
-        _end(local, others, assigned_id, followed)
-        return made
+        return Assigned(made, [] if keep else _end(local, home, assigned_id, followed, held))
 
 
 def resolve_loads(
@@ -113,11 +119,18 @@ def resolve_loads(
         return local.edit(PROGRAMS.name, program_id, lambda state: loads, scope=held.scope)
 
 
-def _end(local: LocalReplica, others: Sequence[Snapshot], assigned_id: str, followed: Patch) -> None:
+def _end(
+    local: LocalReplica, home: str, assigned_id: str, followed: Patch, held: Mapping[str, Patch]
+) -> list[EndedProgram]:
     """End what is followed in the days of a program that was assigned; also when it comes again."""
-    for other in others:
-        if other.record_id != assigned_id and replaced_program(other.state, followed):
-            local.edit(PROGRAMS.name, other.record_id, partial(replaced_program, by=followed), scope=other.scope)
+    return [
+        ended_program(other_id, PROGRAMS.read(_edited(local, home, other_id, end).state)[0])
+        for other_id, end in ends_with(assigned_id, followed, held).items()
+    ]
+
+
+def _edited(local: LocalReplica, home: str, program_id: str, patch: Patch) -> Snapshot:
+    return local.edit(PROGRAMS.name, program_id, lambda state: patch, scope=home)
 
 
 def _athletes_day(local: LocalReplica, home: str) -> date | None:

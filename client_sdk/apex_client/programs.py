@@ -9,6 +9,7 @@ from datetime import date as Date
 from typing import TYPE_CHECKING, Any, Self
 
 from apex_client.records import LIST_MAX, Record, Records
+from apex_client.views import Snapshot
 from apex_sync.errors import OutOfBounds
 from apex_sync.models import PROGRAMS, Program
 from apex_sync.op import Patch
@@ -16,13 +17,14 @@ from apex_sync.op import Patch
 if TYPE_CHECKING:
     from apex_client.replica import Replica
     from apex_sync.coaching.program_changes import ProgramVersion
+    from apex_sync.coaching.program_ends import EndedProgram
 
 
 class ProgramRecord(Record[Program]):
     """One program; `edit(status="completed")` ends it today, unless it says when."""
 
     async def _edit(self, build: Callable[[Patch], Patch]) -> Self:
-        from apex_sync.coaching.assigning import completed_program
+        from apex_sync.coaching.program_ends import completed_program
 
         today = self._replica._wall_clock(None)[:10]
 
@@ -34,6 +36,14 @@ class ProgramRecord(Record[Program]):
             return completed_program(patch, PROGRAMS.read(state)[0], today)
 
         return await super()._edit(completed)
+
+
+class AssignedProgram(ProgramRecord):
+    """The copy that an athlete follows; `ended` are the programs that gave way to it with this call."""
+
+    def __init__(self, replica: "Replica", snapshot: Snapshot, ended: "list[EndedProgram]") -> None:
+        super().__init__(replica, snapshot)
+        self.ended = ended
 
 
 class Programs(Records[ProgramRecord]):
@@ -87,19 +97,19 @@ class Programs(Records[ProgramRecord]):
         start_date: Date | str | None = None,
         end_date: Date | str | None = None,
         keep: bool = False,
-    ) -> ProgramRecord:
+    ) -> AssignedProgram:
         """Let an athlete follow a copy of a program; again from the same day it is the same one as it stands.
 
         Without a first day it is that of the program, and else the next Monday, or today if it is one: the athlete's
         day, by the clock they last trained by. From another day it is another copy.
-        What they follow in the same days ends with it, unless `keep` is true; a
-        copy that was deleted or gave way to another comes back anew.
+        What they follow in the same days ends with it, unless `keep` is true, and stands in `ended`; a copy that was
+        deleted or gave way to another comes back anew.
         Sets in per cent of the maximum get a load from the athlete's best sets of twelve weeks, as far as they are on
         this replica.
         """
         from apex_client import assigning
 
-        snapshot = await self._replica._do(
+        assigned = await self._replica._do(
             assigning.assign,
             program.id,
             program.scope,
@@ -109,7 +119,7 @@ class Programs(Records[ProgramRecord]):
             today=self._replica._wall_clock(None)[:10],
             keep=keep,
         )
-        return ProgramRecord(self._replica, snapshot)
+        return AssignedProgram(self._replica, *assigned)
 
     async def resolve_loads(
         self, program: Record[Program], *, maxima_kg: Mapping[str, float] | None = None, anew: bool = False

@@ -9,6 +9,7 @@ from apex_client import Replica
 from apex_client.errors import NoSuchRecord, NotGranted
 from apex_client.records import Records
 from apex_sync.coaching.assigning import assignment_id
+from apex_sync.coaching.program_ends import EndedProgram
 from apex_sync.errors import NoSuchVersion, OutOfBounds
 from apex_sync.ids import derived_id
 from tests.client.conftest import OpenReplica
@@ -84,12 +85,21 @@ async def test_assigning_another_ends_what_is_followed_and_a_deleted_copy_can_co
     second = await coach.programs.assign(two, anna.id, start_date="2026-03-02")
     assert ((await first.refresh())["status"], first["end_date"]) == ("active", "2026-03-01")
     assert second["status"] == "active"
+    one_ended = EndedProgram(
+        id=first.id, name="One", status="active", start_date=date(2026, 2, 16), end_date=date(2026, 3, 1)
+    )
+    assert (first.ended, second.ended) == ([], [one_ended])
+    assert (await coach.programs.assign(two, anna.id, start_date="2026-03-02")).ended == [], "it ended before"
 
     await first.delete()
-    await coach.programs.assign(one, anna.id, start_date="2026-02-16", keep=True)
+    assert (await coach.programs.assign(one, anna.id, start_date="2026-02-16", keep=True)).ended == []
     assert ((await first.refresh())["status"], first["end_date"], first.deleted) == ("active", "2026-03-15", False)
     assert (await second.refresh())["status"] == "active"
-    await coach.programs.assign(two, anna.id, start_date="2026-02-16")
+    ended = (await coach.programs.assign(two, anna.id, start_date="2026-02-16")).ended
+    assert {(each.name, each.status, str(each.start_date)) for each in ended} == {
+        ("One", "archived", "2026-02-16"),
+        ("Two", "archived", "2026-03-02"),
+    }
     assert (await first.refresh())["status"] == "archived"
     await coach.programs.assign(one, anna.id, start_date="2026-02-16")
     assert (await first.refresh())["status"] == "active"
@@ -161,7 +171,7 @@ async def test_a_copy_and_what_ends_with_it_are_saved_together_or_not_at_all(
         await coach.programs.assign(two, anna.id, start_date="2026-03-02", end_date="2026-03-01")
 
     with monkeypatch.context() as crash:
-        crash.setattr("apex_client.assigning.replaced_program", lambda held, by: 1 / 0)
+        crash.setattr("apex_client.assigning.ends_with", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await coach.programs.assign(two, anna.id, start_date="2026-03-02")
 

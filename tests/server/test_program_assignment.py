@@ -159,10 +159,17 @@ async def test_assigning_ends_what_the_athlete_follows_in_the_same_days_unless_i
         programs = (await athlete("GET", "/api/programs")).json()["programs"]
         return {each["name"]: (each["status"], each.get("end_date")) for each in programs}
 
-    await assign(first, "2026-01-05")
-    await assign(second, "2026-03-02", end_date="2026-03-29")
+    one = await assign(first, "2026-01-05")
+    two = await assign(second, "2026-03-02", end_date="2026-03-29")
+    one_ended = {"id": one["id"], "name": "One", "status": "active"}
+    one_ended |= {"start_date": "2026-01-05", "end_date": "2026-03-01"}
+    assert (one["ended"], two["ended"]) == ([], [one_ended])
+    assert "ended" not in (await coach("GET", f"/api/programs/{two['id']}")).json(), "it is what a request did"
     assert await standing() == {"One": ("active", "2026-03-01"), "Two": ("active", "2026-03-29")}
     kept = await assign(third, "2026-03-09", keep=True)
+    assert kept["ended"] == []
+    answered = await coach("PUT", f"/api/programs/{kept['id']}", kept, if_match="*")
+    assert answered.status_code == 200, "the answer as it was given can be sent back"
     assert (await standing())["Two"] == ("active", "2026-03-29")
 
     await coach("DELETE", f"/api/programs/{kept['id']}")
@@ -171,6 +178,10 @@ async def test_assigning_ends_what_the_athlete_follows_in_the_same_days_unless_i
     live = [key for key, planned in again["sets"].items() if not planned.get("deleted")]
     assert (again["id"], again["status"], live) == (kept["id"], "active", ["s9"])
     assert (await standing())["Two"] == ("active", "2026-03-08")
+    assert [(each["name"], each["end_date"]) for each in again["ended"]] == [("Two", "2026-03-08")]
+    early = await assign(first, "2026-03-02")
+    archived = [(each["name"], each["status"]) for each in early["ended"]]
+    assert sorted(archived) == [("Three", "archived"), ("Two", "archived")]
 
 
 async def test_an_assignment_that_comes_again_ends_what_the_first_left_undone(rest: RestServer) -> None:
@@ -182,7 +193,8 @@ async def test_an_assignment_that_comes_again_ends_what_the_first_left_undone(re
     assert (await coach("POST", path, body | {"keep": True})).status_code == 201, "as if it had died in between"
     assert "end_date" not in (await coach("GET", f"/api/programs/{old['id']}")).json()
 
-    assert (await coach("POST", path, body)).status_code == 200
+    again = await coach("POST", path, body)
+    assert (again.status_code, [each["id"] for each in again.json()["ended"]]) == (200, [old["id"]])
     ended = (await coach("GET", f"/api/programs/{old['id']}")).json()
     assert (ended["status"], ended["end_date"]) == ("active", "2026-03-01")
 

@@ -4,8 +4,8 @@ The copy is the one that starts on that day, or has an id that follows from temp
 comes twice assigns once, and the next season is a copy of its own.
 """
 
-from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -32,10 +32,10 @@ from apex_sync.coaching.assigning import (
     is_followed_anew,
     maxima_kg,
     order_problem,
-    replaced_program,
 )
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.profile import Library
+from apex_sync.coaching.program_ends import EndedProgram, ended_program, ends_with
 from apex_sync.ids import athlete_scope
 from apex_sync.models import Program
 from apex_sync.op import Patch
@@ -45,7 +45,14 @@ __all__ = ["assign", "athletes_day", "maxima_of"]
 _queries = load_queries(__package__)
 
 
-async def assign(records: RecordWriter, program_id: UUID, asked: Assignment, at: datetime) -> Made:
+class Assigned(NamedTuple):
+    """The copy that an athlete follows, and what ended with it now."""
+
+    made: Made
+    ended: list[EndedProgram]
+
+
+async def assign(records: RecordWriter, program_id: UUID, asked: Assignment, at: datetime) -> Assigned:
     """Let an athlete follow a copy of a program, and end what they follow in its days.
 
     The athlete's day at the time that it is, in UTC, is that of the clock they last trained by; an assignment without a
@@ -62,13 +69,13 @@ async def assign(records: RecordWriter, program_id: UUID, asked: Assignment, at:
         assigned_id = UUID(assignment_id(str(program_id), str(asked.athlete_id), first, held))
         before = await theirs.find(connection, assigned_id)
         maxima, library = await maxima_of(connection, records.database.vault, asked.athlete_id, template, at.date())
-    others = {} if asked.keep else {UUID(one): program for one, program in held.items() if one != str(assigned_id)}
+    others = {} if asked.keep else held
     if before is not None and not is_followed_anew(copy := msgspec.to_builtins(before.record)):
         _refuse_other_days(before, asked)
         # A device may have sent the copy, and then not what ends with it.
-        if ended := _ended_by(copy, others):
-            await theirs.apply_together(ended)
-        return Made(before, "unchanged", {})
+        ends = {UUID(other): end for other, end in ends_with(str(assigned_id), copy, others).items()}
+        ended = await theirs.apply_together(ends) if ends else []
+        return Assigned(Made(before, "unchanged", {}), [ended_program(one.id, one.record) for one in ended])
     followed = followed_program(
         template.record,
         source_id=str(program_id),
@@ -81,8 +88,10 @@ async def assign(records: RecordWriter, program_id: UUID, asked: Assignment, at:
         raise InvalidFields.one(*problem)
     base, more = (Program(), {"created_at": now()}) if before is None else (before.record, {"deleted": False})
     patch = more | model_patch(str(assigned_id), followed, base).patch
-    made, *_ = await theirs.apply_together({assigned_id: patch, **_ended_by(followed, others)})
-    return Made(made, "created" if before is None else "updated", patch)
+    ends = {UUID(other): end for other, end in ends_with(str(assigned_id), followed, others).items()}
+    made, *ended = await theirs.apply_together({assigned_id: patch, **ends})
+    outcome = "created" if before is None else "updated"
+    return Assigned(Made(made, outcome, patch), [ended_program(one.id, one.record) for one in ended])
 
 
 def _refuse_other_days(assigned: KnownRecord, again: Assignment) -> None:
@@ -91,12 +100,6 @@ def _refuse_other_days(assigned: KnownRecord, again: Assignment) -> None:
     days = {name: day for name in ("start_date", "end_date") if (day := getattr(again, name)) is not None}
     if not days.items() <= held.items():
         raise AlreadyExists(assigned.id)
-
-
-def _ended_by(followed: Patch, others: Mapping[UUID, Patch]) -> dict[UUID, Patch]:
-    """Give what ends other programs where one is followed."""
-    ended = {record_id: replaced_program(other, followed) for record_id, other in others.items()}
-    return {record_id: patch for record_id, patch in ended.items() if patch}
 
 
 async def athletes_day(connection: Connection, athlete_id: UUID, at: datetime) -> date:

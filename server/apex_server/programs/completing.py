@@ -7,9 +7,9 @@ from uuid import UUID
 
 from apex_server.errors import InvalidFields
 from apex_server.resources import AlreadyExists, KnownRecord, Made, RecordWriter
-from apex_sync.coaching.assigning import completed_program
 from apex_sync.coaching.drafts import DraftPatch
 from apex_sync.coaching.program_drafts import first_day_problem, status_problem
+from apex_sync.coaching.program_ends import completed_program
 from apex_sync.op import Patch, Vector
 
 __all__ = ["ProgramWriter"]

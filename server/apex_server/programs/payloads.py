@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from apex_server.resources import Origin, record_view
 from apex_sync.coaching.completion import ProgramAnalytics
 from apex_sync.coaching.program_changes import ProgramChange
+from apex_sync.coaching.program_ends import EndedProgram
 from apex_sync.models import Program
 from apex_sync.models.fields import Date, Name
 
@@ -45,6 +46,8 @@ class ProgramResource(Program, kw_only=True):
     """Who made a template, drafted a program, or assigned the one that an athlete follows; null where nobody knows."""
     analytics: ProgramAnalytics | UnsetType = UNSET
     """On demand, for a program that an athlete follows."""
+    ended: list[EndedProgram] | UnsetType = UNSET
+    """In the answer to an assignment alone: the programs that gave way to this one with that request."""
 
 
 class ProgramsPage(Struct):

@@ -201,12 +201,14 @@ class ProgramsController(AthleteRecordController):
         """Let an athlete follow a copy of this program, active from now on.
 
         Assigning again from the same day changes nothing; from another day it makes another copy. What they follow in
-        the same days ends with it, unless `keep` is true; a copy that was deleted, or gave way to another, comes back.
+        the same days ends with it, unless `keep` is true, and the answer lists it in `ended`; a copy that was deleted,
+        or gave way to another, comes back.
         Sets that are prescribed in per cent of the maximum get a load from the athlete's best sets of twelve weeks,
         rounded to what the exercise is loaded with.
         """
         require_role(records.caller, "coach")
-        return await self.made(records, await assign(records, record_id, data, wall_clock()))
+        made, ended = await assign(records, record_id, data, wall_clock())
+        return await self.made(records, made, ended=ended)
 
     @post("/{record_id:uuid}/loads", status_code=200, responses=problem_responses(*WRITE_REFUSALS, RoleRequired))
     async def resolve_loads_of_record(

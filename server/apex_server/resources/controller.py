@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, astuple
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -287,10 +288,12 @@ class RecordController(Controller):
         following = mark.of(rows[asked.limit - 1][1:]).encode() if more else None
         return self.page([selected(view, asked.fields) for view in views], following)
 
-    async def made(self, records: RecordWriter, made: Made) -> Response[Any]:
-        """Answer with what a record is after a request."""
+    async def made(self, records: RecordWriter, made: Made, **told: Any) -> Response[Any]:
+        """Answer with what a record is after a request; `told` are fields of its view that only the request knows."""
         status = 201 if made.outcome == "created" else 200
-        return await self.answer(records.within(made.known.scope), UUID(made.known.id), deleted=True, status=status)
+        return await self.answer(
+            records.within(made.known.scope), UUID(made.known.id), deleted=True, status=status, told=told
+        )
 
     async def answer(
         self,
@@ -302,6 +305,7 @@ class RecordController(Controller):
         if_none_match: str | None = None,
         deleted: bool = False,
         status: int = 200,
+        told: Mapping[str, Any] = MappingProxyType({}),
     ) -> Response[Any]:
         """Answer with one record. Raises NotFound."""
         async with records.reading() as connection:
@@ -310,6 +314,8 @@ class RecordController(Controller):
             [view] = await self._shown(
                 connection, vault, [known], include | ({"conflicts"} if known.fold.conflicts else set())
             )
+        for name, value in told.items():
+            setattr(view, name, value)
         body = msgspec.json.encode(selected(view, fields))
         headers = {"ETag": etag_of(known.version, body)}
         if is_named(if_none_match, headers["ETag"]):

@@ -15,11 +15,11 @@ from apex_sync.coaching.assigning import (
     followed_program,
     maxima_kg,
     program_copy,
-    replaced_program,
 )
 from apex_sync.coaching.exercise_library import builtin_exercises, builtin_id
 from apex_sync.coaching.plan_history import history_of_record, sessions_due
 from apex_sync.coaching.profile import library_of
+from apex_sync.coaching.program_ends import ends_with, replaced_program
 from apex_sync.coaching.sets import performed_sets
 from apex_sync.models import PROGRAMS, Exercise, Program, WorkoutLog
 
@@ -126,6 +126,17 @@ def test_a_program_in_the_same_days_ends_when_another_is_assigned(
     held: dict[str, str | None], by: dict[str, str | None], expected: dict[str, str]
 ) -> None:
     assert replaced_program(held, by) == expected
+
+
+def test_what_an_assignment_ends_is_neither_itself_nor_what_stays_as_it_is() -> None:
+    new = lasting("2026-03-02", None)
+    held = {
+        "new": new,
+        "running": lasting("2026-01-05", None),
+        "over": lasting("2026-01-05", "2026-02-01"),
+        "later": lasting("2026-05-04", None),
+    }
+    assert ends_with("new", new, held) == {"running": {"end_date": "2026-03-01"}, "later": {"status": "archived"}}
 
 
 DAYS = st.dates(date(2026, 1, 1), date(2026, 3, 31))
