@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from apex_sync.coaching.assigning import assignment_id, held_day, is_followed_anew, order_problem, replaced_program
+from apex_sync.coaching.assigning import assignment_id, held_day, is_followed_anew, order_problem
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.leaves import day
+from apex_sync.coaching.program_ends import ends_with
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
 from apex_sync.models import MealPlan
@@ -98,8 +99,7 @@ def followed_changes(
 
 def plans_that_end(followed: Patch, followed_id: str, held: Mapping[str, Mapping[str, Any]]) -> dict[str, Patch]:
     """Give what ends the other plans of an athlete, by id: those that are followed in the same days."""
-    ended = {plan_id: replaced_program(other, followed) for plan_id, other in held.items() if plan_id != followed_id}
-    return {plan_id: patch for plan_id, patch in ended.items() if patch}
+    return ends_with(followed_id, followed, held)
 
 
 def days_problem(followed: Patch) -> FieldProblem | None:
