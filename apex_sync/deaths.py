@@ -56,7 +56,9 @@ def _lost(before: Document, after: Document) -> Iterator[tuple[int, int, bytes, 
             if clock not in there:
                 if summarised is None:
                     # The newest first: it has most likely seen whatever is asked about.
-                    summarised = {_key(write): write for write in sorted(_summarised(after), key=_hlc, reverse=True)}
+                    summarised = {
+                        _key(write): write for write in sorted(summarised_writes(after), key=_hlc, reverse=True)
+                    }
                 strange = _strange_places(writes, summarised)
                 writes = [
                     write
@@ -83,7 +85,8 @@ def _strange_places(
     }
 
 
-def _summarised(document: Document) -> Iterator[StampedWrite]:
+def summarised_writes(document: Document) -> Iterator[StampedWrite]:
+    """Give what the summaries of a record hold."""
     for client_id, ops in document.ops.items():
         for clock, op in ops.items():
             if is_summary(op):

@@ -7,7 +7,7 @@ where that is possible, and with what its author had seen as far as the server h
 
 from apex_sync.acceptance import NewestStamps
 from apex_sync.clock import next_hlc
-from apex_sync.deaths import lost_writes
+from apex_sync.deaths import lost_writes, summarised_writes
 from apex_sync.document import Document
 from apex_sync.op import StampedWrite, Vector
 from apex_sync.session.held import HeldRecord, Offer
@@ -35,12 +35,17 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
 
 
 def _agreed(mine: Document, theirs: Document) -> dict[int, int]:
-    """Give by client the clock up to which nothing stands there that is not known here."""
+    """Give by client the clock up to which nothing stands there, in an op or in a summary, that is not known here."""
+    known = {(write.client_id, write.clock, write.hlc) for write in mine.writes()}
+    strange: dict[int, list[int]] = {}
+    for write in summarised_writes(theirs):
+        if (write.client_id, write.clock, write.hlc) not in known:
+            strange.setdefault(write.client_id, []).append(write.clock)
     agreed = {}
     for client_id, clock in theirs.next_clocks.items():
         here = mine.ops.get(client_id, {})
         others = (clock for clock, op in theirs.ops.get(client_id, {}).items() if here.get(clock, op) != op)
-        agreed[client_id] = min([clock, mine.next_clocks.get(client_id, 0), *others])
+        agreed[client_id] = min([clock, mine.next_clocks.get(client_id, 0), *others, *strange.get(client_id, ())])
     return agreed
 
 

@@ -78,6 +78,9 @@ BUGS = {
         "deaths", "if not _is_spoken_for(", "if not (is_summary(op) and summarised) and not _is_spoken_for(", "deaths"
     ),
     "a clone's edit taken for the device's own": Bug("deaths", "not is_strange and ", "", "deaths"),
+    "a clone's edit in a summary taken for seen": Bug(
+        "session/rescue", "*others, *strange.get(client_id, ())])", "*others])", "rescue"
+    ),
     "a write that stands there, and is said again": Bug(
         "deaths", "return op is not None and any(", "return False and any(", "deaths"
     ),

@@ -80,6 +80,23 @@ def test_what_others_saw_of_a_clone_is_not_taken_for_seen_either() -> None:
     }
 
 
+def test_what_others_saw_of_a_clone_is_not_taken_for_seen_in_a_summary_either() -> None:
+    """The restored server has compacted the clone's op, so its own no longer shows what stands under that clock."""
+    held = held_record()
+    held.document.append(OTHER, op(10, "both have this"))
+    held.document.append(OTHER, op(11, "what this device read"))
+    held.write({"title": "mine"}, 12)
+    held.sent = held.next_clock
+    theirs = Document()
+    theirs.append(OTHER, op(10, "both have this"))
+    theirs.append(OTHER, op(13, "what the clone wrote"))
+    held.client_id, held.acked, held.sent = NEXT, 0, 0
+    assert not rescue(held, compact(theirs, SERVER).document)
+    assert {frozenset(write.seen.items()) for write in unsent(held, NEXT) if write.patch == {"title": "mine"}} == {
+        frozenset({(OTHER, 1)})
+    }
+
+
 def test_an_edit_that_came_later_is_not_overwritten_by_what_is_rescued() -> None:
     held = held_record()
     held.document.append(OTHER, op(10, "what the server has lost"))

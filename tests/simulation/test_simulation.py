@@ -155,6 +155,12 @@ ONCE_FAILED = {
             10, 11, 13, 14, 19, 20, 21, 22, 24, 25, 26, 27, 28, 33, 35, 48, 53, 62, 63, 64, 68, 70,
         ]
     ),
+    "what a clone wrote was taken for seen by what was written again, where a summary held it": Plan.of(46940).only(
+        [
+            4, 8, 10, 18, 19, 21, 22, 23, 25, 27, 31, 32, 33, 34, 35, 37, 38, 40, 41, 43, 60, 65, 70, 186, 187, 188,
+            192, 193, 196, 197,
+        ]
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 
