@@ -5,6 +5,7 @@ and are frozen for ever, and the rest, at most the last op, takes further writes
 I/O.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
@@ -298,6 +299,13 @@ class HeldRecord:
         self.document.kill(self.client_id, clock)
         self.forget_fold()
         return decode_op(op, client_id=self.client_id, clock=clock)
+
+    def bury_compacted(self, first: int) -> None:
+        """Let acknowledged own ops from a clock on die that a summary has: a pull of before had put them back."""
+        mine = (write for write in self.writes if write.client_id == self.client_id)
+        times = Counter((write.clock, write.hlc) for write in mine if first <= write.clock < self.acked)
+        for clock in {clock for (clock, _), count in times.items() if count > 1}:
+            self.kill(clock)
 
     def take_unacknowledged(self) -> list[StampedWrite]:
         """Take every own op that is not acknowledged out of the record, clocks and all, and give their writes."""

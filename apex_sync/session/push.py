@@ -162,7 +162,9 @@ class PushAnswers:
             self._escalate(held)
             return False
         # Of what another conversation of this device has brought meanwhile, its own answer says what was refused.
-        held.acked = max(held.acked, sent.next_clock)
+        first, held.acked = held.acked, max(held.acked, sent.next_clock)
+        if result.status == "duplicate":
+            held.bury_compacted(first)
         if held.offer is sent.offer:
             held.offer = Offer.NONE
         self.tally.acknowledged += 1

@@ -161,6 +161,13 @@ ONCE_FAILED = {
             192, 193, 196, 197,
         ]
     ),
+    "an op that had been compacted before its device heard of it lived on there": Plan.of(25085).only(
+        [
+            6, 8, 9, 10, 16, 24, 25, 27, 28, 29, 30, 31, 32, 33, 34, 35, 60, 61, 63, 72, 73, 77, 78, 79, 80, 81, 82,
+            83, 87, 89, 91, 92, 93, 102, 103, 104, 105, 107, 108, 109, 113, 126, 127, 128, 130, 131, 132, 134, 135,
+            136, 137, 153, 154, 155, 159, 160, 161, 162, 163, 164, 165, 167,
+        ]
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 
