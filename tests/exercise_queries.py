@@ -19,6 +19,13 @@ QUERIES = {
     "schulterdrücken": "Barbell Overhead Press",
     "skull crushers": "EZ-Bar Skullcrusher",
     "tricep push down": "Triceps Pushdown",
+    "bizeps": "Dumbbell Curl",
+    "sqaut": "Barbell Back Squat",
+    "lnuge": "Bodyweight Lunge",
+    "lpank": "Plank",
+    "rwo": "Machine Low Row",
+    "orw": "Machine Low Row",
+    "crul": "Dumbbell Curl",
 }
 """Names run together, letters swapped and left out, abbreviations, other apps' names, German."""
 

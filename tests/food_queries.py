@@ -18,6 +18,9 @@ QUERIES = {
     "whey": "Whey protein powder",
     "olive oil": "Olive oil",
     "zuchini": "Courgette, raw",
+    "youghurt": "Greek yogurt, whole milk",
+    "mlik": "Soy milk",
+    "otfu": "Tofu, firm",
 }
 
 NOTHING = ("xqzw", "dumbbell curl", "…")

@@ -7,6 +7,7 @@ from msgspec import Struct
 from apex_sync.coaching.muscles import muscle_named
 from apex_sync.coaching.name_search import names_of, word_of, words_of
 from apex_sync.coaching.names import name_words
+from apex_sync.coaching.typing_errors import is_one_error_away
 from apex_sync.collection import Record
 
 
@@ -51,6 +52,7 @@ def _is_muscle(asked: str, has: str) -> bool:
     return bool(has) and (
         _folded(asked) in (_folded(has), _folded(muscle_named(has) or ""))
         or _folded(has) == (muscle_named(asked) or "")
+        or (muscle_named(asked) is None and is_one_error_away(_folded(asked), _folded(has)))
     )
 
 

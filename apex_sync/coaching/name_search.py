@@ -2,15 +2,17 @@
 
 An index (Postgres' pg_trgm, SQLite's FTS5) only brings candidates; what comes before what is decided here, so everybody
 sees the same order. Likeness is counted in trigrams, of the words as pg_trgm counts them and of what they are without
-spaces: `benchpress`, `bench-press` and `bnech press` all share most of theirs with `Bench Press`.
+spaces: `benchpress`, `bench-press` and `bnech press` all share most of theirs with `Bench Press`. Words that nothing
+has are taken for those that they are one typing error away from (`typing_errors`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from apex_sync.coaching.leaves import text, texts
 from apex_sync.coaching.names import NAMES_REMEMBERED_MAX, name_key, name_words
+from apex_sync.coaching.typing_errors import meant_by, unknown_words
 from apex_sync.collection import Record
 
 Key = TypeVar("Key", str, int)
@@ -30,6 +32,10 @@ ALIAS_SHARE = 0.98
 
 COVERED_SHARE = 0.5
 """How much it counts that all of the query is found, against that nothing else is there [D]."""
+
+
+MISTYPED_SHARE = 0.95
+"""What is found by a word one typing error away comes behind what is called so [D]."""
 
 
 class Named(Protocol):
@@ -75,12 +81,38 @@ def ranked(query: str, things: Iterable[tuple[Key, Named]], *, limit: int) -> li
     query = query[:QUERY_LENGTH_MAX]
     if not name_key(query):
         return [each for _, each in sorted((named.names[0].casefold(), each) for each, named in things)][:limit]
+    looked_at = list(things)
+    meant = meant_by(_words(query), _vocabulary(named for _, named in looked_at))
     found = [
         (-how, named.names[0].casefold(), each)
-        for each, named in things
-        if (how := likeness(query, named)) >= LIKENESS_MIN
+        for each, named in looked_at
+        if (how := max(likeness(query, named), _likeness_of_meant(query, meant, named))) >= LIKENESS_MIN
     ]
     return [each for _, _, each in sorted(found)][:limit]
+
+
+def has_unknown_words(query: str, candidates: Iterable[Named]) -> bool:
+    """Say whether a query has a word that no candidate has, so that what it means may be none of them."""
+    return bool(unknown_words(_words(query[:QUERY_LENGTH_MAX]), _vocabulary(candidates)))
+
+
+def _likeness_of_meant(query: str, meant: Mapping[str, frozenset[str]], named: Named) -> float:
+    """Put the words that were meant in the place of those typed, of each the one that answers best."""
+    has = _vocabulary([named]) if meant else set()
+    words, best = _words(query), 0.0
+    for typed, options in meant.items():
+        tried = [[option if word == typed else word for word in words] for option in sorted(has & options)]
+        if tried:
+            best, words = max((likeness(" ".join(each), named), each) for each in tried)
+    return MISTYPED_SHARE * best
+
+
+def _vocabulary(things: Iterable[Named]) -> set[str]:
+    return {word for named in things for name in (*named.names, *named.about) for word in _words(name)}
+
+
+def _words(name: str) -> list[str]:
+    return list(name_words(name.replace("_", " ")))
 
 
 @lru_cache(maxsize=NAMES_REMEMBERED_MAX)

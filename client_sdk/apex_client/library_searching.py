@@ -1,5 +1,8 @@
 """Finding what a library holds in the replica: FTS5 brings what shares trigrams, and the one ranking orders it.
 
+Where nothing that it brings has a word of the query, everything is looked through: trigrams do not survive a typing
+error in a short word.
+
 What is built in ships with the SDK, and is found before the first sync has brought its records, under the same ids.
 Each takes the local replica and is run in its thread.
 """
@@ -14,7 +17,7 @@ from apex_client.rows import TRIGRAM_TABLES
 from apex_client.searching import index_what_fits, trigram_tokens
 from apex_client.store_file import sqlite_errors
 from apex_client.views import Snapshot
-from apex_sync.coaching.name_search import Named, is_called, ranked
+from apex_sync.coaching.name_search import Named, has_unknown_words, is_called, ranked
 from apex_sync.op import Patch
 from apex_sync.session.device import SELF_SCOPE
 
@@ -106,6 +109,8 @@ class Library(Generic[NamedT]):
     ) -> list[Snapshot]:
         """Find records, the best match first; those that `fits` is to choose from are all looked at."""
         candidates = self.candidates(local, "" if fits is not None else text)
+        if fits is None and has_unknown_words(text, (named for _, named in candidates)):
+            candidates = self.candidates(local, "")
         fitting = [each for each in candidates if fits is None or fits(each[1])]
         return self._snapshots(local, ranked(text, fitting, limit=limit))
 

@@ -1,7 +1,8 @@
 """A library of things that have names: what is built in and the caller's own, listed and searched in one order.
 
-Postgres brings what resembles a query from what is built in, by trigrams; what coaches add is sealed, so it is opened
-here and looked through one by one. Both are put in order by `apex_sync.coaching.name_search`, as on a device.
+Postgres brings what resembles a query from what is built in, by trigrams, or all of it where nothing that came has a
+word of the query; what coaches add is sealed, so it is opened here and looked through one by one. Both are put in order
+by `apex_sync.coaching.name_search`, as on a device.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from apex_server.resources.reading import KnownRecord, read_records
 from apex_server.resources.requests import NO_NUL
 from apex_server.sync.sealing import DocumentSeal, seals_of_scopes
 from apex_server.vault import Vault
-from apex_sync.coaching.name_search import QUERY_LENGTH_MAX, Named, ranked
+from apex_sync.coaching.name_search import QUERY_LENGTH_MAX, Named, has_unknown_words, ranked
 from apex_sync.coaching.names import name_words
 from apex_sync.collection import Collection
 from apex_sync.ids import library_scope
@@ -54,6 +55,9 @@ class Library(NamedTuple, Generic[SearchedT]):
         """Find records, the best match first; without `q` all that fit, by name."""
         rows = await self._candidates(connection, q, narrowed=fits is not None)
         seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows])
+        if fits is None and await asyncio.to_thread(self._has_unknown_words, rows, seals, q or ""):
+            rows = await connection.fetch(self.statement("list_searched"), True)
+            seals = await seals_of_scopes(connection, vault, [row["scope"] for row in rows])
         best = await asyncio.to_thread(self._best, rows, seals, q or "", fits, limit)
         places = [(row["scope_id"], row["record_id"]) for row in best]
         return await read_records(connection, vault, self.collection, places)
@@ -78,6 +82,9 @@ class Library(NamedTuple, Generic[SearchedT]):
         return [*alike, *await connection.fetch(self.statement("list_searched"), not looks_for_alike)]
 
     # With thousands of rows the rest is no work for the event loop.
+
+    def _has_unknown_words(self, rows: Sequence[Any], seals: Seals, q: str) -> bool:
+        return has_unknown_words(q, (searched for _, searched in self._opened(rows, seals)))
 
     def _best(
         self, rows: Sequence[Any], seals: Seals, q: str, fits: Fits[SearchedT] | None, limit: int
