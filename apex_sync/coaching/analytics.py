@@ -12,7 +12,7 @@ from functools import reduce
 from itertools import groupby
 from math import fsum
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -29,14 +29,12 @@ from apex_sync.coaching.exercise_totals import NO_TOTALS, ExerciseTotals, HardSe
 from apex_sync.coaching.exposures import exposures
 from apex_sync.coaching.plan import ScheduledSession
 from apex_sync.coaching.profile import Library, traits_of_logged
-from apex_sync.coaching.records import PersonalRecord
+from apex_sync.coaching.records import PersonalRecord, record_as_shown
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.sets import PerformedSet, identities_of
 from apex_sync.coaching.strength import Formula, StrengthEstimate
-from apex_sync.coaching.trend import slope_per_week
+from apex_sync.coaching.trend import rate_per_week
 from apex_sync.coaching.weeks import days_before, monday_of
-
-SHOWN_DECIMALS = 3
-"""Grams, and a thousandth of a per cent: sums of pounds in kilograms have noise behind that."""
 
 
 class Tally(Struct, frozen=True, array_like=True, gc=False):
@@ -132,9 +130,10 @@ class ProgressPoint(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ExerciseProgress(Struct, frozen=True, kw_only=True):
-    """The line of one exercise, oldest day first; all estimates are by the one `formula`.
+    """The line of one exercise, oldest day first; all estimates are by the one `formula`, records by their own.
 
-    `percent_per_week` is the slope of the estimates against their mean; null of fewer than two days with one.
+    `percent_per_week` is the slope of the estimates against their mean; where it is null, `percent_per_week_missing`
+    says why.
     """
 
     exercise_id: str | None
@@ -142,6 +141,7 @@ class ExerciseProgress(Struct, frozen=True, kw_only=True):
     formula: Formula
     points: list[ProgressPoint]
     percent_per_week: float | None
+    percent_per_week_missing: Literal["not_enough_data"] | None
     records: list[PersonalRecord]
 
 
@@ -252,18 +252,10 @@ def progress_of(
     for identity, sessions in lines.items():
         line = [session for session in sessions if first <= session.date <= last]
         if line:
-            records = [record for record in records_by_exercise.get(identity, ()) if first <= record.date <= last]
+            known = records_by_exercise.get(identity, ())
+            records = [record_as_shown(record) for record in known if first <= record.date <= last]
             progress.append(_progress(identity, line, records))
     return sorted(progress, key=lambda each: (-len(each.points), each.name or "", each.exercise_id or ""))
-
-
-def as_shown(figure: float) -> float:
-    """Give a figure as it is shown.
-
-    >>> as_shown(5 * 102.058283 + 8 * 100)
-    1310.291
-    """
-    return round(figure, SHOWN_DECIMALS)
 
 
 def first_day_of(weeks: int, last: datetime.date) -> datetime.date:
@@ -296,7 +288,7 @@ def _progress(identity: str, line: Sequence[TrainedSession], records: list[Perso
     in_table = all(day.totals.rpe_table for day in days if day.totals.epley or not day.totals.body_weight_reps)
     points = [_point(day, day.totals.rpe_table if in_table else day.totals.epley) for day in days]
     estimates = [(point.date, point.e1rm_kg) for point in points if point.e1rm_kg is not None]
-    slope = slope_per_week(estimates)
+    slope = rate_per_week(estimates)
     mean = fsum(value for _, value in estimates) / len(estimates) if estimates else 0.0
     return ExerciseProgress(
         exercise_id=identity[3:] if identity.startswith("id:") else None,
@@ -304,6 +296,7 @@ def _progress(identity: str, line: Sequence[TrainedSession], records: list[Perso
         formula="rpe_table" if in_table else "epley",
         points=points,
         percent_per_week=None if slope is None else as_shown(100.0 * slope / mean),
+        percent_per_week_missing="not_enough_data" if slope is None else None,
         records=records,
     )
 
@@ -323,7 +316,7 @@ def _point(day: TrainedSession, best: StrengthEstimate | None) -> ProgressPoint:
         sets=totals.hard_sets,
         volume_load_kg=as_shown(totals.volume_load_kg),
         body_weight_reps=totals.body_weight_reps,
-        top_load_kg=totals.top_load_kg,
+        top_load_kg=None if totals.top_load_kg is None else as_shown(totals.top_load_kg),
         top_reps=totals.top_reps or 0,
         top_rpe=totals.top_rpe,
         e1rm_kg=None if best is None else as_shown(best.e1rm_kg),

@@ -11,9 +11,11 @@ from math import fsum
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from apex_sync.coaching.increments import KG_PER_LB
 from apex_sync.coaching.leaves import day, local_day, number
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.trend import slope_per_week
 from apex_sync.coaching.weeks import DAYS, days_before, days_between
 from apex_sync.collection import Record
@@ -190,6 +192,23 @@ def latest_rate(days: Sequence[TrendDay]) -> WeightRate | None:
     """Give the rate of the trend on the last day whose reading moved it, so that it is the same whoever asks when."""
     moved = [d.date for d in days if d.held_out is None]
     return weight_rate(days, moved[-1]) if moved else None
+
+
+def trend_as_shown(days: Sequence[TrendDay]) -> list[TrendDay]:
+    """Give days with their figures as they are shown."""
+    return [replace(day, weight_kg=as_shown(day.weight_kg), trend_kg=as_shown(day.trend_kg)) for day in days]
+
+
+def rate_as_shown(rate: WeightRate | None) -> WeightRate | None:
+    """Give a rate with its figures as they are shown."""
+    if rate is None:
+        return None
+    return replace(
+        rate,
+        percent_per_week=as_shown(rate.percent_per_week),
+        kg_per_week=as_shown(rate.kg_per_week),
+        trend_kg=as_shown(rate.trend_kg),
+    )
 
 
 def rate_window(days: Sequence[TrendDay], as_of: datetime.date, window_days: int) -> list[TrendDay]:

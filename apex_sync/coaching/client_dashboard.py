@@ -6,11 +6,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from apex_sync.coaching.analytics import as_shown
-from apex_sync.coaching.bodyweight import TrendDay, latest_rate
+from apex_sync.coaching.bodyweight import TrendDay, latest_rate, rate_as_shown, trend_as_shown
 from apex_sync.coaching.leaves import day, text
 from apex_sync.coaching.nutrition import DayTotals, Macros, day_score
 from apex_sync.coaching.plan import plan_from_program
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.weeks import DAYS, days_before, monday_of
 from apex_sync.collection import Record
 
@@ -81,9 +81,9 @@ def weight_now(days: Sequence[TrendDay]) -> WeightTrend | None:
     counted = [each for each in days if each.held_out is None]
     if not counted:
         return None
-    rate = latest_rate(counted)
+    rate = rate_as_shown(latest_rate(counted))
     return WeightTrend(
-        trend_kg=counted[-1].trend_kg,
+        trend_kg=as_shown(counted[-1].trend_kg),
         as_of=counted[-1].date,
         kg_per_week=rate.kg_per_week if rate else None,
         percent_per_week=rate.percent_per_week if rate else None,
@@ -93,7 +93,8 @@ def weight_now(days: Sequence[TrendDay]) -> WeightTrend | None:
 
 def weight_days_since(days: Sequence[TrendDay], first: datetime.date) -> list[WeightDay]:
     """List the weighed days since a day, with the trend that began long before."""
-    return [WeightDay(each.date, each.weight_kg, each.trend_kg, each.held_out) for each in days if each.date >= first]
+    shown = trend_as_shown([each for each in days if each.date >= first])
+    return [WeightDay(each.date, each.weight_kg, each.trend_kg, each.held_out) for each in shown]
 
 
 def nutrition_days(

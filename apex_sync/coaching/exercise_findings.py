@@ -29,9 +29,10 @@ from apex_sync.coaching.plateau import (
 )
 from apex_sync.coaching.profile import ExerciseTraits, Library
 from apex_sync.coaching.progression import EXPOSURES_WANTED, STALE_DAYS, Progression, recommend_progression
-from apex_sync.coaching.records import PersonalRecord, records_in
+from apex_sync.coaching.records import E1RM_FORMULA, PersonalRecord, records_in
 from apex_sync.coaching.recovery import DRIFT_BEFORE, DRIFT_LATEST, DRIFT_RPE, FatigueSign, RpeDrift, find_rpe_drift
 from apex_sync.coaching.sets import PerformedSet
+from apex_sync.coaching.strength import FORMULA_NAMES
 from apex_sync.coaching.weeks import DAYS, days_before
 
 EXERCISES_MAX = 40
@@ -200,7 +201,7 @@ def _stagnation_finding(exercise: str, name: str, found: Stagnation) -> Finding:
 RECORD_NAMES = {
     "load_pr": "heaviest load",
     "rep_pr": "most reps at this load",
-    "e1rm_pr": "best estimated maximum",
+    "e1rm_pr": f"best estimated maximum by {FORMULA_NAMES[E1RM_FORMULA]}",
     "volume_pr": "most volume load in a session",
     "set_volume_pr": "most volume load in a set",
 }

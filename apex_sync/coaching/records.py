@@ -4,9 +4,9 @@ A record is strictly better than everything earlier *by event time*, so a set th
 can cancel a record that was announced meanwhile: it does so by itself, because nothing here is stored. Ties are no
 records. The first session of an exercise is what later ones are measured against and holds none [D]; a session holds
 at most one record of each kind, its best. Records rest on load and reps alone: effort is the athlete's estimate, and
-reporting an easy set must not make a record, so estimated maxima are Epley's here throughout. Lifts in which the body
-moves (`body_weight_lifts`) hold records of load and of repetitions alone, by what hangs on the body: nobody sets one on
-the scale.
+reporting an easy set must not make a record, so estimated maxima are Epley's here throughout (`formula` says so).
+Lifts in which the body moves (`body_weight_lifts`) hold records of load and of repetitions alone, by what hangs on the
+body: nobody sets one on the scale.
 
 A set added after the first session can cancel later records, or turn a load record into a repetition record at that
 load; it never gives one to a later session that held none.
@@ -23,8 +23,9 @@ from msgspec.structs import replace
 
 from apex_sync.coaching.body_weight_lifts import body_weight_lift, hung_kg
 from apex_sync.coaching.exposures import Exposure, exposures
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.sets import PerformedSet
-from apex_sync.coaching.strength import estimate_of
+from apex_sync.coaching.strength import Formula, estimate_of
 
 RecordKind = Literal["load_pr", "rep_pr", "e1rm_pr", "volume_pr", "set_volume_pr"]
 
@@ -38,6 +39,10 @@ plates sold differ by more [D]."""
 E1RM_MARGIN = 0.01
 """An estimated maximum must beat all earlier ones by more than this share to be announced [D]."""
 
+E1RM_FORMULA: Formula = "epley"
+"""An estimated maximum that is a record is by this formula, whichever one the line is drawn by: by the RPE table a set
+called easy would be a record, and a late set without effort would give records to others [D]."""
+
 E1RM_REPS_MAX = 10
 """Estimates from more reps make no record [V, easy1rm.com: accuracy falls off above ten]."""
 
@@ -46,7 +51,7 @@ class PersonalRecord(Struct, frozen=True, kw_only=True):
     """One record: `value` beats `previous`, both in `unit`; `load_kg` and `reps` are those of the set.
 
     `set_key` is None for `volume_pr`, which a whole session holds. `previous` of a `rep_pr` is the most reps done
-    before at that load or heavier.
+    before at that load or heavier. `formula` is that of an `e1rm_pr`, None for what was measured.
     """
 
     kind: RecordKind
@@ -60,6 +65,7 @@ class PersonalRecord(Struct, frozen=True, kw_only=True):
     unit: Literal["kg", "reps"]
     load_kg: float | None = None
     reps: int | None = None
+    formula: Formula | None = None
 
 
 def personal_records(sets: Iterable[PerformedSet]) -> list[PersonalRecord]:
@@ -68,6 +74,16 @@ def personal_records(sets: Iterable[PerformedSet]) -> list[PersonalRecord]:
     Sets that do not count, and sets without a day, take no part. O(n log n).
     """
     return records_in(exposures(sets))
+
+
+def record_as_shown(record: PersonalRecord) -> PersonalRecord:
+    """Give a record with its figures as they are shown."""
+    return replace(
+        record,
+        value=as_shown(record.value),
+        previous=as_shown(record.previous),
+        load_kg=None if record.load_kg is None else as_shown(record.load_kg),
+    )
 
 
 def records_in(line: Sequence[Exposure]) -> list[PersonalRecord]:
@@ -188,6 +204,7 @@ def _record(
         unit=unit,
         load_kg=performed.load_kg if performed else None,
         reps=performed.reps if performed else None,
+        formula=E1RM_FORMULA if kind == "e1rm_pr" else None,
     )
 
 
@@ -200,7 +217,7 @@ def _best(exposure: Exposure, measure: Callable[[PerformedSet], float | None]) -
 def _e1rm_kg(performed: PerformedSet) -> float | None:
     if (performed.reps or 0) > E1RM_REPS_MAX:
         return None
-    estimate = estimate_of(performed.load_kg, performed.reps, None, "epley")  # Effort is no part of Epley's.
+    estimate = estimate_of(performed.load_kg, performed.reps, None, E1RM_FORMULA)
     return estimate.e1rm_kg if estimate else None
 
 

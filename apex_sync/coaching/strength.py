@@ -23,6 +23,14 @@ RPE_PERCENT = (
 Reactive Training Systems [V, ten public copies agree to 10]. Other charts exist: name this one where it is shown."""
 
 EFFECTIVE_REPS_MAX = 15.0
+FORMULA_NAMES: dict[Formula, str] = {
+    "epley": "Epley",
+    "brzycki": "Brzycki",
+    "lombardi": "Lombardi",
+    "rpe_table": "RPE table",
+}
+"""As a reader is told by what an estimate is."""
+
 REPS_MAX: dict[Formula, int] = {"epley": 12, "brzycki": 12, "lombardi": 10, "rpe_table": 12}
 """Most reps that a formula is used for [V for the loss of accuracy, D for the cut]."""
 

@@ -8,6 +8,11 @@ from msgspec import Struct
 
 Point = tuple[datetime.date, float]
 
+RATE_POINTS_MIN = 3
+RATE_DAYS_MIN = 7
+"""A rate needs so many days with a value, the last so many days after the first: two points draw a line whatever they
+are, and two sessions of one week say nothing of a week [D]."""
+
 
 class Spread(Struct, frozen=True):
     """Mean and sample standard deviation of `n` values; `sd` is None below two."""
@@ -31,6 +36,19 @@ def slope_per_week(points: Sequence[Point]) -> float | None:
     value_mean = fsum(value for _, value in points) / len(points)
     across = fsum((d - day_mean) * (value - value_mean) for d, (_, value) in zip(days, points, strict=True))
     return 7 * across / fsum((d - day_mean) ** 2 for d in days)
+
+
+def rate_per_week(points: Sequence[Point]) -> float | None:
+    """Give the slope per week where there is enough for a rate; the points come oldest first.
+
+    >>> from datetime import date
+    >>> rate_per_week([(date(2026, 3, 2), 100.0), (date(2026, 3, 9), 101.0)]) is None
+    True
+    """
+    days = {on for on, _ in points}
+    if len(days) < RATE_POINTS_MIN or (max(days) - min(days)).days < RATE_DAYS_MIN:
+        return None
+    return slope_per_week(points)
 
 
 def spread(values: Sequence[float]) -> Spread | None:

@@ -14,8 +14,10 @@ from msgspec import Meta, Struct
 
 from apex_sync.coaching.leaves import live_entries, shown, text
 from apex_sync.coaching.records import PersonalRecord
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import performed_sets
+from apex_sync.coaching.strength import Formula
 from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
@@ -109,6 +111,8 @@ class RecordMark(Struct, kw_only=True):
     value: float
     previous: float
     unit: str
+    formula: Formula | None = None
+    """What an estimated maximum is by; null for what was measured."""
 
 
 class WorkoutView(WorkoutDraft, kw_only=True, omit_defaults=False):
@@ -152,7 +156,7 @@ def workout_view(
         deleted=getattr(record, "deleted", None) is True,
         needs_review=bool(problems),
         problems=[ValueProblem(*problem) for problem in problems],
-        total_volume_load_kg=round(totals.volume_load_kg, 3),
+        total_volume_load_kg=as_shown(totals.volume_load_kg),
         average_rpe=None if totals.average_rpe is None else round(totals.average_rpe, 2),
         personal_records=None if marks is None else [_record_mark(mark) for mark in marks],
         skipped_exercises=[name for view in exercises if view.skipped and (name := view.exercise_id or view.name)],
@@ -241,7 +245,8 @@ def _record_mark(mark: PersonalRecord) -> RecordMark:
         kind=mark.kind,
         exercise_name=mark.exercise_name,
         set_id=mark.set_key,
-        value=round(mark.value, 3),
-        previous=round(mark.previous, 3),
+        value=as_shown(mark.value),
+        previous=as_shown(mark.previous),
         unit=mark.unit,
+        formula=mark.formula,
     )

@@ -16,7 +16,7 @@ from apex_client.errors import NotGranted
 from apex_client.local import LocalReplica
 from apex_client.standing import ClientSummary
 from apex_client.store_file import sqlite_errors
-from apex_sync.coaching.analytics import MuscleWeek, as_shown, tallies_of, volume_of
+from apex_sync.coaching.analytics import MuscleWeek, tallies_of, volume_of
 from apex_sync.coaching.body_weight_lifts import BodyWeights
 from apex_sync.coaching.bodyweight import WEIGHT_KG_MAX, WEIGHT_KG_MIN, WeighIn, weight_trend
 from apex_sync.coaching.client_dashboard import (
@@ -37,6 +37,7 @@ from apex_sync.coaching.client_dashboard import (
 )
 from apex_sync.coaching.leaves import day
 from apex_sync.coaching.nutrition import DayTotals
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, performed_sets
 from apex_sync.coaching.strain import ANSWERS

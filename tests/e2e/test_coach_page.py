@@ -373,7 +373,9 @@ def test_lines_of_strength_are_drawn_with_their_records(page: Page, coach: Perso
     sign_in(page, coach, f"/athletes/{anna.id}")
     drawn = page.locator("#strength svg")
     expect(drawn).to_have_count(1)
-    expect(drawn).to_have_attribute("aria-label", re.compile(r"Bench Press \(Barbell\): estimated maximum 119.6 kg"))
+    expect(drawn).to_have_attribute(
+        "aria-label", re.compile(r"Bench Press \(Barbell\): estimated maximum 119.6 kg by Epley, ")
+    )
     expect(drawn.locator("circle")).to_have_count(3)
     expect(drawn.locator("title", has_text="a personal record")).to_have_count(1)
 

@@ -47,6 +47,16 @@ async def test_a_weight_in_pounds_shows_back_as_typed_and_counts_in_kilograms(re
     }
 
 
+async def test_charts_show_weights_to_the_gram(rest: RestServer) -> None:
+    _, athlete = await rest.coach_and_athlete()
+    for day in range(1, 9):
+        await log(athlete, date=f"2026-03-0{day}", weight=180 - day / 3, weight_unit="lb")
+    charts = (await athlete("GET", f"/api/progress/charts/{athlete.id}")).json()
+    figures = [point[name] for point in charts["weight"] for name in ("weight_kg", "trend_kg")]
+    figures += [charts["rate"][name] for name in ("percent_per_week", "kg_per_week", "trend_kg")]
+    assert figures == [round(figure, 3) for figure in figures]
+
+
 async def test_a_weight_that_is_edited_changes_in_kilograms_too(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     body = {"date": "2026-03-01", "weight": 180, "weight_unit": "lb"}

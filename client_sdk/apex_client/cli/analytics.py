@@ -57,6 +57,8 @@ def progress(
     db: Db = NO_DB,
 ) -> None:
     """Show how the estimated maximum of each exercise goes, its last top set, and its records."""
+    from apex_sync.coaching.strength import FORMULA_NAMES
+
     with opened(db) as replica:
         found = records_of(replica, athlete).analytics.progression(exercise, weeks=weeks)
         if not found:
@@ -64,7 +66,7 @@ def progress(
                 refuse_unknown(replica, exercise)
             said("nothing was trained in these weeks" if exercise is None else "not trained in these weeks")
             return
-    listed = table("exercise", "days", "e1RM", "", "% a week", "last top set", "records", right=("days", "e1RM"))
+    listed = table("exercise", "days", "e1RM", "by", "", "% a week", "last top set", "records", right=("days", "e1RM"))
     for each in found:
         estimates = [point.e1rm_kg for point in each.points if point.e1rm_kg is not None]
         last = each.points[-1]
@@ -73,8 +75,9 @@ def progress(
             escaped(each.name or "without a name"),
             str(len(each.points)),
             f"{estimates[-1]:.1f} kg" if estimates else "",
+            FORMULA_NAMES[each.formula] if estimates else "",
             sparkline(estimates),
-            "" if each.percent_per_week is None else f"{each.percent_per_week:+.1f}",
+            "too few days" if each.percent_per_week is None else f"{each.percent_per_week:+.1f}",
             f"{last.top_reps}{load} on {last.date:%d %b}",
             str(len(each.records) or ""),
         )

@@ -27,7 +27,6 @@ from apex_sync.coaching.analytics import (
     Tally,
     Volume,
     adherence_weeks,
-    as_shown,
     first_day_of,
     progress_of,
     tallies_of_exercises,
@@ -35,6 +34,7 @@ from apex_sync.coaching.analytics import (
 )
 from apex_sync.coaching.body_weight_lifts import body_weight_lift
 from apex_sync.coaching.client_standing import Status
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.sets import exercise_identity, identities
 from apex_sync.coaching.weeks import DAYS, complete_weeks, monday_of, weeks_between
 from apex_sync.ids import athlete_scope

@@ -31,7 +31,7 @@ from apex_server.resources import (
 )
 from apex_server.standing import ClientSummary, clients_of
 from apex_server.vault import Vault
-from apex_sync.coaching.analytics import as_shown, tallies_of, volume_of
+from apex_sync.coaching.analytics import tallies_of, volume_of
 from apex_sync.coaching.body_weight_lifts import BodyWeights
 from apex_sync.coaching.bodyweight import weight_trend
 from apex_sync.coaching.client_dashboard import (
@@ -45,6 +45,7 @@ from apex_sync.coaching.client_dashboard import (
     weight_now,
 )
 from apex_sync.coaching.nutrition import DayTotals, Macros
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet
 from apex_sync.coaching.strain import ANSWERS

@@ -34,6 +34,7 @@ from apex_server.resources.requests import scope_of_athlete
 from apex_server.vault import Vault
 from apex_sync.coaching.drafts import model_patch
 from apex_sync.coaching.nutrition import Macros, day_score, day_totals, meal_totals
+from apex_sync.coaching.rounding import as_shown
 from apex_sync.ids import Scope
 from apex_sync.models import NUTRITION_LOGS, NutritionLog
 from apex_sync.models.fields import parse_date
@@ -100,7 +101,8 @@ def show_log(known: KnownRecord, targets: Macros | None) -> NutritionLogResource
     shown.totals, shown.meal_totals, shown.targets = totals.macros, meal_totals(known.record), targets
     if targets is not None:
         score = day_score(totals, targets)
-        shown.adherence_score, shown.incomplete = score.percent, score.incomplete
+        percent = None if score.percent is None else as_shown(score.percent)
+        shown.adherence_score, shown.incomplete = percent, score.incomplete
     return shown
 
 

@@ -41,7 +41,7 @@ from apex_server.resources import (
     weighed_draft,
 )
 from apex_server.resources.requests import READ_REFUSALS
-from apex_sync.coaching.bodyweight import goal_direction, latest_rate, weight_trend
+from apex_sync.coaching.bodyweight import goal_direction, latest_rate, rate_as_shown, trend_as_shown, weight_trend
 from apex_sync.coaching.drafts import DraftPatch, model_patch
 from apex_sync.collection import Record
 from apex_sync.ids import athlete_scope
@@ -114,10 +114,10 @@ def charts_of(rows: Sequence[Any], target_weight_kg: float | None, first_day: An
     return Charts(
         weight=[
             WeightPoint(d.date, d.weight_kg, d.trend_kg, d.held_out)
-            for d in days
+            for d in trend_as_shown(days)
             if first_day is None or d.date >= first_day
         ],
-        rate=latest_rate(days),
+        rate=rate_as_shown(latest_rate(days)),
         target_weight_kg=target_weight_kg,
         goal=goal_direction(days[-1].trend_kg, target_weight_kg) if days else None,
         body_fat_percent=points_of(shown, "body_fat_percent"),

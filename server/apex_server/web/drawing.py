@@ -10,6 +10,7 @@ from apex_server.resources import weigh_ins_of_rows
 from apex_server.web.wording import as_signed, as_weight
 from apex_sync.coaching.analytics import ExerciseProgress
 from apex_sync.coaching.bodyweight import TrendDay, latest_rate, weight_trend
+from apex_sync.coaching.strength import FORMULA_NAMES
 
 __all__ = ["StrengthLine", "WeekBar", "WeightTrend", "draw_strength", "draw_weeks", "draw_weight"]
 
@@ -19,6 +20,7 @@ SPAN_MIN_KG = 1.0
 POINTS_MIN = 2
 LINES_MAX = 4
 """Beside a timeline; the API has all exercises."""
+NO_RATE = "not enough data for a rate"
 DAYS_DRAWN_MAX = 400
 """About a year of daily weigh-ins; the trend knows what came before."""
 
@@ -43,7 +45,8 @@ class StrengthLine(Struct, frozen=True, kw_only=True):
     dots: Sequence[tuple[float, float, bool, str]]
     line: str
     latest: str
-    rate: str | None
+    formula: str
+    rate: str
     first: date
     last: date
 
@@ -112,7 +115,8 @@ def draw_strength(progress: Iterable[ExerciseProgress], unit: str) -> list[Stren
                 ],
                 line=" ".join(f"{scale.x(point.date):.1f},{scale.y(kg):.1f}" for point, kg in points),
                 latest=as_weight(points[-1][1], unit),
-                rate=None if each.percent_per_week is None else f"{as_signed(each.percent_per_week, 1)} % a week",
+                formula=FORMULA_NAMES[each.formula],
+                rate=NO_RATE if each.percent_per_week is None else f"{as_signed(each.percent_per_week, 1)} % a week",
                 first=points[0][0].date,
                 last=points[-1][0].date,
             )

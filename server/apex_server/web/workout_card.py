@@ -14,6 +14,7 @@ from apex_server.web.wording import as_duration, as_number, as_problem, as_weigh
 from apex_sync.coaching.checkin_view import CheckInView
 from apex_sync.coaching.contributions import entry_contributors, leaf_claims
 from apex_sync.coaching.records import PersonalRecord
+from apex_sync.coaching.strength import FORMULA_NAMES
 from apex_sync.coaching.workout_view import ExerciseView, RecordMark, SetView, WorkoutView, workout_view
 
 __all__ = ["ExerciseShown", "SetShown", "ValueShown", "WorkoutCard", "workout_card"]
@@ -236,7 +237,8 @@ class _Builder:
             values = [as_weight(value, self._unit) for value in (mark.value, mark.previous)]
         else:
             values = [f"{as_number(mark.value)} {mark.unit}", as_number(mark.previous)]
-        return f"{_RECORD_NAMES.get(mark.kind, mark.kind)}: {values[0]}, before {values[1]}"
+        by = f" by {FORMULA_NAMES[mark.formula]}" if mark.formula else ""
+        return f"{_RECORD_NAMES.get(mark.kind, mark.kind)}{by}: {values[0]}, before {values[1]}"
 
 
 def _distance(metres: float | None) -> str | None:

@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 from apex_sync.coaching.bodyweight import (
     WeighIn,
     goal_direction,
+    latest_rate,
     on_course,
+    rate_as_shown,
+    trend_as_shown,
     weigh_ins_of,
     weight_flags,
     weight_rate,
     weight_trend,
 )
-from apex_sync.coaching.trend import slope_per_week
+from apex_sync.coaching.trend import rate_per_week, slope_per_week
 from apex_sync.models import CHECK_INS, CheckIn
 from tests.engine.coaching.garbage import check_in_states
 from tests.engine.coaching.logs import MONDAY, check_in, day
@@ -226,3 +229,22 @@ def test_a_real_log_has_a_plausible_trend(data_dir: Path) -> None:
     rate = weight_rate(trend, trend[-1].date)
     assert rate is not None
     assert -1.5 < rate.percent_per_week < 0.5
+
+
+def test_a_trend_and_its_rate_are_shown_to_the_gram() -> None:
+    days = weight_trend(readings(80.12345, 80.0, 79.9, 79.7, 79.6))
+    shown = [kg for d in trend_as_shown(days) for kg in (d.weight_kg, d.trend_kg)]
+    assert shown == [round(kg, 3) for d in days for kg in (d.weight_kg, d.trend_kg)]
+    assert shown != [kg for d in days for kg in (d.weight_kg, d.trend_kg)]
+    rate, exact = rate_as_shown(latest_rate(days)), latest_rate(days)
+    assert rate is not None and exact is not None
+    assert rate.percent_per_week == round(exact.percent_per_week, 3) != exact.percent_per_week
+    assert rate.kg_per_week == round(exact.kg_per_week, 3)
+    assert rate_as_shown(None) is None
+
+
+def test_a_rate_needs_three_days_and_a_week_between_the_first_and_the_last() -> None:
+    assert rate_per_week([(day(0), 80.0), (day(14), 81.0)]) is None
+    assert rate_per_week([(day(0), 80.0), (day(3), 81.0), (day(6), 82.0)]) is None
+    assert rate_per_week([(day(0), 80.0), (day(7), 80.0), (day(7), 81.0)]) is None
+    assert rate_per_week([(day(0), 80.0), (day(4), 80.0), (day(7), 80.0)]) == 0

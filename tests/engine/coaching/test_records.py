@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from apex_sync.coaching.records import LOAD_TOLERANCE_KG, PersonalRecord, personal_records
+from apex_sync.coaching.records import LOAD_TOLERANCE_KG, PersonalRecord, personal_records, record_as_shown
 from apex_sync.coaching.sets import PerformedSet
 from tests.engine.coaching.logs import Set, day, performed_on, sets
 
@@ -175,3 +175,17 @@ def test_records_agree_with_a_naive_reading_of_the_definition(
                 expected.add(("rep_pr", at))
     found = personal_records(history(*((at, sets(*pairs)) for at, pairs in sessions)))
     assert {(r.kind, (r.date - day(0)).days) for r in found if r.kind in ("load_pr", "rep_pr")} == expected
+
+
+def test_an_estimated_maximum_says_by_what_formula_it_is_and_nothing_measured_does() -> None:
+    records = personal_records(history((0, sets((100, 5), rpe=8)), (7, sets((105, 6), rpe=8))))
+    assert {(r.kind, r.formula) for r in records if r.kind in ("load_pr", "e1rm_pr")} == {
+        ("load_pr", None),
+        ("e1rm_pr", "epley"),
+    }
+
+
+def test_a_record_of_pounds_is_shown_to_the_gram() -> None:
+    records = personal_records(history((0, sets((102.05828325, 5))), (7, sets((104.32624510, 5)))))
+    shown = [record_as_shown(record) for record in records if record.kind == "load_pr"]
+    assert [(r.value, r.previous, r.load_kg) for r in shown] == [(104.326, 102.058, 104.326)]
