@@ -44,14 +44,19 @@ class Exercises(Records[Record[Exercise]]):
 
         return self._handles(await self._replica._do(EXERCISE_LIBRARY.named, name))
 
-    async def import_file(self, path: str | Path, *, dry_run: bool = False) -> "LibraryImport":
+    async def import_file(
+        self, path: str | Path, *, dry_run: bool = False, every_category: bool = False
+    ) -> "LibraryImport":
         """Import the JSON of free-exercise-db into the coach's own library; a second time adds nothing twice.
 
-        An exercise that a name in the library means already is left out. Raises an ImportFailed, ForbiddenField.
+        An exercise that a name in the library means already is left out, and so are stretches and cardio without
+        `every_category`; the report says which. Raises an ImportFailed, ForbiddenField.
         """
         from apex_client.exercise_importing import write_exercises
         from apex_client.importers.exercise_db import read_exercise_db
 
         library = self._replica._open.own_scope(self.collection)
-        plan = await self._replica._thread.aside(read_exercise_db, Path(path), library=library)
+        plan = await self._replica._thread.aside(
+            read_exercise_db, Path(path), library=library, every_category=every_category
+        )
         return await self._replica._do(write_exercises, plan, library, dry_run=dry_run)

@@ -129,6 +129,20 @@ async def test_an_import_is_rehearsed_and_reported(
     assert "free-exercise-db" in apex("exercises", "import", tmp_path / "coach.db").err
 
 
+async def test_an_import_says_how_many_stretches_it_left_out_and_how_to_have_them(
+    open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
+) -> None:
+    await (await coach_with_library(open_replica, server)).aclose()
+    apex = Terminal(tmp_path, "coach")
+    file = tmp_path / "exercises.json"
+    file.write_text('[{"name": "Frog Stretch", "primaryMuscles": ["quadriceps"], "category": "stretching"}]')
+    left = apex("exercises", "import", file).ok()
+    assert "left out: 1 stretching; --every-category imports them" in left.err
+    assert "stretching, not asked for" in left.out
+    told = apex("exercises", "import", file, "--every-category").ok().err
+    assert "1 added" in told and "left out" not in told
+
+
 async def test_names_of_a_program_that_no_library_knows_are_asked_about_or_told(
     open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
 ) -> None:

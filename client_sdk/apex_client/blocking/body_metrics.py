@@ -45,13 +45,12 @@ class Measurings(DatedRecords[Record[BodyMetrics]]):
 
 def _trend_of(local: "LocalReplica", scope: str | None) -> "list[TrendDay]":
     from apex_client import listing
-    from apex_sync.coaching.bodyweight import weigh_ins_of, weight_trend
+    from apex_sync.coaching.bodyweight import trend_as_shown, weigh_ins_of, weight_trend
 
     home = scope or local.own_scope(BODY_METRICS.name)
-    return weight_trend(
-        weigh_ins_of(
-            (found.record_id, collection.read(found.state)[0])
-            for collection in (CHECK_INS, BODY_METRICS)
-            for found in listing.by_date(local, collection.name, home, since=None, until=None, limit=READINGS_MAX)
-        )
+    read = weigh_ins_of(
+        (found.record_id, collection.read(found.state)[0])
+        for collection in (CHECK_INS, BODY_METRICS)
+        for found in listing.by_date(local, collection.name, home, since=None, until=None, limit=READINGS_MAX)
     )
+    return trend_as_shown(weight_trend(read))

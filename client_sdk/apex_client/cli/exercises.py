@@ -1,5 +1,6 @@
 """`apex exercises`: finding exercises of the library, and importing a coach's own."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -76,12 +77,23 @@ def import_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar="", help="Report what would happen, and save nothing.")
     ] = False,
+    every_category: Annotated[
+        bool, typer.Option("--every-category", metavar="", help="Take stretches and cardio, too.")
+    ] = False,
     all_rows: Annotated[bool, typer.Option("--all", metavar="", help="List every entry left out.")] = False,
     db: Db = NO_DB,
 ) -> None:
     """Import exercises into a coach's own library; what the library has already is left out."""
+    from apex_client.importers.exercise_db import LEFT_OUT_CATEGORIES, left_out_because
+
     with opened(db) as replica:
-        tell_import(replica.exercises.import_file(file, dry_run=dry_run), None if all_rows else LISTED)
+        report = replica.exercises.import_file(file, dry_run=dry_run, every_category=every_category)
+    tell_import(report, None if all_rows else LISTED)
+    reasons = Counter(each.reason for each in report.skipped)
+    counts = {name: reasons[left_out_because(name)] for name in sorted(LEFT_OUT_CATEGORIES)}
+    if any(counts.values()):
+        listed = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        said(f"left out: {listed}; --every-category imports them")
 
 
 def _words(names: "list[str] | tuple[str, ...]") -> str:

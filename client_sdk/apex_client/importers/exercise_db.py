@@ -2,7 +2,8 @@
 
 Its words become those of the built-in library. It does not tell heads of the deltoid apart, nor squats and hinges from
 other compound movements: shoulders stay `shoulders`, which the analysis splits by name, and the pattern of compound
-work for the legs follows from its primary muscle. A bad entry stands in the plan with its number and reason.
+work for the legs follows from its primary muscle. Its stretches and its cardio are no exercises whose sets add up, and
+are left out unless they are asked for. A bad entry stands in the plan with its number and reason.
 """
 
 from pathlib import Path
@@ -41,6 +42,10 @@ EQUIPMENT = {
 }
 """What is called otherwise in the built-in library; `other` says nothing."""
 
+LEFT_OUT_CATEGORIES = frozenset({"stretching", "cardio"})
+"""The others are strength, powerlifting, olympic weightlifting, strongman and plyometrics; an entry without one is
+taken."""
+
 LEG_PATTERNS = {"quads": "squat", "glutes": "hinge", "hamstrings": "hinge", "lower_back": "hinge"}
 
 
@@ -60,7 +65,7 @@ class SkippedExercise(Struct, frozen=True):
 
 
 class ExercisePlan(Struct, frozen=True):
-    """Every entry of a file, read or skipped."""
+    """Every entry of a file, read or skipped; bad entries come before what is left out for its category."""
 
     exercises: list[ReadExercise]
     skipped: list[SkippedExercise]
@@ -73,19 +78,21 @@ class _Entry(Struct, rename="camel"):
     primary_muscles: list[str]
     id: str | None = None
     secondary_muscles: list[str] = []
+    category: str | None = None
     equipment: str | None = None
     force: str | None = None
     mechanic: Literal["compound", "isolation"] | None = None
     instructions: list[str] = []
 
 
-def read_exercise_db(path_or_bytes: str | Path | bytes, *, library: str) -> ExercisePlan:
-    """Read a file for a library, which is named by its scope.
+def read_exercise_db(path_or_bytes: str | Path | bytes, *, library: str, every_category: bool = False) -> ExercisePlan:
+    """Read a file for a library, which is named by its scope; `every_category` takes stretches and cardio, too.
 
     Raises FileUnreadable, FileTooLarge, NotAnExport.
     """
     read: dict[str, ReadExercise] = {}
     skipped: list[SkippedExercise] = []
+    left_out: list[SkippedExercise] = []
     for number, raw in enumerate(_entries(_content(path_or_bytes)), 1):
         try:
             entry = msgspec.convert(raw, _Entry)
@@ -97,11 +104,18 @@ def read_exercise_db(path_or_bytes: str | Path | bytes, *, library: str) -> Exer
         except OutOfBounds as error:
             skipped.append(SkippedExercise(number, _name(raw), f"{error.problem.field} {error.problem.message}"))
         else:
-            if record_id in read:
+            if entry.category in LEFT_OUT_CATEGORIES and not every_category:
+                left_out.append(SkippedExercise(number, entry.name, left_out_because(entry.category)))
+            elif record_id in read:
                 skipped.append(SkippedExercise(number, entry.name, "stands in the file twice"))
             else:
                 read[record_id] = ReadExercise(record_id, patch)
-    return ExercisePlan(list(read.values()), skipped)
+    return ExercisePlan(list(read.values()), [*skipped, *left_out])
+
+
+def left_out_because(category: str) -> str:
+    """Give the reason of an entry that is left out for its category."""
+    return f"{category}, not asked for"
 
 
 def _content(path_or_bytes: str | Path | bytes) -> bytes:
