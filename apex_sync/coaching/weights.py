@@ -5,7 +5,7 @@ kilograms, too.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from apex_sync.coaching.increments import KG_PER_LB
 from apex_sync.op import Patch
@@ -22,6 +22,19 @@ TYPED_WEIGHTS = {"body_metrics": "weight", "check_ins": "weight", "profiles": "t
 def kilograms(load: float, unit: str) -> float:
     """Give a load in kilograms, to the milligram."""
     return round(load * KG_PER_LB, LOAD_KG_DECIMALS) if unit == "lb" else load
+
+
+def load_as_typed(
+    load_kg: float | None, load: float | None, unit: str | None
+) -> tuple[float | None, Literal["kg", "lb"]]:
+    """Give load and unit as somebody typed them; in kilograms where concurrent edits have left the two apart.
+
+    >>> load_as_typed(102.058283, 225, "lb"), load_as_typed(100, None, None), load_as_typed(60, 225, "lb")
+    ((225, 'lb'), (100, 'kg'), (60, 'kg'))
+    """
+    if load is None or unit != "lb" or (load_kg is not None and abs(kilograms(load, unit) - load_kg) > TYPED_SLACK_KG):
+        return (load if load_kg is None else load_kg), "kg"
+    return load, "lb"
 
 
 def with_kilograms(collection: str, changes: Mapping[str, Any], base: Mapping[str, Any]) -> Patch:

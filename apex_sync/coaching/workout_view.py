@@ -18,7 +18,7 @@ from apex_sync.coaching.rounding import as_shown
 from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import performed_sets
 from apex_sync.coaching.strength import Formula
-from apex_sync.coaching.weights import TYPED_SLACK_KG, kilograms
+from apex_sync.coaching.weights import load_as_typed
 from apex_sync.collection import Record
 from apex_sync.errors import FieldProblem
 from apex_sync.models.fields import Date, Key, LocalTime, Name, Note, Ref, Score
@@ -204,7 +204,8 @@ def exercise_view(
 
 def set_view(key: str, entry: Any, set_number: int, *, done: bool = True) -> SetView:
     """Show one set, its load as it was typed; `done` is what it counts as where nobody said."""
-    load_kg, (load, load_unit) = shown(entry.load_kg), load_as_typed(entry)
+    load_kg = shown(entry.load_kg)
+    load, load_unit = load_as_typed(load_kg, shown(entry.load), shown(entry.load_unit))
     completed = shown(entry.completed)
     return SetView(
         id=key,
@@ -222,14 +223,6 @@ def set_view(key: str, entry: Any, set_number: int, *, done: bool = True) -> Set
         duration_seconds=shown(entry.duration_seconds),
         notes=shown(entry.notes),
     )
-
-
-def load_as_typed(entry: Any) -> tuple[float | None, LoadUnit]:
-    """Give load and unit as somebody typed them; in kilograms where concurrent edits have left the two apart."""
-    load_kg, load, unit = shown(entry.load_kg), shown(entry.load), shown(entry.load_unit)
-    if load is None or unit != "lb" or (load_kg is not None and abs(kilograms(load, unit) - load_kg) > TYPED_SLACK_KG):
-        return (load if load_kg is None else load_kg), "kg"
-    return load, "lb"
 
 
 def _holds_record(name: str | None, sets: Iterable[SetView], marks: Iterable[PersonalRecord]) -> bool:

@@ -70,8 +70,33 @@ async def test_all_formats_hold_the_same_sets(rest: RestServer, monkeypatch: pyt
     assert table.column("load_kg").to_pylist() == [row["load_kg"] for row in found]
     assert table.column("date").to_pylist() == [date.fromisoformat(row["date"]) for row in found]
 
+    assert [(row["load"], row["load_unit"]) for row in found] == [
+        (90, "kg"), *((load, load and "kg") for load in (100, 105, None, 110, 112.5)), (-20, "kg"),
+    ]  # fmt: skip
+    assert table.column("load").to_pylist() == [row["load"] for row in found]
+    assert table.column("load_unit").to_pylist() == [row["load_unit"] for row in found]
+
     since = read_json(await exported(athlete, "json", "&from=2026-03-02"))
     assert [row["load_kg"] for row in since] == [-20]
+
+
+async def test_a_load_stands_as_it_was_typed_beside_its_kilograms(rest: RestServer) -> None:
+    athlete = await rest.person("athlete")
+    exercises = {"e": {"name": "Squat", "order": "a"}}
+    loads: tuple[dict[str, Any], ...] = (
+        {"load": 225, "load_unit": "lb", "load_kg": 102.058283},
+        {"load_kg": 100},
+        {"load": 225, "load_kg": 60},
+        {"load": 225, "load_unit": "lb", "load_kg": 60},
+        {},
+    )
+    sets = {f"s{n}": {"exercise": "e", "order": f"a{n}", "reps": 5, **load} for n, load in enumerate(loads)}
+    phone = Device(rest, athlete, "phone", "phone")
+    await phone.push(new_id(), {"date": "2026-03-01", "exercises": exercises, "sets": sets})
+    found = read_json(await exported(athlete, "json"))
+    assert [(row["load_kg"], row["load"], row["load_unit"]) for row in found] == [
+        (102.058283, 225, "lb"), (100, 100, "kg"), (60, 60, "kg"), (60, 60, "kg"), (None, None, None),
+    ]  # fmt: skip
 
 
 async def test_every_day_is_taken_along_also_one_to_come_and_a_span_of_none_is_refused(rest: RestServer) -> None:

@@ -23,6 +23,7 @@ from apex_server.errors import TooManyClients
 from apex_server.people import USER_NAME
 from apex_server.standing import CLIENTS_MAX, coaches_read_by
 from apex_server.sync.sealing import EXERCISE_NAME, seals_of_scopes
+from apex_sync.coaching.weights import load_as_typed
 from apex_sync.csv_cells import guarded
 from apex_sync.ids import athlete_scope
 
@@ -173,7 +174,8 @@ async def _page(
     page = [
         (
             *(str(athlete.id), athlete.name, str(row["workout_id"]), row["date"], row["start_time"], row["position"]),
-            *(row["exercise_id"], names[row["exercise"]], *(row[name] for name in _PLAIN)),
+            *(row["exercise_id"], names[row["exercise"]], row["type"], row["reps"], *_loads(row)),
+            *(row[name] for name in _PLAIN),
         )
         for row in rows
         if row["position"] is not None
@@ -182,7 +184,13 @@ async def _page(
     return page, Mark(last["date"] or date.min, last["workout_id"], last["position"] or 0)
 
 
-_PLAIN = tuple(COLUMNS)[8:]
+_PLAIN = tuple(COLUMNS)[13:]
+
+
+def _loads(row: Mapping[str, Any]) -> tuple[float | None, float | None, str | None]:
+    """Give kilograms, and the load with its unit as it was typed; all null of a set without one."""
+    load, unit = load_as_typed(row["load_kg"], row["load"], row["load_unit"])
+    return row["load_kg"], load, None if load is None else unit
 
 
 async def _csv(pages: Pages) -> AsyncIterator[bytes]:
