@@ -7,15 +7,14 @@ rests within a round: the rest of a group is that of its last exercise.
 Read without trusting the program; what it lacks is just not said.
 """
 
-import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
-from apex_sync.coaching.leaves import day, live_entries, number, shown, text, whole
+from apex_sync.coaching.leaves import live_entries, number, shown, text, whole
 from apex_sync.coaching.sets import DROP, WARMUP
-from apex_sync.coaching.weeks import DAYS, days_between, monday_of
+from apex_sync.coaching.weeks import DAYS
 from apex_sync.collection import Record
 
 REST_SECONDS_MAX = 3600
@@ -122,15 +121,6 @@ def planned_days(program: Record) -> list[PlannedDay]:
         if (day_number := whole(getattr(entry, "day_number", None), 1, DAYS))
     ]
     return sorted(days, key=lambda one: (one.week_number, one.day_number))
-
-
-def planned_on(program: Record, on: datetime.date) -> PlannedDay | None:
-    """Give the session that a program has on a day; day 1 is the Monday of the week in which it starts."""
-    start, end = day(getattr(program, "start_date", None)), day(getattr(program, "end_date", None))
-    if start is None or on < start or (end is not None and on > end):
-        return None
-    week_number = days_between(monday_of(start), on) // DAYS + 1
-    return planned_at(program, week_number, on.isoweekday())
 
 
 def planned_at(program: Record, week_number: int | None, day_number: int | None) -> PlannedDay | None:

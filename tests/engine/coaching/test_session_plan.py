@@ -1,11 +1,10 @@
 """A day of a program as it is trained: groups, their rounds, and what comes after each set."""
 
-from datetime import date
 from typing import Any
 
 import pytest
 
-from apex_sync.coaching.session_plan import PlannedDay, label_in_log, next_after, planned_days, planned_on
+from apex_sync.coaching.session_plan import PlannedDay, label_in_log, next_after, planned_days
 from apex_sync.models import PROGRAMS
 
 PROGRAM: dict[str, Any] = {
@@ -76,12 +75,6 @@ def test_a_set_that_names_its_own_rest_has_it_and_a_drop_set_has_none(
     following = next_after(day, work, {"b": 1})
     assert following is not None
     assert following.rest_seconds == rest_seconds
-
-
-def test_the_week_of_the_start_is_the_first_and_nothing_is_planned_outside_the_dates() -> None:
-    program = PROGRAMS.read(PROGRAM)[0]
-    planned = {on: planned_on(program, date(2026, 3, on)) is not None for on in (2, 9, 10, 16)}
-    assert planned == {2: False, 9: True, 10: False, 16: False}
 
 
 def test_a_program_that_breaks_every_bound_can_be_shown() -> None:
