@@ -44,7 +44,7 @@ async def test_volume_and_progress_need_no_server(open_replica: OpenReplica) -> 
 
     [bench] = await replica.analytics.progression("barbell bench press")
     assert [point.top_load_kg for point in bench.points] == [100, 102.5, 105]
-    assert bench.percent_per_week is not None and bench.percent_per_week > 0
+    assert bench.percent_per_week is not None and bench.percent_per_week > 0 and bench.percent_per_week_missing is None
     assert {record.date for record in bench.records} == {monday(replica, 2), week}
     assert len(await replica.analytics.progression()) == 2
 
@@ -178,7 +178,9 @@ def test_a_terminal_shows_volume_and_progress(apex: Terminal) -> None:
     shown = apex("volume").ok()
     assert "chest" in shown.out and "triceps" in shown.out
     assert "Wonder Machine" in shown.err
-    assert "Barbell Bench Press" in apex("progress").ok().out
+    progress = apex("progress").ok()
+    assert "Barbell Bench Press" in progress.out and "RPE table" in progress.out
+    assert "no % a week: not enough data" in progress.err
     refused = apex("progress", "Barbell Bnech Press")
     assert refused.code == 1 and "is it 'Barbell Bench Press'" in refused.err
 

@@ -58,6 +58,7 @@ def progress(
 ) -> None:
     """Show how the estimated maximum of each exercise goes, its last top set, and its records."""
     from apex_sync.coaching.strength import FORMULA_NAMES
+    from apex_sync.coaching.trend import RATE_DAYS_MIN, RATE_POINTS_MIN
 
     with opened(db) as replica:
         found = records_of(replica, athlete).analytics.progression(exercise, weeks=weeks)
@@ -77,11 +78,13 @@ def progress(
             f"{estimates[-1]:.1f} kg" if estimates else "",
             FORMULA_NAMES[each.formula] if estimates else "",
             sparkline(estimates),
-            "too few days" if each.percent_per_week is None else f"{each.percent_per_week:+.1f}",
+            "" if each.percent_per_week is None else f"{each.percent_per_week:+.1f}",
             f"{last.top_reps}{load} on {last.date:%d %b}",
             str(len(each.records) or ""),
         )
     shown(listed)
+    if any(each.percent_per_week is None for each in found):
+        said(f"no % a week: not enough data, which is {RATE_POINTS_MIN} days over {RATE_DAYS_MIN} or more")
 
 
 def sparkline(values: list[float], *, width: int = 24) -> str:
