@@ -62,6 +62,16 @@ async def test_an_exercise_that_is_called_two_ways_has_one_line(open_replica: Op
     assert len((await replica.analytics.volume(weeks=4)).exercises) == 2, "one exercise in each of two weeks"
 
 
+async def test_records_and_top_sets_of_odd_loads_are_shown_to_the_gram(open_replica: OpenReplica) -> None:
+    replica = await open_replica()
+    for weeks_ago, load in ((2, 102.058283), (1, 104.326246)):
+        await train(replica, monday(replica, weeks_ago), "Squat", load)
+    [squat] = await replica.analytics.progression()
+    assert [point.top_load_kg for point in squat.points] == [102.058, 104.326]
+    shown = [figure for record in squat.records for figure in (record.value, record.previous)]
+    assert shown and shown == [round(figure, 3) for figure in shown]
+
+
 async def test_a_light_session_in_the_evening_takes_nothing_from_the_day(open_replica: OpenReplica) -> None:
     replica = await open_replica()
     for weeks_ago in (3, 2, 1):
