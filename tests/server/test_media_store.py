@@ -73,8 +73,8 @@ async def put(link: str, content: bytes) -> httpx.Response:
         return await client.put(link, content=content)
 
 
-async def content_of(store: MediaStore, name: str, start: int = 0) -> bytes:
-    pieces: AsyncIterator[bytes] = store.read(name, start)
+async def content_of(store: MediaStore, name: str, start: int = 0, end: int | None = None) -> bytes:
+    pieces: AsyncIterator[bytes] = store.read(name, start, end)
     return b"".join([piece async for piece in pieces])
 
 
@@ -117,6 +117,8 @@ async def test_a_file_is_kept_and_read_from_any_place_on(store: MediaStore, tmp_
         await store.put(name, file)
     for start in (0, 1, PART_BYTES, len(CONTENT) - 1):
         assert await content_of(store, name, start) == CONTENT[start:]
+        for end in (start + 1, len(CONTENT)):
+            assert await content_of(store, name, start, end) == CONTENT[start:end]
     assert [await store.size(each) for each in (name, f"{uuid4()}/original")] == [len(CONTENT), None]
 
 

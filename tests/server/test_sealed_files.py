@@ -24,13 +24,13 @@ def sealed(media: UUID = MEDIA, name: str = "original", size: int = SIZE) -> lis
     return [*seal.add(os.urandom(size)), *seal.end()]
 
 
-async def opened(folder: Path, pieces: list[bytes], start: int = 0) -> bytes:
+async def opened(folder: Path, pieces: list[bytes], start: int = 0, end: int | None = None) -> bytes:
     """Open what lies in the store as the original of MEDIA."""
     name = f"{MEDIA}/original"
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(b"".join(pieces))
     seal = FileSeal(KEY, MEDIA, "original", SIZE)
-    return b"".join([piece async for piece in open_file(DirectoryStore(folder), name, seal, start)])
+    return b"".join([piece async for piece in open_file(DirectoryStore(folder), name, seal, start, end)])
 
 
 TAMPERED: dict[str, Callable[[list[bytes]], list[bytes]]] = {
@@ -66,3 +66,13 @@ async def test_a_file_that_is_read_from_a_place_on_ends_where_it_must(tmp_path: 
     for tampered in (own[:2], [own[0], own[2], own[1]]):
         with pytest.raises(SealBroken):
             await opened(tmp_path, tampered, start)
+
+
+async def test_a_range_reads_and_verifies_its_own_pieces_alone(tmp_path: Path) -> None:
+    own = sealed()
+    noise = os.urandom(len(own[0]))
+    start, end = CHUNK_BYTES + 7, 2 * CHUNK_BYTES
+    assert len(await opened(tmp_path, [noise, own[1], noise], start, end)) == end - start
+    for tampered in ([own[0], noise, own[2]], [own[0], own[0], own[2]], [own[0], own[1][:-1]], own[:1]):
+        with pytest.raises(SealBroken):
+            await opened(tmp_path, tampered, start, end)

@@ -71,15 +71,17 @@ class DirectoryStore:
         """Keep a copy of a file."""
         await in_thread(self._put, name, file)
 
-    async def read(self, name: str, start: int = 0) -> AsyncIterator[bytes]:
-        """Give an object from a place on. Raises NoSuchObject."""
+    async def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Give an object from a place on, to its end or up to and without `end`. Raises NoSuchObject."""
         try:
             file = await in_thread((self.root / name).open, "rb")
         except NoSuchFile as error:
             raise NoSuchObject(name) from error
         with file:
             await in_thread(file.seek, start)
-            while piece := await in_thread(file.read, PIECE_BYTES):
+            place = start
+            while piece := await in_thread(file.read, PIECE_BYTES if end is None else min(PIECE_BYTES, end - place)):
+                place += len(piece)
                 yield piece
 
     async def size(self, name: str) -> int | None:

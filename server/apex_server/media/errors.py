@@ -1,10 +1,11 @@
 """What only media refuses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from apex_server.errors import Conflict, InternalError, LimitReached, Unavailable
+from apex_server.errors import ApiError, Conflict, InternalError, LimitReached, Unavailable
 
-__all__ = ["MediaDamaged", "MediaFull", "MediaStoreAway", "UploadIncomplete"]
+__all__ = ["MediaDamaged", "MediaFull", "MediaStoreAway", "RangeNotSatisfiable", "UploadIncomplete"]
 
 
 class MediaDamaged(InternalError):
@@ -42,3 +43,24 @@ class MediaStoreAway(Unavailable):
 
     code = "media_store_unavailable"
     title = "The store of photos and files does not answer right now."
+
+
+@dataclass(eq=False)
+class RangeNotSatisfiable(ApiError):
+    """The bytes that were asked for begin behind the end of the file, or are none."""
+
+    size_bytes: int
+
+    status = 416
+    code = "range_not_satisfiable"
+    title = "The file has no such bytes."
+    next_step = "Ask for bytes within 'size_bytes', or leave the Range header away for the whole file."
+
+    @property
+    def detail(self) -> str:
+        """Say how long the file is."""
+        return f"The file has {self.size_bytes} bytes, and none where you asked for them."
+
+    def headers(self) -> Mapping[str, str]:
+        """Give the size of the file, as RFC 9110 has it."""
+        return {"Content-Range": f"bytes */{self.size_bytes}"}

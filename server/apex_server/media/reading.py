@@ -56,10 +56,15 @@ async def ready_of(connection: Connection, vault: Vault, row: Any) -> ReadyMedia
     )
 
 
-def pieces_of(store: MediaStore, ready: ReadyMedia, name: FileName, start: int = 0) -> AsyncIterator[bytes]:
-    """Give a file in the clear from a place on. Raises MediaStoreAway, NoSuchObject, SealBroken."""
+def pieces_of(
+    store: MediaStore, ready: ReadyMedia, name: FileName, start: int = 0, end: int | None = None
+) -> AsyncIterator[bytes]:
+    """Give a file in the clear from a place on, to its end or up to and without `end`.
+
+    Raises MediaStoreAway, NoSuchObject, SealBroken.
+    """
     seal = FileSeal(ready.key, ready.id, name, ready.size_of(name))
-    return open_file(store, f"{ready.id}/{name}", seal, start)
+    return open_file(store, f"{ready.id}/{name}", seal, start, end)
 
 
 async def whole_file(store: MediaStore, ready: ReadyMedia, name: FileName) -> bytes:

@@ -8,7 +8,6 @@
 Declaring is asking, too: done again it tells what is missing, or what has become of it.
 """
 
-import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
@@ -24,9 +23,10 @@ from apex_server.db import Database, load_queries
 from apex_server.errors import BodyTooLarge, BodyTooSlow, InvalidFields, NotFound, RoleRequired, ThreadEncrypted
 from apex_server.limits import Limits
 from apex_server.media.directory import PART_BYTES, DirectoryStore
-from apex_server.media.errors import MediaDamaged, MediaFull, MediaStoreAway, UploadIncomplete
+from apex_server.media.errors import MediaDamaged, MediaFull, MediaStoreAway, RangeNotSatisfiable, UploadIncomplete
 from apex_server.media.handing_in import HandingIn, upload_of
 from apex_server.media.payloads import NewMedia, Upload
+from apex_server.media.ranges import ByteRange, range_of
 from apex_server.media.reading import FileName, ReadyMedia, find_ready, pieces_of, readable
 from apex_server.media.store import MediaStore, NoSuchObject, part_sizes
 from apex_server.problems import SIGN_IN_REFUSALS, problem_responses
@@ -43,27 +43,38 @@ MediaId = Annotated[
     str, PathParameter(name="media_id", max_length=64, description="SHA-256 of what was handed in, in hexadecimal.")
 ]
 RangeHeader = Annotated[
-    str | None, HeaderParameter(name="Range", max_length=100, description="`bytes=1000-`: from a place on, to the end.")
+    str | None,
+    HeaderParameter(
+        name="Range",
+        max_length=100,
+        description="`bytes=0-1`, `bytes=1000-` or `bytes=-500`; of several ranges you get the whole file.",
+    ),
+]
+IfRange = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Range",
+        max_length=200,
+        description="The ETag of what you have a part of; of another file you get the whole.",
+    ),
 ]
 NoneMatch = Annotated[str | None, HeaderParameter(name="If-None-Match", description="The ETag of what you have.")]
-
-_FROM = re.compile(r"^bytes=([0-9]{1,12})-\Z")
 
 _queries = load_queries(__package__)
 
 _JPEG = "image/jpeg"
-_NO_CONTENT = {
-    304: ResponseSpec(None, description="You have it.", generate_examples=False),
-    **problem_responses(*SIGN_IN_REFUSALS, NotFound, InvalidFields, MediaDamaged, MediaStoreAway),
-}
+_NOT_CHANGED = {304: ResponseSpec(None, description="You have it.", generate_examples=False)}
+_REFUSALS = (*SIGN_IN_REFUSALS, NotFound, InvalidFields, MediaDamaged, MediaStoreAway)
 _CONTENT = {
     200: ResponseSpec(bytes, description="The bytes, as what they are.", media_type="*/*", generate_examples=False),
-    206: ResponseSpec(bytes, description="The rest.", media_type="*/*", generate_examples=False),
-    **_NO_CONTENT,
+    206: ResponseSpec(bytes, description="The bytes of the range.", media_type="*/*", generate_examples=False),
+    **_NOT_CHANGED,
+    **problem_responses(*_REFUSALS, RangeNotSatisfiable),
 }
 _THUMBNAIL = {
     200: ResponseSpec(bytes, description="A JPEG.", media_type=_JPEG, generate_examples=False),
-    **_NO_CONTENT,
+    **_NOT_CHANGED,
+    **problem_responses(*_REFUSALS),
 }
 
 
@@ -162,12 +173,13 @@ class MediaController(Controller):
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         media_store: NamedDependency[MediaStore],
-        from_place: RangeHeader = None,
+        wanted: RangeHeader = None,
+        if_range: IfRange = None,
         if_none_match: NoneMatch = None,
     ) -> Response[Any]:
         """Read a picture, recording or file of a scope that you may read; 404 until it was looked at."""
         ready = await _ready(database, caller, media_id)
-        return await _answer(media_store, ready, "original", from_place, if_none_match)
+        return await _answer(media_store, ready, "original", if_none_match, wanted, if_range)
 
     @get("/{media_id:str}/thumbnail", responses=_THUMBNAIL)
     async def get_thumbnail(
@@ -182,7 +194,7 @@ class MediaController(Controller):
         ready = await _ready(database, caller, media_id)
         if not ready.thumbnail_bytes:
             raise NotFound("thumbnail")
-        return await _answer(media_store, ready, "thumbnail", None, if_none_match)
+        return await _answer(media_store, ready, "thumbnail", if_none_match)
 
 
 media_routes = (MediaController,)
@@ -208,9 +220,14 @@ async def _ready(database: Database, caller: Caller, media_id: str) -> ReadyMedi
 
 
 async def _answer(
-    store: MediaStore, ready: ReadyMedia, name: FileName, from_place: str | None, if_none_match: str | None
+    store: MediaStore,
+    ready: ReadyMedia,
+    name: FileName,
+    if_none_match: str | None,
+    wanted: str | None = None,
+    if_range: str | None = None,
 ) -> Response[Any]:
-    """Answer with a file, or what is left of it from a place on. Raises NotFound, MediaDamaged, MediaStoreAway."""
+    """Answer with a file or a range of it. Raises NotFound, RangeNotSatisfiable, MediaDamaged, MediaStoreAway."""
     size = ready.size_of(name)
     headers = {
         "ETag": f'"{ready.digest}{"" if name == "original" else "-thumbnail"}"',
@@ -219,19 +236,20 @@ async def _answer(
     }
     if if_none_match == headers["ETag"]:
         return Response(None, status_code=304, headers=headers)
-    start = _start_of(from_place, size)
-    if start:
-        headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-    headers["Content-Length"] = str(size - start)
+    asked = range_of(wanted, size) if if_range in (None, headers["ETag"]) else None
+    start, end = asked or ByteRange(0, size)
+    if asked:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    headers["Content-Length"] = str(end - start)
     if not ready.content_type.startswith(("image/", "audio/", "video/")):
         headers["Content-Disposition"] = "attachment"
-    pieces = pieces_of(store, ready, name, start)
+    pieces = pieces_of(store, ready, name, start, end)
     with readable():
         first = await anext(pieces)  # So a store that is away is a refusal, and no answer that breaks off.
     return Stream(
         _again(first, pieces),
         media_type=ready.content_type if name == "original" else _JPEG,
-        status_code=206 if start else 200,
+        status_code=206 if asked else 200,
         headers=headers,
     )
 
@@ -240,10 +258,3 @@ async def _again(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     yield first
     async for piece in rest:
         yield piece
-
-
-def _start_of(from_place: str | None, size: int) -> int:
-    """Read from where a file is wanted; anything but `bytes=N-` within it is answered with the whole."""
-    asked = _FROM.match(from_place or "")
-    start = int(asked[1]) if asked else 0
-    return start if start < size else 0

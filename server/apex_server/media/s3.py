@@ -109,9 +109,10 @@ class S3Store:
         """Keep a copy of a file; a large one goes up in parts."""
         await self._run(partial(self._client.upload_file, str(file), self._bucket, name))
 
-    async def read(self, name: str, start: int = 0) -> AsyncIterator[bytes]:
-        """Give an object from a place on. Raises NoSuchObject."""
-        wanted = {"Range": f"bytes={start}-"} if start else {}
+    async def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Give an object from a place on, to its end or up to and without `end`. Raises NoSuchObject."""
+        last = "" if end is None else end - 1
+        wanted = {"Range": f"bytes={start}-{last}"} if start or end is not None else {}
         body = (await self._call(self._client.get_object, Key=name, **wanted))["Body"]
         try:
             while piece := await self._run(partial(body.read, PIECE_BYTES)):

@@ -74,21 +74,28 @@ def key_of_files(person: UserKey, sealed: bytes | None) -> UserKey:
     return person.events if sealed is None else UserKey(person.open(sealed, what=MEDIA_KEY))
 
 
-async def open_file(store: MediaStore, name: str, seal: FileSeal, start: int = 0) -> AsyncIterator[bytes]:
-    """Give a file in the clear from a place on. Raises NoSuchObject, MediaStoreAway, and SealBroken where it is not."""
+async def open_file(
+    store: MediaStore, name: str, seal: FileSeal, start: int = 0, end: int | None = None
+) -> AsyncIterator[bytes]:
+    """Give a file in the clear from a place on, to its end or up to and without `end`; no other piece is read.
+
+    Raises NoSuchObject, MediaStoreAway, and SealBroken where a piece that is wanted is not what was sealed.
+    """
     sealed_bytes = CHUNK_BYTES + SEAL_OVERHEAD_BYTES
     place, skip = divmod(start, CHUNK_BYTES)
+    stop = seal.count * CHUNK_BYTES if end is None else end
+    until = min(seal.count, _count_of(stop))
     held = bytearray()
-    async for piece in store.read(name, place * sealed_bytes):
+    async for piece in store.read(name, place * sealed_bytes, until * sealed_bytes if until < seal.count else None):
         held += piece
         while len(held) >= sealed_bytes:
-            yield seal.open(place, bytes(held[:sealed_bytes]))[skip:]
+            yield seal.open(place, bytes(held[:sealed_bytes]))[skip : stop - place * CHUNK_BYTES]
             del held[:sealed_bytes]
             place, skip = place + 1, 0
     if held:
-        yield seal.open(place, bytes(held))[skip:]
+        yield seal.open(place, bytes(held))[skip : stop - place * CHUNK_BYTES]
         place += 1
-    if place != seal.count:
+    if place != until:
         raise SealBroken(name)
 
 

@@ -50,8 +50,8 @@ class MediaStore(Protocol):
     async def put(self, name: str, file: Path) -> None:
         """Keep a copy of a file under a name."""
 
-    def read(self, name: str, start: int = 0) -> AsyncIterator[bytes]:
-        """Give an object from a place on, piece by piece. Raises NoSuchObject."""
+    def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Give an object from a place on, to its end or up to and without `end`, in pieces. Raises NoSuchObject."""
 
     async def size(self, name: str) -> int | None:
         """Give the size of an object; None where there is none of this name."""
