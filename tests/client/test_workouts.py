@@ -22,7 +22,7 @@ async def replica(open_replica: OpenReplica) -> Replica:
 async def test_a_session_starts_now_on_the_athletes_day(replica: Replica) -> None:
     log = await replica.workouts.start(title="Push", program_id="p1", week_number=3, day_number=2)
     assert (log.title, log.date, log.start_time) == ("Push", "2026-03-01", "2026-03-01T18:05:00+00:00")
-    assert log.record.program_id == "p1" and log.record.created_at == "2026-03-01T18:05:00+00:00"
+    assert log.record.program_id == "p1" and log.record.created_at == "2026-03-01T18:05:00.000+00:00"
     assert not log.completed and log.athlete_id == "self"
 
 

@@ -147,4 +147,4 @@ def scopes_about(user_id: UUID, athlete_id: UUID) -> tuple[str, ...]:
 
 def now() -> str:
     """Give the time as records write it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
