@@ -1,16 +1,20 @@
 """One athlete at a glance: what a server and a coach's device make of the rows that each has read."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Literal
 
 from msgspec import Struct
 
+from apex_sync.coaching.body_weight_lifts import BodyWeights
 from apex_sync.coaching.bodyweight import TrendDay, latest_rate, rate_as_shown, trend_as_shown
 from apex_sync.coaching.leaves import day, text
 from apex_sync.coaching.nutrition import DayTotals, Macros, day_score
 from apex_sync.coaching.plan import plan_from_program
 from apex_sync.coaching.rounding import as_shown
+from apex_sync.coaching.session import session_totals
+from apex_sync.coaching.sets import PerformedSet
 from apex_sync.coaching.weeks import DAYS, days_before, monday_of
 from apex_sync.collection import Record
 
@@ -53,6 +57,22 @@ class NutritionDay(Struct, frozen=True, kw_only=True):
     percent: float | None
 
 
+class SessionFigures(Struct, frozen=True, kw_only=True):
+    """A session of the last weeks: `sets` were done, warm-ups too.
+
+    Hard sets, volume load and reps without a known body weight are as in analytics.
+    """
+
+    date: datetime.date
+    title: str | None
+    sets: int
+    duration_minutes: float | None
+    working_sets: float
+    volume_load_kg: float
+    body_weight_reps: int
+    average_rpe: float | None
+
+
 class FollowedProgram(Struct, frozen=True, kw_only=True):
     """The program that is followed today; `week_number` counts from 1, and is none outside of its weeks."""
 
@@ -74,6 +94,32 @@ class MessageCounts(Struct, frozen=True, kw_only=True):
 def first_day_shown(until: datetime.date) -> datetime.date:
     """Give the Monday from which on sessions, weights, meals and messages are shown."""
     return monday_of(days_before(until, DAYS * (WEEKS - 1)))
+
+
+def sets_by_workout(sets: Iterable[PerformedSet]) -> dict[str, list[PerformedSet]]:
+    """Group sets by session; those of one stand together."""
+    return {workout_id: list(found) for workout_id, found in groupby(sets, key=lambda performed: performed.workout_id)}
+
+
+def session_figures(
+    on: datetime.date,
+    title: str | None,
+    duration_minutes: float | None,
+    sets: Sequence[PerformedSet],
+    weights: BodyWeights,
+) -> SessionFigures:
+    """Add a session up from its live sets, of an athlete with these body weights."""
+    totals = session_totals(sets, weights=weights)
+    return SessionFigures(
+        date=on,
+        title=title,
+        sets=totals.sets_completed,
+        duration_minutes=duration_minutes,
+        working_sets=totals.working_sets,
+        volume_load_kg=as_shown(totals.volume_load_kg),
+        body_weight_reps=totals.body_weight_reps,
+        average_rpe=None if totals.average_rpe is None else as_shown(totals.average_rpe),
+    )
 
 
 def weight_now(days: Sequence[TrendDay]) -> WeightTrend | None:

@@ -5,13 +5,13 @@ It shows what `GET /api/clients/{id}/dashboard` shows, by the same arithmetic.
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from apex_client import listing, training
-from apex_client.client_facts import Client, clients_of, macros_of, standings
+from apex_client.client_facts import DONE, Client, clients_of, macros_of, standings
 from apex_client.errors import NotGranted
 from apex_client.local import LocalReplica
 from apex_client.standing import ClientSummary
@@ -27,32 +27,34 @@ from apex_sync.coaching.client_dashboard import (
     FollowedProgram,
     MessageCounts,
     NutritionDay,
+    SessionFigures,
     WeightDay,
     WeightTrend,
     first_day_shown,
     followed_program,
     nutrition_days,
+    session_figures,
+    sets_by_workout,
     weight_days_since,
     weight_now,
 )
-from apex_sync.coaching.leaves import day
+from apex_sync.coaching.leaves import day, text
 from apex_sync.coaching.nutrition import DayTotals
-from apex_sync.coaching.rounding import as_shown
-from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet, performed_sets
 from apex_sync.coaching.strain import ANSWERS
 from apex_sync.ids import athlete_scope
 from apex_sync.models import PROGRAMS, WORKOUT_LOGS
 
-_WORKOUTS = """
-    SELECT log.id, coalesce(log.date, substr(coalesce(log.start_time, log.end_time), 1, 10)) AS day,
+_WORKOUTS = f"""
+    SELECT log.id, coalesce(log.date, substr(coalesce(log.start_time, log.end_time), 1, 10)) AS day, log.title,
         log.duration_minutes
     FROM workout_log_rows AS log
     WHERE log.scope_no = :scope_no
         AND day BETWEEN :first AND :until
+        AND {DONE}
     ORDER BY day DESC, substr(log.start_time, 1, 19) DESC NULLS FIRST, log.id DESC
     LIMIT :limit
-"""
+"""  # noqa: S608 - made of constants.
 _WEIGHTS = """
     SELECT id, date, weight_kg
     FROM check_in_rows
@@ -113,16 +115,10 @@ _TO_LOOK_AT = """
 """
 
 
-class RecentWorkout(Struct, frozen=True, kw_only=True):
-    """A session of the last weeks; hard sets, volume load and reps without a known body weight are as in analytics."""
+class RecentWorkout(SessionFigures, frozen=True, kw_only=True):
+    """A session of the last weeks."""
 
     id: str
-    date: date
-    duration_minutes: float | None
-    working_sets: float
-    volume_load_kg: float
-    body_weight_reps: int
-    average_rpe: float | None
 
 
 class RecentCheckIn(Struct, frozen=True, kw_only=True):
@@ -202,8 +198,8 @@ def dashboard(local: LocalReplica, athlete_id: str) -> ClientDashboard:
                 weight_kg=weight_kg,
                 answers={name: value for name, value in zip(ANSWERS, answers, strict=True) if value is not None},
             )
-            for record_id, text, reviewed, weight_kg, *answers in _rows(local, _CHECK_INS, asked, CHECK_INS_SHOWN)
-            if (on := day(text)) is not None
+            for record_id, on_day, reviewed, weight_kg, *answers in _rows(local, _CHECK_INS, asked, CHECK_INS_SHOWN)
+            if (on := day(on_day)) is not None
         ],
         insights=[
             OpenInsight(id=record_id, title=title or None, type=type_ or None, priority=priority or None)
@@ -236,30 +232,20 @@ def _workouts(
     rows = _rows(local, _WORKOUTS, asked, WORKOUTS_SHOWN)
     held = listing.by_id(local, WORKOUT_LOGS.name, athlete_scope(athlete_id), [row[0] for row in rows])
     sets = [each for log in held for each in performed_sets(log.record_id, WORKOUT_LOGS.read(log.state)[0])]
-    of_workout = {workout_id: list(found) for workout_id, found in groupby(sets, key=lambda each: each.workout_id)}
+    of_workout = sets_by_workout(sets)
     shown = []
-    for workout_id, text, lasted in rows:
-        totals = session_totals(of_workout.get(workout_id, []), weights=weights)
-        if (on := day(text)) is not None:
-            shown.append(
-                RecentWorkout(
-                    id=workout_id,
-                    date=on,
-                    duration_minutes=lasted,
-                    working_sets=totals.working_sets,
-                    volume_load_kg=as_shown(totals.volume_load_kg),
-                    body_weight_reps=totals.body_weight_reps,
-                    average_rpe=None if totals.average_rpe is None else as_shown(totals.average_rpe),
-                )
-            )
+    for workout_id, on_day, title, lasted in rows:
+        if (on := day(on_day)) is not None:
+            figures = session_figures(on, text(title), lasted, of_workout.get(workout_id, []), weights)
+            shown.append(RecentWorkout(id=workout_id, **msgspec.structs.asdict(figures)))
     return shown, sets
 
 
 def _weigh_ins(local: LocalReplica, asked: Mapping[str, Any]) -> list[WeighIn]:
     return [
         WeighIn(record_id=record_id, date=on, weight_kg=weight_kg)
-        for record_id, text, weight_kg in _rows(local, _WEIGHTS, asked)
-        if weight_kg is not None and WEIGHT_KG_MIN <= weight_kg <= WEIGHT_KG_MAX and (on := day(text)) is not None
+        for record_id, on_day, weight_kg in _rows(local, _WEIGHTS, asked)
+        if weight_kg is not None and WEIGHT_KG_MIN <= weight_kg <= WEIGHT_KG_MAX and (on := day(on_day)) is not None
     ]
 
 
@@ -273,11 +259,13 @@ def _followed(local: LocalReplica, client: ClientSummary, on: date) -> FollowedP
 def _nutrition(local: LocalReplica, asked: Mapping[str, Any]) -> list[NutritionDay]:
     eaten = [
         (on, DayTotals(meals=meals, foods=foods, macros=macros_of(macros)))
-        for text, meals, foods, *macros in _rows(local, _EATEN, asked)
-        if (on := day(text)) is not None
+        for on_day, meals, foods, *macros in _rows(local, _EATEN, asked)
+        if (on := day(on_day)) is not None
     ]
     targets = [
-        (start, macros_of(macros)) for text, *macros in _rows(local, _ASKED, asked) if (start := day(text)) is not None
+        (start, macros_of(macros))
+        for on_day, *macros in _rows(local, _ASKED, asked)
+        if (start := day(on_day)) is not None
     ]
     return nutrition_days(eaten, targets[::-1])
 

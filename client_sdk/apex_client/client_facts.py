@@ -46,6 +46,16 @@ _CLIENTS = """
     ORDER BY scope.name
 """
 
+DONE = """(
+        log.completed
+        OR EXISTS (
+            SELECT 1
+            FROM logged_set_rows AS entry
+            WHERE entry.record_no = log.record_no AND entry.completed
+        )
+    )"""
+"""Whether a session was more than begun: a set of it was done, or it was completed; on `workout_log_rows AS log`."""
+
 _DAY = "coalesce(log.date, substr(coalesce(log.start_time, log.end_time), 1, 10))"
 _SESSIONS = f"""
     SELECT log.scope_no, log.id, {_DAY} AS day, log.program_id, log.week_number, log.day_number, log.duration_minutes,
@@ -57,15 +67,25 @@ _SESSIONS = f"""
     FROM workout_log_rows AS log
     WHERE day BETWEEN :first AND :until
         AND (:scope_no IS NULL OR log.scope_no = :scope_no)
+        AND {DONE}
     ORDER BY day DESC, log.id
 """  # noqa: S608 - made of constants.
 _FIRST_SESSIONS = f"""
     SELECT log.scope_no, min({_DAY})
     FROM workout_log_rows AS log
-    WHERE :scope_no IS NULL OR log.scope_no = :scope_no
+    WHERE {DONE}
+        AND (:scope_no IS NULL OR log.scope_no = :scope_no)
     GROUP BY log.scope_no
 """  # noqa: S608
 _LAST_SESSIONS = f"""
+    SELECT log.scope_no, max({_DAY})
+    FROM workout_log_rows AS log
+    WHERE {_DAY} <= :until
+        AND {DONE}
+        AND (:scope_no IS NULL OR log.scope_no = :scope_no)
+    GROUP BY log.scope_no
+"""  # noqa: S608
+_LAST_CLOCKS = f"""
     SELECT log.scope_no, max({_DAY}), coalesce(log.start_time, log.end_time)
     FROM workout_log_rows AS log
     WHERE {_DAY} <= :until
@@ -150,6 +170,7 @@ class _Read(NamedTuple):
     sessions: Rows
     first_sessions: Rows
     last_sessions: Rows
+    last_clocks: Rows
     check_ins: Rows
     eaten: Rows
     asked: Rows
@@ -202,6 +223,7 @@ def _read(local: LocalReplica, now: datetime, scope_no: int | None) -> _Read:
         sessions=grouped(local, _SESSIONS, asked),
         first_sessions=grouped(local, _FIRST_SESSIONS, asked),
         last_sessions=grouped(local, _LAST_SESSIONS, asked),
+        last_clocks=grouped(local, _LAST_CLOCKS, asked),
         check_ins=grouped(local, _CHECK_INS, asked),
         eaten=grouped(local, _EATEN, asked),
         asked=grouped(local, _ASKED, asked),
@@ -268,8 +290,8 @@ def _file(client: Client, read: _Read, coach_id: str) -> tuple[Any, str | None, 
 
 
 def _today(client: Client, read: _Read, now: datetime) -> date:
-    """Give the day that it is by the clock that they last trained by; one that is off by more than a day is none."""
-    for _, moment in read.last_sessions.get(client.scope_no, ()):
+    """Give the day by the clock of the session they began last; one that is off by more than a day is none."""
+    for _, moment in read.last_clocks.get(client.scope_no, ()):
         ahead = trained.utcoffset() if (trained := parse_local_time(moment)) else None
         minutes = round(ahead.total_seconds() / 60) if ahead is not None else 0
         return (now + timedelta(minutes=minutes if abs(minutes) < _MINUTES_A_DAY else 0)).date()

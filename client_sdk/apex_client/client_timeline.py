@@ -9,20 +9,20 @@ from typing import Any
 
 from apex_client import listing
 from apex_client.client_dashboard import client_named
+from apex_client.client_facts import DONE
 from apex_client.local import LocalReplica
-from apex_client.standing import TimelineEntry, TimelineKind
+from apex_client.standing import TimelineEntry
 from apex_client.store_file import sqlite_errors
 from apex_client.views import live_entries
-from apex_sync.coaching.leaves import day
+from apex_sync.coaching.client_timeline import NAMED, Facts, TimelineKind
+from apex_sync.coaching.leaves import day, text
 from apex_sync.ids import athlete_scope
 from apex_sync.models import CHECK_INS
 from apex_sync.models.fields import parse_local_time
 
-Facts = dict[str, str | float | bool | None]
-
 _MOMENTS: Mapping[TimelineKind, str] = {
-    "workout": "SELECT id, coalesce(date, start_time, end_time), start_time FROM workout_log_rows"
-    " WHERE scope_no = :scope_no",
+    "workout": "SELECT id, coalesce(date, start_time, end_time), start_time FROM workout_log_rows AS log"  # noqa: S608
+    f" WHERE scope_no = :scope_no AND {DONE}",
     "check_in": "SELECT id, date, submitted_at FROM check_in_rows"
     " WHERE scope_no = :scope_no AND submitted_at IS NOT NULL",
     "metrics": "SELECT id, date, measured_at FROM body_metric_rows WHERE scope_no = :scope_no",
@@ -38,7 +38,7 @@ _MOMENTS: Mapping[TimelineKind, str] = {
 """By kind: the id, the day and the moment of everything that happened."""
 
 _FACTS: Mapping[TimelineKind, str] = {
-    "workout": "SELECT count(entry.key) AS sets, count(DISTINCT entry.exercise_key) AS exercises,"
+    "workout": "SELECT log.title, count(entry.key) AS sets, count(DISTINCT entry.exercise_key) AS exercises,"
     " log.duration_minutes FROM workout_log_rows AS log LEFT JOIN logged_set_rows AS entry"
     " ON entry.record_no = log.record_no AND entry.completed WHERE log.scope_no = :scope_no AND log.id = :id",
     "check_in": "SELECT coach_reviewed AS reviewed, weight_kg, photo_count AS photos FROM check_in_rows"
@@ -56,10 +56,10 @@ _FACTS: Mapping[TimelineKind, str] = {
     " JOIN message_rows AS row ON row.record_no = said.record_no WHERE row.scope_no ="
     " (SELECT scope_no FROM held_scopes WHERE name = :thread) AND NOT said.deleted"
     " AND said.sent_at >= :day AND said.sent_at < :next_day",
-    "program": "SELECT status, end_date FROM program_rows WHERE scope_no = :scope_no AND id = :id",
-    "insight": "SELECT type, priority FROM insight_rows WHERE scope_no = :private_no AND id = :id",
+    "program": "SELECT name, status, end_date FROM program_rows WHERE scope_no = :scope_no AND id = :id",
+    "insight": "SELECT title, type, priority FROM insight_rows WHERE scope_no = :private_no AND id = :id",
 }
-"""By kind: a few figures of one entry."""
+"""By kind: what one entry is called, and a few figures."""
 
 _PHOTOS = "SELECT media_id FROM progress_photo_rows WHERE scope_no = :scope_no AND check_in_id = :id"
 
@@ -106,6 +106,9 @@ def _facts(local: LocalReplica, kind: TimelineKind, record_id: str, on: date, as
     with sqlite_errors(local.store.path):
         found = local.store.sql.execute(_FACTS[kind], parameters)
         facts: Facts = dict(zip((column[0] for column in found.description), found.fetchone(), strict=True))
+    if kind in NAMED:
+        _, leaf = NAMED[kind]
+        facts[leaf] = text(facts[leaf])
     return _checked_in(local, record_id, facts, parameters) if kind == "check_in" else facts
 
 

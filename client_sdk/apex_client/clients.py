@@ -21,7 +21,6 @@ from apex_client.standing import (
     OpenInvite,
     OpenInvitesPage,
     TimelineEntry,
-    TimelineKind,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from apex_client.replica import Replica
     from apex_sync.coaching.client_order import ClientSort
     from apex_sync.coaching.client_standing import Status
+    from apex_sync.coaching.client_timeline import TimelineKind
 
 PAGE_LENGTH = 200
 """As many as an answer of the server has at most, of athletes and of what happened."""

@@ -1,13 +1,10 @@
 """What a server tells a coach about their athletes: how each stands, what happened to them, and what an import did."""
 
 from datetime import date, datetime
-from typing import Literal
 
 from msgspec import Struct
 
-TimelineKind = Literal[
-    "workout", "check_in", "metrics", "photo", "nutrition", "messages", "program", "insight", "linked"
-]  # fmt: skip
+from apex_sync.coaching.client_timeline import Facts, TimelineKind
 
 
 class Adherence(Struct, frozen=True):
@@ -51,14 +48,15 @@ class ClientsPage(Struct, frozen=True):
 class TimelineEntry(Struct, frozen=True):
     """Something that happened, by its record; `linked` and `messages` (those of a day, UTC) by the athlete.
 
-    `time` is the athlete's wall clock, midnight where none is known; `facts` are a few figures.
+    `time` is the athlete's wall clock, midnight where none is known; `facts` are a few figures, with the `title` of
+    a session or an insight and the `name` of a program.
     """
 
     kind: TimelineKind
     id: str
     date: date
     time: datetime
-    facts: dict[str, str | float | bool | None]
+    facts: Facts
 
 
 class Invite(Struct, frozen=True):

@@ -12,16 +12,47 @@ LIMIT 200;
 -- The athletes of some coaches, each once ($2: one of the athletes; $1 null: whom support looks at, who has no coach then),
 -- with what their standing follows from: each part reads a few rows by index. What was due is asked for by the program that
 -- was followed on its day (as `sessions_due` in coaching/plan_history.py says of programs that were never edited). Names and tags are sealed, so they are sorted,
--- filtered and cut into pages once they are open. Sessions are read from $3 on, everything else from $5. The day of an
--- athlete is that of the clock they last trained by; one that is off by more than a day says nothing.
+-- filtered and cut into pages once they are open. Sessions are read from $3 on, everything else from $5; one that was only
+-- begun, without a set done and not completed, is none. The day of an athlete is that of the clock by which they last began
+-- one; a clock that is off by more than a day says nothing.
 SELECT users.id, users.name, pair.coach_id, pair.since,
     pair.private_scope, file.record_id, file.digest, file.doc,
-    latest.date AS last_workout, here.today,
+    (
+        SELECT session.date
+        FROM workout_logs AS session
+        WHERE session.scope_id = pair.athlete_id
+            AND session.date <= $4
+            AND (
+                session.completed_sets > 0
+                OR session.completed
+                OR EXISTS (
+                    SELECT 1
+                    FROM logged_sets AS performed
+                    WHERE performed.scope_id = session.scope_id
+                        AND performed.record_id = session.record_id
+                        AND performed.completed
+                )
+            )
+        ORDER BY session.date DESC NULLS LAST
+        LIMIT 1
+    ) AS last_workout,
+    here.today,
     (
         SELECT session.date
         FROM workout_logs AS session
         WHERE session.scope_id = pair.athlete_id
             AND session.date IS NOT NULL
+            AND (
+                session.completed_sets > 0
+                OR session.completed
+                OR EXISTS (
+                    SELECT 1
+                    FROM logged_sets AS performed
+                    WHERE performed.scope_id = session.scope_id
+                        AND performed.record_id = session.record_id
+                        AND performed.completed
+                )
+            )
         ORDER BY session.date NULLS FIRST
         LIMIT 1
     ) AS first_workout,
@@ -95,7 +126,7 @@ LEFT JOIN records AS file ON file.scope_id = pair.private_id AND file.record_id 
 LEFT JOIN profiles AS profile
     ON profile.scope_id = pair.athlete_id AND profile.record_id = pair.athlete_id
 LEFT JOIN LATERAL (
-    SELECT session.date, session.utc_offset_minutes
+    SELECT session.utc_offset_minutes
     FROM workout_logs AS session
     WHERE session.scope_id = pair.athlete_id
         AND session.date <= $4
@@ -155,6 +186,17 @@ CROSS JOIN LATERAL (
         FROM workout_logs
         WHERE workout_logs.scope_id = pair.athlete_id
             AND workout_logs.date BETWEEN $3 AND $4
+            AND (
+                workout_logs.completed_sets > 0
+                OR workout_logs.completed
+                OR EXISTS (
+                    SELECT 1
+                    FROM logged_sets AS performed
+                    WHERE performed.scope_id = workout_logs.scope_id
+                        AND performed.record_id = workout_logs.record_id
+                        AND performed.completed
+                )
+            )
         ORDER BY workout_logs.date DESC NULLS LAST
         LIMIT 2000
     ) AS session

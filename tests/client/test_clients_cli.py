@@ -29,9 +29,11 @@ async def desk(open_replica: OpenReplica, server: LoopbackServer, tmp_path: Path
     coach = await open_replica("coach", COACH, role="coach")
     server.link(server.accounts[COACH], server.accounts[ANNA])
     day = coach.analytics._today()
-    log = await athlete.workouts.start(start_time=f"{day - timedelta(days=1)}T10:00:00+00:00")
+    log = await athlete.workouts.start(title="Push", start_time=f"{day - timedelta(days=1)}T10:00:00+00:00")
+    await log.add_set("Barbell Bench Press", reps=8, load=60, type="warmup")
     await log.add_set("Barbell Bench Press", reps=8, load=100, rpe=8)
     await log.finish(end_time=f"{day - timedelta(days=1)}T11:00:00+00:00")
+    await athlete.workouts.start(title="Begun", start_time=f"{day}T10:00:00+00:00")
     report = await athlete.checkins.draft(date=day, weight=82.4, responses={"energy": 7})
     await report.submit()
     await athlete.sync()
@@ -59,6 +61,11 @@ async def test_one_client_is_shown_at_a_glance(desk: Terminal) -> None:
     shown = desk("client", "An").ok()
     assert "1 check-in, 1 message" in shown.out and "82.4 kg" in shown.out
     assert "chest 1" in shown.err
+    [session, happened] = [line.split() for line in shown.out.splitlines() if "Push" in line]
+    assert session[1:5] == ["Push", "60", "2", "1"] and happened[2:] == [
+        "workout", "Push:", "sets", "2,", "exercises", "1,", "duration", "minutes", "60",
+    ]  # fmt: skip
+    assert "Begun" not in shown.text
     assert "from athlete 1" in shown.out and "Between us." not in shown.text
     found = desk("client", "anna", "--json").json()
     assert found["dashboard"]["workouts"][0]["working_sets"] == 1

@@ -60,7 +60,7 @@ class CoachWorld:
 
     def write_as_system(self, scope: str, collection: str, record_id: str, patch: Patch) -> None:
         """Write as the analysis does."""
-        self._portal.call(_write_as_system, self.settings, scope, collection, record_id, patch)
+        self._portal.call(write_as_system, self.settings, scope, collection, record_id, patch)
 
 
 class Person:
@@ -146,7 +146,8 @@ def new_id() -> str:
     return record_id_from(time.time_ns() // 1_000_000, uuid4().bytes[:10])
 
 
-async def _write_as_system(settings: Settings, scope: str, collection: str, record_id: str, patch: Patch) -> None:
+async def write_as_system(settings: Settings, scope: str, collection: str, record_id: str, patch: Patch) -> None:
+    """Write as the analysis does."""
     async with Database.open(settings) as database, HintHub.open(settings) as hints:
         committer = Committer(
             PostgresCommitStore(database),

@@ -271,6 +271,71 @@ async def test_lists_are_sorted_filtered_and_paged_either_way(rest: RestServer) 
     assert [client["name"] for client in await listed(coach, "text=ANN")] == ["anna"]
 
 
+async def test_a_session_that_was_only_begun_is_none(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    path = f"/api/clients/{athlete.id}"
+    not_done = {"name": "Bench Press", "sets": [{"reps": 8, "completed": False}]}
+    for exercises in ([], [not_done]):
+        began = {"date": day(1), "start_time": at(1), "duration_minutes": 5, "exercises": exercises}
+        answer = await athlete("POST", "/api/workouts", began)
+        assert answer.status_code == 201, answer.text
+
+    async def seen() -> tuple[Any, ...]:
+        dashboard = (await coach("GET", f"{path}/dashboard")).json()
+        entries = (await coach("GET", f"{path}/timeline?kind=workout")).json()["entries"]
+        client = dashboard["client"]
+        assert [each["id"] for each in dashboard["workouts"]] == [each["id"] for each in entries]
+        return client["last_workout"], client["average_session_minutes"], len(entries)
+
+    assert await seen() == (None, None, 0)
+    await train(athlete, 9, duration_minutes=60)
+    assert await seen() == (day(9), 60, 1)
+    warmed_up = {"name": "Bench Press", "sets": [{"type": "warmup", "reps": 8}]}
+    await athlete("POST", "/api/workouts", {"date": day(8), "start_time": at(8), "exercises": [warmed_up]})
+    assert await seen() == (day(8), 60, 2)
+    await athlete("POST", "/api/workouts", {"date": day(7), "start_time": at(7), "completed": True})
+    assert await seen() == (day(7), 60, 3)
+
+
+async def test_what_people_gave_a_name_is_shown_by_it(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    path, private = f"/api/clients/{athlete.id}", f"private:{coach.id}:{athlete.id}"
+    await train(athlete, 2, title="Pull")
+    await train(athlete, 3, title="  ")
+    program = {"name": "Base", "start_date": day(30), "status": "active"}
+    await rest.committer.write(UUID(coach.id), f"athlete:{athlete.id}", "programs", str(uuid4()), program)
+    insight_id, insight = str(uuid4()), {"status": "draft", "type": "recovery", "title": "Rest"}
+    await rest.committer.write(None, private, "insights", insight_id, insight)
+    approval = {"status": "approved", "acted_at": at(2)}
+    await rest.committer.write(UUID(coach.id), private, "insights", insight_id, approval)
+
+    dashboard = (await coach("GET", f"{path}/dashboard")).json()
+    assert [(each["title"], each["sets"]) for each in dashboard["workouts"]] == [("Pull", 3), (None, 3)]
+    entries = (await coach("GET", f"{path}/timeline")).json()["entries"]
+    named = [(each["kind"], each["facts"].get("title", each["facts"].get("name"))) for each in entries]
+    assert sorted(named, key=str) == [
+        ("insight", "Rest"), ("linked", None), ("program", "Base"), ("workout", "Pull"), ("workout", None),
+    ]  # fmt: skip
+
+
+async def test_an_active_program_without_a_first_day_is_followed_by_nobody_until_it_has_one(rest: RestServer) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    plan = {
+        "name": "Base", "status": "active", "weeks": {"w1": {"week_number": 1}},
+        "days": {"d1": {"week": "w1", "day_number": 1}}, "exercises": {"e1": {"day": "d1", "name": "Squat"}},
+    }  # fmt: skip
+    program_id = str(uuid4())
+    await rest.committer.write(UUID(coach.id), f"athlete:{athlete.id}", "programs", program_id, plan)
+    dashboard = (await coach("GET", f"/api/clients/{athlete.id}/dashboard")).json()
+    assert dashboard["client"]["adherence"]["workouts"] is None
+    assert (dashboard["client"]["current_program_id"], dashboard["program"]) == (None, None)
+    monday = str(NOW.date() - timedelta(days=NOW.weekday() + 7))
+    await rest.committer.write(UUID(coach.id), f"athlete:{athlete.id}", "programs", program_id, {"start_date": monday})
+    dashboard = (await coach("GET", f"/api/clients/{athlete.id}/dashboard")).json()
+    assert dashboard["client"]["adherence"]["workouts"] == 0
+    assert (dashboard["client"]["current_program_id"], dashboard["program"]["start_date"]) == (program_id, monday)
+
+
 async def test_a_dashboard_shows_training_weight_answers_and_what_waits(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     await train(athlete, 1)

@@ -22,7 +22,6 @@ from apex_client.standing import (
     OpenInvite,
     OpenInvitesPage,
     TimelineEntry,
-    TimelineKind,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from apex_client.client_dashboard import ClientDashboard
     from apex_sync.coaching.client_order import ClientSort
     from apex_sync.coaching.client_standing import Status
+    from apex_sync.coaching.client_timeline import TimelineKind
 
 PAGE_LENGTH = 200
 """As many as an answer of the server has at most, of athletes and of what happened."""

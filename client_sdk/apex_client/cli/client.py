@@ -12,7 +12,8 @@ from apex_client.cli.sessions import athlete_id_of, records_of
 
 if TYPE_CHECKING:
     from apex_client.client_dashboard import ClientDashboard
-    from apex_client.standing import TimelineEntry, TimelineKind
+    from apex_client.standing import TimelineEntry
+    from apex_sync.coaching.client_timeline import TimelineKind
 
 KINDS: "tuple[TimelineKind, ...]" = (
     "workout", "check_in", "metrics", "photo", "nutrition", "messages", "program", "insight", "linked",
@@ -133,12 +134,14 @@ def _waiting(found: "ClientDashboard") -> str:
 def _training(found: "ClientDashboard") -> None:
     if found.workouts:
         sessions = table(
-            "session", "minutes", "hard sets", "volume", "RPE", right=("minutes", "hard sets", "volume", "RPE")
-        )
+            "session", "", "minutes", "sets", "hard", "volume", "RPE",
+            right=("minutes", "sets", "hard", "volume", "RPE"),
+        )  # fmt: skip
         for each in found.workouts[:DAYS_SHOWN]:
             sessions.add_row(
-                str(each.date), _number(each.duration_minutes), f"{each.working_sets:g}",
-                _volume(each.volume_load_kg, each.body_weight_reps), _number(each.average_rpe, 1),
+                str(each.date), escaped(each.title or ""), _number(each.duration_minutes), str(each.sets),
+                f"{each.working_sets:g}", _volume(each.volume_load_kg, each.body_weight_reps),
+                _number(each.average_rpe, 1),
             )  # fmt: skip
         shown(sessions)
     weeks = sorted({each.week for each in found.volume}, reverse=True)
@@ -146,7 +149,9 @@ def _training(found: "ClientDashboard") -> None:
         latest = sorted(
             (each for each in found.volume if each.week == weeks[0]), key=lambda each: -each.fractional_sets
         )
-        muscles = ", ".join(f"{each.muscle} {each.fractional_sets:g}" for each in latest[:MUSCLES_SHOWN])
+        muscles = ", ".join(
+            f"{each.muscle.replace('_', ' ')} {each.fractional_sets:g}" for each in latest[:MUSCLES_SHOWN]
+        )
         said(f"[dim]hard sets in the week of {weeks[0]}:[/] {escaped(muscles)}")
 
 
@@ -191,12 +196,15 @@ def _happened(entries: "list[TimelineEntry]") -> None:
 
 
 def _told(entry: "TimelineEntry") -> str:
-    """Write the figures of an entry in a line."""
-    return ", ".join(
-        name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {_value(value)}"
-        for name, value in entry.facts.items()
+    """Write in a line what an entry is called, and its figures."""
+    facts = dict(entry.facts)
+    name = facts.pop("title", None) or facts.pop("name", None)
+    figures = ", ".join(
+        what.replace("_", " ") if value is True else f"{what.replace('_', ' ')} {_value(value)}"
+        for what, value in facts.items()
         if value is not None and value is not False
     )
+    return f"{name}: {figures}" if name and figures else str(name or figures)
 
 
 def _value(value: str | float) -> str:

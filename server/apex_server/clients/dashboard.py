@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,6 @@ from apex_server.clients.payloads import (
     RecentCheckIn,
     RecentWorkout,
     TimelineEntry,
-    TimelineKind,
     TimelinePage,
     ToLookAt,
 )
@@ -41,12 +39,13 @@ from apex_sync.coaching.client_dashboard import (
     first_day_shown,
     followed_program,
     nutrition_days,
+    session_figures,
+    sets_by_workout,
     weight_days_since,
     weight_now,
 )
+from apex_sync.coaching.client_timeline import NAMED, Facts, TimelineKind, name_of
 from apex_sync.coaching.nutrition import DayTotals, Macros
-from apex_sync.coaching.rounding import as_shown
-from apex_sync.coaching.session import session_totals
 from apex_sync.coaching.sets import PerformedSet
 from apex_sync.coaching.strain import ANSWERS
 from apex_sync.ids import Scope, athlete_scope, private_scope, thread_scope
@@ -73,6 +72,7 @@ async def dashboard_of(
     private = _private_scope_id(client.coach_id, athlete_id)
     workouts = await connection.fetch(_queries.list_recent_workouts, athlete_id, first, until)
     sets = await performed_sets_of_workouts(connection, vault, athlete_id, [row["record_id"] for row in workouts])
+    titles = await _names(connection, vault, "workout", [(row["scope_id"], row["record_id"]) for row in workouts])
     library = await library_for(connection, vault, {known for each in sets if (known := each.exercise)})
     weights = weight_trend(weigh_ins_of_rows(await measurings_of(connection, athlete_id)))
     body_weights = BodyWeights(weights)
@@ -82,7 +82,7 @@ async def dashboard_of(
     messages = await _message_counts(connection, caller, athlete_id, first) if is_theirs else None
     return ClientDashboard(
         client=client,
-        workouts=recent_workouts(workouts, sets, body_weights),
+        workouts=recent_workouts(workouts, titles, sets, body_weights),
         volume=volume_of(tallies_of(sets, body_weights), library).muscles,
         weight=weight_now(weights),
         weight_days=weight_days_since(weights, first),
@@ -105,6 +105,7 @@ async def dashboard_of(
 
 async def timeline_of(
     connection: Connection,
+    vault: Vault,
     coaches: Sequence[UUID] | None,
     athlete_id: UUID,
     kind: TimelineKind | None,
@@ -124,13 +125,14 @@ async def timeline_of(
         _thread_scope_id(coach_id, athlete_id),
     )
     rows = await connection.fetch(_queries.list_timeline, *asked)
+    names = await _names_on_page(connection, vault, athlete_id, private, rows[:limit])
     entries = [
         TimelineEntry(
             kind=row["kind"],
             id=row["id"],
             date=row["date"],
             time=row["time"].isoformat(),
-            facts=msgspec.json.decode(row["facts"] or "{}"),
+            facts=names.get((row["kind"], row["id"]), {}) | msgspec.json.decode(row["facts"] or "{}"),
         )
         for row in rows[:limit]
     ]
@@ -138,25 +140,40 @@ async def timeline_of(
     return TimelinePage(entries, PageMark(last["date"], last["time"], last["id"]).encode() if last else None)
 
 
-def recent_workouts(rows: Sequence[Any], sets: Iterable[PerformedSet], weights: BodyWeights) -> list[RecentWorkout]:
+async def _names_on_page(
+    connection: Connection, vault: Vault, athlete_id: UUID, private: UUID | None, rows: Sequence[Any]
+) -> dict[tuple[str, UUID], Facts]:
+    """Read what each entry is called, by kind and id, where people gave it a name."""
+    names: dict[tuple[str, UUID], Facts] = {}
+    for kind, (_, leaf) in NAMED.items():
+        scope_id = private if kind == "insight" else athlete_id
+        listed = [row["id"] for row in rows if row["kind"] == kind]
+        if listed and scope_id is not None:
+            found = await _names(connection, vault, kind, [(scope_id, record_id) for record_id in listed])
+            names |= {(kind, record_id): {leaf: found.get(record_id)} for record_id in listed}
+    return names
+
+
+async def _names(
+    connection: Connection, vault: Vault, kind: TimelineKind, places: Sequence[tuple[UUID, UUID]]
+) -> dict[UUID, str | None]:
+    """Open the documents that say what they are called; one that is damaged is left out."""
+    collection, _ = NAMED[kind]
+    known = await read_records(connection, vault, collection, places)
+    return {UUID(each.id): name_of(kind, each.record) for each in known}
+
+
+def recent_workouts(
+    rows: Sequence[Any], titles: Mapping[UUID, str | None], sets: Iterable[PerformedSet], weights: BodyWeights
+) -> list[RecentWorkout]:
     """Add up each session of an athlete with these body weights."""
-    of_workout: Mapping[str, list[PerformedSet]] = {
-        workout_id: list(found) for workout_id, found in groupby(sets, key=lambda performed: performed.workout_id)
-    }
+    of_workout = sets_by_workout(sets)
     shown = []
     for row in rows:
-        totals = session_totals(of_workout.get(str(row["record_id"]), []), weights=weights)
-        shown.append(
-            RecentWorkout(
-                id=row["record_id"],
-                date=row["date"],
-                duration_minutes=row["duration_minutes"],
-                working_sets=totals.working_sets,
-                volume_load_kg=as_shown(totals.volume_load_kg),
-                body_weight_reps=totals.body_weight_reps,
-                average_rpe=None if totals.average_rpe is None else as_shown(totals.average_rpe),
-            )
-        )
+        record_id: UUID = row["record_id"]
+        found = of_workout.get(str(record_id), [])
+        figures = session_figures(row["date"], titles.get(record_id), row["duration_minutes"], found, weights)
+        shown.append(RecentWorkout(id=record_id, **msgspec.structs.asdict(figures)))
     return shown
 
 

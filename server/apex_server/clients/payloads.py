@@ -9,8 +9,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from apex_server.resources import Mark
 from apex_server.standing import ClientSummary
 from apex_sync.coaching.analytics import MuscleWeek
-from apex_sync.coaching.client_dashboard import FollowedProgram, MessageCounts, NutritionDay, WeightDay, WeightTrend
+from apex_sync.coaching.client_dashboard import (
+    FollowedProgram,
+    MessageCounts,
+    NutritionDay,
+    SessionFigures,
+    WeightDay,
+    WeightTrend,
+)
 from apex_sync.coaching.client_standing import Status
+from apex_sync.coaching.client_timeline import Facts, TimelineKind
 from apex_sync.models import ClientFile, Profile
 
 __all__ = [
@@ -40,7 +48,6 @@ __all__ = [
     "RecentWorkout",
     "StatusRequest",
     "TimelineEntry",
-    "TimelineKind",
     "TimelinePage",
     "ToLookAt",
 ]
@@ -185,23 +192,20 @@ class StatusRequest(Struct, forbid_unknown_fields=True):
     status: Status | None
 
 
-TimelineKind = Literal[
-    "workout", "check_in", "metrics", "photo", "nutrition", "messages", "program", "insight", "linked"
-]  # fmt: skip
-
-
 class TimelineEntry(Struct, kw_only=True):
     """Something that happened: a record of the athlete's, a program begun, an insight approved, a relation begun.
 
     `messages` counts what was written on a day, in UTC. `id` is that of the record (`linked` and `messages`: of the
-    athlete), `time` the athlete's wall clock without a zone, midnight where none is known, and `facts` a few figures.
+    athlete), `time` the athlete's wall clock without a zone, midnight where none is known, and `facts` a few figures,
+    with the `title` of a session or an insight and the `name` of a program. A session that was only begun, without a
+    set done and not completed, is left out.
     """
 
     kind: TimelineKind
     id: UUID
     date: date
     time: str
-    facts: dict[str, str | float | bool | None]
+    facts: Facts
 
 
 class TimelinePage(Struct):
@@ -211,16 +215,10 @@ class TimelinePage(Struct):
     next: str | None
 
 
-class RecentWorkout(Struct, kw_only=True):
-    """A session of the last weeks; hard sets, volume load and reps without a known body weight are as in analytics."""
+class RecentWorkout(SessionFigures, frozen=True, kw_only=True):
+    """A session of the last weeks."""
 
     id: UUID
-    date: date
-    duration_minutes: float | None
-    working_sets: float
-    volume_load_kg: float
-    body_weight_reps: int
-    average_rpe: float | None
 
 
 class RecentCheckIn(Struct, kw_only=True):

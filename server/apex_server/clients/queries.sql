@@ -126,7 +126,8 @@ FROM apex_clients_of($1, $2);
 
 -- name: list_timeline
 -- A page of what happened to an athlete, the newest first: each kind gives its own page by index, the newest of all are
--- taken, and only of those the facts are read. Times are the athlete's wall clock, or midnight where none is known.
+-- taken, and only of those the facts are read. Times are the athlete's wall clock, or midnight where none is known. Of
+-- sessions only those in which a set was done, or that were completed.
 SELECT page.kind, page.id, page.date, page.time,
     CASE page.kind
         WHEN 'workout' THEN (
@@ -219,6 +220,17 @@ FROM (
             WHERE workout_logs.scope_id = $1
                 AND date IS NOT NULL
                 AND ($4::date IS NULL OR date <= $4)
+                AND (
+                    workout_logs.completed_sets > 0
+                    OR workout_logs.completed
+                    OR EXISTS (
+                        SELECT 1
+                        FROM logged_sets AS performed
+                        WHERE performed.scope_id = workout_logs.scope_id
+                            AND performed.record_id = workout_logs.record_id
+                            AND performed.completed
+                    )
+                )
         ) AS moment
         WHERE ($3::text IS NULL OR $3 = 'workout')
             AND ($4::date IS NULL OR (moment.date, moment.time, moment.id) < ($4, $5::timestamp, $6::uuid))
@@ -372,12 +384,23 @@ SELECT EXISTS (
 );
 
 -- name: list_recent_workouts
--- The sessions of the last weeks, the newest first; their sets are read beside.
-SELECT session.record_id, session.date, session.start_time, session.duration_minutes, session.program_id,
-    session.week_number, session.day_number
+-- The sessions of the last weeks in which a set was done, or that were completed, the newest first; their sets and titles
+-- are read beside.
+SELECT session.scope_id, session.record_id, session.date, session.duration_minutes
 FROM workout_logs AS session
 WHERE session.scope_id = $1
     AND session.date BETWEEN $2 AND $3
+    AND (
+        session.completed_sets > 0
+        OR session.completed
+        OR EXISTS (
+            SELECT 1
+            FROM logged_sets AS performed
+            WHERE performed.scope_id = session.scope_id
+                AND performed.record_id = session.record_id
+                AND performed.completed
+        )
+    )
 ORDER BY session.date DESC NULLS LAST, session.start_time DESC, session.record_id DESC
 LIMIT 100;
 

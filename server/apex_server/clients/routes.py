@@ -34,7 +34,6 @@ from apex_server.clients.payloads import (
     Invite,
     NewClient,
     StatusRequest,
-    TimelineKind,
     TimelinePage,
 )
 from apex_server.clients.reading import etag_of_client, read_client, versions_named
@@ -56,6 +55,7 @@ from apex_server.standing import ReadCoach, clients_of, coaches_read_by
 from apex_server.sync.commit import Committer
 from apex_sync.coaching.client_order import ClientSort
 from apex_sync.coaching.client_standing import Status
+from apex_sync.coaching.client_timeline import TimelineKind
 from apex_sync.ids import athlete_scope
 
 __all__ = ["clients_routes"]
@@ -246,7 +246,7 @@ class ClientsController(Controller):
         async with database.request(caller.user_id) as connection:
             coaches = await coaches_read_by(connection, caller, coach_id)
             await require_scope(connection, caller.user_id, athlete_scope(str(athlete_id)), "athlete")
-            return await timeline_of(connection, coaches, athlete_id, kind, mark, limit)
+            return await timeline_of(connection, database.vault, coaches, athlete_id, kind, mark, limit)
 
     @put("/{athlete_id:uuid}/status", responses=problem_responses(*_WRITE))
     async def set_status(
