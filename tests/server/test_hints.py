@@ -5,10 +5,11 @@ from typing import Any
 
 import anyio
 import asyncpg
+import msgspec
 import pytest
 
 from apex_server.db import Database, Hint, HintHub, notify
-from apex_server.db.notify import PAYLOAD_BYTES_MAX, Waiting, split_payloads
+from apex_server.db.notify import CHANNEL, PAYLOAD_BYTES_MAX, Waiting, split_payloads
 from apex_server.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +99,15 @@ async def test_hints_published_without_a_connection_are_sent_with_the_next(
     await connection.close()
     await here.publish([Hint(ANNA, 9)])
     await far.hears(Hint(ANNA, 9))
+
+
+async def test_a_hint_handed_over_after_the_end_of_its_connection_harms_nobody(here: HintHub, database_url: str) -> None:
+    near = Listener(here)
+    connection = await asyncpg.connect(database_url)
+    connection.terminate()
+    here._on_notification(connection, 1, CHANNEL, msgspec.json.encode([Hint(ANNA, 9)]).decode())
+    await here.publish([Hint(ANNA, 10)])
+    await near.hears(Hint(ANNA, 10))
 
 
 async def test_a_connection_that_fell_silent_is_noticed_and_replaced(

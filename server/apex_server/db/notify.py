@@ -206,6 +206,8 @@ class HintHub:
                     self._outbound.put_back(hints, resync=resync)
 
     def _on_notification(self, connection: Any, sender_pid: int, _channel: str, payload: str) -> None:
+        if connection.is_closed():
+            return  # asyncpg hands over after the end what came before it; the next connection begins with a resync.
         if sender_pid == connection.get_server_pid():
             return  # Our own subscribers heard of it when it was published.
         try:
