@@ -1,12 +1,17 @@
 """A coach at a terminal without a network: how clients stand, and one of them at a glance."""
 
-from datetime import timedelta
+import re
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from apex_client.cli.happened import KINDS, told
 from apex_client.replica import system_now_us
-from tests.client.apex_command import Terminal
+from apex_client.standing import TimelineEntry
+from apex_sync.coaching.client_timeline import TimelineKind
+from tests.client.apex_command import Terminal, in_terminal
 from tests.client.conftest import OpenReplica
 from tests.client.fleet import Clock
 from tests.client.loopback import LoopbackServer
@@ -61,19 +66,60 @@ async def test_one_client_is_shown_at_a_glance(desk: Terminal) -> None:
     shown = desk("client", "An").ok()
     assert "1 check-in, 1 message" in shown.out and "82.4 kg" in shown.out
     assert "chest 1" in shown.err
-    [session, happened] = [line.split() for line in shown.out.splitlines() if "Push" in line]
-    assert session[1:5] == ["Push", "60", "2", "1"] and happened[2:] == [
-        "workout", "Push:", "sets", "2,", "exercises", "1,", "duration", "minutes", "60",
-    ]  # fmt: skip
+    [session, happened] = [" ".join(line.split()[1:]) for line in shown.out.splitlines() if "Push" in line]
+    assert session == "Push 60 2 1 800 kg 8.0" and happened == "10:00 workout Push: 2 sets of 1 exercise, 60 min"
+    assert "82.4 kg, waits for your answer" in shown.out
     assert "Begun" not in shown.text
-    assert "from athlete 1" in shown.out and "Between us." not in shown.text
+    assert "1 from them" in shown.out and "Between us." not in shown.text
     found = desk("client", "anna", "--json").json()
     assert found["dashboard"]["workouts"][0]["working_sets"] == 1
     assert {entry["kind"] for entry in found["timeline"]} == {"workout", "check_in", "messages", "linked"}
-    only = desk("client", "anna", "--kind", "check_in").ok().out
-    assert "check-in" in only and "workout" not in only
+    for word in ("check-in", "check_in"):
+        only = desk("client", "anna", "--kind", word).ok().out
+        assert "check-in" in only and "workout" not in only
     assert "is no kind of what happens" in desk("client", "anna", "--kind", "party").err
     assert "not one of your athletes" in desk("client", "Bert").err
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "line"),
+    [
+        ("workout", {"title": None, "sets": 0, "exercises": 0, "duration_minutes": None}, "no set"),
+        ("check_in", {"reviewed": True, "weight_kg": 80, "photos": 2}, "80 kg, 2 photos, answered"),
+        ("metrics", {"weight_kg": None, "body_fat_percent": 18.25}, "body fat 18.2 %"),
+        ("photo", {"type": "side-left"}, "left side"),
+        ("photo", {"type": None}, ""),
+        ("nutrition", {"energy_kcal": 2300.4, "protein_g": 120, "target_energy_kcal": 2400, "target_protein_g": None},
+         "2,300 of 2,400 kcal, 120 g of protein"),
+        ("messages", {"from_athlete": 0, "from_coach": 3}, "3 from you"),
+        ("program", {"name": "Base", "status": "active", "end_date": "2026-04-05"}, "Base: active, until 2026-04-05"),
+        ("insight", {"title": "Go on", "type": "form_check", "priority": "high"}, "Go on: form check, high priority"),
+        ("linked", {}, "you work together"),
+    ],
+)  # fmt: skip
+def test_what_happened_is_said_in_words_with_units(kind: TimelineKind, facts: dict[str, Any], line: str) -> None:
+    assert told(TimelineEntry(kind, "id", date(2026, 3, 1), datetime(2026, 3, 1), facts)) == line  # noqa: DTZ001
+
+
+def test_every_kind_of_what_happens_has_a_word() -> None:
+    assert tuple(KINDS.values()) == get_args(TimelineKind)
+
+
+async def test_one_client_fits_a_terminal(desk: Terminal, open_replica: OpenReplica) -> None:
+    athlete = await open_replica("athlete", ANNA)
+    ahead_of_weights = athlete.analytics._today() - timedelta(days=3)
+    title = "Upper body, heavy, with a long name of its own for the meet in May"
+    log = await athlete.workouts.start(title=title, start_time=f"{ahead_of_weights}T10:00:00+00:00")
+    await log.add_set("Pull-up", reps=8)
+    await athlete.sync()
+    coach = await open_replica("coach", COACH)
+    await coach.sync()
+    for replica in (athlete, coach):
+        await replica.aclose()
+    shown = in_terminal(desk, "client", "anna", COLUMNS="80", NO_COLOR="1", PAGER="cat")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("8 reps" in line for line in lines) and not any("…" in line for line in lines)
 
 
 def test_nobody_but_a_coach_has_clients(apex: Terminal) -> None:

@@ -101,7 +101,9 @@ async def test_hints_published_without_a_connection_are_sent_with_the_next(
     await far.hears(Hint(ANNA, 9))
 
 
-async def test_a_hint_handed_over_after_the_end_of_its_connection_harms_nobody(here: HintHub, database_url: str) -> None:
+async def test_a_hint_handed_over_after_the_end_of_its_connection_harms_nobody(
+    here: HintHub, database_url: str
+) -> None:
     near = Listener(here)
     connection = await asyncpg.connect(database_url)
     connection.terminate()

@@ -6,6 +6,7 @@ import typer
 
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.happened import KINDS, kind_in_words, told
 from apex_client.cli.opening import NO_DB, Db, opened
 from apex_client.cli.screen import counted, escaped, said, shown, shown_json, table
 from apex_client.cli.sessions import athlete_id_of, records_of
@@ -13,11 +14,6 @@ from apex_client.cli.sessions import athlete_id_of, records_of
 if TYPE_CHECKING:
     from apex_client.client_dashboard import ClientDashboard
     from apex_client.standing import TimelineEntry
-    from apex_sync.coaching.client_timeline import TimelineKind
-
-KINDS: "tuple[TimelineKind, ...]" = (
-    "workout", "check_in", "metrics", "photo", "nutrition", "messages", "program", "insight", "linked",
-)  # fmt: skip
 
 MUSCLES_SHOWN = 6
 DAYS_SHOWN = 7
@@ -36,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         rich_help_panel="Coaching",
-        epilog=examples("apex client Anna", "apex client Anna --kind check_in --limit 50", "apex client Anna --json"),
+        epilog=examples("apex client Anna", "apex client Anna --kind check-in --limit 50", "apex client Anna --json"),
     )(client)
 
 
@@ -53,7 +49,7 @@ def client(
 
     It shows what this device has, and needs no network.
     """
-    wanted = next((each for each in KINDS if each == kind), None)
+    wanted = next((known for word, known in KINDS.items() if kind in (word, known)), None)
     if kind is not None and wanted is None:
         raise WrongUsage(f"{kind!r} is no kind of what happens; there are {', '.join(KINDS)}")
     with opened(db) as replica:
@@ -191,24 +187,8 @@ def _happened(entries: "list[TimelineEntry]") -> None:
     listed = table("when", "what", "")
     for entry in entries:
         clock = "" if entry.time.time().isoformat() == "00:00:00" else f" {entry.time:%H:%M}"
-        listed.add_row(f"{entry.date}{clock}", entry.kind.replace("_", "-"), escaped(_told(entry)))
+        listed.add_row(f"{entry.date}{clock}", kind_in_words(entry.kind), escaped(told(entry)))
     shown(listed)
-
-
-def _told(entry: "TimelineEntry") -> str:
-    """Write in a line what an entry is called, and its figures."""
-    facts = dict(entry.facts)
-    name = facts.pop("title", None) or facts.pop("name", None)
-    figures = ", ".join(
-        what.replace("_", " ") if value is True else f"{what.replace('_', ' ')} {_value(value)}"
-        for what, value in facts.items()
-        if value is not None and value is not False
-    )
-    return f"{name}: {figures}" if name and figures else str(name or figures)
-
-
-def _value(value: str | float) -> str:
-    return f"{value:.10g}" if isinstance(value, float | int) else value
 
 
 def _number(value: float | None, digits: int = 0) -> str:
