@@ -9,6 +9,7 @@ import typer
 
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.naming import short_id
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, said, shown, table
 from apex_client.cli.sessions import is_coach
@@ -24,8 +25,6 @@ SHOWN_DEFAULT = 20
 LOOKED_THROUGH = 1000
 """Messages of a thread, the newest, among which one is looked for by its name."""
 
-NAME_LENGTH = 6
-"""Digits of an id that tell a message from the others of a thread; the last ones are random."""
 
 QUOTED_LENGTH = 40
 
@@ -269,12 +268,8 @@ def _meant(thread: "Messages", named: str | None, side: str) -> "Message":
 def _quoted(message: "Message", *, plain: bool = False) -> str:
     """Say which message it is, by its name and its first words; `plain` where the terminal reads no markup."""
     words = " ".join((message.text or message.type or "").split())
-    told = f"{_short(message.id)} ({words[:QUOTED_LENGTH]}{'…' if len(words) > QUOTED_LENGTH else ''})"
+    told = f"{short_id(message.id)} ({words[:QUOTED_LENGTH]}{'…' if len(words) > QUOTED_LENGTH else ''})"
     return told if plain else escaped(told)
-
-
-def _short(message_id: str) -> str:
-    return message_id[-NAME_LENGTH:]
 
 
 def _new_devices(thread: "Messages", summary: "ThreadSummary") -> str:
@@ -306,8 +301,8 @@ def _line(message: "Message", *, encrypted: bool) -> str:
         if encrypted and each.encryption in MARKS and not each.deleted:
             marks.append(MARKS[each.encryption])
         trailing = f"  [dim]{escaped(' '.join(marks))}[/]" if marks else ""
-        answers = f"[dim]to {escaped(_short(each.reply_to))}:[/] " if each.reply_to else ""
-        when = f"[dim]{_minute(each.sent_at)}  {_short(message.id)}[/]"
+        answers = f"[dim]to {escaped(short_id(each.reply_to))}:[/] " if each.reply_to else ""
+        when = f"[dim]{_minute(each.sent_at)}  {short_id(message.id)}[/]"
         lines.append(f"{when}  [bold]{each.sender}[/]  {answers}{what}{trailing}")
     return "\n".join(lines)
 

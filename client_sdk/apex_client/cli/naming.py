@@ -7,6 +7,9 @@ if TYPE_CHECKING:
     from apex_client.blocking import Replica
 
 
+SHORT_ID_LENGTH = 6
+"""One of sixteen millions; whoever meets two alike writes more of it."""
+
 UNITS = {
     "kg": "kg",
     "g": "g",
@@ -18,6 +21,15 @@ UNITS = {
     "seconds": "s",
     "minutes": "min",
 }
+
+
+def short_id(record_id: str) -> str:
+    """Give the end of an id, which tells records of one moment apart, as their beginning does not.
+
+    >>> short_id("019a0c1e-7d4b-7000-8000-0123453f9a1c")
+    '3f9a1c'
+    """
+    return record_id[-SHORT_ID_LENGTH:]
 
 
 def noun_of(collection: str) -> str:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from apex_client.cli.days import DayDone, day_done
+from apex_client.cli.days import DayDone, day_done, day_typed
 from apex_client.cli.examples import examples
-from apex_client.cli.failures import CommandFailed
+from apex_client.cli.failures import CommandFailed, WrongUsage
+from apex_client.cli.naming import short_id
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
 from apex_client.cli.screen import counted, escaped, said, shown, size, table
 from apex_client.cli.sessions import Whose, records_of
@@ -21,8 +22,13 @@ Side = Literal["front", "back", "side-left", "side-right", "other"]
 SideOption = Annotated[Side | None, typer.Option("--side", help="From which side.")]
 PoseOption = Annotated[str | None, typer.Option(help="What is shown: relaxed, front double biceps.")]
 
+WHICH = "A day with a photo, 2026-03-01, or the id that apex photos list shows."
+
 LISTED_MAX = 1000
 """Twenty years of a photo a week."""
+
+ID_LENGTH_MIN = 4
+"""Of an id, at least so much of its end names a photo."""
 
 STATES = {"waiting": "to be sent", "sent": "the server looks at it", "refused": "refused"}
 
@@ -88,13 +94,14 @@ def list_photos(
         states = {item.media_id: item for item in replica.media.queue()}
         names = {one.id: one.name or one.id for one in replica.athletes.list()} if _is_coach(replica) else {}
         whose = ("athlete",) if names else ()
-        rows = table(*whose, "date", "side", "pose", "size", "here", right=("size",))
+        rows = table(*whose, "date", "id", "side", "pose", "size", "here", right=("size",))
         for photo in found:
             item = states.get(photo.media_id)
             where = "" if item is None else STATES[item.state] + (f": {item.refusal}" if item.refusal else "")
             rows.add_row(
                 *(escaped(names.get(photo.scope.rpartition(":")[2], "")) for _ in whose),
                 str(photo.get("date", "")),
+                short_id(photo.id),
                 str(photo.get("type") or ""),
                 escaped(photo.get("pose") or ""),
                 size(photo.get("size_bytes") or 0),
@@ -105,25 +112,25 @@ def list_photos(
 
 @photos.command(epilog=examples("apex photos compare 2026-03-01 2026-05-01 --side front -o spring.jpg"))
 def compare(
-    before: Annotated[str, typer.Argument(metavar="DAY", help="A day with a photo, 2026-03-01.")],
-    after: Annotated[str, typer.Argument(metavar="DAY", help="Another one.")],
+    before: Annotated[str, typer.Argument(metavar="DAY|ID", help=WHICH)],
+    after: Annotated[str, typer.Argument(metavar="DAY|ID", help="Another one.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The JPEG to write.")],
     side: SideOption = None,
     pose: PoseOption = None,
     athlete: Whose = None,
     db: Db = NO_DB,
 ) -> None:
-    """Put the photos of two days side by side, of one height; the server draws it, so it needs a network."""
+    """Put two photos side by side, of one height; the server draws it, so it needs a network."""
     with opened(db) as replica:
         photos = records_of(replica, athlete).photos
-        then, now = (_photo_of(photos, day, side, pose) for day in (before, after))
+        then, now = (_photo_of(photos, which, side, pose) for which in (before, after))
         replica.photos.compare(then, now, output)
         said(f"{escaped(output)} written")
 
 
 @photos.command(epilog=examples("apex photos save 2026-03-01 --side front -o front.jpg"))
 def save(
-    day: Annotated[str, typer.Argument(metavar="DAY", help="A day with a photo, 2026-03-01.")],
+    which: Annotated[str, typer.Argument(metavar="DAY|ID", help=WHICH)],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")],
     side: SideOption = None,
     pose: PoseOption = None,
@@ -132,13 +139,13 @@ def save(
 ) -> None:
     """Write a photo to a file."""
     with opened(db) as replica:
-        _photo_of(records_of(replica, athlete).photos, day, side, pose).save(output)
+        _photo_of(records_of(replica, athlete).photos, which, side, pose).save(output)
         said(f"{escaped(output)} written")
 
 
-@photos.command(epilog=examples("apex photos remove 2026-03-01 --side front"))
+@photos.command(epilog=examples("apex photos remove 2026-03-01 --side front", "apex photos remove 3f9a1c"))
 def remove(
-    day: Annotated[str, typer.Argument(metavar="DAY", help="A day with a photo, 2026-03-01.")],
+    which: Annotated[str, typer.Argument(metavar="DAY|ID", help=WHICH)],
     side: SideOption = None,
     pose: PoseOption = None,
     db: Db = NO_DB,
@@ -146,7 +153,7 @@ def remove(
     """Remove a photo, one of those that are the same picture. It can be restored, unless it was not sent yet."""
     with opened(db) as replica:
         photos = replica.photos
-        gone = _photo_of(photos, day, side, pose)
+        gone = _photo_of(photos, which, side, pose)
         gone.delete()
         if _same_picture(photos, gone) is None:
             replica.media.drop(gone.media_id, scope=gone.scope)
@@ -163,16 +170,35 @@ def _same_picture(photos: "Photos", photo: "Photo") -> "Photo | None":
     return next((one for one in others if one.id != photo.id and one.media_id == photo.media_id), None)
 
 
-def _photo_of(photos: "Photos", day: str, side: Side | None, pose: str | None) -> "Photo":
-    """Find the one photo that is meant."""
-    wanted = {"type": side, "pose": pose}
-    found = [
-        photo
-        for photo in photos.on(day)
-        if all(value is None or photo.get(name) == value for name, value in wanted.items())
-    ]
+def _photo_of(photos: "Photos", which: str, side: Side | None, pose: str | None) -> "Photo":
+    """Find the one photo that is meant. Raises CommandFailed, WrongUsage."""
+    named = _by_id(photos, which)
+    found = [photo for photo in named or photos.on(_day(which)) if _is_so(photo, side, pose)]
     if found and len({photo.media_id for photo in found}) == 1:
         return found[0]
     if not found:
-        raise CommandFailed(f"there is no such photo of {day}: apex photos list")
-    raise CommandFailed(f"there are {counted(len(found), 'photo')} of {day}; say which with --side or --pose")
+        raise CommandFailed(f"there is no such photo of {which}: apex photos list")
+    listed = ", ".join(f"{short_id(photo.id)} ({_in_words(photo)})" for photo in found)
+    raise CommandFailed(f"there are {counted(len(found), 'photo')} of {which}; name one by its id: {listed}")
+
+
+def _by_id(photos: "Photos", named: str) -> "list[Photo]":
+    wanted = named.casefold()
+    return [one for one in photos.list(limit=LISTED_MAX) if len(wanted) >= ID_LENGTH_MIN and one.id.endswith(wanted)]
+
+
+def _day(typed: str) -> str:
+    try:
+        return day_typed(typed)
+    except WrongUsage as error:
+        raise WrongUsage(f"{typed!r} is no day and no id of a photo: apex photos list") from error
+
+
+def _is_so(photo: "Photo", side: Side | None, pose: str | None) -> bool:
+    return all(value is None or photo.get(name) == value for name, value in (("type", side), ("pose", pose)))
+
+
+def _in_words(photo: "Photo") -> str:
+    """Tell what is known of a photo but its day; with its size, by which two of one pose differ."""
+    parts = photo.get("type"), photo.get("pose"), size(photo.get("size_bytes") or 0)
+    return ", ".join(map(str, filter(None, parts)))
