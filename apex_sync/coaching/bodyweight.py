@@ -23,6 +23,14 @@ from apex_sync.collection import Record
 WEIGHT_KG_MIN, WEIGHT_KG_MAX = 1.0, 500.0
 """A reading beyond these is for review, and moves no trend."""
 
+LIKELY_KG_MIN, LIKELY_KG_MAX = 30.0, 250.0
+"""Where nothing was weighed before, a person is asked whether they mean a weight beyond these [D]: jockeys weigh some
+50 kg, the heaviest strength athletes some 200."""
+
+LIKELY_SHARE, LIKELY_SHARE_PER_WEEK, LIKELY_SHARE_MAX = 0.08, 0.02, 0.3
+"""So far from the nearest reading a weight is taken without a question: water and food of a day, and fast loss or gain
+in the weeks between, up to a point [D]. Wider than `OUTLIER_SHARE`, as a question costs more than holding one out."""
+
 SMOOTHING_PER_DAY = 0.1
 """Weight of one day's reading in the trend; lags about ten days [V, Walker]."""
 
@@ -168,6 +176,36 @@ def weight_trend(weigh_ins: Iterable[WeighIn]) -> list[TrendDay]:
             )
         )
     return days
+
+
+def readings_beside(days: Sequence[TrendDay], on: datetime.date) -> list[TrendDay]:
+    """Give the days of a trend to judge a weight of a day by: the nearest, and the nearest that was not held out.
+
+    One slip among right readings, or a first one that holds the right ones out, makes them two.
+    """
+    nearest = sorted(days, key=lambda each: abs(days_between(each.date, on)))
+    counted = [each for each in nearest if each.held_out is None]
+    return [*nearest[:1], *(each for each in counted[:1] if each is not nearest[0])]
+
+
+def is_likely_weight(weight_kg: float, on: datetime.date, beside: Sequence[TrendDay]) -> bool:
+    """Tell whether somebody with these readings may weigh so much on a day, without being asked whether they mean it.
+
+    >>> from datetime import date
+    >>> known = weight_trend([WeighIn(record_id="a", date=date(2026, 3, 1), weight_kg=80.0)])
+    >>> [is_likely_weight(kg, date(2026, 3, 15), known) for kg in (70.3, 70.5, 89.5, 89.7)]
+    [False, True, True, False]
+    >>> [is_likely_weight(kg, date(2026, 3, 15), []) for kg in (28.4, 82.4, 500.0)]
+    [False, True, False]
+    """
+    if not beside:
+        return LIKELY_KG_MIN <= weight_kg <= LIKELY_KG_MAX
+    return any(abs(weight_kg - each.weight_kg) <= each.weight_kg * _likely_share(each, on) for each in beside)
+
+
+def _likely_share(reading: TrendDay, on: datetime.date) -> float:
+    weeks = abs(days_between(reading.date, on)) / DAYS
+    return min(LIKELY_SHARE + LIKELY_SHARE_PER_WEEK * weeks, LIKELY_SHARE_MAX)
 
 
 def weight_rate(days: Sequence[TrendDay], as_of: datetime.date) -> WeightRate | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.apex_command import Terminal
+from tests.client.apex_command import Terminal, in_terminal
 from tests.client.conftest import OpenReplica
 from tests.client.loopback import LoopbackServer
 
@@ -33,6 +33,44 @@ def test_a_weight_alone_is_written_down_in_a_word(apex: Terminal) -> None:
     rows = apex.rows("SELECT weight, weight_unit FROM body_metrics ORDER BY date")
     assert [tuple(row.values()) for row in rows] == [(181.5, "lb"), (82.4, "kg")]
     assert "'heavy' is no weight" in apex("weigh", "heavy").err
+
+
+def test_a_weight_that_is_hardly_meant_is_asked_about(apex: Terminal) -> None:
+    refused = apex("weigh", "500kg")
+    assert refused.code == 2 and "Nothing was weighed before" in refused.err and "say --yes" in refused.err
+    apex("weigh", "82.4kg").ok()
+    for words in (("weigh", "181kg"), ("measure", "--weight", "28.4", "--waist", "80"), ("checkin", "--weight", "182")):
+        refused = apex(*words)
+        assert refused.code == 2 and "Nothing was saved; if it is right, say --yes" in refused.err
+    assert "500 lb" in (asked := apex("weigh", "500lb").err) and "is 181.7 lb" in asked
+    assert "must be at most 500" in apex("weigh", "600kg").err, "nobody is asked about what is refused"
+    shown = in_terminal(apex, "weigh", "92.4kg", typed="n\n", COLUMNS="200")
+    assert "Your weight of" in shown and "is 82.4 kg" in shown and "nothing was changed" in shown
+    assert [row["weight_kg"] for row in apex.rows("SELECT weight_kg FROM body_metrics")] == [82.4]
+    assert apex.rows("SELECT 1 FROM check_ins") == []
+    in_terminal(apex, "weigh", "92.4kg", typed="y\n")
+    apex("weigh", "181kg", "--yes", "--date", "2026-01-01").ok()
+    apex("weigh", "181.5lb").ok()
+    assert len(apex.rows("SELECT 1 FROM body_metrics")) == 4
+
+
+def test_what_was_written_down_last_is_taken_back(apex: Terminal) -> None:
+    apex("log", "start").ok()
+    assert "nothing is measured yet" in apex("measure", "undo").err
+    for weight, day in (("82.4kg", "today"), ("83kg", "today"), ("81kg", "yesterday")):
+        apex("weigh", weight, "--date", day).ok()
+    apex("measure", "--waist", "82", "--date", "yesterday").ok()
+    weights = "SELECT weight FROM body_metrics ORDER BY weight"
+    assert "took back the measuring of" in (told := apex("measure", "undo").ok().err) and "waist 82 cm" in told
+    assert "that day also has 81 kg" in told
+    [first, _] = apex.rows("SELECT id FROM body_metrics WHERE weight > 82 ORDER BY weight")
+    apex("measure", "undo", "--id", first["id"][-6:]).ok()
+    assert [row["weight"] for row in apex.rows(weights)] == [81.0, 83.0]
+    apex("measure", "undo", "--date", "today").ok()
+    assert [row["weight"] for row in apex.rows(weights)] == [81.0]
+    refused = apex("measure", "undo", "--date", "today")
+    assert refused.code == 1 and "nothing is measured on" in refused.err
+    assert "nothing is measured of the id absent" in apex("measure", "undo", "--id", "absent").err
 
 
 def test_a_profile_is_set_field_by_field_and_an_injury_has_its_course(apex: Terminal) -> None:

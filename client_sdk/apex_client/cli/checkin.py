@@ -20,6 +20,7 @@ from apex_client.cli.questions import (
 )
 from apex_client.cli.screen import escaped, said, shown, table
 from apex_client.cli.sessions import Whose, athlete_names, is_coach, records_of
+from apex_client.cli.unlikely_weights import WeightYes, ask_about_weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +87,7 @@ def checkin(
     questionnaire: Questions = None,
     note: Annotated[str | None, typer.Option(help="What the numbers do not say.")] = None,
     date: DayDone = None,
+    yes: WeightYes = False,
     draft: Annotated[bool, typer.Option("--draft", metavar="", help="Keep it to yourself for now.")] = False,
     athlete: Whose = None,
     db: Db = NO_DB,
@@ -114,9 +116,11 @@ def checkin(
         return
     with opened(db, make=True) as replica:
         records = records_of(replica, athlete, only_one=True)
-        if weight is not None:
-            fields |= _weight(records, weight)
         day = day_done(date)
+        if weight is not None:
+            given_weight = _weight(records, weight)
+            ask_about_weight(records, given_weight["weight"], given_weight["unit"], day, yes=yes)
+            fields |= given_weight
         same_day = records.checkins.on(day)
         asked = offered(replica, same_day, questionnaire)
         answers = typed_answers(asked, answer or ())

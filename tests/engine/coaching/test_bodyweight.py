@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from apex_sync.coaching.bodyweight import (
     WeighIn,
     goal_direction,
+    is_likely_weight,
     latest_rate,
     on_course,
     rate_as_shown,
+    readings_beside,
     trend_as_shown,
     weigh_ins_of,
     weight_flags,
@@ -35,6 +37,18 @@ def readings(*weights: float, every: int = 1, start: int = 0) -> list[WeighIn]:
         WeighIn(record_id=f"c{start + every * n}", date=day(start + every * n), weight_kg=kg)
         for n, kg in enumerate(weights)
     ]
+
+
+def test_a_slip_among_the_readings_makes_no_right_weight_unlikely() -> None:
+    slip_first = weight_trend(readings(181.0, 82.4, 82.5))
+    slip_last = weight_trend(readings(82.4, 82.5, 181.0))
+    for days, on in ((slip_first, day(3)), (slip_last, day(3))):
+        assert is_likely_weight(82.0, on, readings_beside(days, on))
+        assert not is_likely_weight(500.0, on, readings_beside(days, on))
+    alone = weight_trend(readings(82.4))
+    assert not is_likely_weight(92.4, day(0), readings_beside(alone, day(0)))
+    assert is_likely_weight(92.4, day(70), readings_beside(alone, day(70)))
+    assert not is_likely_weight(181.0, day(3000), readings_beside(alone, day(3000)))
 
 
 def steady(percent_per_week: float, *, days: int = 43, kg: float = 100.0) -> list[WeighIn]:
