@@ -107,8 +107,17 @@ class ImportedClient(Struct, frozen=True):
     invite: Invite
 
 
+class PlannedInvite(Struct, frozen=True):
+    """An invite that a row would become; `replaces`: the open one under its address would be void."""
+
+    row: int
+    name: str | None
+    letter: str
+    replaces: bool
+
+
 class ImportReport(Struct, frozen=True, kw_only=True):
-    """What an import did, or with `dry_run` would do."""
+    """What an import did, or with `dry_run` would do: `planned` then says what each valid row would become."""
 
     dry_run: bool
     rows: int
@@ -120,3 +129,4 @@ class ImportReport(Struct, frozen=True, kw_only=True):
     """Of the valid rows, those with an open invite under their address; its code is void once a new one is made."""
     letters: dict[str, int]
     """What becomes of their letters, with the number of each."""
+    planned: list[PlannedInvite] = []

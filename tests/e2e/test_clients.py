@@ -73,16 +73,25 @@ def test_the_command_line_shows_and_invites(working: WholeServer, tmp_path: Path
 
     template = tmp_path / "template.csv"
     template.write_text(apex("clients", "import", "--template").ok().out)
-    assert "1 row, 1 of them whole" in apex("clients", "import", template).ok().err
+    assert "1 row: 1 invite would be made, 0 left out" in apex("clients", "import", template).ok().err
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("name,heigth_cm\nAda,170\n")
     assert "did you mean height_cm?" in apex("clients", "import", wrong).err
 
-    looked = apex("clients", "import", file).ok()
-    assert "height_cm" in looked.out
-    assert "nothing was made yet" in looked.err
+    refused = apex("clients", "import", file, "--dry-run", "--invite")
+    assert refused.code == 2 and "--dry-run to look, or --invite" in refused.err
+    looked = apex("clients", "import", file, "--dry-run").ok()
+    assert [" ".join(line.split()) for line in looked.out.splitlines()[2:]] == [
+        "2 left out: height_cm: Expected a number",
+        "1 Ada an invite; its letter waits until your own address is confirmed",
+    ]
+    assert "2 rows: 1 invite would be made, 1 left out" in looked.err and "nothing was made" in looked.err
+    assert f"to invite those: apex clients import {file} --invite" in looked.err and "mend" in looked.err
     made = apex("clients", "import", file, "--invite").ok()
-    assert "Ada" in made.out
+    assert "Ada" in made.out and "left out: height_cm" in made.out
+    assert "2 rows: 1 invite made, 1 left out" in made.err
+    again = apex("clients", "import", file).ok()
+    assert "in place of the open one" in again.out and "1 open invite of before would be void" in again.err
     assert "1 open invite: apex clients invites" in apex("clients").ok().err
     assert "nobody is so" in apex("clients", "--status", "overdue").ok().err
     [code] = [word for word in made.out.split() if word.count("-") == 3]

@@ -206,9 +206,15 @@ async def test_a_lost_answer_is_asked_for_again_and_the_codes_before_are_void(re
 
     looked = await import_rows(coach, dry_run=True, rows=rows)
     assert (looked["valid"], looked["replaced"], looked["problems"]) == (2, 1, [])
+    assert looked["planned"] == [
+        {"row": 1, "name": "Ada", "letter": looked["planned"][0]["letter"], "replaces": True},
+        {"row": 2, "name": "Bo", "letter": "none", "replaces": False},
+    ]
+    assert looked["planned"][0]["letter"] in looked["letters"]
     assert await statuses(coach, *lost) == [200, 200]
     again = await import_rows(coach, dry_run=False, rows=rows)
     codes = [each["invite"]["code"] for each in again["invited"]]
+    assert again["planned"] == []
     assert (again["replaced"], await statuses(coach, *lost, *codes, foreign)) == (1, [410, 200, 200, 200, 200])
 
     plain = (await coach("POST", "/api/invites", {"email": " Ada@example.com"})).json()["code"]

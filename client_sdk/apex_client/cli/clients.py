@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import typer
 
-from apex_client.cli import client_file, invites
+from apex_client.cli import client_file, client_import, invites
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed, WrongUsage
 from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from apex_client.blocking import Replica
-    from apex_client.standing import ImportReport
-
-PROBLEMS_SHOWN = 20
-"""A screen's worth; the rest shows up once these are mended."""
 
 CSV_BYTES_MAX = 8 * 1024 * 1024
 """What a server takes at most."""
@@ -102,7 +98,7 @@ def _clients(
     "import",
     epilog=examples(
         "apex clients import --template > athletes.csv",
-        "apex clients import athletes.csv",
+        "apex clients import athletes.csv --dry-run",
         "apex clients import athletes.csv --invite",
     )
     + "\n\n[dim]Columns, any of them; the parts of a list stand between semicolons[/]\n"
@@ -113,10 +109,16 @@ def import_(
         Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV; its first line names the columns.")
     ] = None,
     invite: Annotated[bool, typer.Option("--invite", help="Invite them; without it, nothing is made.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Only say what would happen; so it is without --invite.")
+    ] = False,
+    all_rows: Annotated[bool, typer.Option("--all", metavar="", help="List every row, not the first 20.")] = False,
     template: Annotated[bool, typer.Option("--template", help="Print a file to fill in instead.")] = False,
     db: Db = NO_DB,
 ) -> None:
-    """Look at what an import would do, or invite everybody whose row is whole; each row is judged alone."""
+    """Say row by row what an import would do, or invite everybody whose row is whole; each row is judged alone."""
+    if invite and dry_run:
+        raise WrongUsage("say --dry-run to look, or --invite to make it so")
     if (file is None) != template:
         raise WrongUsage("name the file to import, or ask for a --template to fill in")
     if file is None:
@@ -131,7 +133,10 @@ def import_(
         raise CommandFailed("the file is not UTF-8: save it as such") from error
     with opened(db) as replica:
         report = replica.clients.import_csv(text, dry_run=not invite)
-    _report(report)
+    if report.dry_run:
+        client_import.tell_plan(report, file, all_rows=all_rows)
+    else:
+        client_import.tell_done(report, all_rows=all_rows)
 
 
 client_file.add_to(group)
@@ -154,27 +159,6 @@ def _one_of(what: str, typed: str | None, words: "tuple[WordT, ...]") -> "WordT 
     if typed is not None and found is None:
         raise WrongUsage(f"{typed!r} is no {what}; there are {', '.join(words)}")
     return found
-
-
-def _report(report: "ImportReport") -> None:
-    if report.problems:
-        wrong = table("row", "column", "what is wrong", right=("row",))
-        for problem in report.problems[:PROBLEMS_SHOWN]:
-            wrong.add_row(str(problem.row), escaped(problem.field), escaped(problem.message))
-        shown(wrong)
-    if report.invited:
-        made = table("row", "athlete", "code to tell them", right=("row",))
-        for each in report.invited:
-            made.add_row(str(each.row), escaped(each.name or ""), each.invite.code)
-        shown(made)
-    said(f"{counted(report.rows, 'row')}, {report.valid} of them whole, {counted(len(report.invited), 'invite')} made")
-    if report.replaced:
-        void = "would be void" if report.dry_run else "are void"
-        said(f"{report.replaced} had an open invite under their address: the codes before {void}")
-    for letter in sorted(report.letters.keys() & invites.LETTERS.keys()):
-        said(f"{counted(report.letters[letter], 'letter')} with the code, {letter}: {invites.LETTERS[letter]}")
-    if report.dry_run and report.valid:
-        said("nothing was made yet: --invite makes it so")
 
 
 def _why_nobody(open_invites: int, *, is_of_all: bool) -> str:

@@ -20,6 +20,7 @@ from apex_server.clients.payloads import (
     Letter,
     OpenInvite,
     OpenInvitesPage,
+    PlannedInvite,
 )
 from apex_server.db import Connection, Database, load_queries
 from apex_server.errors import NotFound
@@ -174,6 +175,11 @@ async def import_clients(
         problems=problems[:PROBLEMS_MAX],
         more_problems=len(problems) > PROBLEMS_MAX,
         invited=[ImportedClient(row.number, row.draft.name, invite) for row, invite in zip(valid, made, strict=False)],
+        planned=[
+            PlannedInvite(row.number, row.draft.name, letter, replaces=indexes.get(row.number) in known)
+            for row, letter in zip(valid, letters, strict=True)
+            if dry_run
+        ],
     )
 
 

@@ -304,9 +304,19 @@ class ImportedClient(Struct):
     invite: Invite
 
 
-class ImportReport(Struct, kw_only=True):
-    """What an import did, or would do: with `dry_run` nothing was made. `more_problems`: the list was cut.
+class PlannedInvite(Struct):
+    """An invite that a row would become; `replaces`: the open one under its address would be void."""
 
+    row: int
+    name: str | None
+    letter: Letter
+    replaces: bool
+
+
+class ImportReport(Struct, kw_only=True):
+    """What an import did, or would do: with `dry_run` nothing was made, and `planned` tells of each valid row.
+
+    `more_problems`: the list was cut.
     `replaced`: of the valid rows, how many have an open invite under their address, whose code is void from then on;
     `letters`: what becomes of the letters, with the number of each.
     """
@@ -319,3 +329,4 @@ class ImportReport(Struct, kw_only=True):
     problems: list[ImportProblem]
     more_problems: bool
     invited: list[ImportedClient]
+    planned: list[PlannedInvite]
