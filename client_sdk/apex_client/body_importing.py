@@ -44,7 +44,7 @@ def write_measurings(local: LocalReplica, plan: "BodyPlan", scope: str | None, *
                 try:
                     local.stamp(record, with_kilograms(BODY_METRICS.name, each.patch, {}))
                 except OutOfBounds as error:
-                    plan.skip(each.where, str(error))
+                    plan.skip(each.where, f"{error.problem.field}: {error.problem.message}")
                     continue
                 report.added += 1
                 new.append(record)

@@ -32,7 +32,7 @@ class Measurings(DatedRecords[Record[BodyMetrics]]):
     async def import_file(
         self, path: str | Path, *, unit: Literal["kg", "lb"] | None = None, dry_run: bool = False
     ) -> BodyImport:
-        """Import body weight and fat of Apple Health (`export.xml`, or its zip) or a CSV file; never anything twice.
+        """Import weight, fat and girths of Apple Health (`export.xml`, or its zip) or a CSV file; never anything twice.
 
         `unit` is for CSV files that do not state theirs. Raises the errors of `apex_client.importers`.
         """

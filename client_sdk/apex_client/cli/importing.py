@@ -42,7 +42,8 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="An export of Strong, Hevy, FitNotes or Fitbod; weights of Apple Health or a CSV."
+            metavar="FILE",
+            help="An export of Strong, Hevy, FitNotes or Fitbod; weights and girths of Apple Health or a CSV.",
         ),
     ],
     unit: Annotated[LoadUnit | None, typer.Option(help="Of loads, where the file does not say it.")] = None,
