@@ -168,6 +168,25 @@ def exercises_by_percent(program: Record, *, anew: bool = False) -> set[str]:
     return {identity for one in planned for identity in _identities(exercises.get(one.get("exercise") or "", {}))}
 
 
+def lifts_without_load(program: Record) -> dict[str, int]:
+    """Give the exercises that have sets in per cent without a load, by name or else id, with how many sets.
+
+    >>> from apex_sync.models import PROGRAMS
+    >>> lifts, sets = {"e": {"name": "Squat"}}, {"s": {"exercise": "e", "load_percent": 75.0}}
+    >>> lifts_without_load(PROGRAMS.read({"exercises": lifts, "sets": sets})[0])
+    {'Squat': 1}
+    """
+    held: Patch = msgspec.to_builtins(program)
+    exercises = held.get("exercises") or {}
+    found: dict[str, int] = {}
+    for planned in (held.get("sets") or {}).values():
+        exercise = exercises.get(planned.get("exercise") or "", {})
+        if _is_percent(planned) and planned.get("deleted") is not True and exercise.get("deleted") is not True:
+            name = exercise.get("name") or exercise.get("exercise_id") or "?"
+            found[name] = found.get(name, 0) + 1
+    return found
+
+
 def _identities(exercise: Mapping[str, Any]) -> list[str]:
     return identities(exercise.get("exercise_id"), exercise.get("name"))
 

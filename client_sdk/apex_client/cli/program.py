@@ -10,7 +10,8 @@ from apex_client.cli.days import day_typed, today
 from apex_client.cli.examples import examples
 from apex_client.cli.failures import CommandFailed
 from apex_client.cli.naming_exercises import settled_names
-from apex_client.cli.opening import NO_DB, Db, opened, use_from_here
+from apex_client.cli.opening import NO_DB, Db, opened, typed_unit, use_from_here
+from apex_client.cli.program_loads import maxima_typed, tell_ended, tell_missing_loads
 from apex_client.cli.program_screen import show_day
 from apex_client.cli.screen import counted, escaped, moment, said, shown, table
 from apex_client.cli.sessions import Whose, athlete_names, records_of
@@ -159,8 +160,37 @@ def assign(
         days = f" from {made['start_date']}{'' if start else ', as no --start is given'}"
         until = f" to {made['end_date']}" if made.get("end_date") else ""
         said(f"{escaped(_whose(made, athlete_names(replica)))} follows {escaped(made['name'])}{days}{until}")
-        if missing := _unresolved(made):
-            said(f"[yellow]{counted(missing, 'set')} in per cent have no load:[/] nothing was lifted in twelve weeks")
+        tell_ended(made.ended)
+        tell_missing_loads(made, athlete)
+
+
+@group.command(
+    epilog=examples(
+        'apex program loads "Upper and lower" --athlete Anna',
+        "apex program loads Base --athlete Anna --max Squat=140kg --max 'Bench Press=100kg'",
+    )
+)
+def loads(
+    program: Named,
+    athlete: Annotated[str, typer.Option("--athlete", metavar="NAME", help="Who follows it, by name or id.")],
+    maxima: Annotated[
+        list[str] | None, typer.Option("--max", metavar="LIFT=WEIGHT", help="A maximum that no log shows; repeat it.")
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", metavar="", help="All sets in per cent, not only those without a load.")
+    ] = False,
+    db: Db = NO_DB,
+) -> None:
+    """Give sets in per cent their loads, from the best sets of twelve weeks or a maximum; days that are over stay."""
+    with opened(db) as replica:
+        _refuse_athletes(replica)
+        found = _named(replica, program, athlete, followed=True)
+        stated = maxima_typed(maxima or (), typed_unit(records_of(replica, athlete), None))
+        given = replica.programs.resolve_loads(found, maxima_kg=stated, anew=anew)
+        before, now = _loads(found), _loads(given)
+        changed = sum(now[key] != before.get(key) for key in now)
+        said(f"{escaped(given['name'])}: {counted(changed, 'set')} with a new load")
+        tell_missing_loads(given, athlete)
 
 
 @group.command(epilog=examples('apex program end "Upper and lower" --athlete Anna'))
@@ -322,9 +352,8 @@ def _size(program: "Record[Program]") -> str:
     return ", ".join(counted(count, noun) for count, noun in counts)
 
 
-def _unresolved(program: "Record[Program]") -> int:
-    sets = (program.get("sets") or {}).values()
-    return sum(one.get("load_percent") is not None and one.get("load_kg") is None for one in sets)
+def _loads(program: "Record[Program]") -> dict[str, float | None]:
+    return {key: one.get("load_kg") for key, one in (program.get("sets") or {}).items()}
 
 
 def _refuse_athletes(replica: "Replica") -> None:

@@ -53,7 +53,7 @@ def plan_of_apple_health(file: IO[bytes]) -> BodyPlan:
 
 def _records(file: IO[bytes]) -> Iterator[_Found]:
     """Give the attributes of what was measured of the body, each with its line. Raises NotBodyFile."""
-    from xml.sax import SAXParseException  # nosec B406 - the parser is the guarded one.
+    from xml.sax import SAXParseException  # nosec B406
     from xml.sax.handler import ContentHandler  # nosec B406
 
     from defusedxml import DefusedXmlException
