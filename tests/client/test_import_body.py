@@ -193,6 +193,7 @@ def test_weights_are_imported_in_the_terminal(tmp_path: Path) -> None:
     apex = Terminal(tmp_path)
     shown = apex("import", written(tmp_path, APPLE)).ok().text
     assert "3 measurings" in shown and "4 left out" in shown and "line 14: 'soon' is no date" in shown
+    assert "line 15: weight must be at most 1100" in shown
     assert len(apex.rows("SELECT * FROM body_metrics")) == 3
     refused = apex("import", written(tmp_path, "<HealthData>\n <Record\n</HealthData>"))
     assert refused.code == 1 and "line 3" in refused.err

@@ -81,7 +81,7 @@ def _line_of(error: Exception) -> str | None:
 
     if isinstance(error, OutOfBounds):
         field = in_words(error.problem.field.rpartition(".")[2]) or noun_of(error.collection)
-        return f"{field} {_bound(error.problem.message)}; nothing was saved"
+        return f"{field} {bound_in_words(error.problem.message)}; nothing was saved"
     if isinstance(error, ForbiddenField):
         if error.fields == ["deleted"]:
             return f"the {error.role} may not take away a {noun_of(error.collection)}; nothing was saved"
@@ -92,7 +92,7 @@ def _line_of(error: Exception) -> str | None:
     if not isinstance(error, ApexError | CommandFailed) and not _is_import_failure(error):
         return None
     if isinstance(error, ServerRefused) and error.fields:
-        return "; ".join(f"{in_words(field)} {_bound(message)}".strip() for field, message in error.fields)
+        return "; ".join(f"{in_words(field)} {bound_in_words(message)}".strip() for field, message in error.fields)
     name = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in MORE_ADVICE), "")
     advice = MORE_ADVICE.get(name, "")
     if name in WHOLE_ADVICE:
@@ -106,12 +106,12 @@ def _is_import_failure(error: Exception) -> bool:
     return errors is not None and isinstance(error, errors.ImportFailed)
 
 
-def _bound(message: str) -> str:
+def bound_in_words(message: str) -> str:
     """Word what msgspec says of a value out of bounds.
 
-    >>> _bound("Expected `int` <= 10"), _bound("Expected `float` >= 1.0")
+    >>> bound_in_words("Expected `int` <= 10"), bound_in_words("Expected `float` >= 1.0")
     ('must be at most 10', 'must be at least 1')
-    >>> _bound("Expected `str` of length >= 8")
+    >>> bound_in_words("Expected `str` of length >= 8")
     'must be at least 8 characters'
     """
     found = re.match(r"Expected `(int|float|str)(?: \| null)?` (?:of length )?(<=|>=) (-?[\d.]+)", message)

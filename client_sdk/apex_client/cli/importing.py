@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from apex_client.cli.examples import examples
+from apex_client.cli.failures import bound_in_words
+from apex_client.cli.naming import in_words
 from apex_client.cli.opening import NO_DB, Db, LoadUnit, opened, resolved
 from apex_client.cli.screen import counted, escaped, notes, progress, said, shown
 
@@ -92,9 +94,19 @@ def _import_body(file: Path, unit: LoadUnit | None, dry_run: bool, db: Path) -> 
     if report.skipped:
         said(f"[yellow]{len(report.skipped):,} left out[/]")
         for each in report.skipped[:LEFT_OUT_SHOWN]:
-            said(f"  [dim]{escaped(each.where)}:[/] {escaped(each.reason)}")
+            said(f"  [dim]{escaped(each.where)}:[/] {escaped(_in_words(each.reason))}")
     if dry_run:
         said("\n[bold]dry run:[/] nothing was saved")
+
+
+def _in_words(reason: str) -> str:
+    """Word why a measuring was left out, also where a bound of the model refused it.
+
+    >>> _in_words("weight: Expected `float` <= 1100.0"), _in_words("it holds no figure")
+    ('weight must be at most 1100', 'it holds no figure')
+    """
+    field, _, message = reason.partition(": ")
+    return f"{in_words(field)} {bound_in_words(message)}" if message.startswith("Expected ") else reason
 
 
 def _imported(file: Path, unit: LoadUnit | None, accept_doubled: Doubled | None, db: Path) -> "ImportReport":
