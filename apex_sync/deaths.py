@@ -6,6 +6,7 @@ refused then, or what a clone wrote, and its author was told that it is durable.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from apex_sync.document import Document
 from apex_sync.op import StampedWrite, decode_op, is_summary
@@ -14,16 +15,29 @@ _WriteKey = tuple[int, int, int]
 """Client, clock and stamp: the last tells two writes under one clock apart."""
 
 
-def with_offered(current: Document, offered: Document) -> Document:
+class Taken(NamedTuple):
+    """A record with what a device brought back of it, and the writes in whose place the device knows others."""
+
+    document: Document
+    strange: list[StampedWrite]
+
+
+def with_offered(current: Document, offered: Document) -> Taken:
     """Give what a server has of a record, with all that a device brings back of it beyond that; neither is changed.
 
-    No op dies of it that no summary speaks for.
+    No op dies of it that no summary speaks for. Whoever has seen the clocks of those that are spared for it has seen
+    something else there.
     """
     taken = current.copy()
     taken.merge(offered)
-    for client_id, spared in lost_ops(current, taken).items():
-        taken.ops[client_id] = dict(sorted((taken.ops[client_id] | spared).items()))
-    return taken
+    strange: list[StampedWrite] = []
+    spared: dict[int, dict[int, bytes]] = {}
+    for client_id, clock, op, writes in _lost(current, taken):
+        spared.setdefault(client_id, {})[clock] = op
+        strange += writes
+    for client_id, ops in spared.items():
+        taken.ops[client_id] = dict(sorted((taken.ops[client_id] | ops).items()))
+    return Taken(taken, strange)
 
 
 def lost_ops(before: Document, after: Document) -> dict[int, dict[int, bytes]]:

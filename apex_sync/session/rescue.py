@@ -20,8 +20,8 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
     device would come back with other content, and where the server has anything under its id that the author of a lost
     write had not seen: the next write under that id would claim to have seen it.
     """
-    lost, own = _lost(held.document, theirs), theirs.ops.get(held.client_id, {})
-    durable, newest = theirs.next_clocks.get(held.client_id, 0), max(own, default=-1)
+    lost, durable = _lost(held, theirs), theirs.next_clocks.get(held.client_id, 0)
+    newest = _newest_clock(held.client_id, theirs)
     if lost and (held.sent > durable or any(newest >= _sight(write).get(held.client_id, 0) for write in lost)):
         return True
     agreed = _agreed(held.document, theirs)
@@ -34,24 +34,34 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
     return False
 
 
+def _newest_clock(client_id: int, theirs: Document) -> int:
+    """Give the last clock of a client with content there, in an op or in a summary; -1 where it has none."""
+    summarised = (write.clock for write in summarised_writes(theirs) if write.client_id == client_id)
+    return max([*theirs.ops.get(client_id, {}), *summarised], default=-1)
+
+
 def _agreed(mine: Document, theirs: Document) -> dict[int, int]:
     """Give by client the clock up to which nothing stands there, in an op or in a summary, that is not known here."""
-    known = {(write.client_id, write.clock, write.hlc) for write in mine.writes()}
-    strange: dict[int, list[int]] = {}
-    for write in summarised_writes(theirs):
-        if (write.client_id, write.clock, write.hlc) not in known:
-            strange.setdefault(write.client_id, []).append(write.clock)
-    agreed = {}
-    for client_id, clock in theirs.next_clocks.items():
-        here = mine.ops.get(client_id, {})
-        others = (clock for clock, op in theirs.ops.get(client_id, {}).items() if here.get(clock, op) != op)
-        agreed[client_id] = min([clock, mine.next_clocks.get(client_id, 0), *others, *strange.get(client_id, ())])
+    agreed = {
+        client_id: min(clock, mine.next_clocks.get(client_id, 0)) for client_id, clock in theirs.next_clocks.items()
+    }
+    for strange in lost_writes(theirs, mine):
+        agreed[strange.client_id] = min(agreed[strange.client_id], strange.clock)
     return agreed
 
 
-def _lost(mine: Document, theirs: Document) -> list[StampedWrite]:
-    """Give the writes that are here and not there, in their order; what a summary there speaks for is there."""
-    return sorted(lost_writes(mine, theirs), key=lambda write: write.rank)
+def _lost(held: HeldRecord, theirs: Document) -> list[StampedWrite]:
+    """Give the writes that are here and not there, in their order; what a summary there speaks for is there.
+
+    Of what this device never sent none speaks but by having it: who overwrote what stands under its clock there has
+    seen what a clone made of an op that had begun alike.
+    """
+    there = {(write.client_id, write.hlc) for write in theirs.writes()}
+    sent = max(held.sent, held.acked)
+    unsent = (write for write in held.writes if write.client_id == held.client_id and write.clock >= sent)
+    lost = {write.rank: write for write in unsent if (write.client_id, write.hlc) not in there}
+    lost |= {write.rank: write for write in lost_writes(held.document, theirs)}
+    return [lost[rank] for rank in sorted(lost)]
 
 
 def _write_on_top(held: HeldRecord, lost: list[StampedWrite], agreed: dict[int, int]) -> None:

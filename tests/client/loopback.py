@@ -240,7 +240,7 @@ class LoopbackServer:
             if not self._proves(pushed, base):
                 return PushResult("gap")
             foreign = pushed.receipt[:8] != self.epoch
-            merged = with_offered(document, base)
+            merged = with_offered(document, base).document
             if lost_ops(base, merged):
                 return PushResult("gap")
             spans = [

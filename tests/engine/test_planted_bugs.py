@@ -78,8 +78,20 @@ BUGS = {
         "deaths", "if not _is_spoken_for(", "if not (is_summary(op) and summarised) and not _is_spoken_for(", "deaths"
     ),
     "a clone's edit taken for the device's own": Bug("deaths", "not is_strange and ", "", "deaths"),
-    "a clone's edit in a summary taken for seen": Bug(
-        "session/rescue", "*others, *strange.get(client_id, ())])", "*others])", "rescue"
+    "a clone's edit taken for seen": Bug(
+        "session/rescue", "for strange in lost_writes(theirs, mine):", "for strange in []:", "rescue"
+    ),
+    "a clone's edit in a summary taken for the device's own": Bug(
+        "session/rescue",
+        "max([*theirs.ops.get(client_id, {}), *summarised], ",
+        "max(theirs.ops.get(client_id, {}), ",
+        "rescue",
+    ),
+    "what was added to a cloned op taken for overwritten": Bug(
+        "session/rescue",
+        "unsent = (write for write in held.writes",
+        "unsent = (write for write in ()",
+        "rescue",
     ),
     "a write that stands there, and is said again": Bug(
         "deaths", "return op is not None and any(", "return False and any(", "deaths"

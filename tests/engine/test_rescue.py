@@ -64,6 +64,25 @@ def test_what_a_clone_wrote_under_the_same_id_is_not_taken_for_seen() -> None:
     assert [sorted(claim.value for claim in conflict.discarded) for conflict in held.conflicts] == [["mine"]]
 
 
+def test_what_a_clone_wrote_under_the_same_id_is_not_taken_for_seen_in_a_summary_either() -> None:
+    held, clone = held_record(), held_record()
+    written(held, "both have this", "mine")
+    written(clone, "both have this")
+    clone.write({"notes": "the clone's"}, 13)
+    assert rescue(held, compact(clone.document, SERVER).document)
+
+
+def test_what_was_added_to_an_op_that_a_clone_has_too_is_not_taken_for_overwritten() -> None:
+    """The clone sent the op as it was, and went on; the server compacted both, and its summary has the first write."""
+    held, clone = held_record(), held_record()
+    for device in (held, clone):
+        device.write({"notes": "both have this"}, 10)
+    held.write({"title": "mine"}, 11)
+    clone.sent = clone.next_clock
+    clone.write({"fatigue": 7}, 12)
+    assert rescue(held, compact(clone.document, SERVER).document)
+
+
 def test_what_others_saw_of_a_clone_is_not_taken_for_seen_either() -> None:
     held = held_record()
     held.document.append(OTHER, op(10, "both have this"))
@@ -78,6 +97,22 @@ def test_what_others_saw_of_a_clone_is_not_taken_for_seen_either() -> None:
     assert {frozenset(write.seen.items()) for write in unsent(held, NEXT) if write.patch == {"notes": "mine"}} == {
         frozenset({(OTHER, 1)})
     }
+
+
+def test_an_op_under_a_clock_that_is_dead_here_is_not_taken_for_seen() -> None:
+    """What was there had been compacted; since the restore its author, put back to a backup, wrote something else."""
+    before = Document()
+    before.append(OTHER, op(10, "overwritten"))
+    before.append(OTHER, op(11, "what this device read"))
+    held = held_record()
+    held.document = compact(before, SERVER).document
+    held.write({"title": "mine"}, 12)
+    held.sent = held.next_clock
+    theirs = Document()
+    theirs.append(OTHER, op(20, "written since"))
+    held.client_id, held.acked, held.sent = NEXT, 0, 0
+    assert not rescue(held, theirs)
+    assert [write.seen for write in unsent(held, NEXT) if write.patch == {"title": "mine"}] == [{}]
 
 
 def test_what_others_saw_of_a_clone_is_not_taken_for_seen_in_a_summary_either() -> None:

@@ -254,3 +254,37 @@ async def test_what_was_taken_since_the_restore_outlives_an_offer_in_which_its_c
     await newcomer.sync()
     assert newcomer.state(record_id).state["notes"] == "taken since"
     await assert_consistent(world)
+
+
+async def test_ops_that_have_seen_what_was_there_before_do_not_overwrite_what_was_taken_since(
+    world: World, db: Database
+) -> None:
+    """A phone put back to a backup was heard first: its clock, dead with the watch, is another op on the server.
+
+    The record that the watch brings is taken, and of its own op it is told that it is not: it has to see first.
+    """
+    athlete = await world.athlete()
+    phone, watch = await world.device(athlete), await world.device(athlete)
+    await back_up(world)
+    forbidden = encode_op([Write(world.now_us(), [], {"coach_feedback": "before"})])
+    record_id = watch.write({"date": "2026-03-01"}, collection="check_ins")
+    await watch.sync()
+    before = PushedRecord(phone.scope, "check_ins", record_id, encode_push(phone.client_id, 0, [forbidden]))
+    await world.committer.push(athlete, phone.caller.device_id, phone.client_id, [before])
+    await watch.sync()
+    key = watch.scope, record_id
+    base, receipt = encode_document(watch.docs[key]), watch.receipts[key][0]
+    watch.write({"notes": "on the watch"}, record_id, collection="check_ins")
+    await restore(world, db)
+    since = encode_op([Write(world.now_us(), [], {"notes": "taken since"})])
+    heard = PushedRecord(phone.scope, "check_ins", record_id, encode_push(phone.client_id, 0, [since]))
+    offered = PushedRecord(watch.scope, "check_ins", record_id, watch.pushed(key).update, base, receipt)
+    answers = [
+        (await world.committer.push(athlete, who.caller.device_id, who.client_id, [pushed])).results[0]
+        for who, pushed in ((phone, heard), (watch, offered))
+    ]
+    assert [(answer.status, answer.next_clock) for answer in answers] == [("applied", 1), ("applied", 1)]
+    newcomer = await world.device(athlete)
+    await newcomer.sync()
+    assert newcomer.state(record_id).state == {"date": "2026-03-01", "notes": "taken since"}
+    await assert_consistent(world)

@@ -1,12 +1,13 @@
 """Limits so small that two hundred steps reach what takes a real record years: compaction, fullness."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-from apex_server.sync import judging
+from apex_server.sync import judging, scope_commit
 from apex_sync import acceptance, compaction
 from apex_sync.compaction import Compacted
 from apex_sync.document import Document
@@ -19,7 +20,10 @@ compact = compaction.compact
 
 @contextmanager
 def limited(limits: dict[str, int]) -> Iterator[list[str]]:
-    """Have these limits for the block, and every compaction under the eyes of the naive model; gives what it saw."""
+    """Have these limits for the block, and every compaction under the eyes of the naive model; gives what it saw.
+
+    Nothing is so heavy that it is judged in a thread: time stands still where everybody waits for one.
+    """
     seen: list[str] = []
 
     def checked_compact(document: Document, server_client_id: int) -> Compacted:
@@ -29,8 +33,8 @@ def limited(limits: dict[str, int]) -> Iterator[list[str]]:
             seen.append(f"a compaction changed {naive_state(before)} to {naive_state(after)}, or its conflicts")
         return compacted
 
-    modules: tuple[ModuleType, ...] = (compaction, acceptance, judging)
-    values: dict[str, Any] = {**limits, "compact": checked_compact}
+    modules: tuple[ModuleType, ...] = (compaction, acceptance, judging, scope_commit)
+    values: dict[str, Any] = {**limits, "compact": checked_compact, "HEAVY_BYTES": sys.maxsize}
     with ExitStack() as stack:
         for module in modules:
             for name, value in values.items():

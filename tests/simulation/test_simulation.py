@@ -168,6 +168,32 @@ ONCE_FAILED = {
             136, 137, 153, 154, 155, 159, 160, 161, 162, 163, 164, 165, 167,
         ]
     ),
+    "what a clone wrote was taken for the device's own, where a summary held it": Plan.of(2532).only(
+        [
+            0, 1, 2, 8, 13, 17, 18, 20, 30, 34, 35, 36, 37, 38, 40, 42, 43, 45, 46, 47, 48, 55, 57, 58, 66, 67, 68, 69,
+            75, 76, 82, 143, 182, 195,
+        ]
+    ),
+    "what was taken since a restore was taken for what had been dead before it": Plan.of(61520).only(
+        [
+            26, 34, 35, 112, 114, 132, 133, 134, 141, 142, 143, 144, 146, 147, 150, 151, 152, 153, 154, 155, 156, 157,
+            160, 161, 162, 163, 164, 165, 167, 175, 183, 191, 193, 196,
+        ]
+    ),
+    "what was added to an op that a clone had sent was taken for overwritten": Plan.of(62279).only(
+        [
+            1, 2, 6, 8, 10, 12, 13, 14, 15, 17, 24, 25, 26, 29, 33, 34, 35, 43, 45, 47, 49, 50, 51, 53, 56, 57, 58,
+            59, 63, 67, 68, 79, 80, 81, 82, 87, 88, 89, 93, 95, 107, 112, 115, 116, 125, 132, 133, 143, 170, 177, 193,
+            194,
+        ]
+    ),
+    "what was taken since a restore was not seen to be something else": Plan.of(81051).only(
+        [
+            35, 37, 38, 39, 40, 41, 42, 43, 44, 46, 47, 48, 49, 53, 56, 57, 58, 59, 60, 61, 62, 63, 67, 70, 71, 72,
+            73, 74, 76, 77, 78, 79, 80, 82, 83, 84, 85, 87, 89, 90, 92, 94, 96, 97, 99, 100, 102, 103, 104, 105, 108,
+            115, 116, 120, 160, 166, 170, 171, 172, 181, 198, 199,
+        ]
+    ),
 }  # fmt: skip
 """Runs that found a bug of the product, shrunk to the steps they needed."""
 

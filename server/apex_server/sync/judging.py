@@ -4,7 +4,7 @@ It may run twice for one push: on what was read before the lock, and again where
 decides from its arguments alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from apex_sync.acceptance import Acceptance, Author, Refusal, RefusalCode, Refus
 from apex_sync.clock import next_hlc
 from apex_sync.collection import Collection, Record, Role
 from apex_sync.compaction import COMPACTION_BYTES, COMPACTION_OPS, compact, needs_compaction
-from apex_sync.deaths import lost_ops, with_offered
+from apex_sync.deaths import Taken, lost_ops, with_offered
 from apex_sync.digest import extend_digest, record_digest
 from apex_sync.document import Document
 from apex_sync.errors import MalformedOp, MalformedUpdate, OutOfBounds
@@ -130,13 +130,17 @@ def judge_push(hearing: Hearing, pushed: PushedRecord, state: RecordState) -> Ve
         base = parse_document(pushed.base) if pushed.base else None
     except MalformedUpdate as error:
         return rejected("malformed", str(error))
-    current, epoch = _with_base(hearing, pushed, before, base)
+    (current, strange), epoch = _with_base(hearing, pushed, before, base)
     if base is not None and (epoch is None or lost_ops(base, current)):
         # What the device names as seen is not proven, or others stand in its place: those it has to see first.
         return Verdict(PushResult("gap", before.next_clocks.get(hearing.client_id, 0)))
+    if not ops and base is None:
+        return rejected("malformed", "neither ops of the device nor a record")
+    if _have_seen(ops, first_clock, hearing.client_id, strange):
+        # They name as seen what is dead in their record and something else here. That alone is taken, and the answer
+        # says that they are not.
+        ops = []
     if not ops:
-        if base is None:
-            return rejected("malformed", "neither ops of the device nor a record")
         first_clock = current.next_clocks.get(hearing.client_id, 0)
     acceptance = accept(
         current,
@@ -316,15 +320,29 @@ def _mended(hearing: Hearing, pushed: PushedRecord, damaged: StoredRecord) -> St
 
 def _with_base(
     hearing: Hearing, pushed: PushedRecord, before: Document, base: Document | None
-) -> tuple[Document, bytes | None]:
+) -> tuple[Taken, bytes | None]:
     """Take in the whole record that came along, if its receipt is good; also gives the epoch of that receipt."""
     if base is None:
-        return before, None
+        return Taken(before, []), None
     doc = encode_document(base)
     epoch = hearing.receipts.issued_in(pushed.receipt, hearing.scope_id, pushed.record_id, doc)
     if epoch is None:
-        return before, None
+        return Taken(before, []), None
     return with_offered(before, base), epoch
+
+
+def _have_seen(ops: Sequence[bytes], first_clock: int, client_id: int, strange: Sequence[StampedWrite]) -> bool:
+    """Tell whether an author of these ops claims to have seen any of those writes."""
+    if not strange:
+        return False
+    for clock, op in enumerate(ops, first_clock):
+        try:
+            writes = decode_op(op, client_id=client_id, clock=clock)
+        except MalformedOp:
+            continue
+        if any(write.saw(other) for write in writes for other in strange):
+            return True
+    return False
 
 
 def _verdict(case: _Case, acceptance: Acceptance) -> Verdict:
