@@ -36,6 +36,7 @@ async def test_where_no_server_says_since_when_the_first_log_does(
 ) -> None:
     coach, athlete = await coach_of_anna(open_replica, server)
     long_ago = coach.analytics._today() - timedelta(days=40)
+    await athlete.workouts.start(title="Begun", start_time=f"{long_ago - timedelta(days=20)}T10:00:00+00:00")
     log = await athlete.workouts.start(start_time=f"{long_ago}T10:00:00+00:00")
     await log.add_set("Squat", reps=5, load=100)
     await athlete.sync()

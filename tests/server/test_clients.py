@@ -297,6 +297,20 @@ async def test_a_session_that_was_only_begun_is_none(rest: RestServer) -> None:
     assert await seen() == (day(7), 60, 3)
 
 
+async def test_nothing_is_due_since_a_session_that_was_only_begun(rest: RestServer, database_url: str) -> None:
+    coach, athlete = await rest.coach_and_athlete()
+    await run_as_owner(database_url, "UPDATE coach_athletes SET since = now() - interval '40 days'")
+    wish = {"profile": {"training_days_per_week": 4}}
+    answer = await coach("PUT", f"/api/clients/{athlete.id}", wish, if_match="*")
+    assert answer.status_code == 200, answer.text
+    await athlete("POST", "/api/workouts", {"date": day(20), "start_time": at(20), "exercises": []})
+    [client] = await listed(coach)
+    assert (client["last_workout"], client["adherence"]["workouts"]) == (None, None)
+    await train(athlete, 20)
+    [client] = await listed(coach)
+    assert (client["last_workout"], client["adherence"]["workouts"]) == (day(20), 0)
+
+
 async def test_what_people_gave_a_name_is_shown_by_it(rest: RestServer) -> None:
     coach, athlete = await rest.coach_and_athlete()
     path, private = f"/api/clients/{athlete.id}", f"private:{coach.id}:{athlete.id}"
