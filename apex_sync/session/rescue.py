@@ -7,7 +7,7 @@ where that is possible, and with what its author had seen as far as the server h
 
 from apex_sync.acceptance import NewestStamps
 from apex_sync.clock import next_hlc
-from apex_sync.deaths import lost_writes, summarised_writes
+from apex_sync.deaths import lost_writes
 from apex_sync.document import Document
 from apex_sync.op import StampedWrite, Vector
 from apex_sync.session.held import HeldRecord, Offer
@@ -21,7 +21,7 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
     write had not seen: the next write under that id would claim to have seen it.
     """
     lost, durable = _lost(held, theirs), theirs.next_clocks.get(held.client_id, 0)
-    newest = _newest_clock(held.client_id, theirs)
+    newest = max((write.clock for write in theirs.writes() if write.client_id == held.client_id), default=-1)
     if lost and (held.sent > durable or any(newest >= _sight(write).get(held.client_id, 0) for write in lost)):
         return True
     agreed = _agreed(held.document, theirs)
@@ -32,12 +32,6 @@ def rescue(held: HeldRecord, theirs: Document) -> bool:
     _write_on_top(held, lost, agreed)
     held.settle()
     return False
-
-
-def _newest_clock(client_id: int, theirs: Document) -> int:
-    """Give the last clock of a client with content there, in an op or in a summary; -1 where it has none."""
-    summarised = (write.clock for write in summarised_writes(theirs) if write.client_id == client_id)
-    return max([*theirs.ops.get(client_id, {}), *summarised], default=-1)
 
 
 def _agreed(mine: Document, theirs: Document) -> dict[int, int]:

@@ -83,8 +83,8 @@ BUGS = {
     ),
     "a clone's edit in a summary taken for the device's own": Bug(
         "session/rescue",
-        "max([*theirs.ops.get(client_id, {}), *summarised], ",
-        "max(theirs.ops.get(client_id, {}), ",
+        "max((write.clock for write in theirs.writes() if write.client_id == held.client_id), ",
+        "max(theirs.ops.get(held.client_id, {}), ",
         "rescue",
     ),
     "what was added to a cloned op taken for overwritten": Bug(
