@@ -6,7 +6,7 @@ Fields that the model does not have are passed over: they are a newer app's, and
 import types
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -54,6 +54,17 @@ def problem_of(error: msgspec.ValidationError) -> FieldProblem:
     return FieldProblem(path.rstrip("`").removeprefix("$").removeprefix("."), in_words(message))
 
 
+def choices_of(annotation: Any) -> list[str]:
+    """List the words that a type lets one choose from.
+
+    >>> choices_of(Literal["kg", "lb"] | None)
+    ['kg', 'lb']
+    """
+    if get_origin(annotation) is Literal:
+        return [word for word in get_args(annotation) if isinstance(word, str)]
+    return [word for part in get_args(annotation) for word in choices_of(part)]
+
+
 def _examine(value: Any, annotation: Any, path: str, problems: list[FieldProblem], limit: int) -> Any:
     """Collect the problems of a value and all within it, and give it back without unknown fields."""
     if len(problems) >= limit:
@@ -80,7 +91,9 @@ def _problem(value: Any, annotation: Any) -> FieldProblem | None:
     try:
         msgspec.convert(value, annotation)
     except msgspec.ValidationError as error:
-        return problem_of(error)
+        path, message = problem_of(error)
+        choices = choices_of(annotation) if message.startswith("Invalid enum value") and not path else []
+        return FieldProblem(path, f"Expected one of {', '.join(choices)}" if choices else message)
     return None
 
 

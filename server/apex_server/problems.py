@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from http import HTTPStatus
 from math import ceil
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException, WebSocketException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
@@ -43,7 +44,7 @@ from apex_server.errors import (
 from apex_server.known_parameters import parameter_names
 from apex_server.second_factor_errors import SecondFactorDemanded
 from apex_server.vault import KeyDestroyed, MasterKeyMissing, MasterKeyOutdated
-from apex_sync.problems import in_words
+from apex_sync.problems import choices_of, in_words
 
 __all__ = [
     "BODY_REFUSALS",
@@ -226,11 +227,17 @@ def _message(request: Request[Any, Any, Any], detail: Mapping[str, Any]) -> str:
         return _VALUE_MISSING
     if message.startswith("Invalid RFC3339 encoded date"):
         return "Expected a day that is in the calendar, as `2026-03-01`"
-    asked = request.route_handler.parsed_fn_signature.parameters.get(key)
-    choices = [choice for choice in get_args(asked.annotation) if isinstance(choice, str)] if asked else []
-    if message.startswith("Invalid enum value") and choices:
+    if message.startswith("Invalid enum value") and (choices := _choices(request.route_handler, key)):
         return f"Expected one of {', '.join(choices)}"
     return in_words(message)
+
+
+def _choices(handler: HTTPRouteHandler, parameter: str) -> list[str]:
+    """List the words that a parameter of an endpoint, or of what it depends on, lets one choose from."""
+    depends_on = (provided.parsed_fn_signature for provided in handler.resolve_dependencies().values())
+    signatures = (handler.parsed_fn_signature, *depends_on)
+    asked = (signature.parameters.get(parameter) for signature in signatures)
+    return next((choices_of(field.annotation) for field in asked if field is not None), [])
 
 
 exception_handlers: ExceptionHandlersMap = {

@@ -165,7 +165,7 @@ async def test_profile_and_file_change_as_one_and_a_stale_version_is_told(rest: 
     assert "notes" not in {name for name, value in put.json()["file"].items() if value is not None}
     assert problem(await coach("PUT", path, whole)) == (428, "version_required")
     assert problem(await coach("PUT", path, {"file": {"tags": []}}, if_match=etag)) == (412, "version_stale")
-    assert problem(await coach("PUT", path, whole, if_match='"AA"')) == (400, "malformed_request")
+    assert problem(await coach("PUT", path, whole, if_match='"AA"')) == (422, "invalid_fields")
     assert problem(await coach("PATCH", path, {"profile": {"height_cm": -1}})) == (422, "invalid_fields")
     assert problem(await coach("PUT", path, {"profile": {"wings": 2}}, if_match="*")) == (422, "invalid_fields")
 

@@ -293,3 +293,25 @@ async def test_a_list_that_reads_a_table_whole_is_told(db: Database) -> None:
         planner = Planner(connection)
         await planner.fetch("SELECT record_id FROM progress_photos WHERE type = $1", "front")
         assert planner.read_whole == ["Seq Scan on progress_photos"]
+
+
+async def test_an_unknown_word_is_refused_with_those_there_are(rest: RestServer) -> None:
+    athlete = await rest.person("athlete")
+    asked = await athlete("GET", "/api/workouts?sort=title&deleted=all")
+    sent = await athlete("POST", "/api/progress/photos", {"type": "above", "date": "2026-03-01"})
+    assert {each["field"]: each["message"] for each in (*asked.json()["errors"], *sent.json()["errors"])} == {
+        "sort": "Expected one of date, -date",
+        "deleted": "Expected one of only",
+        "type": "Expected one of front, back, side-left, side-right, other",
+    }
+
+
+@pytest.mark.parametrize("version", ["7", '"???"', '"kgcB", "kgcC"'])
+async def test_a_version_that_is_none_is_refused_with_a_word_on_it(rest: RestServer, version: str) -> None:
+    athlete = await rest.person("athlete")
+    made = (await athlete("POST", "/api/workouts", {"date": "2026-03-01"})).json()
+    answer = await athlete("PATCH", f"/api/workouts/{made['id']}", {"mood": 4}, if_match=version)
+    assert problem(answer) == (422, "invalid_fields")
+    assert answer.json()["errors"] == [
+        {"field": "If-Match", "message": "Expected the ETag of an answer with this record, as it came, or `*`"}
+    ]

@@ -160,7 +160,7 @@ async def test_put_needs_to_know_its_version(athlete: Person) -> None:
     workout, etag = await log(athlete)
     path = f"/api/workouts/{workout['id']}"
     assert problem(await athlete("PUT", path, workout)) == (428, "version_required")
-    assert problem(await athlete("PUT", path, workout, if_match='"nonsense"')) == (400, "malformed_request")
+    assert problem(await athlete("PUT", path, workout, if_match='"nonsense"')) == (422, "invalid_fields")
     assert problem(await athlete("PUT", path, workout, if_match='"kgcB"')) == (409, "version_unknown")
     assert (await athlete("PUT", path, workout, if_match=etag)).headers["etag"] == etag
     assert (await athlete("PUT", path, workout | {"mood": 2}, if_match="*")).json()["mood"] == 2

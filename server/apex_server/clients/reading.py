@@ -11,10 +11,10 @@ from msgspec import UNSET
 from apex_server.caller import Caller
 from apex_server.clients.payloads import ClientDetail, ClientMetrics, Measured, ProfileView
 from apex_server.db import Connection, Database, load_queries
-from apex_server.errors import MalformedRequest, NotFound
+from apex_server.errors import NotFound
 from apex_server.people import USER_EMAIL
 from apex_server.resources import GIRTHS, KnownRecord, etag_of, measurings_of, read_records, weigh_ins_of_rows
-from apex_server.resources.versions import read_etag
+from apex_server.resources.versions import no_version, read_etag
 from apex_server.standing import clients_of, coaches_read_by
 from apex_server.sync.errors import RecordDamaged
 from apex_server.vault import Vault
@@ -117,12 +117,12 @@ def etag_of_client(versions: Versions, body: bytes) -> str:
 
 
 def versions_named(if_match: str | None) -> Versions | None:
-    """Read what `etag_of_client` wrote; None for none, or for `*`. Raises MalformedRequest."""
+    """Read what `etag_of_client` wrote; None for none, or for `*`. Raises InvalidFields."""
     if if_match is None or if_match.strip() == "*":
         return None
     profile, apart, file = if_match.strip().removeprefix("W/").strip('"').partition("~")
     if not apart:
-        raise MalformedRequest
+        raise no_version()
     return Versions(read_etag(profile), read_etag(file))
 
 

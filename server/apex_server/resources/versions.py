@@ -10,11 +10,11 @@ from hashlib import blake2b
 
 import msgspec
 
-from apex_server.errors import MalformedRequest
+from apex_server.errors import InvalidFields
 from apex_server.resources.errors import VersionRequired
 from apex_sync.op import Vector, flat_vector
 
-__all__ = ["etag_of", "is_named", "read_etag", "version_named", "version_required"]
+__all__ = ["etag_of", "is_named", "no_version", "read_etag", "version_named", "version_required"]
 
 ETAG_LENGTH_MAX = 16_384
 """A thousand clients; no record has a hundred."""
@@ -39,8 +39,8 @@ def etag_of(version: Vector, body: bytes = b"") -> str:
     return f'"{text}.{blake2b(body, digest_size=BODY_DIGEST_BYTES).hexdigest()}"' if body else f'"{text}"'
 
 
-def read_etag(etag: str) -> dict[int, int]:
-    """Read what `etag_of` wrote. Raises MalformedRequest.
+def read_etag(etag: str, field: str = "If-Match") -> dict[int, int]:
+    """Read what `etag_of` wrote. Raises InvalidFields.
 
     >>> read_etag('"kgcB"')
     {7: 1}
@@ -49,19 +49,24 @@ def read_etag(etag: str) -> dict[int, int]:
     try:
         flat = _decoder.decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise MalformedRequest from error
+        raise no_version(field) from error
     if len(etag) > ETAG_LENGTH_MAX or len(flat) % 2 or any(number < 0 for number in flat):
-        raise MalformedRequest
+        raise no_version(field)
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+def no_version(field: str = "If-Match") -> InvalidFields:
+    """Give the refusal of what names no version."""
+    return InvalidFields.one(field, "Expected the ETag of an answer with this record, as it came, or `*`")
+
+
 def version_named(if_match: str | None) -> dict[int, int] | None:
-    """Give the version that If-Match names; None for none, or for `*`. Raises MalformedRequest."""
+    """Give the version that If-Match names; None for none, or for `*`. Raises InvalidFields."""
     return None if if_match is None or if_match.strip() == "*" else read_etag(if_match)
 
 
 def version_required(if_match: str | None) -> dict[int, int] | None:
-    """Give the version that If-Match names, None for `*`. Raises VersionRequired, MalformedRequest."""
+    """Give the version that If-Match names, None for `*`. Raises VersionRequired, InvalidFields."""
     if if_match is None:
         raise VersionRequired
     return version_named(if_match)

@@ -46,7 +46,7 @@ def _draft(workouts: RecordMerger, item: Any) -> Draft:
         scope=scope_of_athlete(workouts.caller, item.get("athlete_id")),
         record_id=_record_id(item.get("id")),
         content=item,
-        version=read_etag(etag) if isinstance(etag, str) else None,
+        version=read_etag(etag, "etag") if isinstance(etag, str) else None,
         edited_at_us=_edited_at_us(item.get("updated_at")),
         more={"created_at": now()},
         deleted=item.get("deleted") is True,
